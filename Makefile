@@ -1,0 +1,109 @@
+# The house's front door. Every target does the set-up it needs: Python 3.11+ and make are enough.
+#   make run PYTHON=python3.12    picks the interpreter that makes .venv
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+JOBS ?= auto
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Where .ci/run puts programs that no Python package brings, such as grpcurl.
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+
+PINS := .venv/.pins
+READY := .venv/.ready
+SOURCES := adapters gateway clients/python tests protos
+
+##@ Use
+.PHONY: help
+help: ## Show this list
+	@if [ -t 1 ]; then name='\033[36m' head='\033[1m' off='\033[0m'; else name='' head='' off=''; fi; \
+	awk -v name="$$name" -v head="$$head" -v off="$$off" 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s%s%s\n", head, substr($$0, 5), off } \
+	  /^[a-z-]+:.*## / { printf "  %s%-10s%s %s\n", name, $$1, off, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(READY) ## Make .venv with the pinned versions and both distributions
+
+.PHONY: run
+run: $(READY) ## Start a gateway with simulated providers on 127.0.0.1:50051
+	$(BIN)/giftcard-gateway serve --sandbox
+
+.PHONY: demo
+demo: $(READY) ## Tell a gift card's life on a running gateway, step by step
+	$(BIN)/giftcard-gateway demo
+
+##@ Work
+.PHONY: test
+test: $(READY) ## Run the tests; JOBS=n sets how many at once, ARGS= goes to pytest
+	$(BIN)/pytest -n $(JOBS) $(ARGS)
+
+.PHONY: check
+check: $(READY) ## Check format, lint, types, imports, contract and pins
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python protos/contract.py lint
+	$(BIN)/python protos/contract.py breaking
+	$(BIN)/python protos/contract.py check
+	$(BIN)/python -m pip --disable-pip-version-check check
+
+.PHONY: format
+format: $(READY) ## Format the code and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: protos
+protos: $(READY) ## Make the Python stubs anew from protos/
+	$(BIN)/python protos/contract.py generate
+
+.PHONY: lock
+lock: $(PINS) ## Pin the versions anew; UPGRADE=1 takes the newest
+	@for set in runtime dev; do \
+	  $(BIN)/uv pip compile pyproject.toml clients/python/pyproject.toml --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-package giftcard-client --custom-compile-command 'make lock' --quiet \
+	    $${UPGRADE:+--upgrade} $$([ $$set = dev ] && echo --group dev) -o requirements/$$set.txt; \
+	  done
+
+.PHONY: clean
+clean: ## Remove all that these targets made: .venv, .tools, caches
+	rm -rf .venv .tools build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+##@ Prove
+.PHONY: crash
+crash: $(READY) ## Prove the promises by stopping and killing gateways (long)
+	@[ -d tests/crash ] || { echo 'make crash: the crash tests are not written yet; tests/crash does not exist.' >&2; exit 1; }
+	$(BIN)/pytest tests/crash $(ARGS)
+
+.PHONY: bench
+bench: $(READY) ## Measure calls per second and how long they take
+	@[ -f bench/__main__.py ] || { echo 'make bench: the benchmark is not written yet; bench/ does not exist.' >&2; exit 1; }
+	$(BIN)/python -m bench $(ARGS)
+
+.PHONY: clients
+clients: $(READY) ## Build and test the clients in other languages
+	@[ -x clients/build ] || { echo 'make clients: only the Python client exists so far, and make test tests it; clients/build does not exist.' >&2; exit 1; }
+	clients/build
+
+# ---- set-up: done again only when what it depends on is newer ----
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Python 3.11 or newer is needed; name one with PYTHON=, as in: make $(or $(MAKECMDGOALS),install) PYTHON=python3.12' >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || \
+	  { rm -rf .venv; echo 'Python could not make a virtual environment; on Debian, apt-get install python3-venv' >&2; exit 1; }
+
+$(PINS): requirements/dev.txt | $(BIN)/python
+	@echo 'Installing the pinned versions into .venv (about a minute the first time).' >&2
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(READY): $(PINS) pyproject.toml clients/python/pyproject.toml
+	@$(PIP) install --no-deps --no-build-isolation -e clients/python -e .
+	@touch $@
