@@ -1,0 +1,50 @@
+"""Model values to bytes and plain data, and back, secrets included.
+
+What comes out of `pack` and `to_plain` holds secrets in clear: it is for sealing and for tests'
+golden data, never for logs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from giftcard_adapters.secret import Secret
+
+T = TypeVar("T")
+
+
+def _reveal(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise NotImplementedError(type(value).__name__)
+
+
+def _hide(kind: type, value: object) -> Secret:
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    raise NotImplementedError(kind.__name__)
+
+
+_PACKER = msgspec.msgpack.Encoder(enc_hook=_reveal)
+
+
+def pack(value: object) -> bytes:
+    """Return `value` as MessagePack, secrets in clear: seal it before it goes anywhere."""
+    return _PACKER.encode(value)
+
+
+def unpacker(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+    """Return a decoder for what `pack` made of a `kind`; make it once, use it often."""
+    return msgspec.msgpack.Decoder(kind, dec_hook=_hide)
+
+
+def to_plain(value: object) -> Any:
+    """Return `value` as dicts, lists and texts, secrets in clear."""
+    return msgspec.to_builtins(value, enc_hook=_reveal)
+
+
+def from_plain(plain: object, kind: type[T]) -> T:
+    """Read plain data, such as JSON from a file, into a `kind`."""
+    return msgspec.convert(plain, kind, dec_hook=_hide)

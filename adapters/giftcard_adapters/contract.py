@@ -1,0 +1,272 @@
+"""What a provider adapter may offer, and what it must promise about each thing it offers.
+
+An operation is supported because the adapter has the method; its manner (how it is confirmed,
+reversed, and ended when unknown) stands on the method. The capability table is read from here.
+
+Adapters are deterministic: the same operation gives the same bytes. They keep no state, never
+retry, sleep, read a clock, make an id, log, or round money. They raise the errors of `errors`;
+NotSent and NoAnswer pass through them untouched, because the pipeline knows what those mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from enum import StrEnum
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+
+from giftcard_adapters.http import Call, Exchange
+from giftcard_adapters.model import (
+    Acknowledgement,
+    Advice,
+    CardRef,
+    Decline,
+    MoneyOperation,
+    Operation,
+    Outcome,
+)
+from giftcard_adapters.reads import (
+    AccountQuery,
+    AccountsExtract,
+    CardView,
+    ExportFile,
+    Lookup,
+    Offer,
+    OfferSync,
+    ProviderEvent,
+    StoreCard,
+    StoredCard,
+    StoredCardPage,
+    StoredCardQuery,
+    Template,
+    TicketQuery,
+    TicketStatistics,
+    Webhook,
+    WebhookReply,
+)
+
+
+class Guarantee(StrEnum):
+    """What the second phase of an operation is worth at this provider."""
+
+    NATIVE = "NATIVE"
+    """The provider itself confirms and reverses."""
+    COMPENSATED = "COMPENSATED"
+    """One shot; a reversal runs a compensating call."""
+    NONE = "NONE"
+    """One shot; there is no way back."""
+    UNSUPPORTED = "UNSUPPORTED"
+    """The provider has no such operation."""
+
+
+class Ending(StrEnum):
+    """How an unknown outcome is ended, by the provider's own means (rule 5)."""
+
+    REVERSE = "REVERSE"
+    """Promise a reversal and repeat it until it is final."""
+    RESEND = "RESEND"
+    """Send the same request again under the same key, inside the provider's window; then find."""
+    FIND = "FIND"
+    """Ask the provider what became of it."""
+    PERSON = "PERSON"
+    """Nothing is safe to do: a person decides."""
+
+
+class Manner(msgspec.Struct, frozen=True, kw_only=True):
+    """How one operation behaves at this provider. Durations are in seconds; None means no limit known."""
+
+    guarantee: Guarantee
+    unknown: Ending
+    resend_window_s: float | None = None
+    """How long the provider remembers our idempotency key; needed with RESEND."""
+    find_window_s: float = 24 * 3600.0
+    """How long finding is worth trying before a person is asked."""
+    reversal_window_s: float | None = None
+    """How long a reversal is accepted; a budget (rule 8)."""
+    is_reversal_partial: bool = False
+    """Whether part of the amount can be put back."""
+    is_confirmation_partial: bool = False
+    """Whether a confirmation can carry a smaller final amount."""
+    is_advice_repeatable: bool = True
+    """Whether the same advice bytes may be sent again without further thought."""
+
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def manner(
+    guarantee: Guarantee,
+    unknown: Ending,
+    *,
+    resend_window_s: float | None = None,
+    find_window_s: float = 24 * 3600.0,
+    reversal_window_s: float | None = None,
+    is_reversal_partial: bool = False,
+    is_confirmation_partial: bool = False,
+) -> Callable[[_Method], _Method]:
+    """Declare how an adapter's money method behaves; the arguments are those of Manner."""
+    declared = Manner(
+        guarantee=guarantee,
+        unknown=unknown,
+        resend_window_s=resend_window_s,
+        find_window_s=find_window_s,
+        reversal_window_s=reversal_window_s,
+        is_reversal_partial=is_reversal_partial,
+        is_confirmation_partial=is_confirmation_partial,
+    )
+
+    def mark(method: _Method) -> _Method:
+        method.manner = declared  # type: ignore[attr-defined]  # functions take attributes; mypy cannot say so
+        return method
+
+    return mark
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every adapter's settings have; an adapter adds its own. Secrets are of type Secret."""
+
+    base_url: str
+    timeout_s: float = 60.0
+
+
+class Provider:
+    """One connection to one gift card company. Subclasses add the methods their provider has.
+
+    Money methods, each `async def NAME(self, ask: TYPE) -> Outcome` under `@manner(...)`:
+    `issue`, `activate`, `load`, `redeem`, `transfer`, `replace`, `void`.
+
+    Of an operation whose guarantee is NATIVE the adapter also has `confirmation`; of NATIVE or
+    COMPENSATED, `reversal`; of either, `deliver`. Of RESEND or FIND, `find`.
+
+    The stubs below are for typing and documentation alone. A subclass supports exactly what it
+    overrides: see `has`.
+    """
+
+    settings_type: ClassVar[type[Settings]]
+    """The struct this adapter's stanza is read into."""
+    facts: ClassVar[str] = ""
+    """A sentence for operators: what is special or assumed about this provider."""
+    balances_per_call: ClassVar[int] = 1
+    """How many cards one `balances` call may name."""
+
+    def __init__(self, settings: Any, exchange: Exchange) -> None:
+        """Keep the settings and the exchange; build what every call shares, once."""
+        self.settings = settings
+        self.exchange = exchange
+
+    def confirmation(self, ask: MoneyOperation, outcome: Outcome, advice: Advice) -> tuple[Call, ...]:
+        """Write the calls that confirm `ask`, in order; pure, so that they can be stored."""
+        raise NotImplementedError
+
+    def reversal(self, ask: MoneyOperation, outcome: Outcome | None, advice: Advice) -> tuple[Call, ...]:
+        """Write the calls that reverse `ask`; `outcome` is None or UNKNOWN when no answer was understood."""
+        raise NotImplementedError
+
+    async def deliver(self, call: Call, advice: Advice, *, age_s: float) -> Acknowledgement:
+        """Send one stored call of an advice, `age_s` seconds after its first sending began.
+
+        Called again with the same call until the receipt is final; must have one net effect. Past
+        an idempotency window the adapter looks for its own earlier effect before sending again.
+        """
+        raise NotImplementedError
+
+    async def find(self, ask: MoneyOperation, outcome: Outcome | None) -> Outcome:
+        """Say what became of `ask`, without any effect: UNKNOWN when that cannot be told (yet)."""
+        raise NotImplementedError
+
+    async def lookup(self, ask: Lookup) -> CardView:
+        """Tell everything about one card; raise Refused when the provider says no."""
+        raise NotImplementedError
+
+    async def balances(self, cards: Sequence[CardRef], ask: Lookup) -> Sequence[CardView | Decline]:
+        """Tell the balances of up to `balances_per_call` cards, an error per item, in their order.
+
+        `ask` carries the lookup id, time and point of sale; its own card is not set.
+        """
+        raise NotImplementedError
+
+    async def store_card(self, ask: StoreCard) -> StoredCard:
+        """Put a card into the vault; raise Refused when the provider says no."""
+        raise NotImplementedError
+
+    async def get_stored_card(self, stored_card_id: str) -> StoredCard:
+        """Return one stored card; raise Refused with CARD_UNKNOWN when there is none."""
+        raise NotImplementedError
+
+    async def list_stored_cards(self, query: StoredCardQuery) -> StoredCardPage:
+        """Return one page of the vault."""
+        raise NotImplementedError
+
+    async def delete_stored_card(self, stored_card_id: str) -> None:
+        """Take a card out of the vault; raise Refused with CARD_UNKNOWN when there is none."""
+        raise NotImplementedError
+
+    async def list_templates(self) -> Sequence[Template]:
+        """Return the designs cards can be issued with."""
+        raise NotImplementedError
+
+    async def list_offers(self) -> Sequence[Offer]:
+        """Return what cards can be bought of."""
+        raise NotImplementedError
+
+    async def sync_offers(self, offers: Sequence[Offer]) -> OfferSync:
+        """Bring our offers and the provider's together."""
+        raise NotImplementedError
+
+    async def extract_accounts(self, query: AccountQuery) -> AccountsExtract:
+        """Extract accounts, and the id of the export they can be downloaded as."""
+        raise NotImplementedError
+
+    def download_export(
+        self, export_id: str
+    ) -> AbstractAsyncContextManager[tuple[ExportFile, AsyncIterator[bytes]]]:
+        """Open an export: what is known of the file, and its bytes in pieces as they come."""
+        raise NotImplementedError
+
+    async def ticket_statistics(self, query: TicketQuery) -> TicketStatistics:
+        """Count tickets."""
+        raise NotImplementedError
+
+    def read_webhook(self, webhook: Webhook) -> Sequence[ProviderEvent]:
+        """Verify an event and read it; raise WebhookRejected unless it is authentic and fresh.
+
+        Pure: the time it came is in the webhook.
+        """
+        raise NotImplementedError
+
+    def webhook_reply(self) -> WebhookReply:
+        """Return what this provider wants to hear once its event is durable."""
+        return WebhookReply()
+
+
+READS = (
+    "lookup",
+    "balances",
+    "store_card",
+    "get_stored_card",
+    "list_stored_cards",
+    "delete_stored_card",
+    "list_templates",
+    "list_offers",
+    "sync_offers",
+    "extract_accounts",
+    "download_export",
+    "ticket_statistics",
+    "read_webhook",
+)
+"""The methods besides money ones that an adapter may have."""
+
+
+def has(provider: Provider | type[Provider], method: str) -> bool:
+    """Tell whether an adapter offers `method`: it does when it defines it."""
+    kind = provider if isinstance(provider, type) else type(provider)
+    return getattr(kind, method, None) is not getattr(Provider, method, None)
+
+
+def manner_of(provider: Provider | type[Provider], operation: Operation) -> Manner | None:
+    """Return how an adapter does a money operation, or None when it does not."""
+    method = getattr(provider, operation.value.lower(), None)
+    declared = getattr(method, "manner", None)
+    return declared if isinstance(declared, Manner) else None

@@ -1,0 +1,80 @@
+"""The errors of this room, drawn as one tree.
+
+    AdapterError
+    ├── MoneyError          an amount or currency that cannot be said exactly
+    ├── SettingsError       a provider's stanza is wrong; lists every fault
+    ├── Unsupported         the provider cannot do what was asked
+    ├── Refused             a provider said no to a read or a vault call; carries the Decline
+    ├── WebhookRejected     an event that is not authentic, fresh or readable
+    └── ExchangeError       one exchange with a provider went wrong
+        ├── NotSent         no byte left: nothing can have happened
+        └── NoAnswer        bytes left, and no final answer was understood
+            ├── TimedOut    no answer within the time we wait
+            └── Unreadable  an answer came, but not one we can read
+
+NotSent and NoAnswer are different things: only NotSent is safe to call a failure (rules 3 and 4).
+No text of these errors ever holds a card number, a PIN, a key or a body.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from giftcard_adapters.model import Decline
+
+
+class AdapterError(Exception):
+    """Something this room refuses or could not do."""
+
+
+class MoneyError(AdapterError):
+    """An amount or currency that cannot be said exactly."""
+
+
+class SettingsError(AdapterError):
+    """A provider's settings are wrong; `faults` names each one."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        """Keep every fault, so that a person mends them in one go."""
+        super().__init__("; ".join(faults))
+        self.faults = tuple(faults)
+
+
+class Unsupported(AdapterError):
+    """The provider cannot do what was asked; the text says what, for a person."""
+
+
+class Refused(AdapterError):
+    """The provider said no to a read or a vault call, and `decline` says why."""
+
+    def __init__(self, decline: Decline) -> None:
+        """Carry the reason; the provider's own text stays inside `decline`."""
+        super().__init__(f"refused: {decline.reason.value}")
+        self.decline = decline
+
+
+class WebhookRejected(AdapterError):
+    """A webhook that is not authentic, not fresh, or not readable."""
+
+
+class ExchangeError(AdapterError):
+    """One exchange with a provider went wrong."""
+
+
+class NotSent(ExchangeError):
+    """No byte of the request left for the provider."""
+
+
+class NoAnswer(ExchangeError):
+    """Bytes left for the provider and no final answer was understood: the effect is unknown."""
+
+
+class TimedOut(NoAnswer):
+    """The provider did not answer within the time we wait."""
+
+
+class Unreadable(NoAnswer):
+    """The provider's answer cannot be read; the text names the fault, never the body."""

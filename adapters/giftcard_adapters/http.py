@@ -1,0 +1,138 @@
+"""One exchange with a provider over HTTP, and what can be said when it fails.
+
+The seam is httpx's transport interface: the transport is handed in, so a test passes a plain
+function and the gateway passes one that traces. Nothing here retries, follows redirects or logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import httpx
+import msgspec
+
+from giftcard_adapters.errors import NoAnswer, NotSent, TimedOut, Unreadable
+
+_ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
+"""No documented answer comes near this; more is a fault or an attack, not an answer."""
+
+T = TypeVar("T")
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One request as written down: method, path with query below the base URL, headers, exact body bytes.
+
+    Credentials are not in it. They are added on the way out, so that a stored advice outlives a key.
+    """
+
+    method: str
+    path: str
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        """Show neither path nor body: both can name a card."""
+        return f"Call({self.method}, {len(self.body)} bytes)"
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider's answer, complete: status, headers with lower-case names, body bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def __repr__(self) -> str:
+        """Show the status and never the body."""
+        return f"Reply({self.status}, {len(self.body)} bytes)"
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """Time and chance for a signature: `now_s` in Unix seconds, and a fresh nonce of 32 hex digits."""
+
+    now_s: float
+    nonce: str
+
+
+Signer = Callable[[Call, Moment], Mapping[str, str]]
+"""Returns the credential headers for a call; the time and a nonce are handed in (rule 18)."""
+
+
+class Exchange:
+    """Sends calls to one provider's base URL through one transport, signed on the way out."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        transport: httpx.AsyncBaseTransport,
+        moment: Callable[[], Moment],
+        timeout_s: float,
+    ) -> None:
+        """Keep what every call shares; the signer is the adapter's and comes with each call."""
+        self._base_url = base_url.rstrip("/")
+        self._transport = transport
+        self._moment = moment
+        self._extensions = {"timeout": httpx.Timeout(timeout_s).as_dict()}
+
+    async def send(self, call: Call, *, sign: Signer, name: str) -> Reply:
+        """Make one exchange; `name` says which documented operation it is, for traces.
+
+        Raises NotSent when no byte left, TimedOut or NoAnswer when the outcome is unknown.
+        """
+        async with self.open(call, sign=sign, name=name) as answer:
+            return await _read(answer)
+
+    @asynccontextmanager
+    async def open(self, call: Call, *, sign: Signer, name: str) -> AsyncIterator[httpx.Response]:
+        """Make one exchange whose body the caller reads in pieces; raises as `send` does."""
+        request = self._request(call, sign, name)
+        try:
+            answer = await self._transport.handle_async_request(request)
+            try:
+                yield answer
+            finally:
+                await answer.aclose()
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol):
+            raise NotSent(f"{name}: no connection") from None
+        except httpx.TimeoutException:
+            raise TimedOut(f"{name}: no answer in time") from None
+        except httpx.HTTPError as fault:
+            raise NoAnswer(f"{name}: {type(fault).__name__}") from None
+
+    async def aclose(self) -> None:
+        """Close the transport and its connections."""
+        await self._transport.aclose()
+
+    def _request(self, call: Call, sign: Signer, name: str) -> httpx.Request:
+        headers = [*call.headers, *sign(call, self._moment()).items()]
+        url = httpx.URL(self._base_url + call.path)
+        return httpx.Request(
+            call.method,
+            url,
+            headers=headers,
+            content=call.body or None,
+            extensions=self._extensions | {"operation": name},
+        )
+
+
+async def _read(answer: httpx.Response) -> Reply:
+    body = bytearray()
+    async for piece in answer.aiter_bytes():
+        body += piece
+        if len(body) > _ANSWER_LIMIT_BYTES:
+            raise Unreadable("the answer is larger than any this provider documents")
+    return Reply(status=answer.status_code, headers=dict(answer.headers.items()), body=bytes(body))
+
+
+def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """Decode a provider's JSON; raise Unreadable, naming the place and never the content."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as fault:
+        place = str(fault).rpartition("`")[0].rpartition("`")[2]
+        raise Unreadable(f"the answer does not fit its schema at {place or 'its root'}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Unreadable("the answer is not JSON") from None

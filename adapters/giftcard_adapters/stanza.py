@@ -1,0 +1,82 @@
+"""Opens a provider from its configuration stanza, refusing unknown, missing or ill-typed keys by name.
+
+The adapter is named as `module:Class`, so one from any installed package works and none is listed here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any, get_type_hints
+
+import httpx
+import msgspec
+
+from giftcard_adapters.contract import Provider, Settings
+from giftcard_adapters.errors import SettingsError
+from giftcard_adapters.http import Exchange, Moment
+from giftcard_adapters.secret import Secret
+
+
+def find_adapter(name: str) -> type[Provider]:
+    """Return the adapter class named `module:Class`; raise SettingsError with a sentence otherwise."""
+    module_name, _, class_name = name.partition(":")
+    try:
+        adapter = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError, ValueError):
+        raise SettingsError([f"adapter {name!r} cannot be found; it is named as module:Class"]) from None
+    if not (isinstance(adapter, type) and issubclass(adapter, Provider)):
+        raise SettingsError([f"adapter {name!r} is not a giftcard_adapters.contract.Provider"])
+    return adapter
+
+
+def read_settings(adapter: type[Provider], stanza: Mapping[str, object]) -> Settings:
+    """Return the adapter's validated settings; raise SettingsError naming every faulty key at once."""
+    fields = {field.name: field for field in msgspec.structs.fields(adapter.settings_type)}
+    hints = get_type_hints(adapter.settings_type)
+    faults = [
+        f"unknown key {key!r}; known are {', '.join(sorted(fields))}" for key in stanza if key not in fields
+    ]
+    faults += [
+        f"missing key {name!r}" for name, field in fields.items() if field.required and name not in stanza
+    ]
+    for key, value in stanza.items():
+        if key in fields:
+            faults += _faults_of(key, value, hints[key])
+    if faults:
+        raise SettingsError(faults)
+    settings: Settings = _convert(dict(stanza), adapter.settings_type)
+    return settings
+
+
+def open_provider(
+    adapter: type[Provider],
+    settings: Settings,
+    *,
+    transport: httpx.AsyncBaseTransport,
+    moment: Callable[[], Moment],
+) -> Provider:
+    """Return a provider that speaks through `transport`; nothing is sent yet."""
+    exchange = Exchange(
+        base_url=settings.base_url, transport=transport, moment=moment, timeout_s=settings.timeout_s
+    )
+    return adapter(settings, exchange)
+
+
+def _faults_of(key: str, value: object, kind: Any) -> list[str]:
+    try:
+        _convert(value, kind)
+    except msgspec.ValidationError as fault:
+        # msgspec says what was expected and never repeats the value, so a secret cannot leak here.
+        return [f"key {key!r}: {fault}"]
+    return []
+
+
+def _convert(value: object, kind: Any) -> Any:
+    return msgspec.convert(value, kind, dec_hook=_hide)
+
+
+def _hide(kind: type, value: object) -> Secret:
+    if kind is Secret and isinstance(value, str) and value:
+        return Secret(value)
+    raise msgspec.ValidationError("Expected a non-empty `str`")
