@@ -156,6 +156,13 @@ class Provider:
         self.settings = settings
         self.exchange = exchange
 
+    def check(self, ask: MoneyOperation | Lookup) -> None:
+        """Refuse, before anything is written or sent, what this provider could not take.
+
+        Raises Invalid with every missing or misshapen field at once, or Unsupported. Pure; an
+        adapter without such limits keeps this one.
+        """
+
     def confirmation(self, ask: MoneyOperation, outcome: Outcome, advice: Advice) -> tuple[Call, ...]:
         """Write the calls that confirm `ask`, in order; pure, so that they can be stored."""
         raise NotImplementedError

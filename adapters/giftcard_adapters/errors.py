@@ -4,6 +4,7 @@
     ├── MoneyError          an amount or currency that cannot be said exactly
     ├── SettingsError       a provider's stanza is wrong; lists every fault
     ├── Unsupported         the provider cannot do what was asked
+    ├── Invalid             the provider needs a field that is missing or misshapen; lists every one
     ├── Refused             a provider said no to a read or a vault call; carries the Decline
     ├── WebhookRejected     an event that is not authentic, fresh or readable
     └── ExchangeError       one exchange with a provider went wrong
@@ -45,6 +46,18 @@ class SettingsError(AdapterError):
 
 class Unsupported(AdapterError):
     """The provider cannot do what was asked; the text says what, for a person."""
+
+
+class Invalid(AdapterError):
+    """The provider needs fields that are missing or misshapen; nothing was sent.
+
+    `violations` holds every one as (field path in the caller's words, what is wrong with it).
+    """
+
+    def __init__(self, violations: Sequence[tuple[str, str]]) -> None:
+        """Keep every violation, so that a caller mends them in one go."""
+        super().__init__("; ".join(f"{field}: {reason}" for field, reason in violations))
+        self.violations = tuple(violations)
 
 
 class Refused(AdapterError):
