@@ -1,0 +1,44 @@
+"""What every test may rely on: one Hypothesis profile, and markers that skip with a reason.
+
+Fixtures of one part live in that part's own conftest.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+SPECS = ROOT.parent / "shared" / "specs"
+
+# No deadline: on a busy machine an example's time says nothing. In CI the same examples run every time, so
+# that a change is judged by itself; elsewhere chance goes on looking.
+settings.register_profile("house", deadline=None, print_blob=True, derandomize="CI" in os.environ)
+settings.load_profile("house")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what this machine cannot run, and say why."""
+    for item in items:
+        if item.get_closest_marker("specs") and not SPECS.is_dir():
+            item.add_marker(
+                pytest.mark.skip(reason="the providers' specifications are not beside the repository")
+            )
+        if item.get_closest_marker("postgres") and not has_postgres():
+            item.add_marker(pytest.mark.skip(reason="PostgreSQL's programs are not on this machine"))
+
+
+def has_postgres() -> bool:
+    """Tell whether a PostgreSQL cluster could be made here; Debian keeps initdb off the PATH."""
+    debian = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    return shutil.which("initdb") is not None or any(debian)
+
+
+@pytest.fixture(scope="session")
+def specs() -> Path:
+    """Give the folder of the providers' machine-readable specifications; use it with the marker `specs`."""
+    return SPECS
