@@ -1,0 +1,109 @@
+"""What a simulator is: one deterministic object that answers requests and can show its books.
+
+No socket, no clock and no chance live here: the time and the ids are handed in (rule 18).
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from urllib.parse import parse_qsl
+
+import msgspec
+
+Clock = Callable[[], datetime]
+"""Returns the present time, with its zone."""
+
+IdSource = Callable[[], str]
+"""Returns a fresh UUID as text."""
+
+Plain = Mapping[str, object]
+"""Dicts, lists, numbers and texts: what goes into JSON."""
+
+
+class SimRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One request as it came: path and query still percent-encoded, header names in lower case."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    body: bytes = b""
+
+    def parameters(self) -> dict[str, str]:
+        """Return the query's parameters, decoded; of a repeated name the last one counts."""
+        return dict(parse_qsl(self.query, keep_blank_values=True))
+
+    def __repr__(self) -> str:
+        """Show neither path nor body: both can name a card."""
+        return f"SimRequest({self.method}, {len(self.body)} bytes)"
+
+
+class SimAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer, complete; the length header is added by whoever sends it."""
+
+    status: int
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    body: bytes = b""
+
+    def __repr__(self) -> str:
+        """Show the status and never the body."""
+        return f"SimAnswer({self.status}, {len(self.body)} bytes)"
+
+
+def json_answer(status: int, content: object, headers: Mapping[str, str] | None = None) -> SimAnswer:
+    """Return an answer with a JSON body; `content` is plain data or a msgspec Struct."""
+    return SimAnswer(
+        status=status,
+        headers={"content-type": "application/json", **(headers or {})},
+        body=msgspec.json.encode(content),
+    )
+
+
+class Simulator(ABC):
+    """A provider played by us: the same requests at the same times give the same answers.
+
+    A subclass calls `reset` when it is made, so that there is one way to the opening books.
+    """
+
+    name: str
+    """The provider, such as `electrum`; shown by the sandbox."""
+
+    def __init__(self, *, now: Clock, ids: IdSource) -> None:
+        """Keep the clock and the id source."""
+        self.now = now
+        self.ids = ids
+
+    @abstractmethod
+    def answer(self, request: SimRequest) -> SimAnswer:
+        """Act on one request and answer it; never raises for anything a caller can send."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget everything and open the books with the demo cards."""
+
+    @abstractmethod
+    def cards(self) -> Sequence[Plain]:
+        """Return every card with its balances, as plain data; numbers in full, because they are made up."""
+
+    @abstractmethod
+    def effects(self) -> Sequence[Plain]:
+        """Return each money effect once, in order, as plain data."""
+
+    @abstractmethod
+    def tamper(self, answer: SimAnswer) -> SimAnswer:
+        """Return `answer` with another amount in it: the provider says it moved what was not asked."""
+
+    def failure(self, status: int, request: SimRequest) -> SimAnswer:
+        """Return what this provider says with a bare error status; an empty body unless it says more."""
+        del request
+        return SimAnswer(status=status)
+
+
+def seeded_ids(seed: int) -> IdSource:
+    """Return a source of version-4 UUIDs that is the same for the same seed."""
+    chance = random.Random(seed)  # noqa: S311  # repeatable, not secret: nothing is guarded by these ids
+    return lambda: str(uuid.UUID(int=chance.getrandbits(128), version=4))
