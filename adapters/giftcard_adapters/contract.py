@@ -89,8 +89,6 @@ class Manner(msgspec.Struct, frozen=True, kw_only=True):
     """Whether part of the amount can be put back."""
     is_confirmation_partial: bool = False
     """Whether a confirmation can carry a smaller final amount."""
-    is_advice_repeatable: bool = True
-    """Whether the same advice bytes may be sent again without further thought."""
 
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -172,7 +170,7 @@ class Provider:
         raise NotImplementedError
 
     async def deliver(self, call: Call, advice: Advice, *, age_s: float) -> Acknowledgement:
-        """Send one stored call of an advice, `age_s` seconds after its first sending began.
+        """Send one stored call of an advice that was written down `age_s` seconds ago.
 
         Called again with the same call until the receipt is final; must have one net effect. Past
         an idempotency window the adapter looks for its own earlier effect before sending again.

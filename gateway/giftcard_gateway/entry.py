@@ -1,0 +1,89 @@
+"""A transaction as the gateway knows it: its state, what was asked, what came of it, what is promised.
+
+Values only. How an entry may change is in `lifecycle`; how it is kept is in `records`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+from giftcard_adapters.http import Call
+from giftcard_adapters.model import Advice, AnyOperation, Operation, Outcome, ReversalReason
+from giftcard_adapters.money import Money
+
+
+class State(StrEnum):
+    """The nine states; what each means and owes stands in `docs/states.md`."""
+
+    PENDING = "PENDING"
+    APPROVED = "APPROVED"
+    DECLINED = "DECLINED"
+    FAILED = "FAILED"
+    CONFIRMING = "CONFIRMING"
+    CONFIRMED = "CONFIRMED"
+    REVERSING = "REVERSING"
+    REVERSED = "REVERSED"
+    UNRESOLVED = "UNRESOLVED"
+
+
+UNSETTLED = frozenset({State.PENDING, State.CONFIRMING, State.REVERSING})
+"""States in which the gateway is still finding something out."""
+
+FINAL = frozenset({State.DECLINED, State.FAILED, State.CONFIRMED, State.REVERSED})
+"""States that nothing leaves."""
+
+
+class StateChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One step of a transaction's life, and what caused it in a few words."""
+
+    state: State
+    at: datetime
+    cause: str
+
+
+class WantedReversal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A reversal asked for while the request was still in flight; kept until the outcome is known."""
+
+    reason: ReversalReason
+    amount: Money | None = None
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One transaction. `version` counts writes; `fence` counts the hands that drove it (rule 14)."""
+
+    transaction_id: str
+    operation: Operation
+    state: State
+    created_at: datetime
+    updated_at: datetime
+    provider: str = ""
+    """Empty for a reversal that came before its request."""
+    ask: AnyOperation | None = None
+    """None for a reversal that came before its request."""
+    outcome: Outcome | None = None
+    advice: Advice | None = None
+    calls: tuple[Call, ...] = ()
+    """The advice as it is sent: the same bytes every time."""
+    wanted_reversal: WantedReversal | None = None
+    evidence: str = ""
+    note: str = ""
+    """What the person wrote who resolved it."""
+    confirm_by: datetime | None = None
+    changes: tuple[StateChange, ...] = ()
+    attempts: int = 0
+    """Tries at what the present state owes that came to nothing final."""
+    due_at: datetime | None = None
+    """When whoever is not driving this entry may take it; None when nothing is owed."""
+    driver: str = ""
+    """The process that drives it now; empty when nobody does."""
+    version: int = 1
+    fence: int = 1
+    traceparent: str = ""
+    """The trace the transaction began in, for the exchanges that come later."""
+
+    @property
+    def is_tombstone(self) -> bool:
+        """Tell whether this is a reversal whose request never came."""
+        return self.ask is None

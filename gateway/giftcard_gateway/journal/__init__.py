@@ -1,0 +1,1 @@
+"""Where transactions are written down: the contract every store keeps, and the stores."""

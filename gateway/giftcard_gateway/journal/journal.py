@@ -1,0 +1,184 @@
+"""What every journal must do, whatever database is under it.
+
+A journal keeps rows: a few plain columns to find work by, and one sealed document it cannot read.
+Every write is durable before it returns (rule 2) and is a compare-and-set on `version` (rule 14).
+The rules of money are not here; they are in `lifecycle` and `transactions`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One transaction as a journal keeps it; times are microseconds since 1970 in UTC.
+
+    `due_us` is when whoever is not `driver` may take the row, None when nothing is owed. `handles`
+    are keyed hashes the row can be found by (cards, provider references); a write adds those it
+    carries and never takes one away, and a row that is read back carries none.
+    """
+
+    transaction_id: str
+    operation: str
+    provider: str
+    state: str
+    created_us: int
+    updated_us: int
+    due_us: int | None
+    driver: str
+    version: int
+    fence: int
+    document: bytes
+    handles: tuple[bytes, ...] = ()
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of state in the feed. `cursor` resumes after it and means nothing else."""
+
+    cursor: str
+    transaction_id: str
+    state: str
+    at_us: int
+
+
+class RowQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rows to list, newest first; None does not filter. `after` is (created_us, transaction_id)."""
+
+    states: tuple[str, ...] | None = None
+    operations: tuple[str, ...] | None = None
+    provider: str | None = None
+    handle: bytes | None = None
+    created_from_us: int | None = None
+    created_before_us: int | None = None
+    after: tuple[int, str] | None = None
+    limit: int = 50
+
+
+class Backlog(msgspec.Struct, frozen=True, kw_only=True):
+    """What one provider is still owed: how many rows in a state that owes, and since when the oldest."""
+
+    provider: str
+    state: str
+    count: int
+    oldest_us: int
+
+
+class EventRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One webhook event: unique by (provider, event_id); its document is sealed.
+
+    `cursor` is empty when it is added and set when it is read. `applied` says whether what it
+    proves has been carried over to its transaction.
+    """
+
+    provider: str
+    event_id: str
+    name: str
+    received_us: int
+    document: bytes
+    applied: bool = False
+    cursor: str = ""
+
+
+class JournalClosed(Exception):
+    """The journal cannot be written or read at the moment; nothing of this call is durable."""
+
+
+class SchemaUnknown(Exception):
+    """The database has a schema this gateway does not know; the text says what to run."""
+
+
+class JournalBusy(Exception):
+    """Another process writes this journal, and this kind of journal allows one; the text says which."""
+
+
+class Journal(ABC):
+    """A durable store of rows, changes and events. Raises JournalClosed when its database is away."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Open the database; raise SchemaUnknown or JournalBusy with a sentence for the operator."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish the writes that are queued and let go of the database."""
+
+    @abstractmethod
+    async def check(self) -> None:
+        """Return when the database answers and can be written; raise JournalClosed when not."""
+
+    @abstractmethod
+    async def open(self, row: Row) -> Row | None:
+        """Insert `row` and return None; return the recorded row when its transaction_id is taken."""
+
+    @abstractmethod
+    async def write(self, row: Row) -> bool:
+        """Replace the recorded row whose version is `row.version - 1`; False when another hand wrote.
+
+        A change of state is added to the feed in the same database transaction.
+        """
+
+    @abstractmethod
+    async def get(self, transaction_id: str) -> Row | None:
+        """Return one row, as last written."""
+
+    @abstractmethod
+    async def list(self, query: RowQuery) -> Sequence[Row]:
+        """Return rows newest first, by index whatever the query."""
+
+    @abstractmethod
+    async def claim(self, *, now_us: int, lease_until_us: int, driver: str, limit: int) -> Sequence[Row]:
+        """Take up to `limit` rows due at `now_us`, oldest due first, each one fence and version higher.
+
+        No row is handed to two callers. The rows come back as they now stand; their documents still
+        hold the old fence, version, driver and due time, which the columns override. Costs O(due),
+        not O(history).
+        """
+
+    @abstractmethod
+    async def next_due_us(self) -> int | None:
+        """Return the earliest due time of any row, None when nothing is owed."""
+
+    @abstractmethod
+    async def wait_changed(self, timeout_s: float) -> None:
+        """Return when any process sharing the journal wrote, or after `timeout_s`; may return early."""
+
+    @abstractmethod
+    async def changes(self, *, after: str, limit: int) -> Sequence[Change]:
+        """Return the feed after a cursor (empty: from the start), in an order that never inserts behind it."""
+
+    @abstractmethod
+    async def last_cursor(self) -> str:
+        """Return the cursor of the newest change, for a watcher that wants only what comes."""
+
+    @abstractmethod
+    async def backlog(self) -> Sequence[Backlog]:
+        """Count rows in states that owe something or need a person, by provider and state; by index."""
+
+    @abstractmethod
+    async def purge(self, *, before_us: int, limit: int) -> int:
+        """Delete up to `limit` rows in a final state last written before a time, with feed and handles.
+
+        Returns how many were deleted; 0 means none are left.
+        """
+
+    @abstractmethod
+    async def add_event(self, event: EventRow) -> bool:
+        """Insert an event durably; False when this provider's event_id is there already."""
+
+    @abstractmethod
+    async def mark_event_applied(self, provider: str, event_id: str) -> None:
+        """Remember that what an event proves was carried over."""
+
+    @abstractmethod
+    async def unapplied_events(self, limit: int) -> Sequence[EventRow]:
+        """Return events still to be carried over, oldest first, by a partial index."""
+
+    @abstractmethod
+    async def events(self, *, after: str, limit: int, provider: str | None = None) -> Sequence[EventRow]:
+        """Return events after a cursor, in an order that never inserts behind it."""

@@ -1,0 +1,223 @@
+"""How a transaction may change: the states, the table between them, and what each state still owes.
+
+Pure functions from entry to entry: no clock, no journal, no provider. Whoever calls them hands in
+the time, writes the result down, and only then acts on it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+from giftcard_adapters.contract import Ending, Manner
+from giftcard_adapters.http import Call
+from giftcard_adapters.model import (
+    Acknowledgement,
+    Advice,
+    AdviceKind,
+    AnyOperation,
+    Operation,
+    Outcome,
+    Receipt,
+    Verdict,
+)
+
+from giftcard_gateway.entry import FINAL, Entry, State, StateChange, WantedReversal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ALLOWED: Mapping[State, frozenset[State]] = {
+    State.PENDING: frozenset(
+        {State.APPROVED, State.DECLINED, State.FAILED, State.REVERSING, State.UNRESOLVED}
+    ),
+    State.APPROVED: frozenset({State.CONFIRMING, State.REVERSING}),
+    State.CONFIRMING: frozenset({State.CONFIRMED, State.UNRESOLVED}),
+    State.REVERSING: frozenset({State.REVERSED, State.UNRESOLVED}),
+    State.UNRESOLVED: frozenset({State.CONFIRMED, State.REVERSED}),
+} | dict.fromkeys(FINAL, frozenset[State]())
+"""Which state may follow which; anything else is a bug and raises."""
+
+_PROMISED = {AdviceKind.CONFIRMATION: State.CONFIRMING, AdviceKind.REVERSAL: State.REVERSING}
+_KEPT = {State.CONFIRMING: State.CONFIRMED, State.REVERSING: State.REVERSED}
+
+
+def move(entry: Entry, state: State, at: datetime, cause: str) -> Entry:
+    """Return `entry` in `state`, owing nothing yet; raise ValueError for a step the table forbids."""
+    if state not in ALLOWED[entry.state]:
+        raise ValueError(f"a transaction cannot go from {entry.state} to {state}")
+    return msgspec.structs.replace(
+        entry,
+        state=state,
+        updated_at=at,
+        changes=(*entry.changes, StateChange(state=state, at=at, cause=cause)),
+        attempts=0,
+        due_at=None,
+        driver="",
+    )
+
+
+def intend(
+    ask: AnyOperation, provider: str, *, driver: str, lease_until: datetime, traceparent: str
+) -> Entry:
+    """Return the entry that is written down before anything is sent; its time is the ask's own."""
+    at = ask.requested_at
+    return Entry(
+        transaction_id=ask.transaction_id,
+        operation=ask.operation,
+        provider=provider,
+        state=State.PENDING,
+        ask=ask,
+        created_at=at,
+        updated_at=at,
+        changes=(StateChange(state=State.PENDING, at=at, cause="asked"),),
+        due_at=lease_until,
+        driver=driver,
+        traceparent=traceparent,
+    )
+
+
+def bury(transaction_id: str, operation: Operation, at: datetime) -> Entry:
+    """Return the entry of a reversal whose request was never seen: it surely never was (rule 9)."""
+    return Entry(
+        transaction_id=transaction_id,
+        operation=operation,
+        state=State.REVERSED,
+        created_at=at,
+        updated_at=at,
+        changes=(StateChange(state=State.REVERSED, at=at, cause="reversed before it was asked"),),
+    )
+
+
+def take(entry: Entry, *, driver: str, lease_until: datetime, at: datetime) -> Entry:
+    """Return `entry` in the hand of `driver` until the lease ends, one fence higher."""
+    return msgspec.structs.replace(
+        entry, driver=driver, due_at=lease_until, fence=entry.fence + 1, updated_at=at
+    )
+
+
+def postpone(entry: Entry, *, due_at: datetime, evidence: str, at: datetime) -> Entry:
+    """Return `entry` let go of until `due_at` after a try that came to nothing final."""
+    return msgspec.structs.replace(
+        entry,
+        attempts=entry.attempts + 1,
+        due_at=due_at,
+        driver="",
+        evidence=evidence or entry.evidence,
+        updated_at=at,
+    )
+
+
+def answered(entry: Entry, outcome: Outcome, *, confirm_by: datetime, at: datetime) -> Entry:
+    """Return `entry` after a provider's answer to its request.
+
+    UNKNOWN leaves it PENDING with the evidence; the way it is ended is the caller's next step. An
+    outcome learnt before is completed, never emptied, by a later UNKNOWN.
+    """
+    match outcome.verdict:
+        case Verdict.APPROVED:
+            approved = move(entry, State.APPROVED, at, "provider approved")
+            return msgspec.structs.replace(
+                approved, outcome=outcome, evidence="", confirm_by=confirm_by, due_at=confirm_by
+            )
+        case Verdict.DECLINED:
+            return _with_outcome(move(entry, State.DECLINED, at, "provider declined"), outcome)
+        case Verdict.FAILED:
+            return _with_outcome(move(entry, State.FAILED, at, "surely had no effect"), outcome)
+        case Verdict.UNKNOWN:
+            return msgspec.structs.replace(
+                entry,
+                outcome=_learnt(entry.outcome, outcome),
+                evidence=outcome.evidence or entry.evidence,
+                updated_at=at,
+            )
+
+
+def promise(
+    entry: Entry, advice: Advice, calls: tuple[Call, ...], *, driver: str, lease_until: datetime, cause: str
+) -> Entry:
+    """Return `entry` with `advice` promised and in the hand of `driver`, who delivers it next.
+
+    An advice without calls has nobody to tell: its promise is kept at once (rule 11).
+    """
+    at = advice.written_at
+    promised = move(entry, _PROMISED[advice.kind], at, cause)
+    promised = msgspec.structs.replace(
+        promised,
+        advice=advice,
+        calls=calls,
+        wanted_reversal=None,
+        fence=entry.fence + 1,
+        driver=driver,
+        due_at=lease_until,
+    )
+    return promised if calls else move(promised, _KEPT[promised.state], at, "nothing to tell the provider")
+
+
+def acknowledged(entry: Entry, receipt: Acknowledgement, at: datetime) -> Entry:
+    """Return `entry` after a final answer to its advice (rule 8); AGAIN is not one and is refused."""
+    match receipt.receipt:
+        case Receipt.DONE:
+            return move(entry, _KEPT[entry.state], at, "provider acknowledged")
+        case Receipt.NO_SUCH_TRANSACTION if entry.state is State.REVERSING:
+            return move(entry, State.REVERSED, at, "provider never saw the transaction")
+        case Receipt.NO_SUCH_TRANSACTION:
+            return give_up(entry, "the provider does not know the transaction it is asked to confirm", at)
+        case Receipt.REFUSED:
+            return give_up(entry, receipt.evidence or "the provider refused the advice", at)
+        case Receipt.AGAIN:
+            raise ValueError("AGAIN is not a final answer")
+
+
+def want_reversal(entry: Entry, wanted: WantedReversal, at: datetime) -> Entry:
+    """Return a PENDING `entry` that will be reversed as soon as its outcome is known (rule 9)."""
+    return msgspec.structs.replace(entry, wanted_reversal=wanted, updated_at=at)
+
+
+def give_up(entry: Entry, evidence: str, at: datetime) -> Entry:
+    """Return `entry` as UNRESOLVED, with the evidence a person needs; never a guess (rule 5)."""
+    return msgspec.structs.replace(
+        move(entry, State.UNRESOLVED, at, "no safe move is left"), evidence=evidence
+    )
+
+
+def resolve(entry: Entry, state: State, note: str, at: datetime) -> Entry:
+    """Return an UNRESOLVED `entry` ended by a person as CONFIRMED or REVERSED."""
+    return msgspec.structs.replace(move(entry, state, at, "resolved by an operator"), note=note)
+
+
+def ending(entry: Entry, manner: Manner, at: datetime) -> Ending:
+    """Return how a PENDING entry whose outcome is unknown is ended at `at` (rule 5).
+
+    RESEND holds inside the provider's window, counted from when the intent was written; then FIND
+    holds inside the time finding is worth it; then only a person is left.
+    """
+    age = at - entry.created_at
+    if manner.unknown is Ending.REVERSE:
+        return Ending.REVERSE
+    resend_window = timedelta(seconds=manner.resend_window_s or 0)
+    if manner.unknown is Ending.RESEND and age < resend_window:
+        return Ending.RESEND
+    may_find = manner.unknown in {Ending.RESEND, Ending.FIND}
+    if may_find and age < resend_window + timedelta(seconds=manner.find_window_s):
+        return Ending.FIND
+    return Ending.PERSON
+
+
+def _with_outcome(entry: Entry, outcome: Outcome) -> Entry:
+    return msgspec.structs.replace(
+        entry, outcome=outcome, evidence=outcome.evidence or entry.evidence, wanted_reversal=None
+    )
+
+
+def _learnt(known: Outcome | None, outcome: Outcome) -> Outcome:
+    """Keep the references and cards that an earlier UNKNOWN answer told, when a later one tells none."""
+    if known is None:
+        return outcome
+    return msgspec.structs.replace(
+        outcome,
+        references=known.references | outcome.references,
+        issued_cards=outcome.issued_cards or known.issued_cards,
+        third_party_identifiers=outcome.third_party_identifiers or known.third_party_identifiers,
+    )
