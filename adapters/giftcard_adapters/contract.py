@@ -154,7 +154,7 @@ class Provider:
         self.settings = settings
         self.exchange = exchange
 
-    def check(self, ask: MoneyOperation | Lookup) -> None:
+    def check(self, ask: MoneyOperation) -> None:
         """Refuse, before anything is written or sent, what this provider could not take.
 
         Raises Invalid with every missing or misshapen field at once, or Unsupported. Pure; an
