@@ -22,6 +22,10 @@ GATEWAY = "giftcard_gateway"
 ADAPTERS = "giftcard_adapters"
 SIMULATORS = f"{ADAPTERS}.simulators"
 
+# What draws from the process's own chance. A `random.Random(seed)` repeats, and may live anywhere.
+CHANCE = ("SystemRandom", "choice", "choices", "getrandbits", "randbytes", "randint", "random", "randrange")
+CHANCE += ("sample", "shuffle", "uniform", "expovariate", "gauss", "normalvariate", "triangular")
+
 
 @dataclass(frozen=True)
 class Owned:
@@ -45,7 +49,10 @@ OWNED = (
     ),
     Owned(
         ("httpx",),
-        (f"{ADAPTERS}.http", f"{ADAPTERS}.transport", f"{ADAPTERS}.stanza", f"{GATEWAY}.telemetry"),
+        (
+            *(f"{ADAPTERS}.{name}" for name in ("http", "stanza", "transport", "simulators.transport")),
+            f"{GATEWAY}.telemetry",
+        ),
         "talking to a provider is giftcard_adapters.http, which knows what was surely not sent",
     ),
     Owned(
@@ -75,7 +82,7 @@ OWNED = (
         "adapters and simulators get it handed in",
     ),
     Owned(
-        ("random", *(f"uuid.uuid{version}" for version in (1, 4, 6, 7, 8))),
+        (*(f"random.{name}" for name in CHANCE), *(f"uuid.uuid{version}" for version in (1, 4, 6, 7, 8))),
         (f"{GATEWAY}.clock",),
         "chance and fresh ids come from giftcard_gateway.clock, so that one seed makes one run",
     ),
