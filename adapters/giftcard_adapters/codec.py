@@ -15,19 +15,21 @@ from giftcard_adapters.secret import Secret
 T = TypeVar("T")
 
 
-def _reveal(value: object) -> str:
+def reveal_hook(value: object) -> str:
+    """Write a Secret in clear: the `enc_hook` of every msgspec encoder whose bytes go to a provider or a seal."""
     if isinstance(value, Secret):
         return value.reveal()
     raise NotImplementedError(type(value).__name__)
 
 
-def _hide(kind: type, value: object) -> Secret:
+def hide_hook(kind: type, value: object) -> Secret:
+    """Read a text into a Secret: the `dec_hook` of every msgspec decoder of structs that hold one."""
     if kind is Secret and isinstance(value, str):
         return Secret(value)
     raise NotImplementedError(kind.__name__)
 
 
-_PACKER = msgspec.msgpack.Encoder(enc_hook=_reveal)
+_PACKER = msgspec.msgpack.Encoder(enc_hook=reveal_hook)
 
 
 def pack(value: object) -> bytes:
@@ -37,14 +39,14 @@ def pack(value: object) -> bytes:
 
 def unpacker(kind: Any) -> msgspec.msgpack.Decoder[Any]:
     """Return a decoder for what `pack` made of a `kind`; make it once, use it often."""
-    return msgspec.msgpack.Decoder(kind, dec_hook=_hide)
+    return msgspec.msgpack.Decoder(kind, dec_hook=hide_hook)
 
 
 def to_plain(value: object) -> Any:
     """Return `value` as dicts, lists and texts, secrets in clear."""
-    return msgspec.to_builtins(value, enc_hook=_reveal)
+    return msgspec.to_builtins(value, enc_hook=reveal_hook)
 
 
 def from_plain(plain: object, kind: type[T]) -> T:
     """Read plain data, such as JSON from a file, into a `kind`."""
-    return msgspec.convert(plain, kind, dec_hook=_hide)
+    return msgspec.convert(plain, kind, dec_hook=hide_hook)

@@ -33,7 +33,7 @@ def find_adapter(name: str) -> type[Provider]:
 def read_settings(adapter: type[Provider], stanza: Mapping[str, object]) -> Settings:
     """Return the adapter's validated settings; raise SettingsError naming every faulty key at once."""
     fields = {field.name: field for field in msgspec.structs.fields(adapter.settings_type)}
-    hints = get_type_hints(adapter.settings_type)
+    hints = get_type_hints(adapter.settings_type, include_extras=True)
     faults = [
         f"unknown key {key!r}; known are {', '.join(sorted(fields))}" for key in stanza if key not in fields
     ]
