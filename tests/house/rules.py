@@ -23,8 +23,19 @@ ADAPTERS = "giftcard_adapters"
 SIMULATORS = f"{ADAPTERS}.simulators"
 
 # What draws from the process's own chance. A `random.Random(seed)` repeats, and may live anywhere.
-CHANCE = ("SystemRandom", "choice", "choices", "getrandbits", "randbytes", "randint", "random", "randrange")
-CHANCE += ("sample", "shuffle", "uniform", "expovariate", "gauss", "normalvariate", "triangular")
+CHANCE = (
+    *(
+        "SystemRandom",
+        "choice",
+        "choices",
+        "expovariate",
+        "gauss",
+        "getrandbits",
+        "normalvariate",
+        "randbytes",
+    ),
+    *("randint", "random", "randrange", "sample", "shuffle", "triangular", "uniform"),
+)
 
 
 @dataclass(frozen=True)
