@@ -1,0 +1,1 @@
+"""The gift card gateway, as its callers see it: the stubs are in `giftcard.v1`."""
