@@ -37,15 +37,17 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PARTIAL_UNSUPPORTED: _ErrorReason.ValueType  # 6
     """FAILED_PRECONDITION: the provider cannot confirm or reverse a part. Confirm or reverse all of it."""
     ERROR_REASON_TRANSACTION_ID_REUSED: _ErrorReason.ValueType  # 7
-    """ALREADY_EXISTS: the transaction id was used with other content; the error names the first field that differs.
+    """ALREADY_EXISTS: the transaction id was used with other content; metadata `field` names the first that differs.
     Use a new id for a new transaction, and look for the defect that mixed two up.
     """
     ERROR_REASON_STATE_CONFLICT: _ErrorReason.ValueType  # 8
-    """FAILED_PRECONDITION: the transaction's state does not allow it; the error says which state it is in.
+    """FAILED_PRECONDITION: the transaction's state does not allow it; metadata `state` says which state it is in.
     Read the transaction, then decide.
     """
     ERROR_REASON_TRANSACTION_REVERSED: _ErrorReason.ValueType  # 9
-    """FAILED_PRECONDITION: the transaction was reversed, perhaps before its request arrived. Start again under a new id."""
+    """FAILED_PRECONDITION: the transaction was reversed, perhaps before its request arrived; metadata `state`
+    says how far that is. Start again under a new id.
+    """
     ERROR_REASON_TRANSACTION_NOT_FOUND: _ErrorReason.ValueType  # 10
     """NOT_FOUND: no transaction has this id. If you asked for it, ask again: with the same id nothing happens twice."""
     ERROR_REASON_CARD_NOT_FOUND: _ErrorReason.ValueType  # 11
@@ -59,7 +61,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CREDENTIALS_INVALID: _ErrorReason.ValueType  # 15
     """UNAUTHENTICATED: no or bad credentials. Sign in again; do not repeat with the same ones."""
     ERROR_REASON_SCOPE_MISSING: _ErrorReason.ValueType  # 16
-    """PERMISSION_DENIED: you may not do this. Have the operator grant the scope that the error names."""
+    """PERMISSION_DENIED: you may not do this. Have the operator grant the scope that metadata `scope` names."""
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 17
     """RESOURCE_EXHAUSTED: you call too often; nothing was sent. Wait as RetryInfo says, then repeat with the same id."""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 18
@@ -106,15 +108,17 @@ ERROR_REASON_REVERSAL_UNSUPPORTED: ErrorReason.ValueType  # 5
 ERROR_REASON_PARTIAL_UNSUPPORTED: ErrorReason.ValueType  # 6
 """FAILED_PRECONDITION: the provider cannot confirm or reverse a part. Confirm or reverse all of it."""
 ERROR_REASON_TRANSACTION_ID_REUSED: ErrorReason.ValueType  # 7
-"""ALREADY_EXISTS: the transaction id was used with other content; the error names the first field that differs.
+"""ALREADY_EXISTS: the transaction id was used with other content; metadata `field` names the first that differs.
 Use a new id for a new transaction, and look for the defect that mixed two up.
 """
 ERROR_REASON_STATE_CONFLICT: ErrorReason.ValueType  # 8
-"""FAILED_PRECONDITION: the transaction's state does not allow it; the error says which state it is in.
+"""FAILED_PRECONDITION: the transaction's state does not allow it; metadata `state` says which state it is in.
 Read the transaction, then decide.
 """
 ERROR_REASON_TRANSACTION_REVERSED: ErrorReason.ValueType  # 9
-"""FAILED_PRECONDITION: the transaction was reversed, perhaps before its request arrived. Start again under a new id."""
+"""FAILED_PRECONDITION: the transaction was reversed, perhaps before its request arrived; metadata `state`
+says how far that is. Start again under a new id.
+"""
 ERROR_REASON_TRANSACTION_NOT_FOUND: ErrorReason.ValueType  # 10
 """NOT_FOUND: no transaction has this id. If you asked for it, ask again: with the same id nothing happens twice."""
 ERROR_REASON_CARD_NOT_FOUND: ErrorReason.ValueType  # 11
@@ -128,7 +132,7 @@ ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 14
 ERROR_REASON_CREDENTIALS_INVALID: ErrorReason.ValueType  # 15
 """UNAUTHENTICATED: no or bad credentials. Sign in again; do not repeat with the same ones."""
 ERROR_REASON_SCOPE_MISSING: ErrorReason.ValueType  # 16
-"""PERMISSION_DENIED: you may not do this. Have the operator grant the scope that the error names."""
+"""PERMISSION_DENIED: you may not do this. Have the operator grant the scope that metadata `scope` names."""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 17
 """RESOURCE_EXHAUSTED: you call too often; nothing was sent. Wait as RetryInfo says, then repeat with the same id."""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 18

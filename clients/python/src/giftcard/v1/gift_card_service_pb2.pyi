@@ -7,6 +7,7 @@ from collections import abc as _abc
 from giftcard.v1 import card_pb2 as _card_pb2
 from giftcard.v1 import point_of_sale_pb2 as _point_of_sale_pb2
 from giftcard.v1 import sale_pb2 as _sale_pb2
+from giftcard.v1 import slip_pb2 as _slip_pb2
 from giftcard.v1 import transaction_pb2 as _transaction_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -91,7 +92,7 @@ class IssueRequest(_message.Message):
     retrieval_reference: _builtins.str
     """The retrieval reference number (RRN) of your switch."""
     quantity: _builtins.int
-    """How many cards to make, each of `amount`. 0 means 1."""
+    """How many cards to make, each of `amount`, at most 100. 0 means 1."""
     title: _builtins.str
     """The title shown on the cards. Some providers need it."""
     template_id: _builtins.str
@@ -2023,6 +2024,27 @@ class CardView(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class AdditionalAmountsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _money_pb2.Money: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _money_pb2.Money | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PROVIDER_FIELD_NUMBER: _builtins.int
     MASKED_CARD_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -2038,6 +2060,9 @@ class CardView(_message.Message):
     CARD_HOLDER_FIELD_NUMBER: _builtins.int
     HISTORY_FIELD_NUMBER: _builtins.int
     PROVIDER_REFERENCES_FIELD_NUMBER: _builtins.int
+    ADDITIONAL_AMOUNTS_FIELD_NUMBER: _builtins.int
+    SLIP_FIELD_NUMBER: _builtins.int
+    THIRD_PARTY_IDENTIFIERS_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """The provider that told it."""
     masked_card: _builtins.str
@@ -2086,6 +2111,18 @@ class CardView(_message.Message):
     def provider_references(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The provider's own ids and further facts, by name."""
 
+    @_builtins.property
+    def additional_amounts(self) -> _containers.MessageMap[_builtins.str, _money_pb2.Money]:
+        """Further amounts, under the provider's own names."""
+
+    @_builtins.property
+    def slip(self) -> _slip_pb2.Slip:
+        """What to print, where the provider wants something printed for a look-up."""
+
+    @_builtins.property
+    def third_party_identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_point_of_sale_pb2.ThirdPartyIdentifier]:
+        """All parties' ids for the look-up."""
+
     def __init__(
         self,
         *,
@@ -2104,10 +2141,13 @@ class CardView(_message.Message):
         card_holder: _sale_pb2.CardHolder | None = ...,
         history: _abc.Iterable[Global___CardEvent] | None = ...,
         provider_references: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        additional_amounts: _abc.Mapping[_builtins.str, _money_pb2.Money] | None = ...,
+        slip: _slip_pb2.Slip | None = ...,
+        third_party_identifiers: _abc.Iterable[_point_of_sale_pb2.ThirdPartyIdentifier] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "card_holder", b"card_holder", "expire_time", b"expire_time", "points", b"points", "product", b"product"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "card_holder", b"card_holder", "expire_time", b"expire_time", "points", b"points", "product", b"product", "slip", b"slip"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "card_holder", b"card_holder", "clubs", b"clubs", "expire_time", b"expire_time", "expiry", b"expiry", "history", b"history", "marketing_attributes", b"marketing_attributes", "masked_card", b"masked_card", "points", b"points", "product", b"product", "provider", b"provider", "provider_card_id", b"provider_card_id", "provider_references", b"provider_references", "provider_state", b"provider_state", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "balances", b"balances", "card_holder", b"card_holder", "clubs", b"clubs", "expire_time", b"expire_time", "expiry", b"expiry", "history", b"history", "marketing_attributes", b"marketing_attributes", "masked_card", b"masked_card", "points", b"points", "product", b"product", "provider", b"provider", "provider_card_id", b"provider_card_id", "provider_references", b"provider_references", "provider_state", b"provider_state", "slip", b"slip", "state", b"state", "third_party_identifiers", b"third_party_identifiers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

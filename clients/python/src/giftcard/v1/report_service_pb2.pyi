@@ -438,9 +438,7 @@ class SettlementRow(_message.Message):
     row_id: _builtins.str
     """Your own number or name of the row; differences are told with it."""
     transaction_id: _builtins.str
-    """Which transaction it is. At least one must be set; the transaction id counts before the reference.
-    The gateway's transaction id, where the settlement carries it.
-    """
+    """The transaction's id, where the settlement carries it. Needed unless `provider_reference` is set; counts before it."""
     provider_reference: _builtins.str
     """The provider's own id of the transaction: any value of `provider_references`."""
     operation: _transaction_pb2.Operation.ValueType

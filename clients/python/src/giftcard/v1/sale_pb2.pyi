@@ -423,7 +423,7 @@ class Points(_message.Message):
     DUE_TO_EXPIRE_FIELD_NUMBER: _builtins.int
     EXPIRE_DATE_FIELD_NUMBER: _builtins.int
     amount: _builtins.int
-    """How many."""
+    """How many: more than 0 in a request."""
     due_to_expire: _builtins.int
     """How many of them expire next."""
     @_builtins.property

@@ -11,6 +11,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.type import money_pb2 as _money_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -31,7 +32,7 @@ class StoredCard(_message.Message):
     STORED_CARD_ID_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     MASKED_CARD_FIELD_NUMBER: _builtins.int
-    BUYER_FIELD_NUMBER: _builtins.int
+    BUYER_ID_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
@@ -43,12 +44,16 @@ class StoredCard(_message.Message):
     BALANCES_FIELD_NUMBER: _builtins.int
     BALANCE_ERROR_FIELD_NUMBER: _builtins.int
     PROVIDER_SERVICE_FIELD_NUMBER: _builtins.int
+    BUYER_EXTERNAL_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
     stored_card_id: _builtins.str
     """The id to name the card by."""
     provider: _builtins.str
     """The provider whose vault it is in."""
     masked_card: _builtins.str
     """The card, masked."""
+    buyer_id: _builtins.str
+    """Whose card it is, by the provider's id of the buyer."""
     usage_count: _builtins.int
     """How often it was used."""
     customer_usage_count: _builtins.int
@@ -57,10 +62,8 @@ class StoredCard(_message.Message):
     """What the provider says of its life."""
     provider_service: _builtins.str
     """The provider's service behind the vault, where it has several."""
-    @_builtins.property
-    def buyer(self) -> _sale_pb2.Buyer:
-        """Whose card it is."""
-
+    buyer_external_id: _builtins.str
+    """Whose card it is, by your own id of the buyer."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """The last moment the card can be used, where the provider tells."""
@@ -89,13 +92,17 @@ class StoredCard(_message.Message):
     def balance_error(self) -> _decline_pb2.Decline:
         """Why there are no balances, if they were asked for and could not be read."""
 
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """The face value, where the provider tells."""
+
     def __init__(
         self,
         *,
         stored_card_id: _builtins.str = ...,
         provider: _builtins.str = ...,
         masked_card: _builtins.str = ...,
-        buyer: _sale_pb2.Buyer | None = ...,
+        buyer_id: _builtins.str = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
@@ -107,10 +114,12 @@ class StoredCard(_message.Message):
         balances: _card_pb2.Balances | None = ...,
         balance_error: _decline_pb2.Decline | None = ...,
         provider_service: _builtins.str = ...,
+        buyer_external_id: _builtins.str = ...,
+        amount: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_customer_usage_count", b"_customer_usage_count", "_usage_count", b"_usage_count", "balance_error", b"balance_error", "balances", b"balances", "buyer", b"buyer", "create_time", b"create_time", "customer_last_use_time", b"customer_last_use_time", "customer_usage_count", b"customer_usage_count", "expire_time", b"expire_time", "last_use_time", b"last_use_time", "update_time", b"update_time", "usage_count", b"usage_count"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_customer_usage_count", b"_customer_usage_count", "_usage_count", b"_usage_count", "amount", b"amount", "balance_error", b"balance_error", "balances", b"balances", "create_time", b"create_time", "customer_last_use_time", b"customer_last_use_time", "customer_usage_count", b"customer_usage_count", "expire_time", b"expire_time", "last_use_time", b"last_use_time", "update_time", b"update_time", "usage_count", b"usage_count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_customer_usage_count", b"_customer_usage_count", "_usage_count", b"_usage_count", "balance_error", b"balance_error", "balances", b"balances", "buyer", b"buyer", "create_time", b"create_time", "customer_last_use_time", b"customer_last_use_time", "customer_usage_count", b"customer_usage_count", "expire_time", b"expire_time", "last_use_time", b"last_use_time", "masked_card", b"masked_card", "provider", b"provider", "provider_service", b"provider_service", "state", b"state", "stored_card_id", b"stored_card_id", "update_time", b"update_time", "usage_count", b"usage_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_customer_usage_count", b"_customer_usage_count", "_usage_count", b"_usage_count", "amount", b"amount", "balance_error", b"balance_error", "balances", b"balances", "buyer_external_id", b"buyer_external_id", "buyer_id", b"buyer_id", "create_time", b"create_time", "customer_last_use_time", b"customer_last_use_time", "customer_usage_count", b"customer_usage_count", "expire_time", b"expire_time", "last_use_time", b"last_use_time", "masked_card", b"masked_card", "provider", b"provider", "provider_service", b"provider_service", "state", b"state", "stored_card_id", b"stored_card_id", "update_time", b"update_time", "usage_count", b"usage_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__customer_usage_count: _TypeAlias = _typing.Literal["customer_usage_count"]  # noqa: Y015
     _WhichOneofArgType__customer_usage_count: _TypeAlias = _typing.Literal["_customer_usage_count", b"_customer_usage_count"]  # noqa: Y015
