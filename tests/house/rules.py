@@ -122,10 +122,10 @@ def strangers(module: Module) -> Iterator[str]:
 
 def opponents(module: Module) -> Iterator[str]:
     """Find simulators that read the adapter they play against."""
-    forbidden = tuple(f"{ADAPTERS}.{provider}" for provider in PROVIDERS)
+    adapters = tuple(f"{ADAPTERS}.{provider}" for provider in PROVIDERS)
     if within(module.name, (SIMULATORS,)):
         for line, used in module.uses():
-            if within(used, forbidden):
+            if used.startswith(adapters):
                 yield (
                     f"{module.path}:{line}: {used}: a simulator reads the provider's manual, "
                     "never the adapter, or both are wrong the same way"
