@@ -30,7 +30,7 @@ class Module:
     @property
     def tree(self) -> ast.Module:
         """The file as Python reads it."""
-        return parse(self.text)
+        return parse(self.text, self.path)
 
     def functions(self) -> Iterator[Function]:
         """Give every function and method, nested ones too."""
@@ -81,9 +81,9 @@ class Module:
 
 
 @cache
-def parse(text: str) -> ast.Module:
-    """Read a text as Python, once however many rules ask."""
-    return ast.parse(text)
+def parse(text: str, path: str) -> ast.Module:
+    """Read a text as Python, once however many rules ask; raise SyntaxError naming the file."""
+    return ast.parse(text, path)
 
 
 def spelled_out(node: ast.Attribute, known: dict[str, str]) -> str | None:
