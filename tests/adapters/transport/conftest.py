@@ -1,0 +1,31 @@
+"""The same tests on both event loops and both engines: what is promised does not depend on them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import httpx
+import pytest
+import uvloop
+
+from giftcard_adapters.transport import Engine, Limits, open_transport
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run every asynchronous test here on both loops: uvloop serves, asyncio is what others use."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(params=["aiohttp", "httpx"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Name each engine in turn."""
+    return "aiohttp" if request.param == "aiohttp" else "httpx"
+
+
+@pytest.fixture
+async def transport(engine: Engine) -> AsyncIterator[httpx.AsyncBaseTransport]:
+    """Open a transport with two connections, and close it afterwards."""
+    opened = open_transport(engine=engine, limits=Limits(connections=2))
+    yield opened
+    await opened.aclose()

@@ -1,0 +1,96 @@
+"""A server of raw bytes on a real socket, which does to a request exactly what a test says."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+Script = Callable[["Line"], Awaitable[None]]
+"""What the server does on one connection; when it returns, the connection is closed."""
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class Line:
+    """One connection, as the server sees it."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def hear(self) -> bytes:
+        """Read one whole request."""
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        length = 0
+        for line in head.lower().split(b"\r\n"):
+            if line.startswith(b"content-length:"):
+                length = int(line.partition(b":")[2])
+        return head + await self._reader.readexactly(length)
+
+    async def say(self, *pieces: bytes) -> None:
+        """Send each piece, one write after the other."""
+        for piece in pieces:
+            self._writer.write(piece)
+            await self._writer.drain()
+
+    async def end(self) -> None:
+        """Wait until the other side hangs up."""
+        await self._reader.read()
+
+    def reset(self) -> None:
+        """Break the connection off with a TCP reset."""
+        self._writer.transport.abort()
+
+
+class Wire:
+    """The server: where it is, and every request it heard, in order."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self.heard: list[bytes] = []
+        self.connections = 0
+        self.port = 0
+        self.scheme = "http"
+        self.lost = asyncio.Event()
+
+    @property
+    def url(self) -> str:
+        """Give the address of one card, to see that no text repeats it."""
+        return f"{self.scheme}://localhost:{self.port}/cards/6045001122334455?pin=1234"
+
+    async def attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Play the script on one connection."""
+        self.connections += 1
+        line = Line(reader, writer)
+        try:
+            await self._script(line)
+        except (OSError, asyncio.IncompleteReadError):
+            return  # the caller hung up, which a script may bring about
+        finally:
+            writer.close()
+            self.lost.set()
+
+
+@asynccontextmanager
+async def serve(script: Script, context: ssl.SSLContext | None = None) -> AsyncIterator[Wire]:
+    """Serve a script on a free port of this machine."""
+    wire = Wire(script)
+    tasks: set[asyncio.Task[None]] = set()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(wire.attend(reader, writer))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context)
+    wire.port = server.sockets[0].getsockname()[1]
+    wire.scheme = "https" if context else "http"
+    try:
+        yield wire
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
