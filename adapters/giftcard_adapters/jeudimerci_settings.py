@@ -1,0 +1,50 @@
+"""What a stanza of JeudiMerci can say, the defaults, and what types cannot check. No behaviour lives here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from giftcard_adapters.contract import Settings
+from giftcard_adapters.money import CURRENCIES
+from giftcard_adapters.secret import Secret
+
+
+class JeudiMerciSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one partner wallet is reached. Every path but `generate_path` is invented: none is public."""
+
+    api_key: Secret
+    currency: str
+    """ISO 4217 code of the wallet; the API names no currency anywhere."""
+    webhook_api_key: Secret | None = None
+    """The x-api-key that events must carry; without one every event is refused."""
+    card_id_key: Secret | None = None
+    """Makes the ids shown for e-cards; the api key where left out, and then a new key makes new ids."""
+    approved_statuses: tuple[str, ...] = ("success",)
+    """Words of `status` that mean all is done, in any case; the real values are not public."""
+    is_cost_face_value: bool = True
+    """Whether ECardCost is the card's value, so that another value is another amount (assumption)."""
+    is_list_complete: bool = False
+    """The operator's word, had from the provider, that a list leaves no e-card out."""
+    settle_s: float = 3600.0
+    """How long a generate may be under way: Cloud Run, where the service lives, allows an hour at most."""
+    clock_skew_s: float = 300.0
+    """How far the provider's clock may be from ours."""
+    generate_path: str = "/jdm/ecards/generate"
+    list_path: str = "/jdm/ecards"
+    details_path: str = "/jdm/ecards/{code}"
+    delete_path: str = "/jdm/ecards/{code}"
+    sync_path: str = "/jdm/offers/sync"
+    offers_path: str = ""
+    """A list of offers, which the provider's menu does not have; empty means there is none."""
+    accounts_path: str = "/stats/accounts/extract"
+    export_path: str = "/stats/exports/{id}"
+    tickets_path: str = "/stats/tickets"
+
+
+def faults_of(settings: JeudiMerciSettings) -> Iterator[str]:
+    """Say what is wrong with settings whose types are right, one sentence each."""
+    if settings.currency not in CURRENCIES:
+        yield "key 'currency': not an ISO 4217 currency with minor units"
+    for key, place in (("details_path", "{code}"), ("delete_path", "{code}"), ("export_path", "{id}")):
+        if place not in getattr(settings, key):
+            yield f"key {key!r}: must hold {place}"

@@ -1,0 +1,112 @@
+"""What e-cards seen at JeudiMerci can prove about an issue whose answer we did not understand.
+
+A generate carries no key of ours and none comes back, so a card of the right price bought at the
+right time may be somebody else's. Only two things are ever certain: that codes our own answer named
+exist, and, where the operator vouches for the list, that nothing fitting is in it. All else is UNKNOWN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+
+from giftcard_adapters.jeudimerci_wire import ECard
+from giftcard_adapters.model import Issue, Outcome, Verdict
+from giftcard_adapters.secret import Secret
+
+_WESTERNMOST = timedelta(hours=12)
+"""A time without a zone is at most this much earlier than the same digits read as UTC."""
+_SHOWN = 5
+"""Candidates named in the evidence; a person opens the provider's own list for more."""
+
+
+def exact_purchase(card: ECard) -> datetime | None:
+    """Return when a card was bought, where PurchaseDate tells it with its zone."""
+    bought = _written(card)
+    return bought if bought is not None and bought.tzinfo is not None else None
+
+
+def latest_purchase(card: ECard) -> datetime | None:
+    """Return the last instant a card can have been bought at; None when its date cannot be read.
+
+    The format of PurchaseDate is not public: ISO 8601 with a zone, without one, or a day alone.
+    """
+    bought = _written(card)
+    if bought is None or bought.tzinfo is not None:
+        return bought
+    if len(card.purchased or "") <= len("2025-09-01"):
+        bought = datetime.combine(bought.date(), time.max)
+    return bought.replace(tzinfo=UTC) + _WESTERNMOST
+
+
+def provider_time(date_header: str) -> datetime | None:
+    """Return the provider's own time from an answer's Date header; None when it tells none."""
+    try:
+        told = parsedate_to_datetime(date_header)
+    except ValueError:
+        return None
+    return told if told.tzinfo is not None else told.replace(tzinfo=UTC)
+
+
+def candidates(cards: Sequence[ECard], cost: Decimal | None, since: datetime) -> list[ECard]:
+    """Return the cards that may be the issue's: not surely of another cost, not surely bought before.
+
+    `cost` is None where the answers' ECardCost is not the card's value.
+    """
+    return [card for card in cards if _may_cost(card, cost) and _may_be_bought(card, since)]
+
+
+def judge_absence(
+    ask: Issue, found: Sequence[ECard], told: datetime | None, *, is_list_complete: bool, settle_s: float
+) -> Outcome:
+    """Say what a list without any code of ours proves: FAILED at best, never APPROVED.
+
+    FAILED needs an operator's word that the list is complete, no card that fits, and the provider's
+    own clock past the time in which a request under way could still buy.
+    """
+    if found:
+        return _unknown(
+            f"{len(found)} e-card(s) fit the price and time, none is provably ours: {_show(found)}"
+        )
+    if not is_list_complete:
+        return _unknown("no e-card fits the price and time, but the list may not be complete")
+    if told is None:
+        return _unknown("no e-card fits yet; the list's answer has no Date to tell how late it is")
+    if told < ask.requested_at + timedelta(seconds=settle_s):
+        return _unknown("no e-card fits yet; the request may still be under way")
+    return Outcome(
+        verdict=Verdict.FAILED,
+        evidence=f"no e-card that fits in the complete list of {told.isoformat(timespec='seconds')}",
+    )
+
+
+def _written(card: ECard) -> datetime | None:
+    try:
+        return datetime.fromisoformat(card.purchased or "")
+    except ValueError:
+        return None
+
+
+def _may_cost(card: ECard, cost: Decimal | None) -> bool:
+    return cost is None or card.cost is None or card.cost == cost
+
+
+def _may_be_bought(card: ECard, since: datetime) -> bool:
+    latest = latest_purchase(card)
+    return latest is None or latest >= since
+
+
+def _show(cards: Sequence[ECard]) -> str:
+    return ", ".join(map(_name, cards[:_SHOWN])) + (", ..." if len(cards) > _SHOWN else "")
+
+
+def _name(card: ECard) -> str:
+    bought = latest_purchase(card)
+    when = f"bought by {bought.isoformat(timespec='seconds')}" if bought else "bought at an unreadable time"
+    return f"{Secret(card.code or '').masked_key()} {when}"
+
+
+def _unknown(evidence: str) -> Outcome:
+    return Outcome(verdict=Verdict.UNKNOWN, evidence=evidence)
