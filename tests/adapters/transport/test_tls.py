@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ssl
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from giftcard_adapters.transport import Engine, Limits, Tls, open_transport
 from tests.adapters.transport.wire import OK, Line, serve
 
-NOW = datetime.datetime.now(datetime.UTC)
+NOW = dt.datetime.now(dt.UTC)
 
 
 class Authority:
@@ -48,8 +48,8 @@ class Authority:
             subject_name=name,
             public_key=key.public_key(),
             serial_number=x509.random_serial_number(),
-            not_valid_before=NOW - datetime.timedelta(days=1),
-            not_valid_after=NOW + datetime.timedelta(days=1),
+            not_valid_before=NOW - dt.timedelta(days=1),
+            not_valid_after=NOW + dt.timedelta(days=1),
         )
         return builder.add_extension(extension, critical=False).sign(self._key, hashes.SHA256())
 
