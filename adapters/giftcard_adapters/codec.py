@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def reveal_hook(value: object) -> str:
-    """Write a Secret in clear: the `enc_hook` of every msgspec encoder whose bytes go to a provider or a seal."""
+    """Write a Secret in clear: the `enc_hook` of encoders whose bytes go to a provider or a seal."""
     if isinstance(value, Secret):
         return value.reveal()
     raise NotImplementedError(type(value).__name__)

@@ -1,0 +1,200 @@
+"""The Electrum Payments adapter: pre-printed cards in two phases, at shop tills.
+
+Every request is sent once and closed by one confirmation or reversal; an unknown is reversed. What
+messages look like is in `electrum_requests` and `electrum_wire`, what answers mean in
+`electrum_answers`, what is refused beforehand in `electrum_limits`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+from msgspec import Meta, Struct, structs
+
+from giftcard_adapters import electrum_answers as answers
+from giftcard_adapters import electrum_limits as limits
+from giftcard_adapters import electrum_requests as requests
+from giftcard_adapters import electrum_wire as wire
+from giftcard_adapters.contract import Ending, Guarantee, Provider, Settings, manner
+from giftcard_adapters.electrum_codes import SHAPES
+from giftcard_adapters.errors import Refused, Unsupported
+from giftcard_adapters.http import Call, Exchange, Moment
+from giftcard_adapters.model import (
+    Acknowledgement,
+    Activate,
+    Advice,
+    AdviceKind,
+    CardRef,
+    Decline,
+    Load,
+    MoneyOperation,
+    Outcome,
+    Redeem,
+    Replace,
+    Transfer,
+    Void,
+)
+from giftcard_adapters.reads import CardView, Lookup
+from giftcard_adapters.secret import Secret
+
+
+class PartySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An institution by the id agreed with Electrum, and its name."""
+
+    institution_id: Annotated[str, Meta(min_length=1)]
+    name: Annotated[str, Meta(min_length=1, max_length=40)]
+
+
+class ElectrumSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one connection to Electrum is set up. What a till leaves out is filled from here.
+
+    `timeout_s` is 60 unless agreed otherwise with Electrum.
+    """
+
+    institution_id: Annotated[str, Meta(min_length=1)]
+    """Who we are to Electrum: the user name, the sender, and the originator of every transaction."""
+    institution_name: Annotated[str, Meta(min_length=1, max_length=40)]
+    password: Secret
+    terminal_id: Annotated[str, Meta(min_length=8, max_length=8)] | None = None
+    merchant_id: Annotated[str, Meta(min_length=15, max_length=15)] | None = None
+    merchant_category_code: Annotated[str, Meta(pattern="^[0-9]{4}$")] | None = None
+    merchant_name: Annotated[str, Meta(min_length=1, max_length=23)] | None = None
+    merchant_city: Annotated[str, Meta(min_length=1, max_length=13)] | None = None
+    merchant_region: Annotated[str, Meta(min_length=1, max_length=2)] | None = None
+    merchant_country: Annotated[str, Meta(min_length=1, max_length=2)] | None = None
+    receiver: PartySettings | None = None
+    """Whom to name as receiver; left out unless agreed."""
+    settlement_entity: PartySettings | None = None
+    """Whom to name as settlement entity; left out unless agreed."""
+    is_expiry_needed: bool = True
+    """Electrum documents a card's expiry as required and does not enforce it: false sends cards without."""
+
+
+_WHOLE = manner(Guarantee.NATIVE, Ending.REVERSE)
+_PART = manner(Guarantee.NATIVE, Ending.REVERSE, is_reversal_partial=True, is_confirmation_partial=True)
+
+
+class Electrum(Provider):
+    """One connection to Electrum's gift card service."""
+
+    settings_type = ElectrumSettings
+    facts = (
+        "Confirmations and reversals are the provider's own. Partial ones need Electrum's base interface "
+        "3.25 (2020) or later. How long a reversal is accepted is not public."
+    )
+
+    def __init__(self, settings: ElectrumSettings, exchange: Exchange) -> None:
+        """Build what every message shares, once."""
+        super().__init__(settings, exchange)
+        pair = f"{settings.institution_id}:{settings.password.reveal()}".encode()
+        self._credentials = Secret(f"Basic {base64.b64encode(pair).decode()}")
+        self._parties = _parties(settings)
+        self._is_expiry_needed = settings.is_expiry_needed
+
+    @_PART
+    async def activate(self, ask: Activate) -> Outcome:
+        """Make a printed card live; `amount` is added to its product's opening balance."""
+        return await self._request(ask)
+
+    @_PART
+    async def load(self, ask: Load) -> Outcome:
+        """Add funds; spendable once confirmed."""
+        return await self._request(ask)
+
+    @_PART
+    async def redeem(self, ask: Redeem) -> Outcome:
+        """Spend; both balances fall at once."""
+        return await self._request(ask)
+
+    @_PART
+    async def transfer(self, ask: Transfer) -> Outcome:
+        """Move funds between two cards; the answered balances are the source's."""
+        return await self._request(ask)
+
+    @_WHOLE
+    async def replace(self, ask: Replace) -> Outcome:
+        """Move everything to a new card; the answered balances are the new card's."""
+        return await self._request(ask)
+
+    @_WHOLE
+    async def void(self, ask: Void) -> Outcome:
+        """End a card; nothing is paid out, the balance at that moment is told."""
+        return await self._request(ask)
+
+    def check(self, ask: MoneyOperation) -> None:
+        """Refuse what Electrum would call badly formed: Invalid with every field, or Unsupported."""
+        who = requests.originator(ask.point_of_sale, self._parties.originator)
+        limits.check_operation(ask, who, is_expiry_needed=self._is_expiry_needed)
+
+    def confirmation(self, ask: MoneyOperation, outcome: Outcome, advice: Advice) -> tuple[Call, ...]:
+        """Write the one confirmation; raise Invalid for tenders Electrum could not take."""
+        if SHAPES[ask.operation].has_tenders:
+            limits.check_tenders(advice.tenders)
+        return (requests.advice(ask, outcome, advice, self._parties),)
+
+    def reversal(self, ask: MoneyOperation, outcome: Outcome | None, advice: Advice) -> tuple[Call, ...]:
+        """Write the one reversal."""
+        return (requests.advice(ask, outcome, advice, self._parties),)
+
+    async def deliver(self, call: Call, advice: Advice, *, age_s: float) -> Acknowledgement:
+        """Send an advice; Electrum has no window, so its age says nothing."""
+        del age_s
+        path, request_id = call.path.split("/")[1:3]
+        noun = next(shape.noun for shape in SHAPES.values() if shape.path == path)
+        verb = "confirm" if advice.kind is AdviceKind.CONFIRMATION else "reverse"
+        reply = await self.exchange.send(call, sign=self._sign, name=verb + noun)
+        return answers.receipt(advice, request_id, reply)
+
+    async def lookup(self, ask: Lookup) -> CardView:
+        """Tell what Electrum knows of a card, or of a card holder's card."""
+        who = requests.originator(ask.point_of_sale, self._parties.originator)
+        limits.check_lookup(ask, who, is_expiry_needed=self._is_expiry_needed)
+        call = requests.lookup(ask, self._parties)
+        return answers.card_view(ask, await self.exchange.send(call, sign=self._sign, name="lookupGiftcard"))
+
+    async def balances(self, cards: Sequence[CardRef], ask: Lookup) -> Sequence[CardView | Decline]:
+        """Look one card up: Electrum has no balance call, and a lookup id serves once."""
+        if len(cards) != 1:
+            raise Unsupported("this provider tells the balances of one card at a time")
+        try:
+            return [await self.lookup(structs.replace(ask, card=cards[0], card_holder=None))]
+        except Refused as refusal:
+            return [refusal.decline]
+
+    async def _request(self, ask: MoneyOperation) -> Outcome:
+        self.check(ask)
+        call = requests.request(ask, self._parties)
+        reply = await self.exchange.send(call, sign=self._sign, name=SHAPES[ask.operation].name)
+        return answers.outcome(ask, reply)
+
+    def _sign(self, _call: Call, _moment: Moment) -> Mapping[str, str]:
+        return {"authorization": self._credentials.reveal()}
+
+
+def _parties(settings: ElectrumSettings) -> requests.Parties:
+    us = wire.Party(id=settings.institution_id, name=settings.institution_name)
+    return requests.Parties(
+        client=us,
+        originator=wire.Originator(
+            institution=us,
+            terminal_id=settings.terminal_id or "",
+            merchant=wire.Merchant(
+                merchant_type=settings.merchant_category_code or "",
+                merchant_id=settings.merchant_id or "",
+                merchant_name=wire.MerchantName(
+                    name=settings.merchant_name or "",
+                    city=settings.merchant_city or "",
+                    region=settings.merchant_region or "",
+                    country=settings.merchant_country or "",
+                ),
+            ),
+        ),
+        receiver=_party(settings.receiver),
+        settlement_entity=_party(settings.settlement_entity),
+    )
+
+
+def _party(named: PartySettings | None) -> wire.Party | None:
+    return wire.Party(id=named.institution_id, name=named.name) if named else None

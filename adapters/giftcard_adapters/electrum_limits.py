@@ -1,0 +1,258 @@
+"""What Electrum would refuse as badly formed, found before anything is written or sent.
+
+Pure checks with the caller's field names. A value is never shortened, padded or otherwise mended:
+a terminal is not another terminal with a blank behind it. Lengths and patterns are Electrum's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date
+from operator import attrgetter
+
+import msgspec
+
+from giftcard_adapters import electrum_wire as wire
+from giftcard_adapters.electrum_codes import SHAPES, TRANSACTION_TYPES, Shape
+from giftcard_adapters.errors import Invalid, Unsupported
+from giftcard_adapters.model import (
+    Activate,
+    CardRef,
+    ClearPin,
+    EncryptedPin,
+    HashedPin,
+    MoneyOperation,
+)
+from giftcard_adapters.point_of_sale import AccountType, PointOfSale, Tender
+from giftcard_adapters.reads import Lookup
+
+Violation = tuple[str, str]
+
+
+class Limit(msgspec.Struct, frozen=True, kw_only=True):
+    """A pattern the whole value must fit, and the same in words."""
+
+    pattern: re.Pattern[str]
+    words: str
+
+    def allows(self, value: str) -> bool:
+        """Tell whether the value fits."""
+        return self.pattern.fullmatch(value) is not None
+
+
+def _limit(pattern: str, words: str) -> Limit:
+    return Limit(pattern=re.compile(pattern, re.DOTALL), words=words)
+
+
+def _at_most(length: int) -> Limit:
+    return _limit(f".{{1,{length}}}", f"must have at most {length} characters")
+
+
+def _letters_and_digits(length: int) -> Limit:
+    return _limit(f"[0-9A-Za-z]{{1,{length}}}", f"must be 1 to {length} letters and digits")
+
+
+_NEEDED: dict[str, tuple[str, Limit]] = {
+    "point_of_sale.institution.name": ("institution.name", _at_most(40)),
+    "point_of_sale.terminal_id": ("terminal_id", _limit(".{8}", "must have exactly 8 characters")),
+    "point_of_sale.merchant.merchant_id": (
+        "merchant.merchant_id",
+        _limit(".{15}", "must have exactly 15 characters"),
+    ),
+    "point_of_sale.merchant.category_code": (
+        "merchant.merchant_type",
+        _limit("[0-9]{4}", "must be the 4 digits of a merchant category code"),
+    ),
+    "point_of_sale.merchant.name": ("merchant.merchant_name.name", _at_most(23)),
+    "point_of_sale.merchant.city": ("merchant.merchant_name.city", _at_most(13)),
+    "point_of_sale.merchant.region": ("merchant.merchant_name.region", _at_most(2)),
+    "point_of_sale.merchant.country": ("merchant.merchant_name.country", _at_most(2)),
+}
+"""By the caller's field: where the originator has it once the settings filled the blanks, and its limit."""
+
+_OPTIONAL: dict[str, Limit] = {
+    "point_of_sale.operator_id": _at_most(30),
+    "point_of_sale.channel_id": _at_most(50),
+    "product.product_id": _letters_and_digits(100),
+    "product.barcode": _letters_and_digits(13),
+    "product.product_type": _at_most(50),
+    "card_holder.first_name": _at_most(40),
+    "card_holder.last_name": _at_most(40),
+    "card_holder.phone": _limit(
+        r"\+?[1-9][0-9]{0,14}", "must be a telephone number of at most 15 digits, not beginning with 0"
+    ),
+    "card_holder.email": _limit(r"[^@\s]+@[^@\s]+", "must be an e-mail address"),
+    "card_holder.address.city": _at_most(30),
+    "card_holder.address.region": _limit("[A-Z]{2}", "must be 2 capital letters"),
+    "card_holder.address.country": _limit("[A-Z]{2}", "must be 2 capital letters"),
+    "card_holder.address.postal_code": _limit(
+        "[A-Za-z0-9 -]{1,20}", "must be at most 20 letters, digits, spaces and dashes"
+    ),
+}
+"""By the caller's field, which has the same name here; blank is fine."""
+
+_ITEM = {"product_id": _letters_and_digits(20), "product_type": _letters_and_digits(30)}
+_BASKET_ID = _letters_and_digits(20)
+_ADDRESS_LINE = _at_most(100)
+_ADDRESS_LINES = 2
+_PAN = _limit("[0-9]{1,19}", "must be 1 to 19 digits")
+_EXPIRY = _limit("[0-9]{4}", "must be the 4 digits YYMM")
+_CLEAR_PIN = _limit(".{0,20}", "must have at most 20 characters")
+_PIN_BLOCK = _limit("[0-9A-Fa-f]{16}", "must be 16 hexadecimal digits")
+_ACCOUNT_NUMBER = _limit("[0-9]{12}", "must be 12 digits")
+_HASH = _limit("[0-9A-F]{1,512}", "must be at most 512 upper-case hexadecimal digits")
+_HASH_NAME = _at_most(20)
+_MASKED_CARD = _limit(r"[0-9]{6}[0-9*]{0,13}", "must be 6 digits, the rest masked with *, 19 in all at most")
+_TENDER_REFERENCE = _at_most(40)
+
+
+def check_operation(ask: MoneyOperation, originator: wire.Originator, *, is_expiry_needed: bool) -> None:
+    """Refuse an operation Electrum could not take: Invalid with every bad field, or Unsupported."""
+    if isinstance(ask, Activate) and ask.store:
+        raise Unsupported("this provider has no vault to store a card in")
+    shape = SHAPES.get(ask.operation)
+    if shape is None:
+        raise Unsupported("this provider makes no new cards: activate a printed one")
+    cards = zip(shape.cards, ask.cards, strict=True)
+    _refuse(
+        [
+            *_shared(ask, originator),
+            *(
+                fault
+                for name, card in cards
+                for fault in _card(name, card, is_expiry_needed=is_expiry_needed)
+            ),
+            *_amount(ask, shape),
+            *_extras(ask, shape),
+        ]
+    )
+
+
+def check_lookup(ask: Lookup, originator: wire.Originator, *, is_expiry_needed: bool) -> None:
+    """Refuse a lookup Electrum could not take: Invalid with every bad field."""
+    violations = list(_shared(ask, originator))
+    if ask.card is not None:
+        violations += _card("card", ask.card, is_expiry_needed=is_expiry_needed)
+    elif ask.card_holder is None:
+        violations.append(("card", "a lookup needs a card or a card holder"))
+    _refuse(violations)
+
+
+def check_tenders(tenders: Sequence[Tender]) -> None:
+    """Refuse tenders Electrum could not take: Invalid with every bad field."""
+    _refuse([fault for n, tender in enumerate(tenders) for fault in _tender(f"tenders[{n}]", tender)])
+
+
+def _refuse(violations: Sequence[Violation]) -> None:
+    if violations:
+        raise Invalid(violations)
+
+
+def _fault(field: str, value: str, limit: Limit) -> Iterator[Violation]:
+    if value and not limit.allows(value):
+        yield field, limit.words
+
+
+def _needed(field: str, value: str, limit: Limit) -> Iterator[Violation]:
+    if not value:
+        yield field, f"is needed: it {limit.words}"
+    yield from _fault(field, value, limit)
+
+
+def _shared(ask: MoneyOperation | Lookup, originator: wire.Originator) -> Iterator[Violation]:
+    for field, (place, limit) in _NEEDED.items():
+        yield from _needed(field, attrgetter(place)(originator), limit)
+    for field, limit in _OPTIONAL.items():
+        yield from _fault(field, _value(ask, field), limit)
+    yield from _institution(ask.point_of_sale, originator.institution.id)
+    yield from _address_lines(ask)
+
+
+def _value(ask: object, field: str) -> str:
+    """Follow a dotted path through what may be None."""
+    value = ask
+    for name in field.split("."):
+        value = getattr(value, name, None)
+    return value if isinstance(value, str) else ""
+
+
+def _institution(till: PointOfSale | None, signed_in: str) -> Iterator[Violation]:
+    given = till.institution if till else None
+    if given and given.institution_id != signed_in:
+        yield (
+            "point_of_sale.institution.institution_id",
+            "must be the institution this connection signs in as, or left out",
+        )
+
+
+def _address_lines(ask: MoneyOperation | Lookup) -> Iterator[Violation]:
+    address = ask.card_holder.address if ask.card_holder else None
+    lines = address.lines if address else ()
+    if len(lines) > _ADDRESS_LINES:
+        yield "card_holder.address.lines", f"must be at most {_ADDRESS_LINES} lines"
+    for n, line in enumerate(lines):
+        yield from _fault(f"card_holder.address.lines[{n}]", line, _ADDRESS_LINE)
+
+
+def _card(name: str, card: CardRef, *, is_expiry_needed: bool) -> Iterator[Violation]:
+    if card.number is None:
+        yield f"{name}.number", "is needed: this provider knows cards by their number alone"
+        return
+    yield from _needed(f"{name}.number.pan", card.number.reveal(), _PAN)
+    check = _needed if is_expiry_needed else _fault
+    yield from check(f"{name}.number.expiry", card.expiry, _EXPIRY)
+    match card.pin:
+        case ClearPin(pin=pin):
+            yield from _fault(f"{name}.number.clear_pin", pin.reveal(), _CLEAR_PIN)
+        case EncryptedPin() as block:
+            yield from _encrypted_pin(f"{name}.number.encrypted_pin", block)
+        case HashedPin(digest=digest, algorithm=algorithm):
+            yield from _needed(f"{name}.number.hashed_pin.digest", digest.reveal(), _HASH)
+            yield from _fault(f"{name}.number.hashed_pin.algorithm", algorithm, _HASH_NAME)
+
+
+def _encrypted_pin(name: str, pin: EncryptedPin) -> Iterator[Violation]:
+    yield from _needed(f"{name}.block", pin.block.reveal(), _PIN_BLOCK)
+    account = pin.account_number.reveal() if pin.account_number else ""
+    has_parameters = pin.account_number or pin.block_format or pin.key_index is not None
+    check = _needed if has_parameters else _fault
+    yield from check(f"{name}.account_number", account, _ACCOUNT_NUMBER)
+
+
+def _amount(ask: MoneyOperation, shape: Shape) -> Iterator[Violation]:
+    if shape.needs_amount and ask.amount is None:
+        yield "amount", "is needed"
+    if ask.amount is not None and not shape.has_amount:
+        yield "amount", "this provider takes no amount here: the whole card is meant"
+
+
+def _extras(ask: MoneyOperation, shape: Shape) -> Iterator[Violation]:
+    if shape.needs_product and ask.product is None:
+        yield "product", "is needed: this provider activates a card as a product"
+    if ask.points is not None:
+        yield from _points(ask, shape)
+    if ask.transaction_type and ask.transaction_type not in TRANSACTION_TYPES:
+        yield "transaction_type", f"must be one of {', '.join(sorted(TRANSACTION_TYPES))}"
+    if ask.basket is not None and shape.has_basket:
+        yield from _needed("basket.basket_id", ask.basket.basket_id, _BASKET_ID)
+        for n, item in enumerate(ask.basket.items):
+            for field, limit in _ITEM.items():
+                yield from _fault(f"basket.items[{n}].{field}", getattr(item, field), limit)
+
+
+def _points(ask: MoneyOperation, shape: Shape) -> Iterator[Violation]:
+    if not shape.has_points:
+        yield "points", "this provider takes points in a redemption alone"
+    elif ask.points and ask.points.expires_on:
+        try:
+            date.fromisoformat(ask.points.expires_on)
+        except ValueError:
+            yield "points.expire_date", "must be a date"
+
+
+def _tender(name: str, tender: Tender) -> Iterator[Violation]:
+    if tender.account_type is AccountType.GIFT_CARD:
+        yield f"{name}.account_type", "this provider has no tender paid from a gift card account"
+    yield from _fault(f"{name}.masked_card_number", tender.masked_card_number, _MASKED_CARD)
+    yield from _fault(f"{name}.reference", tender.reference, _TENDER_REFERENCE)

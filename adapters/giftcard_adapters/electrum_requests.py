@@ -1,0 +1,337 @@
+"""Our operations as Electrum's requests and advices: model values in, calls with exact bytes out.
+
+Pure: the same operation gives the same bytes. What Electrum could not take was refused before, by
+`electrum_limits`; here everything is taken to fit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+import msgspec
+
+from giftcard_adapters import electrum_wire as wire
+from giftcard_adapters.codec import reveal_hook
+from giftcard_adapters.electrum_codes import (
+    CONDITIONS,
+    ENTRY_MODES,
+    PIN_BLOCK_FORMATS,
+    PIN_ENTRY,
+    SHAPES,
+    UNKNOWN_MODE,
+    Shape,
+)
+from giftcard_adapters.errors import Unsupported
+from giftcard_adapters.http import Call
+from giftcard_adapters.model import (
+    Advice,
+    AdviceKind,
+    CardRef,
+    ClearPin,
+    EncryptedPin,
+    MoneyOperation,
+    Outcome,
+    Pin,
+    Points,
+    ReversalReason,
+    Verdict,
+)
+from giftcard_adapters.money import Money, numeric_code
+from giftcard_adapters.point_of_sale import (
+    Address,
+    Basket,
+    BasketItem,
+    CardHolder,
+    PointOfSale,
+    Product,
+    Tender,
+    ThirdPartyIdentifier,
+)
+from giftcard_adapters.reads import Lookup
+from giftcard_adapters.secret import Secret
+
+LOOKUP_PATH = "/lookupGiftcard/"
+ITEM_NAME = re.compile(r"[0-9A-Za-z]{1,50}")
+"""Electrum's item names hold no space, so most real ones do not fit; they are left out, not refused."""
+
+_ENCODER = msgspec.json.Encoder(enc_hook=reveal_hook, decimal_format="number")
+_HEADERS = (("content-type", "application/json"), ("accept", "application/json"))
+
+
+class Parties(msgspec.Struct, frozen=True, kw_only=True):
+    """What every message of one connection says alike: from its settings."""
+
+    client: wire.Party
+    originator: wire.Originator
+    """The defaults; a blank is for the caller to fill."""
+    receiver: wire.Party | None = None
+    settlement_entity: wire.Party | None = None
+
+
+def request(ask: MoneyOperation, parties: Parties) -> Call:
+    """Write the request of a money operation."""
+    shape = SHAPES[ask.operation]
+    body = wire.Request(
+        id=ask.transaction_id,
+        time=_time(ask.requested_at),
+        originator=originator(ask.point_of_sale, parties.originator),
+        client=parties.client,
+        receiver=parties.receiver,
+        settlement_entity=parties.settlement_entity,
+        third_party_identifiers=_identifiers(_all_identifiers(ask, parties)),
+        basket_ref=ask.basket_reference,
+        tran_type=ask.transaction_type,
+        src_acc_type=ask.source_account or "",
+        dest_acc_type=ask.destination_account or "",
+        stan=ask.system_trace_number,
+        rrn=ask.retrieval_reference,
+        amounts=wire.Amounts(request_amount=_amount(ask.amount)) if ask.amount else None,
+        product=_product(ask.product),
+        pos_info=_pos_info(ask.point_of_sale),
+        basket=_basket(ask.basket) if shape.has_basket else None,
+        points=wire.PointAmounts(request_amount=_points(ask.points)) if ask.points else None,
+        card_holder=_customer(ask.card_holder),
+        **{name: _card(card) for name, card in zip(shape.cards, ask.cards, strict=True)},
+    )
+    return _post(f"/{shape.path}/{ask.transaction_id}", body)
+
+
+def lookup(ask: Lookup, parties: Parties) -> Call:
+    """Write a lookup. It always says how the card was read: Electrum's servers may echo that and need it."""
+    body = wire.Request(
+        id=ask.lookup_id,
+        time=_time(ask.asked_at),
+        originator=originator(ask.point_of_sale, parties.originator),
+        client=parties.client,
+        receiver=parties.receiver,
+        settlement_entity=parties.settlement_entity,
+        third_party_identifiers=_identifiers(ask.third_party_identifiers),
+        card=_card(ask.card) if ask.card else None,
+        card_holder=_customer(ask.card_holder),
+        pos_info=_pos_info(ask.point_of_sale or PointOfSale(), is_needed=True),
+    )
+    return _post(LOOKUP_PATH + ask.lookup_id, body)
+
+
+def advice(ask: MoneyOperation, outcome: Outcome | None, written: Advice, parties: Parties) -> Call:
+    """Write the confirmation or reversal of `ask`; raise Unsupported for a part of what has no amount."""
+    shape = SHAPES[ask.operation]
+    is_reversal = written.kind is AdviceKind.REVERSAL
+    final = _final_amount(ask, outcome, written)
+    heard = outcome.third_party_identifiers if outcome else ()
+    references = outcome.references if outcome else {}
+    body = wire.AdviceBody(
+        id=written.advice_id,
+        request_id=ask.transaction_id,
+        time=_time(written.written_at),
+        third_party_identifiers=_identifiers(heard or _all_identifiers(ask, parties)),
+        stan=references.get("stan", ask.system_trace_number),
+        rrn=references.get("rrn", ask.retrieval_reference),
+        amounts=wire.Amounts(approved_amount=_amount(final)) if final else None,
+        tenders=None if is_reversal else _tenders(shape, written),
+        reversal_reason=_reason(outcome, written) if is_reversal else "",
+    )
+    suffix = "reversals" if is_reversal else "confirmations"
+    return _post(f"/{shape.path}/{ask.transaction_id}/{suffix}/{written.advice_id}", body)
+
+
+def originator(till: PointOfSale | None, default: wire.Originator) -> wire.Originator:
+    """Return who asks: field by field what the caller says, else what the connection's settings say."""
+    if till is None:
+        return default
+    shop = till.merchant
+    house = default.merchant
+    printed = house.merchant_name
+    return wire.Originator(
+        institution=wire.Party(
+            id=default.institution.id,
+            name=(till.institution.name if till.institution else "") or default.institution.name,
+        ),
+        terminal_id=till.terminal_id or default.terminal_id,
+        merchant=house
+        if shop is None
+        else wire.Merchant(
+            merchant_type=shop.category_code or house.merchant_type,
+            merchant_id=shop.merchant_id or house.merchant_id,
+            merchant_name=wire.MerchantName(
+                name=shop.name or printed.name,
+                city=shop.city or printed.city,
+                region=shop.region or printed.region,
+                country=shop.country or printed.country,
+            ),
+        ),
+        operator_id=till.operator_id,
+        channel_id=till.channel_id,
+    )
+
+
+def _post(path: str, body: msgspec.Struct) -> Call:
+    return Call(method="POST", path=path, body=_ENCODER.encode(body), headers=_HEADERS)
+
+
+def _time(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _midnight(day: date | str) -> str:
+    return f"{day}T00:00:00.000Z"
+
+
+def _amount(money: Money) -> wire.LedgerAmount:
+    return wire.LedgerAmount(amount=money.amount_minor, currency=numeric_code(money.currency))
+
+
+def _all_identifiers(ask: MoneyOperation, parties: Parties) -> tuple[ThirdPartyIdentifier, ...]:
+    if not ask.external_reference:
+        return ask.third_party_identifiers
+    ours = ThirdPartyIdentifier(
+        institution_id=parties.client.id, transaction_identifier=ask.external_reference
+    )
+    return (*ask.third_party_identifiers, ours)
+
+
+def _identifiers(given: Sequence[ThirdPartyIdentifier]) -> tuple[wire.Identifier, ...]:
+    return tuple(
+        wire.Identifier(institution_id=one.institution_id, transaction_identifier=one.transaction_identifier)
+        for one in given
+    )
+
+
+def _card(card: CardRef) -> wire.Card:
+    return wire.Card(
+        pan=card.number or Secret(""),
+        expiry_date=card.expiry,
+        pin=_pin(card.pin) if card.pin else None,
+        rank=card.rank,
+    )
+
+
+def _pin(pin: Pin) -> wire.PinClear | wire.PinEncrypted | wire.PinHashed:
+    if isinstance(pin, ClearPin):
+        return wire.PinClear(pin=pin.pin)
+    if isinstance(pin, EncryptedPin):
+        return wire.PinEncrypted(pin_block=pin.block, encryption_parameters=_encryption(pin))
+    parameters = wire.HashedPinParameters(name=pin.algorithm) if pin.algorithm else None
+    return wire.PinHashed(hash=pin.digest, hashed_pin_parameters=parameters)
+
+
+def _encryption(pin: EncryptedPin) -> wire.EncryptionParameters | None:
+    if pin.account_number is None:
+        return None
+    return wire.EncryptionParameters(
+        account_number=pin.account_number,
+        pin_block_format=PIN_BLOCK_FORMATS[pin.block_format] if pin.block_format else "",
+        key_index=pin.key_index,
+    )
+
+
+def _product(product: Product | None) -> wire.Product | None:
+    if product is None:
+        return None
+    return wire.Product(id=product.product_id, barcode=product.barcode, type=product.product_type)
+
+
+def _pos_info(till: PointOfSale | None, *, is_needed: bool = False) -> wire.PosInfo | None:
+    if till is None:
+        return None
+    modes = None
+    if till.entry_mode or till.pin_entry_capability or is_needed:
+        modes = wire.EntryModes(
+            pan_entry_mode=ENTRY_MODES[till.entry_mode] if till.entry_mode else UNKNOWN_MODE,
+            pin_entry_capability=(
+                PIN_ENTRY[till.pin_entry_capability] if till.pin_entry_capability else UNKNOWN_MODE
+            ),
+        )
+    condition = CONDITIONS[till.condition] if till.condition else ""
+    return wire.PosInfo(entry_mode=modes, pos_condition_code=condition) if modes or condition else None
+
+
+def _basket(basket: Basket | None) -> wire.Basket | None:
+    if basket is None:
+        return None
+    return wire.Basket(basket_id=basket.basket_id, items=tuple(_item(item) for item in basket.items))
+
+
+def _item(item: BasketItem) -> wire.Item:
+    return wire.Item(
+        product_id=item.product_id,
+        product_name=item.name if ITEM_NAME.fullmatch(item.name) else "",
+        product_type=item.product_type,
+        quantity=item.quantity,
+        unit=item.unit or "",
+    )
+
+
+def _points(points: Points) -> wire.PointsAmount:
+    return wire.PointsAmount(
+        amount=points.amount,
+        currency_equivalent=_amount(points.worth) if points.worth else None,
+        points_due_to_expire=points.due_to_expire,
+        expiry_date=_midnight(points.expires_on) if points.expires_on else "",
+    )
+
+
+def _customer(holder: CardHolder | None) -> wire.Customer | None:
+    if holder is None:
+        return None
+    return wire.Customer(
+        first_name=holder.first_name,
+        last_name=holder.last_name,
+        address_details=_address(holder.address) if holder.address else None,
+        date_of_birth=_midnight(holder.date_of_birth) if holder.date_of_birth else "",
+        status=holder.status,
+        msisdn=holder.phone,
+        email_address=holder.email,
+        profile_id=holder.profile_id,
+    )
+
+
+def _address(address: Address) -> wire.Address:
+    first, second = (*address.lines, "", "")[:2]
+    return wire.Address(
+        address_line1=first,
+        address_line2=second,
+        city=address.city,
+        region=address.region,
+        country=address.country,
+        postal_code=address.postal_code,
+    )
+
+
+def _final_amount(ask: MoneyOperation, outcome: Outcome | None, written: Advice) -> Money | None:
+    """Return what is left standing when the advice is done, or None for all of it (or nothing)."""
+    if written.amount is None:
+        return None
+    approved = (outcome.approved if outcome else None) or ask.amount
+    if approved is None:
+        raise Unsupported("there is no approved amount to take a part of")
+    if written.kind is AdviceKind.CONFIRMATION:
+        return written.amount
+    left = Money(approved.currency, approved.amount_minor - written.amount.amount_minor)
+    return left if left.amount_minor else None
+
+
+def _tenders(shape: Shape, written: Advice) -> tuple[wire.Tender, ...] | None:
+    return tuple(_tender(tender) for tender in written.tenders) if shape.has_tenders else None
+
+
+def _tender(tender: Tender) -> wire.Tender:
+    return wire.Tender(
+        amount=_amount(tender.amount),
+        tender_type=tender.tender_type,
+        account_type=tender.account_type or "",
+        card_number=tender.masked_card_number,
+        reference=tender.reference,
+    )
+
+
+def _reason(outcome: Outcome | None, written: Advice) -> ReversalReason:
+    if written.reason is not None:
+        return written.reason
+    if outcome is None:
+        return ReversalReason.TIMEOUT
+    if outcome.verdict is Verdict.UNKNOWN:
+        return ReversalReason.RESPONSE_NOT_FINAL
+    return ReversalReason.CANCELLED

@@ -1,0 +1,337 @@
+"""Electrum's gift card interface on the wire: its JSON objects, and nothing they mean.
+
+`electrum_requests` fills them in, `electrum_answers` reads them, the code tables are `electrum_codes`.
+Names come from Electrum's published interface: gift card 3.15 and 4.0, base 3.34.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from giftcard_adapters.secret import Secret
+
+
+class _Json(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """A JSON object with camelCase names; what is not set is left out, what is not known is skipped."""
+
+
+class LedgerAmount(_Json, frozen=True, kw_only=True):
+    """Minor units of the ISO 4217 numeric `currency`."""
+
+    amount: int
+    currency: str
+    ledger_indicator: str = ""
+
+
+class Amounts(_Json, frozen=True, kw_only=True):
+    """GiftcardAmounts; in an advice only `approved_amount`."""
+
+    request_amount: LedgerAmount | None = None
+    approved_amount: LedgerAmount | None = None
+    fee_amount: LedgerAmount | None = None
+    balance_amount: LedgerAmount | None = None
+    available_balance: LedgerAmount | None = None
+    additional_amounts: dict[str, LedgerAmount] = {}
+
+
+class Party(_Json, frozen=True, kw_only=True):
+    """Institution."""
+
+    id: str
+    name: str = ""
+
+
+class MerchantName(_Json, frozen=True, kw_only=True):
+    """The merchant as printed."""
+
+    name: str
+    city: str
+    region: str
+    country: str
+
+
+class Merchant(_Json, frozen=True, kw_only=True):
+    """The merchant; `merchant_type` is the category code."""
+
+    merchant_type: str
+    merchant_id: str
+    merchant_name: MerchantName
+
+
+class Originator(_Json, frozen=True, kw_only=True):
+    """Where the transaction began."""
+
+    institution: Party
+    terminal_id: str
+    merchant: Merchant
+    operator_id: str = ""
+    channel_id: str = ""
+
+
+class Identifier(_Json, frozen=True, kw_only=True):
+    """ThirdPartyIdentifier; the second field is documented as required and not enforced."""
+
+    institution_id: str
+    transaction_identifier: str = ""
+
+
+class PinClear(_Json, frozen=True, kw_only=True, tag_field="type", tag="CLEAR_PIN"):
+    """A PIN in clear."""
+
+    pin: Secret
+
+
+class EncryptionParameters(_Json, frozen=True, kw_only=True):
+    """How a PIN block was made."""
+
+    account_number: Secret
+    pin_block_format: str = ""
+    key_index: int | None = None
+
+
+class PinEncrypted(_Json, frozen=True, kw_only=True, tag_field="type", tag="ENCRYPTED_PIN"):
+    """A PIN block."""
+
+    pin_block: Secret
+    encryption_parameters: EncryptionParameters | None = None
+
+
+class HashedPinParameters(_Json, frozen=True, kw_only=True):
+    """How a PIN was hashed."""
+
+    name: str
+
+
+class PinHashed(_Json, frozen=True, kw_only=True, tag_field="type", tag="HASHED_PIN"):
+    """A hashed PIN."""
+
+    hash: Secret
+    hashed_pin_parameters: HashedPinParameters | None = None
+
+
+class Card(_Json, frozen=True, kw_only=True):
+    """A card as sent; the deprecated `clearPin` and `encryptedPin` are never used."""
+
+    pan: Secret
+    expiry_date: str = ""
+    pin: PinClear | PinEncrypted | PinHashed | None = None
+    rank: str = ""
+
+
+class CardEcho(_Json, frozen=True, kw_only=True):
+    """A card as answered; an echoed PIN is not even read."""
+
+    pan: Secret | None = None
+    expiry_date: str = ""
+
+
+class EntryModes(_Json, frozen=True, kw_only=True):
+    """PosEntryMode."""
+
+    pan_entry_mode: str
+    pin_entry_capability: str
+
+
+class PosInfo(_Json, frozen=True, kw_only=True):
+    """How the card was read, and the circumstances."""
+
+    entry_mode: EntryModes | None = None
+    pos_condition_code: str = ""
+
+
+class Product(_Json, frozen=True, kw_only=True):
+    """A gift card product."""
+
+    id: str
+    barcode: str = ""
+    type: str = ""
+
+
+class Item(_Json, frozen=True, kw_only=True):
+    """A line of the basket."""
+
+    product_id: str = ""
+    product_name: str = ""
+    product_type: str = ""
+    quantity: Decimal | None = None
+    unit: str = ""
+
+
+class Basket(_Json, frozen=True, kw_only=True):
+    """The basket of a redemption."""
+
+    basket_id: str
+    items: tuple[Item, ...]
+
+
+class PointsAmount(_Json, frozen=True, kw_only=True):
+    """A count of points."""
+
+    amount: int
+    currency_equivalent: LedgerAmount | None = None
+    points_due_to_expire: int | None = None
+    expiry_date: str = ""
+
+
+class PointAmounts(_Json, frozen=True, kw_only=True):
+    """Points asked for, granted, held and spendable."""
+
+    request_amount: PointsAmount | None = None
+    approved_amount: PointsAmount | None = None
+    balance_amount: PointsAmount | None = None
+    available_amount: PointsAmount | None = None
+
+
+class Address(_Json, frozen=True, kw_only=True):
+    """A postal address."""
+
+    address_line1: str = ""
+    address_line2: str = ""
+    city: str = ""
+    region: str = ""
+    country: str = ""
+    postal_code: str = ""
+
+
+class Customer(_Json, frozen=True, kw_only=True):
+    """The card holder; `address` is deprecated, so it is read and never written."""
+
+    first_name: str = ""
+    last_name: str = ""
+    address: str = ""
+    address_details: Address | None = None
+    date_of_birth: str = ""
+    status: str = ""
+    msisdn: str = ""
+    email_address: str = ""
+    profile_id: str = ""
+
+    def __repr__(self) -> str:
+        """Show nothing of a person."""
+        return "Customer(***)"
+
+
+class Tender(_Json, frozen=True, kw_only=True):
+    """One payment towards a sale."""
+
+    amount: LedgerAmount
+    tender_type: str
+    account_type: str = ""
+    card_number: str = ""
+    reference: str = ""
+
+
+class Request(_Json, frozen=True, kw_only=True):
+    """Any of the seven requests: Transaction, and the fields of its operation."""
+
+    id: str
+    time: str
+    originator: Originator
+    client: Party
+    third_party_identifiers: tuple[Identifier, ...]
+    settlement_entity: Party | None = None
+    receiver: Party | None = None
+    basket_ref: str = ""
+    tran_type: str = ""
+    src_acc_type: str = ""
+    dest_acc_type: str = ""
+    stan: str = ""
+    rrn: str = ""
+    card: Card | None = None
+    source_card: Card | None = None
+    target_card: Card | None = None
+    old_card: Card | None = None
+    new_card: Card | None = None
+    amounts: Amounts | None = None
+    product: Product | None = None
+    pos_info: PosInfo | None = None
+    basket: Basket | None = None
+    points: PointAmounts | None = None
+    card_holder: Customer | None = None
+
+
+class AdviceBody(_Json, frozen=True, kw_only=True):
+    """Any of the twelve advices; `tenders` only where Electrum has them, `reversal_reason` in reversals."""
+
+    id: str
+    request_id: str
+    time: str
+    third_party_identifiers: tuple[Identifier, ...]
+    stan: str = ""
+    rrn: str = ""
+    amounts: Amounts | None = None
+    tenders: tuple[Tender, ...] | None = None
+    reversal_reason: str = ""
+
+
+class Barcode(_Json, frozen=True, kw_only=True):
+    """A barcode to print."""
+
+    data: str
+    encoding: str = ""
+
+
+class SlipLine(_Json, frozen=True, kw_only=True):
+    """One line to print."""
+
+    text: str
+    font_width_scale_factor: float = 1.0
+    font_height_scale_factor: float = 1.0
+    line: bool = False
+    cut: bool = False
+    barcode: Barcode | None = None
+
+
+class SlipData(_Json, frozen=True, kw_only=True):
+    """What to print."""
+
+    message_lines: tuple[SlipLine, ...] = ()
+    slip_width: int | None = None
+    issuer_reference: str = ""
+
+
+class Club(_Json, frozen=True, kw_only=True):
+    """A club or a marketing attribute."""
+
+    name: str
+    description: str = ""
+    member: bool = False
+    market_to_customer: bool = False
+    products: tuple[Product, ...] = ()
+
+
+class Response(_Json, frozen=True, kw_only=True):
+    """Any of the seven responses, as far as it tells something; echoes of what we sent are not read."""
+
+    id: str
+    third_party_identifiers: tuple[Identifier, ...] = ()
+    settlement_entity: Party | None = None
+    receiver: Party | None = None
+    slip_data: SlipData | None = None
+    stan: str = ""
+    rrn: str = ""
+    card: CardEcho | None = None
+    amounts: Amounts | None = None
+    product: Product | None = None
+    points: PointAmounts | None = None
+    card_holder: Customer | None = None
+    clubs: tuple[Club, ...] = ()
+    marketing_attributes: tuple[Club, ...] = ()
+    error_type: str = ""
+    """Never part of a response: an ErrorDetail under a success status is caught by it."""
+
+
+class AdviceEcho(_Json, frozen=True, kw_only=True):
+    """What acknowledges an advice."""
+
+    id: str = ""
+    request_id: str = ""
+
+
+class ErrorDetail(_Json, frozen=True, kw_only=True):
+    """Why not. `detailMessage` is for humans at Electrum and is not read."""
+
+    error_type: str
+    error_message: str = ""
