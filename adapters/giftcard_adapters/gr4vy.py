@@ -1,0 +1,416 @@
+"""Gr4vy: redemption as a transaction, reversal as a refund of it, activation, issuance, the card vault.
+
+The exchanges live here. What is asked is written in `gr4vy_asks`, what an answer proves is judged
+in `gr4vy_verdict`, Gr4vy's JSON and codes are in `gr4vy_wire`.
+
+Two habits of Gr4vy shape this module. For 24 hours it answers a repeated Idempotency-Key with the
+stored first answer, be it "pending" or a 500: repeating alone never ends such an unknown, so the
+present state is read as well. And a repeat can be refused at the door (401, 429, a validation that
+fails by now) although the first sending went through: no refusal proves that nothing happened
+before a look for our external identifier found nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from giftcard_adapters import gr4vy_asks, gr4vy_views, gr4vy_webhook
+from giftcard_adapters.codec import hide_hook
+from giftcard_adapters.contract import Ending, Guarantee, Provider, Settings, manner
+from giftcard_adapters.errors import ExchangeError, NoAnswer, Refused, Unreadable, Unsupported
+from giftcard_adapters.gr4vy_token import TokenSigner
+from giftcard_adapters.gr4vy_verdict import (
+    AT_THE_DOOR,
+    activated,
+    face_of,
+    failed,
+    furthest,
+    is_same_card,
+    issued,
+    may_have_acted,
+    not_activated,
+    pin_of,
+    redeemed,
+    refunded,
+    refused_once,
+    unknown,
+)
+from giftcard_adapters.gr4vy_wire import (
+    GiftCard,
+    GiftCards,
+    GiftCardSummaries,
+    Issuance,
+    Refund,
+    RefundAsk,
+    Refunds,
+    Transaction,
+    TransactionRows,
+    refusal,
+)
+from giftcard_adapters.http import Call, Exchange, Reply, decode
+from giftcard_adapters.model import (
+    Acknowledgement,
+    Activate,
+    Advice,
+    CardRef,
+    Decline,
+    DeclineReason,
+    Issue,
+    MoneyOperation,
+    Outcome,
+    Receipt,
+    Redeem,
+    Verdict,
+)
+from giftcard_adapters.money import Money
+from giftcard_adapters.reads import (
+    CardView,
+    Lookup,
+    ProviderEvent,
+    StoreCard,
+    StoredCard,
+    StoredCardPage,
+    StoredCardQuery,
+    Webhook,
+)
+from giftcard_adapters.secret import Secret
+
+_RESEND_WINDOW_S = 23 * 3600.0
+"""Gr4vy remembers an Idempotency-Key for 24 hours; an hour is left for clocks and queues."""
+
+_DONE = frozenset({200, 201, 204})
+
+_TRANSACTION = msgspec.json.Decoder(Transaction)
+_TRANSACTION_ROWS = msgspec.json.Decoder(TransactionRows)
+_REFUND_ASK = msgspec.json.Decoder(RefundAsk)
+_REFUND = msgspec.json.Decoder(Refund)
+_REFUNDS = msgspec.json.Decoder(Refunds)
+_GIFT_CARD = msgspec.json.Decoder(GiftCard)
+_GIFT_CARDS = msgspec.json.Decoder(GiftCards)
+_SUMMARIES = msgspec.json.Decoder(GiftCardSummaries)
+_ISSUANCE = msgspec.json.Decoder(Issuance, dec_hook=hide_hook)
+
+
+class Gr4vySettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one Gr4vy merchant account is reached."""
+
+    private_key: Secret
+    """The PEM of the EC P-521 key whose public half Gr4vy has."""
+    merchant_account_id: Annotated[str, msgspec.Meta(min_length=1)] = "default"
+    scopes: tuple[str, ...] = (
+        "gift-cards.read",
+        "gift-cards.write",
+        "transactions.read",
+        "transactions.write",
+    )
+    token_lifetime_s: Annotated[float, msgspec.Meta(ge=120, le=86400)] = 3600.0
+    webhook_secrets: tuple[Secret, ...] = ()
+    """Every secret that is active now: while one is rotated there are two."""
+    webhook_tolerance_s: Annotated[float, msgspec.Meta(gt=0)] = 300.0
+    """How far the time of signing may be from the time of arrival."""
+
+
+class Gr4vy(Provider):
+    """One Gr4vy merchant account."""
+
+    settings_type: ClassVar[type[Settings]] = Gr4vySettings
+    facts: ClassVar[str] = (
+        "A redemption is final at once and is reversed by refunding it. Issuing and activating know no way "
+        "back, and an unknown outcome of either needs a person. An issued card is only a URL."
+    )
+    balances_per_call: ClassVar[int] = 20
+    """Gr4vy documents no limit; this many answer within a few seconds (assumption)."""
+
+    settings: Gr4vySettings
+
+    def __init__(self, settings: Gr4vySettings, exchange: Exchange) -> None:
+        """Read the key; raise SettingsError when it is not an EC P-521 private key."""
+        super().__init__(settings, exchange)
+        self._sign = TokenSigner(
+            private_key=settings.private_key, scopes=settings.scopes, lifetime_s=settings.token_lifetime_s
+        )
+
+    def check(self, ask: MoneyOperation | Lookup) -> None:
+        """Refuse what Gr4vy could not take, before anything is written."""
+        gr4vy_asks.check(ask)
+
+    # --- money ---
+
+    @manner(Guarantee.COMPENSATED, Ending.RESEND, resend_window_s=_RESEND_WINDOW_S, is_reversal_partial=True)
+    async def redeem(self, ask: Redeem) -> Outcome:
+        """Take the amount from the card as a transaction without a payment method."""
+        self.check(ask)
+        body = gr4vy_asks.redemption(ask, _amount_of(ask))
+        reply = await self._send(self._post("/transactions", body, key=ask.transaction_id), "redeem")
+        if reply.status in _DONE:
+            return await self._settled(ask, decode(reply.body, _TRANSACTION))
+        return await self._not_taken(ask, reply)
+
+    @manner(Guarantee.NONE, Ending.PERSON)
+    async def issue(self, ask: Issue) -> Outcome:
+        """Issue one virtual card by theme; what comes back is a URL, never a number."""
+        self.check(ask)
+        amount = _amount_of(ask)
+        call = self._post("/gift-cards/issuances", gr4vy_asks.issuance(ask, amount), key=ask.transaction_id)
+        reply = await self._send(call, "issue")
+        if reply.status not in _DONE:
+            return refused_once(reply)
+        return issued(ask, decode(reply.body, _ISSUANCE))
+
+    @manner(Guarantee.NONE, Ending.PERSON)
+    async def activate(self, ask: Activate) -> Outcome:
+        """Make a physical card live, with an opening amount and into the vault where asked."""
+        self.check(ask)
+        call = self._post("/gift-cards/activations", gr4vy_asks.activation(ask), key=ask.transaction_id)
+        reply = await self._send(call, "activate")
+        if reply.status in _DONE:
+            return activated(ask, decode(reply.body, _GIFT_CARD))
+        return not_activated(ask, reply)
+
+    async def find(self, ask: MoneyOperation, outcome: Outcome | None) -> Outcome:
+        """Look for the transaction; after the resend window, finding none proves there never was one."""
+        if not isinstance(ask, Redeem):
+            return unknown("Gr4vy has no way to look for an issuance or an activation")
+        known = outcome.references.get("transaction_id") if outcome is not None else None
+        try:
+            found = await self._read_transaction(ask, known) if known else await self._seek(ask)
+        except ExchangeError as fault:
+            return unknown(f"looked for the transaction: {fault}")
+        return found or Outcome(
+            verdict=Verdict.FAILED, evidence="Gr4vy has no transaction with our external identifier"
+        )
+
+    async def _settled(self, ask: Redeem, transaction: Transaction) -> Outcome:
+        if transaction.intent_outcome != "pending":
+            return redeemed(ask, transaction)
+        try:
+            return await self._read_transaction(ask, transaction.id)
+        except ExchangeError:
+            return redeemed(ask, transaction)
+
+    async def _not_taken(self, ask: Redeem, reply: Reply) -> Outcome:
+        decline = refusal(reply, pin_of(ask.card))
+        if reply.status in AT_THE_DOOR:
+            return failed(decline)
+        if decline.provider_code == "concurrent_request":
+            return unknown("Gr4vy is still at work on the first sending (concurrent_request)")
+        try:
+            found = await self._seek(ask)
+        except ExchangeError:
+            return unknown(f"{decline.provider_code}, and looking for the transaction failed")
+        if found is not None:
+            return found
+        if may_have_acted(reply):
+            return unknown(f"{decline.provider_code}, and no transaction is to be seen (yet)")
+        return Outcome(verdict=Verdict.DECLINED, decline=decline)
+
+    async def _seek(self, ask: Redeem) -> Outcome | None:
+        """Return what the transaction with our external identifier says; None when there is none."""
+        query = urlencode({"external_identifier": ask.transaction_id, "limit": 2})
+        reply = await self._send(self._get(f"/transactions?{query}"), "find")
+        if reply.status not in _DONE:
+            raise NoAnswer(f"find: {refusal(reply).provider_code}")
+        rows = decode(reply.body, _TRANSACTION_ROWS).items
+        ours = [row.id for row in rows if row.external_identifier == ask.transaction_id]
+        if not ours:
+            return None
+        if len(ours) > 1:
+            return unknown("two transactions carry our external identifier", {"transaction_id": ours[0]})
+        # A row of the list has no intent_outcome: only the transaction in full tells what came of it.
+        return await self._read_transaction(ask, ours[0])
+
+    async def _read_transaction(self, ask: Redeem, transaction_id: str) -> Outcome:
+        reply = await self._send(self._get(f"/transactions/{transaction_id}"), "get transaction")
+        references = {"transaction_id": transaction_id}
+        if reply.status not in _DONE:
+            return unknown(f"get transaction: {refusal(reply).provider_code}", references)
+        return redeemed(ask, decode(reply.body, _TRANSACTION))
+
+    # --- advices ---
+
+    def reversal(self, ask: MoneyOperation, outcome: Outcome | None, advice: Advice) -> tuple[Call, ...]:
+        """Write the refund that puts a redemption back; raise ValueError unless it was approved."""
+        if not isinstance(ask, Redeem):
+            raise Unsupported("Gr4vy reverses redemptions only")
+        path, body = gr4vy_asks.refund(outcome, advice)
+        return (self._post(path, body, key=advice.advice_id),)
+
+    async def deliver(self, call: Call, advice: Advice, *, age_s: float) -> Acknowledgement:
+        """Send the refund; once Gr4vy has forgotten the key, look for an earlier one first."""
+        if age_s >= _RESEND_WINDOW_S:
+            earlier = await self._seek_refund(call, advice)
+            if earlier is not None:
+                return earlier
+        reply = await self._send(call, "reverse")
+        if reply.status in _DONE:
+            return await self._refund_settled(call, decode(reply.body, _REFUND))
+        return await self._not_refunded(call, advice, reply)
+
+    async def _refund_settled(self, call: Call, refund: Refund) -> Acknowledgement:
+        if refund.status == "processing":
+            # The key would bring back this same stored answer for a day; ask for the present one.
+            reply = await self._send(self._get(f"/refunds/{refund.id}"), "get refund")
+            if reply.status in _DONE:
+                refund = decode(reply.body, _REFUND)
+        return refunded(decode(call.body, _REFUND_ASK), refund)
+
+    async def _not_refunded(self, call: Call, advice: Advice, reply: Reply) -> Acknowledgement:
+        decline = refusal(reply)
+        again = Acknowledgement(receipt=Receipt.AGAIN, evidence=decline.provider_code, decline=decline)
+        if reply.status in AT_THE_DOOR or decline.provider_code == "concurrent_request":
+            return again
+        earlier = await self._seek_refund(call, advice)
+        if earlier is not None:
+            return earlier
+        if may_have_acted(reply):
+            return again
+        # A 404 too: the redemption was approved, so a transaction Gr4vy does not know is an alarm.
+        return Acknowledgement(
+            receipt=Receipt.REFUSED,
+            evidence=f"the refund was refused: {decline.provider_code}",
+            decline=decline,
+        )
+
+    async def _seek_refund(self, call: Call, advice: Advice) -> Acknowledgement | None:
+        """Return what our own earlier refund came to; None when there surely is none."""
+        reply = await self._send(self._get(call.path), "find refund")
+        if reply.status not in _DONE:
+            raise NoAnswer(f"find refund: {refusal(reply).provider_code}")
+        refunds = decode(reply.body, _REFUNDS)
+        ours = [refund for refund in refunds.items if refund.external_identifier == advice.advice_id]
+        if ours:
+            return refunded(decode(call.body, _REFUND_ASK), furthest(ours))
+        if refunds.next_cursor:
+            # The request takes no cursor, so what is on the next page cannot be seen.
+            return Acknowledgement(receipt=Receipt.REFUSED, evidence="more refunds than Gr4vy lists")
+        return None
+
+    # --- reads ---
+
+    async def lookup(self, ask: Lookup) -> CardView:
+        """Tell what Gr4vy knows of a card: balance, expiry, and whether it is inactive or expired."""
+        if ask.card is None:
+            raise Unsupported("Gr4vy looks up one card, by number or stored-card id")
+        self.check(ask)
+        (summary,) = (await self._summaries([ask.card])).items
+        view = gr4vy_views.lookup_view(summary, ask.card)
+        if isinstance(view, Decline):
+            raise Refused(view)
+        return view
+
+    async def balances(self, cards: Sequence[CardRef], ask: Lookup) -> Sequence[CardView | Decline]:
+        """Tell many balances at once; a card Gr4vy would choke on is answered here and not sent."""
+        del ask
+        refused = [gr4vy_asks.fault_of(card) for card in cards]
+        sent = [card for card, fault in zip(cards, refused, strict=True) if not fault]
+        items = iter((await self._summaries(sent)).items if sent else ())
+        return [
+            gr4vy_views.unaskable(fault) if fault else gr4vy_views.balance_view(next(items), card)
+            for card, fault in zip(cards, refused, strict=True)
+        ]
+
+    async def _summaries(self, cards: Sequence[CardRef]) -> GiftCardSummaries:
+        body = msgspec.json.encode({"items": [gr4vy_asks.card_body(card) for card in cards]})
+        reply = await self._ask(self._post("/gift-cards/balances", body), "balances")
+        summaries = decode(reply.body, _SUMMARIES)
+        # That the items come in the order of the question is an assumption, so it is checked.
+        if len(summaries.items) != len(cards) or not all(
+            is_same_card(face_of(summary), card) for summary, card in zip(summaries.items, cards, strict=True)
+        ):
+            raise Unreadable("the balances are of other cards than were asked")
+        return summaries
+
+    async def store_card(self, ask: StoreCard) -> StoredCard:
+        """Put a card into the vault; not idempotent at Gr4vy, which refuses a card it has already."""
+        gr4vy_asks.check_store(ask)
+        call = self._post("/gift-cards", gr4vy_asks.stored(ask))
+        reply = await self._ask(call, "store card", pin=pin_of(ask.card))
+        card = decode(reply.body, _GIFT_CARD)
+        if not is_same_card(face_of(card), ask.card):
+            raise Unreadable("another card was stored than was asked")
+        return gr4vy_views.stored_card(card)
+
+    async def get_stored_card(self, stored_card_id: str) -> StoredCard:
+        """Return one stored card, without its balance."""
+        reply = await self._ask(self._get(_vault_path(stored_card_id)), "get stored card")
+        return gr4vy_views.stored_card(decode(reply.body, _GIFT_CARD))
+
+    async def list_stored_cards(self, query: StoredCardQuery) -> StoredCardPage:
+        """Return a page of the vault, or all of a buyer's cards with their balances.
+
+        The latter makes Gr4vy drop the buyer's empty and expired cards.
+        """
+        reply = await self._ask(self._get(gr4vy_asks.vault_path(query)), "list stored cards")
+        if query.with_balances:
+            summaries = decode(reply.body, _SUMMARIES)
+            return StoredCardPage(
+                cards=tuple(gr4vy_views.stored_summary(item, query.buyer) for item in summaries.items)
+            )
+        page = decode(reply.body, _GIFT_CARDS)
+        return StoredCardPage(
+            cards=tuple(gr4vy_views.stored_card(card) for card in page.items),
+            next_page_token=page.next_cursor or "",
+        )
+
+    async def delete_stored_card(self, stored_card_id: str) -> None:
+        """Take a card out of the vault; the card itself lives on."""
+        call = self._call("DELETE", _vault_path(stored_card_id))
+        await self._ask(call, "delete stored card")
+
+    # --- events ---
+
+    def read_webhook(self, webhook: Webhook) -> Sequence[ProviderEvent]:
+        """Verify an event against every active secret, and read it."""
+        gr4vy_webhook.verify(
+            webhook, self.settings.webhook_secrets, tolerance_s=self.settings.webhook_tolerance_s
+        )
+        return gr4vy_webhook.read(webhook)
+
+    # --- the wire ---
+
+    def _get(self, path: str) -> Call:
+        return self._call("GET", path)
+
+    def _post(self, path: str, body: bytes, *, key: str = "") -> Call:
+        headers = [("content-type", "application/json")]
+        if key:
+            headers.append(("idempotency-key", key))
+        return self._call("POST", path, body=body, headers=headers)
+
+    def _call(
+        self, method: str, path: str, *, body: bytes = b"", headers: Sequence[tuple[str, str]] = ()
+    ) -> Call:
+        merchant = ("x-gr4vy-merchant-account-id", self.settings.merchant_account_id)
+        return Call(
+            method=method, path=path, body=body, headers=(("accept", "application/json"), merchant, *headers)
+        )
+
+    async def _send(self, call: Call, name: str) -> Reply:
+        return await self.exchange.send(call, sign=self._sign, name=f"gr4vy {name}")
+
+    async def _ask(self, call: Call, name: str, *, pin: Secret | None = None) -> Reply:
+        """Send a read or a vault call; raise Refused for anything but a success."""
+        reply = await self._send(call, name)
+        if reply.status in _DONE:
+            return reply
+        decline = refusal(reply, pin)
+        if decline.reason is DeclineReason.RECORD_NOT_FOUND:
+            decline = msgspec.structs.replace(decline, reason=DeclineReason.CARD_UNKNOWN)
+        raise Refused(decline)
+
+
+def _amount_of(ask: MoneyOperation) -> Money:
+    if ask.amount is None:
+        raise ValueError("an operation without the amount it needs is refused by check")
+    return ask.amount
+
+
+def _vault_path(stored_card_id: str) -> str:
+    if not gr4vy_asks.is_uuid(stored_card_id):
+        # Gr4vy makes every id, so one of another shape is an id it never made.
+        raise Refused(Decline(reason=DeclineReason.CARD_UNKNOWN, provider_text="not an id Gr4vy makes"))
+    return f"/gift-cards/{stored_card_id}"

@@ -1,0 +1,264 @@
+"""What an answer of Gr4vy's proves: pure functions from an answer to an outcome.
+
+No exchange happens here. Gr4vy's answers look like success in many ways: a 201 can hold a failed
+transaction, a succeeded intent a failed redemption, a failed transaction a card that was charged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from giftcard_adapters.gr4vy_wire import (
+    GiftCard,
+    GiftCardFace,
+    GiftCardSummary,
+    Issuance,
+    Redemption,
+    Refund,
+    RefundAsk,
+    Transaction,
+    decline_for,
+    refusal,
+)
+from giftcard_adapters.http import Reply
+from giftcard_adapters.model import (
+    Acknowledgement,
+    Activate,
+    CardRef,
+    ClearPin,
+    Decline,
+    DeclineReason,
+    Issue,
+    IssuedCard,
+    Outcome,
+    Receipt,
+    Redeem,
+    Verdict,
+)
+from giftcard_adapters.money import Money
+from giftcard_adapters.secret import Secret
+
+REDEMPTION_TARGET = "gift-card-redemption"
+"""The `target_type` of a refund that puts money back on a card."""
+
+AT_THE_DOOR = frozenset({401, 403, 405, 429})
+"""Refused before anything is looked at: this sending surely had no effect."""
+_NOT_FINAL = frozenset({409, 425})
+_FIRST_SERVER_ERROR = 500
+
+_RANK = {"succeeded": 0, "processing": 1}
+"""Of several refunds that carry our identifier, the one that says most for the money being back."""
+
+_BIN_LENGTH, _SUBAT_THE_DOOR = frozenset({401, 403, 405, 429})
+"""Refused before anything is looked at: this sending surely had no effect."""
+_NOT_FINAL = frozenset({409, 425})
+_FIRST_SERVER_ERROR = 500
+
+_RANK = {"succeeded": 0, "processing": 1}
+"""Of several refunds that carry our identifier, the one that says most for the money being back."""
+
+_BIN_LENGTH, _LAST_LENGTH = 6, 3, 4
+
+
+def unknown(evidence: str, references: dict[str, str] | None = None) -> Outcome:
+    """Return an outcome that is still open, with what a person should know."""
+    return Outcome(verdict=Verdict.UNKNOWN, evidence=evidence, references=references or {})
+
+
+def pin_of(card: CardRef) -> Secret | None:
+    """Return the PIN in clear, which is the only kind Gr4vy takes."""
+    return card.pin.pin if isinstance(card.pin, ClearPin) else None
+
+
+def face_of(card: GiftCard | GiftCardSummary) -> GiftCardFace:
+    """Return the part of an answer that says which card it is about."""
+    return GiftCardFace(bin=card.bin, sub_bin=card.sub_bin, last4=card.last4, id=card.id)
+
+
+def is_same_card(face: GiftCardFace, card: CardRef) -> bool:
+    """Tell whether Gr4vy speaks of the card that was asked for, as far as it shows it."""
+    if card.number is None:
+        return face.id in {None, card.stored_card_id}
+    number = card.number.reveal()
+    return (
+        number.startswith(face.bin[:_BIN_LENGTH] + face.sub_bin[:_SUB_BIN_LENGTH])
+        and number[-_LAST_LENGTH:] == face.last4
+    )
+
+
+def masked(face: GiftCardFace) -> str:
+    """Return the card as it may be shown; Gr4vy does not tell how long the number is."""
+    return f"{face.bin}******{face.last4}"
+
+
+def redeemed(ask: Redeem, transaction: Transaction) -> Outcome:
+    """Return what became of `ask`; an answer that contradicts it is UNKNOWN (rule 4)."""
+    contradiction = _contradiction(ask, transaction)
+    if contradiction:
+        return unknown(contradiction, _references(transaction))
+    return judged(transaction, pin_of(ask.card))
+
+
+def judged(transaction: Transaction, pin: Secret | None = None) -> Outcome:
+    """Return what a transaction proves by itself, without knowing what was asked."""
+    redemptions = transaction.gift_card_redemptions
+    references = _references(transaction)
+    if transaction.intent_outcome == "succeeded" and redemptions:
+        if all(r.status == "succeeded" and r.refunded_amount == 0 for r in redemptions):
+            return _approved(transaction)
+        return unknown("the intent succeeded, but not every redemption stands", references)
+    if transaction.intent_outcome == "failed":
+        # Rejected in an anti-fraud review, a transaction fails and its redemptions are not put back.
+        if any(_may_be_charged(redemption) for redemption in redemptions):
+            return unknown("the transaction failed, but a card may have been charged", references)
+        return Outcome(verdict=Verdict.DECLINED, decline=_why_failed(transaction, pin), references=references)
+    return unknown(f"the intent is {transaction.intent_outcome:.20}, which is not final", references)
+
+
+def _approved(transaction: Transaction) -> Outcome:
+    total = sum(redemption.amount for redemption in transaction.gift_card_redemptions)
+    if total != transaction.amount:
+        return unknown("the redemptions do not add up to the transaction", _references(transaction))
+    return Outcome(
+        verdict=Verdict.APPROVED,
+        approved=Money(transaction.currency, total),
+        references=_references(transaction),
+    )
+
+
+def _may_be_charged(redemption: Redemption) -> bool:
+    if redemption.status in {"failed", "skipped"}:
+        return False
+    return not (redemption.status == "succeeded" and redemption.refunded_amount == redemption.amount)
+
+
+def _why_failed(transaction: Transaction, pin: Secret | None) -> Decline:
+    for redemption in transaction.gift_card_redemptions:
+        if redemption.error_code:
+            text = f"{redemption.raw_error_code or ''} {redemption.raw_error_message or ''}".strip()
+            return decline_for(redemption.error_code, text, pin)
+    if transaction.error_code:
+        return decline_for(transaction.error_code, transaction.raw_response_description or "", pin)
+    return Decline(reason=DeclineReason.PROVIDER_REFUSED, provider_code="failed")
+
+
+def _contradiction(ask: Redeem, transaction: Transaction) -> str:
+    amount = ask.amount
+    if transaction.external_identifier not in {None, ask.transaction_id}:
+        return "the answer is about a transaction with another external identifier"
+    if amount is None or (transaction.currency, transaction.amount) != (amount.currency, amount.amount_minor):
+        return "the answer says another amount or currency than was asked"
+    redemptions = transaction.gift_card_redemptions
+    if any(redemption.amount != amount.amount_minor for redemption in redemptions):
+        return "a redemption is of another amount than was asked"
+    if len(redemptions) > 1 or not all(is_same_card(r.gift_card, ask.card) for r in redemptions):
+        return "the answer is about other cards than were asked"
+    return ""
+
+
+def _references(transaction: Transaction) -> dict[str, str]:
+    found = {"transaction_id": transaction.id, "reconciliation_id": transaction.reconciliation_id}
+    if len(transaction.gift_card_redemptions) == 1:
+        (redemption,) = transaction.gift_card_redemptions
+        found["redemption_id"] = redemption.id
+        found["service_redemption_id"] = redemption.gift_card_service_redemption_id or ""
+    return {name: value for name, value in found.items() if value}
+
+
+def refunded(asked: RefundAsk, refund: Refund) -> Acknowledgement:
+    """Return what a refund means for the reversal that asked for it.
+
+    `failed`, `declined` and `voided` are Gr4vy's last word, and the money is not back: a person.
+    """
+    references = {"refund_id": refund.id}
+    contradiction = _refund_contradiction(asked, refund)
+    if contradiction:
+        return Acknowledgement(receipt=Receipt.REFUSED, evidence=contradiction, references=references)
+    if refund.status == "succeeded":
+        return Acknowledgement(receipt=Receipt.DONE, references=references)
+    if refund.status in {"failed", "declined", "voided"}:
+        return Acknowledgement(
+            receipt=Receipt.REFUSED,
+            evidence=f"the refund is {refund.status}: the money is not back on the card",
+            decline=_why_not_refunded(refund),
+            references=references,
+        )
+    evidence = f"the refund is {refund.status:.20}, which is not final"
+    return Acknowledgement(receipt=Receipt.AGAIN, evidence=evidence, references=references)
+
+
+def _why_not_refunded(refund: Refund) -> Decline:
+    text = f"{refund.raw_response_code or ''} {refund.raw_response_description or ''}".strip()
+    return decline_for(refund.error_code or refund.status, text)
+
+
+def _refund_contradiction(asked: RefundAsk, refund: Refund) -> str:
+    if refund.amount != asked.amount:
+        return "the refund is of another amount than was asked"
+    if refund.target_type != asked.target_type or refund.target_id not in {None, asked.target_id}:
+        return "the refund is of something else than the redemption"
+    if refund.external_identifier not in {None, asked.external_identifier}:
+        return "the refund carries another external identifier"
+    return ""
+
+
+def furthest(refunds: Sequence[Refund]) -> Refund:
+    """Return, of our own refunds of one advice, the one that got furthest."""
+    return min(refunds, key=lambda refund: _RANK.get(refund.status, len(_RANK)))
+
+
+def may_have_acted(reply: Reply) -> bool:
+    """Tell whether an error leaves open what was done."""
+    return reply.status >= _FIRST_SERVER_ERROR or reply.status in _NOT_FINAL
+
+
+def failed(decline: Decline) -> Outcome:
+    """Return the outcome of a request that was turned away before it was looked at."""
+    evidence = f"refused before it was looked at: {decline.provider_code}"
+    return Outcome(verdict=Verdict.FAILED, decline=decline, evidence=evidence)
+
+
+def refused_once(reply: Reply, pin: Secret | None = None) -> Outcome:
+    """Return what an error means for a request that is never sent twice."""
+    decline = refusal(reply, pin)
+    if reply.status in AT_THE_DOOR:
+        return failed(decline)
+    # Nothing of ours can have come before, so a record that is there already is somebody else's.
+    if may_have_acted(reply) and decline.provider_code != "duplicate_record":
+        return unknown(f"Gr4vy answered {decline.provider_code}")
+    return Outcome(verdict=Verdict.DECLINED, decline=decline)
+
+
+def issued(ask: Issue, issuance: Issuance) -> Outcome:
+    """Return the issued card: its URL and what is on it."""
+    references = {
+        "issuance_id": issuance.id,
+        "service_issuance_id": issuance.gift_card_service_payment_issuance_id,
+    }
+    amount = Money(issuance.currency, issuance.amount)
+    card = IssuedCard(redemption_url=issuance.url, amount=amount)
+    if issuance.external_identifier not in {None, ask.transaction_id} or amount != ask.amount:
+        doubt = unknown("another amount, currency or identifier was issued than was asked", references)
+        return msgspec.structs.replace(doubt, issued_cards=(card,))
+    return Outcome(verdict=Verdict.APPROVED, approved=amount, issued_cards=(card,), references=references)
+
+
+def activated(ask: Activate, card: GiftCard) -> Outcome:
+    """Return the activation, which Gr4vy answers with the card and without an amount."""
+    if not is_same_card(face_of(card), ask.card):
+        return unknown("another card was activated than was asked")
+    # The answer always has an id, but Gr4vy does not say what it means when nothing was stored.
+    references = {"stored_card_id": card.id} if ask.store else {}
+    return Outcome(verdict=Verdict.APPROVED, approved=ask.amount, references=references)
+
+
+def not_activated(ask: Activate, reply: Reply) -> Outcome:
+    """Return what an error means for an activation."""
+    outcome = refused_once(reply, pin_of(ask.card))
+    reason = outcome.decline.reason if outcome.decline else None
+    if ask.store and reason in {DeclineReason.DUPLICATE, DeclineReason.LIMIT_EXCEEDED}:
+        # It may be the vault that refused, after the card went live; Gr4vy does not document which.
+        return unknown("refused while storing; the card may be active already")
+    return outcome

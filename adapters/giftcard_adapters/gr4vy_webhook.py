@@ -1,0 +1,158 @@
+"""Gr4vy's webhooks: whether an event is authentic and fresh, and what it tells.
+
+Pure: the time of arrival comes with the webhook. De-duplication is the gateway's.
+
+Sources: Gr4vy's webhook guides. Gr4vy's SDK calls the headers by other names than its guides, so
+both are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from giftcard_adapters.errors import Unreadable, WebhookRejected
+from giftcard_adapters.gr4vy_verdict import judged
+from giftcard_adapters.gr4vy_wire import Transaction
+from giftcard_adapters.http import decode
+from giftcard_adapters.model import Outcome, Verdict
+from giftcard_adapters.reads import ProviderEvent, Webhook
+from giftcard_adapters.scrub import scrub
+from giftcard_adapters.secret import Secret
+
+_HEADER_FAMILIES = (
+    ("x-gr4vy-webhook-timestamp", "x-gr4vy-webhook-signatures"),
+    ("x-gr4vy-timestamp", "x-gr4vy-signature"),
+)
+_MOST_SIGNATURES = 10
+"""One per active secret; more is somebody making us work."""
+
+
+class _Target(msgspec.Struct, frozen=True, kw_only=True):
+    type: str = ""
+    id: str = ""
+    status: str | None = None
+    external_identifier: str | None = None
+    transaction_id: str | None = None
+    transaction_external_identifier: str | None = None
+    intent_outcome: str | None = None
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True):
+    type: str
+    id: str = ""
+    name: str = ""
+    created_at: datetime | None = None
+    merchant_account_id: str = ""
+    environment: str = ""
+    target: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+_EVENT = msgspec.json.Decoder(_Event)
+_TARGET = msgspec.json.Decoder(_Target)
+_TRANSACTION = msgspec.json.Decoder(Transaction)
+
+
+def verify(webhook: Webhook, secrets: Sequence[Secret], *, tolerance_s: float) -> None:
+    """Raise WebhookRejected unless one secret signed this very body at about the time it came."""
+    timestamp, signatures = _signed_headers(webhook)
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= len("99999999999")):
+        raise WebhookRejected("the timestamp is not Unix seconds")
+    if not _is_signed(webhook.body, timestamp, signatures, secrets):
+        raise WebhookRejected("no signature fits")
+    if abs(webhook.received_at.timestamp() - int(timestamp)) > tolerance_s:
+        raise WebhookRejected("the event was signed too long ago, or in the future")
+
+
+def read(webhook: Webhook) -> Sequence[ProviderEvent]:
+    """Read a verified event; raise WebhookRejected when it cannot be read."""
+    try:
+        event = decode(webhook.body, _EVENT)
+        target = decode(event.target, _TARGET)
+    except Unreadable:
+        raise WebhookRejected("the event cannot be read") from None
+    # The id in the body is signed; the header, the same for every delivery, is not.
+    event_id = event.id or webhook.headers.get("x-gr4vy-webhook-id", "")
+    if not event_id:
+        raise WebhookRejected("the event has no id")
+    return (
+        ProviderEvent(
+            event_id=event_id,
+            name=event.name or event.type,
+            occurred_at=event.created_at,
+            transaction_id=_our_id(target),
+            references=_references(target),
+            outcome=_proof(event, target),
+            attributes=_attributes(event, target),
+        ),
+    )
+
+
+def _signed_headers(webhook: Webhook) -> tuple[str, list[str]]:
+    for timestamp_name, signatures_name in _HEADER_FAMILIES:
+        timestamp = webhook.headers.get(timestamp_name, "").strip()
+        signatures = webhook.headers.get(signatures_name, "")
+        if timestamp and signatures:
+            return timestamp, [signature.strip() for signature in signatures.split(",")][:_MOST_SIGNATURES]
+    raise WebhookRejected("the event is not signed")
+
+
+def _is_signed(body: bytes, timestamp: str, signatures: Sequence[str], secrets: Sequence[Secret]) -> bool:
+    is_signed = False
+    for secret in secrets:
+        signed = timestamp.encode() + b"." + body
+        expected = hmac.new(secret.reveal().encode(), signed, hashlib.sha256).hexdigest().encode()
+        for signature in signatures:
+            # Every pair is compared, so that the time taken tells nothing.
+            is_signed |= hmac.compare_digest(expected, signature.encode())
+    return is_signed
+
+
+def _our_id(target: _Target) -> str:
+    names = {"transaction": target.external_identifier, "refund": target.transaction_external_identifier}
+    name = names.get(target.type) or ""
+    try:
+        return name if str(UUID(name)) == name else ""
+    except ValueError:
+        # Other users of the merchant account name their transactions as they like.
+        return ""
+
+
+def _references(target: _Target) -> dict[str, str]:
+    if target.type == "transaction" and target.id:
+        return {"transaction_id": target.id}
+    if target.type == "refund" and target.transaction_id:
+        return {"transaction_id": target.transaction_id}
+    return {}
+
+
+def _proof(event: _Event, target: _Target) -> Outcome | None:
+    """Return what the event proves of the redemption; mostly nothing.
+
+    The published events are about the payment method and only tell that there are redemptions. An
+    event that carries the whole transaction is judged as an answer would be.
+    """
+    if target.type != "transaction" or not target.intent_outcome:
+        return None
+    try:
+        outcome = judged(decode(event.target, _TRANSACTION))
+    except Unreadable:
+        return None
+    return outcome if outcome.verdict in {Verdict.APPROVED, Verdict.DECLINED} else None
+
+
+def _attributes(event: _Event, target: _Target) -> dict[str, str]:
+    told = {
+        "target_type": target.type,
+        "target_id": target.id,
+        "target_status": target.status or "",
+        "external_identifier": target.external_identifier or "",
+        "merchant_account_id": event.merchant_account_id,
+        "environment": event.environment,
+    }
+    return {name: value if name == "target_id" else scrub(value) for name, value in told.items() if value}
