@@ -51,15 +51,7 @@ _FIRST_SERVER_ERROR = 500
 _RANK = {"succeeded": 0, "processing": 1}
 """Of several refunds that carry our identifier, the one that says most for the money being back."""
 
-_BIN_LENGTH, _SUBAT_THE_DOOR = frozenset({401, 403, 405, 429})
-"""Refused before anything is looked at: this sending surely had no effect."""
-_NOT_FINAL = frozenset({409, 425})
-_FIRST_SERVER_ERROR = 500
-
-_RANK = {"succeeded": 0, "processing": 1}
-"""Of several refunds that carry our identifier, the one that says most for the money being back."""
-
-_BIN_LENGTH, _LAST_LENGTH = 6, 3, 4
+_BIN_LENGTH, _SUB_BIN_LENGTH, _LAST_LENGTH = 6, 3, 4
 
 
 def unknown(evidence: str, references: dict[str, str] | None = None) -> Outcome:
