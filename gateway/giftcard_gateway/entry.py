@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 import msgspec
+
 from giftcard_adapters.http import Call
 from giftcard_adapters.model import Advice, AnyOperation, Operation, Outcome, ReversalReason
 from giftcard_adapters.money import Money

@@ -95,7 +95,7 @@ class PartialUnsupported(GatewayError):
 
 
 class TransactionIdReused(GatewayError):
-    """This transaction_id was used with other content."""
+    """The transaction_id was used with other content."""
 
     reason = "TRANSACTION_ID_REUSED"
 
@@ -163,7 +163,7 @@ class JournalUnavailable(GatewayError):
 
 
 class ShuttingDown(GatewayError):
-    """This process takes no new work; nothing was sent, ask another."""
+    """The process takes no new work; nothing was sent, ask another."""
 
     reason = "SHUTTING_DOWN"
     retry_after_s = 1.0

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
+
 from giftcard_adapters.contract import Ending, Manner
 from giftcard_adapters.http import Call
 from giftcard_adapters.model import (
@@ -22,7 +23,6 @@ from giftcard_adapters.model import (
     Receipt,
     Verdict,
 )
-
 from giftcard_gateway.entry import FINAL, Entry, State, StateChange, WantedReversal
 
 if TYPE_CHECKING:
@@ -171,8 +171,25 @@ def acknowledged(entry: Entry, receipt: Acknowledgement, at: datetime) -> Entry:
 
 
 def want_reversal(entry: Entry, wanted: WantedReversal, at: datetime) -> Entry:
-    """Return a PENDING `entry` that will be reversed as soon as its outcome is known (rule 9)."""
-    return msgspec.structs.replace(entry, wanted_reversal=wanted, updated_at=at)
+    """Return a PENDING `entry` that will be reversed as soon as its outcome is known (rule 9).
+
+    One that nobody drives becomes due at once, so that its outcome is looked for without delay.
+    """
+    due_at = entry.due_at if entry.driver else at
+    return msgspec.structs.replace(entry, wanted_reversal=wanted, due_at=due_at, updated_at=at)
+
+
+def reroute(entry: Entry, provider: str, *, lease_until: datetime, at: datetime) -> Entry:
+    """Return a PENDING `entry` for another provider; only for one that was surely not sent."""
+    change = StateChange(state=entry.state, at=at, cause=f"not sent to {entry.provider}; tried at {provider}")
+    return msgspec.structs.replace(
+        entry, provider=provider, due_at=lease_until, updated_at=at, changes=(*entry.changes, change)
+    )
+
+
+def hurry(entry: Entry, at: datetime) -> Entry:
+    """Return `entry` due at once, because a person asked for it."""
+    return msgspec.structs.replace(entry, due_at=at, updated_at=at)
 
 
 def give_up(entry: Entry, evidence: str, at: datetime) -> Entry:

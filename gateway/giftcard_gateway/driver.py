@@ -1,0 +1,335 @@
+"""Does what a transaction still owes: live calls and the recovery sweep both end in `advance`.
+
+Every exchange is between two durable writes and inside no database transaction. Who calls
+`advance` holds the entry: its `driver` is this process and its fence is the newest (rule 14).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from giftcard_adapters.contract import Ending, Guarantee
+from giftcard_adapters.model import (
+    Advice,
+    AdviceKind,
+    Operation,
+    Outcome,
+    Receipt,
+    ReversalReason,
+    Verdict,
+)
+from giftcard_gateway import lifecycle
+from giftcard_gateway.entry import Entry, State, WantedReversal
+from giftcard_gateway.exchanges import Exchanges, ask_of, doubted
+from giftcard_gateway.journal.journal import JournalClosed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from giftcard_adapters.http import Call
+    from giftcard_adapters.money import Money
+    from giftcard_adapters.point_of_sale import Tender
+    from giftcard_gateway.clock import Clock
+    from giftcard_gateway.connections import Connection, Connections
+    from giftcard_gateway.exchanges import Answer
+    from giftcard_gateway.observer import Observer
+    from giftcard_gateway.records import Records
+    from giftcard_gateway.routing import Router
+
+_Argument = TypeVar("_Argument")
+_Result = TypeVar("_Result")
+
+_JOURNAL_RETRY_S = 0.2
+"""How long to wait before an outcome that could not be written is tried again; a failover takes seconds."""
+
+_WARN_AT, _ESCALATE_AT = 0.5, 0.9
+"""Shares of a provider's reversal window after which somebody hears of it (rule 8)."""
+
+
+class LeaseLost(Exception):
+    """Another hand took the transaction; this one must not write."""
+
+
+class Driver:
+    """Advances entries, each in a task of its own that no caller's deadline can cut (rule 6)."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        records: Records,
+        connections: Connections,
+        router: Router,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        """Keep what every step needs; `name` tells this process from others that share the journal."""
+        self.name = name
+        self._records = records
+        self._connections = connections
+        self._router = router
+        self._clock = clock
+        self._observer = observer
+        self._exchanges = Exchanges(observer)
+        self._tasks: dict[str, asyncio.Task[Entry]] = {}
+
+    def drive(self, entry: Entry) -> asyncio.Task[Entry]:
+        """Advance `entry`, which is in this driver's hand, and return the task that does."""
+        task = asyncio.create_task(self.advance(entry))
+        self._tasks[entry.transaction_id] = task
+        task.add_done_callback(lambda done: self._finished(entry.transaction_id, done))
+        return task
+
+    def driving(self, transaction_id: str) -> asyncio.Task[Entry] | None:
+        """Return the task that drives a transaction in this process, if one does."""
+        return self._tasks.get(transaction_id)
+
+    @property
+    def load(self) -> int:
+        """Return how many transactions are driven now."""
+        return len(self._tasks)
+
+    async def drain(self, timeout_s: float) -> int:
+        """Wait for the work in flight; return how much had to be left to recovery."""
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=timeout_s)
+        left = list(self._tasks.values())
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        return len(left)
+
+    def _finished(self, transaction_id: str, task: asyncio.Task[Entry]) -> None:
+        if self._tasks.get(transaction_id) is task:
+            del self._tasks[transaction_id]
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None and not isinstance(fault, LeaseLost):
+            self._observer.faulted("advance", fault)
+
+    async def advance(self, entry: Entry) -> Entry:
+        """Do what this entry owes until it owes nothing now, writing down each step.
+
+        Raises LeaseLost when another hand took it over.
+        """
+        while (step := self._owed(entry)) is not None:
+            entry = await step(self._connections.get(entry.provider), entry)
+        return entry
+
+    def _owed(self, entry: Entry) -> Callable[[Connection, Entry], Awaitable[Entry]] | None:
+        if entry.driver != self.name:
+            return None
+        match entry.state:
+            case State.PENDING:
+                is_fresh = entry.fence == 1 and entry.attempts == 0
+                return self._ask if is_fresh else self._end_unknown
+            case State.APPROVED:
+                return self._end_undecided
+            case State.CONFIRMING | State.REVERSING:
+                return self._deliver
+            case _:
+                return None
+
+    async def _ask(self, connection: Connection, entry: Entry) -> Entry:
+        answer = await self._exchanges.request(connection, ask_of(entry))
+        failover = None if answer.was_sent else self._failover(entry)
+        if failover is None:
+            return await self._commit(entry, lambda e: self._settle(connection, e, answer))
+        lease_until = self._clock.now() + failover.lease
+        return await self._commit(
+            entry,
+            lambda e: lifecycle.reroute(
+                e, failover.provider_id, lease_until=lease_until, at=self._clock.now()
+            ),
+        )
+
+    async def _end_unknown(self, connection: Connection, entry: Entry) -> Entry:
+        """End a request whose outcome nobody knows by the provider's own means (rule 5)."""
+        match lifecycle.ending(entry, connection.manner(entry.operation), self._clock.now()):
+            case Ending.REVERSE:
+                return await self._commit(
+                    entry, lambda e: self._reverse_unknown(connection, e, ReversalReason.TIMEOUT)
+                )
+            case Ending.RESEND:
+                answer = await self._exchanges.request(connection, ask_of(entry))
+                answer = answer if answer.was_sent else doubted(answer)
+            case Ending.FIND:
+                answer = await self._exchanges.find(connection, entry)
+            case Ending.PERSON:
+                evidence = entry.evidence or "the process stopped while the request was under way"
+                return await self._commit(entry, lambda e: lifecycle.give_up(e, evidence, self._clock.now()))
+        return await self._commit(entry, lambda e: self._settle(connection, e, answer))
+
+    async def _end_undecided(self, connection: Connection, entry: Entry) -> Entry:
+        """Decide for a caller who did not come back in time (rule 10)."""
+        manner = connection.manner(entry.operation)
+        confirms = connection.terms.confirms_when_overdue or manner.guarantee is Guarantee.NONE
+        return await self._commit(
+            entry,
+            lambda e: (
+                self.confirmed(connection, e, cause="nobody decided in time")
+                if confirms
+                else self.reversed(
+                    connection,
+                    e,
+                    WantedReversal(reason=ReversalReason.CANCELLED),
+                    cause="nobody decided in time",
+                )
+            ),
+        )
+
+    async def _deliver(self, connection: Connection, entry: Entry) -> Entry:
+        """Send the promised advice once, unchanged, and write down a final answer (rule 8)."""
+        receipt = await self._exchanges.deliver(connection, entry, self._clock.now())
+        self._watch_window(connection, entry)
+        if receipt.receipt is not Receipt.AGAIN:
+            return await self._commit(entry, lambda e: lifecycle.acknowledged(e, receipt, self._clock.now()))
+        if self._window_share(connection, entry) >= 1:
+            evidence = f"the provider's reversal window closed; last seen: {receipt.evidence}"
+            return await self._commit(entry, lambda e: lifecycle.give_up(e, evidence, self._clock.now()))
+        return await self._commit(entry, lambda e: self._later(connection, e, receipt.evidence))
+
+    def confirmed(
+        self,
+        connection: Connection,
+        entry: Entry,
+        *,
+        amount: Money | None = None,
+        tenders: tuple[Tender, ...] = (),
+        cause: str = "the caller confirmed",
+    ) -> Entry:
+        """Return `entry` with a confirmation promised, in this driver's hand; nothing is written yet."""
+        advice = Advice(
+            advice_id=self._clock.uuid4(),
+            kind=AdviceKind.CONFIRMATION,
+            written_at=self._clock.now(),
+            amount=amount,
+            tenders=tenders,
+        )
+        is_native = connection.manner(entry.operation).guarantee is Guarantee.NATIVE
+        calls = (
+            connection.provider.confirmation(
+                ask_of(entry), entry.outcome or Outcome(verdict=Verdict.UNKNOWN), advice
+            )
+            if is_native
+            else ()
+        )
+        return self._promised(connection, entry, advice, calls, cause)
+
+    def reversed(
+        self,
+        connection: Connection,
+        entry: Entry,
+        wanted: WantedReversal,
+        *,
+        cause: str = "the caller reversed",
+    ) -> Entry:
+        """Return `entry` with a reversal promised, in this driver's hand; nothing is written yet."""
+        advice = Advice(
+            advice_id=self._clock.uuid4(),
+            kind=AdviceKind.REVERSAL,
+            written_at=self._clock.now(),
+            amount=wanted.amount,
+            reason=wanted.reason,
+        )
+        calls = connection.provider.reversal(ask_of(entry), entry.outcome, advice)
+        return self._promised(connection, entry, advice, calls, cause)
+
+    def _promised(
+        self, connection: Connection, entry: Entry, advice: Advice, calls: tuple[Call, ...], cause: str
+    ) -> Entry:
+        return lifecycle.promise(
+            entry,
+            advice,
+            calls,
+            driver=self.name,
+            lease_until=advice.written_at + connection.lease,
+            cause=cause,
+        )
+
+    def _settle(self, connection: Connection, entry: Entry, answer: Answer) -> Entry:
+        """Return `entry` after `answer`, with what follows from it already promised or scheduled."""
+        at, outcome = self._clock.now(), answer.outcome
+        after = lifecycle.answered(
+            entry, outcome, confirm_by=connection.confirm_by(entry.operation, at), at=at
+        )
+        if outcome.verdict is Verdict.APPROVED and entry.wanted_reversal is not None:
+            return self.reversed(connection, after, entry.wanted_reversal)
+        if outcome.verdict is not Verdict.UNKNOWN:
+            return after
+        match lifecycle.ending(entry, connection.manner(entry.operation), at):
+            case Ending.REVERSE:
+                return self._reverse_unknown(connection, after, answer.reversal_reason)
+            case Ending.PERSON:
+                return lifecycle.give_up(after, after.evidence, at)
+            case Ending.RESEND | Ending.FIND:
+                return self._later(connection, after, outcome.evidence)
+
+    def _reverse_unknown(self, connection: Connection, entry: Entry, reason: ReversalReason) -> Entry:
+        wanted = entry.wanted_reversal or WantedReversal(reason=reason)
+        return self.reversed(connection, entry, wanted, cause="the outcome is unknown")
+
+    def _later(self, connection: Connection, entry: Entry, evidence: str) -> Entry:
+        """Let go of `entry` until its next try: exponential backoff with full jitter, capped."""
+        terms = connection.terms
+        ceiling_s = min(terms.retry_cap_s, terms.retry_base_s * 2 ** min(entry.attempts, 30))
+        wait_s = max(ceiling_s * self._clock.fraction(), connection.circuit.wait_s)
+        at = self._clock.now()
+        return lifecycle.postpone(entry, due_at=at + timedelta(seconds=wait_s), evidence=evidence, at=at)
+
+    def _window_share(self, connection: Connection, entry: Entry) -> float:
+        """Return how much of the provider's reversal window is gone; 0 when it has none."""
+        window_s = connection.manner(entry.operation).reversal_window_s
+        if window_s is None or entry.state is not State.REVERSING:
+            return 0.0
+        share: float = (self._clock.now() - entry.created_at) / timedelta(seconds=window_s)
+        return share
+
+    def _watch_window(self, connection: Connection, entry: Entry) -> None:
+        share = self._window_share(connection, entry)
+        if share >= _WARN_AT:
+            self._observer.window_closing(entry, _ESCALATE_AT if share >= _ESCALATE_AT else _WARN_AT)
+
+    def _failover(self, entry: Entry) -> Connection | None:
+        """Return where an issue that was surely not sent may go instead, if anywhere."""
+        if entry.operation is not Operation.ISSUE:
+            return None
+        route = self._router.route(ask_of(entry))
+        if not route.failover or entry.provider != route.provider:
+            return None
+        return self._connections.get(route.failover)
+
+    async def _commit(self, entry: Entry, transition: Callable[[Entry], Entry]) -> Entry:
+        """Write down what `transition` makes of `entry`, however long the journal is away.
+
+        A caller's promise may have been written meanwhile without touching the lease: then the
+        transition is made again of what stands there. Raises LeaseLost when the fence moved on.
+        """
+        while True:
+            after = transition(entry)
+            written = await self._write(after)
+            if written is not None:
+                self._observer.wrote(entry, written)
+                return written
+            fresh = await self._insist(self._records.get, entry.transaction_id)
+            if fresh is None or fresh.fence != entry.fence:
+                raise LeaseLost
+            entry = fresh
+
+    async def _write(self, after: Entry) -> Entry | None:
+        written = await self._insist(self._records.write, after)
+        if written is None:
+            # A write whose acknowledgement was lost is found as our own.
+            own = msgspec.structs.replace(after, version=after.version + 1)
+            written = own if await self._insist(self._records.get, own.transaction_id) == own else None
+        return written
+
+    async def _insist(self, work: Callable[[_Argument], Awaitable[_Result]], argument: _Argument) -> _Result:
+        while True:
+            try:
+                return await work(argument)
+            except JournalClosed:
+                await self._clock.sleep(_JOURNAL_RETRY_S)

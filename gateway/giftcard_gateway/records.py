@@ -1,0 +1,148 @@
+"""Entries in and out of a journal: packed, sealed, and found again by keyed hash.
+
+The journal below never sees card data; the pipeline above never sees bytes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from giftcard_adapters.codec import pack, unpacker
+from giftcard_gateway.entry import Entry
+from giftcard_gateway.journal.journal import Row, RowQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from giftcard_adapters.model import CardRef
+    from giftcard_gateway.journal.journal import Journal
+    from giftcard_gateway.seal import Seal
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_ENTRY = unpacker(Entry)
+
+
+class Records:
+    """Keeps entries in a journal, sealed; raises JournalClosed when the journal is away."""
+
+    def __init__(self, journal: Journal, seal: Seal) -> None:
+        """Keep both; neither is opened or closed here."""
+        self.journal = journal
+        self._seal = seal
+        self.on_due: Callable[[datetime], None] = _ignore
+        """Hears when an entry that nobody drives was written down as due."""
+
+    async def open(self, entry: Entry) -> Entry | None:
+        """Write a new entry down and return None; return the recorded one when its id is taken."""
+        row = await self.journal.open(self._row(entry))
+        return None if row is None else self._entry(row)
+
+    async def write(self, entry: Entry) -> Entry | None:
+        """Write `entry` down if nobody wrote since it was read; return it as it now stands, else None."""
+        written = msgspec.structs.replace(entry, version=entry.version + 1)
+        if not await self.journal.write(self._row(written)):
+            return None
+        if written.due_at is not None and not written.driver:
+            self.on_due(written.due_at)
+        return written
+
+    async def get(self, transaction_id: str) -> Entry | None:
+        """Return one entry as last written."""
+        row = await self.journal.get(transaction_id)
+        return None if row is None else self._entry(row)
+
+    async def list(self, query: RowQuery) -> Sequence[Entry]:
+        """Return entries, newest first."""
+        return [self._entry(row) for row in await self.journal.list(query)]
+
+    async def claim(
+        self, *, now: datetime, lease_until: datetime, driver: str, limit: int
+    ) -> Sequence[Entry]:
+        """Take due entries into the hand of `driver`."""
+        rows = await self.journal.claim(
+            now_us=to_us(now), lease_until_us=to_us(lease_until), driver=driver, limit=limit
+        )
+        return [self._entry(row) for row in rows]
+
+    async def by_reference(self, provider: str, references: Iterable[tuple[str, str]]) -> Sequence[Entry]:
+        """Return the entries a provider's references name; none when it names none."""
+        found: dict[str, Entry] = {}
+        for key, value in references:
+            query = RowQuery(handle=self._reference_handle(provider, key, value), limit=2)
+            found |= {entry.transaction_id: entry for entry in await self.list(query)}
+        return list(found.values())
+
+    def card_handle(self, card: CardRef) -> bytes:
+        """Return the keyed hash that finds what happened to a card."""
+        if card.number is not None:
+            return self._seal.handle("number", card.number.reveal())
+        if card.redemption_key is not None:
+            return self._seal.handle("key", card.redemption_key.reveal())
+        if card.stored_card_id:
+            return self._seal.handle("stored", card.stored_card_id)
+        return self._seal.handle("card", card.provider_card_id)
+
+    def _reference_handle(self, provider: str, key: str, value: str) -> bytes:
+        return self._seal.handle("reference", f"{provider}\0{key}\0{value}")
+
+    def _handles(self, entry: Entry) -> Iterable[bytes]:
+        """Return what this write can be found by: its cards at first, what the provider told later."""
+        if entry.version == 1 and entry.ask is not None:
+            yield from (self.card_handle(card) for card in entry.ask.cards)
+        outcome = entry.outcome
+        if outcome is None:
+            return
+        for key, value in outcome.references.items():
+            yield self._reference_handle(entry.provider, key, value)
+        for card in outcome.issued_cards:
+            if card.number is not None:
+                yield self._seal.handle("number", card.number.reveal())
+            if card.redemption_key is not None:
+                yield self._seal.handle("key", card.redemption_key.reveal())
+            if card.provider_card_id:
+                yield self._seal.handle("card", card.provider_card_id)
+
+    def _row(self, entry: Entry) -> Row:
+        return Row(
+            transaction_id=entry.transaction_id,
+            operation=entry.operation.value,
+            provider=entry.provider,
+            state=entry.state.value,
+            created_us=to_us(entry.created_at),
+            updated_us=to_us(entry.updated_at),
+            due_us=None if entry.due_at is None else to_us(entry.due_at),
+            driver=entry.driver,
+            version=entry.version,
+            fence=entry.fence,
+            document=self._seal.close(pack(entry), row=entry.transaction_id),
+            handles=tuple(self._handles(entry)),
+        )
+
+    def _entry(self, row: Row) -> Entry:
+        """Open a row; the columns a claim may have changed override the document."""
+        entry: Entry = _ENTRY.decode(self._seal.open(row.document, row=row.transaction_id))
+        return msgspec.structs.replace(
+            entry,
+            version=row.version,
+            fence=row.fence,
+            driver=row.driver,
+            due_at=None if row.due_us is None else from_us(row.due_us),
+        )
+
+
+def _ignore(_: datetime) -> None:
+    """Hear nothing, as long as no sweep listens."""
+
+
+def to_us(at: datetime) -> int:
+    """Return whole microseconds since 1970."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def from_us(at_us: int) -> datetime:
+    """Return the time `to_us` was given."""
+    return _EPOCH + timedelta(microseconds=at_us)

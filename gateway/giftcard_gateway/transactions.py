@@ -1,0 +1,378 @@
+"""What callers may ask of a transaction: begin it, confirm it, reverse it, read it, and end it by hand.
+
+Each is a decision written down before it is acted on; acting is the driver's. Nothing here knows
+gRPC or a database, and a caller's `wait_s` bounds only how long it hears, never the work (rule 6).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from giftcard_adapters.contract import Guarantee
+from giftcard_adapters.errors import Invalid, Unsupported
+from giftcard_gateway import lifecycle
+from giftcard_gateway.content import first_difference
+from giftcard_gateway.driver import LeaseLost
+from giftcard_gateway.entry import FINAL, UNSETTLED, Entry, State, WantedReversal
+from giftcard_gateway.errors import (
+    GatewayError,
+    InvalidRequest,
+    JournalUnavailable,
+    OperationUnsupported,
+    PartialUnsupported,
+    ProviderUnreachable,
+    ReversalUnsupported,
+    StateConflict,
+    TransactionIdReused,
+    TransactionNotFound,
+    TransactionReversed,
+)
+from giftcard_gateway.journal.journal import JournalClosed
+
+if TYPE_CHECKING:
+    from giftcard_adapters.contract import Manner
+    from giftcard_adapters.model import AnyOperation, Operation, ReversalReason
+    from giftcard_adapters.money import Money
+    from giftcard_adapters.point_of_sale import Tender
+    from giftcard_gateway.clock import Clock
+    from giftcard_gateway.connections import Connection, Connections
+    from giftcard_gateway.driver import Driver
+    from giftcard_gateway.observer import Observer
+    from giftcard_gateway.records import Records
+    from giftcard_gateway.routing import Router
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """A transaction as it stands, and whether it was recorded before this call."""
+
+    entry: Entry
+    is_replayed: bool
+
+
+class Transactions:
+    """The front door of the pipeline."""
+
+    def __init__(
+        self,
+        *,
+        records: Records,
+        connections: Connections,
+        router: Router,
+        driver: Driver,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        """Keep what every call needs."""
+        self._records = records
+        self._connections = connections
+        self._router = router
+        self._driver = driver
+        self._clock = clock
+        self._observer = observer
+
+    async def begin(self, ask: AnyOperation, *, wait_s: float) -> Begun:
+        """Write `ask` down, send it, and return what came of it; a repeat returns what is recorded.
+
+        Raises before anything is written when it cannot be served: InvalidRequest, NoRoute,
+        CrossProvider, OperationUnsupported, Overloaded, ProviderUnreachable, JournalUnavailable;
+        and TransactionIdReused or TransactionReversed when the id is taken.
+        """
+        try:
+            connection = self._admit(ask)
+        except GatewayError:
+            recorded = await self._find(ask.transaction_id)
+            if recorded is None:
+                raise
+            return await self._replay(recorded, ask, wait_s)
+        entry = lifecycle.intend(
+            ask,
+            connection.provider_id,
+            driver=self._driver.name,
+            lease_until=ask.requested_at + connection.lease,
+            traceparent=self._observer.traceparent(),
+        )
+        recorded = await self._shielded_open(entry)
+        if recorded is not None:
+            return await self._replay(recorded, ask, wait_s)
+        return Begun(await self._settled(entry, wait_s), is_replayed=False)
+
+    async def confirm(
+        self,
+        operation: Operation,
+        transaction_id: str,
+        *,
+        amount: Money | None = None,
+        tenders: tuple[Tender, ...] = (),
+        wait_s: float,
+    ) -> Entry:
+        """Promise that an approved transaction is final, for `amount` if that is less than approved.
+
+        Raises TransactionNotFound, StateConflict, TransactionReversed, PartialUnsupported or
+        InvalidRequest; repeating it is harmless.
+        """
+        entry = await self._known(operation, transaction_id)
+        if entry.state is State.PENDING:
+            entry = await self._settled(entry, wait_s)
+        while True:
+            if entry.state in {State.CONFIRMING, State.CONFIRMED}:
+                _must_repeat(entry, amount, "final_amount")
+                return await self._settled(entry, wait_s)
+            if entry.state is not State.APPROVED:
+                raise _conflict(entry)
+            connection = self._connections.get(entry.provider)
+            amount = _final_amount(entry, amount, connection.manner(operation))
+            promised = self._driver.confirmed(connection, entry, amount=amount, tenders=tenders)
+            if (written := await self._write(entry, promised)) is not None:
+                return await self._settled(written, wait_s)
+            entry = await self._known(operation, transaction_id)
+
+    async def reverse(
+        self,
+        operation: Operation,
+        transaction_id: str,
+        *,
+        reason: ReversalReason,
+        amount: Money | None = None,
+        wait_s: float,
+    ) -> Entry:
+        """Promise that a transaction is undone, wholly or by `amount`, known or not (rules 7 and 9).
+
+        A declined or failed transaction moved nothing and is returned as it is. Raises StateConflict
+        once confirmed, ReversalUnsupported, PartialUnsupported or InvalidRequest.
+        """
+        wanted = WantedReversal(reason=reason, amount=amount)
+        while True:
+            entry = await self._find(transaction_id)
+            if entry is None:
+                tombstone = lifecycle.bury(transaction_id, operation, self._clock.now())
+                if await self._open(tombstone) is None:
+                    return tombstone
+                continue
+            _must_be(entry, operation)
+            if entry.state in {State.REVERSING, State.REVERSED}:
+                _must_repeat(entry, amount, "amount")
+            elif entry.state in {State.PENDING, State.APPROVED}:
+                entry_after = await self._write(entry, self._reversal(entry, wanted))
+                if entry_after is None:
+                    continue
+                entry = entry_after
+            elif entry.state not in {State.DECLINED, State.FAILED}:
+                raise _conflict(entry)
+            return await self._settled(entry, wait_s)
+
+    async def get(self, transaction_id: str, *, wait_s: float = 0) -> Entry:
+        """Return a transaction; wait up to `wait_s` for one that is still finding something out."""
+        entry = await self._find(transaction_id)
+        if entry is None:
+            raise TransactionNotFound(transaction_id=transaction_id)
+        return await self._settled(entry, wait_s)
+
+    async def resolve(self, transaction_id: str, *, state: State, note: str) -> Entry:
+        """End an UNRESOLVED transaction as CONFIRMED or REVERSED, as a person found out.
+
+        Repeating the same decision is harmless; raises StateConflict for any other state.
+        """
+        while True:
+            entry = await self.get(transaction_id)
+            if entry.state is state and entry.note == note:
+                return entry
+            if entry.state is not State.UNRESOLVED:
+                raise _conflict(entry)
+            resolved = lifecycle.resolve(entry, state, note, self._clock.now())
+            if (written := await self._write(entry, resolved)) is not None:
+                return written
+
+    async def redeliver(self, transaction_id: str, *, wait_s: float) -> Entry:
+        """Try at once what a transaction still owes, instead of when its backoff ends.
+
+        Raises StateConflict when it owes nothing.
+        """
+        while True:
+            entry = await self.get(transaction_id)
+            if entry.state not in UNSETTLED:
+                raise _conflict(entry)
+            if entry.driver:
+                return await self._settled(entry, wait_s)
+            if (written := await self._write(entry, lifecycle.hurry(entry, self._clock.now()))) is not None:
+                return await self._settled(written, wait_s)
+
+    def _admit(self, ask: AnyOperation) -> Connection:
+        """Return the provider that takes `ask` now; refuse before anything is written."""
+        route = self._router.route(ask)
+        connection = self._able(route.provider, ask)
+        try:
+            connection.admit()
+        except ProviderUnreachable:
+            # Nothing was sent, so a new card may as well come from the provider that stands in.
+            if not route.failover:
+                raise
+            connection = self._able(route.failover, ask)
+            connection.admit()
+        return connection
+
+    def _able(self, provider_id: str, ask: AnyOperation) -> Connection:
+        connection = self._connections.get(provider_id)
+        connection.manner(ask.operation)
+        try:
+            connection.provider.check(ask)
+        except Invalid as fault:
+            raise InvalidRequest(fault.violations) from None
+        except Unsupported as fault:
+            raise OperationUnsupported(str(fault), provider=provider_id) from None
+        return connection
+
+    def _reversal(self, entry: Entry, wanted: WantedReversal) -> Entry:
+        """Return `entry` with a reversal promised now, or wanted until its outcome is known."""
+        connection = self._connections.get(entry.provider)
+        manner = connection.manner(entry.operation)
+        if manner.guarantee is Guarantee.NONE:
+            raise ReversalUnsupported(provider=entry.provider, operation=entry.operation.value)
+        wanted = msgspec.structs.replace(wanted, amount=_reversed_amount(entry, wanted.amount, manner))
+        if entry.state is State.PENDING:
+            return lifecycle.want_reversal(entry, wanted, self._clock.now())
+        return self._driver.reversed(connection, entry, wanted)
+
+    async def _replay(self, recorded: Entry, ask: AnyOperation, wait_s: float) -> Begun:
+        if recorded.ask is None:
+            raise TransactionReversed(transaction_id=recorded.transaction_id, state=recorded.state.value)
+        difference = first_difference(recorded.ask, ask)
+        if difference is not None:
+            raise TransactionIdReused(field=difference, transaction_id=recorded.transaction_id)
+        return Begun(await self._settled(recorded, wait_s), is_replayed=True)
+
+    async def _shielded_open(self, entry: Entry) -> Entry | None:
+        """Write the intent down and start on it, even if the caller leaves in between."""
+
+        async def open_then_drive() -> Entry | None:
+            recorded = await self._open(entry)
+            if recorded is None:
+                self._driver.drive(entry)
+            return recorded
+
+        return await asyncio.shield(asyncio.create_task(open_then_drive()))
+
+    async def _settled(self, entry: Entry, wait_s: float) -> Entry:
+        """Return `entry` once nothing is being found out about it, or as it stands after `wait_s`."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait_s
+        while entry.state in UNSETTLED and (left_s := until - loop.time()) > 0:
+            task = self._driver.driving(entry.transaction_id)
+            if task is None:
+                await self._records.journal.wait_changed(left_s)
+                entry = await self._present(entry)
+            else:
+                done, _ = await asyncio.wait({task}, timeout=left_s)
+                entry = await self._after(task, entry) if done else await self._present(entry)
+                if entry.state is not State.PENDING:
+                    break  # a promise whose first delivery failed is kept in the background
+        return entry
+
+    async def _after(self, task: asyncio.Task[Entry], entry: Entry) -> Entry:
+        if task.cancelled() or isinstance(task.exception(), LeaseLost):
+            return await self._present(entry)
+        return await self._present(entry) if task.exception() else task.result()
+
+    async def _present(self, entry: Entry) -> Entry:
+        """Return what the journal says now; what was known last when it cannot say."""
+        try:
+            return await self._records.get(entry.transaction_id) or entry
+        except JournalClosed:
+            return entry
+
+    async def _known(self, operation: Operation, transaction_id: str) -> Entry:
+        entry = await self._find(transaction_id)
+        if entry is None:
+            raise TransactionNotFound(transaction_id=transaction_id)
+        _must_be(entry, operation)
+        return entry
+
+    async def _find(self, transaction_id: str) -> Entry | None:
+        try:
+            return await self._records.get(transaction_id)
+        except JournalClosed:
+            raise JournalUnavailable from None
+
+    async def _open(self, entry: Entry) -> Entry | None:
+        try:
+            recorded = await self._records.open(entry)
+        except JournalClosed:
+            raise JournalUnavailable from None
+        if recorded is None:
+            self._observer.wrote(None, entry)
+        return recorded
+
+    async def _write(self, before: Entry, after: Entry) -> Entry | None:
+        """Write a decision down and, if it is in this driver's hand, start on it; None if it raced."""
+
+        async def write_then_drive() -> Entry | None:
+            try:
+                written = await self._records.write(after)
+            except JournalClosed:
+                raise JournalUnavailable from None
+            if written is None:
+                return None
+            self._observer.wrote(before, written)
+            if written.driver == self._driver.name and written.fence > before.fence:
+                self._driver.drive(written)
+            return written
+
+        return await asyncio.shield(asyncio.create_task(write_then_drive()))
+
+
+def _must_be(entry: Entry, operation: Operation) -> None:
+    if entry.operation is not operation:
+        raise StateConflict(
+            f"This transaction is a {entry.operation.value}, not a {operation.value}.",
+            state=entry.state.value,
+            operation=entry.operation.value,
+        )
+
+
+def _must_repeat(entry: Entry, amount: Money | None, field: str) -> None:
+    """Refuse a repeat that would decide something else than what was decided."""
+    decided = entry.advice.amount if entry.advice else None
+    whole = entry.outcome.approved if entry.outcome else None
+    if (amount or whole) != (decided or whole):
+        raise TransactionIdReused(field=field, transaction_id=entry.transaction_id)
+
+
+def _conflict(entry: Entry) -> GatewayError:
+    metadata = {"state": entry.state.value, "transaction_id": entry.transaction_id}
+    if entry.state in {State.REVERSING, State.REVERSED}:
+        return TransactionReversed(**metadata)
+    ended = "has ended as" if entry.state in FINAL else "is"
+    return StateConflict(f"The transaction {ended} {entry.state.value}.", **metadata)
+
+
+def _final_amount(entry: Entry, amount: Money | None, manner: Manner) -> Money | None:
+    """Return the final amount to confirm, None for all of what was approved (rule 12)."""
+    approved = entry.outcome.approved if entry.outcome else None
+    partial = _part_of(approved, amount, "final_amount")
+    if partial is not None and not manner.is_confirmation_partial:
+        raise PartialUnsupported(provider=entry.provider, operation=entry.operation.value)
+    return partial
+
+
+def _reversed_amount(entry: Entry, amount: Money | None, manner: Manner) -> Money | None:
+    """Return the part to put back, None for all of it."""
+    approved = entry.outcome.approved if entry.outcome else None
+    asked = entry.ask.amount if entry.ask else None
+    partial = _part_of(approved or asked, amount, "amount")
+    if partial is not None and not manner.is_reversal_partial:
+        raise PartialUnsupported(provider=entry.provider, operation=entry.operation.value)
+    return partial
+
+
+def _part_of(whole: Money | None, amount: Money | None, field: str) -> Money | None:
+    if amount is None or amount == whole:
+        return None
+    if whole is None:
+        raise InvalidRequest([(field, "this transaction has no amount")])
+    if amount.currency != whole.currency:
+        raise InvalidRequest([(field, f"must be in {whole.currency}, like the transaction")])
+    if amount.amount_minor > whole.amount_minor:
+        raise InvalidRequest([(field, "must not be more than was approved")])
+    return amount
