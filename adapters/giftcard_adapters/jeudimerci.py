@@ -65,6 +65,8 @@ from giftcard_adapters.scrub import scrub
 from giftcard_adapters.secret import Secret
 
 _JSON = (("content-type", "application/json"),)
+_FIND_WINDOW_S = 2 * 3600.0
+"""A generate is over within an hour, so that a later look tells nothing new."""
 _AGAIN = {202, 401, 403, 408, 425, 429}
 """Answers to a delete that are no answer yet; a key that is refused today may be mended tomorrow."""
 
@@ -112,7 +114,7 @@ class JeudiMerci(Provider):
             faults.append(("quantity", "at least one card"))
         return faults
 
-    @manner(Guarantee.COMPENSATED, Ending.FIND)
+    @manner(Guarantee.COMPENSATED, Ending.FIND, find_window_s=_FIND_WINDOW_S)
     async def issue(self, ask: Issue) -> Outcome:
         """Generate `quantity` e-cards of `amount` each; sent once and never again."""
         if ask.amount is None:

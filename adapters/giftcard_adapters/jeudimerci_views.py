@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import uuid
 from collections.abc import Mapping
 from decimal import Decimal
 from email.message import Message
@@ -34,6 +33,7 @@ from giftcard_adapters.reads import (
 )
 from giftcard_adapters.scrub import scrub
 from giftcard_adapters.secret import Secret
+from giftcard_adapters.transaction_id import own_id
 
 REFUSALS: Mapping[int, DeclineReason] = {
     401: DeclineReason.CREDENTIALS_REFUSED,
@@ -49,7 +49,6 @@ REFUSALS: Mapping[int, DeclineReason] = {
 """Statuses that say nothing was done. Only 422 is documented; the others are what RFC 9110 means by
 them, and 402 for an empty wallet is our assumption. Any status not here may have had an effect."""
 
-_OWN_ID_VERSION = 4
 _UNROUTED = "Not Found"
 """What FastAPI writes when no such path exists at all, so it proves nothing about a card (assumption)."""
 
@@ -159,7 +158,7 @@ def event_of(event: wire.Event, body: bytes, *, currency: str, key: Secret) -> P
         event_id=_event_id(event, body, key),
         name=event.event_type,
         occurred_at=event.date,
-        transaction_id=_own_id(about.merchant_operation_id or ""),
+        transaction_id=own_id(about.merchant_operation_id),
         references=_told(operation_id=about.operation_id, merchant_operation_id=about.merchant_operation_id),
         outcome=proof if card else None,
         attributes=_told(offer_id=about.offer_id, amount=None if about.amount is None else str(about.amount)),
@@ -271,15 +270,6 @@ def _event_id(event: wire.Event, body: bytes, key: Secret) -> str:
     named = (event.event_type, about.operation_id or "", about.virtual_card_code or "")
     identity = wire.encode(named) if about.operation_id else body
     return hmac.new(key.reveal().encode(), identity, hashlib.sha256).hexdigest()
-
-
-def _own_id(text: str) -> str:
-    """Return a merchantOperationId that has the form of our ids: a version-4 UUID; else nothing."""
-    try:
-        parsed = uuid.UUID(text)
-    except ValueError:
-        return ""
-    return text if parsed.version == _OWN_ID_VERSION and str(parsed) == text else ""
 
 
 def _told(**values: str | None) -> dict[str, str]:
