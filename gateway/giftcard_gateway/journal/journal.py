@@ -150,7 +150,7 @@ class Journal(ABC):
 
     @abstractmethod
     async def changes(self, *, after: str, limit: int) -> Sequence[Change]:
-        """Return the feed after a cursor (empty: from the start), in an order that never inserts behind it."""
+        """Return the feed after a cursor (empty: from the start); nothing is ever inserted behind it."""
 
     @abstractmethod
     async def last_cursor(self) -> str:

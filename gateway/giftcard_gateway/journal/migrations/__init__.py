@@ -1,0 +1,1 @@
+"""The schema of every journal, step by step; `journal.schema` runs the steps."""

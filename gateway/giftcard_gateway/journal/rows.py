@@ -1,0 +1,112 @@
+"""How a row and an event lie in columns, the same in every database; and how pages follow each other.
+
+No SQL is run here. What the columns mean stands with them in `migrations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from giftcard_gateway.entry import FINAL, State
+from giftcard_gateway.journal.journal import EventRow, Row, RowQuery
+
+COLUMNS = (
+    "transaction_id",
+    "operation",
+    "provider",
+    "state",
+    "created_us",
+    "updated_us",
+    "due_us",
+    "driver",
+    "version",
+    "fence",
+    "document",
+)
+"""The columns of a row, in the order of `values_of` and `row_of`."""
+
+EVENT_COLUMNS = ("provider", "event_id", "name", "received_us", "document", "applied")
+"""The columns of an event, without its place in the feed."""
+
+FINAL_STATES = tuple(sorted(str(state) for state in FINAL))
+OPEN_STATES = tuple(sorted(str(state) for state in State if state not in FINAL))
+"""States in which something is owed, or a person is needed."""
+
+EARLIEST_US = -(2**63)
+LATEST_US = 2**63 - 1
+
+RowValues = tuple[str, str, str, str, int, int, int | None, str, int, int, bytes]
+EventValues = tuple[str, str, str, int, bytes, bool]
+Stream = tuple[str, str, str]
+"""The state, provider and operation whose rows lie side by side in the index that lists are read from."""
+
+
+def values_of(row: Row) -> RowValues:
+    """Return the columns of a row."""
+    return (
+        row.transaction_id,
+        row.operation,
+        row.provider,
+        row.state,
+        row.created_us,
+        row.updated_us,
+        row.due_us,
+        row.driver,
+        row.version,
+        row.fence,
+        row.document,
+    )
+
+
+def row_of(values: RowValues) -> Row:
+    """Return the row that lies in these columns."""
+    return Row(
+        transaction_id=values[0],
+        operation=values[1],
+        provider=values[2],
+        state=values[3],
+        created_us=values[4],
+        updated_us=values[5],
+        due_us=values[6],
+        driver=values[7],
+        version=values[8],
+        fence=values[9],
+        document=values[10],
+    )
+
+
+def event_of(cursor: str, values: EventValues) -> EventRow:
+    """Return the event that lies in these columns."""
+    provider, event_id, name, received_us, document, applied = values
+    return EventRow(
+        provider=provider,
+        event_id=event_id,
+        name=name,
+        received_us=received_us,
+        document=document,
+        applied=bool(applied),
+        cursor=cursor,
+    )
+
+
+def is_wanted(stream: Stream, query: RowQuery) -> bool:
+    """Tell whether rows of this state, provider and operation are asked for."""
+    state, provider, operation = stream
+    return (
+        (query.states is None or state in query.states)
+        and (query.provider is None or provider == query.provider)
+        and (query.operations is None or operation in query.operations)
+    )
+
+
+def bounds(query: RowQuery) -> tuple[int, tuple[int, str]]:
+    """Return the first creation time wanted, and the (created_us, transaction_id) all rows are below."""
+    before = (LATEST_US if query.created_before_us is None else query.created_before_us, "")
+    upper = before if query.after is None else min(before, query.after)
+    lower = EARLIEST_US if query.created_from_us is None else query.created_from_us
+    return lower, upper
+
+
+def columns(prefix: str = "", names: Sequence[str] = COLUMNS) -> str:
+    """Return column names as SQL writes them, each behind `prefix`."""
+    return ", ".join(f"{prefix}{name}" for name in names)
