@@ -1,0 +1,81 @@
+"""The configuration: `gateway.toml` and the environment, read into validated settings.
+
+The only room that reads the environment and files of settings. Everything wrong is found at once
+and said in sentences; what the settings are is `settings`, and nothing here opens anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from giftcard_adapters.secret import Secret
+from giftcard_gateway.config.checks import check
+from giftcard_gateway.config.reading import Reading
+from giftcard_gateway.config.settings import Settings
+from giftcard_gateway.config.sources import Table, Unavailable, override, read_file
+
+__all__ = ["ConfigError", "Settings", "describe", "load", "read"]
+
+
+class ConfigError(Exception):
+    """The configuration is wrong; `faults` names each fault in a sentence, without any secret."""
+
+    def __init__(self, faults: list[str]) -> None:
+        """Keep every fault, so that a person mends them in one go."""
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Settings:
+    """Return the settings in a file, overridden by `environ`; raise ConfigError with every fault."""
+    try:
+        table = read_file(path)
+    except Unavailable as fault:
+        raise ConfigError([str(fault)]) from None
+    return read(table, environ, path.parent)
+
+
+def read(table: Table, environ: Mapping[str, str], folder: Path) -> Settings:
+    """Return the settings in raw tables, as `load` does; relative files lie in `folder`."""
+    reading = Reading(environ, folder)
+    reading.faults += override(table, environ)
+    settings = reading.struct(Settings, table, "")
+    if reading.faults or not isinstance(settings, Settings):
+        raise ConfigError(reading.faults)
+    if faults := check(settings):
+        raise ConfigError(faults)
+    return settings
+
+
+def describe(settings: Settings) -> str:
+    """Return every setting in force, one `path = value` a line, with secrets hidden."""
+    return "\n".join(_lines("", settings))
+
+
+def _lines(path: str, value: object) -> Iterator[str]:
+    if isinstance(value, msgspec.Struct):
+        for field in msgspec.structs.fields(value):
+            yield from _lines(f"{path}.{field.name}" if path else field.name, getattr(value, field.name))
+    elif isinstance(value, dict) and value:
+        for key, below in value.items():
+            yield from _lines(f"{path}.{key}", below)
+    elif isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct):
+        for place, below in enumerate(value):
+            yield from _lines(f"{path}[{place}]", below)
+    elif value is not None:
+        yield f"{path} = {_shown(path, value)}"
+
+
+def _shown(path: str, value: object) -> str:
+    if path == "journal.url" and isinstance(value, Secret):
+        url = urlsplit(value.reveal())
+        return f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
+    if isinstance(value, Secret):
+        return "(hidden)"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_shown("", one) for one in value) + "]"
+    return str(value).lower() if isinstance(value, bool) else str(value)

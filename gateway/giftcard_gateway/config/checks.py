@@ -1,0 +1,153 @@
+"""Whether settings fit each other: names that must exist, keys of the right length, files that must be there.
+
+Each check gives sentences, none of which repeats a secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from giftcard_adapters.errors import MoneyError
+from giftcard_adapters.model import Operation
+from giftcard_adapters.money import exponent_of
+from giftcard_adapters.secret import Secret
+from giftcard_gateway.config.settings import Provider, Settings
+from giftcard_gateway.config.sources import is_readable
+from giftcard_gateway.routing import Rule
+from giftcard_gateway.seal import KEY_BYTES
+
+_LARGEST_PORT = 65535
+
+
+def check(settings: Settings) -> list[str]:
+    """Return every way in which the settings contradict each other."""
+    return [
+        *_listens(settings),
+        *_journal(settings),
+        *_seal(settings),
+        *_routing(settings),
+        *(fault for name, provider in settings.providers.items() for fault in _provider(name, provider)),
+    ]
+
+
+def _listens(settings: Settings) -> Iterator[str]:
+    addresses = {"server.listen": settings.server.listen, "webhooks.listen": settings.webhooks.listen}
+    for path, address in addresses.items():
+        if address and int(address.rpartition(":")[2]) > _LARGEST_PORT:
+            yield f"{path} has a port above {_LARGEST_PORT}"
+    if settings.server.listen == settings.webhooks.listen and not settings.server.listen.endswith(":0"):
+        yield "webhooks.listen must differ from server.listen: they speak different protocols"
+
+
+def _journal(settings: Settings) -> Iterator[str]:
+    try:
+        url = urlsplit(settings.journal.url.reveal())
+    except ValueError:
+        yield "journal.url is not a URL"
+        return
+    if url.scheme not in {"sqlite", "postgresql", "postgres"}:
+        yield "journal.url must begin with sqlite:/// or postgresql://"
+    elif url.scheme == "sqlite" and (url.netloc or len(url.path) <= 1):
+        yield "journal.url must name a file, as in sqlite:///giftcard-gateway.db"
+    elif settings.journal.is_sqlite and settings.server.workers > 1:
+        yield "server.workers must be 1 with a SQLite journal: one process writes it; PostgreSQL takes more"
+
+
+def _seal(settings: Settings) -> Iterator[str]:
+    seal = settings.seal
+    if seal.active not in seal.keys:
+        yield "seal.active must be the id of one of seal.keys"
+    keys = {f"seal.keys.{key_id}": key for key_id, key in seal.keys.items()} | {
+        "seal.hash_key": seal.hash_key
+    }
+    for path, key in keys.items():
+        if not _is_key(key):
+            yield f"{path} must be {KEY_BYTES} bytes in base64; `openssl rand -base64 {KEY_BYTES}` makes one"
+    if any(not (key_id.isascii() and 0 < len(key_id) <= 64) for key_id in seal.keys):  # noqa: PLR2004 -- said below
+        yield "seal.keys has an id that is not 1 to 64 ASCII characters"
+    if seal.hash_key in seal.keys.values():
+        yield "seal.hash_key must not be a sealing key as well"
+
+
+def _is_key(key: Secret) -> bool:
+    try:
+        return len(base64.b64decode(key.reveal(), validate=True)) == KEY_BYTES
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _routing(settings: Settings) -> Iterator[str]:
+    if not settings.providers:
+        yield "providers is empty; at least one [providers.ID] is needed"
+    known = settings.providers
+    if settings.routing.default and settings.routing.default not in known:
+        yield f"routing.default names no provider; known are {', '.join(known)}"
+    for place, rule in enumerate(settings.routing.rules):
+        path = f"routing.rules[{place}]"
+        yield from (f"{path}.{fault}" for fault in _rule(rule, settings))
+    yield from _same_conditions(settings)
+
+
+def _rule(rule: Rule, settings: Settings) -> Iterator[str]:
+    known = settings.providers
+    for key, name in (("provider", rule.provider), ("failover", rule.failover)):
+        if name and name not in known:
+            yield f"{key} names no provider; known are {', '.join(known)}"
+    if not rule.provider:
+        yield "provider must be a provider's id"
+    if rule.prefix and not (rule.prefix.isascii() and rule.prefix.isdigit()):
+        yield "prefix must be digits"
+    if rule.currency and not _is_currency(rule.currency):
+        yield "currency must be an ISO 4217 code such as EUR"
+    if rule.failover and rule.operation is not Operation.ISSUE:
+        yield "failover needs operation = ISSUE: a card that exists lives at one provider"
+    if rule.failover and rule.failover == rule.provider:
+        yield "failover must be another provider"
+
+
+def _is_currency(code: str) -> bool:
+    try:
+        exponent_of(code)
+    except MoneyError:
+        return False
+    return True
+
+
+def _same_conditions(settings: Settings) -> Iterator[str]:
+    seen: set[tuple[str, str, str, str, Operation | None]] = set()
+    for rule in settings.rules():
+        conditions = (rule.prefix, rule.merchant, rule.currency, rule.product, rule.operation)
+        if conditions in seen:
+            words = [str(one) for one in conditions if one]
+            yield f"routing has two rules for the same conditions ({', '.join(words) or 'none'})"
+        seen.add(conditions)
+
+
+def _provider(name: str, provider: Provider) -> Iterator[str]:
+    path = f"providers.{name}"
+    if not _is_address(provider.settings.base_url):
+        yield f"{path}.settings: base_url must be http:// or https://, a host, and no user, query or fragment"
+    if provider.settings.timeout_s <= 0:
+        yield f"{path}.settings: timeout_s must be above 0"
+    if provider.terms.retry_cap_s < provider.terms.retry_base_s:
+        yield f"{path}.terms.retry_cap_s must not be below retry_base_s"
+    tls = provider.tls
+    if tls.key_file and not tls.certificate_file:
+        yield f"{path}.tls.key_file needs certificate_file beside it"
+    for key in ("ca_file", "certificate_file", "key_file"):
+        file = getattr(tls, key)
+        if file and not is_readable(Path(file)):
+            yield f"{path}.tls.{key} names a file that cannot be read"
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        is_plain = parts.username is None and not parts.query and not parts.fragment
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and is_plain and parts.port != 0
+    except ValueError:
+        return False

@@ -1,0 +1,152 @@
+"""The settings of a gateway, as values: what an operator can decide, and what holds if they do not.
+
+Each struct is one table of `gateway.toml`, each field one key. How they are read and checked is in
+the neighbouring modules. Durations are in seconds.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Literal
+
+import msgspec
+
+from giftcard_adapters.contract import Settings as AdapterSettings
+from giftcard_adapters.secret import Secret
+from giftcard_adapters.transport import Engine, Limits, Tls
+from giftcard_gateway.connections import Terms
+from giftcard_gateway.routing import Rule
+
+Listen = Annotated[str, msgspec.Meta(pattern=r"^[^\s/]+:[0-9]{1,5}$", description="host:port")]
+ProviderId = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[a-z][a-z0-9-]{0,62}$",
+        description="a lower-case name of up to 63 letters, digits and dashes",
+    ),
+]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Bytes = Annotated[int, msgspec.Meta(ge=1024)]
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """[server]: where callers reach us, and how much of us they may take."""
+
+    listen: Listen = "127.0.0.1:50051"
+    workers: Annotated[int, msgspec.Meta(ge=1, le=128)] = 1
+    """Processes that share the port; more than one needs a PostgreSQL journal."""
+    max_message_bytes: Bytes = 1024 * 1024
+    max_metadata_bytes: Bytes = 16 * 1024
+    max_concurrent_calls: Count = 1024
+    max_connection_age_s: float = 3600.0
+    """How long a connection lives, so that callers find new replicas."""
+    max_connection_age_grace_s: float = 60.0
+    keepalive_s: float = 60.0
+    """How long a connection may be silent before we ask whether anybody is there."""
+    keepalive_timeout_s: float = 20.0
+    min_ping_interval_s: float = 10.0
+    """A caller that pings more often is disconnected."""
+    drain_s: float = 30.0
+    """How long calls in flight may take to end once we were told to stop."""
+    reflection: bool = True
+    channelz: bool = False
+
+
+class Journal(msgspec.Struct, frozen=True, kw_only=True):
+    """[journal]: where transactions are written down, and for how long."""
+
+    url: Secret = Secret("sqlite:///giftcard-gateway.db")
+    """sqlite:///PATH, or postgresql://USER:PASSWORD@HOST/DATABASE."""
+    pool_size: Annotated[int, msgspec.Meta(ge=1, le=500)] = 8
+    connect_timeout_s: float = 5.0
+    statement_timeout_s: float = 5.0
+    retention_days: Annotated[int, msgspec.Meta(ge=30)] = 400
+    """Finished transactions older may be purged; ids must outlive every reversal window (rule 1)."""
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Tell whether this journal is one file, which only one process may write."""
+        return self.url.reveal().startswith("sqlite:")
+
+
+class Seal(msgspec.Struct, frozen=True, kw_only=True):
+    """[seal]: the keys card data is sealed with; each is 32 bytes in base64."""
+
+    keys: dict[str, Secret]
+    """Every key that may still be needed to open something, by its id."""
+    active: str
+    """The id of the key that seals what is new."""
+    hash_key: Secret
+    """Finds cards again. It cannot be changed without losing what was written under it."""
+
+    def key_bytes(self) -> dict[str, bytes]:
+        """Return the keys as they are used, by id."""
+        return {key_id: base64.b64decode(key.reveal()) for key_id, key in self.keys.items()}
+
+    def hash_key_bytes(self) -> bytes:
+        """Return the hash key as it is used."""
+        return base64.b64decode(self.hash_key.reveal())
+
+
+class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
+    """[telemetry]: what is logged. Traces and metrics follow the standard OTEL_* variables."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """`auto` writes for people on a terminal, and JSON elsewhere."""
+
+
+class Webhooks(msgspec.Struct, frozen=True, kw_only=True):
+    """[webhooks]: where providers bring their events; nowhere unless `listen` is given."""
+
+    listen: Listen | None = None
+    max_body_bytes: Bytes = 256 * 1024
+    body_timeout_s: float = 10.0
+    """How long a sender may take to hand over an event."""
+
+
+class Routing(msgspec.Struct, frozen=True, kw_only=True):
+    """[routing]: which provider serves a card that names none; [[routing.rules]] are the rules."""
+
+    default: str = ""
+    rules: tuple[Rule, ...] = ()
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """[providers.ID]: one connection to one gift card company."""
+
+    adapter: str
+    """The adapter class, as module:Class, from any installed package."""
+    settings: AdapterSettings
+    """[providers.ID.settings]: the adapter's own keys, as its settings type has them."""
+    enabled: bool = True
+    """A provider switched off takes no new requests, and what it is owed is still delivered."""
+    prefixes: tuple[Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,19}$", description="digits")], ...] = ()
+    """Card-number prefixes it serves: short for a routing rule each."""
+    labels: dict[str, str] = {}
+    """Free words for people and dashboards."""
+    engine: Engine = "aiohttp"
+    limits: Limits = Limits()
+    tls: Tls = Tls()
+    terms: Terms = Terms()
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole of `gateway.toml`."""
+
+    seal: Seal
+    providers: dict[ProviderId, Provider]
+    server: Server = Server()
+    journal: Journal = Journal()
+    telemetry: Telemetry = Telemetry()
+    webhooks: Webhooks = Webhooks()
+    routing: Routing = Routing()
+
+    def rules(self) -> tuple[Rule, ...]:
+        """Return every routing rule: those written as rules, then those the providers' prefixes stand for."""
+        short = [
+            Rule(provider=provider_id, prefix=prefix)
+            for provider_id, provider in self.providers.items()
+            for prefix in provider.prefixes
+        ]
+        return (*self.routing.rules, *short)
