@@ -148,6 +148,8 @@ class Provider:
     """A sentence for operators: what is special or assumed about this provider."""
     balances_per_call: ClassVar[int] = 1
     """How many cards one `balances` call may name."""
+    deletes_cards: ClassVar[bool] = False
+    """Whether `delete_stored_card` ends the card itself, not only its place in the vault."""
 
     def __init__(self, settings: Any, exchange: Exchange) -> None:
         """Keep the settings and the exchange; build what every call shares, once."""

@@ -76,6 +76,7 @@ class JeudiMerci(Provider):
 
     settings: JeudiMerciSettings
     settings_type: ClassVar[type[Settings]] = JeudiMerciSettings
+    deletes_cards: ClassVar[bool] = True
     facts: ClassVar[str] = (
         "An issue carries no key: it is never sent twice, and one without an answer needs a person unless "
         "the cards are surely absent. Only generate and the webhook are public; the rest is settings."

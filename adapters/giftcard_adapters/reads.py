@@ -17,6 +17,7 @@ from giftcard_adapters.model import (
     Decline,
     Outcome,
     PointBalances,
+    Slip,
 )
 from giftcard_adapters.money import Money
 from giftcard_adapters.point_of_sale import (
@@ -94,6 +95,9 @@ class CardView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     card_holder: CardHolder | None = None
     history: tuple[CardEvent, ...] = ()
     references: dict[str, str] = {}
+    additional_amounts: dict[str, Money] = {}
+    slip: Slip | None = None
+    third_party_identifiers: tuple[ThirdPartyIdentifier, ...] = ()
 
 
 class StoreCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -116,6 +120,9 @@ class StoredCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     customer_last_used_at: datetime | None = None
     usage_count: int | None = None
     customer_usage_count: int | None = None
+    state: CardState | None = None
+    amount: Money | None = None
+    """The face value, where the provider tells."""
     balances: Balances | None = None
     balance_error: Decline | None = None
     provider_service: str = ""
