@@ -129,15 +129,17 @@ class Bank:
 
     def cards(self) -> list[Plain]:
         """Return every card as plain data, with the balances it had when it was opened."""
-        return [
-            {
-                **msgspec.to_builtins(card),
-                "opening_book_minor": self._opening[card.number][0],
-                "opening_available_minor": self._opening[card.number][1],
-            }
-            for card in self._cards.values()
-        ]
+        return [self._plain_card(card) for card in self]
 
     def effects(self) -> list[Plain]:
         """Return every effect as plain data, in order."""
-        return [msgspec.to_builtins(effect) for effect in self._effects]
+        plain: list[Plain] = msgspec.json.decode(msgspec.json.encode(self._effects))
+        return plain
+
+    def _plain_card(self, card: Card) -> Plain:
+        book_minor, available_minor = self._opening[card.number]
+        return {
+            **msgspec.to_builtins(card),
+            "opening_book_minor": book_minor,
+            "opening_available_minor": available_minor,
+        }
