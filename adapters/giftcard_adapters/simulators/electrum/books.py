@@ -1,7 +1,7 @@
 """What the Electrum sandbox opens with: credentials, products, demo cards. All of it is made up.
 
-Every card number begins with 6045, passes the Luhn check, and holds South African rand. Numbers
-of 16 digits end as the list below says; the same endings exist with 19 digits where noted.
+Every card number begins with 6045, has 16 or 19 digits, passes the Luhn check, and is of a card in
+South African rand. `docs/providers/electrum.md` lists them for people.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _DEMO_CARDS = (
     ("6045000000000178", Refusal.DO_NOT_HONOUR, 50_000, EXPIRY, ""),
     ("6045000000000186", Refusal.TEMPORARY_FAILURE, 50_000, EXPIRY, ""),
 )
-
+"""Number, state, both balances in cents, expiry, and PIN if the card has one."""
 
 _LOYAL = "6045000000000061"
 LOYALTY: dict[str, dict[str, object]] = {
