@@ -53,6 +53,11 @@ class Circuit:
         state = self.state
         return state is CircuitState.CLOSED or (state is CircuitState.HALF_OPEN and not self._is_probing)
 
+    @property
+    def is_failing(self) -> bool:
+        """Tell whether the latest exchange had no answer, whether calls still pass or not."""
+        return self._failures > 0
+
     def began(self) -> None:
         """Note that a call goes out; of a half-open circuit it is the probe."""
         self._is_probing = self.state is CircuitState.HALF_OPEN
@@ -61,6 +66,10 @@ class Circuit:
         """Close: the provider answered."""
         self._failures = 0
         self._open_until = None
+        self._is_probing = False
+
+    def abandoned(self) -> None:
+        """Note that an exchange was cut short by us and proves nothing; somebody else may probe."""
         self._is_probing = False
 
     def failed(self) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from giftcard_adapters.contract import Manner, has, manner_of
-from giftcard_adapters.errors import NoAnswer, NotSent
+from giftcard_adapters.errors import NoAnswer, NotSent, Refused
 from giftcard_adapters.model import Operation
 from giftcard_gateway.circuit import Circuit
 from giftcard_gateway.errors import OperationUnsupported, Overloaded, ProviderNotFound, ProviderUnreachable
@@ -61,6 +61,8 @@ class Connection:
         )
         self.advice_slots = asyncio.Semaphore(terms.advice_concurrency)
         self.in_flight = 0
+        self.last_answer_at: datetime | None = None
+        self._clock = clock
 
     @property
     def lease(self) -> timedelta:
@@ -107,10 +109,22 @@ class Connection:
         except (NotSent, NoAnswer):
             self.circuit.failed()
             raise
+        except Refused:
+            self._answered()
+            raise
+        except BaseException:
+            # A read whose caller left, or a fault of ours, says nothing of the provider.
+            self.circuit.abandoned()
+            raise
         else:
-            self.circuit.succeeded()
+            self._answered()
         finally:
             self.in_flight -= 1
+
+
+    def _answered(self) -> None:
+        self.circuit.succeeded()
+        self.last_answer_at = self._clock.now()
 
 
 class Connections:

@@ -225,7 +225,7 @@ class Driver:
         entry: Entry,
         wanted: WantedReversal,
         *,
-        cause: str = "the caller reversed",
+        cause: str = "",
     ) -> Entry:
         """Return `entry` with a reversal promised, in this driver's hand; nothing is written yet."""
         advice = Advice(
@@ -236,6 +236,7 @@ class Driver:
             reason=wanted.reason,
         )
         calls = connection.provider.reversal(ask_of(entry), entry.outcome, advice)
+        cause = cause or lifecycle.noted("the caller reversed", wanted.note)
         return self._promised(connection, entry, advice, calls, cause)
 
     def _promised(

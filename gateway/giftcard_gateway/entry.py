@@ -11,7 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from giftcard_adapters.http import Call
-from giftcard_adapters.model import Advice, AnyOperation, Operation, Outcome, ReversalReason
+from giftcard_adapters.model import Advice, AnyOperation, Decline, Operation, Outcome, ReversalReason
 from giftcard_adapters.money import Money
 
 
@@ -45,10 +45,11 @@ class StateChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class WantedReversal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A reversal asked for while the request was still in flight; kept until the outcome is known."""
+    """A reversal asked for while the request was in flight, or before it came; `note` is the caller's why."""
 
     reason: ReversalReason
     amount: Money | None = None
+    note: str = ""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -69,6 +70,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The advice as it is sent: the same bytes every time."""
     wanted_reversal: WantedReversal | None = None
     evidence: str = ""
+    refusal: Decline | None = None
+    """The provider's final no to an advice."""
     note: str = ""
     """What the person wrote who resolved it."""
     confirm_by: datetime | None = None

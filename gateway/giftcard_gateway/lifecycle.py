@@ -78,15 +78,17 @@ def intend(
     )
 
 
-def bury(transaction_id: str, operation: Operation, at: datetime) -> Entry:
+def bury(transaction_id: str, operation: Operation, wanted: WantedReversal, at: datetime) -> Entry:
     """Return the entry of a reversal whose request was never seen: it surely never was (rule 9)."""
+    cause = noted("reversed before it was asked", wanted.note)
     return Entry(
         transaction_id=transaction_id,
         operation=operation,
         state=State.REVERSED,
         created_at=at,
         updated_at=at,
-        changes=(StateChange(state=State.REVERSED, at=at, cause="reversed before it was asked"),),
+        wanted_reversal=wanted,
+        changes=(StateChange(state=State.REVERSED, at=at, cause=cause),),
     )
 
 
@@ -157,6 +159,7 @@ def promise(
 
 def acknowledged(entry: Entry, receipt: Acknowledgement, at: datetime) -> Entry:
     """Return `entry` after a final answer to its advice (rule 8); AGAIN is not one and is refused."""
+    entry = _with_receipt(entry, receipt)
     match receipt.receipt:
         case Receipt.DONE:
             return move(entry, _KEPT[entry.state], at, "provider acknowledged")
@@ -201,7 +204,12 @@ def give_up(entry: Entry, evidence: str, at: datetime) -> Entry:
 
 def resolve(entry: Entry, state: State, note: str, at: datetime) -> Entry:
     """Return an UNRESOLVED `entry` ended by a person as CONFIRMED or REVERSED."""
-    return msgspec.structs.replace(move(entry, state, at, "resolved by an operator"), note=note)
+    return msgspec.structs.replace(move(entry, state, at, noted("resolved by an operator", note)), note=note)
+
+
+def noted(cause: str, note: str) -> str:
+    """Return why a state changed, with what a person wrote of it."""
+    return f"{cause}: {note}" if note else cause
 
 
 def ending(entry: Entry, manner: Manner, at: datetime) -> Ending:
@@ -226,6 +234,15 @@ def _with_outcome(entry: Entry, outcome: Outcome) -> Entry:
     return msgspec.structs.replace(
         entry, outcome=outcome, evidence=outcome.evidence or entry.evidence, wanted_reversal=None
     )
+
+
+def _with_receipt(entry: Entry, receipt: Acknowledgement) -> Entry:
+    """Keep what the provider told with its answer to the advice: its ids, and why it said no."""
+    outcome = entry.outcome
+    if receipt.references:
+        known = outcome or Outcome(verdict=Verdict.UNKNOWN)
+        outcome = msgspec.structs.replace(known, references=known.references | receipt.references)
+    return msgspec.structs.replace(entry, outcome=outcome, refusal=receipt.decline)
 
 
 def _learnt(known: Outcome | None, outcome: Outcome) -> Outcome:

@@ -136,6 +136,7 @@ class Transactions:
         *,
         reason: ReversalReason,
         amount: Money | None = None,
+        note: str = "",
         wait_s: float,
     ) -> Entry:
         """Promise that a transaction is undone, wholly or by `amount`, known or not (rules 7 and 9).
@@ -143,11 +144,11 @@ class Transactions:
         A declined or failed transaction moved nothing and is returned as it is. Raises StateConflict
         once confirmed, ReversalUnsupported, PartialUnsupported or InvalidRequest.
         """
-        wanted = WantedReversal(reason=reason, amount=amount)
+        wanted = WantedReversal(reason=reason, amount=amount, note=note)
         while True:
             entry = await self._find(transaction_id)
             if entry is None:
-                tombstone = lifecycle.bury(transaction_id, operation, self._clock.now())
+                tombstone = lifecycle.bury(transaction_id, operation, wanted, self._clock.now())
                 if await self._open(tombstone) is None:
                     return tombstone
                 continue
