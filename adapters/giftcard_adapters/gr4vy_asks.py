@@ -33,7 +33,13 @@ _MOST_MINOR = 99_999_999
 _SHORTEST_NUMBER, _LONGEST_NUMBER = 16, 19
 _LONGEST_NAME = 200
 _LARGEST_PAGE = 100
-_ORDERS = ("last_used_at", "usage_count", "cit_last_used_at", "cit_usage_count")
+_ORDERS = {
+    "last_use_time": "last_used_at",
+    "usage_count": "usage_count",
+    "customer_last_use_time": "cit_last_used_at",
+    "customer_usage_count": "cit_usage_count",
+}
+"""What a buyer's cards can be sorted by: our word, and theirs."""
 _REASON = "Reversed by the gift card gateway"
 
 Violation = tuple[str, str]
@@ -252,7 +258,7 @@ def vault_path(query: StoredCardQuery) -> str:
     parameters: dict[str, str | int] = {**buyer_fields(query.buyer)}
     if query.with_balances:
         if query.order_by:
-            parameters |= {"sort_by": query.order_by, "order_by": "desc" if query.descending else "asc"}
+            parameters |= {"sort_by": _ORDERS[query.order_by], "order_by": "desc" if query.descending else "asc"}
         return _with_query("/buyers/gift-cards", parameters)
     if query.page_token:
         parameters["cursor"] = query.page_token

@@ -134,7 +134,8 @@ class StoredCardQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     buyer: Buyer | None = None
     with_balances: bool = False
     order_by: str = ""
-    descending: bool = True
+    """`last_use_time`, `usage_count`, `customer_last_use_time` or `customer_usage_count`; or nothing."""
+    descending: bool = False
     page_size: int = 0
     page_token: str = ""
 
