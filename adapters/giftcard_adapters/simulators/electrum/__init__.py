@@ -4,6 +4,7 @@
 `values` are what it reads, `books` is what it opens with.
 """
 
+from giftcard_adapters.simulators.electrum.books import sandbox_settings
 from giftcard_adapters.simulators.electrum.simulator import ElectrumSimulator
 
-__all__ = ["ElectrumSimulator"]
+__all__ = ["ElectrumSimulator", "sandbox_settings"]

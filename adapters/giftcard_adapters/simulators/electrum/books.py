@@ -7,6 +7,7 @@ South African rand. `docs/providers/electrum.md` lists them for people.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 from giftcard_adapters.simulators.bank import Card
 from giftcard_adapters.simulators.electrum.checks import CardState, Refusal
@@ -125,3 +126,20 @@ def pin_labels(pin: str, block: str = "") -> dict[str, str]:
     """Return the encrypted and hashed forms a card takes for its PIN; the hash is SHA-256."""
     digest = hashlib.sha256(pin.encode()).hexdigest().upper()
     return {"pin_hash": digest, **({"pin_block": block} if block else {})}
+
+
+def sandbox_settings() -> Mapping[str, object]:
+    """Return the settings an adapter needs for this sandbox, besides `base_url`."""
+    return {
+        "institution_id": INSTITUTION_ID,
+        "institution_name": "Sandbox Retailer",
+        "password": PASSWORD,
+        "terminal_id": "SANDBOX1",
+        "merchant_id": "SANDBOXSHOP0001",
+        "merchant_category_code": "5411",
+        "merchant_name": "Sandbox Shop",
+        "merchant_city": "Cape Town",
+        "merchant_region": "WC",
+        "merchant_country": "ZA",
+        "is_expiry_needed": False,
+    }

@@ -1,0 +1,25 @@
+"""What can keep a command from its work, and how it is said: sentences, never a traceback."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from giftcard_gateway.config import ConfigError
+from giftcard_gateway.process import CANNOT_START
+from giftcard_gateway.sandbox import FolderUnusable
+from giftcard_gateway.workers import WorkerFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXPECTED = (ConfigError, FolderUnusable, OSError, WorkerFailed, *CANNOT_START)
+"""Faults a person can mend; anything else is a bug and shows itself as one."""
+
+
+def sentences(fault: BaseException) -> Sequence[str]:
+    """Return what to tell a person, a sentence for each thing to mend."""
+    if isinstance(fault, ConfigError):
+        return fault.faults
+    if isinstance(fault, OSError) and fault.filename:
+        return [f"{fault.filename}: {fault.strerror}"]
+    return [str(fault.strerror if isinstance(fault, OSError) and fault.strerror else fault)]

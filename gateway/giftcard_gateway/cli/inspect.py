@@ -1,0 +1,108 @@
+"""Commands that tell something and change nothing: check-config, providers, route."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from giftcard_adapters.contract import Provider, manner_of
+from giftcard_adapters.model import Operation
+from giftcard_adapters.stanza import find_adapter
+from giftcard_gateway import config
+from giftcard_gateway.capabilities import LEGEND, capabilities, markdown
+from giftcard_gateway.cli.console import complain, out, table
+from giftcard_gateway.cli.options import read_settings, settings_options
+from giftcard_gateway.config import Settings
+from giftcard_gateway.errors import NoRoute
+from giftcard_gateway.routing import Router, Traits
+
+
+@click.command("check-config")
+@settings_options
+@click.pass_obj
+def check_config(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool) -> None:
+    """Check the configuration and show every setting in force, secrets hidden.
+
+    Exits with 2 and one sentence for each fault.
+    """
+    settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
+    out.print(config.describe(settings), markup=False)
+
+
+@click.command()
+@settings_options
+@click.option("--markdown", "is_markdown", is_flag=True, help="Print the table as README and docs have it.")
+@click.pass_obj
+def providers(
+    environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool, is_markdown: bool
+) -> None:
+    """Show what every configured provider can do, and how an unknown outcome ends there."""
+    settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
+    adapters = {name: find_adapter(stanza.adapter) for name, stanza in settings.providers.items()}
+    if is_markdown:
+        out.print(markdown(adapters), markup=False)
+        return
+    columns = {name: capabilities(adapter) for name, adapter in adapters.items()}
+    rows = next(iter(columns.values()), {})
+    table(["", *columns], [[row, *(cells[row] for cells in columns.values())] for row in rows])
+    out.print(f"\n[dim]{LEGEND}[/]\n")
+    table(
+        ["an unknown outcome ends by", *adapters],
+        [[operation.value.capitalize(), *_endings(adapters, operation)] for operation in Operation],
+    )
+    for name, adapter in adapters.items():
+        out.print(f"\n[bold]{name}[/]  {adapter.facts}")
+
+
+def _endings(adapters: dict[str, type[Provider]], operation: Operation) -> list[str]:
+    declared = [manner_of(adapter, operation) for adapter in adapters.values()]
+    return [one.unknown.value.lower() if one else "–" for one in declared]
+
+
+@click.command()
+@settings_options
+@click.option("--card", default="", help="A card number, or as much of its beginning as rules look at.")
+@click.option("--operation", type=click.Choice([one.value.lower() for one in Operation]))
+@click.option("--merchant", default="", help="The merchant's id.")
+@click.option("--currency", default="", help="An ISO 4217 code, such as ZAR.")
+@click.option("--product", default="", help="The product's id.")
+@click.pass_obj
+def route(
+    environ: dict[str, str],
+    file: Path | None,
+    data: Path,
+    *,
+    is_sandbox: bool,
+    card: str,
+    operation: str | None,
+    merchant: str,
+    currency: str,
+    product: str,
+) -> None:
+    """Say where a request would go and why, without sending anything.
+
+    Exits with 1 when no rule routes it.
+    """
+    settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
+    asked = Operation(operation.upper()) if operation else None
+    traits = Traits(number=card, merchant=merchant, currency=currency, product=product, operation=asked)
+    try:
+        chosen = Router(settings.rules(), settings.routing.default).choose(traits)
+    except NoRoute as refusal:
+        complain([str(refusal)])
+        raise click.exceptions.Exit(1) from None
+    out.print(f"[bold]{chosen.provider}[/], because {chosen.because}")
+    if chosen.failover:
+        out.print(f"an issue that was surely not sent goes to {chosen.failover}")
+    for warning in _doubts(settings, chosen.provider, asked):
+        out.print(f"[yellow]but[/] {warning}")
+
+
+def _doubts(settings: Settings, provider_id: str, operation: Operation | None) -> list[str]:
+    """Return why the chosen provider would refuse all the same."""
+    stanza = settings.providers[provider_id]
+    doubts = [] if stanza.enabled else ["the operator has switched this provider off"]
+    if operation is not None and manner_of(find_adapter(stanza.adapter), operation) is None:
+        doubts.append(f"it has no {operation.value.lower()}")
+    return doubts

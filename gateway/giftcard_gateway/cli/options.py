@@ -1,0 +1,57 @@
+"""Options that several commands share, and the settings they lead to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from giftcard_gateway import config, sandbox
+from giftcard_gateway.clock import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from giftcard_gateway.config import Settings
+
+Command = TypeVar("Command", bound="Callable[..., object]")
+
+DATA = Path(".giftcard-sandbox")
+
+
+def settings_options(command: Command) -> Command:
+    """Add --config, --sandbox and --data."""
+    for option in (
+        click.option(
+            "--data",
+            type=click.Path(path_type=Path, file_okay=False),
+            default=DATA,
+            show_default=True,
+            help="With --sandbox: the folder for its journal and keys.",
+        ),
+        click.option(
+            "--sandbox", "is_sandbox", is_flag=True, help="Use simulated providers; needs no configuration."
+        ),
+        click.option(
+            "--config",
+            "file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            envvar="GIFTCARD_GATEWAY_CONFIG",
+            show_envvar=True,
+            help="The configuration, such as gateway.toml.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def read_settings(environ: Mapping[str, str], *, file: Path | None, is_sandbox: bool, data: Path) -> Settings:
+    """Return the settings the options name; raises ConfigError or UsageError."""
+    if is_sandbox and file is not None:
+        raise click.UsageError("--sandbox brings its own settings: leave --config out.")
+    if is_sandbox:
+        return sandbox.settings(data, environ, SystemClock())
+    if file is None:
+        raise click.UsageError("Give --config gateway.toml, or --sandbox to try things out.")
+    return config.load(file, environ)

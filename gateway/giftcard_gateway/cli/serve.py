@@ -1,0 +1,110 @@
+"""Commands that run until they are told to stop: serve, sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from giftcard_adapters.simulators.catalogue import SANDBOXES
+from giftcard_gateway import process, workers
+from giftcard_gateway.cli.console import complain, err, out, table
+from giftcard_gateway.cli.options import read_settings, settings_options
+from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.sandbox import HOST, simulators
+from giftcard_gateway.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from giftcard_gateway.app import App
+    from giftcard_gateway.config import Settings
+
+
+@click.command()
+@settings_options
+@click.option("--workers", "count", type=click.IntRange(1, 128), help="Processes that share the port.")
+@click.pass_obj
+def serve(
+    environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool, count: int | None
+) -> None:
+    """Serve the gateway until SIGTERM or Ctrl-C, then drain.
+
+    With --sandbox it starts simulated providers beside itself and needs no configuration.
+    """
+    if count is not None:
+        environ = {**environ, "GIFTCARD_GATEWAY__SERVER__WORKERS": str(count)}
+    settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
+    if settings.server.workers > 1:
+        workers.supervise(settings, environ, complain)
+    else:
+        process.run(_serve(settings, environ, data if is_sandbox else None))
+
+
+async def _serve(settings: Settings, environ: dict[str, str], data: Path | None) -> None:
+    telemetry = Telemetry.start(settings.telemetry, environ, SystemClock())
+    async with AsyncExitStack() as stack:
+        stack.callback(telemetry.stop)
+        if data is not None:
+            await stack.enter_async_context(simulators(SystemClock()))
+
+        def announce(app: App) -> None:
+            address = f"{settings.server.listen.rpartition(':')[0]}:{app.server.port}"
+            if data is None:
+                err.print(f"giftcard-gateway serves on {address}")
+            else:
+                _welcome(address, data)
+
+        await process.serve(settings, telemetry, started=announce)
+
+
+@click.command()
+def sandbox() -> None:
+    """Serve the simulated providers alone, for tests of your own."""
+    process.run(_simulate())
+
+
+async def _simulate() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with simulators(SystemClock()) as served:
+        table(["provider", "at"], [[one.simulator.name, one.url] for one in served])
+        _explain_simulators()
+        await stop.wait()
+
+
+def _welcome(address: str, data: Path) -> None:
+    """Say what runs where, and what to paste into another terminal."""
+    out.print(f"[bold]giftcard-gateway[/] serves on [bold green]{address}[/]; data in {data}\n")
+    table(
+        ["provider", "simulated at", "card numbers"],
+        [
+            [one.provider_id, f"http://{HOST}:{one.port}", ", ".join(f"{p}…" for p in one.prefixes) or "–"]
+            for one in SANDBOXES
+        ],
+    )
+    _explain_simulators()
+    out.print(
+        "\nRedeem 100.00 from a demo card, in another terminal:\n\n"
+        f"{_EXAMPLE.replace('ADDRESS', address)}\n\n"
+        "[dim]giftcard-gateway demo[/] tells the whole story. Ctrl-C stops.\n",
+    )
+
+
+def _explain_simulators() -> None:
+    out.print(
+        "\n[dim]each has GET /_sandbox/cards, GET /_sandbox/effects, POST /_sandbox/faults, "
+        "POST /_sandbox/reset[/]"
+    )
+
+
+_EXAMPLE = """\
+  grpcurl -plaintext -d '{
+    "transaction_id": "'$(uuidgen)'",
+    "card": {"number": {"pan": "6045000000000061"}},
+    "amount": {"currency_code": "ZAR", "units": 100}
+  }' ADDRESS giftcard.v1.GiftCardService/Redeem"""

@@ -1,0 +1,84 @@
+"""Several gateway processes on one port: started afresh, watched, replaced when one dies.
+
+Each process is a whole gateway; the kernel spreads connections over them (SO_REUSEPORT). They share
+a PostgreSQL journal, and nothing else.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING
+
+from giftcard_gateway import process
+from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.server import hold_port
+from giftcard_gateway.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from multiprocessing.context import SpawnProcess
+    from types import FrameType
+
+    from giftcard_gateway.config import Settings
+
+# gRPC's threads do not survive a fork, so every worker starts from nothing.
+_SPAWN = multiprocessing.get_context("spawn")
+_CANNOT_START = 2
+
+
+class WorkerFailed(Exception):
+    """A worker could not start; it has said why itself."""
+
+
+def supervise(settings: Settings, environ: Mapping[str, str], complain: Callable[[list[str]], None]) -> None:
+    """Run `settings.server.workers` processes until SIGTERM or SIGINT, and replace any that dies.
+
+    Raises PortTaken, or WorkerFailed when a worker cannot start.
+    """
+    stopping = False
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+        for worker in workers:
+            worker.terminate()
+
+    def start() -> SpawnProcess:
+        worker = _SPAWN.Process(target=_work, args=(settings, dict(environ), complain))
+        worker.start()
+        return worker
+
+    with hold_port(settings.server.listen):
+        workers = [start() for _ in range(settings.server.workers)]
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        while workers:
+            wait([worker.sentinel for worker in workers])
+            ended = [worker for worker in workers if worker.exitcode is not None]
+            workers = [worker for worker in workers if worker not in ended]
+            if any(worker.exitcode == _CANNOT_START for worker in ended):
+                stop(signal.SIGTERM, None)
+                for worker in workers:
+                    worker.join()
+                raise WorkerFailed("a worker could not start")
+            if not stopping:
+                workers += [start() for _ in ended]
+
+
+def _work(settings: Settings, environ: dict[str, str], complain: Callable[[list[str]], None]) -> None:
+    try:
+        process.run(_serve(settings, environ))
+    except process.CANNOT_START as fault:
+        complain([str(fault)])
+        sys.exit(_CANNOT_START)
+
+
+async def _serve(settings: Settings, environ: dict[str, str]) -> None:
+    telemetry = Telemetry.start(settings.telemetry, environ, SystemClock())
+    try:
+        await process.serve(settings, telemetry)
+    finally:
+        telemetry.stop()
