@@ -258,7 +258,10 @@ def vault_path(query: StoredCardQuery) -> str:
     parameters: dict[str, str | int] = {**buyer_fields(query.buyer)}
     if query.with_balances:
         if query.order_by:
-            parameters |= {"sort_by": _ORDERS[query.order_by], "order_by": "desc" if query.descending else "asc"}
+            parameters |= {
+                "sort_by": _ORDERS[query.order_by],
+                "order_by": "desc" if query.descending else "asc",
+            }
         return _with_query("/buyers/gift-cards", parameters)
     if query.page_token:
         parameters["cursor"] = query.page_token

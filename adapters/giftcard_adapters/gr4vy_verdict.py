@@ -165,7 +165,7 @@ def refunded(asked: RefundAsk, refund: Refund) -> Acknowledgement:
     `failed`, `declined` and `voided` are Gr4vy's last word, and the money is not back: a person.
     """
     references = {"refund_id": refund.id}
-    contradiction = _refund_contradiction(asked, refund)
+    contradiction = refund_contradiction(asked, refund)
     if contradiction:
         return Acknowledgement(receipt=Receipt.REFUSED, evidence=contradiction, references=references)
     if refund.status == "succeeded":
@@ -186,7 +186,8 @@ def _why_not_refunded(refund: Refund) -> Decline:
     return decline_for(refund.error_code or refund.status, text)
 
 
-def _refund_contradiction(asked: RefundAsk, refund: Refund) -> str:
+def refund_contradiction(asked: RefundAsk, refund: Refund) -> str:
+    """Say how a refund differs from what was asked; empty when it does not."""
     if refund.amount != asked.amount:
         return "the refund is of another amount than was asked"
     if refund.target_type != asked.target_type or refund.target_id not in {None, asked.target_id}:
