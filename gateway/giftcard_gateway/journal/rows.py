@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from giftcard_gateway.entry import FINAL, State
 from giftcard_gateway.journal.journal import EventRow, Row, RowQuery
 
@@ -41,6 +43,18 @@ Stream = tuple[str, str, str]
 """The state, provider and operation whose rows lie side by side in the index that lists are read from."""
 
 
+class Open(msgspec.Struct, frozen=True):
+    """A row to insert."""
+
+    row: Row
+
+
+class Write(msgspec.Struct, frozen=True):
+    """A row to replace."""
+
+    row: Row
+
+
 def values_of(row: Row) -> RowValues:
     """Return the columns of a row."""
     return (
@@ -73,6 +87,11 @@ def row_of(values: RowValues) -> Row:
         fence=values[9],
         document=values[10],
     )
+
+
+def is_same(recorded: Row, row: Row) -> bool:
+    """Tell whether `row` is what is recorded: a seal is made anew each time, so equal bytes are one write."""
+    return (recorded.version, recorded.document) == (row.version, row.document)
 
 
 def event_of(cursor: str, values: EventValues) -> EventRow:

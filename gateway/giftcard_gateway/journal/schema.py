@@ -9,10 +9,14 @@ from __future__ import annotations
 import io
 import sqlite3
 from pathlib import Path
+from typing import TypeAlias
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from giftcard_gateway.journal.journal import SchemaUnknown
+
+Session: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
 HEAD = "0001"
 """The schema this gateway knows: the newest step in `migrations/versions`."""
@@ -69,14 +73,14 @@ def upgrade_sqlite(connection: sqlite3.Connection, target: str = HEAD) -> None:
         raise
 
 
-async def read_postgres(connection: asyncpg.Connection) -> str:
+async def read_postgres(connection: Session) -> str:
     """Return the schema of a PostgreSQL database."""
     if await connection.fetchval("SELECT to_regclass('alembic_version') IS NULL"):
         return EMPTY
     return await connection.fetchval("SELECT version_num FROM alembic_version") or EMPTY
 
 
-async def upgrade_postgres(connection: asyncpg.Connection, target: str = HEAD) -> None:
+async def upgrade_postgres(connection: Session, target: str = HEAD) -> None:
     """Bring a PostgreSQL database to `target`, whole or not at all; two at once take turns."""
     async with connection.transaction():
         # Any number serves, as long as only this uses it.

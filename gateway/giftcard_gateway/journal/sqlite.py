@@ -25,8 +25,9 @@ from giftcard_gateway.journal.journal import (
     RowQuery,
 )
 from giftcard_gateway.journal.lanes import InlineLane, Lane, ThreadLane
+from giftcard_gateway.journal.rows import Open, Write
 from giftcard_gateway.journal.signal import Signal
-from giftcard_gateway.journal.sqlite_file import MEMORY, Open, Work, Write, WriteRequest
+from giftcard_gateway.journal.sqlite_file import MEMORY, Work, WriteRequest
 
 Result = TypeVar("Result")
 
@@ -125,7 +126,7 @@ class Sqlite(Journal):
 
     async def purge(self, *, before_us: int, limit: int) -> int:
         """Delete finished rows; see Journal.purge."""
-        return await self._write(partial(sqlite_file.purge, before_us=before_us, limit=limit))
+        return await self._write(partial(sqlite_lists.purge, before_us=before_us, limit=limit))
 
     async def add_event(self, event: EventRow) -> bool:
         """Insert an event; see Journal.add_event."""

@@ -19,9 +19,11 @@ from giftcard_gateway.journal.lanes import Outcome
 from giftcard_gateway.journal.rows import (
     COLUMNS,
     EVENT_COLUMNS,
-    FINAL_STATES,
+    Open,
     RowValues,
+    Write,
     columns,
+    is_same,
     row_of,
     values_of,
 )
@@ -60,18 +62,6 @@ UNFIT = (
     ValueError,
 )
 """What a single request can be at fault for; anything else from SQLite is the database's fault."""
-
-
-class Open(msgspec.Struct, frozen=True):
-    """A row to insert."""
-
-    row: Row
-
-
-class Write(msgspec.Struct, frozen=True):
-    """A row to replace."""
-
-    row: Row
 
 
 Work = Callable[[sqlite3.Connection], Outcome]
@@ -179,21 +169,6 @@ def free_drivers(connection: sqlite3.Connection) -> None:
     )
 
 
-def purge(connection: sqlite3.Connection, *, before_us: int, limit: int) -> int:
-    """Delete finished rows with all that belongs to them; see Journal.purge."""
-    gone: list[tuple[str, int]] = []
-    for state in FINAL_STATES:
-        gone += connection.execute(
-            "SELECT transaction_id, created_us FROM transactions"
-            " WHERE state = ? AND created_us < ? AND updated_us < ? LIMIT ?",
-            (state, before_us, before_us, limit - len(gone)),
-        ).fetchall()
-    for table in ("handles", "changes"):
-        connection.executemany(f"DELETE FROM {table} WHERE transaction_id = ? AND created_us = ?", gone)
-    connection.executemany("DELETE FROM transactions WHERE transaction_id = ?", [(each,) for each, _ in gone])
-    return len(gone)
-
-
 def add_event(connection: sqlite3.Connection, event: EventRow) -> bool:
     """Insert an event; see Journal.add_event."""
     done = connection.execute(
@@ -290,7 +265,7 @@ def _compare(outcome: Outcome, recorded: dict[str, Row]) -> Outcome:
             return recorded[row.transaction_id]
         case Write(row):
             there = recorded.get(row.transaction_id)
-            return there is not None and (there.version, there.document) == (row.version, row.document)
+            return there is not None and is_same(there, row)
         case _:
             return outcome
 

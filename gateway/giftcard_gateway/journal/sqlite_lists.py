@@ -1,4 +1,4 @@
-"""What is read from an SQLite journal: lists, feeds and counts, each along an index."""
+"""What is looked for in an SQLite journal, each along an index: lists, feeds, counts, what may be purged."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from itertools import islice
 from giftcard_gateway.journal.journal import Backlog, Change, EventRow, Row, RowQuery
 from giftcard_gateway.journal.rows import (
     EVENT_COLUMNS,
+    FINAL_STATES,
     OPEN_STATES,
     Stream,
     bounds,
@@ -45,6 +46,11 @@ EVENTS_UNAPPLIED = f"{_EVENTS} WHERE NOT applied ORDER BY number LIMIT ?"
 BACKLOG = (
     "SELECT provider, state, count(*), min(created_us) FROM transactions"
     f" WHERE state IN ({', '.join(repr(state) for state in OPEN_STATES)}) GROUP BY state, provider"
+)
+PURGEABLE = (
+    "SELECT transaction_id, created_us FROM transactions"
+    " WHERE state = ? AND provider = ? AND operation = ? AND created_us < ? AND updated_us < ?"
+    " ORDER BY created_us LIMIT ?"
 )
 NEXT_DUE = "SELECT min(due_us) FROM transactions WHERE due_us IS NOT NULL"
 
@@ -84,6 +90,19 @@ def read_backlog(connection: sqlite3.Connection) -> Sequence[Backlog]:
         Backlog(provider=provider, state=state, count=count, oldest_us=oldest_us)
         for provider, state, count, oldest_us in connection.execute(BACKLOG)
     ]
+
+
+def purge(connection: sqlite3.Connection, *, before_us: int, limit: int) -> int:
+    """Delete finished rows with all that belongs to them; see Journal.purge."""
+    gone: list[tuple[str, int]] = []
+    for stream in _streams(connection):
+        if stream[0] in FINAL_STATES:
+            left = limit - len(gone)
+            gone += connection.execute(PURGEABLE, (*stream, before_us, before_us, left)).fetchall()
+    for table in ("handles", "changes"):
+        connection.executemany(f"DELETE FROM {table} WHERE transaction_id = ? AND created_us = ?", gone)
+    connection.executemany("DELETE FROM transactions WHERE transaction_id = ?", [(each,) for each, _ in gone])
+    return len(gone)
 
 
 def unapplied_events(connection: sqlite3.Connection, limit: int) -> Sequence[EventRow]:

@@ -1,0 +1,154 @@
+"""Sessions with PostgreSQL: the pool, what ends a try, and how a commit in doubt is asked again.
+
+A connection can break after a COMMIT was sent and before its answer came. Every write here can be
+repeated, so a doubtful one is sent again and its own words decide; the callers say how.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias, TypeVar
+
+import asyncpg
+import msgspec
+from asyncpg.connect_utils import SessionAttribute
+from asyncpg.pool import PoolConnectionProxy
+
+from giftcard_gateway.journal.journal import JournalClosed
+from giftcard_gateway.journal.postgres_statements import BARRIER
+
+Result = TypeVar("Result")
+Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+Work = Callable[[Connection, bool], Awaitable[Result]]
+"""What to do in a session; the flag tells that a try before may have done it already."""
+
+UNFIT = (ValueError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+"""What a single request can be at fault for."""
+
+LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""Anything else that ends a try; a time-out is an OSError."""
+
+_RETRIED_IN_PLACE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How many sessions there may be and how long each step may take."""
+
+    pool_size: int = 8
+    connect_timeout_s: float = 5.0
+    statement_timeout_s: float = 5.0
+    is_pooled: bool = False
+    """A pooler such as pgbouncer is between us and the server: nothing may be kept in a session."""
+
+
+class Doubtful(asyncpg.InterfaceError):
+    """The server let a commit go before it was as safe as it should be."""
+
+
+class Sessions:
+    """A pool of sessions with a writable server; several hosts in the URL are tried in turn."""
+
+    def __init__(self, url: str, limits: Limits) -> None:
+        self._url = url
+        self._limits = limits
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+
+    async def open(self) -> None:
+        """Connect once, to find out that it can be done; raise JournalClosed when not."""
+        limits = self._limits
+        try:
+            self._pool = await asyncpg.create_pool(
+                self._url,
+                min_size=1,
+                max_size=limits.pool_size,
+                timeout=limits.connect_timeout_s,
+                # A little longer than the server's own limit, whose refusal says more.
+                command_timeout=limits.statement_timeout_s + 1,
+                target_session_attrs=SessionAttribute.read_write,
+                statement_cache_size=0 if limits.is_pooled else 100,
+                server_settings=None if limits.is_pooled else _session_settings(limits.statement_timeout_s),
+                reset=_keep,
+            )
+        except (*LOST, ValueError) as fault:
+            raise closed(fault) from fault
+
+    async def close(self) -> None:
+        """Let go of the sessions, by force when the server does not answer."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            try:
+                await asyncio.wait_for(pool.close(), self._limits.connect_timeout_s)
+            except LOST:
+                pool.terminate()
+
+    async def run(self, work: Work[Result], *, is_write: bool = False, tries: int = 2) -> Result:
+        """Do `work` in a session, and once more when the session was lost; raise JournalClosed after that."""
+        fault: Exception = JournalClosed("the journal is not open")
+        for attempt in range(tries):
+            try:
+                return await self._try(work, is_repeat=attempt > 0, is_write=is_write)
+            except UNFIT:
+                raise
+            except LOST as lost:
+                fault = lost
+                await self._forget(lost)
+        raise closed(fault) from fault
+
+    async def _try(self, work: Work[Result], *, is_repeat: bool, is_write: bool) -> Result:
+        if self._pool is None:
+            raise JournalClosed("the journal is not open")
+        async with self._pool.acquire(timeout=self._limits.connect_timeout_s) as connection:
+            if not is_write:
+                return await work(connection, is_repeat)
+            return await _commit(connection, work, is_repeat=is_repeat)
+
+    async def _forget(self, fault: Exception) -> None:
+        """Let the next try connect anew: the server may be another one by then."""
+        if self._pool is not None and not isinstance(fault, _RETRIED_IN_PLACE):
+            await self._pool.expire_connections()
+
+
+async def _commit(connection: Connection, work: Work[Result], *, is_repeat: bool) -> Result:
+    """Do `work`, which commits; raise Doubtful when the server warned about it.
+
+    A commit whose wait for a standby is cut short is a success with a warning.
+    """
+    warnings: list[object] = []
+
+    def hear(_: object, message: object) -> None:
+        warnings.append(message)
+
+    connection.add_log_listener(hear)
+    try:
+        result = await work(connection, is_repeat)
+        if is_repeat:
+            # What is found may have been committed here and not on the standby yet.
+            await connection.execute(BARRIER)
+    finally:
+        connection.remove_log_listener(hear)
+    if warnings:
+        raise Doubtful("the server did not wait for its standby")
+    return result
+
+
+def closed(fault: Exception) -> JournalClosed:
+    """Return what a caller gets when the server is at fault."""
+    return JournalClosed(f"the journal cannot be used: {str(fault) or type(fault).__name__}")
+
+
+def _session_settings(statement_timeout_s: float) -> dict[str, str]:
+    timeout_ms = str(int(statement_timeout_s * 1000))
+    return {
+        "application_name": "giftcard-gateway",
+        "statement_timeout": timeout_ms,
+        "lock_timeout": timeout_ms,
+        "idle_in_transaction_session_timeout": timeout_ms,
+        # Every statement has an index to go by. A plan made while the tables were small is kept for long.
+        "enable_seqscan": "off",
+        "jit": "off",
+    }
+
+
+async def _keep(_: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Spare the round trip that would reset a session: nothing of ours outlives a statement."""

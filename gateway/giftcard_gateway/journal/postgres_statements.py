@@ -1,0 +1,194 @@
+"""The SQL of the PostgreSQL journal. Who sends it, when, and what follows a lost answer is not here.
+
+Each write is one statement, so it is one database transaction and one round trip.
+"""
+
+from __future__ import annotations
+
+from giftcard_gateway.journal.rows import EVENT_COLUMNS, FINAL_STATES, OPEN_STATES, columns
+
+# A commit is durable whatever the role, the database or a pooler between us has been set to: the setting
+# travels in the statement itself. remote_apply is left alone because it promises more.
+DURABLY = (
+    "durable AS MATERIALIZED (SELECT set_config('synchronous_commit',"
+    " CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END,"
+    " true) AS synchronous_commit)"
+)
+
+_WRITTEN = ("transaction_id", "state", "updated_us", "due_us", "driver", "version", "fence", "document")
+
+# Ids are compared with = ANY as well as joined, so that even a plan made while the table was small goes by
+# the index. `was` gives the state before, which RETURNING cannot tell.
+BATCH = f"""
+WITH {DURABLY},
+opened AS (
+    INSERT INTO transactions ({columns()})
+    SELECT {columns()}
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
+        $8::text[], $9::bigint[], $10::bigint[], $11::bytea[]) AS given ({columns()})
+    ON CONFLICT (transaction_id) DO NOTHING
+    RETURNING transaction_id, created_us, state, updated_us
+), written AS (
+    UPDATE transactions AS now
+    SET state = given.state, updated_us = given.updated_us, due_us = given.due_us, driver = given.driver,
+        version = given.version, fence = given.fence, document = given.document
+    FROM unnest($12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::text[], $17::bigint[],
+        $18::bigint[], $19::bytea[]) AS given ({columns(names=_WRITTEN)}),
+        transactions AS was
+    WHERE now.transaction_id = ANY($12) AND now.transaction_id = given.transaction_id
+        AND was.transaction_id = ANY($12) AND was.transaction_id = given.transaction_id
+        AND now.version = given.version - 1
+    RETURNING now.transaction_id, now.created_us, now.state, now.updated_us,
+        was.state <> now.state AS is_change
+), changed AS (
+    INSERT INTO changes (transaction_id, created_us, state, at_us)
+    SELECT transaction_id, created_us, state, updated_us FROM opened
+    UNION ALL
+    SELECT transaction_id, created_us, state, updated_us FROM written WHERE is_change
+), found AS (
+    INSERT INTO handles (handle, created_us, transaction_id)
+    SELECT given.handle, stored.created_us, stored.transaction_id
+    FROM unnest($20::text[], $21::bytea[]) AS given (transaction_id, handle)
+    JOIN (
+        SELECT transaction_id, created_us FROM opened
+        UNION ALL
+        SELECT transaction_id, created_us FROM written
+    ) AS stored ON stored.transaction_id = given.transaction_id
+    ON CONFLICT DO NOTHING
+)
+SELECT ARRAY(SELECT transaction_id FROM opened) AS opened,
+    ARRAY(SELECT transaction_id FROM written) AS written,
+    (SELECT synchronous_commit FROM durable) AS synchronous_commit
+"""
+
+# Writing anything makes this commit wait until all commits before it are as safe as it is, standby included.
+BARRIER = f"""
+WITH {DURABLY} SELECT pg_logical_emit_message(true, 'giftcard-journal', ''), synchronous_commit FROM durable
+"""
+
+ROWS = f"SELECT {columns()} FROM transactions WHERE transaction_id = ANY($1)"
+
+CLAIM = f"""
+WITH {DURABLY},
+due AS (
+    SELECT transaction_id, due_us FROM transactions WHERE due_us <= $1
+    ORDER BY due_us LIMIT $4 FOR UPDATE SKIP LOCKED
+)
+UPDATE transactions AS now
+SET due_us = $2, driver = $3, fence = fence + 1, version = version + 1
+FROM due, durable
+WHERE now.transaction_id = due.transaction_id
+RETURNING {columns("now.")}, due.due_us AS was_due_us
+"""
+
+NEXT_DUE = "SELECT due_us FROM transactions WHERE due_us IS NOT NULL ORDER BY due_us LIMIT 1"
+
+# Which states, providers and operations occur, by one seek in the index for each.
+_STREAMS = """
+streams AS (
+    (SELECT state, provider, operation FROM transactions ORDER BY state, provider, operation LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM streams AS last CROSS JOIN LATERAL (
+        SELECT state, provider, operation FROM transactions
+        WHERE (state, provider, operation) > (last.state, last.provider, last.operation)
+        ORDER BY state, provider, operation LIMIT 1
+    ) AS next
+)
+"""
+
+LIST = f"""
+WITH RECURSIVE {_STREAMS},
+page AS (
+    SELECT run.* FROM streams CROSS JOIN LATERAL (
+        SELECT created_us, transaction_id FROM transactions AS t
+        WHERE t.state = streams.state AND t.provider = streams.provider AND t.operation = streams.operation
+            AND created_us >= $4 AND (created_us, transaction_id) < ($5, $6)
+        ORDER BY created_us DESC, transaction_id DESC LIMIT $7
+    ) AS run
+    WHERE ($1::text[] IS NULL OR streams.state = ANY($1))
+        AND ($2::text[] IS NULL OR streams.operation = ANY($2))
+        AND ($3::text IS NULL OR streams.provider = $3)
+    ORDER BY created_us DESC, transaction_id DESC LIMIT $7
+)
+SELECT {columns("t.")} FROM page JOIN transactions AS t ON t.transaction_id = page.transaction_id
+ORDER BY page.created_us DESC, page.transaction_id DESC
+"""
+
+LIST_BY_HANDLE = f"""
+SELECT {columns("t.")}
+FROM handles AS h JOIN transactions AS t ON t.transaction_id = h.transaction_id
+WHERE h.handle = $8 AND h.created_us >= $4 AND (h.created_us, h.transaction_id) < ($5, $6)
+    AND ($1::text[] IS NULL OR t.state = ANY($1))
+    AND ($2::text[] IS NULL OR t.operation = ANY($2))
+    AND ($3::text IS NULL OR t.provider = $3)
+ORDER BY h.created_us DESC, h.transaction_id DESC LIMIT $7
+"""
+
+# What a database transaction that still runs will add cannot be seen yet, so a reader stops before the oldest
+# of them, and goes by their numbers: all that comes later has a higher one.
+_SETTLED = "written_in < pg_snapshot_xmin(pg_current_snapshot())"
+
+CHANGES = f"""
+SELECT written_in, number, transaction_id, state, at_us FROM changes
+WHERE (written_in, number) > ($1, $2) AND {_SETTLED} ORDER BY written_in, number LIMIT $3
+"""
+
+LAST_CHANGE = f"""
+SELECT written_in, number FROM changes WHERE {_SETTLED} ORDER BY written_in DESC, number DESC LIMIT 1
+"""
+
+_EVENTS = f"SELECT written_in, number, {columns(names=EVENT_COLUMNS)} FROM events"
+
+EVENTS = (
+    f"{_EVENTS} WHERE (written_in, number) > ($1, $2) AND {_SETTLED} ORDER BY written_in, number LIMIT $3"
+)
+
+EVENTS_OF_PROVIDER = f"""
+{_EVENTS} WHERE provider = $4 AND (written_in, number) > ($1, $2) AND {_SETTLED}
+ORDER BY written_in, number LIMIT $3
+"""
+
+EVENTS_UNAPPLIED = f"{_EVENTS} WHERE NOT applied ORDER BY written_in, number LIMIT $1"
+
+BACKLOG = f"""
+SELECT provider, state, count(*) AS count, min(created_us) AS oldest_us FROM transactions
+WHERE state IN ({", ".join(repr(state) for state in OPEN_STATES)}) GROUP BY provider, state
+"""
+
+PURGE = f"""
+WITH RECURSIVE {DURABLY}, {_STREAMS},
+gone AS (
+    DELETE FROM transactions WHERE transaction_id = ANY(ARRAY(
+        SELECT run.transaction_id FROM streams CROSS JOIN LATERAL (
+            SELECT transaction_id FROM transactions AS t
+            WHERE t.state = streams.state AND t.provider = streams.provider
+                AND t.operation = streams.operation AND created_us < $1 AND updated_us < $1
+            ORDER BY created_us LIMIT $2
+        ) AS run
+        WHERE streams.state IN ({", ".join(repr(state) for state in FINAL_STATES)}) LIMIT $2
+    ))
+    RETURNING transaction_id, created_us
+), unfound AS (
+    DELETE FROM handles USING gone
+    WHERE handles.created_us = gone.created_us AND handles.transaction_id = gone.transaction_id
+), unchanged AS (
+    DELETE FROM changes USING gone
+    WHERE changes.created_us = gone.created_us AND changes.transaction_id = gone.transaction_id
+)
+SELECT count(*), (SELECT synchronous_commit FROM durable) FROM gone
+"""
+
+ADD_EVENT = f"""
+WITH {DURABLY}
+INSERT INTO events ({columns(names=EVENT_COLUMNS)})
+SELECT $1, $2, $3, $4, $5, $6 FROM durable
+ON CONFLICT (provider, event_id) DO NOTHING RETURNING number
+"""
+
+EVENT_DOCUMENT = "SELECT document FROM events WHERE provider = $1 AND event_id = $2"
+
+MARK_EVENT = f"""
+WITH {DURABLY} UPDATE events SET applied = TRUE FROM durable WHERE provider = $1 AND event_id = $2
+"""
+
+NOTIFY = "SELECT pg_notify('giftcard_journal', $1)"

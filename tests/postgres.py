@@ -1,0 +1,138 @@
+"""A private PostgreSQL for tests, made from the programs on this machine and gone afterwards.
+
+One server serves a test process; each test takes a fresh, empty database in it. Nothing listens on a
+network: the socket lies in a folder of the server's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+PATIENCE_S = 60.0
+
+
+@dataclass
+class PostgresServer:
+    """One private server. `settings` are lines of its postgresql.conf."""
+
+    settings: dict[str, str] = field(default_factory=dict)
+    folder: Path = field(init=False)
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _names: Iterator[int] = field(default_factory=itertools.count, init=False)
+
+    def __post_init__(self) -> None:
+        """Make the cluster, without starting it."""
+        # Not below pytest's folders: those are closed to the user the server must run as.
+        self.folder = Path(tempfile.mkdtemp(prefix="giftcard-pg-"))
+        if (user := _server_user()) is not None:
+            shutil.chown(self.folder, user)
+        self._run(_program("initdb"), "-D", self.data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--no-locale")
+        lines = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.folder),
+            # Tests kill processes, not machines; a test of the disk says otherwise.
+            "fsync": "off",
+            "autovacuum_naptime": "5s",
+        } | self.settings
+        with (self.data / "postgresql.conf").open("a", encoding="utf-8") as conf:
+            conf.writelines(f"{name} = '{value}'\n" for name, value in lines.items())
+
+    @property
+    def data(self) -> Path:
+        """The cluster's own folder."""
+        return self.folder / "data"
+
+    def url(self, database: str = "postgres") -> str:
+        """Return how to reach one database."""
+        return f"postgresql://postgres@/{database}?host={self.folder}"
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [_program("postgres"), "-D", self.data], stdout=log, stderr=log, user=_server_user(), extra_groups=_groups()
+            )
+        until = time.monotonic() + PATIENCE_S
+        while self._is_deaf():
+            if self.process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError((self.folder / "log").read_text(encoding="utf-8"))
+            time.sleep(0.05)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End the server; SIGINT is a fast shutdown, SIGQUIT is as a crash."""
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(PATIENCE_S)
+            self.process = None
+
+    def remove(self) -> None:
+        """End the server and delete all it kept."""
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(self.folder)
+
+    async def create_database(self) -> str:
+        """Return the URL of a new, empty database."""
+        name = f"test_{next(self._names)}"
+        await self.execute(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    async def execute(self, statement: str, database: str = "postgres") -> None:
+        """Run one statement as the owner of the server."""
+        connection = await asyncpg.connect(self.url(database))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    def _is_deaf(self) -> bool:
+        try:
+            asyncio.run(self.execute("SELECT 1"))
+        except (OSError, asyncpg.PostgresError):
+            return True
+        return False
+
+    def _run(self, *command: str | Path) -> None:
+        subprocess.run(
+            command, check=True, capture_output=True, cwd=self.folder, user=_server_user(), extra_groups=_groups()
+        )
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Give a running server; use it with the marker `postgres`, which skips where there is none."""
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+def _program(name: str) -> str:
+    """Find one of PostgreSQL's programs; Debian keeps them off the PATH."""
+    found = shutil.which(name)
+    newest = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    return found or str(newest[-1])
+
+
+def _server_user() -> str | None:
+    """Name the user to run as; PostgreSQL refuses root, and anyone else runs it as themselves."""
+    return "postgres" if os.getuid() == 0 else None
+
+
+def _groups() -> list[int] | None:
+    return [pwd.getpwnam("postgres").pw_gid] if os.getuid() == 0 else None
