@@ -6,6 +6,7 @@ Reads like a recipe on purpose. Tests assemble the same parts with other ingredi
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from giftcard_adapters.stanza import find_adapter, open_provider
 from giftcard_adapters.transport import open_transport
 from giftcard_gateway.connections import Connection, Connections
 from giftcard_gateway.driver import Driver
+from giftcard_gateway.events import Events
+from giftcard_gateway.journal.journal import JournalClosed
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.records import Records
 from giftcard_gateway.recovery import Recovery
@@ -21,6 +24,7 @@ from giftcard_gateway.seal import Seal
 from giftcard_gateway.server import Server
 from giftcard_gateway.services import Bundle, handlers, service_names
 from giftcard_gateway.transactions import Transactions
+from giftcard_gateway.webhooks import WebhookEdge
 
 if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     from giftcard_gateway.journal.journal import Journal
     from giftcard_gateway.telemetry import Telemetry
 
+_BACKLOG_EVERY_S = 10.0
+
 
 class App:
     """One gateway process: assembled by the constructor, alive between `start` and `stop`."""
@@ -36,12 +42,16 @@ class App:
     def __init__(self, settings: Settings, clock: Clock, telemetry: Telemetry, *, name: str) -> None:
         """Put the parts together; nothing is opened yet. `name` tells this process from its replicas."""
         self.settings = settings
+        self._clock = clock
+        self._telemetry = telemetry
         self.journal: Journal = open_journal(settings.journal)
         self.connections = Connections(
             _connection(provider_id, stanza, clock, telemetry)
             for provider_id, stanza in settings.providers.items()
         )
-        records = Records(self.journal, _seal(settings, clock))
+        telemetry.metrics.watch_circuits(self._circuits)
+        seal = _seal(settings, clock)
+        records = Records(self.journal, seal)
         router = Router(settings.rules(), settings.routing.default)
         self.driver = Driver(
             name=name,
@@ -74,8 +84,19 @@ class App:
             clock=clock,
             telemetry=telemetry,
         )
+        events = Events(
+            records=records, seal=seal, driver=self.driver, clock=clock, observer=telemetry.observer
+        )
+        self.events = events
+        self.webhooks = WebhookEdge(
+            settings.webhooks,
+            connections=self.connections,
+            events=events,
+            clock=clock,
+            observer=telemetry.observer,
+        )
         self.server = Server(settings.server, handlers(self.bundle), service_names())
-        self._sweep: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Open the journal, listen, and begin to finish what was left open.
@@ -84,7 +105,12 @@ class App:
         """
         await self.journal.start()
         await self.server.start()
-        self._sweep = asyncio.create_task(self.recovery.run())
+        await self.webhooks.start(is_port_shared=self.settings.server.workers > 1)
+        self._background = [
+            asyncio.create_task(self.recovery.run()),
+            asyncio.create_task(self.events.run()),
+            asyncio.create_task(self._count_backlog()),
+        ]
         await self.server.serve()
 
     async def stop(self) -> None:
@@ -92,14 +118,27 @@ class App:
         drain_s = self.settings.server.drain_s
         await self.server.pause()
         await self.server.drain(drain_s)
-        if self._sweep is not None:
-            self._sweep.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._sweep
+        await self.webhooks.stop()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         await self.driver.drain(drain_s)
         for connection in self.connections:
             await connection.provider.exchange.aclose()
         await self.journal.close()
+
+    def _circuits(self) -> dict[str, str]:
+        return {one.provider_id: one.circuit.state.value for one in self.connections}
+
+    async def _count_backlog(self) -> None:
+        """Keep the gauge of what providers are still owed, apart from the calls that owe it."""
+        while True:
+            with suppress(JournalClosed):
+                counts = Counter[str]()
+                for owed in await self.journal.backlog():
+                    counts[owed.provider] += owed.count
+                self._telemetry.metrics.set_backlog(counts)
+            await self._clock.sleep(_BACKLOG_EVERY_S)
 
 
 def _seal(settings: Settings, clock: Clock) -> Seal:

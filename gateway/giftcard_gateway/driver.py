@@ -24,7 +24,7 @@ from giftcard_adapters.model import (
 )
 from giftcard_gateway import lifecycle
 from giftcard_gateway.entry import Entry, State, WantedReversal
-from giftcard_gateway.exchanges import Exchanges, ask_of, doubted
+from giftcard_gateway.exchanges import Answer, Exchanges, ask_of, doubted
 from giftcard_gateway.journal.journal import JournalClosed
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from giftcard_adapters.point_of_sale import Tender
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.connections import Connection, Connections
-    from giftcard_gateway.exchanges import Answer
     from giftcard_gateway.observer import Observer
     from giftcard_gateway.records import Records
     from giftcard_gateway.routing import Router
@@ -83,6 +82,21 @@ class Driver:
         self._tasks[entry.transaction_id] = task
         task.add_done_callback(lambda done: self._finished(entry.transaction_id, done))
         return task
+
+    async def learn(self, entry: Entry, outcome: Outcome) -> bool:
+        """Take a PENDING entry nobody drives, settle it by what the provider told unasked, go on from there.
+
+        False when another hand was quicker.
+        """
+        at = self._clock.now()
+        connection = self._connections.get(entry.provider)
+        taken = await self._write(
+            lifecycle.take(entry, driver=self.name, lease_until=at + connection.lease, at=at)
+        )
+        if taken is None:
+            return False
+        self.drive(await self._commit(taken, lambda e: self._settle(connection, e, Answer(outcome=outcome))))
+        return True
 
     def driving(self, transaction_id: str) -> asyncio.Task[Entry] | None:
         """Return the task that drives a transaction in this process, if one does."""

@@ -9,6 +9,8 @@ import asyncio
 import os
 import signal
 import socket
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -17,9 +19,11 @@ from giftcard_gateway.app import App
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.journal import JournalBusy, JournalClosed, SchemaUnknown
 from giftcard_gateway.server import PortTaken
+from giftcard_gateway.telemetry import open_telemetry
+from giftcard_gateway.telemetry.logs import set_up as set_up_logs
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from giftcard_gateway.config.settings import Settings
     from giftcard_gateway.telemetry import Telemetry
@@ -33,11 +37,22 @@ def run(work: Coroutine[object, object, None]) -> None:
     uvloop.run(work)
 
 
+@contextmanager
+def telemetry(settings: Settings, environ: Mapping[str, str]) -> Iterator[Telemetry]:
+    """Set up logs, traces and metrics for this process, and export what is left at its end."""
+    set_up_logs(settings.telemetry, sys.stderr)
+    opened = open_telemetry(environ, SystemClock())
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
 async def serve(
     settings: Settings,
-    telemetry: Telemetry,
+    watched: Telemetry,
     *,
-    started: Callable[[App], Awaitable[None] | None] = lambda _: None,
+    started: Callable[[App], None] = lambda _: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain; `started` hears when calls are answered.
 
@@ -47,11 +62,10 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    app = App(settings, SystemClock(), telemetry, name=process_name())
+    app = App(settings, SystemClock(), watched, name=process_name())
     try:
         await app.start()
-        if (announcement := started(app)) is not None:
-            await announcement
+        started(app)
         await stop.wait()
     finally:
         await app.stop()

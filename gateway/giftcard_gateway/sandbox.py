@@ -7,7 +7,6 @@ stop, the credentials are public, and nothing here is for real cards.
 from __future__ import annotations
 
 import base64
-import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,9 +78,8 @@ def _keys(folder: Path, clock: Clock) -> dict[str, str]:
         folder.mkdir(parents=True, exist_ok=True)
         if not file.exists():
             keys = {name: _fresh_key(clock) for name in ("seal", "hash")}
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "wb") as opened:
-                opened.write(msgspec.json.encode(keys))
+            file.touch(mode=0o600, exist_ok=False)
+            file.write_bytes(msgspec.json.encode(keys))
         return msgspec.json.decode(file.read_bytes(), type=dict[str, str])
     except (OSError, msgspec.DecodeError) as fault:
         why = fault.strerror if isinstance(fault, OSError) else f"{_KEYS_FILE} in it is damaged"

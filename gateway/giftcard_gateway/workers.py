@@ -13,9 +13,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
 from giftcard_gateway import process
-from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.server import hold_port
-from giftcard_gateway.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,15 +68,8 @@ def supervise(settings: Settings, environ: Mapping[str, str], complain: Callable
 
 def _work(settings: Settings, environ: dict[str, str], complain: Callable[[list[str]], None]) -> None:
     try:
-        process.run(_serve(settings, environ))
+        with process.telemetry(settings, environ) as watched:
+            process.run(process.serve(settings, watched))
     except process.CANNOT_START as fault:
         complain([str(fault)])
         sys.exit(_CANNOT_START)
-
-
-async def _serve(settings: Settings, environ: dict[str, str]) -> None:
-    telemetry = Telemetry.start(settings.telemetry, environ, SystemClock())
-    try:
-        await process.serve(settings, telemetry)
-    finally:
-        telemetry.stop()

@@ -70,23 +70,27 @@ def _endings(adapters: dict[str, type[Provider]], operation: Operation) -> list[
 @click.pass_obj
 def route(
     environ: dict[str, str],
+    /,
     file: Path | None,
     data: Path,
     *,
     is_sandbox: bool,
-    card: str,
     operation: str | None,
-    merchant: str,
-    currency: str,
-    product: str,
+    **asked: str,
 ) -> None:
     """Say where a request would go and why, without sending anything.
 
     Exits with 1 when no rule routes it.
     """
     settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
-    asked = Operation(operation.upper()) if operation else None
-    traits = Traits(number=card, merchant=merchant, currency=currency, product=product, operation=asked)
+    wanted = Operation(operation.upper()) if operation else None
+    traits = Traits(
+        number=asked["card"],
+        merchant=asked["merchant"],
+        currency=asked["currency"],
+        product=asked["product"],
+        operation=wanted,
+    )
     try:
         chosen = Router(settings.rules(), settings.routing.default).choose(traits)
     except NoRoute as refusal:
@@ -95,7 +99,7 @@ def route(
     out.print(f"[bold]{chosen.provider}[/], because {chosen.because}")
     if chosen.failover:
         out.print(f"an issue that was surely not sent goes to {chosen.failover}")
-    for warning in _doubts(settings, chosen.provider, asked):
+    for warning in _doubts(settings, chosen.provider, wanted):
         out.print(f"[yellow]but[/] {warning}")
 
 

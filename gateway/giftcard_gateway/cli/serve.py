@@ -16,11 +16,11 @@ from giftcard_gateway.cli.console import complain, err, out, table
 from giftcard_gateway.cli.options import read_settings, settings_options
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.sandbox import HOST, simulators
-from giftcard_gateway.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from giftcard_gateway.app import App
     from giftcard_gateway.config import Settings
+    from giftcard_gateway.telemetry import Telemetry
 
 
 @click.command()
@@ -40,13 +40,12 @@ def serve(
     if settings.server.workers > 1:
         workers.supervise(settings, environ, complain)
     else:
-        process.run(_serve(settings, environ, data if is_sandbox else None))
+        with process.telemetry(settings, environ) as watched:
+            process.run(_serve(settings, watched, data if is_sandbox else None))
 
 
-async def _serve(settings: Settings, environ: dict[str, str], data: Path | None) -> None:
-    telemetry = Telemetry.start(settings.telemetry, environ, SystemClock())
+async def _serve(settings: Settings, watched: Telemetry, data: Path | None) -> None:
     async with AsyncExitStack() as stack:
-        stack.callback(telemetry.stop)
         if data is not None:
             await stack.enter_async_context(simulators(SystemClock()))
 
@@ -57,7 +56,7 @@ async def _serve(settings: Settings, environ: dict[str, str], data: Path | None)
             else:
                 _welcome(address, data)
 
-        await process.serve(settings, telemetry, started=announce)
+        await process.serve(settings, watched, started=announce)
 
 
 @click.command()
