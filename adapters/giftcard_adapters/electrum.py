@@ -73,6 +73,7 @@ class ElectrumSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
 
 
 _WHOLE = manner(Guarantee.NATIVE, Ending.REVERSE)
+_OPENING = manner(Guarantee.NATIVE, Ending.REVERSE, is_confirmation_partial=True)
 _PART = manner(Guarantee.NATIVE, Ending.REVERSE, is_reversal_partial=True, is_confirmation_partial=True)
 
 
@@ -93,7 +94,7 @@ class Electrum(Provider):
         self._parties = _parties(settings)
         self._is_expiry_needed = settings.is_expiry_needed
 
-    @_PART
+    @_OPENING
     async def activate(self, ask: Activate) -> Outcome:
         """Make a printed card live; `amount` is added to its product's opening balance."""
         return await self._request(ask)

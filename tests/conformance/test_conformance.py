@@ -1,0 +1,78 @@
+"""Puts every adapter of this repository through the suite that any other adapter can be put through too."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from pathlib import Path
+
+import httpx
+import pytest
+
+import giftcard_adapters
+from giftcard_adapters.conformance import Case, Subject, World, cases
+from giftcard_adapters.contract import Provider
+from giftcard_adapters.simulators.faults import Fault, FaultKind, Script
+from giftcard_adapters.simulators.serve import serve
+from giftcard_adapters.transport import open_transport
+
+PROVIDERS = Path(__file__).parent / "providers"
+
+
+def load(path: Path) -> Subject:
+    """Read a descriptor: a Python file with a SUBJECT."""
+    spec = importlib.util.spec_from_file_location(f"conformance_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    subject = module.SUBJECT
+    assert isinstance(subject, Subject)
+    return subject
+
+
+SUBJECTS = [load(path) for path in sorted(PROVIDERS.glob("*.py"))]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=f"{subject.name}/{case.name.replace(' ', '-')}")
+        for subject in SUBJECTS
+        for case in cases(subject)
+    ],
+)
+async def test_conforms(case: Case) -> None:
+    """An adapter keeps the one rule the case names."""
+    await case.run()
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
+async def test_speaks_over_a_real_wire(subject: Subject) -> None:
+    """Every operation is approved over a real port too, even when each answer comes twice."""
+    for sample in subject.samples.values():
+        world = World(subject)
+        ask = await world.ask(sample.approved)
+        script = Script([Fault(fault=FaultKind.ANSWER_TWICE, times=100)])
+        served = await serve(world.simulator, "127.0.0.1", 0, script=script)
+        wire = open_transport()
+        try:
+            world.connect(wire, base_url=served.url + httpx.URL(world.settings.base_url).path.rstrip("/"))
+            await world.approved(ask)
+        finally:
+            await wire.aclose()
+            await served.close()
+
+
+def test_every_adapter_has_a_descriptor() -> None:
+    """No adapter of this repository escapes the suite."""
+    found = {
+        value
+        for module in pkgutil.iter_modules(giftcard_adapters.__path__)
+        if not module.ispkg
+        for value in vars(importlib.import_module(f"giftcard_adapters.{module.name}")).values()
+        if isinstance(value, type) and issubclass(value, Provider) and value is not Provider
+    }
+    without = found - {subject.adapter for subject in SUBJECTS}
+    assert not without, f"write tests/conformance/providers/NAME.py for {sorted(map(repr, without))}"
