@@ -193,7 +193,7 @@ class GatePay(Provider):
             case Verdict.DECLINED:
                 decline = _failed(card, stands, issued)
                 return Outcome(verdict=Verdict.DECLINED, decline=decline, references=learnt.references)
-        evidence = f"accepted, not yet issued: {card.status} {stands.meaning}"
+        evidence = f"accepted, not surely issued: {card.status} {stands.meaning}"
         return msgspec.structs.replace(learnt, evidence=scrub(evidence))
 
     def _fault_of(self, ask: Issue, card: wire.CreatedCard) -> str:
@@ -220,7 +220,7 @@ class GatePay(Provider):
         known = outcome.issued_cards[0]
         reply = await self._send(self._query(known.number, known.redemption_key), "query")
         try:
-            card = decode(views.data_of(reply, known.number, known.redemption_key), wire.CREATED_CARD)
+            card = decode(views.card_data_of(reply, known.number, known.redemption_key), wire.CREATED_CARD)
         except Refused as refused:
             said = refused.decline
             return _unknown(f"the query answers {said.provider_code}: {said.provider_text}")
@@ -253,8 +253,8 @@ class GatePay(Provider):
         try:
             told = decode(webhook.body, wire.NOTIFICATION)
             batch = decode(told.data.encode(), wire.BATCH) if told.bizType == _BATCH else wire.Batch()
-        except Unreadable as fault:
-            raise WebhookRejected(str(fault)) from None
+        except Unreadable:
+            raise WebhookRejected("the event cannot be read") from None
         if told.client_id != self.settings.client_id:
             raise WebhookRejected("the event is for another client")
         return [views.event_of(told, batch, webhook.body)]
@@ -279,7 +279,7 @@ class GatePay(Provider):
 
     async def _view(self, card: CardRef) -> CardView:
         reply = await self._send(self._query(card.number, card.redemption_key), "query")
-        data = views.data_of(reply, card.number, card.redemption_key)
+        data = views.card_data_of(reply, card.number, card.redemption_key)
         return views.card_view(decode(data, wire.GIFT_CARD), card, self.settings.currencies)
 
     async def _balance(self, card: CardRef) -> CardView | Decline:
@@ -294,14 +294,16 @@ class GatePay(Provider):
         """Ask the guide's call for one card; the reference has the merchant's account on the same path."""
         call = self._get_by_card(self._paths.balance, card.number, card.redemption_key)
         reply = await self._send(call, "balance")
-        told = decode(views.data_of(reply, card.number, card.redemption_key), wire.CARD_BALANCE)
+        told = decode(views.card_data_of(reply, card.number, card.redemption_key), wire.CARD_BALANCE)
         if told.balance_list is not None:
             text = "balance_list: this server speaks the reference dialect and tells the merchant's account"
             raise Refused(Decline(reason=DeclineReason.PROVIDER_MISCONFIGURED, provider_text=text))
         worth = views.money_of(told.balance, told.currency, self.settings.currencies)
-        state = views.standing(told.status).state
         return CardView(
-            masked_card=card.masked(), state=state, balances=Balances(book=worth, available=worth)
+            masked_card=card.masked(),
+            state=views.standing(told.status).state,
+            balances=Balances(book=worth, available=worth),
+            provider_state=str(told.status or ""),
         )
 
     def _query(self, number: Secret | None, key: Secret | None) -> Call:

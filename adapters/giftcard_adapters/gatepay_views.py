@@ -107,12 +107,23 @@ def decline_of(envelope: wire.Envelope, *secrets: Secret | None) -> Decline:
     )
 
 
-def data_of(reply: Reply, *secrets: Secret | None) -> msgspec.Raw:
+def data_of(reply: Reply) -> msgspec.Raw:
     """Return the data of a read's answer; raise Refused for a FAIL or an error status, else Unreadable."""
     envelope = decode(reply.body, wire.ENVELOPE)
     if envelope.status != SUCCESS or reply.status != HTTPStatus.OK:
-        raise Refused(decline_of(envelope, *secrets))
+        raise Refused(decline_of(envelope))
     return envelope.data
+
+
+def card_data_of(reply: Reply, *secrets: Secret | None) -> msgspec.Raw:
+    """Return the data of a read about one card, whose absence is told as an unknown order (assumption)."""
+    envelope = decode(reply.body, wire.ENVELOPE)
+    if envelope.status == SUCCESS and reply.status == HTTPStatus.OK:
+        return envelope.data
+    said = decline_of(envelope, *secrets)
+    if said.reason is DeclineReason.RECORD_NOT_FOUND:
+        said = msgspec.structs.replace(said, reason=DeclineReason.CARD_UNKNOWN)
+    raise Refused(said)
 
 
 def issued_card(card: wire.CreatedCard, amount: Money | None) -> IssuedCard:

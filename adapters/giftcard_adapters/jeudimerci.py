@@ -319,8 +319,8 @@ class JeudiMerci(Provider):
             raise WebhookRejected("the event's x-api-key is not ours")
         try:
             event = decode(webhook.body, wire.EVENT)
-        except Unreadable as fault:
-            raise WebhookRejected(str(fault)) from None
+        except Unreadable:
+            raise WebhookRejected("the event cannot be read") from None
         return [views.event_of(event, webhook.body, currency=self.settings.currency, key=self._card_id_key)]
 
     async def _list(self) -> tuple[wire.ECard, ...]:

@@ -117,7 +117,7 @@ def card_view(card: wire.ECard, code: Secret, currency: str, key: Secret) -> Car
         balances=_balances(card, currency) or Balances(),
         provider_card_id=card_id(code.reveal(), key),
         provider_state=_WORDS.get(card.is_consumed, ""),
-        history=(CardEvent(name="purchase", at=exact_purchase(card), amount=money_of(card.cost, currency)),),
+        history=_history(card, currency),
     )
 
 
@@ -128,12 +128,20 @@ def stored_card(card: wire.ECard, currency: str, key: Secret) -> StoredCard:
         stored_card_id=card_id(code.reveal(), key),
         masked_card=code.masked_number(),
         created_at=exact_purchase(card),
+        state=_STATES.get(card.is_consumed),
+        amount=money_of(card.cost, currency),
         balances=_balances(card, currency),
     )
 
 
 _STATES: Mapping[bool | None, CardState] = {True: CardState.REDEEMED, False: CardState.ACTIVE}
 _WORDS: Mapping[bool | None, str] = {True: "IsFullyConsumed", False: "not IsFullyConsumed"}
+
+
+def _history(card: wire.ECard, currency: str) -> tuple[CardEvent, ...]:
+    if not card.purchased:
+        return ()
+    return (CardEvent(name="purchase", at=exact_purchase(card), amount=money_of(card.cost, currency)),)
 
 
 def _balances(card: wire.ECard, currency: str) -> Balances | None:
