@@ -109,7 +109,7 @@ class CardBalance(msgspec.Struct, frozen=True, kw_only=True):
     balance: Decimal | None = None
     currency: str | None = None
     status: int | str | None = None
-    balance_list: msgspec.Raw | None = None
+    balance_list: tuple[object, ...] | None = None
 
 
 class TemplateItem(msgspec.Struct, frozen=True, kw_only=True):
