@@ -22,6 +22,7 @@ PROTOS = Path(__file__).resolve().parent
 STUBS = PROTOS.parent / "clients" / "python" / "src"
 RELEASED = PROTOS / "released.binpb"
 PACKAGE = Path("giftcard", "v1")
+SERVICE_CONFIG = "grpc_service_config.json"
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 
 
@@ -109,6 +110,8 @@ def generate() -> None:
     for path in (STUBS / PACKAGE).glob("*_pb2*"):
         path.unlink()
     write_stubs(STUBS)
+    # The client sets its channel up by the contract's own service config, so it ships a copy.
+    (STUBS / "giftcard" / SERVICE_CONFIG).write_bytes((PROTOS / SERVICE_CONFIG).read_bytes())
 
 
 @main.command()

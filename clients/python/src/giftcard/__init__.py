@@ -1,1 +1,71 @@
-"""The gift card gateway, as its callers see it: the stubs are in `giftcard.v1`."""
+"""The gift card gateway, as its callers see it: the two clients, and what their calls take and raise.
+
+The messages of the contract are in `giftcard.v1`; `client.stubs` reaches every call with them.
+"""
+
+from giftcard.cards import Card
+from giftcard.client import AsyncClient, Client
+from giftcard.errors import (
+    CallError,
+    Conflict,
+    Declined,
+    GiftcardError,
+    InvalidRequest,
+    NoAnswer,
+    NotApproved,
+    NotFound,
+    PermissionDenied,
+    Throttled,
+    Unauthenticated,
+    Unavailable,
+    Unsupported,
+    Violation,
+    read_error,
+)
+from giftcard.money import minor_to_money, to_decimal, to_money
+from giftcard.requests import new_transaction_id
+from giftcard.scripts import RepeatPolicy
+from giftcard.transaction_state import (
+    is_approved,
+    is_confirmed,
+    is_declined,
+    is_final,
+    is_pending,
+    is_reversed,
+    needs_person,
+    raise_for_decline,
+)
+
+__all__ = [
+    "AsyncClient",
+    "CallError",
+    "Card",
+    "Client",
+    "Conflict",
+    "Declined",
+    "GiftcardError",
+    "InvalidRequest",
+    "NoAnswer",
+    "NotApproved",
+    "NotFound",
+    "PermissionDenied",
+    "RepeatPolicy",
+    "Throttled",
+    "Unauthenticated",
+    "Unavailable",
+    "Unsupported",
+    "Violation",
+    "is_approved",
+    "is_confirmed",
+    "is_declined",
+    "is_final",
+    "is_pending",
+    "is_reversed",
+    "minor_to_money",
+    "needs_person",
+    "new_transaction_id",
+    "raise_for_decline",
+    "read_error",
+    "to_decimal",
+    "to_money",
+]

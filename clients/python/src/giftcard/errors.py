@@ -1,0 +1,226 @@
+"""What can go wrong in a call, as exceptions read from `google.rpc.Status` and its details.
+
+A decline is not among the failures of a call: it is an answer, and becomes an exception only where the
+caller asks for one. When to repeat a call is not decided here, see `giftcard.scripts`.
+
+    GiftcardError
+    ├── CallError                  the call brought no result; says code, reason, metadata, violations
+    │   ├── InvalidRequest         INVALID_ARGUMENT, OUT_OF_RANGE
+    │   ├── Unauthenticated        UNAUTHENTICATED
+    │   ├── PermissionDenied       PERMISSION_DENIED
+    │   ├── NotFound               NOT_FOUND
+    │   ├── Conflict               ALREADY_EXISTS, FAILED_PRECONDITION, ABORTED
+    │   ├── Unsupported            UNIMPLEMENTED
+    │   ├── Unavailable            UNAVAILABLE
+    │   │   └── Throttled          RESOURCE_EXHAUSTED
+    │   └── NoAnswer               every other code: a deadline, a cut connection, a fault of the gateway
+    └── NotApproved                the transaction is not APPROVED: transaction
+        └── Declined               the provider said no
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar, cast
+
+import grpc
+from google.protobuf.any_pb2 import Any as Packed
+from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.message import DecodeError, Message
+from google.rpc import error_details_pb2 as details_pb2
+from google.rpc.status_pb2 import Status
+
+from giftcard import v1
+
+DOMAIN = "giftcard.v1"
+"""The domain of the ErrorInfo whose reasons the contract defines (`error_reason.proto`)."""
+
+_Detail = TypeVar("_Detail", bound=Message)
+_STATUS_KEY = "grpc-status-details-bin"
+# The gateway keeps card numbers out of its texts; a proxy between might not.
+_CARD_NUMBER = re.compile(r"\d{13,19}")
+
+
+class Violation(NamedTuple):
+    """One field that the gateway refused, by its path in the request, and why."""
+
+    field: str
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """What a failed call told: the facts of a CallError."""
+
+    code: grpc.StatusCode
+    message: str = ""
+    reason: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+    violations: tuple[Violation, ...] = ()
+    retry_after_s: float | None = None
+
+
+class GiftcardError(Exception):
+    """The root of everything this client raises by itself."""
+
+
+class CallError(GiftcardError):
+    """A call brought no result.
+
+    `reason` is a name of `giftcard.v1.ErrorReason` without its prefix, or empty where the error is not the
+    gateway's. `is_outcome_open` tells whether a money call may have had its effect all the same.
+    """
+
+    def __init__(self, failure: Failure) -> None:
+        self.code = failure.code
+        self.reason = failure.reason
+        self.metadata = failure.metadata
+        self.violations = failure.violations
+        self.retry_after_s = failure.retry_after_s
+        self.is_outcome_open = self._leaves_outcome_open()
+        fields = "; ".join(f"{each.field}: {each.description}" for each in failure.violations)
+        parts = (self.code.name, self.reason, failure.message, fields)
+        super().__init__(_CARD_NUMBER.sub("****", " - ".join(part for part in parts if part)))
+
+    def _leaves_outcome_open(self) -> bool:
+        """Tell whether the request may have arrived and worked."""
+        return False
+
+
+class InvalidRequest(CallError):
+    """The request is missing something or malformed: `violations` lists every field to correct."""
+
+
+class Unauthenticated(CallError):
+    """No or bad credentials: sign in again."""
+
+
+class PermissionDenied(CallError):
+    """The caller may not do this: metadata `scope` names what is missing."""
+
+
+class NotFound(CallError):
+    """No such transaction, card, provider or export: `reason` says which."""
+
+
+class Conflict(CallError):
+    """The state of things forbids it, such as a transaction id used before or a transaction reversed."""
+
+
+class Unsupported(CallError):
+    """The provider, or this release of the gateway, does not do this."""
+
+
+class Unavailable(CallError):
+    """The gateway or the provider cannot serve now: repeat later, with the same transaction id."""
+
+    def _leaves_outcome_open(self) -> bool:
+        """The gateway's own reasons prove that nothing was sent; a connection that ended proves nothing."""
+        return not self.reason
+
+
+class Throttled(Unavailable):
+    """Too much was asked and nothing was sent: repeat after `retry_after_s`, with the same transaction id."""
+
+    def _leaves_outcome_open(self) -> bool:
+        """Whoever throttles, throttles before doing anything."""
+        return False
+
+
+class NoAnswer(CallError):
+    """No answer to go by: repeat a money call with the same id, read the transaction, or reverse it."""
+
+    def _leaves_outcome_open(self) -> bool:
+        """The request may have arrived."""
+        return True
+
+
+class NotApproved(GiftcardError):
+    """The transaction is not APPROVED; `transaction` tells how it stands."""
+
+    def __init__(self, transaction: v1.Transaction) -> None:
+        self.transaction = transaction
+        super().__init__(self._tell())
+
+    def _tell(self) -> str:
+        """Say how the transaction stands, by its id and without card data."""
+        state = _name_of(v1.TransactionState.DESCRIPTOR, self.transaction.state)
+        return f"Transaction {self.transaction.transaction_id} is {state}."
+
+
+class Declined(NotApproved):
+    """The provider said no; no money moved, and a new attempt needs a new transaction id."""
+
+    @property
+    def reason(self) -> v1.DeclineReason.ValueType:
+        """Why, in the contract's own list; decide by this one."""
+        return self.transaction.decline.reason
+
+    def _tell(self) -> str:
+        """Say why, leaving out the provider's own text: it is for support."""
+        reason = _name_of(v1.DeclineReason.DESCRIPTOR, self.reason)
+        return f"Transaction {self.transaction.transaction_id} was declined: {reason}."
+
+
+_KINDS: dict[grpc.StatusCode, type[CallError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
+    grpc.StatusCode.OUT_OF_RANGE: InvalidRequest,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.ALREADY_EXISTS: Conflict,
+    grpc.StatusCode.FAILED_PRECONDITION: Conflict,
+    grpc.StatusCode.ABORTED: Conflict,
+    grpc.StatusCode.UNIMPLEMENTED: Unsupported,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Throttled,
+}
+
+
+def read_error(error: grpc.RpcError) -> CallError:
+    """Read what gRPC raised; use it for calls made with `client.stubs` too."""
+    details = _read_details(error)
+    info = _find(details, details_pb2.ErrorInfo)
+    ours = info if info.domain == DOMAIN else details_pb2.ErrorInfo()
+    retry = _find(details, details_pb2.RetryInfo)
+    refused = _find(details, details_pb2.BadRequest).field_violations
+    failure = Failure(
+        code=error.code(),
+        message=error.details() or "",
+        reason=ours.reason,
+        metadata=dict(ours.metadata),
+        violations=tuple(Violation(each.field, each.description) for each in refused),
+        retry_after_s=retry.retry_delay.ToNanoseconds() / 1e9 if retry.HasField("retry_delay") else None,
+    )
+    return _KINDS.get(failure.code, NoAnswer)(failure)
+
+
+def _read_details(error: grpc.RpcError) -> Sequence[Packed]:
+    """Return the details of google.rpc.Status, or nothing where there is none that can be read."""
+    # grpc-stubs types these as attribute pairs; at run time they are tuples, or None before any came.
+    trailing = cast("Iterable[tuple[str, bytes]] | None", error.trailing_metadata())
+    for key, value in trailing or ():
+        if key == _STATUS_KEY:
+            try:
+                return Status.FromString(value).details
+            except DecodeError:
+                return ()
+    return ()
+
+
+def _find(details: Sequence[Packed], kind: type[_Detail]) -> _Detail:
+    """Return the first detail of a kind, or an empty one."""
+    found = kind()
+    for packed in details:
+        if packed.Unpack(found):
+            break
+    return found
+
+
+def _name_of(enum: EnumDescriptor, number: int) -> str:
+    """Name an enum's value without the enum's prefix; one this release does not know by its number."""
+    value = enum.values_by_number.get(number)
+    prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return value.name.removeprefix(prefix) if value else str(number)

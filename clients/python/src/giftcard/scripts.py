@@ -1,0 +1,135 @@
+"""What a call does over time, without doing it: scripts of steps, which the clients take or await.
+
+A script is a generator. It yields Send and Pause, is sent the answer, and has failures thrown into it.
+So the rules of repeating are written once, and tests can play them without a network or a clock.
+
+Repeating is safe because it is always the same request with the same transaction id: the gateway moves the
+money of one id once, however often it is asked. Nothing is repeated that the gateway refused.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Generic, TypeVar, cast
+
+import grpc
+from google.protobuf.message import Message
+
+from giftcard.errors import CallError, read_error
+from giftcard.stubs import Stubs
+
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response", bound=Message)
+Answer = TypeVar("Answer")
+
+Metadata = tuple[tuple[str, str | bytes], ...]
+Method = Callable[[Stubs], grpc.UnaryUnaryMultiCallable[Request, Response]]
+"""Which call of which service, such as `lambda stubs: stubs.gift_cards.Balance`."""
+
+
+@dataclass(frozen=True)
+class Send:
+    """A step: make one call. Over an asyncio channel what `start` returns is to be awaited."""
+
+    start: Callable[[Stubs, Metadata], Message]
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A step: wait."""
+
+    pause_s: float
+
+
+Script = Generator[Send | Pause, Message | None, Answer]
+"""Steps to take, and what they come to."""
+
+
+@dataclass(frozen=True)
+class RepeatPolicy:
+    """How long a money call may take, and how it is repeated.
+
+    `deadline_s` is the budget of one call: all attempts, all pauses, and finding out how a lost one ended.
+    Pauses grow from `first_pause_s` to `longest_pause_s` at most, each a random part of that ("full jitter"),
+    so that many callers do not come back at once; the gateway's own RetryInfo is never undercut.
+    """
+
+    deadline_s: float = 40.0
+    attempts: int = 8
+    first_pause_s: float = 0.1
+    longest_pause_s: float = 5.0
+    chance: Callable[[], float] = random.random
+    clock_s: Callable[[], float] = time.monotonic
+
+    def pause_after_s(self, attempt: int, error: CallError) -> float:
+        """Say how long to wait after an attempt, counted from 0, that ended with an error."""
+        jitter_s = self.chance() * min(self.longest_pause_s, self.first_pause_s * 2.0**attempt)
+        return (error.retry_after_s or 0.0) + jitter_s
+
+
+Plan = Callable[[RepeatPolicy], Script[Answer]]
+"""A call that is ready to be made: give it a policy, and it is a script."""
+
+Outcome = Message | BaseException | None
+"""What a step came to: an answer, a failure, or nothing where nothing is said."""
+
+
+class Play(Generic[Answer]):
+    """A script being played: `step` is to be taken next; when it is None, `answer` is there."""
+
+    answer: Answer
+
+    def __init__(self, script: Script[Answer]) -> None:
+        self._script = script
+        self.step: Send | Pause | None = None
+        self.go_on(None)
+
+    def go_on(self, outcome: Outcome) -> None:
+        """Go on to the next step or the answer; raise what the script lets pass."""
+        try:
+            if isinstance(outcome, grpc.RpcError):
+                self.step = self._script.throw(read_error(outcome))
+            elif isinstance(outcome, BaseException):
+                self.step = self._script.throw(outcome)
+            else:
+                self.step = self._script.send(outcome)
+        except StopIteration as end:
+            self.step, self.answer = None, end.value
+
+
+def send(
+    method: Method[Request, Response], request: Request, timeout_s: float | None = None
+) -> Script[Response]:
+    """Make one call. Without a timeout the service config decides, which knows every read."""
+
+    def start(stubs: Stubs, metadata: Metadata) -> Message:
+        return method(stubs)(request, timeout=timeout_s, metadata=metadata)
+
+    return cast("Response", (yield Send(start)))
+
+
+def repeat(
+    method: Method[Request, Response],
+    request: Request,
+    *,
+    until_s: float,
+    policy: RepeatPolicy,
+    is_repeatable: Callable[[CallError], bool],
+) -> Script[Response]:
+    """Make a call again and again with the same request, until it answers, is refused, or time is up."""
+    is_outcome_open = False
+    for attempt in range(policy.attempts):
+        try:
+            return (yield from send(method, request, until_s - policy.clock_s()))
+        except CallError as error:
+            # What an earlier attempt left open stays open, however surely the last one was not sent.
+            is_outcome_open = error.is_outcome_open = is_outcome_open or error.is_outcome_open
+            pause_s = policy.pause_after_s(attempt, error)
+            is_last = attempt + 1 == policy.attempts or policy.clock_s() + pause_s >= until_s
+            if is_last or not is_repeatable(error):
+                raise
+        yield Pause(pause_s)
+    raise ValueError("A policy allows one attempt at least.")
