@@ -4,10 +4,10 @@ The exchanges live here. What is asked is written in `gr4vy_asks`, what an answe
 in `gr4vy_verdict`, Gr4vy's JSON and codes are in `gr4vy_wire`.
 
 Two habits of Gr4vy shape this module. For 24 hours it answers a repeated Idempotency-Key with the
-stored first answer, be it "pending" or a 500: repeating alone never ends such an unknown, so the
-present state is read as well. And a repeat can be refused at the door (401, 429, a validation that
-fails by now) although the first sending went through: no refusal proves that nothing happened
-before a look for our external identifier found nothing.
+stored first answer, be it "pending" or a 500: repeating alone never ends such an unknown, so what is
+pending is read again, and a repeated refund that errs again is looked for. And a repeat can be
+refused (a validation that fails by now, a card gone from the vault) although the first sending went
+through: no refusal is a decline before a look for our external identifier found nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from giftcard_adapters.errors import ExchangeError, NoAnswer, Refused, Unreadabl
 from giftcard_adapters.gr4vy_token import TokenSigner
 from giftcard_adapters.gr4vy_verdict import (
     AT_THE_DOOR,
+    FIRST_SERVER_ERROR,
     activated,
     face_of,
     failed,
@@ -82,6 +83,9 @@ from giftcard_adapters.secret import Secret
 
 _RESEND_WINDOW_S = 23 * 3600.0
 """Gr4vy remembers an Idempotency-Key for 24 hours; an hour is left for clocks and queues."""
+
+_LIST_LAG_S = 60.0
+"""An error on a younger advice is its first: it is sent again before the list is believed (assumption)."""
 
 _DONE = frozenset({200, 201, 204})
 
@@ -197,17 +201,16 @@ class Gr4vy(Provider):
         decline = refusal(reply, pin_of(ask.card))
         if reply.status in AT_THE_DOOR:
             return failed(decline)
-        if decline.provider_code == "concurrent_request":
-            return unknown("Gr4vy is still at work on the first sending (concurrent_request)")
+        is_duplicate = decline.provider_code == "duplicate_record"
+        if may_have_acted(reply) and not is_duplicate:
+            return unknown(f"Gr4vy answered {decline.provider_code}")
         try:
             found = await self._seek(ask)
         except ExchangeError:
             return unknown(f"{decline.provider_code}, and looking for the transaction failed")
-        if found is not None:
-            return found
-        if may_have_acted(reply):
-            return unknown(f"{decline.provider_code}, and no transaction is to be seen (yet)")
-        return Outcome(verdict=Verdict.DECLINED, decline=decline)
+        if found is None and is_duplicate:
+            return unknown("duplicate_record, and no transaction of ours is to be seen")
+        return found or Outcome(verdict=Verdict.DECLINED, decline=decline)
 
     async def _seek(self, ask: Redeem) -> Outcome | None:
         """Return what the transaction with our external identifier says; None when there is none."""
@@ -249,7 +252,7 @@ class Gr4vy(Provider):
         reply = await self._send(call, "reverse")
         if reply.status in _DONE:
             return await self._refund_settled(call, advice, decode(reply.body, _REFUND))
-        return await self._not_refunded(call, advice, reply)
+        return await self._not_refunded(call, advice, reply, age_s)
 
     async def _refund_settled(self, call: Call, advice: Advice, refund: Refund) -> Acknowledgement:
         asked = decode(call.body, _REFUND_ASK)
@@ -263,10 +266,12 @@ class Gr4vy(Provider):
             return await self._seek_refund(call, advice) or refunded(asked, refund)
         return refunded(asked, refund)
 
-    async def _not_refunded(self, call: Call, advice: Advice, reply: Reply) -> Acknowledgement:
+    async def _not_refunded(self, call: Call, advice: Advice, reply: Reply, age_s: float) -> Acknowledgement:
         decline = refusal(reply)
         again = Acknowledgement(receipt=Receipt.AGAIN, evidence=decline.provider_code, decline=decline)
         if reply.status in AT_THE_DOOR or decline.provider_code == "concurrent_request":
+            return again
+        if may_have_acted(reply) and age_s < _LIST_LAG_S:
             return again
         earlier = await self._seek_refund(call, advice)
         if earlier is not None:
@@ -274,11 +279,8 @@ class Gr4vy(Provider):
         if may_have_acted(reply):
             return again
         # A 404 too: the redemption was approved, so a transaction Gr4vy does not know is an alarm.
-        return Acknowledgement(
-            receipt=Receipt.REFUSED,
-            evidence=f"the refund was refused: {decline.provider_code}",
-            decline=decline,
-        )
+        evidence = f"the refund was refused: {decline.provider_code}"
+        return Acknowledgement(receipt=Receipt.REFUSED, evidence=evidence, decline=decline)
 
     async def _seek_refund(self, call: Call, advice: Advice) -> Acknowledgement | None:
         """Return what our own earlier refund came to; None when there surely is none."""
@@ -398,11 +400,13 @@ class Gr4vy(Provider):
         return await self.exchange.send(call, sign=self._sign, name=f"gr4vy {name}")
 
     async def _ask(self, call: Call, name: str, *, pin: Secret | None = None) -> Reply:
-        """Send a read or a vault call; raise Refused for anything but a success."""
+        """Send a read or a vault call; raise Refused for a no, NoAnswer for what may not be final."""
         reply = await self._send(call, name)
         if reply.status in _DONE:
             return reply
         decline = refusal(reply, pin)
+        if reply.status >= FIRST_SERVER_ERROR:
+            raise NoAnswer(f"gr4vy {name}: {decline.provider_code}")
         if decline.reason is DeclineReason.RECORD_NOT_FOUND:
             decline = msgspec.structs.replace(decline, reason=DeclineReason.CARD_UNKNOWN)
         raise Refused(decline)
