@@ -63,7 +63,7 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 def open_transport(
-    *, engine: Engine = "aiohttp", limits: Limits | None = None, tls: Tls | None = None
+    engine: Engine = "aiohttp", *, limits: Limits | None = None, tls: Tls | None = None
 ) -> httpx.AsyncBaseTransport:
     """Return a transport for one provider; nothing is connected yet.
 

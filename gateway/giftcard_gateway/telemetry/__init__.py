@@ -1,0 +1,69 @@
+"""Seeing what happens: traces, metrics and logs, set up once and handed to whoever tells something.
+
+The only room that imports the OpenTelemetry SDK. Nothing told here names a card: see each module
+for what it leaves out. What to do about what is seen is in the runbook.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+
+from giftcard_gateway.telemetry.calls import ServerCall
+from giftcard_gateway.telemetry.exchanges import TracedTransport
+from giftcard_gateway.telemetry.exporters import meter_provider, resource, span_processors
+from giftcard_gateway.telemetry.metrics import Metrics
+from giftcard_gateway.telemetry.spans import Spans
+from giftcard_gateway.telemetry.watching import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import httpx
+    from opentelemetry.sdk.metrics import MeterProvider
+
+    from giftcard_gateway.clock import Clock
+    from giftcard_gateway.observer import Observer
+
+__all__ = ["ServerCall", "Telemetry", "open_telemetry"]
+
+
+class Telemetry:
+    """Everything a gateway process tells of itself."""
+
+    def __init__(self, clock: Clock, spans: Spans, metrics: Metrics) -> None:
+        """Tell it through these; `open_telemetry` makes them."""
+        self._clock = clock
+        self._spans = spans
+        self.metrics = metrics
+        self.observer: Observer = Watcher(spans, metrics)
+
+    def call(self, method: str, metadata: Iterable[tuple[str, str | bytes]]) -> ServerCall:
+        """Begin to watch a call we answer, in the caller's trace; use it in a `with`."""
+        return ServerCall(method, metadata, spans=self._spans, metrics=self.metrics, clock=self._clock)
+
+    def traced(self, transport: httpx.AsyncBaseTransport, provider_id: str) -> httpx.AsyncBaseTransport:
+        """Return a transport to a provider whose exchanges are seen."""
+        return TracedTransport(
+            transport, provider_id=provider_id, spans=self._spans, metrics=self.metrics, clock=self._clock
+        )
+
+    def close(self) -> None:
+        """Export what is left and stop; may take a few seconds, so call it off the loop."""
+        self._spans.close()
+        self.metrics.close()
+
+
+def open_telemetry(
+    environ: Mapping[str, str],
+    clock: Clock,
+    *,
+    processors: Sequence[SpanProcessor] = (),
+    meters: MeterProvider | None = None,
+) -> Telemetry:
+    """Set up by the OTEL_* variables, plus what is handed in; raise ConfigError for a bad one."""
+    described = resource(environ, clock.uuid4())
+    provider = TracerProvider(resource=described, shutdown_on_exit=False)
+    spans = Spans(clock, [*span_processors(environ), *processors], provider)
+    return Telemetry(clock, spans, Metrics(meters or meter_provider(environ, described)))

@@ -1,0 +1,103 @@
+"""Where spans and metrics go: the SDK set up once, by the standard OTEL_* variables.
+
+`OTEL_TRACES_EXPORTER` and `OTEL_METRICS_EXPORTER` are lists of console, otlp and none. Unset, it is
+otlp when an OTLP endpoint is named, and else none: nobody's gateway calls out unasked.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
+
+from giftcard_gateway.config import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opentelemetry.sdk.metrics.export import MetricExporter
+    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+_KINDS = ("console", "none", "otlp")
+_PROTOCOLS = ("grpc", "http/protobuf")
+
+
+def resource(environ: Mapping[str, str], instance_id: str) -> Resource:
+    """Return what every span and metric says of this process; OTEL_RESOURCE_ATTRIBUTES adds to it."""
+    known = {"service.version": version("giftcard-gateway"), "service.instance.id": instance_id}
+    if SERVICE_NAME not in environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
+        known[SERVICE_NAME] = environ.get("OTEL_SERVICE_NAME") or "giftcard-gateway"
+    return Resource.create({**known})
+
+
+def span_processors(environ: Mapping[str, str]) -> list[SpanProcessor]:
+    """Return a processor for each exporter asked for; raise ConfigError for one we do not know."""
+    kinds = _asked_for(environ, "TRACES")
+    processors: list[SpanProcessor] = []
+    if "console" in kinds:
+        processors.append(SimpleSpanProcessor(ConsoleSpanExporter(out=sys.stderr)))
+    if "otlp" in kinds:
+        processors.append(BatchSpanProcessor(_otlp_spans(_protocol(environ, "TRACES"))))
+    return processors
+
+
+def meter_provider(environ: Mapping[str, str], described: Resource) -> MeterProvider | None:
+    """Return a provider that exports as asked, or None; raise ConfigError for what we do not know."""
+    kinds = _asked_for(environ, "METRICS")
+    exporters: list[MetricExporter] = []
+    if "console" in kinds:
+        exporters.append(ConsoleMetricExporter(out=sys.stderr))
+    if "otlp" in kinds:
+        exporters.append(_otlp_metrics(_protocol(environ, "METRICS")))
+    if not exporters:
+        return None
+    readers = [PeriodicExportingMetricReader(exporter) for exporter in exporters]
+    return MeterProvider(readers, resource=described, shutdown_on_exit=False)
+
+
+def _asked_for(environ: Mapping[str, str], signal: str) -> set[str]:
+    if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return set()
+    name = f"OTEL_{signal}_EXPORTER"
+    endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
+    fallback = "otlp" if any(environ.get(endpoint) for endpoint in endpoints) else "none"
+    kinds = {kind.strip() for kind in (environ.get(name) or fallback).split(",")}
+    if unknown := kinds.difference(_KINDS):
+        raise ConfigError([f"{name} has {', '.join(sorted(unknown))}; it can be {', '.join(_KINDS)}"])
+    return kinds
+
+
+def _protocol(environ: Mapping[str, str], signal: str) -> str:
+    names = (f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+    name = next((name for name in names if environ.get(name)), "")
+    protocol = environ.get(name) or "http/protobuf"
+    if protocol not in _PROTOCOLS:
+        raise ConfigError([f"{name} must be one of {', '.join(_PROTOCOLS)}"])
+    return protocol
+
+
+# The exporters are imported only when asked for: they bring in requests or a second gRPC channel.
+def _otlp_spans(protocol: str) -> SpanExporter:
+    if protocol == "grpc":
+        from opentelemetry.exporter.otlp.proto.grpc import trace_exporter as grpc  # noqa: PLC0415 -- see above
+
+        return grpc.OTLPSpanExporter()
+    from opentelemetry.exporter.otlp.proto.http import trace_exporter as http  # noqa: PLC0415 -- see above
+
+    return http.OTLPSpanExporter()
+
+
+def _otlp_metrics(protocol: str) -> MetricExporter:
+    if protocol == "grpc":
+        from opentelemetry.exporter.otlp.proto.grpc import metric_exporter as grpc  # noqa: PLC0415 -- see above
+
+        return grpc.OTLPMetricExporter()
+    from opentelemetry.exporter.otlp.proto.http import metric_exporter as http  # noqa: PLC0415 -- see above
+
+    return http.OTLPMetricExporter()

@@ -1,0 +1,110 @@
+"""Logs: one JSON object a line on standard error, or lines for people on a terminal.
+
+Modules log with the standard library, a fixed sentence and `extra` fields. What lives here is the
+form, the trace a line belongs to, and the last defence of card numbers: long runs of digits are
+taken out wherever they stand, and an exception shows its type and place and never its text.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TextIO
+
+import msgspec
+
+from giftcard_gateway.telemetry.spans import current
+
+if TYPE_CHECKING:
+    from giftcard_gateway.config.settings import Telemetry as LogSettings
+
+# A UUID is kept whole: a transaction's id can have twelve digits in a row by chance, and is no secret.
+_DIGITS = re.compile(r"(?P<uuid>\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b)|\d(?:[ -]?\d){11,}")
+_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
+_FRAMES = 8
+"""Enough of a traceback to find the place."""
+
+
+def set_up(settings: LogSettings, stream: TextIO) -> None:
+    """Send every logger's lines to `stream`, in the form and from the level the settings name."""
+    is_text = settings.log_format == "text" or (settings.log_format == "auto" and stream.isatty())
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(TextForm(is_coloured=stream.isatty()) if is_text else JsonForm())
+    root = logging.getLogger()
+    for old in tuple(root.handlers):
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(settings.log_level.upper())
+    logging.captureWarnings(capture=True)
+
+
+def redact(text: str) -> str:
+    """Return `text` without any run of twelve or more digits; spaces and dashes do not hide one."""
+    return _DIGITS.sub(lambda found: found["uuid"] or "***", text)
+
+
+class JsonForm(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, the trace, and the fields given."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, object] = {
+            "time": _moment(record).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": redact(record.getMessage()),
+        }
+        span = current()
+        if span is not None and span.context is not None:
+            line["trace_id"] = f"{span.context.trace_id:032x}"
+            line["span_id"] = f"{span.context.span_id:016x}"
+        return msgspec.json.encode(_fields(record) | line).decode()
+
+
+class TextForm(logging.Formatter):
+    """One line for a person: time, level, message and fields."""
+
+    def __init__(self, *, is_coloured: bool) -> None:
+        """Colour the level, or not."""
+        super().__init__()
+        self._is_coloured = is_coloured
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        level = f"{record.levelname:<8}"
+        if self._is_coloured:
+            level = f"\x1b[{_COLOURS.get(record.levelname, '0')}m{level}\x1b[0m"
+        fields = "".join(f"  {key}={value}" for key, value in _fields(record).items())
+        message = redact(record.getMessage()) + fields
+        # A newline or an escape in a value would let it write lines of its own.
+        shown = message if message.isprintable() else message.encode("unicode_escape").decode()
+        return f"{_moment(record):%H:%M:%S} {level} {shown}"
+
+
+def _moment(record: logging.LogRecord) -> datetime:
+    return datetime.fromtimestamp(record.created, UTC)
+
+
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    fields = {key: _safe(value) for key, value in vars(record).items() if key not in _PLAIN}
+    if record.exc_info and record.exc_info[1] is not None:
+        fields |= fault_fields(record.exc_info[1])
+    return fields
+
+
+def fault_fields(fault: BaseException) -> dict[str, object]:
+    """Return an exception's type and where it came from; its text may hold anything, so not that."""
+    frames = traceback.extract_tb(fault.__traceback__)[-_FRAMES:]
+    places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
+    return {"error_type": type(fault).__qualname__, "error_place": " < ".join(reversed(places))}
+
+
+def _safe(value: object) -> object:
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        return value if redact(str(value)) == str(value) else "***"
+    return redact(str(value))

@@ -1,0 +1,146 @@
+"""The few numbers an operator watches. Their names follow the OpenTelemetry conventions where there are any.
+
+Counters are counted here and only read by the SDK when it exports, because its own cost ten
+microseconds a count. No attribute can name a card or a caller.
+
+    rpc.server.call.duration         histogram, s    by method and status
+    http.client.request.duration     histogram, s    by provider, operation and status
+    giftcard.transaction.states      counter         states reached, by operation, provider and state
+    giftcard.transaction.unresolved  counter         a person must look, by operation and provider
+    giftcard.advice.backlog          gauge           advices not final yet, by provider
+    giftcard.reversal.window         counter         reversals late in their window, by provider and severity
+    giftcard.circuit.state           gauge           0 closed, 1 half open, 2 open, by provider
+    giftcard.fault                   counter         what should not have happened, by place and type
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from opentelemetry.metrics import CallbackOptions, Histogram, Meter, NoOpMeterProvider, Observation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.util.types import Attributes
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+"""The boundaries the conventions recommend for durations."""
+_CIRCUIT = {"CLOSED": 0, "HALF_OPEN": 1, "OPEN": 2}
+_Key = tuple[str, ...]
+
+
+class Metrics:
+    """Every instrument, made once."""
+
+    def __init__(self, provider: MeterProvider | None) -> None:
+        """Without a provider nothing is measured."""
+        self._provider = provider
+        self.is_on = provider is not None
+        meter = (provider or NoOpMeterProvider()).get_meter("giftcard_gateway")
+        self._calls = _durations(meter, "rpc.server.call.duration", "Calls we answered.")
+        self._exchanges = _durations(meter, "http.client.request.duration", "Exchanges with providers.")
+        self._states = _Count(
+            meter, "giftcard.transaction.states", ("operation", "provider", "state"), "States reached."
+        )
+        self._unresolved = _Count(
+            meter, "giftcard.transaction.unresolved", ("operation", "provider"), "A person must look."
+        )
+        self._windows = _Count(
+            meter, "giftcard.reversal.window", ("provider", "severity"), "Reversals late in their window."
+        )
+        self._faults = _Count(meter, "giftcard.fault", ("place", "type"), "What should not have happened.")
+        self._backlog: dict[_Key, int] = {}
+        self._circuits: Callable[[], Mapping[str, str]] = dict
+        _gauge(meter, "giftcard.advice.backlog", "Advices not final yet.", lambda: self._backlog)
+        _gauge(meter, "giftcard.circuit.state", "0 closed, 1 half open, 2 open.", self._circuit_states)
+
+    def call(self, method: str, status: str, error_type: str, duration_s: float) -> None:
+        """Measure one call we answered; `status` is a gRPC code's name, `error_type` empty if all is well."""
+        if self.is_on:
+            self._calls.record(duration_s, _call_attributes(method, status, error_type))
+
+    def exchange(
+        self, provider: str, operation: str, status: str, error_type: str, duration_s: float
+    ) -> None:
+        """Measure one exchange with a provider; `status` is empty when no answer came."""
+        if self.is_on:
+            self._exchanges.record(duration_s, _exchange_attributes(provider, operation, status, error_type))
+
+    def reached(self, operation: str, provider: str, state: str) -> None:
+        """Count a transaction that came into a state."""
+        self._states.add(operation, provider, state)
+
+    def unresolved(self, operation: str, provider: str) -> None:
+        """Count a transaction that only a person can end."""
+        self._unresolved.add(operation, provider)
+
+    def window(self, provider: str, severity: str) -> None:
+        """Count a reversal that is late in its window; `severity` is `warning` or `critical`."""
+        self._windows.add(provider, severity)
+
+    def fault(self, place: str, kind: str) -> None:
+        """Count something that should not have happened."""
+        self._faults.add(place, kind)
+
+    def set_backlog(self, by_provider: Mapping[str, int]) -> None:
+        """Say how many advices of each provider are not final; it holds until said again."""
+        self._backlog = {(provider,): count for provider, count in by_provider.items()}
+
+    def watch_circuits(self, states: Callable[[], Mapping[str, str]]) -> None:
+        """Ask `states` for each provider's circuit state by name, from another thread, at every export."""
+        self._circuits = states
+
+    def close(self) -> None:
+        """Export once more and stop; may take a few seconds."""
+        if self._provider is not None:
+            self._provider.shutdown()
+
+    def _circuit_states(self) -> Mapping[_Key, int]:
+        return {(provider,): _CIRCUIT[state] for provider, state in self._circuits().items()}
+
+
+class _Count:
+    """A counter that costs a dictionary's entry; the SDK reads it when it exports."""
+
+    def __init__(self, meter: Meter, name: str, labels: _Key, text: str) -> None:
+        self._counted: Counter[_Key] = Counter()
+        self._labels = tuple(f"giftcard.{label}" for label in labels)
+        meter.create_observable_counter(name, [self._read], description=text)
+
+    def add(self, *values: str) -> None:
+        self._counted[values] += 1
+
+    def _read(self, _: CallbackOptions) -> Iterable[Observation]:
+        counted = tuple(self._counted.items())
+        return [Observation(count, dict(zip(self._labels, key, strict=True))) for key, count in counted]
+
+
+def _gauge(meter: Meter, name: str, text: str, read: Callable[[], Mapping[_Key, int]]) -> None:
+    def observe(_: CallbackOptions) -> Iterable[Observation]:
+        return [Observation(value, {"giftcard.provider": key[0]}) for key, value in read().items()]
+
+    meter.create_observable_gauge(name, [observe], description=text)
+
+
+def _durations(meter: Meter, name: str, text: str) -> Histogram:
+    return meter.create_histogram(
+        name, unit="s", description=text, explicit_bucket_boundaries_advisory=list(_SECONDS)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _call_attributes(method: str, status: str, error_type: str) -> Attributes:
+    attributes = {"rpc.system.name": "grpc", "rpc.method": method, "rpc.response.status_code": status}
+    return attributes | ({"error.type": error_type} if error_type else {})
+
+
+@lru_cache(maxsize=4096)
+def _exchange_attributes(provider: str, operation: str, status: str, error_type: str) -> Attributes:
+    attributes: dict[str, str | int] = {"giftcard.provider": provider, "giftcard.operation": operation}
+    if status:
+        attributes["http.response.status_code"] = int(status)
+    return attributes | ({"error.type": error_type} if error_type else {})

@@ -1,0 +1,83 @@
+"""Where telemetry goes, by the standard variables."""
+
+from __future__ import annotations
+
+import pytest
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+
+from giftcard_gateway.config import ConfigError
+from giftcard_gateway.telemetry.exporters import meter_provider, resource, span_processors
+
+ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
+
+
+def kinds(environ: dict[str, str]) -> list[type]:
+    """Return the kinds of processors that are set up, and stop them."""
+    processors = span_processors(environ)
+    for processor in processors:
+        processor.shutdown()
+    return [type(processor) for processor in processors]
+
+
+def test_none_by_default() -> None:
+    """Nothing is exported unless somebody asks."""
+    assert kinds({}) == []
+    assert meter_provider({}, resource({}, "i")) is None
+
+
+def test_endpoint_is_asking() -> None:
+    """Naming an OTLP endpoint asks for OTLP, for all signals or for one."""
+    assert kinds(ENDPOINT) == [BatchSpanProcessor]
+    assert kinds({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:1"}) == [BatchSpanProcessor]
+    assert kinds({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://127.0.0.1:1"}) == []
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_protocols(protocol: str) -> None:
+    """OTLP speaks both protocols."""
+    assert kinds(ENDPOINT | {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol}) == [BatchSpanProcessor]
+
+
+def test_several() -> None:
+    """Console and OTLP may be asked for together."""
+    assert kinds({"OTEL_TRACES_EXPORTER": "console, otlp"}) == [SimpleSpanProcessor, BatchSpanProcessor]
+
+
+def test_none_wins_over_endpoint() -> None:
+    """None is none, and a disabled SDK does nothing."""
+    assert kinds(ENDPOINT | {"OTEL_TRACES_EXPORTER": "none"}) == []
+    assert kinds(ENDPOINT | {"OTEL_SDK_DISABLED": "true"}) == []
+
+
+def test_unknown_exporter() -> None:
+    """An exporter we do not know is a sentence, not a stack of frames."""
+    with pytest.raises(ConfigError, match="OTEL_TRACES_EXPORTER has zipkin; it can be console, none, otlp"):
+        span_processors({"OTEL_TRACES_EXPORTER": "zipkin"})
+
+
+def test_unknown_protocol() -> None:
+    """A protocol we do not speak is named."""
+    with pytest.raises(ConfigError, match="OTEL_EXPORTER_OTLP_PROTOCOL must be one of grpc, http/protobuf"):
+        span_processors(ENDPOINT | {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"})
+
+
+def test_metrics_console() -> None:
+    """Metrics have an exporter of their own."""
+    provider = meter_provider({"OTEL_METRICS_EXPORTER": "otlp"}, resource({}, "i"))
+    assert provider is not None
+
+
+def test_resource() -> None:
+    """The process is named by OTEL_SERVICE_NAME, else by us, and told from its replicas."""
+    assert resource({}, "i-1").attributes["service.name"] == "giftcard-gateway"
+    assert resource({}, "i-1").attributes["service.instance.id"] == "i-1"
+    assert resource({"OTEL_SERVICE_NAME": "other"}, "i").attributes["service.name"] == "other"
+
+
+def test_resource_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OTEL_RESOURCE_ATTRIBUTES names the service if it says so, and adds the rest."""
+    attributes = "service.name=mine,deployment.environment.name=prod"
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", attributes)
+    made = resource({"OTEL_RESOURCE_ATTRIBUTES": attributes}, "i").attributes
+    assert made["service.name"] == "mine"
+    assert made["deployment.environment.name"] == "prod"
