@@ -169,7 +169,8 @@ class Driver:
                 )
             case Ending.RESEND:
                 answer = await self._exchanges.request(connection, ask_of(entry))
-                answer = answer if answer.was_sent else doubted(answer)
+                # A repeat that surely had no effect says nothing of the first sending.
+                answer = doubted(answer) if answer.outcome.verdict is Verdict.FAILED else answer
             case Ending.FIND:
                 answer = await self._exchanges.find(connection, entry)
             case Ending.PERSON:

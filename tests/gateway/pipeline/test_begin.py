@@ -126,6 +126,19 @@ def test_unknown_is_resent_inside_its_window() -> None:
     play(story)
 
 
+def test_refused_resend_fails_nothing() -> None:
+    """A repeat that surely had no effect says nothing of the first sending: it is no failure (rule 4)."""
+
+    async def story(world: World) -> None:
+        turned_away = Outcome(verdict=Verdict.FAILED, evidence="too many requests")
+        world.script.reactions.extend([LOST, turned_away, APPROVED])
+        entry = (await world.transactions.begin(world.load(), wait_s=30)).entry
+        assert entry.state is State.APPROVED
+        assert len(world.script.requests) == 3
+
+    play(story)
+
+
 def test_unknown_is_found_after_its_window() -> None:
     """Past the window an unknown is looked for and never sent again; what is found is the outcome."""
 
