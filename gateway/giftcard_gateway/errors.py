@@ -13,12 +13,17 @@
     ├── TransactionReversed     the transaction was reversed
     ├── TransactionNotFound     no such transaction
     ├── CardNotFound            the provider does not tell of such a card
+    ├── ExportNotFound          the provider has no such export
     ├── ReadRefused             the provider said no to a read
+    ├── CursorExpired           what the cursor points to is no longer kept
+    ├── RateLimited             one caller asks too often; surely not sent
     ├── Overloaded              too much work; surely not sent
     ├── ProviderUnreachable     the provider is down; surely not sent
     ├── ProviderTimeout         a read got no answer
+    ├── ProviderFailed          a read got an answer nobody can read
     ├── JournalUnavailable      nothing can be written down; surely not sent
-    └── ShuttingDown            this process takes no new work; surely not sent
+    ├── ShuttingDown            this process takes no new work; surely not sent
+    └── NotImplementedYet       the contract has this call and this release has not
 
 `rpc.status` maps each class to one status code. Nothing here holds card data.
 """
@@ -73,7 +78,7 @@ class CrossProvider(GatewayError):
 class ProviderNotFound(GatewayError):
     """No provider is configured under this id; ListProviders tells which are."""
 
-    reason = "NO_ROUTE"
+    reason = "PROVIDER_NOT_FOUND"
 
 
 class OperationUnsupported(GatewayError):
@@ -124,15 +129,38 @@ class CardNotFound(GatewayError):
     reason = "CARD_NOT_FOUND"
 
 
+class ExportNotFound(GatewayError):
+    """The provider has no such export, or no longer."""
+
+    reason = "EXPORT_NOT_FOUND"
+
+
 class ReadRefused(GatewayError):
     """The provider said no."""
 
     reason = "PROVIDER_REFUSED"
 
     def __init__(self, decline: Decline) -> None:
-        """Say why, in our word and the provider's code."""
-        super().__init__(decline_reason=decline.reason.value, provider_code=decline.provider_code)
+        """Say why, in our word, and in the provider's code and text."""
+        super().__init__(
+            decline_reason=decline.reason.value,
+            provider_code=decline.provider_code,
+            provider_text=decline.provider_text,
+        )
         self.decline = decline
+
+
+class CursorExpired(GatewayError):
+    """What this cursor points to is no longer kept; start from a time."""
+
+    reason = "CURSOR_EXPIRED"
+
+
+class RateLimited(GatewayError):
+    """You ask too often; nothing was sent."""
+
+    reason = "RATE_LIMITED"
+    retry_after_s = 1.0
 
 
 class Overloaded(GatewayError):
@@ -155,6 +183,13 @@ class ProviderTimeout(GatewayError):
     reason = "PROVIDER_TIMEOUT"
 
 
+class ProviderFailed(GatewayError):
+    """The provider failed, or its answer cannot be read; this was a read, so asking again is safe."""
+
+    reason = "PROVIDER_FAILED"
+    retry_after_s = 1.0
+
+
 class JournalUnavailable(GatewayError):
     """Nothing can be written down at the moment, so nothing was sent."""
 
@@ -167,3 +202,9 @@ class ShuttingDown(GatewayError):
 
     reason = "SHUTTING_DOWN"
     retry_after_s = 1.0
+
+
+class NotImplementedYet(GatewayError):
+    """This release does not have the call yet."""
+
+    reason = "NOT_IMPLEMENTED"

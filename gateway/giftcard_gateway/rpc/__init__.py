@@ -1,0 +1,1 @@
+"""What surrounds every call: limits, drain, a span, validation, and errors as statuses. Decides no money."""

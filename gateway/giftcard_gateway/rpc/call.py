@@ -1,0 +1,50 @@
+"""One call as a service sees it: who asks, how long they listen, and what goes back beside the answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import grpc.aio
+    from google.protobuf.message import Message
+
+    from giftcard_gateway.access import Caller
+    from giftcard_gateway.rpc.door import Door
+
+    Context = grpc.aio.ServicerContext[Message, Message]
+
+REPLAYED = ("giftcard-replayed", "true")
+"""Trailing metadata of an answer that was recorded before this call (rule 1)."""
+
+_LONGEST_WAIT_S = 30.0
+"""How long a money call waits for its outcome when the caller named no deadline."""
+_MARGIN_S = 0.25
+_MARGIN_SHARE = 0.2
+"""What is left of a deadline for our answer to travel: a quarter of a second, of short ones a fifth."""
+
+
+class Call:
+    """What a service may know of a call besides its request."""
+
+    __slots__ = ("_context", "_door", "caller")
+
+    def __init__(self, context: Context, caller: Caller, door: Door) -> None:
+        self._context = context
+        self._door = door
+        self.caller = caller
+
+    def wait_s(self, longest_s: float = _LONGEST_WAIT_S) -> float:
+        """Return how many seconds may pass so that the caller still hears the present state."""
+        left_s: float | None = self._context.time_remaining()
+        if left_s is None:
+            return longest_s
+        return max(0.0, min(longest_s, left_s - min(_MARGIN_S, left_s * _MARGIN_SHARE)))
+
+    def mark_replayed(self) -> None:
+        """Say beside the answer that it was recorded before this call."""
+        self._context.set_trailing_metadata((REPLAYED,))
+
+    @property
+    def is_ending(self) -> bool:
+        """Tell whether the process drains, so that an endless call must end."""
+        return self._door.is_closed

@@ -1,0 +1,154 @@
+"""The handlers gRPC calls, built once per RPC from the service's descriptor: one fused wrapper around each.
+
+In order: a span, the door, the request's validation, the call, and whatever went wrong as a status.
+What a call does is in `services`; an RPC without an implementation says so in an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from giftcard_gateway.errors import GatewayError, InvalidRequest, JournalUnavailable, NotImplementedYet
+from giftcard_gateway.journal.journal import JournalClosed
+from giftcard_gateway.rpc.call import Call
+from giftcard_gateway.rpc.status import code_of, status_of, trailer_of
+from giftcard_gateway.wire.validation import Validator, validator
+
+if TYPE_CHECKING:
+    from giftcard_gateway.access import Access
+    from giftcard_gateway.rpc.call import Context
+    from giftcard_gateway.rpc.door import Door
+    from giftcard_gateway.telemetry import ServerCall, Telemetry
+
+_Answer = TypeVar("_Answer")
+
+Implementation = Callable[..., Any]
+"""`async (request, call) -> answer`; a stream of answers is an async generator, one of requests is iterated."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every handler shares."""
+
+    door: Door
+    access: Access
+    telemetry: Telemetry
+
+
+def build(
+    service: ServiceDescriptor, calls: Mapping[str, Implementation], around: Surroundings
+) -> grpc.GenericRpcHandler:
+    """Return the handlers of one service; `calls` holds implementations by the name of the RPC.
+
+    Raises KeyError for an implementation of an RPC the service does not have.
+    """
+    unknown = calls.keys() - {method.name for method in service.methods}
+    if unknown:
+        raise KeyError(f"{service.full_name} has no {', '.join(sorted(unknown))}")
+    handlers = {
+        method.name: _handler(method, calls.get(method.name, _missing(method)), around)
+        for method in service.methods
+    }
+    return grpc.method_handlers_generic_handler(service.full_name, handlers)
+
+
+def _missing(method: MethodDescriptor) -> Implementation:
+    async def refuse(_request: object, _call: Call) -> Message:
+        raise NotImplementedYet(method=method.name)
+
+    async def refuse_stream(_request: object, _call: Call) -> AsyncIterator[Message]:
+        nothing: tuple[Message, ...] = ()
+        for message in nothing:
+            yield message
+        raise NotImplementedYet(method=method.name)
+
+    return refuse_stream if method.server_streaming else refuse
+
+
+def _handler(
+    method: MethodDescriptor, call: Implementation, around: Surroundings
+) -> grpc.RpcMethodHandler[Message, Message]:
+    name = f"{method.containing_service.full_name}/{method.name}"
+    inside = _Wrapper(name, call, validator(method.input_type), around)
+    read = GetMessageClass(method.input_type).FromString
+    write = GetMessageClass(method.output_type).SerializeToString
+    if method.client_streaming:
+        return grpc.stream_unary_rpc_method_handler(inside.collect, read, write)
+    if method.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(inside.stream, read, write)
+    return grpc.unary_unary_rpc_method_handler(inside.answer, read, write)
+
+
+class _Wrapper:
+    """What surrounds one RPC."""
+
+    def __init__(self, name: str, call: Implementation, validate: Validator, around: Surroundings) -> None:
+        self._name = name
+        self._call = call
+        self._validate = validate
+        self._around = around
+
+    async def answer(self, request: Message, context: Context) -> Message:
+        """Answer one request with one message."""
+        return await self._surround(context, lambda call: self._answer(request, call))
+
+    async def collect(self, requests: AsyncIterator[Message], context: Context) -> Message:
+        """Answer a stream of requests with one message."""
+        return await self._surround(context, lambda call: self._call(self._each(requests), call))
+
+    async def stream(self, request: Message, context: Context) -> None:
+        """Answer one request with a stream of messages."""
+        await self._surround(context, lambda call: self._pour(request, call, context))
+
+    async def _answer(self, request: Message, call: Call) -> Message:
+        self._check(request)
+        answer: Message = await self._call(request, call)
+        return answer
+
+    async def _pour(self, request: Message, call: Call, context: Context) -> None:
+        self._check(request)
+        async with aclosing(self._call(request, call)) as answers:
+            async for answer in answers:
+                await context.write(answer)
+
+    async def _each(self, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
+        place = 0
+        async for request in requests:
+            if violations := self._validate(request):
+                raise InvalidRequest([(f"requests[{place}].{path}", wrong) for path, wrong in violations])
+            yield request
+            place += 1
+
+    def _check(self, request: Message) -> None:
+        if violations := self._validate(request):
+            raise InvalidRequest(violations)
+
+    async def _surround(self, context: Context, work: Callable[[Call], Awaitable[_Answer]]) -> _Answer:
+        around = self._around
+        with around.telemetry.call(self._name, context.invocation_metadata() or ()) as watched:
+            try:
+                around.door.enter()
+                try:
+                    return await work(Call(context, around.access.caller(context.peer()), around.door))
+                finally:
+                    around.door.leave()
+            except Exception as fault:  # noqa: BLE001 - the edge: whatever failed inside is told in one way
+                await self._refuse(context, fault, watched)
+
+    async def _refuse(self, context: Context, fault: Exception, watched: ServerCall) -> NoReturn:
+        if isinstance(fault, JournalClosed):
+            fault = JournalUnavailable()
+        if not isinstance(fault, GatewayError):
+            self._around.telemetry.observer.faulted(self._name, fault)
+        code, status = code_of(fault), status_of(fault)
+        watched.answered(code.name)
+        await context.abort(code, status.message, (trailer_of(status),))

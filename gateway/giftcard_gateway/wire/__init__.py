@@ -1,0 +1,1 @@
+"""Between protobuf and the values inside: validation, and the conversion both ways. Decides nothing."""

@@ -1,0 +1,235 @@
+"""What only the contract's comments promise: lengths, digits, ranges, fields that need one another.
+
+One row per field, named `Message.field`. What the descriptors can say (REQUIRED, UUIDs, enums,
+oneofs) is read from them in `validation` and does not stand here. A check returns the faults it
+finds as (path below the field, what is wrong); no text holds the value, which may be a card number.
+"""
+
+# ruff: noqa: ANN401 - protobuf hands out strings, numbers, maps and messages alike
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from google.type.money_pb2 import Money
+
+from giftcard.v1 import (
+    ActivateRequest,
+    EncryptedPin,
+    ListStoredCardsRequest,
+    PinBlockFormat,
+    ReconcileScope,
+    SettlementRow,
+    TransactionFilter,
+)
+from giftcard_adapters.money import CURRENCIES
+
+Violations = Iterable[tuple[str, str]]
+Check = Callable[[Any], Violations]
+"""Looks at one value; Any because protobuf hands out strings, numbers, maps and messages alike."""
+
+NONE: Violations = ()
+
+
+def shaped(pattern: str, fault: str) -> Check:
+    """Check a text against a regular expression, from end to end."""
+    fits = re.compile(pattern).fullmatch
+    found = (("", fault),)
+    return lambda text: NONE if fits(text) else found
+
+
+def at_most(characters: int) -> Check:
+    """Check the length of a text."""
+    found = (("", f"must have at most {characters} characters"),)
+    return lambda text: NONE if len(text) <= characters else found
+
+
+def within(lowest: int, highest: int) -> Check:
+    """Check a whole number."""
+    found = (("", f"must be from {lowest} to {highest}"),)
+    return lambda number: NONE if lowest <= number <= highest else found
+
+
+def no_more_than(items: int) -> Check:
+    """Check how many items a list has."""
+    found = (("", f"must have at most {items} items"),)
+    return lambda listed: NONE if len(listed) <= items else found
+
+
+def not_negative(number: int) -> Violations:
+    """Check that a number is not negative."""
+    return NONE if number >= 0 else (("", "must not be negative"),)
+
+
+def above_zero(number: int) -> Violations:
+    """Check that a number is more than zero."""
+    return NONE if number > 0 else (("", "must be more than 0"),)
+
+
+def moves_money(money: Money) -> Violations:
+    """Check that an amount is not nothing; that it is not negative is checked of every amount."""
+    return NONE if money.units or money.nanos else (("", "must be more than 0"),)
+
+
+def labels(given: Mapping[str, str]) -> Violations:
+    """Check number and lengths of labels."""
+    return list(_label_faults(given))
+
+
+def _label_faults(given: Mapping[str, str]) -> Violations:
+    if len(given) > _LABELS:
+        yield "", f"must have at most {_LABELS} entries"
+    if any(not 1 <= len(key) <= _LABEL_KEY for key in given):
+        yield "", f"keys must have 1 to {_LABEL_KEY} characters"
+    if any(len(value) > _LABEL_VALUE for value in given.values()):
+        yield "", f"values must have at most {_LABEL_VALUE} characters"
+
+
+def wait_time(duration: Any) -> Violations:
+    """Check that a time to wait is not negative; more than the most is cut, as the contract says."""
+    if duration.seconds < 0 or duration.nanos < 0:
+        yield "", "must not be negative"
+
+
+_LABELS, _LABEL_KEY, _LABEL_VALUE = 32, 63, 256
+
+_country = shaped("[A-Z]{2}", "must be the two letters of ISO 3166-1")
+_forty = at_most(40)
+_reference = at_most(200)
+_page_size = not_negative
+_hundred_note = at_most(100)
+_code_20 = shaped("[A-Za-z0-9]{1,20}", "must be 1 to 20 letters and digits")
+
+LIMITS: Mapping[str, Check] = {
+    "CardNumber.pan": shaped("[0-9]{1,19}", "must be 1 to 19 digits"),
+    "CardNumber.expiry": shaped("[0-9]{2}(0[1-9]|1[0-2])", "must be YYMM, with a month from 01 to 12"),
+    "EncryptedPin.block": shaped("[0-9A-Fa-f]{16}", "must be 16 hexadecimal digits"),
+    "EncryptedPin.account_number": shaped("[0-9]{12}", "must be 12 digits"),
+    "EncryptedPin.key_index": not_negative,
+    "HashedPin.digest": shaped("[0-9A-F]{1,512}", "must be 1 to 512 upper-case hexadecimal digits"),
+    "HashedPin.algorithm": at_most(20),
+    "PointOfSale.operator_id": at_most(30),
+    "PointOfSale.channel_id": at_most(50),
+    "Institution.name": _forty,
+    "Merchant.category_code": shaped("[0-9]{4}", "must be 4 digits"),
+    "Merchant.name": at_most(23),
+    "Merchant.city": at_most(13),
+    "Merchant.region": at_most(2),
+    "Merchant.country": _country,
+    "Product.product_id": shaped("[A-Za-z0-9]{1,100}", "must be 1 to 100 letters and digits"),
+    "Product.barcode": shaped("[A-Za-z0-9]{1,13}", "must be at most 13 letters and digits"),
+    "Product.product_type": at_most(50),
+    "Basket.basket_id": _code_20,
+    "BasketItem.product_id": _code_20,
+    "BasketItem.product_type": shaped("[A-Za-z0-9]{1,30}", "must be 1 to 30 letters and digits"),
+    "CardHolder.first_name": _forty,
+    "CardHolder.last_name": _forty,
+    "CardHolder.phone": shaped(r"\+[1-9][0-9]{1,14}", "must be in E.164 form, such as +27821234567"),
+    "Address.city": at_most(30),
+    "Address.postal_code": at_most(20),
+    "Address.country": _country,
+    "Buyer.external_id": _reference,
+    "Tender.masked_card_number": shaped(
+        r"(?=.{1,19}$)[0-9]{0,6}\*+[0-9]{0,4}", "must be masked: six digits, then `*`"
+    ),
+    "Tender.reference": _forty,
+    "Points.amount": above_zero,
+    "Points.due_to_expire": not_negative,
+    "IssueRequest.amount": moves_money,
+    "LoadRequest.amount": moves_money,
+    "RedeemRequest.amount": moves_money,
+    "TransferRequest.amount": moves_money,
+    "IssueRequest.quantity": within(0, 100),
+    "BatchBalanceRequest.requests": no_more_than(100),
+    "GetTransactionRequest.wait": wait_time,
+    "ResolveTransactionRequest.note": at_most(1000),
+    "TransactionFilter.labels": labels,
+    "ListTransactionsRequest.page_size": _page_size,
+    "ListProvidersRequest.page_size": _page_size,
+    "ListTemplatesRequest.page_size": _page_size,
+    "ListOffersRequest.page_size": _page_size,
+    "ListStoredCardsRequest.page_size": _page_size,
+    "ListStoredCardsRequest.order_by": shaped(
+        "(customer_)?(last_use_time|usage_count)( desc)?",
+        "must be last_use_time, usage_count or either with `customer_` before it; ` desc` may follow",
+    ),
+    "ExtractAccountsRequest.currency_code": lambda code: (
+        NONE if code in CURRENCIES else (("", "is not an ISO 4217 currency"),)
+    ),
+    "ReconcileScope.note": at_most(1000),
+    **{
+        f"{operation}Request.{field}": check
+        for operation in ("Issue", "Activate", "Load", "Redeem", "Transfer", "Replace", "Void")
+        for field, check in (("external_reference", _reference), ("labels", labels))
+    },
+    **{
+        f"Reverse{operation}Request.{field}": check
+        for operation in ("Issue", "Activate", "Load", "Redeem", "Transfer", "Replace", "Void")
+        for field, check in (("note", _hundred_note), ("amount", moves_money))
+    },
+}
+"""By `Message.field`; a check sees only a field that is set."""
+
+
+_BOUND_FORMATS = {PinBlockFormat.PIN_BLOCK_FORMAT_ISO_0, PinBlockFormat.PIN_BLOCK_FORMAT_ISO_3}
+
+
+def _vault_buyer(request: ActivateRequest) -> Violations:
+    if request.HasField("buyer") and not request.store:
+        yield ".buyer", "is only for a card that is stored: set `store` too"
+
+
+def _account_number(pin: EncryptedPin) -> Violations:
+    if pin.block_format in _BOUND_FORMATS and not pin.account_number:
+        yield ".account_number", "must be set: this block format is bound to it"
+    if pin.block_format == PinBlockFormat.PIN_BLOCK_FORMAT_ISO_1 and pin.account_number:
+        yield ".account_number", "must be empty: this block format is not bound to an account"
+
+
+def _buyer_with_balances(request: ListStoredCardsRequest) -> Violations:
+    if request.with_balances and not request.HasField("buyer"):
+        yield ".buyer", "must be set when balances are asked for"
+
+
+def _created_span(wanted: TransactionFilter) -> Violations:
+    if wanted.HasField("created_from") and wanted.HasField("created_before"):
+        yield from _span(wanted.created_from, wanted.created_before, ".created_before")
+
+
+def _scope(scope: ReconcileScope) -> Violations:
+    if scope.HasField("start_time") and scope.HasField("end_time"):
+        yield from _span(scope.start_time, scope.end_time, ".end_time")
+    if scope.close_unresolved and not scope.note:
+        yield ".note", "must be set when unresolved transactions are to be ended"
+
+
+def _names_transaction(row: SettlementRow) -> Violations:
+    if not row.transaction_id and not row.provider_reference:
+        yield ".transaction_id", "must be set, or `provider_reference`"
+
+
+def _day_span(request: Any) -> Violations:
+    first, last = request.from_day, request.to_day
+    if request.HasField("from_day") and request.HasField("to_day"):
+        days = [(day.year, day.month, day.day) for day in (first, last)]
+        if days[0] > days[1]:
+            yield ".to_day", "must not be before `from_day`"
+
+
+def _span(start: Any, end: Any, path: str) -> Violations:
+    if (start.seconds, start.nanos) >= (end.seconds, end.nanos):
+        yield path, "must be after the start"
+
+
+RULES: Mapping[str, Check] = {
+    "ActivateRequest": _vault_buyer,
+    "EncryptedPin": _account_number,
+    "ListStoredCardsRequest": _buyer_with_balances,
+    "TransactionFilter": _created_span,
+    "ReconcileScope": _scope,
+    "SettlementRow": _names_transaction,
+    "ExtractAccountsRequest": _day_span,
+    "GetTicketStatisticsRequest": _day_span,
+}
+"""Fields that need or exclude each other, by message."""

@@ -1,0 +1,69 @@
+"""Money requests into operations and decisions. They are validated before they come here."""
+
+# ruff: noqa: ANN401 - the seven confirm requests, and the seven reverse requests, share fields but no type
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from google.protobuf.message import Message
+
+from giftcard.v1 import ReversalReason as WireReversalReason
+from giftcard.v1 import Tender as WireTender
+from giftcard.v1 import gift_card_service_pb2
+from giftcard_adapters.model import (
+    Activate,
+    AnyOperation,
+    Issue,
+    Load,
+    Operation,
+    Redeem,
+    Replace,
+    ReversalReason,
+    Transfer,
+    Void,
+)
+from giftcard_adapters.money import Money
+from giftcard_adapters.point_of_sale import Tender
+from giftcard_gateway.wire.cards import card_from
+from giftcard_gateway.wire.mapping import enum_reader, reading
+from giftcard_gateway.wire.values import money_from
+
+_STRUCTS: tuple[type[AnyOperation], ...] = (Issue, Activate, Load, Redeem, Transfer, Replace, Void)
+_BY_HAND: Mapping[str, Callable[[Any], Any]] = {
+    "transaction_id": str.lower,
+    "card": card_from,
+    "source_card": card_from,
+    "target_card": card_from,
+    "old_card": card_from,
+    "new_card": card_from,
+}
+
+
+def _reader(struct: type[AnyOperation]) -> Callable[..., AnyOperation]:
+    message = gift_card_service_pb2.DESCRIPTOR.message_types_by_name[f"{struct.__name__}Request"]
+    by_hand = {name: convert for name, convert in _BY_HAND.items() if name in message.fields_by_name}
+    return reading(message, struct, by_hand=by_hand)
+
+
+_READERS = {struct.operation: _reader(struct) for struct in _STRUCTS}
+_tender = reading(WireTender.DESCRIPTOR, Tender)
+_reason = enum_reader(ReversalReason, WireReversalReason.DESCRIPTOR)
+
+
+def ask_from(operation: Operation, request: Message, *, requested_at: datetime) -> AnyOperation:
+    """Return what a money request asks for, under its id in lower case."""
+    return _READERS[operation](request, requested_at=requested_at)
+
+
+def confirmation_from(request: Any) -> tuple[Money | None, tuple[Tender, ...]]:
+    """Return the final amount, None for all that was approved, and the tenders of any confirm request."""
+    amount = money_from(request.final_amount) if request.HasField("final_amount") else None
+    return amount, tuple(map(_tender, request.tenders))
+
+
+def reversal_from(request: Any) -> tuple[ReversalReason, Money | None, str]:
+    """Return the reason, the part to put back (None for all) and the note of any reverse request."""
+    amount = money_from(request.amount) if request.HasField("amount") else None
+    return _reason(request.reason), amount, request.note

@@ -1,0 +1,193 @@
+"""A journal entry as the one answer of all money calls, masked; and what filters say of transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from giftcard import v1
+from giftcard_adapters.model import (
+    AdviceKind,
+    AnyOperation,
+    Balances,
+    CardRef,
+    Operation,
+    Outcome,
+    PointBalances,
+    ReversalReason,
+    Slip,
+)
+from giftcard_adapters.money import Money
+from giftcard_adapters.point_of_sale import Institution, Product, ThirdPartyIdentifier
+from giftcard_gateway.entry import Entry, State, StateChange
+from giftcard_gateway.wire.cards import balances_to, decline_to, issued_to
+from giftcard_gateway.wire.mapping import enum_reader, enum_writer, writing
+from giftcard_gateway.wire.values import money_to, time_to
+
+operation_to = enum_writer(Operation, v1.Operation.DESCRIPTOR)
+operation_from = enum_reader(Operation, v1.Operation.DESCRIPTOR)
+state_to = enum_writer(State, v1.TransactionState.DESCRIPTOR)
+state_from = enum_reader(State, v1.TransactionState.DESCRIPTOR)
+_reason = enum_writer(ReversalReason, v1.ReversalReason.DESCRIPTOR)
+_points = writing(PointBalances, v1.PointBalances)
+_slip = writing(Slip, v1.Slip)
+_product = writing(Product, v1.Product)
+_institution = writing(Institution, v1.Institution)
+_identifier = writing(ThirdPartyIdentifier, v1.ThirdPartyIdentifier)
+
+_ROLES = {
+    Operation.TRANSFER: (v1.CardRole.CARD_ROLE_SOURCE, v1.CardRole.CARD_ROLE_TARGET),
+    Operation.REPLACE: (v1.CardRole.CARD_ROLE_OLD, v1.CardRole.CARD_ROLE_NEW),
+}
+_SUBJECT = (v1.CardRole.CARD_ROLE_SUBJECT,)
+_HANDED_OUT = frozenset({State.APPROVED, State.CONFIRMING, State.CONFIRMED})
+"""States in which a new card is its buyer's; before and after, its secrets are nobody's."""
+
+Fields = dict[str, Any]
+"""Fields of a Transaction message by name; Any because they are of every type."""
+
+
+def transaction_to(entry: Entry, *, reveal: bool = False) -> v1.Transaction:
+    """Return a transaction; `reveal` shows the secrets of new cards, once they are the buyer's (rule 16)."""
+    fields: Fields = {
+        "transaction_id": entry.transaction_id,
+        "operation": operation_to(entry.operation),
+        "provider": entry.provider,
+        "state": state_to(entry.state),
+        "create_time": time_to(entry.created_at),
+        "update_time": time_to(_changed_at(entry)),
+        "state_changes": list(map(change_to, entry.changes)),
+    }
+    if entry.ask is not None:
+        _add_ask(fields, entry.ask, entry.outcome)
+    if entry.outcome is not None:
+        _add_outcome(fields, entry.outcome, reveal=reveal and entry.state in _HANDED_OUT)
+    if entry.state is State.APPROVED and entry.confirm_by is not None:
+        fields["confirm_by"] = time_to(entry.confirm_by)
+    elif entry.state in {State.UNRESOLVED, State.FAILED}:
+        fields["evidence"] = _evidence(entry)
+    _add_decision(fields, entry)
+    return v1.Transaction(**fields)
+
+
+def change_to(change: StateChange) -> v1.StateChange:
+    """Return one state a transaction has been in."""
+    return v1.StateChange(state=state_to(change.state), change_time=time_to(change.at), note=change.cause)
+
+
+def confirmed_amount(entry: Entry) -> Money | None:
+    """Return what a confirmation made final, per card; None while there is none."""
+    if entry.state not in {State.CONFIRMING, State.CONFIRMED}:
+        return None
+    advice = entry.advice
+    final = advice.amount if advice and advice.kind is AdviceKind.CONFIRMATION else None
+    return final or approved_amount(entry)
+
+
+def reversed_amount(entry: Entry) -> Money | None:
+    """Return what a reversal put back; None where nothing was approved before."""
+    if entry.state not in {State.REVERSING, State.REVERSED}:
+        return None
+    advice = entry.advice
+    part = advice.amount if advice and advice.kind is AdviceKind.REVERSAL else None
+    return part or (entry.outcome.approved if entry.outcome else None)
+
+
+def approved_amount(entry: Entry) -> Money | None:
+    """Return what the provider approved, or what was asked where its answer never came."""
+    approved = entry.outcome.approved if entry.outcome else None
+    return approved or (entry.ask.amount if entry.ask else None)
+
+
+def _changed_at(entry: Entry) -> datetime:
+    return entry.changes[-1].at if entry.changes else entry.updated_at
+
+
+def _add_ask(fields: Fields, ask: AnyOperation, outcome: Outcome | None) -> None:
+    if ask.cards:
+        fields["cards"] = list(_cards(ask, outcome))
+    if ask.amount is not None:
+        fields["requested_amount"] = money_to(ask.amount)
+    if ask.product is not None:
+        fields["product"] = _product(ask.product)
+    if ask.external_reference:
+        fields["external_reference"] = ask.external_reference
+    if ask.labels:
+        fields["labels"] = ask.labels
+    points = outcome.points if outcome else None
+    if points is not None or ask.points is not None:
+        fields["points"] = _points(points or PointBalances(requested=ask.points))
+    told = outcome.third_party_identifiers if outcome else ()
+    if identifiers := dict.fromkeys((*ask.third_party_identifiers, *told)):
+        fields["third_party_identifiers"] = list(map(_identifier, identifiers))
+
+
+def _add_outcome(fields: Fields, outcome: Outcome, *, reveal: bool) -> None:
+    for name, amount in (("approved_amount", outcome.approved), ("fee_amount", outcome.fee)):
+        if amount is not None:
+            fields[name] = money_to(amount)
+    if outcome.additional_amounts:
+        fields["additional_amounts"] = {
+            name: money_to(amount) for name, amount in outcome.additional_amounts.items()
+        }
+    if outcome.issued_cards:
+        fields["issued_cards"] = [issued_to(card, reveal=reveal) for card in outcome.issued_cards]
+    if outcome.decline is not None:
+        fields["decline"] = decline_to(outcome.decline)
+    if outcome.slip is not None:
+        fields["slip"] = _slip(outcome.slip)
+    if outcome.references:
+        fields["provider_references"] = outcome.references
+    for name, institution in (
+        ("receiver", outcome.receiver),
+        ("settlement_entity", outcome.settlement_entity),
+    ):
+        if institution is not None:
+            fields[name] = _institution(institution)
+
+
+def _add_decision(fields: Fields, entry: Entry) -> None:
+    if (final := confirmed_amount(entry)) is not None:
+        fields["confirmed_amount"] = money_to(final)
+    if (put_back := reversed_amount(entry)) is not None:
+        fields["reversed_amount"] = money_to(put_back)
+    reason = _reversal_reason(entry)
+    if reason is not None:
+        fields["reversal_reason"] = _reason(reason)
+
+
+def _reversal_reason(entry: Entry) -> ReversalReason | None:
+    if entry.advice is not None:
+        return entry.advice.reason
+    is_reversed = entry.state in {State.REVERSING, State.REVERSED}
+    return entry.wanted_reversal.reason if is_reversed and entry.wanted_reversal else None
+
+
+def _evidence(entry: Entry) -> v1.Evidence:
+    return v1.Evidence(
+        summary=entry.evidence,
+        refusal=decline_to(entry.refusal) if entry.refusal else None,
+        observe_time=time_to(_changed_at(entry)),
+    )
+
+
+def _cards(ask: AnyOperation, outcome: Outcome | None) -> Iterator[v1.TransactionCard]:
+    roles = _ROLES.get(ask.operation, _SUBJECT)
+    told: Sequence[Balances] = outcome.balances if outcome else ()
+    for place, (card, role) in enumerate(zip(ask.cards, roles, strict=True)):
+        balances = told[place] if place < len(told) else None
+        yield v1.TransactionCard(
+            role=role,
+            masked_card=card.masked(),
+            balances=balances_to(balances) if balances else None,
+            stored_card_id=_stored_card_id(card, outcome),
+            provider_card_id=card.provider_card_id,
+            expiry=outcome.card_expiry if outcome and place == 0 else "",
+            rank=card.rank,
+        )
+
+
+def _stored_card_id(card: CardRef, outcome: Outcome | None) -> str:
+    """Return the id the card has in the vault; the one that storing it made is a reference of that name."""
+    return card.stored_card_id or (outcome.references.get("stored_card_id", "") if outcome else "")

@@ -1,0 +1,223 @@
+"""Whether a request says all it must, compiled once per message from the contract's own descriptors.
+
+REQUIRED fields, oneofs, enums, UUIDs, money, times, days and decimals are read from the
+descriptors; what only the comments promise is the table in `limits`. A request is walked once,
+over the fields that are set, and every fault is told by its path in the proto.
+"""
+
+# ruff: noqa: ANN401 - protobuf hands out strings, numbers, maps and messages alike
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from functools import cache
+from typing import Any
+
+from google.api.field_behavior_pb2 import REQUIRED, field_behavior
+from google.api.field_info_pb2 import FieldInfo, field_info
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.date_pb2 import Date
+from google.type.decimal_pb2 import Decimal as WireDecimal
+from google.type.money_pb2 import Money
+
+from giftcard_adapters.money import CURRENCIES, exponent_of
+from giftcard_gateway.wire.limits import LIMITS, NONE, RULES, Check, Violations
+from giftcard_gateway.wire.values import NANOS
+
+Validator = Callable[[Message], list[tuple[str, str]]]
+"""Returns every (field path, what is wrong) of a request; an empty list for a good one."""
+
+_MISSING = "must be set"
+_UUID4 = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
+_DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
+_INT64 = 2**63 - 1
+_YEAR_1_S, _YEAR_9999_S = -62135596800, 253402300799
+_CURRENCY = {
+    code: (_INT64 // 10 ** exponent_of(code) - 1, NANOS // 10 ** exponent_of(code)) for code in CURRENCIES
+}
+
+
+@cache
+def validator(request: Descriptor) -> Validator:
+    """Compile the validator of one request message."""
+    check = _message(request)
+
+    def validate(message: Message) -> list[tuple[str, str]]:
+        return [(path.removeprefix("."), fault) for path, fault in check(message)]
+
+    return validate
+
+
+@cache
+def _message(message: Descriptor) -> Check:
+    """Compile the check of one message: its fields, those that must be set, and its rule."""
+    looks = {field.number: look for field in message.fields if (look := _field(field)) is not None}
+    required = sum(1 << field.number for field in message.fields if _is_alone(field) and _is_required(field))
+    choices = [
+        (sum(1 << field.number for field in oneof.fields), f".{oneof.name}", _set_one_of(oneof.fields))
+        for oneof in message.oneofs
+        if all(_is_required(field) for field in oneof.fields)
+    ]
+    rule = RULES.get(message.name)
+
+    def check(value: Message) -> Violations:
+        seen = 0
+        found: list[tuple[str, str]] = []
+        for field, content in value.ListFields():
+            number = field.number
+            seen |= 1 << number
+            if (look := looks.get(number)) is not None and (faults := look(content)):
+                found += [(f".{field.name}{path}", fault) for path, fault in faults]
+        if seen & required != required:
+            found += [(f".{field.name}", _MISSING) for field in _absent(message, required & ~seen)]
+        for members, path, fault in choices:
+            if not seen & members:
+                found.append((path, fault))
+        if rule is not None:
+            found += rule(value)
+        return found
+
+    return check
+
+
+def _absent(message: Descriptor, missing: int) -> Iterator[FieldDescriptor]:
+    return (field for field in message.fields if missing >> field.number & 1)
+
+
+def _is_required(field: FieldDescriptor) -> bool:
+    return REQUIRED in _option(field, field_behavior)
+
+
+def _option(field: FieldDescriptor, extension: Any) -> Any:
+    return field.GetOptions().Extensions[extension]
+
+
+def _is_alone(field: FieldDescriptor) -> bool:
+    """Tell whether a field is not one choice among several; `optional` makes a oneof of one."""
+    return field.containing_oneof is None or len(field.containing_oneof.fields) == 1
+
+
+def _set_one_of(fields: Iterable[FieldDescriptor]) -> str:
+    return f"exactly one must be set: {', '.join(field.name for field in fields)}"
+
+
+def _field(field: FieldDescriptor) -> Check | None:
+    """Compile the check of one field: that of its type, then the one its comment promises."""
+    limit = LIMITS.get(".".join(field.full_name.split(".")[-2:]))
+    by_type = _by_type(field)
+    if by_type is not None and field.is_repeated and not _is_map(field):
+        by_type = _each(by_type)
+    checks = [check for check in (by_type, limit) if check is not None]
+    return _all_of(checks)
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+
+
+def _by_type(field: FieldDescriptor) -> Check | None:
+    if _is_map(field):
+        return None
+    if field.message_type is not None:
+        return _WELL_KNOWN.get(field.message_type.full_name) or _message(field.message_type)
+    if field.enum_type is not None:
+        return _enum(frozenset(field.enum_type.values_by_number) - {0})
+    if _option(field, field_info).format == FieldInfo.Format.UUID4:
+        return _uuid4
+    is_choice = not _is_alone(field) and field.type == FieldDescriptor.TYPE_STRING
+    return _filled if is_choice else None
+
+
+def _all_of(checks: list[Check]) -> Check | None:
+    if len(checks) <= 1:
+        return checks[0] if checks else None
+    return lambda value: [fault for check in checks for fault in check(value)]
+
+
+def _each(check: Check) -> Check:
+    def check_items(items: Any) -> Violations:
+        return [
+            (f"[{place}]{path}", fault) for place, item in enumerate(items) for path, fault in check(item)
+        ]
+
+    return check_items
+
+
+def _enum(known: frozenset[int]) -> Check:
+    found = (("", "is not one of the values of this field"),)
+    return lambda number: NONE if number in known else found
+
+
+def _filled(text: str) -> Violations:
+    return NONE if text else (("", "must not be empty"),)
+
+
+def _uuid4(text: str) -> Violations:
+    return NONE if _UUID4.fullmatch(text) else (("", "must be a version-4 UUID"),)
+
+
+def _money(money: Money) -> Violations:
+    limit = _CURRENCY.get(money.currency_code)
+    if limit is not None:
+        most_units, step = limit
+        nanos = money.nanos
+        if 0 <= money.units <= most_units and 0 <= nanos < NANOS and not nanos % step:
+            return NONE
+    return list(_money_faults(money, limit))
+
+
+def _money_faults(money: Money, limit: tuple[int, int] | None) -> Violations:
+    if not money.currency_code:
+        yield ".currency_code", _MISSING
+    elif limit is None:
+        yield ".currency_code", "is not an ISO 4217 currency with minor units"
+    if money.units < 0:
+        yield ".units", "must not be negative"
+    elif limit is not None and money.units > limit[0]:
+        yield ".units", "is more than can be counted"
+    if money.nanos < 0:
+        yield ".nanos", "must not be negative"
+    elif money.nanos >= NANOS:
+        yield ".nanos", "must be less than one unit"
+    elif limit is not None and money.nanos % limit[1]:
+        yield ".nanos", "is finer than the currency"
+
+
+def _timestamp(at: Timestamp) -> Violations:
+    is_good = _YEAR_1_S <= at.seconds <= _YEAR_9999_S and 0 <= at.nanos < NANOS
+    return NONE if is_good else (("", "must be a time in the years 1 to 9999"),)
+
+
+def _duration(duration: Duration) -> Violations:
+    is_good = abs(duration.nanos) < NANOS and duration.seconds * duration.nanos >= 0
+    return NONE if is_good else (("", "must be a duration whose seconds and nanos have one sign"),)
+
+
+def _day(day: Date) -> Violations:
+    try:
+        date(day.year, day.month, day.day)
+    except ValueError:
+        return (("", "must be a day of the calendar, with year, month and day"),)
+    return NONE
+
+
+def _quantity(quantity: WireDecimal) -> Violations:
+    try:
+        is_good = _DECIMAL.fullmatch(quantity.value) is not None and Decimal(quantity.value) > 0
+    except InvalidOperation:
+        is_good = False
+    return NONE if is_good else (("", "must be a decimal above 0, such as 1.25"),)
+
+
+_WELL_KNOWN: dict[str, Check] = {
+    Money.DESCRIPTOR.full_name: _money,
+    Timestamp.DESCRIPTOR.full_name: _timestamp,
+    Duration.DESCRIPTOR.full_name: _duration,
+    Date.DESCRIPTOR.full_name: _day,
+    WireDecimal.DESCRIPTOR.full_name: _quantity,
+}
