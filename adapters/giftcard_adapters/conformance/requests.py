@@ -82,11 +82,18 @@ LOST = tuple(_LOST)
 
 
 async def lost_answer_is_unknown(subject: Subject, operation: Operation, sample: Sample, how: str) -> None:
-    """Without a final answer the outcome is UNKNOWN, never a decline and never a failure (rule 4)."""
+    """Without a final answer the outcome is UNKNOWN, never a decline and never a failure (rule 4).
+
+    An adapter that then asked the provider, and found that it happened, may say so.
+    """
     world = World(subject)
     ask = await world.ask(sample.approved)
+    effects = world.effects()
     world.play(_LOST[how], path=sample.path)
-    await _demand_unknown(world, ask, f"{operation}, when {how}")
+    outcome = await _try(world, ask)
+    has_found = outcome and outcome.verdict is Verdict.APPROVED and world.effects() > effects
+    if not has_found:
+        _demand_unknown(outcome, f"{operation}, when {how}")
 
 
 async def late_answer_is_unknown(subject: Subject, operation: Operation, sample: Sample) -> None:
@@ -95,7 +102,7 @@ async def late_answer_is_unknown(subject: Subject, operation: Operation, sample:
     ask = await world.ask(sample.approved)
     world.connect(world.wire, timeout_s=_TIMEOUT_S)
     world.play(Fault(fault=FaultKind.DELAY, delay_s=_DELAY_S), path=sample.path)
-    await _demand_unknown(world, ask, f"{operation}, when the answer is late")
+    _demand_unknown(await _try(world, ask), f"{operation}, when the answer is late")
     await asyncio.sleep(_DELAY_S)
 
 
@@ -106,7 +113,8 @@ async def wrong_amount_is_unknown(subject: Subject, operation: Operation, sample
     if ask.amount is None or not sample.tells_amount:
         return
     world.play(Fault(fault=FaultKind.WRONG_AMOUNT), path=sample.path)
-    outcome = await _demand_unknown(world, ask, f"{operation}, when another amount is approved")
+    outcome = await _try(world, ask)
+    _demand_unknown(outcome, f"{operation}, when another amount is approved")
     demand(outcome is None or outcome.evidence, f"{operation}: say in `evidence` which amount was approved")
 
 
@@ -157,8 +165,9 @@ async def unknown_can_be_ended(subject: Subject, operation: Operation, sample: S
         await _resend(world, ask, has_acted=has_acted)
     elif ending is Ending.FIND:
         found = await world.found(ask, outcome)
+        honest = {Verdict.APPROVED} if sample.can_be_found else {Verdict.APPROVED, Verdict.UNKNOWN}
         demand(
-            not has_acted or found.verdict is Verdict.APPROVED,
+            not has_acted or found.verdict in honest,
             f"{operation} happened, and find says {found.verdict}: {found.evidence or found.decline}",
         )
         demand(
@@ -200,10 +209,8 @@ async def _try(world: World, ask: AnyOperation) -> Outcome | None:
         return None
 
 
-async def _demand_unknown(world: World, ask: AnyOperation, where: str) -> Outcome | None:
-    outcome = await _try(world, ask)
+def _demand_unknown(outcome: Outcome | None, where: str) -> None:
     demand(
         outcome is None or outcome.verdict is Verdict.UNKNOWN,
         f"{where}: the outcome is UNKNOWN (or NoAnswer is raised), not {outcome and outcome.verdict}",
     )
-    return outcome

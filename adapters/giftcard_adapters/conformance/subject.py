@@ -48,6 +48,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """A regular expression for the path of the call that moves money, where there are others too."""
     tells_amount: bool = True
     """Whether the provider's answer names an amount, so that a wrong one can be seen."""
+    can_be_found: bool = True
+    """Whether a request without any answer can be found again; where it cannot, a person decides."""
 
 
 class ReadSample(msgspec.Struct, frozen=True, kw_only=True):
