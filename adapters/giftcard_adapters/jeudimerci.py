@@ -23,6 +23,7 @@ from giftcard_adapters import jeudimerci_wire as wire
 from giftcard_adapters.contract import Ending, Guarantee, Provider, Settings, manner
 from giftcard_adapters.errors import (
     Invalid,
+    NoAnswer,
     Refused,
     SettingsError,
     Unreadable,
@@ -285,6 +286,8 @@ class JeudiMerci(Provider):
         path = self.settings.export_path.replace("{id}", quote(export_id, safe=""))
         call = Call(method="GET", path=path)
         async with self.exchange.open(call, sign=self._sign, name="jeudimerci download export") as answer:
+            if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise NoAnswer(f"download export answers HTTP {answer.status_code}")
             if answer.status_code != HTTPStatus.OK:
                 bare = Reply(status=answer.status_code, headers={}, body=b"")
                 raise Refused(views.decline_of(bare, missing=DeclineReason.RECORD_NOT_FOUND))
@@ -354,6 +357,8 @@ class JeudiMerci(Provider):
         self, call: Call, name: str, *secrets: Secret, missing: DeclineReason | None = None
     ) -> Reply:
         reply = await self._send(call, name)
+        if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise NoAnswer(f"{name} answers HTTP {reply.status}")
         if not HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
             raise Refused(views.decline_of(reply, *secrets, missing=missing))
         return reply

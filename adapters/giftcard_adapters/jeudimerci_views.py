@@ -66,8 +66,6 @@ def decline_of(reply: Reply, *secrets: Secret | None, missing: DeclineReason | N
     reason = REFUSALS.get(reply.status, DeclineReason.PROVIDER_REFUSED)
     if reply.status == HTTPStatus.NOT_FOUND and missing is not None:
         reason = missing
-    elif reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        reason = DeclineReason.PROVIDER_ERROR
     return Decline(
         reason=reason, provider_code=str(reply.status), provider_text=complaint_of(reply, *secrets)
     )
