@@ -40,6 +40,8 @@ Engine = Literal["aiohttp", "httpx"]
 """Who speaks HTTP/1.1 underneath: aiohttp is quick; httpx opens a connection for every exchange."""
 
 _PIECE_BYTES = 64 * 1024
+_UNPACKED = ("Accept-Encoding", "identity")
+"""Said unless the caller says otherwise: a packed answer can be far larger than it looks."""
 _OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 """What aiohttp would add unasked. What is sent is what was signed."""
 
@@ -101,7 +103,6 @@ class _Bounded(httpx.AsyncBaseTransport):
         if request.url.scheme not in {"http", "https"} or not request.url.host:
             raise httpx.UnsupportedProtocol("not an address HTTP can go to")
         timeouts: Timeouts = request.extensions.get("timeout", {})
-        request.headers.setdefault("Accept-Encoding", "identity")
         await self._enter(timeouts.get("pool"))
         try:
             answer = await self._first_byte(request, timeouts)
@@ -170,6 +171,7 @@ class _Httpx(httpx.AsyncBaseTransport):
         self._context = context
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        request.headers.setdefault(*_UNPACKED)
         once = httpx.AsyncHTTPTransport(verify=self._context, http2=False, retries=0, trust_env=False)
         try:
             answer = await once.handle_async_request(request)
@@ -295,8 +297,10 @@ def _translate(fault: Exception) -> httpx.HTTPError:
 
 
 def _headers(request: httpx.Request) -> list[tuple[str, str]]:
-    encoding = request.headers.encoding
-    return [(name.decode("ascii"), value.decode(encoding)) for name, value in request.headers.raw]
+    headers = [(name.decode(), value.decode()) for name, value in request.headers.raw]
+    if "accept-encoding" not in request.headers:
+        headers.append(_UNPACKED)
+    return headers
 
 
 class _AiohttpBody(httpx.AsyncByteStream):
