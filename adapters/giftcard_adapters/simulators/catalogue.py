@@ -27,8 +27,12 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
     make: _Make
     settings: Callable[[], Mapping[str, object]]
     base_path: str = ""
+    currency: str
+    """What its demo cards hold."""
     prefixes: tuple[str, ...] = ()
     """Card-number prefixes of its demo cards."""
+    demo_cards: Mapping[str, tuple[str, str]] = {}
+    """Number and PIN of a few of its cards, by what they are good for in a demonstration."""
 
 
 SANDBOXES = (
@@ -39,7 +43,15 @@ SANDBOXES = (
         make=electrum.ElectrumSimulator,
         settings=electrum.sandbox_settings,
         base_path="/giftcard/v3",
+        currency="ZAR",
         prefixes=("60450",),
+        demo_cards={
+            "inactive": ("6045000000000012", ""),
+            "spare": ("6045000000000020", ""),
+            "funded": ("6045000000000061", ""),
+            "poor": ("6045000000000087", ""),
+            "empty": ("6045000000000095", ""),
+        },
     ),
     Sandbox(
         provider_id="gr4vy-sandbox",
@@ -47,7 +59,13 @@ SANDBOXES = (
         adapter="giftcard_adapters.gr4vy:Gr4vy",
         make=gr4vy.Gr4vySimulator,
         settings=gr4vy.sandbox_settings,
+        currency="USD",
         prefixes=("60451",),
+        demo_cards={
+            "inactive": ("6045100000000006", "01234"),
+            "funded": ("6045100000000001", "050000"),
+            "other": ("6045100000000002", "050000"),
+        },
     ),
     Sandbox(
         provider_id="jeudimerci-sandbox",
@@ -55,6 +73,7 @@ SANDBOXES = (
         adapter="giftcard_adapters.jeudimerci:JeudiMerci",
         make=jeudimerci.JeudiMerciSimulator,
         settings=jeudimerci.sandbox_settings,
+        currency="EUR",
     ),
     Sandbox(
         provider_id="gatepay-sandbox",
@@ -62,5 +81,6 @@ SANDBOXES = (
         adapter="giftcard_adapters.gatepay:GatePay",
         make=gatepay.GatePaySimulator,
         settings=gatepay.sandbox_settings,
+        currency="USD",
     ),
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from giftcard_gateway.cli.console import complain
+from giftcard_gateway.cli.demo import demo
 from giftcard_gateway.cli.faults import EXPECTED, sentences
 from giftcard_gateway.cli.inspect import check_config, providers, route
 from giftcard_gateway.cli.serve import sandbox, serve
@@ -32,7 +33,7 @@ def commands() -> None:
     """Group every command."""
 
 
-for command in (serve, sandbox, providers, check_config, route):
+for command in (serve, sandbox, demo, providers, check_config, route):
     commands.add_command(command)
 
 

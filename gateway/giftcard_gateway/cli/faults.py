@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from giftcard_gateway.config import ConfigError
+from giftcard_gateway.demo import NoSandbox
 from giftcard_gateway.process import CANNOT_START
 from giftcard_gateway.sandbox import FolderUnusable
 from giftcard_gateway.workers import WorkerFailed
@@ -12,7 +13,12 @@ from giftcard_gateway.workers import WorkerFailed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-EXPECTED = (ConfigError, FolderUnusable, OSError, WorkerFailed, *CANNOT_START)
+
+class CannotDo(Exception):
+    """A command cannot do its work; the text says why, for a person."""
+
+
+EXPECTED = (CannotDo, NoSandbox, ConfigError, FolderUnusable, OSError, WorkerFailed, *CANNOT_START)
 """Faults a person can mend; anything else is a bug and shows itself as one."""
 
 

@@ -1,0 +1,60 @@
+"""A story told on a sandbox: what gift cards can go through, step by step, with balances.
+
+It knows no provider. Each chapter plays wherever a provider can do what it needs, and everything is
+asked through the client, as any team would. `chapters` is the story, `teller` its words and hands.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from giftcard import v1
+from giftcard_adapters.simulators.catalogue import SANDBOXES
+from giftcard_gateway.demo.chapters import CHAPTERS
+from giftcard_gateway.demo.teller import Step, Teller
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from giftcard import Client
+
+__all__ = ["Chapter", "NoSandbox", "Step", "story"]
+
+
+class NoSandbox(Exception):
+    """The gateway that answers is not a sandbox: the demo moves only money that is not real."""
+
+
+class Chapter(NamedTuple):
+    """A title, the provider it plays at, and its steps as they happen."""
+
+    title: str
+    provider: str
+    steps: Iterator[Step]
+
+
+def story(client: Client) -> Iterator[Chapter]:
+    """Tell every chapter that some provider can play; raises NoSandbox when a real gateway answers."""
+    listed = {one.provider: one for one in client.list_providers().providers}
+    sandboxes = {one.provider_id: one for one in SANDBOXES}
+    if not listed.keys() <= sandboxes.keys():
+        raise NoSandbox("the gateway that answers is not a sandbox; the demo only plays with made-up money")
+    for provider_id, provider in listed.items():
+        teller = Teller(client, sandboxes[provider_id])
+        for title, needed, tell in CHAPTERS:
+            if needed in _abilities(provider):
+                teller.reset()
+                yield Chapter(title, provider_id, tell(teller))
+
+
+def _abilities(provider: v1.Provider) -> set[str]:
+    """Return what a chapter may need: capabilities by name, and operations as `TRANSFER:NATIVE`."""
+    operations = {
+        f"{_short(v1.Operation.Name(one.operation))}:{_short(v1.Guarantee.Name(one.guarantee))}"
+        for one in provider.operations
+    }
+    return operations | {v1.Capability.Name(one).removeprefix("CAPABILITY_") for one in provider.capabilities}
+
+
+def _short(name: str) -> str:
+    return name.partition("_")[2]

@@ -1,0 +1,85 @@
+"""What the demo's chapters have at hand: cards, the client, words for what came of a call."""
+
+from __future__ import annotations
+
+import urllib.request
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from giftcard import Card, new_transaction_id, to_decimal, v1
+from giftcard_gateway.sandbox import HOST
+
+if TYPE_CHECKING:
+    from google.type.money_pb2 import Money
+
+    from giftcard import Client
+    from giftcard_adapters.simulators.catalogue import Sandbox
+
+_ADMIN_TIMEOUT_S = 5.0
+
+
+class Step(NamedTuple):
+    """One line of the story: what was done, what it came to, and what the card can spend then."""
+
+    what: str
+    came_to: str
+    balance: str = ""
+
+
+class Teller:
+    """Plays at one sandbox provider."""
+
+    def __init__(self, client: Client, sandbox: Sandbox) -> None:
+        """Speak to the gateway through `client`, about the cards of `sandbox`."""
+        self.client = client
+        self.provider = sandbox.provider_id
+        self.currency = sandbox.currency
+        self._sandbox = sandbox
+
+    def card(self, name: str) -> Card:
+        """Return one of the sandbox's demo cards."""
+        number, pin = self._sandbox.demo_cards[name]
+        return Card.number(number, pin=pin or None)
+
+    def money(self, amount: str) -> str:
+        """Return an amount as the story writes it."""
+        return f"{self.currency} {amount}"
+
+    def new_id(self) -> str:
+        """Return an id for the next transaction."""
+        return new_transaction_id()
+
+    def balance(self, card: Card) -> str:
+        """Return what a card can spend, asked of the provider through the gateway."""
+        told = self.client.balance(card=card, provider=self.provider).balances
+        return shown(told.available) if told.HasField("available") else shown(told.book)
+
+    def told(self, what: str, transaction: v1.Transaction, card: Card | None = None) -> Step:
+        """Return the step that ends in `transaction`, with the balance of `card` after it."""
+        state = v1.TransactionState.Name(transaction.state).removeprefix("TRANSACTION_STATE_")
+        if transaction.HasField("decline"):
+            state += f" ({v1.DeclineReason.Name(transaction.decline.reason).removeprefix('DECLINE_REASON_')})"
+        return Step(what, state, self.balance(card) if card else "")
+
+    def reset(self) -> None:
+        """Open the simulator's books anew, so that the story is the same every time."""
+        self._administer("reset", None)
+
+    def go_wrong(self, fault: str) -> None:
+        """Have the next request at the provider meet a fault of the sandbox's script."""
+        self._administer("faults", [{"match": {"method": "POST"}, "fault": fault, "times": 1}])
+
+    def _administer(self, path: str, content: object) -> None:
+        request = urllib.request.Request(
+            f"http://{HOST}:{self._sandbox.port}/_sandbox/{path}",
+            data=b"" if content is None else msgspec.json.encode(content),
+            headers={"content-type": "application/json"},
+            method="POST",
+        )
+        urllib.request.urlopen(request, timeout=_ADMIN_TIMEOUT_S).close()  # noqa: S310 - as above
+
+
+def shown(money: Money) -> str:
+    """Return an amount with its currency, as a person reads it."""
+    return f"{money.currency_code} {to_decimal(money)}" if money.currency_code else "not told"
