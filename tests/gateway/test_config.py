@@ -2,62 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 import pytest
 
-from giftcard_adapters.contract import Provider, Settings
 from giftcard_adapters.model import Operation
-from giftcard_adapters.secret import Secret
 from giftcard_gateway import config
 from giftcard_gateway.config import ConfigError
 from giftcard_gateway.config.reading import allowed
 from giftcard_gateway.config.settings import Server
-
-
-class MadeUpSettings(Settings, frozen=True, kw_only=True):
-    """The settings of a provider nobody knows."""
-
-    password: Secret
-    retries: int = 3
-    regions: tuple[str, ...] = ()
-
-
-class MadeUp(Provider):
-    """A provider nobody knows."""
-
-    settings_type = MadeUpSettings
-
-
-HERE = f"{__name__}:MadeUp"
-KEY, OTHER_KEY = (base64.b64encode(bytes([fill]) * 32).decode() for fill in (1, 2))
-GOOD = f"""
-[seal]
-active = "2026"
-keys = {{ 2026 = "{KEY}" }}
-hash_key = "{OTHER_KEY}"
-
-[providers.spar-za]
-adapter = "{HERE}"
-[providers.spar-za.settings]
-base_url = "https://provider.example/api"
-password = "pass-word-1"
-"""
-
-
-def load(folder: Path, text: str, environ: dict[str, str] | None = None) -> config.Settings:
-    """Load a configuration written to a file."""
-    file = folder / "gateway.toml"
-    file.write_text(text, encoding="utf-8")
-    return config.load(file, environ or {})
-
-
-def faults_of(folder: Path, text: str, environ: dict[str, str] | None = None) -> tuple[str, ...]:
-    """Load a bad configuration and return its faults."""
-    with pytest.raises(ConfigError) as caught:
-        load(folder, text, environ)
-    return caught.value.faults
+from tests.gateway.configuration import GOOD, HERE, KEY, OTHER_KEY, MadeUpSettings, faults_of, load
 
 
 def test_good(tmp_path: Path) -> None:
@@ -254,122 +208,6 @@ def test_settings_without_adapter(tmp_path: Path) -> None:
     faults = faults_of(tmp_path, GOOD.replace("adapter =", "adaptor ="))
     assert "providers.spar-za.adaptor is not known; did you mean adapter?" in faults
     assert "providers.spar-za.adapter is missing; it must be a text" in faults
-
-
-ADDRESS = (
-    "providers.spar-za.settings: base_url must be http:// or https://, a host, and no user, query or fragment"
-)
-CONTRADICTIONS = {
-    "a value for a table": (("\n[seal]", "server = 1\n[seal]"), "server must be a table"),
-    "active": (('active = "2026"', 'active = "2027"'), "seal.active must be the id of one of seal.keys"),
-    "short key": (
-        (KEY, "c2hvcnQ="),
-        "seal.keys.2026 must be 32 bytes in base64; `openssl rand -base64 32` makes one",
-    ),
-    "no base64": (
-        (OTHER_KEY, "??"),
-        "seal.hash_key must be 32 bytes in base64; `openssl rand -base64 32` makes one",
-    ),
-    "one key for both": ((OTHER_KEY, KEY), "seal.hash_key must not be a sealing key as well"),
-    "no http": (
-        ("https://provider", "ftp://provider"),
-        ADDRESS,
-    ),
-    "a user in the address": (
-        ("https://provider", "https://me:pw@provider"),
-        ADDRESS,
-    ),
-    "no time": (
-        ("base_url =", "timeout_s = -1\nbase_url ="),
-        "providers.spar-za.settings: timeout_s must be above 0",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", CONTRADICTIONS)
-def test_contradiction(tmp_path: Path, name: str) -> None:
-    """Values that cannot be meant are said in a sentence."""
-    (old, new), sentence = CONTRADICTIONS[name]
-    assert old in GOOD
-    assert faults_of(tmp_path, GOOD.replace(old, new)) == (sentence,)
-
-
-ADDED = {
-    "port": ('[server]\nlisten = "h:70000"', "server.listen has a port above 65535"),
-    "one address": (
-        '[webhooks]\nlisten = "127.0.0.1:50051"',
-        "webhooks.listen must differ from server.listen: they speak different protocols",
-    ),
-    "journal": ('[journal]\nurl = "mysql://h/d"', "journal.url must begin with sqlite:/// or postgresql://"),
-    "journal without a file": (
-        '[journal]\nurl = "sqlite://x"',
-        "journal.url must name a file, as in sqlite:///giftcard-gateway.db",
-    ),
-    "journal without sense": ('[journal]\nurl = "postgresql://[x"', "journal.url is not a URL"),
-    "workers": (
-        "[server]\nworkers = 2",
-        "server.workers must be 1 with a SQLite journal: one process writes it; PostgreSQL takes more",
-    ),
-    "default": ('[routing]\ndefault = "x"', "routing.default names no provider; known are spar-za"),
-    "rule's provider": (
-        '[[routing.rules]]\nprovider = "x"',
-        "routing.rules[0].provider names no provider; known are spar-za",
-    ),
-    "rule without provider": (
-        '[[routing.rules]]\nprovider = ""',
-        "routing.rules[0].provider must be a provider's id",
-    ),
-    "rule's prefix": (
-        '[[routing.rules]]\nprovider = "spar-za"\nprefix = "60*"',
-        "routing.rules[0].prefix must be digits",
-    ),
-    "rule's currency": (
-        '[[routing.rules]]\nprovider = "spar-za"\ncurrency = "XXY"',
-        "routing.rules[0].currency must be an ISO 4217 code such as EUR",
-    ),
-    "failover to itself": (
-        '[[routing.rules]]\nprovider = "spar-za"\noperation = "ISSUE"\nfailover = "spar-za"',
-        "routing.rules[0].failover must be another provider",
-    ),
-    "terms": (
-        "[providers.spar-za.terms]\nretry_cap_s = 0.5",
-        "providers.spar-za.terms.retry_cap_s must not be below retry_base_s",
-    ),
-    "key alone": (
-        f'[providers.spar-za.tls]\nkey_file = "{__file__}"',
-        "providers.spar-za.tls.key_file needs certificate_file beside it",
-    ),
-    "no such authority": (
-        '[providers.spar-za.tls]\nca_file = "/nowhere"',
-        "providers.spar-za.tls.ca_file names a file that cannot be read",
-    ),
-    "same conditions": (
-        '[[routing.rules]]\nprovider = "spar-za"\nprefix = "60"\n' * 2,
-        "routing has two rules for the same conditions (60)",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", ADDED)
-def test_added_contradiction(tmp_path: Path, name: str) -> None:
-    """Tables that contradict each other are said in a sentence."""
-    text, sentence = ADDED[name]
-    assert faults_of(tmp_path, GOOD + text) == (sentence,)
-
-
-def test_failover_of_a_card(tmp_path: Path) -> None:
-    """Only an issue can go to a second provider: a card that exists lives at one."""
-    rule = '[[routing.rules]]\nprovider = "spar-za"\nfailover = "b"\noperation = "REDEEM"'
-    second = f'[providers.b]\nadapter = "{HERE}"\nsettings = {{ base_url = "http://h", password = "p" }}\n'
-    assert faults_of(tmp_path, GOOD + second + rule) == (
-        "routing.rules[0].failover needs operation = ISSUE: a card that exists lives at one provider",
-    )
-
-
-def test_no_provider(tmp_path: Path) -> None:
-    """A gateway without providers serves nobody."""
-    text = GOOD.partition("[providers")[0] + "[providers]"
-    assert faults_of(tmp_path, text) == ("providers is empty; at least one [providers.ID] is needed",)
 
 
 def test_all_at_once(tmp_path: Path) -> None:

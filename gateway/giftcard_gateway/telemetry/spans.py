@@ -124,8 +124,10 @@ class Span:
         self._attributes[key] = value
 
     def link(self, traceparent: str) -> None:
-        """Point at another trace this work belongs to as well."""
-        if other := parse(traceparent):
+        """Point at another trace this work belongs to as well, once."""
+        other = parse(traceparent)
+        known = {self.context.trace_id if self.context else 0, *(one.context.trace_id for one in self._links)}
+        if other is not None and other.trace_id not in known:
             self._links = (*self._links, Link(other))
 
     def fail(self, error_type: str) -> None:

@@ -43,6 +43,7 @@ class Watcher(Observer):
             span.note("giftcard.transaction_id", after.transaction_id)
             span.note("giftcard.state", after.state.value)
             span.note("giftcard.provider", after.provider)
+            span.link(after.traceparent)
         if before is not None and before.state is after.state:
             return
         self._metrics.reached(after.operation.value, after.provider, after.state.value)

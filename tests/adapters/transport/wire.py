@@ -1,4 +1,4 @@
-"""A server of raw bytes on a real socket, which does to a request exactly what a test says."""
+"""A server of raw bytes on a real socket, which does to a request what a test says; and a call to it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+
+import httpx
 
 Script = Callable[["Line"], Awaitable[None]]
 """What the server does on one connection; when it returns, the connection is closed."""
@@ -94,3 +96,51 @@ async def serve(script: Script, context: ssl.SSLContext | None = None) -> AsyncI
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def then(*pieces: bytes, is_reset: bool = False) -> Script:
+    """Hear one request, send pieces, and close or reset."""
+
+    async def script(line: Line) -> None:
+        await line.hear()
+        await line.say(*pieces)
+        if is_reset:
+            line.reset()
+
+    return script
+
+
+async def keep(line: Line) -> None:
+    """Answer every request on the connection."""
+    while True:
+        await line.hear()
+        await line.say(OK)
+
+
+async def mute(line: Line) -> None:
+    """Hear everything and never answer."""
+    await line.end()
+
+
+async def post(
+    transport: httpx.AsyncBaseTransport,
+    url: str,
+    *,
+    method: str = "POST",
+    body: bytes = b'{"amount": 5}',
+    limits_s: httpx.Timeout | None = None,
+) -> httpx.Response:
+    """Make one exchange and read its answer whole."""
+    request = httpx.Request(
+        method,
+        url,
+        content=body,
+        headers={"X-Key": "k"},
+        extensions={"timeout": (limits_s or httpx.Timeout(5)).as_dict()},
+    )
+    answer = await transport.handle_async_request(request)
+    try:
+        await answer.aread()
+    finally:
+        await answer.aclose()
+    return answer

@@ -319,6 +319,16 @@ class TestObserver:
         assert (attributes, count) == ({"giftcard.operation": "REDEEM", "giftcard.provider": "spar-za"}, 1)
         assert facts(seen.spans()[0])["giftcard.state"] == "UNRESOLVED"
 
+    async def test_other_trace(self, seen: Seen) -> None:
+        """A confirmation called in another trace points at the one its transaction began in, once."""
+        began = f"00-{'1' * 32}-{PARENT}-01"
+        with seen.telemetry.call(METHOD, CALLER):
+            own = seen.telemetry.observer.traceparent()
+            for traceparent in (began, began, own, ""):
+                seen.telemetry.observer.wrote(None, entry(State.CONFIRMING, traceparent))
+        (link,) = seen.spans()[0].links
+        assert f"{link.context.trace_id:032x}" == "1" * 32
+
     async def test_windows_and_faults(self, seen: Seen) -> None:
         """A late reversal and what should not have happened are counted."""
         observer = seen.telemetry.observer
