@@ -12,6 +12,7 @@ from giftcard_gateway.cli.demo import demo
 from giftcard_gateway.cli.faults import EXPECTED, sentences
 from giftcard_gateway.cli.inspect import check_config, providers, route
 from giftcard_gateway.cli.serve import sandbox, serve
+from giftcard_gateway.cli.transactions import transactions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +34,7 @@ def commands() -> None:
     """Group every command."""
 
 
-for command in (serve, sandbox, demo, providers, check_config, route):
+for command in (serve, sandbox, demo, transactions, providers, check_config, route):
     commands.add_command(command)
 
 

@@ -77,7 +77,7 @@ def vault(tell: Teller) -> Iterator[Step]:
     stored = client.store_card(provider=tell.provider, card=funded, buyer=v1.Buyer(external_id="buyer-12345"))
     yield Step("store a card for a buyer", f"kept as {stored.masked_card}")
     kept = Card.stored(stored.stored_card_id)
-    items = client.batch_balance([{"provider": tell.provider, "card": card} for card in (kept, other)])
+    items = client.batch_balance([{"provider": tell.provider, "card": card} for card in (kept, other)]).items
     balances = ", ".join(shown(one.card_balance.balances.available) for one in items)
     yield Step("two balances in one call", balances)
     done = client.redeem(

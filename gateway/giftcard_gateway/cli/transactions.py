@@ -1,0 +1,222 @@
+"""Commands for the operator who looks after transactions: list, show, resolve, redeliver, purge.
+
+All but purge ask a running gateway, like any caller; purge works on the journal itself.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+from giftcard import Client, GiftcardError, to_decimal, v1
+from giftcard_gateway import process
+from giftcard_gateway.cli.console import err, out, table
+from giftcard_gateway.cli.faults import CannotDo
+from giftcard_gateway.cli.options import read_settings, settings_options
+from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.entry import State
+from giftcard_gateway.journal.stores import open_journal
+from giftcard_gateway.records import to_us
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from giftcard_gateway.config import Settings
+    from giftcard_gateway.journal.journal import Journal
+
+_PURGE_BATCH = 1000
+_STATES = [state.value.lower() for state in State]
+_COLOURS = {"UNRESOLVED": "bold red", "CONFIRMED": "green", "APPROVED": "green", "DECLINED": "yellow"}
+
+
+@click.group()
+@click.option(
+    "--address",
+    default="127.0.0.1:50051",
+    show_default=True,
+    envvar="GIFTCARD_GATEWAY_ADDRESS",
+    show_envvar=True,
+    help="The gateway to ask.",
+)
+@click.pass_context
+def transactions(context: click.Context, address: str) -> None:
+    """Look after transactions: find them, see what happened, end what nobody could."""
+    context.obj = {**context.obj, "address": address}
+
+
+def _client(asked: dict[str, str]) -> Client:
+    return Client(asked["address"], plaintext=True)
+
+
+@transactions.command("list")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([one.value.lower() for one in State]),
+    help="Only these.",
+)
+@click.option("--provider", "providers", multiple=True, help="Only these.")
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
+@click.pass_obj
+def list_(asked: dict[str, str], states: tuple[str, ...], providers: tuple[str, ...], limit: int) -> None:
+    """List transactions, newest first. Those that need a person: --state unresolved."""
+    wanted = v1.TransactionFilter(
+        states=[v1.TransactionState.Value(f"TRANSACTION_STATE_{state.upper()}") for state in states],
+        providers=providers,
+    )
+    with _client(asked) as client, _refusals():
+        listed = client.list_transactions(filter=wanted, page_size=limit).transactions
+    table(
+        ["transaction", "operation", "state", "provider", "amount", "created", "evidence"],
+        [
+            [
+                one.transaction_id,
+                _operation(one),
+                _state(one.state),
+                one.provider,
+                _amount(one),
+                _time(one.create_time.ToJsonString()),
+                one.evidence.summary,
+            ]
+            for one in listed
+        ],
+    )
+    if not listed:
+        err.print("[dim]none[/]")
+
+
+@transactions.command()
+@click.argument("transaction_id")
+@click.pass_obj
+def show(asked: dict[str, str], transaction_id: str) -> None:
+    """Show everything known of one transaction, with its life so far."""
+    with _client(asked) as client, _refusals():
+        _show(client.get_transaction(transaction_id=transaction_id))
+
+
+@transactions.command()
+@click.argument("transaction_id")
+@click.option(
+    "--as",
+    "ending",
+    required=True,
+    type=click.Choice(["confirmed", "reversed"]),
+    help="What you found out the provider did.",
+)
+@click.option("--note", required=True, help="How you found out; kept with the transaction.")
+@click.pass_obj
+def resolve(asked: dict[str, str], transaction_id: str, ending: str, note: str) -> None:
+    """End an UNRESOLVED transaction by hand. Nothing is sent to the provider."""
+    with _client(asked) as client, _refusals():
+        ended = client.resolve_transaction(
+            transaction_id=transaction_id,
+            resolution=v1.Resolution.Value(f"RESOLUTION_{ending.upper()}"),
+            note=note,
+        )
+    _show(ended.transaction)
+
+
+@transactions.command()
+@click.argument("transaction_id")
+@click.pass_obj
+def redeliver(asked: dict[str, str], transaction_id: str) -> None:
+    """Try at once what a transaction still owes, instead of when its backoff ends."""
+    with _client(asked) as client, _refusals():
+        _show(client.redeliver_advice(transaction_id=transaction_id).transaction)
+
+
+@transactions.command()
+@settings_options
+@click.option(
+    "--older-than", "days", type=click.IntRange(min=1), required=True, help="Days since the last write."
+)
+@click.pass_obj
+def purge(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool, days: int) -> None:
+    """Delete finished transactions from the journal.
+
+    Never younger than the configured retention: ids must outlive every reversal window.
+    """
+    settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
+    least = settings.journal.retention_days
+    if days < least:
+        raise CannotDo(f"--older-than {days} is less than journal.retention_days, which is {least}")
+    process.run(_purge(settings, days))
+
+
+async def _purge(settings: Settings, days: int) -> None:
+    journal = open_journal(settings.journal)
+    await journal.start()
+    try:
+        await _purge_batches(journal, days)
+    finally:
+        await journal.close()
+
+
+async def _purge_batches(journal: Journal, days: int) -> None:
+    before_us = to_us(SystemClock().now() - timedelta(days=days))
+    columns = (TextColumn("deleted {task.completed:,.0f}"), TimeElapsedColumn())
+    with Progress(*columns, console=err) as progress:
+        task = progress.add_task("", total=None)
+        while deleted := await journal.purge(before_us=before_us, limit=_PURGE_BATCH):
+            progress.advance(task, deleted)
+        total = progress.tasks[0].completed
+    out.print(f"deleted {total:,.0f} transactions finished more than {days} days ago")
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Say a gateway's refusal in a sentence."""
+    try:
+        yield
+    except GiftcardError as fault:
+        raise CannotDo(str(fault)) from None
+
+
+def _show(one: v1.Transaction) -> None:
+    rows = [
+        ("transaction", one.transaction_id),
+        ("operation", _operation(one)),
+        ("state", _state(one.state)),
+        ("provider", one.provider),
+        ("cards", ", ".join(card.masked_card for card in one.cards)),
+        ("amount", _amount(one)),
+        ("decline", v1.DeclineReason.Name(one.decline.reason) if one.HasField("decline") else ""),
+        ("evidence", one.evidence.summary),
+        ("provider says", " ".join(f"{key}={value}" for key, value in one.provider_references.items())),
+        ("confirm by", _time(one.confirm_by.ToJsonString()) if one.HasField("confirm_by") else ""),
+    ]
+    table(["", ""], [row for row in rows if row[1]])
+    out.print()
+    table(
+        ["at", "state", "because"],
+        [
+            [_time(change.change_time.ToJsonString()), _state(change.state), change.note]
+            for change in one.state_changes
+        ],
+    )
+
+
+def _operation(one: v1.Transaction) -> str:
+    return v1.Operation.Name(one.operation).removeprefix("OPERATION_").lower()
+
+
+def _state(state: v1.TransactionState.ValueType) -> str:
+    name = v1.TransactionState.Name(state).removeprefix("TRANSACTION_STATE_")
+    colour = _COLOURS.get(name)
+    return f"[{colour}]{name}[/]" if colour else name
+
+
+def _amount(one: v1.Transaction) -> str:
+    money = one.approved_amount if one.HasField("approved_amount") else one.requested_amount
+    return f"{money.currency_code} {to_decimal(money)}" if money.currency_code else ""
+
+
+def _time(written: str) -> str:
+    """Return a time to the second, as an operator compares it with a log."""
+    return f"{written[:10]} {written[11:19]}"
