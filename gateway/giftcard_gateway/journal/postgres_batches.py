@@ -50,6 +50,7 @@ class Batches:
         self._waiting: deque[Call] = deque()
         self._busy: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._in_flight = 0
         self._launch: asyncio.Handle | None = None
         self._last_size = 1
 
@@ -70,10 +71,10 @@ class Batches:
             await asyncio.wait(self._tasks)
 
     def _schedule(self) -> None:
-        if self._launch is not None or len(self._tasks) >= IN_FLIGHT:
+        if self._launch is not None or self._in_flight >= IN_FLIGHT:
             return
         loop = asyncio.get_running_loop()
-        if self._tasks or self._last_size > 1:
+        if self._last_size > 1:
             self._launch = loop.call_later(LINGER_S, self._send_now)
         else:
             self._launch = loop.call_soon(self._send_now)
@@ -82,12 +83,13 @@ class Batches:
         if self._launch is not None:
             self._launch.cancel()
             self._launch = None
-        if len(self._tasks) < IN_FLIGHT and (batch := self._take()):
+        if self._in_flight < IN_FLIGHT and (batch := self._take()):
+            self._in_flight += 1
             self._busy.update(call.transaction_id for call in batch)
             self._last_size = len(batch)
-            task = asyncio.get_running_loop().create_task(self._serve(batch))
+            task = asyncio.get_running_loop().create_task(self._carry(batch))
             self._tasks.add(task)
-            task.add_done_callback(partial(self._finish, batch))
+            task.add_done_callback(self._tasks.discard)
 
     def _take(self) -> list[Call]:
         """Take what can go together: no row twice, and no row that is on its way, or order would be lost."""
@@ -101,35 +103,34 @@ class Batches:
         self._waiting = passed + self._waiting
         return batch
 
-    def _finish(self, batch: Sequence[Call], task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._busy.difference_update(call.transaction_id for call in batch)
-        if task.cancelled() or task.exception() is not None:
-            # The event loop is closing, or this is a bug; either way nobody may wait for ever.
-            _answer(batch, [JournalClosed("the journal stopped before it knew")] * len(batch))
-        if self._waiting:
-            self._schedule()
+    async def _carry(self, batch: Sequence[Call]) -> None:
+        # Kept only when the event loop is closing, or by a bug; even then nobody may wait for ever.
+        outcomes: Sequence[Outcome] = [JournalClosed("the journal stopped before it knew")] * len(batch)
+        try:
+            outcomes = await self._outcomes(batch)
+        finally:
+            # Before the answers: who is answered may ask again at once, and finds the way free.
+            self._busy.difference_update(call.transaction_id for call in batch)
+            self._in_flight -= 1
+            _answer(batch, outcomes)
+            if self._waiting:
+                self._schedule()
 
-    async def _serve(self, batch: Sequence[Call]) -> None:
+    async def _outcomes(self, batch: Sequence[Call]) -> Sequence[Outcome]:
         try:
             outcomes = await self._sessions.run(partial(_send, batch), is_write=True)
         except UNFIT as fault:
-            await self._serve_alone(batch, fault)
+            # One of them cannot be written. The others are, each by itself.
+            if len(batch) == 1:
+                return [fault]
+            return [outcome for call in batch for outcome in await self._outcomes([call])]
         except JournalClosed as fault:
-            # Nobody waits behind a server that is away: what is refused now is surely not sent.
+            # Nobody queues behind a server that is away: what is refused now is surely not sent.
             waiting, self._waiting = self._waiting, deque()
-            _answer([*batch, *waiting], [fault] * (len(batch) + len(waiting)))
-        else:
-            _answer(batch, outcomes)
-            self._on_written()
-
-    async def _serve_alone(self, batch: Sequence[Call], fault: Exception) -> None:
-        """Find whose fault it was: the others are written, each by itself."""
-        if len(batch) == 1:
-            _answer(batch, [fault])
-            return
-        for call in batch:
-            await self._serve([call])
+            _answer(waiting, [fault] * len(waiting))
+            return [fault] * len(batch)
+        self._on_written()
+        return outcomes
 
 
 def _answer(batch: Sequence[Call], outcomes: Sequence[Outcome]) -> None:

@@ -22,7 +22,7 @@ from giftcard_gateway.journal.postgres_statements import NOTIFY
 CHANNEL = "giftcard_journal"
 # NOTIFY makes commits take turns on the whole server. So it is
 # not part of a batch, and many batches share one.
-PAUSE_S = 0.005
+PAUSE_S = 0.02
 RECONNECT_S = 1.0
 # A listener only reads, so without asking it would never learn that its server is gone.
 PROBE_S = 15.0
