@@ -12,7 +12,7 @@ from giftcard_adapters.contract import Guarantee, has, manner_of
 from giftcard_adapters.model import Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from giftcard_adapters.contract import Provider
 
@@ -54,9 +54,9 @@ def capabilities(provider: Provider | type[Provider]) -> dict[str, str]:
     return cells
 
 
-def markdown(providers: Mapping[str, type[Provider]]) -> str:
-    """Return the table as README and docs show it, a column a provider."""
-    columns = {name: capabilities(provider) for name, provider in providers.items()}
+def markdown(adapters: Iterable[type[Provider]]) -> str:
+    """Return the table as README and docs show it, a column an adapter."""
+    columns = {adapter.__name__: capabilities(adapter) for adapter in adapters}
     rows = next(iter(columns.values()))
     lines = [f"| | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
     lines += [f"| {row} | {' | '.join(cells[row] for cells in columns.values())} |" for row in rows]

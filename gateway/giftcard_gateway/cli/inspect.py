@@ -41,7 +41,7 @@ def providers(
     settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
     adapters = {name: find_adapter(stanza.adapter) for name, stanza in settings.providers.items()}
     if is_markdown:
-        out.print(markdown(adapters), markup=False)
+        out.print(markdown(adapters.values()), markup=False)
         return
     columns = {name: capabilities(adapter) for name, adapter in adapters.items()}
     rows = next(iter(columns.values()), {})
