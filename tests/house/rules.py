@@ -62,6 +62,7 @@ OWNED = (
         ("httpx",),
         (
             *(f"{ADAPTERS}.{name}" for name in ("http", "stanza", "transport", "simulators.transport")),
+            f"{ADAPTERS}.conformance.wires",
             f"{GATEWAY}.telemetry",
         ),
         "talking to a provider is giftcard_adapters.http, which knows what was surely not sent",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-import httpx
 import msgspec
 
 from giftcard_adapters.conformance.advices import kinds
@@ -17,6 +16,7 @@ from giftcard_adapters.conformance.subject import (
     Subject,
     secrets_of,
 )
+from giftcard_adapters.conformance.wires import Echo
 from giftcard_adapters.conformance.world import World
 from giftcard_adapters.errors import AdapterError
 from giftcard_adapters.model import AdviceKind, Operation
@@ -26,16 +26,6 @@ _SHORTEST = 4
 """A secret of fewer characters is found by chance."""
 _STATUSES = (200, 400, 500)
 _FAULTS = (FaultKind.DROP_ANSWER, FaultKind.TRUNCATED_JSON, FaultKind.HTML_502, FaultKind.WRONG_AMOUNT)
-
-
-class _Echo(httpx.AsyncBaseTransport):
-    """A provider at its worst: it answers with whatever it was sent, as plain text or as a JSON text."""
-
-    def __init__(self, status: int) -> None:
-        self._status = status
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return httpx.Response(self._status, content=await request.aread() or request.url.raw_path)
 
 
 async def money_shows_no_secret(subject: Subject, operation: Operation, sample: Sample) -> None:
@@ -55,7 +45,7 @@ async def echo_shows_no_secret(subject: Subject, operation: Operation, sample: S
     for status in _STATUSES:
         world = World(subject)
         ask = await world.ask(sample.approved)
-        world.connect(_Echo(status))
+        world.connect(Echo(status))
         await _try(world, ask, f"{operation}, echoed with {status}")
 
 

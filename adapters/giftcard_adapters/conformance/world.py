@@ -7,10 +7,10 @@ import itertools
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import msgspec
 
 from giftcard_adapters.conformance.subject import Arguments, Asking, NotConforming, Subject
+from giftcard_adapters.conformance.wires import Recorder, Transport
 from giftcard_adapters.contract import Ending, manner_of
 from giftcard_adapters.http import Moment
 from giftcard_adapters.model import (
@@ -33,32 +33,6 @@ _FIND_TRIES = 20
 """Ten minutes by the world's clock: longer than any simulator takes to make a card."""
 
 
-class Sent(msgspec.Struct, frozen=True):
-    """One request as it left: everything but its credentials."""
-
-    method: str
-    target: bytes
-    body: bytes
-
-    def __repr__(self) -> str:
-        """Show neither path nor body."""
-        return f"Sent({self.method}, {len(self.body)} bytes)"
-
-
-class Recorder(httpx.AsyncBaseTransport):
-    """Passes requests on and remembers them."""
-
-    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
-        """Keep the transport that answers."""
-        self._inner = inner
-        self.sent: list[Sent] = []
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Remember the request and pass it on."""
-        self.sent.append(Sent(request.method, request.url.raw_path, await request.aread()))
-        return await self._inner.handle_async_request(request)
-
-
 class World:
     """An adapter opened on a simulator that plays faults; ids and time are the same in every world."""
 
@@ -73,7 +47,7 @@ class World:
         self.settings = read_settings(subject.adapter, subject.stanza)
         self.connect(SimulatorTransport(self.simulator, self.script))
 
-    def connect(self, transport: httpx.AsyncBaseTransport, **changes: object) -> None:
+    def connect(self, transport: Transport, **changes: object) -> None:
         """Open the adapter anew over another transport, with settings changed."""
         self.wire = Recorder(transport)
         self.settings = msgspec.structs.replace(self.settings, **changes)
