@@ -189,13 +189,13 @@ class JeudiMerci(Provider):
     async def _find_named(self, ask: Issue, outcome: Outcome) -> Outcome:
         seen: list[wire.ECard] = []
         for card in outcome.issued_cards:
-            reply = await self._send(self._details_call(_number(card)), "details")
+            reply = await self._send(self._details_call(_code(card)), "details")
             if reply.status != HTTPStatus.OK:
                 return msgspec.structs.replace(
                     outcome, evidence=f"details of a named e-card answer HTTP {reply.status}"
                 )
             details = decode(reply.body, wire.CARD)
-            if details.code != _number(card).reveal():
+            if details.code != _code(card).reveal():
                 return msgspec.structs.replace(outcome, evidence="the details name another e-card")
             seen.append(details)
         fault = self._fault_of(ask, seen)
@@ -214,11 +214,11 @@ class JeudiMerci(Provider):
         """
         if advice.amount is not None and advice.amount != ask.amount:
             raise Unsupported("JeudiMerci deletes whole e-cards; no part can be put back")
-        numbers = [_number(card) for card in outcome.issued_cards] if outcome else []
-        if not numbers:
+        codes = [_code(card) for card in outcome.issued_cards] if outcome else []
+        if not codes:
             raise Unsupported("no e-card of this issue is known, so there is nothing to delete")
-        looks = [self._details_call(number) for number in numbers]
-        deletes = [self._delete_call(number) for number in numbers]
+        looks = [self._details_call(code) for code in codes]
+        deletes = [self._delete_call(code) for code in codes]
         return (*looks, *deletes)
 
     async def deliver(self, call: Call, advice: Advice, *, age_s: float) -> Acknowledgement:
@@ -340,8 +340,9 @@ class JeudiMerci(Provider):
         return views.stored_card(card, self.settings.currency, self._card_id_key)
 
     async def _code_of(self, card: CardRef) -> Secret:
-        if card.number is not None:
-            return card.number
+        given = card.redemption_key or card.number
+        if given is not None:
+            return given
         return Secret((await self._listed(card.stored_card_id or card.provider_card_id)).code or "")
 
     def _details_call(self, code: Secret) -> Call:
@@ -382,17 +383,15 @@ def _cards_in(reply: Reply) -> tuple[wire.ECard, ...]:
 
 
 def _named_card(card: CardRef | None) -> CardRef:
-    if card is None or not (card.number or card.stored_card_id or card.provider_card_id):
-        raise Invalid(
-            [("card", "JeudiMerci finds an e-card by its number (its Code) or by the id it was shown with")]
-        )
+    if card is None or card == CardRef():
+        raise Invalid([("card", "JeudiMerci finds an e-card by its Code or by the id it was shown with")])
     return card
 
 
-def _number(card: IssuedCard) -> Secret:
-    if card.number is None:
+def _code(card: IssuedCard) -> Secret:
+    if card.redemption_key is None:
         raise Unsupported("an e-card without its code cannot be looked for")
-    return card.number
+    return card.redemption_key
 
 
 def _completed(known: IssuedCard, seen: IssuedCard) -> IssuedCard:

@@ -97,10 +97,10 @@ def money_of(amount: Decimal | None, currency: str) -> Money | None:
 
 
 def issued_card(card: wire.ECard, currency: str, key: Secret) -> IssuedCard:
-    """Return a generated e-card; its code is its number."""
+    """Return a generated e-card; its code is a key to whoever has it, and no card number."""
     code = card.code or ""
     return IssuedCard(
-        number=Secret(code),
+        redemption_key=Secret(code),
         redemption_url=Secret(card.url) if card.url else None,
         provider_card_id=card_id(code, key),
         amount=money_of(card.cost, currency),
@@ -110,7 +110,7 @@ def issued_card(card: wire.ECard, currency: str, key: Secret) -> IssuedCard:
 def card_view(card: wire.ECard, code: Secret, currency: str, key: Secret) -> CardView:
     """Return what an e-card's details tell: consumed or not, never a balance before that."""
     return CardView(
-        masked_card=code.masked_number(),
+        masked_card=code.masked_key(),
         state=_STATES.get(card.is_consumed),
         balances=_balances(card, currency) or Balances(),
         provider_card_id=card_id(code.reveal(), key),
@@ -124,7 +124,7 @@ def stored_card(card: wire.ECard, currency: str, key: Secret) -> StoredCard:
     code = Secret(card.code or "")
     return StoredCard(
         stored_card_id=card_id(code.reveal(), key),
-        masked_card=code.masked_number(),
+        masked_card=code.masked_key(),
         created_at=exact_purchase(card),
         state=_STATES.get(card.is_consumed),
         amount=money_of(card.cost, currency),
@@ -261,7 +261,7 @@ def _event_card(about: wire.EventResource, currency: str, key: Secret) -> Issued
     if not about.virtual_card_code:
         return None
     return IssuedCard(
-        number=Secret(about.virtual_card_code),
+        redemption_key=Secret(about.virtual_card_code),
         pin=Secret(about.pin_code) if about.pin_code else None,
         barcode=Secret(about.bar_code) if about.bar_code else None,
         provider_card_id=card_id(about.virtual_card_code, key),

@@ -235,7 +235,7 @@ class GatePaySimulator(Simulator):
         wanted = _read_create(request)
         if self._bank.find(books.ACCOUNT + wanted["currency"]) is None:
             raise FailError(PARAMETERS, "unknown currency")
-        number = f"{UUID(self.ids()).int % 10**16:016d}"
+        number = f"{books.PREFIX}{UUID(self.ids()).int % 10**11:011d}"
         card = books.gift_card(
             number,
             int(Decimal(wanted["amount"]) * books.MILLIONTHS),

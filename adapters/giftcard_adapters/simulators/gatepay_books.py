@@ -48,12 +48,14 @@ TEMPLATES = (
 )
 """Template id, English title, Chinese title, cover type."""
 
+PREFIX = "60452"
+"""How every card number of this sandbox begins, so that it can be routed by."""
 _MADE = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 _DEMO_CARDS = (
-    ("6000000000000001", READY),
-    ("6000000000000002", REDEEMED),
-    ("6000000000000003", FROZEN),
-    ("6000000000000004", PAYMENT_FAILED),
+    ("6045200000000001", READY),
+    ("6045200000000002", REDEEMED),
+    ("6045200000000003", FROZEN),
+    ("6045200000000004", PAYMENT_FAILED),
 )
 _DEMO_WORTH = 25 * MILLIONTHS
 

@@ -18,8 +18,8 @@ from giftcard_adapters.simulators.gatepay import GatePaySimulator, sandbox_setti
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 LOOKUP = Lookup(lookup_id="9d1f2f0a-6a0c-4b43-8f55-0c6f0f2c7e11", asked_at=AT)
-READY = CardRef(number=Secret("6000000000000001"))
-NOWHERE = CardRef(number=Secret("6000000000009999"))
+READY = CardRef(number=Secret("6045200000000001"))
+NOWHERE = CardRef(number=Secret("6045200000009999"))
 
 # The suite puts an id and a time of its own in their place.
 ask_issue = partial(Issue, transaction_id="", requested_at=AT)

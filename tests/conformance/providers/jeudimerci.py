@@ -22,7 +22,7 @@ NO_SUCH_ID = {"stored_card_id": "0" * 32}
 
 def card(code: str) -> Lookup:
     """Ask for a card by its code."""
-    return Lookup(lookup_id=ID, asked_at=AT, card=CardRef(number=Secret(code)))
+    return Lookup(lookup_id=ID, asked_at=AT, card=CardRef(redemption_key=Secret(code)))
 
 
 async def listed(provider: Provider) -> Mapping[str, object]:
