@@ -6,6 +6,7 @@ function and the gateway passes one that traces. Nothing here retries, follows r
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -17,6 +18,9 @@ from giftcard_adapters.errors import NoAnswer, NotSent, TimedOut, Unreadable
 
 _ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
 """No documented answer comes near this; more is a fault or an attack, not an answer."""
+
+_CONNECT_S = 5.0
+"""The longest wait for a connection or a place in the pool: beyond it the request is surely not sent."""
 
 T = TypeVar("T")
 
@@ -75,15 +79,21 @@ class Exchange:
         self._base_url = base_url.rstrip("/")
         self._transport = transport
         self._moment = moment
-        self._extensions = {"timeout": httpx.Timeout(timeout_s).as_dict()}
+        connect_s = min(timeout_s, _CONNECT_S)
+        self._timeout_s = timeout_s
+        self._extensions = {"timeout": httpx.Timeout(timeout_s, connect=connect_s, pool=connect_s).as_dict()}
 
     async def send(self, call: Call, *, sign: Signer, name: str) -> Reply:
         """Make one exchange; `name` says which documented operation it is, for traces.
 
         Raises NotSent when no byte left, TimedOut or NoAnswer when the outcome is unknown.
         """
-        async with self.open(call, sign=sign, name=name) as answer:
-            return await _read(answer)
+        try:
+            # The transport limits each wait; this limits their sum, so that a dripping body cannot hold a call.
+            async with asyncio.timeout(self._timeout_s), self.open(call, sign=sign, name=name) as answer:
+                return await _read(answer)
+        except TimeoutError:
+            raise TimedOut(f"{name}: no whole answer in time") from None
 
     @asynccontextmanager
     async def open(self, call: Call, *, sign: Signer, name: str) -> AsyncIterator[httpx.Response]:
