@@ -164,7 +164,10 @@ class Provider:
         """
 
     def confirmation(self, ask: MoneyOperation, outcome: Outcome, advice: Advice) -> tuple[Call, ...]:
-        """Write the calls that confirm `ask`, in order; pure, so that they can be stored."""
+        """Write the calls that confirm `ask`, in order; pure, so that they can be stored.
+
+        Raises Invalid for tenders the provider could not take, before anything is promised.
+        """
         raise NotImplementedError
 
     def reversal(self, ask: MoneyOperation, outcome: Outcome | None, advice: Advice) -> tuple[Call, ...]:

@@ -124,7 +124,10 @@ class Transactions:
                 raise _conflict(entry)
             connection = self._connections.get(entry.provider)
             amount = _final_amount(entry, amount, connection.manner(operation))
-            promised = self._driver.confirmed(connection, entry, amount=amount, tenders=tenders)
+            try:
+                promised = self._driver.confirmed(connection, entry, amount=amount, tenders=tenders)
+            except Invalid as fault:
+                raise InvalidRequest(fault.violations) from None
             if (written := await self._write(entry, promised)) is not None:
                 return await self._settled(written, wait_s)
             entry = await self._known(operation, transaction_id)
