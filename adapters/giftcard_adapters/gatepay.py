@@ -124,12 +124,8 @@ class GatePay(Provider):
         self._paths = PATHS[settings.dialect]
         self._prefix = settings.institution_prefix if settings.on_behalf_of else ""
 
-    def check(self, ask: MoneyOperation | Lookup) -> None:
-        """Refuse what a create has no field for, and a lookup without a number or a key."""
-        if isinstance(ask, Lookup):
-            if ask.card is not None:
-                _named(ask.card)
-            return
+    def check(self, ask: MoneyOperation) -> None:
+        """Refuse an issue that a create has no field for, or misses one."""
         if not isinstance(ask, Issue):
             return
         if ask.theme_id or ask.offer_id or ask.points:

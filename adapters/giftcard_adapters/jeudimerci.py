@@ -92,10 +92,8 @@ class JeudiMerci(Provider):
         self._card_id_key = settings.card_id_key or settings.api_key
         self._approved_statuses = {word.casefold() for word in settings.approved_statuses}
 
-    def check(self, ask: MoneyOperation | Lookup) -> None:
+    def check(self, ask: MoneyOperation) -> None:
         """Refuse an issue of another currency or of nothing, and what this API has no place for."""
-        if isinstance(ask, Lookup):
-            _named_card(ask.card)
         if not isinstance(ask, Issue):
             return
         if ask.template_id or ask.theme_id or ask.offer_id or ask.points:
