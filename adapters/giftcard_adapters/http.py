@@ -89,7 +89,7 @@ class Exchange:
         Raises NotSent when no byte left, TimedOut or NoAnswer when the outcome is unknown.
         """
         try:
-            # The transport limits each wait; this limits their sum, so that a dripping body cannot hold a call.
+            # The transport limits each wait, this their sum: a dripping body must not hold a call.
             async with asyncio.timeout(self._timeout_s), self.open(call, sign=sign, name=name) as answer:
                 return await _read(answer)
         except TimeoutError:

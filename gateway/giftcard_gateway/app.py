@@ -20,6 +20,7 @@ from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.records import Records
 from giftcard_gateway.recovery import Recovery
 from giftcard_gateway.routing import Router
+from giftcard_gateway.rpc.door import Door
 from giftcard_gateway.seal import Seal
 from giftcard_gateway.server import Server
 from giftcard_gateway.services import Bundle, handlers, service_names
@@ -76,26 +77,28 @@ class App:
             clock=clock,
             observer=telemetry.observer,
         )
-        self.bundle = Bundle(
+        self.events = Events(
+            records=records, seal=seal, driver=self.driver, clock=clock, observer=telemetry.observer
+        )
+        self.door = Door(settings.server.max_concurrent_calls)
+        bundle = Bundle(
             transactions=transactions,
             connections=self.connections,
             router=router,
             records=records,
+            events=self.events,
             clock=clock,
             telemetry=telemetry,
+            door=self.door,
         )
-        events = Events(
-            records=records, seal=seal, driver=self.driver, clock=clock, observer=telemetry.observer
-        )
-        self.events = events
         self.webhooks = WebhookEdge(
             settings.webhooks,
             connections=self.connections,
-            events=events,
+            events=self.events,
             clock=clock,
             observer=telemetry.observer,
         )
-        self.server = Server(settings.server, handlers(self.bundle), service_names())
+        self.server = Server(settings.server, handlers(bundle), service_names())
         self._background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -116,6 +119,7 @@ class App:
     async def stop(self) -> None:
         """Refuse new work, let money work in flight finish and be recorded, and put everything away."""
         drain_s = self.settings.server.drain_s
+        self.door.close()
         await self.server.pause()
         await self.server.drain(drain_s)
         await self.webhooks.stop()

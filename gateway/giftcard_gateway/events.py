@@ -13,7 +13,7 @@ from giftcard_adapters.codec import pack, unpacker
 from giftcard_adapters.reads import ProviderEvent
 from giftcard_gateway import lifecycle
 from giftcard_gateway.entry import UNSETTLED, State
-from giftcard_gateway.journal.journal import EventRow, JournalClosed
+from giftcard_gateway.journal.journal import EventRow
 from giftcard_gateway.records import from_us, to_us
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Events:
             try:
                 for row in await self._journal.unapplied_events(_BATCH):
                     await self._apply(row, self.open(row))
-            except JournalClosed as fault:
+            except Exception as fault:  # noqa: BLE001 - one event that fails must not end the carrying over
                 self._observer.faulted("events", fault)
             await self._clock.sleep(_RETRY_S)
 

@@ -13,11 +13,12 @@ import msgspec
 from giftcard_adapters.codec import pack, unpacker
 from giftcard_gateway.entry import Entry
 from giftcard_gateway.journal.journal import Row, RowQuery
+from giftcard_gateway.seal import SealBroken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from giftcard_adapters.model import CardRef
+    from giftcard_adapters.model import CardRef, IssuedCard
     from giftcard_gateway.journal.journal import Journal
     from giftcard_gateway.seal import Seal
 
@@ -35,6 +36,8 @@ class Records:
         self._seal = seal
         self.on_due: Callable[[datetime], None] = _ignore
         """Hears when an entry that nobody drives was written down as due."""
+        self.on_unreadable: Callable[[SealBroken], None] = _ignore
+        """Hears of an entry that is due and cannot be opened."""
 
     async def open(self, entry: Entry) -> Entry | None:
         """Write a new entry down and return None; return the recorded one when its id is taken."""
@@ -62,11 +65,21 @@ class Records:
     async def claim(
         self, *, now: datetime, lease_until: datetime, driver: str, limit: int
     ) -> Sequence[Entry]:
-        """Take due entries into the hand of `driver`."""
+        """Take due entries into the hand of `driver`.
+
+        One that cannot be opened (a key is missing) is told to `on_unreadable` and must not keep the
+        others from being worked on; it comes round again when its lease ends.
+        """
         rows = await self.journal.claim(
             now_us=to_us(now), lease_until_us=to_us(lease_until), driver=driver, limit=limit
         )
-        return [self._entry(row) for row in rows]
+        entries = []
+        for row in rows:
+            try:
+                entries.append(self._entry(row))
+            except SealBroken as fault:
+                self.on_unreadable(fault)
+        return entries
 
     async def by_reference(self, provider: str, references: Iterable[tuple[str, str]]) -> Sequence[Entry]:
         """Return the entries a provider's references name; none when it names none."""
@@ -86,6 +99,12 @@ class Records:
             return self._seal.handle("stored", card.stored_card_id)
         return self._seal.handle("card", card.provider_card_id)
 
+    def handles_of(self, entry: Entry) -> frozenset[bytes]:
+        """Return the keyed hashes of every card an entry asked about or made."""
+        asked = entry.ask.cards if entry.ask else ()
+        issued = entry.outcome.issued_cards if entry.outcome else ()
+        return frozenset((*map(self.card_handle, asked), *self._issued_handles(issued)))
+
     def _reference_handle(self, provider: str, key: str, value: str) -> bytes:
         return self._seal.handle("reference", f"{provider}\0{key}\0{value}")
 
@@ -98,7 +117,10 @@ class Records:
             return
         for key, value in outcome.references.items():
             yield self._reference_handle(entry.provider, key, value)
-        for card in outcome.issued_cards:
+        yield from self._issued_handles(outcome.issued_cards)
+
+    def _issued_handles(self, cards: Iterable[IssuedCard]) -> Iterable[bytes]:
+        for card in cards:
             if card.number is not None:
                 yield self._seal.handle("number", card.number.reveal())
             if card.redemption_key is not None:
@@ -134,7 +156,7 @@ class Records:
         )
 
 
-def _ignore(_: datetime) -> None:
+def _ignore(_: object) -> None:
     """Hear nothing, as long as no sweep listens."""
 
 

@@ -56,6 +56,7 @@ class Recovery:
         self._woken = asyncio.Event()
         self._wakes_at = clock.now()
         records.on_due = self._wake
+        records.on_unreadable = lambda fault: observer.faulted("recovery", fault)
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -65,6 +66,9 @@ class Recovery:
                 if not is_busy:
                     await self._sleep()
             except JournalClosed:
+                await self._clock.sleep(_PAUSE_S)
+            except Exception as fault:  # noqa: BLE001 - whatever fails, what is owed must go on being done
+                self._observer.faulted("recovery", fault)
                 await self._clock.sleep(_PAUSE_S)
 
     async def sweep(self) -> bool:

@@ -50,12 +50,13 @@ class Owned:
 OWNED = (
     Owned(
         ("grpc", "grpc_channelz", "grpc_health", "grpc_reflection", "grpc_status"),
-        tuple(f"{GATEWAY}.{name}" for name in ("app", "services", "interceptors", "rpc", "wire")),
-        "grpc belongs to the gateway's app, services, interceptors, rpc and wire; hand them plain values",
+        tuple(f"{GATEWAY}.{name}" for name in ("reflection", "rpc", "server", "services", "wire")),
+        "grpc belongs to the gateway's server, reflection, rpc, services and wire; hand them plain values",
     ),
     Owned(
         ("giftcard.v1", "google.api", "google.protobuf", "google.rpc"),
-        tuple(f"{GATEWAY}.{name}" for name in ("app", "services", "interceptors", "rpc", "wire")),
+        # The command line and the demo are callers like any other: they speak through the client.
+        tuple(f"{GATEWAY}.{name}" for name in ("cli", "demo", "reflection", "rpc", "services", "wire")),
         "messages of the wire stop at services and wire; use the values of giftcard_adapters.model",
     ),
     Owned(
