@@ -18,7 +18,7 @@ from giftcard.open_transactions import (
     Runner,
 )
 from giftcard.operations import Ask, confirmation, reversal
-from giftcard.reads import changing, reading
+from giftcard.reads import plain
 from giftcard.scripts import Answer, Plan
 
 P = ParamSpec("P")
@@ -123,32 +123,34 @@ class Calls:
 
     get_transaction = Call(reads.get_transaction)
     list_transactions = Call(
-        reading(v1.ListTransactionsRequest, lambda stubs: stubs.transactions.ListTransactions)
+        plain(v1.ListTransactionsRequest, lambda stubs: stubs.transactions.ListTransactions)
     )
     resolve_transaction = Call(
-        changing(v1.ResolveTransactionRequest, lambda stubs: stubs.transactions.ResolveTransaction)
+        plain(v1.ResolveTransactionRequest, lambda stubs: stubs.transactions.ResolveTransaction, changes=True)
     )
     redeliver_advice = Call(
-        changing(v1.RedeliverAdviceRequest, lambda stubs: stubs.transactions.RedeliverAdvice)
+        plain(v1.RedeliverAdviceRequest, lambda stubs: stubs.transactions.RedeliverAdvice, changes=True)
     )
 
     store_card = Call(reads.store_card)
-    get_stored_card = Call(reading(v1.GetStoredCardRequest, lambda stubs: stubs.stored_cards.GetStoredCard))
+    get_stored_card = Call(plain(v1.GetStoredCardRequest, lambda stubs: stubs.stored_cards.GetStoredCard))
     list_stored_cards = Call(
-        reading(v1.ListStoredCardsRequest, lambda stubs: stubs.stored_cards.ListStoredCards)
+        plain(v1.ListStoredCardsRequest, lambda stubs: stubs.stored_cards.ListStoredCards)
     )
     delete_stored_card = Call(
-        changing(v1.DeleteStoredCardRequest, lambda stubs: stubs.stored_cards.DeleteStoredCard)
+        plain(v1.DeleteStoredCardRequest, lambda stubs: stubs.stored_cards.DeleteStoredCard, changes=True)
     )
 
-    list_templates = Call(reading(v1.ListTemplatesRequest, lambda stubs: stubs.catalog.ListTemplates))
-    list_offers = Call(reading(v1.ListOffersRequest, lambda stubs: stubs.catalog.ListOffers))
-    sync_offers = Call(changing(v1.SyncOffersRequest, lambda stubs: stubs.catalog.SyncOffers))
+    list_templates = Call(plain(v1.ListTemplatesRequest, lambda stubs: stubs.catalog.ListTemplates))
+    list_offers = Call(plain(v1.ListOffersRequest, lambda stubs: stubs.catalog.ListOffers))
+    sync_offers = Call(plain(v1.SyncOffersRequest, lambda stubs: stubs.catalog.SyncOffers, changes=True))
 
-    extract_accounts = Call(changing(v1.ExtractAccountsRequest, lambda stubs: stubs.reports.ExtractAccounts))
+    extract_accounts = Call(
+        plain(v1.ExtractAccountsRequest, lambda stubs: stubs.reports.ExtractAccounts, changes=True)
+    )
     get_ticket_statistics = Call(
-        reading(v1.GetTicketStatisticsRequest, lambda stubs: stubs.reports.GetTicketStatistics)
+        plain(v1.GetTicketStatisticsRequest, lambda stubs: stubs.reports.GetTicketStatistics)
     )
 
-    list_providers = Call(reading(v1.ListProvidersRequest, lambda stubs: stubs.providers.ListProviders))
-    get_provider = Call(reading(v1.GetProviderRequest, lambda stubs: stubs.providers.GetProvider))
+    list_providers = Call(plain(v1.ListProvidersRequest, lambda stubs: stubs.providers.ListProviders))
+    get_provider = Call(plain(v1.GetProviderRequest, lambda stubs: stubs.providers.GetProvider))

@@ -18,64 +18,49 @@ from giftcard.scripts import Answer, Method, Plan, RepeatPolicy, Request, Respon
 P = ParamSpec("P")
 
 
-def _read(
-    method: Method[Request, Response], request: Request, answer: Callable[[Response], Answer]
+def _plan(
+    method: Method[Request, Response],
+    request: Request,
+    answer: Callable[[Response], Answer],
+    *,
+    changes: bool = False,
 ) -> Plan[Answer]:
-    """Plan a read, whose timeout and repeats the service config knows."""
-
-    def script(_policy: RepeatPolicy) -> Script[Answer]:
-        return answer((yield from send(method, request)))
-
-    return script
-
-
-def _change(
-    method: Method[Request, Response], request: Request, answer: Callable[[Response], Answer]
-) -> Plan[Answer]:
-    """Plan a call that changes something: once, and no longer than the policy's deadline."""
+    """Plan a call. What changes something has the policy's deadline, a read that of the service config."""
 
     def script(policy: RepeatPolicy) -> Script[Answer]:
-        return answer((yield from send(method, request, policy.deadline_s)))
+        return answer((yield from send(method, request, policy.deadline_s if changes else None)))
 
     return script
 
 
-def reading(kind: Callable[P, Request], method: Method[Request, Response]) -> Callable[P, Plan[Response]]:
-    """Make a read that takes the fields of its request and gives the whole response."""
+def plain(
+    kind: Callable[P, Request], method: Method[Request, Response], *, changes: bool = False
+) -> Callable[P, Plan[Response]]:
+    """Make a call that takes the fields of its request as they are and gives its whole response."""
 
     def plan(*args: P.args, **fields: P.kwargs) -> Plan[Response]:
-        return _read(method, kind(*args, **fields), lambda response: response)
+        return _plan(method, kind(*args, **fields), lambda response: response, changes=changes)
 
-    plan.__doc__ = kind.__doc__
-    return plan
-
-
-def changing(kind: Callable[P, Request], method: Method[Request, Response]) -> Callable[P, Plan[Response]]:
-    """Make a call that changes something, takes the fields of its request and gives the whole response."""
-
-    def plan(*args: P.args, **fields: P.kwargs) -> Plan[Response]:
-        return _change(method, kind(*args, **fields), lambda response: response)
-
-    plan.__doc__ = kind.__doc__
+    plan.__doc__ = f"Take the fields of {kind.__name__}, and give the whole response."
     return plan
 
 
 def balance(**fields: Unpack[BalanceFields]) -> Plan[v1.CardBalance]:
     """Read the book and available balance of one card."""
     request = make_request(v1.BalanceRequest, fields)
-    return _read(lambda stubs: stubs.gift_cards.Balance, request, lambda response: response.card_balance)
+    return _plan(lambda stubs: stubs.gift_cards.Balance, request, lambda response: response.card_balance)
 
 
 def batch_balance(requests: Iterable[BalanceFields]) -> Plan[v1.BatchBalanceResponse]:
     """Read the balances of at most 100 cards, each given as the keywords of `balance`; an error per item."""
     request = v1.BatchBalanceRequest(requests=[make_request(v1.BalanceRequest, each) for each in requests])
-    return _read(lambda stubs: stubs.gift_cards.BatchBalance, request, lambda response: response)
+    return _plan(lambda stubs: stubs.gift_cards.BatchBalance, request, lambda response: response)
 
 
 def lookup(**fields: Unpack[LookupFields]) -> Plan[v1.CardView]:
     """Read everything the provider tells about a card, or about the card of a holder."""
     request = make_request(v1.LookupRequest, fields)
-    return _read(lambda stubs: stubs.gift_cards.Lookup, request, lambda response: response.card)
+    return _plan(lambda stubs: stubs.gift_cards.Lookup, request, lambda response: response.card)
 
 
 def get_transaction_request(transaction_id: str | UUID, wait_s: float) -> v1.GetTransactionRequest:
@@ -89,7 +74,7 @@ def get_transaction_request(transaction_id: str | UUID, wait_s: float) -> v1.Get
 def get_transaction(transaction_id: str | UUID, *, wait_s: float = 0.0) -> Plan[v1.Transaction]:
     """Read how a transaction stands, waiting up to `wait_s` (at most 60) while that is still open."""
     request = get_transaction_request(transaction_id, wait_s)
-    return _read(
+    return _plan(
         lambda stubs: stubs.transactions.GetTransaction, request, lambda response: response.transaction
     )
 
@@ -97,4 +82,9 @@ def get_transaction(transaction_id: str | UUID, *, wait_s: float = 0.0) -> Plan[
 def store_card(**fields: Unpack[StoreCardFields]) -> Plan[v1.StoredCard]:
     """Put a card into the provider's vault. After NoAnswer list the cards first: it may be there."""
     request = make_request(v1.StoreCardRequest, fields)
-    return _change(lambda stubs: stubs.stored_cards.StoreCard, request, lambda response: response.stored_card)
+    return _plan(
+        lambda stubs: stubs.stored_cards.StoreCard,
+        request,
+        lambda response: response.stored_card,
+        changes=True,
+    )

@@ -26,7 +26,7 @@ Response = TypeVar("Response", bound=Message)
 Answer = TypeVar("Answer")
 
 Metadata = tuple[tuple[str, str | bytes], ...]
-Method = Callable[[Stubs], grpc.UnaryUnaryMultiCallable[Request, Response]]
+Method = Callable[[Stubs], "grpc.UnaryUnaryMultiCallable[Request, Response]"]
 """Which call of which service, such as `lambda stubs: stubs.gift_cards.Balance`."""
 
 
