@@ -25,7 +25,6 @@ from giftcard_adapters.errors import ExchangeError, NoAnswer, Refused, Unreadabl
 from giftcard_adapters.gr4vy_token import TokenSigner
 from giftcard_adapters.gr4vy_verdict import (
     AT_THE_DOOR,
-    FIRST_SERVER_ERROR,
     activated,
     face_of,
     failed,
@@ -405,7 +404,7 @@ class Gr4vy(Provider):
         if reply.status in _DONE:
             return reply
         decline = refusal(reply, pin)
-        if reply.status >= FIRST_SERVER_ERROR:
+        if may_have_acted(reply) and decline.provider_code != "duplicate_record":
             raise NoAnswer(f"gr4vy {name}: {decline.provider_code}")
         if decline.reason is DeclineReason.RECORD_NOT_FOUND:
             decline = msgspec.structs.replace(decline, reason=DeclineReason.CARD_UNKNOWN)

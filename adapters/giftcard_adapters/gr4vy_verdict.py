@@ -45,9 +45,8 @@ REDEMPTION_TARGET = "gift-card-redemption"
 
 AT_THE_DOOR = frozenset({401, 403, 405, 429})
 """Refused before anything is looked at: this sending surely had no effect."""
-_NOT_FINAL = frozenset({409, 425})
-FIRST_SERVER_ERROR = 500
-"""From here on an error says nothing about what was done."""
+_REFUSED = AT_THE_DOOR | {400, 404, 422}
+"""The documented ways to say no; any other status, a 202 or a redirect too, leaves open what was done."""
 
 _RANK = {"succeeded": 0, "processing": 1}
 """Of several refunds that carry our identifier, the one that says most for the money being back."""
@@ -205,7 +204,7 @@ def furthest(refunds: Sequence[Refund]) -> Refund:
 
 def may_have_acted(reply: Reply) -> bool:
     """Tell whether an error leaves open what was done."""
-    return reply.status >= FIRST_SERVER_ERROR or reply.status in _NOT_FINAL
+    return reply.status not in _REFUSED
 
 
 def failed(decline: Decline) -> Outcome:
