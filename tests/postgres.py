@@ -6,7 +6,6 @@ network: the socket lies in a folder of the server's own.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 import pwd
@@ -40,7 +39,19 @@ class PostgresServer:
         self.folder = Path(tempfile.mkdtemp(prefix="giftcard-pg-"))
         if (user := _server_user()) is not None:
             shutil.chown(self.folder, user)
-        self._run(_program("initdb"), "-D", self.data, "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8", "--no-locale")
+        self._run(
+            _program("initdb"),
+            "-D",
+            self.data,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-N",
+            "-E",
+            "UTF8",
+            "--no-locale",
+        )
         lines = {
             "listen_addresses": "",
             "unix_socket_directories": str(self.folder),
@@ -64,7 +75,11 @@ class PostgresServer:
         """Start the server and wait until it answers."""
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [_program("postgres"), "-D", self.data], stdout=log, stderr=log, user=_server_user(), extra_groups=_groups()
+                [_program("postgres"), "-D", self.data],
+                stdout=log,
+                stderr=log,
+                user=_server_user(),
+                extra_groups=_groups(),
             )
         until = time.monotonic() + PATIENCE_S
         while self._is_deaf():
@@ -99,15 +114,17 @@ class PostgresServer:
             await connection.close()
 
     def _is_deaf(self) -> bool:
-        try:
-            asyncio.run(self.execute("SELECT 1"))
-        except (OSError, asyncpg.PostgresError):
-            return True
-        return False
+        asked = subprocess.run([_program("pg_isready"), "-q", "-h", self.folder], check=False)
+        return asked.returncode != 0
 
     def _run(self, *command: str | Path) -> None:
         subprocess.run(
-            command, check=True, capture_output=True, cwd=self.folder, user=_server_user(), extra_groups=_groups()
+            command,
+            check=True,
+            capture_output=True,
+            cwd=self.folder,
+            user=_server_user(),
+            extra_groups=_groups(),
         )
 
 

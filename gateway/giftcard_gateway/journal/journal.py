@@ -86,7 +86,11 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JournalClosed(Exception):
-    """The journal cannot be written or read at the moment; nothing of this call is durable."""
+    """The journal cannot be written or read at the moment; nothing of this call is promised to be durable.
+
+    A write may still be found later: its commit was sent and the answer was lost. An open so found is a
+    PENDING row of which nothing was sent; a write may be repeated until it is answered.
+    """
 
 
 class SchemaUnknown(Exception):
@@ -98,7 +102,10 @@ class JournalBusy(Exception):
 
 
 class Journal(ABC):
-    """A durable store of rows, changes and events. Raises JournalClosed when its database is away."""
+    """A durable store of rows, changes and events. Raises JournalClosed when its database is away.
+
+    Any call raises ValueError for what no database can hold, and for a cursor that no feed gave.
+    """
 
     @abstractmethod
     async def start(self) -> None:
@@ -120,7 +127,9 @@ class Journal(ABC):
     async def write(self, row: Row) -> bool:
         """Replace the recorded row whose version is `row.version - 1`; False when another hand wrote.
 
-        A change of state is added to the feed in the same database transaction.
+        A change of state is added to the feed in the same database transaction. Also True when this very
+        row (version and document, which a seal makes unique) is recorded already, so that a write whose
+        answer was lost can be repeated. `operation`, `provider` and `created_us` never change.
         """
 
     @abstractmethod

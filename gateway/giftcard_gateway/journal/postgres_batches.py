@@ -15,7 +15,7 @@ from typing import NamedTuple
 import asyncpg
 
 from giftcard_gateway.journal.journal import JournalClosed, Row
-from giftcard_gateway.journal.postgres_sessions import UNFIT, Connection, Sessions
+from giftcard_gateway.journal.postgres_sessions import Connection, Sessions
 from giftcard_gateway.journal.postgres_statements import BATCH, ROWS
 from giftcard_gateway.journal.rows import COLUMNS, Open, Write, is_same, row_of, values_of
 
@@ -119,7 +119,7 @@ class Batches:
     async def _outcomes(self, batch: Sequence[Call]) -> Sequence[Outcome]:
         try:
             outcomes = await self._sessions.run(partial(_send, batch), is_write=True)
-        except UNFIT as fault:
+        except ValueError as fault:
             # One of them cannot be written. The others are, each by itself.
             if len(batch) == 1:
                 return [fault]

@@ -83,13 +83,17 @@ class Sessions:
                 pool.terminate()
 
     async def run(self, work: Work[Result], *, is_write: bool = False, tries: int = 2) -> Result:
-        """Do `work` in a session, and once more when the session was lost; raise JournalClosed after that."""
+        """Do `work` in a session, and once more when the session was lost.
+
+        Raises JournalClosed when it was lost again, ValueError when a value does not fit a column.
+        """
         fault: Exception = JournalClosed("the journal is not open")
         for attempt in range(tries):
             try:
                 return await self._try(work, is_repeat=attempt > 0, is_write=is_write)
-            except UNFIT:
-                raise
+            except UNFIT as unfit:
+                # The driver's own words may quote the values.
+                raise ValueError(f"this cannot be journalled: {type(unfit).__name__}") from None
             except LOST as lost:
                 fault = lost
                 await self._forget(lost)

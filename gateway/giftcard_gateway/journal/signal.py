@@ -16,7 +16,8 @@ class Signal:
     def __init__(self) -> None:
         self._count = 1
         self._told: WeakKeyDictionary[asyncio.Task[object], int] = WeakKeyDictionary()
-        self._waiters: set[asyncio.Future[None]] = set()
+        # Not a set: those who wait are woken in the order they came, so that one seed makes one run.
+        self._waiters: dict[asyncio.Future[None], None] = {}
 
     def fire(self) -> None:
         """Tell every task that something changed."""
@@ -31,10 +32,10 @@ class Signal:
         task = asyncio.current_task()
         if task is None or self._told.get(task, 0) == self._count:
             waiter = asyncio.get_running_loop().create_future()
-            self._waiters.add(waiter)
+            self._waiters[waiter] = None
             try:
                 await asyncio.wait((waiter,), timeout=timeout_s)
             finally:
-                self._waiters.discard(waiter)
+                self._waiters.pop(waiter, None)
         if task is not None:
             self._told[task] = self._count

@@ -106,6 +106,11 @@ def lock(path: str) -> int:
     return descriptor
 
 
+def unfit(fault: Exception) -> ValueError:
+    """Return what a caller gets whose request no journal can serve."""
+    return fault if isinstance(fault, ValueError) else ValueError(f"this cannot be journalled: {fault}")
+
+
 def closed(fault: Exception) -> JournalClosed:
     """Return what a caller gets when the database is at fault; SQLite's own words hold no row data."""
     return JournalClosed(f"the journal cannot be used: {fault}")
@@ -121,7 +126,7 @@ def serve_writes(connection: sqlite3.Connection, requests: Sequence[WriteRequest
     except UNFIT as fault:
         _roll_back(connection)
         if len(requests) == 1:
-            return [fault]
+            return [unfit(fault)]
         return [outcome for each in requests for outcome in serve_writes(connection, [each])]
     except sqlite3.Error as fault:
         _roll_back(connection)
@@ -274,7 +279,7 @@ def _read(connection: sqlite3.Connection, request: Work) -> Outcome:
     try:
         return request(connection)
     except UNFIT as fault:
-        return fault
+        return unfit(fault)
     except sqlite3.Error as fault:
         return closed(fault)
 

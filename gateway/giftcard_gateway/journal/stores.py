@@ -1,17 +1,27 @@
-"""Which journal a URL means. What the journals do is in their own modules."""
+"""Which journal a URL means, and how its schema is brought up to date. What journals do is not here."""
 
 from __future__ import annotations
 
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import asyncpg
+from asyncpg.connect_utils import SessionAttribute
+
+from giftcard_gateway.journal import schema, sqlite_file
 from giftcard_gateway.journal.postgres import Postgres
-from giftcard_gateway.journal.postgres_sessions import Limits
+from giftcard_gateway.journal.postgres_sessions import LOST, Limits, closed
 from giftcard_gateway.journal.sqlite import Sqlite
 
 if TYPE_CHECKING:
     from giftcard_gateway.config.settings import Journal as JournalSettings
     from giftcard_gateway.journal.journal import Journal
+
+CONNECT_TIMEOUT_S = 10.0
 
 
 def open_journal(settings: JournalSettings) -> Journal:
@@ -21,21 +31,43 @@ def open_journal(settings: JournalSettings) -> Journal:
     one; `postgresql://user:password@host1,host2/database` a server. Raises ValueError for anything else.
     """
     url = settings.url.reveal()
-    match urlsplit(url).scheme:
-        case "sqlite":
-            return Sqlite(sqlite_path(url))
-        case "postgresql" | "postgres":
-            return Postgres(url, _limits(settings))
-        case scheme:
-            raise ValueError(f"a journal's URL begins with sqlite:/// or postgresql://, not with {scheme}:")
-
-
-def _limits(settings: JournalSettings) -> Limits:
-    return Limits(
+    if _is_sqlite(url):
+        return Sqlite(sqlite_path(url))
+    limits = Limits(
         pool_size=settings.pool_size,
         connect_timeout_s=settings.connect_timeout_s,
         statement_timeout_s=settings.statement_timeout_s,
     )
+    return Postgres(url, limits)
+
+
+async def current(url: str) -> str:
+    """Return the schema of the journal at `url`, empty when there is none; raise JournalClosed when away."""
+    if _is_sqlite(url):
+        return _read_file(sqlite_path(url))
+    session = await _connect(url)
+    try:
+        return await schema.read_postgres(session)
+    finally:
+        await session.close()
+
+
+async def upgrade(url: str, target: str = schema.HEAD) -> None:
+    """Bring the journal at `url` to the schema `target`, whole or not at all, and keep what it holds.
+
+    Raises JournalBusy while a process writes a SQLite journal, SchemaUnknown for a file that is none, and
+    JournalClosed when the database is away or refuses.
+    """
+    if _is_sqlite(url):
+        _upgrade_file(sqlite_path(url), target)
+        return
+    session = await _connect(url)
+    try:
+        await schema.upgrade_postgres(session, target)
+    except LOST as fault:
+        raise closed(fault) from fault
+    finally:
+        await session.close()
 
 
 def sqlite_path(url: str) -> str:
@@ -46,3 +78,40 @@ def sqlite_path(url: str) -> str:
             "a SQLite journal's URL is sqlite:/// and a path, as in sqlite:///giftcard-gateway.db"
         )
     return parts.path[1:]
+
+
+def _is_sqlite(url: str) -> bool:
+    scheme = urlsplit(url).scheme
+    if scheme not in {"sqlite", "postgresql", "postgres"}:
+        raise ValueError(f"a journal's URL begins with sqlite:/// or postgresql://, not with {scheme}:")
+    return scheme == "sqlite"
+
+
+def _read_file(path: str) -> str:
+    if not Path(path).exists():
+        return schema.EMPTY
+    try:
+        with closing(sqlite_file.connect(path)) as database:
+            return schema.read_sqlite(database)
+    except sqlite3.Error as fault:
+        raise sqlite_file.closed(fault) from fault
+
+
+def _upgrade_file(path: str, target: str) -> None:
+    held = sqlite_file.lock(path)
+    try:
+        with closing(sqlite_file.connect(path)) as database:
+            schema.upgrade_sqlite(database, target)
+    except sqlite3.Error as fault:
+        raise sqlite_file.closed(fault) from fault
+    finally:
+        os.close(held)
+
+
+async def _connect(url: str) -> asyncpg.Connection[asyncpg.Record]:
+    try:
+        return await asyncpg.connect(
+            url, timeout=CONNECT_TIMEOUT_S, target_session_attrs=SessionAttribute.read_write
+        )
+    except (*LOST, ValueError) as fault:
+        raise closed(fault) from fault

@@ -1,0 +1,49 @@
+"""One fixture for all journals: each test that asks for `place` or `journal` runs once on every kind."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from giftcard_gateway.journal import stores
+from giftcard_gateway.journal.journal import Journal
+from tests.journal.places import Place, Server, file
+from tests.postgres import PostgresServer
+
+
+@pytest.fixture(params=["sqlite", "inline", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Give an empty database of each kind."""
+    if request.param == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        return await server_place(server)
+    return file(request.param, tmp_path)
+
+
+@pytest.fixture
+async def journal(place: Place) -> AsyncIterator[Journal]:
+    """Give a started journal on an empty database of each kind."""
+    started = place.journal()
+    await started.start()
+    yield started
+    await started.close()
+
+
+@pytest.fixture(scope="module")
+def fragile_server() -> Iterator[PostgresServer]:
+    """Give a server that a test may stop, slow or misconfigure."""
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+async def server_place(server: PostgresServer) -> Server:
+    """Return a new database with the schema in place."""
+    url = await server.create_database()
+    await stores.upgrade(url)
+    return Server(url)

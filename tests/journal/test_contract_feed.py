@@ -1,0 +1,210 @@
+"""What every journal promises about its feed, its events, waking up and purging, on each kind of journal."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from giftcard_gateway.journal.journal import Change, Journal, RowQuery
+from tests.journal.places import Place
+from tests.journal.samples import NOW_US, after, event, ids, opened, row
+
+LATER_US = NOW_US + 3_600_000_000
+
+
+async def test_the_feed_tells_each_change_of_state_once(journal: Journal) -> None:
+    """Opening and changes of state are in the feed in order; a write that keeps the state is not."""
+    (first,) = await opened(journal, row())
+    second = after(first, "PENDING")
+    third = after(second, "APPROVED")
+    assert await journal.write(second)
+    assert await journal.write(third)
+    feed = await journal.changes(after="", limit=10)
+    assert [(each.transaction_id, each.state, each.at_us) for each in feed] == [
+        (first.transaction_id, "PENDING", first.updated_us),
+        (first.transaction_id, "APPROVED", third.updated_us),
+    ]
+
+
+async def test_a_watcher_resumes_where_it_stopped(journal: Journal) -> None:
+    """Reading on from each cursor gives the whole feed, nothing twice."""
+    rows = await opened(journal, *(row() for _ in range(25)))
+    seen: list[Change] = []
+    cursor = ""
+    while page := await journal.changes(after=cursor, limit=4):
+        seen += page
+        cursor = page[-1].cursor
+    assert ids(seen) == ids(rows)
+    assert await journal.last_cursor() == cursor
+
+
+async def test_a_watcher_may_want_only_what_comes(journal: Journal) -> None:
+    """After the newest cursor comes nothing, until something is written."""
+    await opened(journal, row())
+    cursor = await journal.last_cursor()
+    assert not await journal.changes(after=cursor, limit=10)
+    (next_one,) = await opened(journal, row())
+    assert ids(await journal.changes(after=cursor, limit=10)) == [next_one.transaction_id]
+
+
+async def test_nothing_is_inserted_behind_a_reader(place: Place) -> None:
+    """A reader that follows the feed while many write, through two journals where it can be, misses nothing."""
+    journals = [place.journal() for _ in range(2 if place.allows_many else 1)]
+    for each in journals:
+        await each.start()
+    rows = [row() for _ in range(400)]
+
+    async def write(journal: Journal, mine: int) -> None:
+        for each in rows[mine::8]:
+            await journal.open(each)
+
+    seen: list[str] = []
+
+    async def follow() -> None:
+        cursor = ""
+        while len(seen) < len(rows):
+            page = await journals[0].changes(after=cursor, limit=50)
+            seen.extend(ids(page))
+            cursor = page[-1].cursor if page else cursor
+            await asyncio.sleep(0)
+
+    writers = (write(journals[mine % len(journals)], mine) for mine in range(8))
+    await asyncio.wait_for(asyncio.gather(follow(), *writers), 60)
+    assert sorted(seen) == sorted(ids(rows))
+    for each in journals:
+        await each.close()
+
+
+@pytest.mark.parametrize("cursor", ["x", "1;2", "-1", "9" * 30, "1.2.3", "٣"])
+async def test_a_made_up_cursor_is_refused(journal: Journal, cursor: str) -> None:
+    """Text that no feed gave is refused, not read as some place."""
+    with pytest.raises(ValueError, match="cursor"):
+        await journal.changes(after=cursor, limit=1)
+    with pytest.raises(ValueError, match="cursor"):
+        await journal.events(after=cursor, limit=1)
+
+
+async def test_a_write_wakes_those_who_wait(journal: Journal) -> None:
+    """Whoever waits for a change is woken by the next write, long before the time-out."""
+    await journal.wait_changed(0)
+    waiting = [asyncio.ensure_future(journal.wait_changed(60)) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    await opened(journal, row())
+    await asyncio.wait_for(asyncio.gather(*waiting), 10)
+
+
+async def test_a_write_between_a_look_and_a_wait_is_not_missed(journal: Journal) -> None:
+    """A write that came after a task last waited ends that task's next wait at once."""
+    await journal.wait_changed(0)
+    await opened(journal, row())
+    await asyncio.wait_for(journal.wait_changed(60), 10)
+
+
+async def test_a_wait_ends_by_itself(journal: Journal) -> None:
+    """With nothing written, a wait ends after its time-out."""
+    await journal.wait_changed(0)
+    await asyncio.wait_for(journal.wait_changed(0.01), 10)
+
+
+async def test_another_process_is_woken(place: Place) -> None:
+    """A write in one journal wakes those who wait in another on the same database."""
+    if not place.allows_many:
+        pytest.skip("this journal allows one writer")
+    here, there = place.journal(), place.journal()
+    await here.start()
+    await there.start()
+    # The first write proves that the other one listens: until then a wait could be in vain.
+    while not await _is_woken(here, there):
+        pass
+    assert await _is_woken(here, there)
+    await here.close()
+    await there.close()
+
+
+async def _is_woken(here: Journal, there: Journal) -> bool:
+    loop = asyncio.get_running_loop()
+    await there.wait_changed(0)
+    until = loop.time() + 5
+    waiting = asyncio.ensure_future(_wait_twice(there))
+    await opened(here, row())
+    await waiting
+    return loop.time() < until
+
+
+async def _wait_twice(journal: Journal) -> None:
+    """Wait in a task of its own, whose first wait returns at once."""
+    await journal.wait_changed(5)
+    await journal.wait_changed(5)
+
+
+async def test_an_event_is_kept_once(journal: Journal) -> None:
+    """An event that comes again is told from a new one, by provider and id together."""
+    first = event()
+    assert await journal.add_event(first)
+    assert not await journal.add_event(event(event_id=first.event_id))
+    assert await journal.add_event(event(event_id=first.event_id, provider="gift-uk"))
+
+
+async def test_of_concurrent_copies_of_an_event_one_is_new(journal: Journal) -> None:
+    """When one event is delivered ten times at once, one delivery is told that it is new."""
+    copies = [event(event_id="same", document=b"%d" % number) for number in range(10)]
+    outcomes = await asyncio.gather(*(journal.add_event(each) for each in copies))
+    assert outcomes.count(True) == 1
+
+
+async def test_events_are_paged_in_order(journal: Journal) -> None:
+    """Events are read from a cursor on, of all providers or of one, whole."""
+    added = [event(provider=("spar-za", "gift-uk")[number % 2]) for number in range(10)]
+    for each in added:
+        await journal.add_event(each)
+    page = await journal.events(after="", limit=6)
+    assert [each.event_id for each in page] == [each.event_id for each in added[:6]]
+    assert (page[0].document, page[0].name, page[0].received_us, page[0].applied) == (
+        added[0].document,
+        added[0].name,
+        added[0].received_us,
+        False,
+    )
+    rest = await journal.events(after=page[-1].cursor, limit=10)
+    assert [each.event_id for each in rest] == [each.event_id for each in added[6:]]
+    of_one = await journal.events(after=page[0].cursor, limit=3, provider="gift-uk")
+    assert [each.event_id for each in of_one] == [each.event_id for each in added[1:6:2]]
+
+
+async def test_events_wait_until_they_are_applied(journal: Journal) -> None:
+    """An event is listed as unapplied, oldest first, until what it proves was carried over."""
+    added = [event() for _ in range(3)]
+    for each in added:
+        await journal.add_event(each)
+    await journal.mark_event_applied(added[0].provider, added[0].event_id)
+    waiting = await journal.unapplied_events(10)
+    assert [each.event_id for each in waiting] == [each.event_id for each in added[1:]]
+    assert [each.applied for each in await journal.events(after="", limit=10)] == [True, False, False]
+
+
+async def test_purging_deletes_finished_rows_with_all_of_theirs(journal: Journal) -> None:
+    """A purge deletes old finished rows, their handles and their feed; open and younger ones stay."""
+    rows = await opened(journal, *(row(handles=(b"card",)) for _ in range(8)))
+    for each in rows[:5]:
+        assert await journal.write(after(each, "DECLINED", updated_us=NOW_US + 100))
+    assert await journal.write(after(rows[5], "CONFIRMED", updated_us=LATER_US))
+    assert await journal.purge(before_us=NOW_US + 100, limit=10) == 0
+    assert await journal.purge(before_us=LATER_US, limit=3) == 3
+    assert await journal.purge(before_us=LATER_US, limit=3) == 2
+    assert await journal.purge(before_us=LATER_US, limit=3) == 0
+    left = sorted(ids(rows[5:]))
+    assert sorted(ids(await journal.list(RowQuery()))) == left
+    assert sorted(ids(await journal.list(RowQuery(handle=b"card")))) == left
+    assert sorted(set(ids(await journal.changes(after="", limit=100)))) == left
+    assert await journal.get(rows[0].transaction_id) is None
+
+
+async def test_a_watcher_outlives_a_purge(journal: Journal) -> None:
+    """A cursor whose change was purged still resumes after it, and numbers are not used again."""
+    (first,) = await opened(journal, row())
+    assert await journal.write(after(first, "DECLINED"))
+    cursor = await journal.last_cursor()
+    assert await journal.purge(before_us=LATER_US, limit=10) == 1
+    (second,) = await opened(journal, row())
+    assert ids(await journal.changes(after=cursor, limit=10)) == [second.transaction_id]
