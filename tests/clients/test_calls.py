@@ -1,3 +1,5 @@
+"""The calls of both clients: what is sent, what is repeated, what is looked up, what comes back."""
+
 from __future__ import annotations
 
 import asyncio

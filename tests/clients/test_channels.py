@@ -1,3 +1,5 @@
+"""How a client is connected: options, protection, and the waiting client on grpcio-testing's fake channel."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""What a failed call becomes, what that says of the outcome, and how a transaction's state is asked."""
+
 from __future__ import annotations
 
 import grpc

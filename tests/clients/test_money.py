@@ -1,3 +1,5 @@
+"""Exact money: what is taken, what is refused, and that nothing is lost."""
+
 from __future__ import annotations
 
 from decimal import Decimal

@@ -1,3 +1,5 @@
+"""The `with` blocks of both clients: when they confirm, when they reverse, when they leave alone."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Requests from keyword arguments: cards, amounts, and refusals that show no value."""
+
 from __future__ import annotations
 
 import uuid

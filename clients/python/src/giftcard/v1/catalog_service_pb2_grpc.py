@@ -76,7 +76,7 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListOffers(self, request, context):
-        """Lists the offers of a provider as the gateway knows them since the last SyncOffers.
+        """Lists the offers of a provider. Asks the provider each time: the gateway keeps no list.
 
         No effect; safe to repeat.
         """
@@ -85,9 +85,9 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SyncOffers(self, request, context):
-        """Brings the gateway's list of offers in line with the provider's. No money moves.
+        """Has the provider synchronize its offers, and tells them as they are then. No money moves.
 
-        Safe to repeat: a second call finds nothing to change.
+        The gateway has no offers of its own and sends none. Safe to repeat: a second call finds nothing to change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,14 +45,14 @@ class CatalogServiceStub:
     No effect; safe to repeat.
     """
     ListOffers: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.ListOffersRequest, _catalog_service_pb2.ListOffersResponse]
-    """Lists the offers of a provider as the gateway knows them since the last SyncOffers.
+    """Lists the offers of a provider. Asks the provider each time: the gateway keeps no list.
 
     No effect; safe to repeat.
     """
     SyncOffers: _grpc.UnaryUnaryMultiCallable[_catalog_service_pb2.SyncOffersRequest, _catalog_service_pb2.SyncOffersResponse]
-    """Brings the gateway's list of offers in line with the provider's. No money moves.
+    """Has the provider synchronize its offers, and tells them as they are then. No money moves.
 
-    Safe to repeat: a second call finds nothing to change.
+    The gateway has no offers of its own and sends none. Safe to repeat: a second call finds nothing to change.
     """
 
 @_typing.type_check_only
@@ -72,14 +72,14 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     No effect; safe to repeat.
     """
     ListOffers: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListOffersRequest, _catalog_service_pb2.ListOffersResponse]  # type: ignore[assignment]
-    """Lists the offers of a provider as the gateway knows them since the last SyncOffers.
+    """Lists the offers of a provider. Asks the provider each time: the gateway keeps no list.
 
     No effect; safe to repeat.
     """
     SyncOffers: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.SyncOffersRequest, _catalog_service_pb2.SyncOffersResponse]  # type: ignore[assignment]
-    """Brings the gateway's list of offers in line with the provider's. No money moves.
+    """Has the provider synchronize its offers, and tells them as they are then. No money moves.
 
-    Safe to repeat: a second call finds nothing to change.
+    The gateway has no offers of its own and sends none. Safe to repeat: a second call finds nothing to change.
     """
 
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -108,7 +108,7 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_service_pb2.ListOffersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_service_pb2.ListOffersResponse, _abc.Awaitable[_catalog_service_pb2.ListOffersResponse]]:
-        """Lists the offers of a provider as the gateway knows them since the last SyncOffers.
+        """Lists the offers of a provider. Asks the provider each time: the gateway keeps no list.
 
         No effect; safe to repeat.
         """
@@ -119,9 +119,9 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_service_pb2.SyncOffersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_service_pb2.SyncOffersResponse, _abc.Awaitable[_catalog_service_pb2.SyncOffersResponse]]:
-        """Brings the gateway's list of offers in line with the provider's. No money moves.
+        """Has the provider synchronize its offers, and tells them as they are then. No money moves.
 
-        Safe to repeat: a second call finds nothing to change.
+        The gateway has no offers of its own and sends none. Safe to repeat: a second call finds nothing to change.
         """
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

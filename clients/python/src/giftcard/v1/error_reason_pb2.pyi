@@ -56,8 +56,6 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: no provider is configured under this id. Ask ListProviders."""
     ERROR_REASON_EXPORT_NOT_FOUND: _ErrorReason.ValueType  # 13
     """NOT_FOUND: the provider has no such export, or no longer. Extract again."""
-    ERROR_REASON_CURSOR_EXPIRED: _ErrorReason.ValueType  # 14
-    """OUT_OF_RANGE: the cursor points to what is no longer kept. Start from a time, and check what you missed."""
     ERROR_REASON_CREDENTIALS_INVALID: _ErrorReason.ValueType  # 15
     """UNAUTHENTICATED: no or bad credentials. Sign in again; do not repeat with the same ones."""
     ERROR_REASON_SCOPE_MISSING: _ErrorReason.ValueType  # 16
@@ -69,7 +67,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PROVIDER_UNREACHABLE: _ErrorReason.ValueType  # 19
     """UNAVAILABLE: the provider is down; nothing was sent. Wait as RetryInfo says, then repeat with the same id."""
     ERROR_REASON_PROVIDER_TIMEOUT: _ErrorReason.ValueType  # 20
-    """DEADLINE_EXCEEDED: the provider did not answer a read in time. Repeat it."""
+    """DEADLINE_EXCEEDED: the provider did not answer in time. Repeat a read. What changes a vault or a catalogue may
+    have been done: look before you repeat that.
+    """
     ERROR_REASON_PROVIDER_REFUSED: _ErrorReason.ValueType  # 21
     """FAILED_PRECONDITION: the provider answered a read, or a request to its vault, with no.
     The error's metadata carries `decline_reason`, `provider_code` and `provider_text`: decide by the first.
@@ -127,8 +127,6 @@ ERROR_REASON_PROVIDER_NOT_FOUND: ErrorReason.ValueType  # 12
 """NOT_FOUND: no provider is configured under this id. Ask ListProviders."""
 ERROR_REASON_EXPORT_NOT_FOUND: ErrorReason.ValueType  # 13
 """NOT_FOUND: the provider has no such export, or no longer. Extract again."""
-ERROR_REASON_CURSOR_EXPIRED: ErrorReason.ValueType  # 14
-"""OUT_OF_RANGE: the cursor points to what is no longer kept. Start from a time, and check what you missed."""
 ERROR_REASON_CREDENTIALS_INVALID: ErrorReason.ValueType  # 15
 """UNAUTHENTICATED: no or bad credentials. Sign in again; do not repeat with the same ones."""
 ERROR_REASON_SCOPE_MISSING: ErrorReason.ValueType  # 16
@@ -140,7 +138,9 @@ ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 18
 ERROR_REASON_PROVIDER_UNREACHABLE: ErrorReason.ValueType  # 19
 """UNAVAILABLE: the provider is down; nothing was sent. Wait as RetryInfo says, then repeat with the same id."""
 ERROR_REASON_PROVIDER_TIMEOUT: ErrorReason.ValueType  # 20
-"""DEADLINE_EXCEEDED: the provider did not answer a read in time. Repeat it."""
+"""DEADLINE_EXCEEDED: the provider did not answer in time. Repeat a read. What changes a vault or a catalogue may
+have been done: look before you repeat that.
+"""
 ERROR_REASON_PROVIDER_REFUSED: ErrorReason.ValueType  # 21
 """FAILED_PRECONDITION: the provider answered a read, or a request to its vault, with no.
 The error's metadata carries `decline_reason`, `provider_code` and `provider_text`: decide by the first.

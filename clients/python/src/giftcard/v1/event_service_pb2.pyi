@@ -154,7 +154,7 @@ class Event(_message.Message):
     transaction_id: _builtins.str
     """The transaction it speaks of, where the gateway knows."""
     transaction_state: _transaction_pb2.TransactionState.ValueType
-    """The state of that transaction once the event was applied."""
+    """The state of that transaction when the event is streamed."""
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
         """When it happened, where the provider tells."""

@@ -50,9 +50,9 @@ class EventServiceServicer:
         """Streams events as they are written down, each once, until you end the call.
 
         No effect; safe to repeat. Keep the last cursor and start again with it when the call ends, whatever the status:
-        nothing is lost, and the last event may come twice. INVALID_ARGUMENT for a malformed cursor; OUT_OF_RANGE, reason
-        CURSOR_EXPIRED, if it is too old; NOT_FOUND for an unknown provider; UNAUTHENTICATED, PERMISSION_DENIED,
-        RESOURCE_EXHAUSTED and INTERNAL as everywhere.
+        nothing is lost, and the last event may come twice. INVALID_ARGUMENT for a malformed cursor; NOT_FOUND for an
+        unknown provider; UNAVAILABLE when the gateway goes down; UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED
+        and INTERNAL as everywhere.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

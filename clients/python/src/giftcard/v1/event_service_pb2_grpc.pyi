@@ -37,9 +37,9 @@ class EventServiceStub:
     """Streams events as they are written down, each once, until you end the call.
 
     No effect; safe to repeat. Keep the last cursor and start again with it when the call ends, whatever the status:
-    nothing is lost, and the last event may come twice. INVALID_ARGUMENT for a malformed cursor; OUT_OF_RANGE, reason
-    CURSOR_EXPIRED, if it is too old; NOT_FOUND for an unknown provider; UNAUTHENTICATED, PERMISSION_DENIED,
-    RESOURCE_EXHAUSTED and INTERNAL as everywhere.
+    nothing is lost, and the last event may come twice. INVALID_ARGUMENT for a malformed cursor; NOT_FOUND for an
+    unknown provider; UNAVAILABLE when the gateway goes down; UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED
+    and INTERNAL as everywhere.
     """
 
 @_typing.type_check_only
@@ -51,9 +51,9 @@ class EventServiceAsyncStub(EventServiceStub):
     """Streams events as they are written down, each once, until you end the call.
 
     No effect; safe to repeat. Keep the last cursor and start again with it when the call ends, whatever the status:
-    nothing is lost, and the last event may come twice. INVALID_ARGUMENT for a malformed cursor; OUT_OF_RANGE, reason
-    CURSOR_EXPIRED, if it is too old; NOT_FOUND for an unknown provider; UNAUTHENTICATED, PERMISSION_DENIED,
-    RESOURCE_EXHAUSTED and INTERNAL as everywhere.
+    nothing is lost, and the last event may come twice. INVALID_ARGUMENT for a malformed cursor; NOT_FOUND for an
+    unknown provider; UNAVAILABLE when the gateway goes down; UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED
+    and INTERNAL as everywhere.
     """
 
 class EventServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -68,9 +68,9 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams events as they are written down, each once, until you end the call.
 
         No effect; safe to repeat. Keep the last cursor and start again with it when the call ends, whatever the status:
-        nothing is lost, and the last event may come twice. INVALID_ARGUMENT for a malformed cursor; OUT_OF_RANGE, reason
-        CURSOR_EXPIRED, if it is too old; NOT_FOUND for an unknown provider; UNAUTHENTICATED, PERMISSION_DENIED,
-        RESOURCE_EXHAUSTED and INTERNAL as everywhere.
+        nothing is lost, and the last event may come twice. INVALID_ARGUMENT for a malformed cursor; NOT_FOUND for an
+        unknown provider; UNAVAILABLE when the gateway goes down; UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED
+        and INTERNAL as everywhere.
         """
 
 def add_EventServiceServicer_to_server(servicer: EventServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

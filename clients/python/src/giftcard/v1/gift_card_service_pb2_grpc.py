@@ -36,9 +36,9 @@ class GiftCardServiceStub:
     that the request was refused and nothing was sent, except INTERNAL and what your own gRPC library reports when a
     deadline or a connection ends: then the outcome is open, so repeat with the same id. These codes are common to
     all calls of this service, and only what a call adds stands at the call: INVALID_ARGUMENT for missing or
-    malformed fields (all of them listed), NO_ROUTE and CROSS_PROVIDER; UNIMPLEMENTED where the provider does not
-    offer the operation; UNAUTHENTICATED and PERMISSION_DENIED; RESOURCE_EXHAUSTED and UNAVAILABLE with RetryInfo,
-    when nothing was sent; INTERNAL.
+    malformed fields (all of them listed), NO_ROUTE and CROSS_PROVIDER; NOT_FOUND, reason PROVIDER_NOT_FOUND;
+    UNIMPLEMENTED where the provider does not offer the operation; UNAUTHENTICATED and PERMISSION_DENIED;
+    RESOURCE_EXHAUSTED and UNAVAILABLE with RetryInfo, when nothing was sent; INTERNAL.
     """
 
     def __init__(self, channel):
@@ -180,9 +180,9 @@ class GiftCardServiceServicer:
     that the request was refused and nothing was sent, except INTERNAL and what your own gRPC library reports when a
     deadline or a connection ends: then the outcome is open, so repeat with the same id. These codes are common to
     all calls of this service, and only what a call adds stands at the call: INVALID_ARGUMENT for missing or
-    malformed fields (all of them listed), NO_ROUTE and CROSS_PROVIDER; UNIMPLEMENTED where the provider does not
-    offer the operation; UNAUTHENTICATED and PERMISSION_DENIED; RESOURCE_EXHAUSTED and UNAVAILABLE with RetryInfo,
-    when nothing was sent; INTERNAL.
+    malformed fields (all of them listed), NO_ROUTE and CROSS_PROVIDER; NOT_FOUND, reason PROVIDER_NOT_FOUND;
+    UNIMPLEMENTED where the provider does not offer the operation; UNAUTHENTICATED and PERMISSION_DENIED;
+    RESOURCE_EXHAUSTED and UNAVAILABLE with RetryInfo, when nothing was sent; INTERNAL.
     """
 
     def Issue(self, request, context):
@@ -638,9 +638,9 @@ class GiftCardService:
     that the request was refused and nothing was sent, except INTERNAL and what your own gRPC library reports when a
     deadline or a connection ends: then the outcome is open, so repeat with the same id. These codes are common to
     all calls of this service, and only what a call adds stands at the call: INVALID_ARGUMENT for missing or
-    malformed fields (all of them listed), NO_ROUTE and CROSS_PROVIDER; UNIMPLEMENTED where the provider does not
-    offer the operation; UNAUTHENTICATED and PERMISSION_DENIED; RESOURCE_EXHAUSTED and UNAVAILABLE with RetryInfo,
-    when nothing was sent; INTERNAL.
+    malformed fields (all of them listed), NO_ROUTE and CROSS_PROVIDER; NOT_FOUND, reason PROVIDER_NOT_FOUND;
+    UNIMPLEMENTED where the provider does not offer the operation; UNAUTHENTICATED and PERMISSION_DENIED;
+    RESOURCE_EXHAUSTED and UNAVAILABLE with RetryInfo, when nothing was sent; INTERNAL.
     """
 
     @staticmethod

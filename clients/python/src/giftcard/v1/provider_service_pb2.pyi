@@ -135,7 +135,7 @@ class _CapabilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Capability
     CAPABILITY_LIST_TEMPLATES: _Capability.ValueType  # 8
     """Call ListTemplates."""
     CAPABILITY_SYNC_OFFERS: _Capability.ValueType  # 9
-    """Call SyncOffers, then ListOffers."""
+    """Call SyncOffers."""
     CAPABILITY_EXTRACT_ACCOUNTS: _Capability.ValueType  # 10
     """Call ExtractAccounts."""
     CAPABILITY_DOWNLOAD_EXPORT: _Capability.ValueType  # 11
@@ -144,6 +144,8 @@ class _CapabilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Capability
     """Call GetTicketStatistics."""
     CAPABILITY_WEBHOOKS: _Capability.ValueType  # 13
     """The provider sends events: read them with StreamEvents."""
+    CAPABILITY_LIST_OFFERS: _Capability.ValueType  # 14
+    """Call ListOffers. Needed before SyncOffers, whose offers it tells."""
 
 class Capability(_Capability, metaclass=_CapabilityEnumTypeWrapper):
     """What else can be asked of a provider."""
@@ -167,7 +169,7 @@ CAPABILITY_DELETE_STORED_CARD: Capability.ValueType  # 7
 CAPABILITY_LIST_TEMPLATES: Capability.ValueType  # 8
 """Call ListTemplates."""
 CAPABILITY_SYNC_OFFERS: Capability.ValueType  # 9
-"""Call SyncOffers, then ListOffers."""
+"""Call SyncOffers."""
 CAPABILITY_EXTRACT_ACCOUNTS: Capability.ValueType  # 10
 """Call ExtractAccounts."""
 CAPABILITY_DOWNLOAD_EXPORT: Capability.ValueType  # 11
@@ -176,6 +178,8 @@ CAPABILITY_GET_TICKET_STATISTICS: Capability.ValueType  # 12
 """Call GetTicketStatistics."""
 CAPABILITY_WEBHOOKS: Capability.ValueType  # 13
 """The provider sends events: read them with StreamEvents."""
+CAPABILITY_LIST_OFFERS: Capability.ValueType  # 14
+"""Call ListOffers. Needed before SyncOffers, whose offers it tells."""
 Global___Capability: _TypeAlias = Capability  # noqa: Y015
 
 class _ProviderHealth:

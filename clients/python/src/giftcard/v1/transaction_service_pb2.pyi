@@ -302,7 +302,7 @@ class WatchTransactionsResponse(_message.Message):
     """Where to go on. Keep it once you have dealt with the change."""
     @_builtins.property
     def transaction(self) -> _transaction_pb2.Transaction:
-        """The transaction as it stood after the change."""
+        """The transaction with the change in it. It may have moved on since: further changes follow."""
 
     @_builtins.property
     def change(self) -> _transaction_pb2.StateChange:

@@ -93,7 +93,8 @@ class TransactionServiceServicer:
         """Streams every change of state as it is written down, until you end the call.
 
         No effect; safe to repeat. Keep the last cursor and start again with it when the call ends, whatever the status:
-        nothing is lost, and the last change may come twice. OUT_OF_RANGE, reason CURSOR_EXPIRED, if the cursor is too old.
+        nothing is lost, and the last change may come twice. Changes of transactions that were finished and purged since
+        are gone from it. INVALID_ARGUMENT for a malformed cursor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,10 +112,10 @@ class TransactionServiceServicer:
 
     def RedeliverAdvice(self, request, context):
         """Sends the pending confirmation or reversal of a transaction to the provider now, instead of when it is next due.
+        Of one that is PENDING it looks for the outcome now.
 
         Safe to repeat: the bytes are the same and count once. NOT_FOUND if there is no such transaction;
-        FAILED_PRECONDITION, reason STATE_CONFLICT, if it is neither CONFIRMING nor REVERSING, nor UNRESOLVED with an
-        advice that was not taken.
+        FAILED_PRECONDITION, reason STATE_CONFLICT, if it is not PENDING, CONFIRMING or REVERSING.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

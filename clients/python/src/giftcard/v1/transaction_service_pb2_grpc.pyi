@@ -51,7 +51,8 @@ class TransactionServiceStub:
     """Streams every change of state as it is written down, until you end the call.
 
     No effect; safe to repeat. Keep the last cursor and start again with it when the call ends, whatever the status:
-    nothing is lost, and the last change may come twice. OUT_OF_RANGE, reason CURSOR_EXPIRED, if the cursor is too old.
+    nothing is lost, and the last change may come twice. Changes of transactions that were finished and purged since
+    are gone from it. INVALID_ARGUMENT for a malformed cursor.
     """
     ResolveTransaction: _grpc.UnaryUnaryMultiCallable[_transaction_service_pb2.ResolveTransactionRequest, _transaction_service_pb2.ResolveTransactionResponse]
     """Ends an UNRESOLVED transaction by an operator's word. Sends nothing to the provider: settle with it first.
@@ -61,10 +62,10 @@ class TransactionServiceStub:
     """
     RedeliverAdvice: _grpc.UnaryUnaryMultiCallable[_transaction_service_pb2.RedeliverAdviceRequest, _transaction_service_pb2.RedeliverAdviceResponse]
     """Sends the pending confirmation or reversal of a transaction to the provider now, instead of when it is next due.
+    Of one that is PENDING it looks for the outcome now.
 
     Safe to repeat: the bytes are the same and count once. NOT_FOUND if there is no such transaction;
-    FAILED_PRECONDITION, reason STATE_CONFLICT, if it is neither CONFIRMING nor REVERSING, nor UNRESOLVED with an
-    advice that was not taken.
+    FAILED_PRECONDITION, reason STATE_CONFLICT, if it is not PENDING, CONFIRMING or REVERSING.
     """
 
 @_typing.type_check_only
@@ -90,7 +91,8 @@ class TransactionServiceAsyncStub(TransactionServiceStub):
     """Streams every change of state as it is written down, until you end the call.
 
     No effect; safe to repeat. Keep the last cursor and start again with it when the call ends, whatever the status:
-    nothing is lost, and the last change may come twice. OUT_OF_RANGE, reason CURSOR_EXPIRED, if the cursor is too old.
+    nothing is lost, and the last change may come twice. Changes of transactions that were finished and purged since
+    are gone from it. INVALID_ARGUMENT for a malformed cursor.
     """
     ResolveTransaction: _aio.UnaryUnaryMultiCallable[_transaction_service_pb2.ResolveTransactionRequest, _transaction_service_pb2.ResolveTransactionResponse]  # type: ignore[assignment]
     """Ends an UNRESOLVED transaction by an operator's word. Sends nothing to the provider: settle with it first.
@@ -100,10 +102,10 @@ class TransactionServiceAsyncStub(TransactionServiceStub):
     """
     RedeliverAdvice: _aio.UnaryUnaryMultiCallable[_transaction_service_pb2.RedeliverAdviceRequest, _transaction_service_pb2.RedeliverAdviceResponse]  # type: ignore[assignment]
     """Sends the pending confirmation or reversal of a transaction to the provider now, instead of when it is next due.
+    Of one that is PENDING it looks for the outcome now.
 
     Safe to repeat: the bytes are the same and count once. NOT_FOUND if there is no such transaction;
-    FAILED_PRECONDITION, reason STATE_CONFLICT, if it is neither CONFIRMING nor REVERSING, nor UNRESOLVED with an
-    advice that was not taken.
+    FAILED_PRECONDITION, reason STATE_CONFLICT, if it is not PENDING, CONFIRMING or REVERSING.
     """
 
 class TransactionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -144,7 +146,8 @@ class TransactionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams every change of state as it is written down, until you end the call.
 
         No effect; safe to repeat. Keep the last cursor and start again with it when the call ends, whatever the status:
-        nothing is lost, and the last change may come twice. OUT_OF_RANGE, reason CURSOR_EXPIRED, if the cursor is too old.
+        nothing is lost, and the last change may come twice. Changes of transactions that were finished and purged since
+        are gone from it. INVALID_ARGUMENT for a malformed cursor.
         """
 
     @_abc_1.abstractmethod
@@ -166,10 +169,10 @@ class TransactionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_transaction_service_pb2.RedeliverAdviceResponse, _abc.Awaitable[_transaction_service_pb2.RedeliverAdviceResponse]]:
         """Sends the pending confirmation or reversal of a transaction to the provider now, instead of when it is next due.
+        Of one that is PENDING it looks for the outcome now.
 
         Safe to repeat: the bytes are the same and count once. NOT_FOUND if there is no such transaction;
-        FAILED_PRECONDITION, reason STATE_CONFLICT, if it is neither CONFIRMING nor REVERSING, nor UNRESOLVED with an
-        advice that was not taken.
+        FAILED_PRECONDITION, reason STATE_CONFLICT, if it is not PENDING, CONFIRMING or REVERSING.
         """
 
 def add_TransactionServiceServicer_to_server(servicer: TransactionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
