@@ -45,14 +45,16 @@ class Recovery:
         clock: Clock,
         observer: Observer,
         max_driven: int = 256,
+        idle: timedelta = _IDLE,
     ) -> None:
-        """Hand at most `max_driven` entries to the driver at a time."""
+        """Hand at most `max_driven` entries to the driver at a time; never sleep longer than `idle`."""
         self._records = records
         self._connections = connections
         self._driver = driver
         self._clock = clock
         self._observer = observer
         self._max_driven = max_driven
+        self._idle = idle
         self._woken = asyncio.Event()
         self._wakes_at = clock.now()
         records.on_due = self._wake
@@ -105,7 +107,7 @@ class Recovery:
         """Sleep until the journal's next due time, or until a write of ours makes something due sooner."""
         self._woken.clear()
         due_us = await self._records.journal.next_due_us()
-        self._wakes_at = self._clock.now() + _IDLE
+        self._wakes_at = self._clock.now() + self._idle
         if due_us is not None:
             self._wakes_at = min(self._wakes_at, from_us(due_us))
         wait_s = (self._wakes_at - self._clock.now()).total_seconds()
