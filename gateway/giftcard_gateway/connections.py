@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from giftcard_adapters.contract import Manner, has, manner_of
+from giftcard_adapters.contract import Guarantee, Manner, has, manner_of
 from giftcard_adapters.errors import NoAnswer, NotSent, Refused
 from giftcard_adapters.model import Operation
 from giftcard_gateway.circuit import Circuit
@@ -49,10 +49,18 @@ class Connection:
     """One configured provider."""
 
     def __init__(
-        self, provider_id: str, provider: Provider, terms: Terms, clock: Clock, *, is_enabled: bool = True
+        self,
+        provider_id: str,
+        provider: Provider,
+        terms: Terms,
+        clock: Clock,
+        *,
+        is_enabled: bool = True,
+        display_name: str = "",
     ) -> None:
         """Start with a closed circuit and nothing in flight."""
         self.provider_id = provider_id
+        self.display_name = display_name or provider_id
         self.provider = provider
         self.terms = terms
         self.is_enabled = is_enabled
@@ -83,8 +91,15 @@ class Connection:
 
     def confirm_by(self, operation: Operation, at: datetime) -> datetime:
         """Return when a transaction approved at `at` must have been decided."""
-        seconds = self.terms.confirm_by_operation_s.get(operation, self.terms.confirm_by_s)
-        return at + timedelta(seconds=seconds)
+        return at + timedelta(seconds=self.confirm_within_s(operation))
+
+    def confirm_within_s(self, operation: Operation) -> float:
+        """Return how many seconds a caller has to decide after an approval."""
+        return self.terms.confirm_by_operation_s.get(operation, self.terms.confirm_by_s)
+
+    def confirms_when_overdue(self, operation: Operation) -> bool:
+        """Tell whether nobody deciding in time means confirming: so configured, or no way back (rule 10)."""
+        return self.terms.confirms_when_overdue or self.manner(operation).guarantee is Guarantee.NONE
 
     def admit(self) -> None:
         """Raise, before anything is written, when a new request should not go out now."""
@@ -120,7 +135,6 @@ class Connection:
             self._answered()
         finally:
             self.in_flight -= 1
-
 
     def _answered(self) -> None:
         self.circuit.succeeded()

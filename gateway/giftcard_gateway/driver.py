@@ -180,8 +180,7 @@ class Driver:
 
     async def _end_undecided(self, connection: Connection, entry: Entry) -> Entry:
         """Decide for a caller who did not come back in time (rule 10)."""
-        manner = connection.manner(entry.operation)
-        confirms = connection.terms.confirms_when_overdue or manner.guarantee is Guarantee.NONE
+        confirms = connection.confirms_when_overdue(entry.operation)
         return await self._commit(
             entry,
             lambda e: (

@@ -15,7 +15,6 @@
     ├── CardNotFound            the provider does not tell of such a card
     ├── ExportNotFound          the provider has no such export
     ├── ReadRefused             the provider said no to a read
-    ├── CursorExpired           what the cursor points to is no longer kept
     ├── RateLimited             one caller asks too often; surely not sent
     ├── Overloaded              too much work; surely not sent
     ├── ProviderUnreachable     the provider is down; surely not sent
@@ -150,12 +149,6 @@ class ReadRefused(GatewayError):
         self.decline = decline
 
 
-class CursorExpired(GatewayError):
-    """What this cursor points to is no longer kept; start from a time."""
-
-    reason = "CURSOR_EXPIRED"
-
-
 class RateLimited(GatewayError):
     """You ask too often; nothing was sent."""
 
@@ -205,6 +198,6 @@ class ShuttingDown(GatewayError):
 
 
 class NotImplementedYet(GatewayError):
-    """This release does not have the call yet."""
+    """The call is in the contract, and not in this release yet."""
 
     reason = "NOT_IMPLEMENTED"

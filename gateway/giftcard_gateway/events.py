@@ -78,7 +78,7 @@ class Events:
         return event
 
     async def _apply(self, row: EventRow, event: ProviderEvent) -> None:
-        entry = await self._spoken_of(row.provider, event)
+        entry = await self.spoken_of(row.provider, event)
         is_early = entry is None and self._clock.now() - from_us(row.received_us) < _PATIENCE
         if is_early or (entry is not None and not await self._carry_over(entry, event)):
             return
@@ -94,7 +94,7 @@ class Events:
             return await self._driver.learn(entry, event.outcome)
         return await self._records.write(lifecycle.hurry(entry, self._clock.now())) is not None
 
-    async def _spoken_of(self, provider_id: str, event: ProviderEvent) -> Entry | None:
+    async def spoken_of(self, provider_id: str, event: ProviderEvent) -> Entry | None:
         """Return the transaction an event names, by our id or by the provider's; None when it names none."""
         if event.transaction_id:
             entry = await self._records.get(event.transaction_id)

@@ -191,3 +191,7 @@ class Journal(ABC):
     @abstractmethod
     async def events(self, *, after: str, limit: int, provider: str | None = None) -> Sequence[EventRow]:
         """Return events after a cursor, in an order that never inserts behind it."""
+
+    @abstractmethod
+    async def last_event_cursor(self) -> str:
+        """Return the cursor of the newest event, for a reader that wants only what comes."""

@@ -120,6 +120,11 @@ class Postgres(Journal):
         found = await self._fetch(sql.LAST_CHANGE)
         return _cursor(found[0]) if found else ""
 
+    async def last_event_cursor(self) -> str:
+        """Return the newest place among the events; see Journal.last_event_cursor."""
+        found = await self._fetch(sql.LAST_EVENT)
+        return _cursor(found[0]) if found else ""
+
     async def backlog(self) -> Sequence[Backlog]:
         """Count what is open; see Journal.backlog."""
         return [Backlog(**record) for record in await self._fetch(sql.BACKLOG)]

@@ -137,6 +137,10 @@ LAST_CHANGE = f"""
 SELECT written_in, number FROM changes WHERE {_SETTLED} ORDER BY written_in DESC, number DESC LIMIT 1
 """
 
+LAST_EVENT = f"""
+SELECT written_in, number FROM events WHERE {_SETTLED} ORDER BY written_in DESC, number DESC LIMIT 1
+"""
+
 _EVENTS = f"SELECT written_in, number, {columns(names=EVENT_COLUMNS)} FROM events"
 
 EVENTS = (

@@ -150,6 +150,10 @@ class Sqlite(Journal):
             self._lister, partial(sqlite_lists.read_events, after=after, limit=limit, provider=provider)
         )
 
+    async def last_event_cursor(self) -> str:
+        """Return the newest place among the events; see Journal.last_event_cursor."""
+        return await _ask(self._reader, sqlite_lists.last_event_cursor)
+
     async def _write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         # The lane carries every kind of outcome; this request's outcome is what its own work returned.
         return cast("Result", await _lane(self._writer).submit(work))

@@ -79,8 +79,17 @@ def read_changes(connection: sqlite3.Connection, *, after: str, limit: int) -> S
 
 def last_cursor(connection: sqlite3.Connection) -> str:
     """Return the newest place in the feed; see Journal.last_cursor."""
+    return _newest(connection, "changes")
+
+
+def last_event_cursor(connection: sqlite3.Connection) -> str:
+    """Return the newest place among the events; see Journal.last_event_cursor."""
+    return _newest(connection, "events")
+
+
+def _newest(connection: sqlite3.Connection, feed: str) -> str:
     # The counter, not the newest row: a purge may have taken that, and numbers go on from the counter.
-    found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").fetchone()
+    found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (feed,)).fetchone()
     return str(found[0]) if found else ""
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 
 Implementation = Callable[..., Any]
-"""`async (request, call) -> answer`; a stream of answers is an async generator, one of requests is iterated."""
+"""`async (request, call) -> answer`; a stream of answers is an async generator."""
 
 
 @dataclass(frozen=True)

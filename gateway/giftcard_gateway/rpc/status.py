@@ -40,7 +40,6 @@ CODES: Mapping[type[GatewayError], grpc.StatusCode] = {
     errors.CardNotFound: grpc.StatusCode.NOT_FOUND,
     errors.ExportNotFound: grpc.StatusCode.NOT_FOUND,
     errors.ReadRefused: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.CursorExpired: grpc.StatusCode.OUT_OF_RANGE,
     errors.RateLimited: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.ProviderUnreachable: grpc.StatusCode.UNAVAILABLE,

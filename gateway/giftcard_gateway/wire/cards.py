@@ -60,7 +60,7 @@ def card_from(card: v1.Card) -> CardRef:
 
 
 _lookup = reading(v1.LookupRequest.DESCRIPTOR, Lookup, by_hand={"card": card_from}, apart={"provider"})
-_balance = reading(v1.BalanceRequest.DESCRIPTOR, Lookup, by_hand={"card": card_from}, apart={"provider"})
+_balance = reading(v1.BalanceRequest.DESCRIPTOR, Lookup, apart={"provider", "card"})
 _store = reading(v1.StoreCardRequest.DESCRIPTOR, StoreCard, by_hand={"card": card_from}, apart={"provider"})
 _stored_query = reading(v1.ListStoredCardsRequest.DESCRIPTOR, StoredCardQuery, apart={"provider", "order_by"})
 
@@ -71,7 +71,7 @@ def lookup_from(request: v1.LookupRequest, *, lookup_id: str, asked_at: datetime
 
 
 def balance_from(request: v1.BalanceRequest, *, lookup_id: str, asked_at: datetime) -> Lookup:
-    """Return the look-up of a balance."""
+    """Return the look-up of a balance; its card goes beside it."""
     return _balance(request, lookup_id=lookup_id, asked_at=asked_at)
 
 

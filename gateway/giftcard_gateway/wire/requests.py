@@ -67,3 +67,23 @@ def reversal_from(request: Any) -> tuple[ReversalReason, Money | None, str]:
     """Return the reason, the part to put back (None for all) and the note of any reverse request."""
     amount = money_from(request.amount) if request.HasField("amount") else None
     return _reason(request.reason), amount, request.note
+
+
+_PATHS = (
+    (".amount_minor", ""),
+    (".currency", ".currency_code"),
+    ("card.number", "card.number.pan"),
+    ("card.expiry", "card.number.expiry"),
+    ("card.pin", "card.number.pin"),
+    ("points.expires_on", "points.expire_date"),
+)
+"""Where our fields are not called as the contract calls them."""
+
+
+def field_path(path: str) -> str:
+    """Return the contract's path of one of our fields, for a caller who knows only the contract."""
+    for ours, theirs in _PATHS:
+        head, found, tail = path.partition(ours)
+        if found and (not tail or tail.startswith(".")):
+            return head + theirs + tail
+    return path

@@ -1,0 +1,113 @@
+"""BatchBalance: many cards at once, each asked of its own provider, with an error per card."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from giftcard import v1
+from giftcard_adapters.model import CardRef, Decline
+from giftcard_gateway.errors import GatewayError
+from giftcard_gateway.rpc.status import status_of
+from giftcard_gateway.services.reads import ask, refusal_of
+from giftcard_gateway.wire.cards import balance_from, card_balance_to, card_from
+
+if TYPE_CHECKING:
+    from giftcard_adapters.reads import CardView
+    from giftcard_gateway.connections import Connection
+    from giftcard_gateway.rpc.call import Call
+    from giftcard_gateway.services.bundle import Bundle
+    from giftcard_gateway.services.misses import Misses
+
+_AT_ONCE = 8
+"""Exchanges of one batch under way together, so that one caller does not take a provider's whole share."""
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One card of a batch, and its place in it."""
+
+    place: int
+    card: CardRef
+    request: v1.BalanceRequest
+    connection: Connection
+
+
+class BatchBalances:
+    """Reads the balances of many cards."""
+
+    def __init__(self, bundle: Bundle, misses: Misses) -> None:
+        self._connections = bundle.connections
+        self._router = bundle.router
+        self._clock = bundle.clock
+        self._observer = bundle.telemetry.observer
+        self._misses = misses
+
+    async def batch(self, request: v1.BatchBalanceRequest, call: Call) -> v1.BatchBalanceResponse:
+        """Tell the balances of many cards, in the order they were asked for."""
+        items: list[v1.BatchBalanceItem] = [v1.BatchBalanceItem() for _ in request.requests]
+        wanted: list[_Item] = []
+        for place, one in enumerate(request.requests):
+            try:
+                wanted.append(self._item(place, one, call))
+            except GatewayError as refusal:
+                items[place] = _failed(refusal)
+        slots = asyncio.Semaphore(_AT_ONCE)
+        chunks = list(_chunks(wanted))
+        for chunk, told in zip(
+            chunks, await asyncio.gather(*(self._ask(chunk, slots) for chunk in chunks)), strict=True
+        ):
+            for item, answer in zip(chunk, told, strict=True):
+                items[item.place] = self._encode(item, answer, call)
+        return v1.BatchBalanceResponse(items=items)
+
+    def _item(self, place: int, request: v1.BalanceRequest, call: Call) -> _Item:
+        card = card_from(request.card)
+        connection = self._connections.get(self._router.route_card(card, request.provider).provider)
+        self._misses.admit(call.caller.name)
+        return _Item(place, card, request, connection)
+
+    async def _ask(
+        self, chunk: Sequence[_Item], slots: asyncio.Semaphore
+    ) -> Sequence[CardView | Decline | Exception]:
+        """Return what one exchange tells of its cards; a fault of it is every card's."""
+        first = chunk[0]
+        asked = balance_from(first.request, lookup_id=self._clock.uuid4(), asked_at=self._clock.now())
+        cards = [item.card for item in chunk]
+        try:
+            async with slots:
+                return await ask(
+                    first.connection, "balances", lambda provider: provider.balances(cards, asked)
+                )
+        except GatewayError as refusal:
+            return [refusal] * len(chunk)
+        except Exception as fault:  # noqa: BLE001 - one card's fault must not cost the others their answer
+            self._observer.faulted("balances", fault)
+            return [fault] * len(chunk)
+
+    def _encode(self, item: _Item, told: CardView | Decline | Exception, call: Call) -> v1.BatchBalanceItem:
+        answer = refusal_of(told) if isinstance(told, Decline) else told
+        if isinstance(answer, GatewayError):
+            self._misses.note(call.caller.name, answer)
+        if isinstance(answer, Exception):
+            return _failed(answer)
+        balance = card_balance_to(answer, provider=item.connection.provider_id, read_at=self._clock.now())
+        return v1.BatchBalanceItem(card_balance=balance)
+
+
+def _failed(fault: Exception) -> v1.BatchBalanceItem:
+    return v1.BatchBalanceItem(error=status_of(fault))
+
+
+def _chunks(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+    """Group items that one exchange can ask of: the same provider and till, as many as it takes."""
+    groups: dict[tuple[str, bytes], list[_Item]] = {}
+    for item in items:
+        till = item.request.point_of_sale.SerializeToString(deterministic=True)
+        groups.setdefault((item.connection.provider_id, till), []).append(item)
+    for group in groups.values():
+        size = group[0].connection.provider.balances_per_call
+        for start in range(0, len(group), size):
+            yield group[start : start + size]

@@ -1,0 +1,66 @@
+"""Lookup and Balance: one card, asked of its provider each time. Many balances are in `balances`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from giftcard import v1
+from giftcard_adapters.model import Decline
+from giftcard_gateway.errors import GatewayError
+from giftcard_gateway.routing import Traits
+from giftcard_gateway.services.misses import Misses
+from giftcard_gateway.services.reads import ask, refusal_of
+from giftcard_gateway.wire.cards import balance_from, card_balance_to, card_from, lookup_from, view_to
+
+if TYPE_CHECKING:
+    from giftcard_adapters.model import CardRef
+    from giftcard_adapters.reads import CardView
+    from giftcard_gateway.connections import Connection
+    from giftcard_gateway.rpc.call import Call
+    from giftcard_gateway.services.bundle import Bundle
+
+
+class CardReads:
+    """Reads one card."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._connections = bundle.connections
+        self._router = bundle.router
+        self._clock = bundle.clock
+        self.misses = Misses(bundle.clock)
+
+    async def lookup(self, request: v1.LookupRequest, call: Call) -> v1.LookupResponse:
+        """Tell everything the provider tells about a card."""
+        asked = lookup_from(request, lookup_id=self._clock.uuid4(), asked_at=self._clock.now())
+        if asked.card is not None:
+            provider_id = self._router.route_card(asked.card, request.provider).provider
+        else:
+            provider_id = request.provider or self._router.choose(Traits()).provider
+        connection = self._connections.get(provider_id)
+        self.misses.admit(call.caller.name)
+        try:
+            view = await ask(connection, "lookup", lambda provider: provider.lookup(asked))
+        except GatewayError as refusal:
+            self.misses.note(call.caller.name, refusal)
+            raise
+        return v1.LookupResponse(card=view_to(view, provider=connection.provider_id))
+
+    async def balance(self, request: v1.BalanceRequest, call: Call) -> v1.BalanceResponse:
+        """Tell the balances of one card."""
+        card = card_from(request.card)
+        connection = self._connections.get(self._router.route_card(card, request.provider).provider)
+        self.misses.admit(call.caller.name)
+        try:
+            view = await self._one(connection, card, request)
+        except GatewayError as refusal:
+            self.misses.note(call.caller.name, refusal)
+            raise
+        balance = card_balance_to(view, provider=connection.provider_id, read_at=self._clock.now())
+        return v1.BalanceResponse(card_balance=balance)
+
+    async def _one(self, connection: Connection, card: CardRef, request: v1.BalanceRequest) -> CardView:
+        asked = balance_from(request, lookup_id=self._clock.uuid4(), asked_at=self._clock.now())
+        (told,) = await ask(connection, "balances", lambda provider: provider.balances([card], asked))
+        if isinstance(told, Decline):
+            raise refusal_of(told)
+        return told

@@ -1,0 +1,72 @@
+"""EventService: what providers' webhooks told us, as a stream that can be taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from giftcard import v1
+from giftcard_gateway.errors import InvalidRequest, ShuttingDown
+from giftcard_gateway.records import to_us
+from giftcard_gateway.wire.reports import event_to
+from giftcard_gateway.wire.values import time_from
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from giftcard_gateway.journal.journal import EventRow
+    from giftcard_gateway.rpc.call import Call
+    from giftcard_gateway.rpc.handlers import Implementation
+    from giftcard_gateway.services.bundle import Bundle
+
+_BATCH = 200
+_TICK_S = 1.0
+"""How often an idle stream looks whether the process drains."""
+
+
+class EventStreams:
+    """One endless call."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._connections = bundle.connections
+        self._journal = bundle.records.journal
+        self._events = bundle.events
+
+    def calls(self) -> dict[str, Implementation]:
+        """Return the implementations by the name of the RPC."""
+        return {"StreamEvents": self.stream}
+
+    async def stream(
+        self, request: v1.StreamEventsRequest, call: Call
+    ) -> AsyncIterator[v1.StreamEventsResponse]:
+        """Stream events; ends when the process drains, and the cursor goes on elsewhere."""
+        providers = {self._connections.get(provider).provider_id for provider in request.providers}
+        names = set(request.names)
+        is_at = request.WhichOneof("start") == "start_time"
+        since_us = to_us(time_from(request.start_time)) if is_at else 0
+        cursor = request.cursor
+        if not cursor and not is_at:
+            cursor = await self._journal.last_event_cursor()
+        while not call.is_ending:
+            rows = await self._rows(cursor, providers)
+            for row in rows:
+                cursor = row.cursor
+                is_wanted = row.provider in providers if providers else True
+                if is_wanted and (not names or row.name in names) and row.received_us >= since_us:
+                    yield await self._told(row)
+            if not rows:
+                await self._journal.wait_changed(_TICK_S)
+        raise ShuttingDown
+
+    async def _rows(self, cursor: str, providers: set[str]) -> Sequence[EventRow]:
+        only = next(iter(providers)) if len(providers) == 1 else None
+        try:
+            return await self._journal.events(after=cursor, limit=_BATCH, provider=only)
+        except ValueError:
+            raise InvalidRequest([("cursor", "is not a cursor this stream gave")]) from None
+
+    async def _told(self, row: EventRow) -> v1.StreamEventsResponse:
+        event = self._events.open(row)
+        entry = await self._events.spoken_of(row.provider, event)
+        told = event_to(event, provider=row.provider, received_us=row.received_us, entry=entry)
+        return v1.StreamEventsResponse(event=told, cursor=row.cursor)

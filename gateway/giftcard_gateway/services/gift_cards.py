@@ -1,0 +1,95 @@
+"""GiftCardService: the money operations, made by one loop over what they share, and the card reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from giftcard import v1
+from giftcard_adapters.model import Operation
+from giftcard_gateway.errors import TransactionIdReused
+from giftcard_gateway.services.balances import BatchBalances
+from giftcard_gateway.services.card_reads import CardReads
+from giftcard_gateway.wire.requests import ask_from, confirmation_from, field_path, reversal_from
+from giftcard_gateway.wire.transactions import transaction_to
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from giftcard_gateway.rpc.call import Call
+    from giftcard_gateway.rpc.handlers import Implementation
+    from giftcard_gateway.services.bundle import Bundle
+
+_Answer = Callable[..., Any]
+"""The class of a response that holds a `transaction`."""
+
+
+class GiftCards:
+    """Twenty-one money calls and three reads."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._transactions = bundle.transactions
+        self._clock = bundle.clock
+        self._reads = CardReads(bundle)
+        self._balances = BatchBalances(bundle, self._reads.misses)
+
+    def calls(self) -> dict[str, Implementation]:
+        """Return the implementations by the name of the RPC."""
+        calls: dict[str, Implementation] = {
+            "Lookup": self._reads.lookup,
+            "Balance": self._reads.balance,
+            "BatchBalance": self._balances.batch,
+        }
+        for operation in Operation:
+            name = operation.value.title()
+            calls[name] = self._begin(operation, getattr(v1, f"{name}Response"))
+            calls[f"Confirm{name}"] = self._confirm(operation, getattr(v1, f"Confirm{name}Response"))
+            calls[f"Reverse{name}"] = self._reverse(operation, getattr(v1, f"Reverse{name}Response"))
+        return calls
+
+    def _begin(self, operation: Operation, answer: _Answer) -> Implementation:
+        async def begin(request: Message, call: Call) -> Message:
+            ask = ask_from(operation, request, requested_at=self._clock.now())
+            try:
+                begun = await self._transactions.begin(ask, wait_s=call.wait_s())
+            except TransactionIdReused as refusal:
+                refusal.metadata["field"] = field_path(refusal.metadata.get("field", ""))
+                raise
+            if begun.is_replayed:
+                call.mark_replayed()
+            reveal = operation is Operation.ISSUE and call.caller.may_see_issued_cards
+            message: Message = answer(transaction=transaction_to(begun.entry, reveal=reveal))
+            return message
+
+        return begin
+
+    def _confirm(self, operation: Operation, answer: _Answer) -> Implementation:
+        async def confirm(request: Any, call: Call) -> Message:  # noqa: ANN401 - any of the seven
+            amount, tenders = confirmation_from(request)
+            entry = await self._transactions.confirm(
+                operation,
+                request.transaction_id.lower(),
+                amount=amount,
+                tenders=tenders,
+                wait_s=call.wait_s(),
+            )
+            message: Message = answer(transaction=transaction_to(entry))
+            return message
+
+        return confirm
+
+    def _reverse(self, operation: Operation, answer: _Answer) -> Implementation:
+        async def reverse(request: Any, call: Call) -> Message:  # noqa: ANN401 - any of the seven
+            reason, amount, note = reversal_from(request)
+            entry = await self._transactions.reverse(
+                operation,
+                request.transaction_id.lower(),
+                reason=reason,
+                amount=amount,
+                note=note,
+                wait_s=call.wait_s(),
+            )
+            message: Message = answer(transaction=transaction_to(entry))
+            return message
+
+        return reverse

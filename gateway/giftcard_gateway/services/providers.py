@@ -1,0 +1,165 @@
+"""ProviderService: the configured providers, read off their adapters, their circuits and the journal."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from giftcard import v1
+from giftcard_adapters.contract import Ending, Guarantee, has, manner_of
+from giftcard_adapters.model import Operation
+from giftcard_gateway.circuit import CircuitState
+from giftcard_gateway.entry import State
+from giftcard_gateway.records import from_us
+from giftcard_gateway.services.pages import fingerprint, page_of
+from giftcard_gateway.wire.mapping import enum_writer
+from giftcard_gateway.wire.transactions import operation_to
+from giftcard_gateway.wire.values import seconds_to, time_to
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from google.protobuf.duration_pb2 import Duration
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    from giftcard_gateway.connections import Connection
+    from giftcard_gateway.journal.journal import Backlog
+    from giftcard_gateway.rpc.call import Call
+    from giftcard_gateway.rpc.handlers import Implementation
+    from giftcard_gateway.services.bundle import Bundle
+
+_guarantee = enum_writer(Guarantee, v1.Guarantee.DESCRIPTOR)
+_circuit_state = enum_writer(CircuitState, v1.CircuitState.DESCRIPTOR)
+_ending = enum_writer(Ending, v1.UnknownEnding.DESCRIPTOR)
+
+_THEN = {
+    Ending.REVERSE: (Ending.REVERSE,),
+    Ending.RESEND: (Ending.RESEND, Ending.FIND, Ending.PERSON),
+    Ending.FIND: (Ending.FIND, Ending.PERSON),
+    Ending.PERSON: (Ending.PERSON,),
+}
+"""The means that end an unknown, in the order in which `lifecycle.ending` comes to them."""
+
+_CAPABILITIES = {
+    "lookup": v1.Capability.CAPABILITY_LOOKUP,
+    "balances": v1.Capability.CAPABILITY_BALANCE,
+    "store_card": v1.Capability.CAPABILITY_STORE_CARD,
+    "get_stored_card": v1.Capability.CAPABILITY_GET_STORED_CARD,
+    "list_stored_cards": v1.Capability.CAPABILITY_LIST_STORED_CARDS,
+    "delete_stored_card": v1.Capability.CAPABILITY_DELETE_STORED_CARD,
+    "list_templates": v1.Capability.CAPABILITY_LIST_TEMPLATES,
+    "list_offers": v1.Capability.CAPABILITY_LIST_OFFERS,
+    "sync_offers": v1.Capability.CAPABILITY_SYNC_OFFERS,
+    "extract_accounts": v1.Capability.CAPABILITY_EXTRACT_ACCOUNTS,
+    "download_export": v1.Capability.CAPABILITY_DOWNLOAD_EXPORT,
+    "ticket_statistics": v1.Capability.CAPABILITY_GET_TICKET_STATISTICS,
+    "read_webhook": v1.Capability.CAPABILITY_WEBHOOKS,
+}
+"""By the adapter's method."""
+
+_HEALTH = {
+    CircuitState.OPEN: v1.ProviderHealth.PROVIDER_HEALTH_DOWN,
+    CircuitState.HALF_OPEN: v1.ProviderHealth.PROVIDER_HEALTH_DEGRADED,
+}
+
+
+class Providers:
+    """Two calls that ask no provider."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._connections = bundle.connections
+        self._journal = bundle.records.journal
+
+    def calls(self) -> dict[str, Implementation]:
+        """Return the implementations by the name of the RPC."""
+        return {"ListProviders": self.list, "GetProvider": self.get}
+
+    async def list(self, request: v1.ListProvidersRequest, _call: Call) -> v1.ListProvidersResponse:
+        """List a page of the configured providers, in the order of their ids."""
+        connections = sorted(self._connections, key=lambda connection: connection.provider_id)
+        page, token = page_of(
+            connections,
+            page_size=request.page_size,
+            token=request.page_token,
+            asked=fingerprint(b"providers"),
+        )
+        backlog = await self._journal.backlog()
+        return v1.ListProvidersResponse(
+            providers=[_provider(connection, backlog) for connection in page], next_page_token=token
+        )
+
+    async def get(self, request: v1.GetProviderRequest, _call: Call) -> v1.GetProviderResponse:
+        """Tell about one provider."""
+        connection = self._connections.get(request.provider)
+        return v1.GetProviderResponse(provider=_provider(connection, await self._journal.backlog()))
+
+
+def _provider(connection: Connection, backlog: Sequence[Backlog]) -> v1.Provider:
+    owed = [one for one in backlog if one.provider == connection.provider_id]
+    advices = [one for one in owed if one.state in {State.CONFIRMING, State.REVERSING}]
+    oldest_us = min((one.oldest_us for one in advices), default=None)
+    provider = connection.provider
+    return v1.Provider(
+        provider=connection.provider_id,
+        display_name=connection.display_name,
+        enabled=connection.is_enabled,
+        operations=[_support(connection, operation) for operation in Operation],
+        capabilities=list(_capabilities(connection)),
+        deletes_cards=provider.deletes_cards and has(provider, "delete_stored_card"),
+        health=_health(connection),
+        circuit_state=_circuit_state(connection.circuit.state),
+        advice_backlog=sum(one.count for one in advices),
+        oldest_advice_time=_time(None if oldest_us is None else from_us(oldest_us)),
+        unresolved_count=sum(one.count for one in owed if one.state == State.UNRESOLVED),
+        last_answer_time=_time(connection.last_answer_at),
+    )
+
+
+def _support(connection: Connection, operation: Operation) -> v1.OperationSupport:
+    manner = manner_of(connection.provider, operation)
+    if manner is None:
+        return v1.OperationSupport(
+            operation=operation_to(operation), guarantee=_guarantee(Guarantee.UNSUPPORTED)
+        )
+    action = v1.ConfirmByAction.CONFIRM_BY_ACTION_REVERSE
+    if connection.confirms_when_overdue(operation):
+        action = v1.ConfirmByAction.CONFIRM_BY_ACTION_CONFIRM
+    return v1.OperationSupport(
+        operation=operation_to(operation),
+        guarantee=_guarantee(manner.guarantee),
+        unknown_endings=[_ending(ending) for ending in _THEN[manner.unknown]],
+        reversal_window=_duration(manner.reversal_window_s),
+        resend_window=_duration(manner.resend_window_s),
+        partial_confirmation=manner.is_confirmation_partial,
+        partial_reversal=manner.is_reversal_partial,
+        confirm_within=seconds_to(connection.confirm_within_s(operation)),
+        confirm_by_action=action,
+    )
+
+
+def _capabilities(connection: Connection) -> Iterator[v1.Capability.ValueType]:
+    provider = connection.provider
+    for method, capability in _CAPABILITIES.items():
+        if has(provider, method):
+            yield capability
+            if method == "balances" and provider.balances_per_call > 1:
+                yield v1.Capability.CAPABILITY_BATCH_BALANCE
+
+
+def _health(connection: Connection) -> v1.ProviderHealth.ValueType:
+    state = connection.circuit.state
+    if state in _HEALTH:
+        return _HEALTH[state]
+    if connection.circuit.is_failing:
+        return v1.ProviderHealth.PROVIDER_HEALTH_DEGRADED
+    if connection.last_answer_at is None:
+        return v1.ProviderHealth.PROVIDER_HEALTH_UNSPECIFIED
+    return v1.ProviderHealth.PROVIDER_HEALTH_HEALTHY
+
+
+def _time(at: datetime | None) -> Timestamp | None:
+    return None if at is None else time_to(at)
+
+
+def _duration(duration_s: float | None) -> Duration | None:
+    return None if duration_s is None else seconds_to(duration_s)

@@ -1,0 +1,84 @@
+"""Asking a provider something that moves no money, and telling its failures in the contract's words.
+
+A read belongs to its caller: it is cancelled with them, and nothing of it is written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from giftcard_adapters.errors import Invalid, NoAnswer, NotSent, Refused, TimedOut, Unsupported
+from giftcard_adapters.model import Decline, DeclineReason
+from giftcard_gateway.errors import (
+    CardNotFound,
+    GatewayError,
+    InvalidRequest,
+    OperationUnsupported,
+    ProviderFailed,
+    ProviderTimeout,
+    ProviderUnreachable,
+    ReadRefused,
+)
+
+if TYPE_CHECKING:
+    from giftcard_adapters.contract import Provider
+    from giftcard_gateway.connections import Connection
+
+_Result = TypeVar("_Result")
+
+
+async def ask(
+    connection: Connection,
+    method: str,
+    work: Callable[[Provider], Awaitable[_Result]],
+    *,
+    has_effect: bool = False,
+) -> _Result:
+    """Return what `work` gets from the provider's `method`.
+
+    Raises OperationUnsupported where the provider has no such method, and what `told` raises.
+    """
+    admit(connection, method)
+    with told(connection.provider_id, has_effect=has_effect):
+        async with connection.exchange():
+            return await work(connection.provider)
+
+
+def admit(connection: Connection, method: str) -> None:
+    """Refuse, before anything is sent, what the provider has not or should not be asked now."""
+    connection.demand(method)
+    connection.admit()
+
+
+@contextmanager
+def told(provider_id: str, *, has_effect: bool = False) -> Iterator[None]:
+    """Turn an adapter's refusals into ours.
+
+    With `has_effect` an answer that never came is ProviderTimeout whatever the reason, because the
+    provider may have acted and nobody may repeat the call unasked.
+    """
+    try:
+        yield
+    except Invalid as fault:
+        raise InvalidRequest(fault.violations) from None
+    except Unsupported as fault:
+        raise OperationUnsupported(str(fault), provider=provider_id) from None
+    except Refused as fault:
+        raise refusal_of(fault.decline) from None
+    except NotSent:
+        raise ProviderUnreachable(provider=provider_id) from None
+    except NoAnswer as fault:
+        if has_effect:
+            raise ProviderTimeout(
+                "The provider gave no answer that can be read; it may have acted, so look first.",
+                provider=provider_id,
+            ) from None
+        kind = ProviderTimeout if isinstance(fault, TimedOut) else ProviderFailed
+        raise kind(provider=provider_id) from None
+
+
+def refusal_of(decline: Decline) -> GatewayError:
+    """Return what a provider's no to a read becomes; an unknown card says one uniform thing (rule 16)."""
+    return CardNotFound() if decline.reason is DeclineReason.CARD_UNKNOWN else ReadRefused(decline)

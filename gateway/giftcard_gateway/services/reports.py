@@ -1,0 +1,100 @@
+"""ReportService: what providers report, passed through. Comparing a settlement is in `reconciliation`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from giftcard import v1
+from giftcard_adapters.errors import MoneyError
+from giftcard_adapters.model import DeclineReason
+from giftcard_gateway.errors import CardNotFound, ExportNotFound, ProviderFailed, ReadRefused
+from giftcard_gateway.services.reads import admit, ask, told
+from giftcard_gateway.services.reconciliation import Reconciliation
+from giftcard_gateway.wire.reports import (
+    account_query_from,
+    account_to,
+    export_file_to,
+    ticket_query_from,
+    tickets_to,
+)
+
+if TYPE_CHECKING:
+    from giftcard_gateway.connections import Connection
+    from giftcard_gateway.rpc.call import Call
+    from giftcard_gateway.rpc.handlers import Implementation
+    from giftcard_gateway.services.bundle import Bundle
+
+_CHUNK_BYTES = 64 * 1024
+"""What one message of a download holds at most; gRPC recommends 16 to 64 KiB for streamed payloads."""
+
+
+class Reports:
+    """Three reports, and reconciliation."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._connections = bundle.connections
+        self._reconciliation = Reconciliation(bundle)
+
+    def calls(self) -> dict[str, Implementation]:
+        """Return the implementations by the name of the RPC."""
+        return {
+            "ExtractAccounts": self.extract,
+            "DownloadExport": self.download,
+            "GetTicketStatistics": self.tickets,
+            "Reconcile": self._reconciliation.reconcile,
+        }
+
+    async def extract(self, request: v1.ExtractAccountsRequest, _call: Call) -> v1.ExtractAccountsResponse:
+        """Extract accounts, and an export file of them where the provider makes one."""
+        query = account_query_from(request)
+        extract = await ask(
+            self._connections.get(request.provider),
+            "extract_accounts",
+            lambda provider: provider.extract_accounts(query),
+            has_effect=True,
+        )
+        return v1.ExtractAccountsResponse(
+            accounts=list(map(account_to, extract.accounts)),
+            export_id=extract.export_id,
+            is_ready=extract.is_ready,
+        )
+
+    async def download(
+        self, request: v1.DownloadExportRequest, _call: Call
+    ) -> AsyncIterator[v1.DownloadExportResponse]:
+        """Stream an export file; no more than one piece of it is in memory."""
+        connection = self._connections.get(request.provider)
+        try:
+            async for part in _parts(connection, request.export_id):
+                yield part
+        except CardNotFound:
+            raise ExportNotFound(export_id=request.export_id) from None
+        except ReadRefused as refusal:
+            if refusal.decline.reason is DeclineReason.RECORD_NOT_FOUND:
+                raise ExportNotFound(export_id=request.export_id) from None
+            raise
+
+    async def tickets(
+        self, request: v1.GetTicketStatisticsRequest, _call: Call
+    ) -> v1.GetTicketStatisticsResponse:
+        """Count tickets."""
+        query = ticket_query_from(request)
+        connection = self._connections.get(request.provider)
+        counted = await ask(
+            connection, "ticket_statistics", lambda provider: provider.ticket_statistics(query)
+        )
+        try:
+            return tickets_to(counted)
+        except MoneyError:
+            raise ProviderFailed(provider=connection.provider_id) from None
+
+
+async def _parts(connection: Connection, export_id: str) -> AsyncIterator[v1.DownloadExportResponse]:
+    admit(connection, "download_export")
+    with told(connection.provider_id):
+        async with connection.exchange(), connection.provider.download_export(export_id) as (file, pieces):
+            yield v1.DownloadExportResponse(file=export_file_to(file))
+            async for piece in pieces:
+                for start in range(0, len(piece), _CHUNK_BYTES):
+                    yield v1.DownloadExportResponse(chunk=piece[start : start + _CHUNK_BYTES])

@@ -1,0 +1,69 @@
+"""StoredCardService: a provider's card vault."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from giftcard import v1
+from giftcard_gateway.services.reads import ask
+from giftcard_gateway.wire.cards import store_from, stored_page_to, stored_query_from, stored_to
+
+if TYPE_CHECKING:
+    from giftcard_gateway.rpc.call import Call
+    from giftcard_gateway.rpc.handlers import Implementation
+    from giftcard_gateway.services.bundle import Bundle
+
+
+class StoredCards:
+    """Four calls on a vault."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._connections = bundle.connections
+        self._router = bundle.router
+
+    def calls(self) -> dict[str, Implementation]:
+        """Return the implementations by the name of the RPC."""
+        return {
+            "StoreCard": self.store,
+            "GetStoredCard": self.get,
+            "ListStoredCards": self.list,
+            "DeleteStoredCard": self.delete,
+        }
+
+    async def store(self, request: v1.StoreCardRequest, _call: Call) -> v1.StoreCardResponse:
+        """Put a card into the vault."""
+        wanted = store_from(request)
+        route = self._router.route_card(wanted.card, request.provider)
+        connection = self._connections.get(route.provider)
+        card = await ask(
+            connection, "store_card", lambda provider: provider.store_card(wanted), has_effect=True
+        )
+        return v1.StoreCardResponse(stored_card=stored_to(card, provider=connection.provider_id))
+
+    async def get(self, request: v1.GetStoredCardRequest, _call: Call) -> v1.GetStoredCardResponse:
+        """Tell about one stored card."""
+        connection = self._connections.get(request.provider)
+        card = await ask(
+            connection,
+            "get_stored_card",
+            lambda provider: provider.get_stored_card(request.stored_card_id),
+        )
+        return v1.GetStoredCardResponse(stored_card=stored_to(card, provider=connection.provider_id))
+
+    async def list(self, request: v1.ListStoredCardsRequest, _call: Call) -> v1.ListStoredCardsResponse:
+        """List a page of stored cards."""
+        connection = self._connections.get(request.provider)
+        query = stored_query_from(request)
+        page = await ask(connection, "list_stored_cards", lambda provider: provider.list_stored_cards(query))
+        return stored_page_to(page, provider=connection.provider_id)
+
+    async def delete(self, request: v1.DeleteStoredCardRequest, _call: Call) -> v1.DeleteStoredCardResponse:
+        """Take a card out of the vault."""
+        connection = self._connections.get(request.provider)
+        await ask(
+            connection,
+            "delete_stored_card",
+            lambda provider: provider.delete_stored_card(request.stored_card_id),
+            has_effect=True,
+        )
+        return v1.DeleteStoredCardResponse()

@@ -1,0 +1,79 @@
+"""What catalogues, reports and events say, on the wire."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from google.type.money_pb2 import Money as WireMoney
+
+from giftcard import v1
+from giftcard_adapters.money import from_decimal
+from giftcard_adapters.reads import (
+    AccountQuery,
+    AccountRow,
+    ExportFile,
+    Offer,
+    ProviderEvent,
+    Template,
+    TicketQuery,
+    TicketStatistics,
+)
+from giftcard_gateway.entry import Entry
+from giftcard_gateway.records import from_us
+from giftcard_gateway.wire.mapping import reading, writing
+from giftcard_gateway.wire.transactions import state_to
+from giftcard_gateway.wire.values import money_to, time_to
+
+_NO_STATE = v1.TransactionState.TRANSACTION_STATE_UNSPECIFIED
+
+template_to = writing(Template, v1.Template)
+"""A design."""
+
+offer_to = writing(Offer, v1.Offer)
+"""Something cards can be bought of."""
+
+account_to = writing(AccountRow, v1.Account)
+"""One account of an extract."""
+
+export_file_to = writing(ExportFile, v1.ExportFile, renamed={"size": "size_bytes"})
+"""What is known of an export file."""
+
+account_query_from = reading(
+    v1.ExtractAccountsRequest.DESCRIPTOR,
+    AccountQuery,
+    renamed={"currency_code": "currency"},
+    apart={"provider"},
+)
+"""Which accounts to extract."""
+
+ticket_query_from = reading(v1.GetTicketStatisticsRequest.DESCRIPTOR, TicketQuery, apart={"provider"})
+"""Which tickets to count."""
+
+
+def tickets_to(told: TicketStatistics) -> v1.GetTicketStatisticsResponse:
+    """Return ticket statistics; raise MoneyError for values finer than their currency."""
+    return v1.GetTicketStatisticsResponse(
+        issued_count=told.issued,
+        consumed_count=told.consumed,
+        issued_value=_value(told.issued_value, told.currency),
+        consumed_value=_value(told.consumed_value, told.currency),
+    )
+
+
+def _value(value: Decimal | None, currency: str) -> WireMoney | None:
+    return None if value is None else money_to(from_decimal(value, currency))
+
+
+def event_to(event: ProviderEvent, *, provider: str, received_us: int, entry: Entry | None) -> v1.Event:
+    """Return what a provider told us, its secrets kept back; `entry` is the transaction it speaks of."""
+    return v1.Event(
+        event_id=event.event_id,
+        provider=provider,
+        name=event.name,
+        occur_time=time_to(event.occurred_at) if event.occurred_at else None,
+        receive_time=time_to(from_us(received_us)),
+        transaction_id=entry.transaction_id if entry else "",
+        transaction_state=state_to(entry.state) if entry else _NO_STATE,
+        provider_references=event.references,
+        attributes=event.attributes,
+    )
