@@ -90,11 +90,10 @@ def redeemed(ask: Redeem, transaction: Transaction) -> Outcome:
     contradiction = _contradiction(ask, transaction)
     if contradiction:
         return unknown(contradiction, _references(transaction))
-    return judged(transaction, pin_of(ask.card))
+    return _judged(transaction, pin_of(ask.card))
 
 
-def judged(transaction: Transaction, pin: Secret | None = None) -> Outcome:
-    """Return what a transaction proves by itself, without knowing what was asked."""
+def _judged(transaction: Transaction, pin: Secret | None) -> Outcome:
     redemptions = transaction.gift_card_redemptions
     references = _references(transaction)
     if transaction.intent_outcome == "succeeded" and redemptions:

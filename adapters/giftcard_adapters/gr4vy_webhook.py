@@ -17,10 +17,7 @@ from uuid import UUID
 import msgspec
 
 from giftcard_adapters.errors import Unreadable, WebhookRejected
-from giftcard_adapters.gr4vy_verdict import judged
-from giftcard_adapters.gr4vy_wire import Transaction
 from giftcard_adapters.http import decode
-from giftcard_adapters.model import Outcome, Verdict
 from giftcard_adapters.reads import ProviderEvent, Webhook
 from giftcard_adapters.scrub import scrub
 from giftcard_adapters.secret import Secret
@@ -40,7 +37,6 @@ class _Target(msgspec.Struct, frozen=True, kw_only=True):
     external_identifier: str | None = None
     transaction_id: str | None = None
     transaction_external_identifier: str | None = None
-    intent_outcome: str | None = None
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +51,6 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True):
 
 _EVENT = msgspec.json.Decoder(_Event)
 _TARGET = msgspec.json.Decoder(_Target)
-_TRANSACTION = msgspec.json.Decoder(Transaction)
 
 
 def verify(webhook: Webhook, secrets: Sequence[Secret], *, tolerance_s: float) -> None:
@@ -70,7 +65,11 @@ def verify(webhook: Webhook, secrets: Sequence[Secret], *, tolerance_s: float) -
 
 
 def read(webhook: Webhook) -> Sequence[ProviderEvent]:
-    """Read a verified event; raise WebhookRejected when it cannot be read."""
+    """Read a verified event; raise WebhookRejected when it cannot be read.
+
+    It never carries an outcome. The published events are about the payment method and only tell that
+    there are redemptions; and whether an amount is the one asked for cannot be told from here.
+    """
     try:
         event = decode(webhook.body, _EVENT)
         target = decode(event.target, _TARGET)
@@ -87,7 +86,6 @@ def read(webhook: Webhook) -> Sequence[ProviderEvent]:
             occurred_at=event.created_at,
             transaction_id=_our_id(target),
             references=_references(target),
-            outcome=_proof(event, target),
             attributes=_attributes(event, target),
         ),
     )
@@ -129,21 +127,6 @@ def _references(target: _Target) -> dict[str, str]:
     if target.type == "refund" and target.transaction_id:
         return {"transaction_id": target.transaction_id}
     return {}
-
-
-def _proof(event: _Event, target: _Target) -> Outcome | None:
-    """Return what the event proves of the redemption; mostly nothing.
-
-    The published events are about the payment method and only tell that there are redemptions. An
-    event that carries the whole transaction is judged as an answer would be.
-    """
-    if target.type != "transaction" or not target.intent_outcome:
-        return None
-    try:
-        outcome = judged(decode(event.target, _TRANSACTION))
-    except Unreadable:
-        return None
-    return outcome if outcome.verdict in {Verdict.APPROVED, Verdict.DECLINED} else None
 
 
 def _attributes(event: _Event, target: _Target) -> dict[str, str]:
