@@ -83,7 +83,7 @@ def test_bad_fields_are_named_at_once(fields: dict[str, object], violations: lis
     [{"template_id": "x"}, {"theme_id": "x"}, {"offer_id": "x"}, {"points": Points(amount=1)}],
 )
 def test_what_has_no_field_is_refused(fields: dict[str, object]) -> None:
-    """A template, a theme, an offer or points change what is bought, and there is no public field for them."""
+    """A template, a theme, an offer or points change what is bought and have no public field."""
     with pytest.raises(Unsupported):
         opened().check(issue(fields))
 
