@@ -49,7 +49,7 @@ async def test_a_watcher_may_want_only_what_comes(journal: Journal) -> None:
 
 
 async def test_nothing_is_inserted_behind_a_reader(place: Place) -> None:
-    """A reader that follows the feed while many write, through two journals where it can be, misses nothing."""
+    """A reader that follows the feed while many write, through two journals where allowed, misses nothing."""
     journals = [place.journal() for _ in range(2 if place.allows_many else 1)]
     for each in journals:
         await each.start()

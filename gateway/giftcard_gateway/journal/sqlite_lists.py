@@ -34,9 +34,12 @@ HANDLE_ROWS = (
     " WHERE h.handle = ? AND h.created_us >= ? AND (h.created_us, h.transaction_id) < (?, ?)"
     " ORDER BY h.created_us DESC, h.transaction_id DESC"
 )
+# Beyond the last possible row of a run, blobs sorting after text: with fewer columns SQLite would walk
+# through the run instead of over it.
 NEXT_STREAM = (
-    "SELECT state, provider, operation FROM transactions WHERE (state, provider, operation) > (?, ?, ?)"
-    " ORDER BY state, provider, operation LIMIT 1"
+    "SELECT state, provider, operation FROM transactions"
+    " WHERE (state, provider, operation, created_us, transaction_id) > (?, ?, ?, 9223372036854775807, x'')"
+    " ORDER BY state, provider, operation, created_us, transaction_id LIMIT 1"
 )
 CHANGES = "SELECT number, transaction_id, state, at_us FROM changes WHERE number > ? ORDER BY number LIMIT ?"
 _EVENTS = f"SELECT number, {columns(names=EVENT_COLUMNS)} FROM events"
