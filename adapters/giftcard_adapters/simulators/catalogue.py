@@ -82,5 +82,6 @@ SANDBOXES = (
         make=gatepay.GatePaySimulator,
         settings=gatepay.sandbox_settings,
         currency="USD",
+        prefixes=("60452",),
     ),
 )
