@@ -45,6 +45,9 @@ _Result = TypeVar("_Result")
 _JOURNAL_RETRY_S = 0.2
 """How long to wait before an outcome that could not be written is tried again; a failover takes seconds."""
 
+_PROOF = frozenset({Verdict.APPROVED, Verdict.DECLINED})
+"""Verdicts that prove what became of a request, whoever asks."""
+
 _WARN_AT, _ESCALATE_AT = 0.5, 0.9
 """Shares of a provider's reversal window after which somebody hears of it (rule 8)."""
 
@@ -168,15 +171,25 @@ class Driver:
                     entry, lambda e: self._reverse_unknown(connection, e, ReversalReason.TIMEOUT)
                 )
             case Ending.RESEND:
-                answer = await self._exchanges.request(connection, ask_of(entry))
-                # A repeat that surely had no effect says nothing of the first sending.
-                answer = doubted(answer) if answer.outcome.verdict is Verdict.FAILED else answer
+                answer = await self._resend(connection, entry)
             case Ending.FIND:
                 answer = await self._exchanges.find(connection, entry)
             case Ending.PERSON:
                 evidence = entry.evidence or "the process stopped while the request was under way"
                 return await self._commit(entry, lambda e: lifecycle.give_up(e, evidence, self._clock.now()))
         return await self._commit(entry, lambda e: self._settle(connection, e, answer))
+
+    async def _resend(self, connection: Connection, entry: Entry) -> Answer:
+        """Send the same request again under its key, and look for it when that proves nothing.
+
+        A provider may keep an error under the key and repeat it for as long as the key lives. A repeat
+        that surely had no effect, or nothing found, says nothing of the first sending.
+        """
+        answer = await self._exchanges.request(connection, ask_of(entry))
+        if answer.outcome.verdict in _PROOF:
+            return answer
+        found = await self._exchanges.find(connection, entry)
+        return found if found.outcome.verdict in _PROOF else doubted(answer)
 
     async def _end_undecided(self, connection: Connection, entry: Entry) -> Entry:
         """Decide for a caller who did not come back in time (rule 10)."""

@@ -17,6 +17,7 @@ from giftcard_gateway.journal.journal import EventRow
 from giftcard_gateway.records import from_us, to_us
 
 if TYPE_CHECKING:
+    from giftcard_adapters.model import Outcome
     from giftcard_adapters.reads import Webhook
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.connections import Connection
@@ -90,7 +91,7 @@ class Events:
             return True
         if entry.driver:
             return False
-        if entry.state is State.PENDING and event.outcome is not None:
+        if entry.state is State.PENDING and event.outcome is not None and _agrees(entry, event.outcome):
             return await self._driver.learn(entry, event.outcome)
         return await self._records.write(lifecycle.hurry(entry, self._clock.now())) is not None
 
@@ -110,6 +111,12 @@ class Events:
             received_us=received_us,
             document=self._seal.close(pack(event), row=_place(provider_id, event.event_id)),
         )
+
+
+def _agrees(entry: Entry, outcome: Outcome) -> bool:
+    """Tell whether an outcome is about the amount that was asked; if not, the provider is asked (rule 4)."""
+    asked = entry.ask.amount if entry.ask else None
+    return outcome.approved is None or outcome.approved == asked
 
 
 def _place(provider_id: str, event_id: str) -> str:

@@ -12,7 +12,7 @@ from giftcard_adapters.money import Money
 from giftcard_gateway.entry import State
 from giftcard_gateway.errors import ProviderUnreachable, TransactionIdReused
 from giftcard_gateway.routing import Rule
-from tests.gateway.pipeline.world import APPROVED, ISSUED, LOST, REFUSED_CONNECTION, World, play
+from tests.gateway.pipeline.world import APPROVED, ISSUED, LOST, NOT_LISTED, REFUSED_CONNECTION, World, play
 
 
 def test_approval_waits_for_the_caller() -> None:
@@ -139,6 +139,19 @@ def test_refused_resend_fails_nothing() -> None:
     play(story)
 
 
+def test_resend_that_proves_nothing_is_looked_up() -> None:
+    """A provider that repeats an error under our id is asked what became of it, inside the window too."""
+
+    async def story(world: World) -> None:
+        world.script.reactions.extend([LOST] * 3)
+        world.script.found.extend([NOT_LISTED, APPROVED])
+        entry = (await world.transactions.begin(world.load(), wait_s=30)).entry
+        assert entry.state is State.APPROVED
+        assert (len(world.script.requests), len(world.script.finds)) == (3, 2)
+
+    play(story)
+
+
 def test_unknown_is_found_after_its_window() -> None:
     """Past the window an unknown is looked for and never sent again; what is found is the outcome."""
 
@@ -148,8 +161,7 @@ def test_unknown_is_found_after_its_window() -> None:
         await world.transactions.begin(ask, wait_s=1)
         await asyncio.sleep(3600 + 400)
         sent = len(world.script.requests)
-        world.script.reactions.clear()
-        world.script.reactions.append(APPROVED)
+        world.script.found.append(APPROVED)
         await asyncio.sleep(700)
         assert len(world.script.requests) == sent
         assert world.script.finds

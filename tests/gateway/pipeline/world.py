@@ -63,6 +63,8 @@ class Script:
     requests: list[MoneyOperation] = field(default_factory=list)
     advices: list[tuple[Call, Advice]] = field(default_factory=list)
     finds: list[MoneyOperation] = field(default_factory=list)
+    found: deque[Outcome] = field(default_factory=deque)
+    """What looking for a request will find; nothing when it is through."""
 
     async def next(self, otherwise: Reaction) -> Outcome | Acknowledgement:
         """Play the next reaction, or the usual one when the script is through."""
@@ -136,7 +138,7 @@ class Scripted(Provider):
         """Find as scripted."""
         del outcome
         self.script.finds.append(ask)
-        return await self.script.outcome(Outcome(verdict=Verdict.UNKNOWN, evidence="not listed"))
+        return self.script.found.popleft() if self.script.found else NOT_LISTED
 
 
 def _call(kind: str, ask: MoneyOperation, outcome: Outcome | None, advice: Advice) -> Call:
@@ -214,6 +216,7 @@ class World:
 ISSUED = Outcome(
     verdict=Verdict.APPROVED, approved=RAND, issued_cards=(IssuedCard(number=Secret(NUMBER), amount=RAND),)
 )
+NOT_LISTED = Outcome(verdict=Verdict.UNKNOWN, evidence="not listed")
 LOST = NoAnswer("no answer in time")
 REFUSED_CONNECTION = NotSent("no connection")
 
