@@ -57,6 +57,8 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
 
     url: Secret = Secret("sqlite:///giftcard-gateway.db")
     """sqlite:///PATH, or postgresql://USER:PASSWORD@HOST/DATABASE."""
+    listen_url: Secret = Secret("")
+    """The same PostgreSQL database directly; set it when `url` leads through a pooler such as pgbouncer."""
     pool_size: Annotated[int, msgspec.Meta(ge=1, le=500)] = 8
     connect_timeout_s: float = 5.0
     statement_timeout_s: float = 5.0

@@ -33,12 +33,14 @@ def open_journal(settings: JournalSettings) -> Journal:
     url = settings.url.reveal()
     if _is_sqlite(url):
         return Sqlite(sqlite_path(url))
+    listen_url = settings.listen_url.reveal()
     limits = Limits(
         pool_size=settings.pool_size,
         connect_timeout_s=settings.connect_timeout_s,
         statement_timeout_s=settings.statement_timeout_s,
+        is_pooled=bool(listen_url),
     )
-    return Postgres(url, limits)
+    return Postgres(url, limits, listen_url=listen_url)
 
 
 async def current(url: str) -> str:
