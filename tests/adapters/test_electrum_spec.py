@@ -18,8 +18,9 @@ import httpx
 import pytest
 from jsonschema import Draft4Validator, FormatChecker
 
+from giftcard_adapters.conformance.golden import variants
 from giftcard_adapters.electrum import Electrum
-from giftcard_adapters.electrum_codes import (
+from giftcard_adapters.electrum.codes import (
     CONDITIONS,
     DECLINES,
     ENTRY_MODES,
@@ -55,7 +56,6 @@ from giftcard_adapters.simulators.electrum.books import EXPIRY, INSTITUTION_ID, 
 from giftcard_adapters.simulators.sandbox import seeded_ids
 from giftcard_adapters.simulators.transport import SimulatorTransport
 from giftcard_adapters.stanza import open_provider, read_settings
-from tests.adapters.test_golden import read, variants
 
 pytestmark = pytest.mark.specs
 
@@ -210,7 +210,7 @@ def golden_requests() -> list[Any]:
     return [
         pytest.param(golden["request"], id=f"{path.stem}-{n}")
         for path in sorted(GOLDEN.glob("*.json"))
-        for n, golden in enumerate(variants(read(path)))
+        for n, golden in enumerate(variants(path))
         if "request" in golden
     ]
 
