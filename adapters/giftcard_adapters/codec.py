@@ -37,12 +37,12 @@ def pack(value: object) -> bytes:
     return _PACKER.encode(value)
 
 
-def unpacker(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+def unpacker(kind: Any) -> msgspec.msgpack.Decoder[Any]:  # noqa: ANN401 - a type form; Python 3.11 has no name for it
     """Return a decoder for what `pack` made of a `kind`; make it once, use it often."""
     return msgspec.msgpack.Decoder(kind, dec_hook=hide_hook)
 
 
-def to_plain(value: object) -> Any:
+def to_plain(value: object) -> Any:  # noqa: ANN401 - plain data has no narrower type
     """Return `value` as dicts, lists and texts, secrets in clear."""
     return msgspec.to_builtins(value, enc_hook=reveal_hook)
 

@@ -151,7 +151,7 @@ class Provider:
     deletes_cards: ClassVar[bool] = False
     """Whether `delete_stored_card` ends the card itself, not only its place in the vault."""
 
-    def __init__(self, settings: Any, exchange: Exchange) -> None:
+    def __init__(self, settings: Any, exchange: Exchange) -> None:  # noqa: ANN401 - each adapter's own type
         """Keep the settings and the exchange; build what every call shares, once."""
         self.settings = settings
         self.exchange = exchange

@@ -190,7 +190,7 @@ class MoneyOperation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class Issue(MoneyOperation, frozen=True, kw_only=True, omit_defaults=True, tag="ISSUE"):
-    """Create `quantity` new cards of `amount` each, by template, theme or offer where the provider has them."""
+    """Create `quantity` new cards of `amount` each, by template, theme or offer where there are such."""
 
     operation: ClassVar[Operation] = Operation.ISSUE
 

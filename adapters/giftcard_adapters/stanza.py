@@ -63,7 +63,7 @@ def open_provider(
     return adapter(settings, exchange)
 
 
-def _faults_of(key: str, value: object, kind: Any) -> list[str]:
+def _faults_of(key: str, value: object, kind: Any) -> list[str]:  # noqa: ANN401 - a type form
     try:
         _convert(value, kind)
     except msgspec.ValidationError as fault:
@@ -72,7 +72,7 @@ def _faults_of(key: str, value: object, kind: Any) -> list[str]:
     return []
 
 
-def _convert(value: object, kind: Any) -> Any:
+def _convert(value: object, kind: Any) -> Any:  # noqa: ANN401 - a type form, and its value
     return msgspec.convert(value, kind, dec_hook=_hide)
 
 

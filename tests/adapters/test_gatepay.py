@@ -10,11 +10,10 @@ import httpx
 import msgspec
 import pytest
 
-from giftcard_adapters import gatepay_wire as wire
 from giftcard_adapters.conformance import Case, ReadSample, Sample, Subject, cases
 from giftcard_adapters.contract import Provider
 from giftcard_adapters.errors import Invalid, SettingsError, Unsupported
-from giftcard_adapters.gatepay import GatePay
+from giftcard_adapters.gatepay import GatePay, wire
 from giftcard_adapters.http import Moment
 from giftcard_adapters.model import CardRef, DeclineReason, Issue, Operation, Points, Redeem
 from giftcard_adapters.money import Money

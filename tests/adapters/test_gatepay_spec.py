@@ -17,15 +17,15 @@ from jsonschema import Draft202012Validator
 
 from giftcard_adapters.contract import Provider
 from giftcard_adapters.gatepay import GatePay
-from giftcard_adapters.gatepay_views import STANDINGS
-from giftcard_adapters.gatepay_wire import signature
+from giftcard_adapters.gatepay.views import STANDINGS
+from giftcard_adapters.gatepay.wire import signature
 from giftcard_adapters.http import Moment
 from giftcard_adapters.model import CardRef, Issue, Verdict
 from giftcard_adapters.money import Money
 from giftcard_adapters.reads import Lookup
 from giftcard_adapters.secret import Secret
 from giftcard_adapters.simulators.gatepay import GatePaySimulator, sandbox_settings
-from giftcard_adapters.simulators.gatepay_books import COURSES
+from giftcard_adapters.simulators.gatepay.books import COURSES
 from giftcard_adapters.simulators.sandbox import SimAnswer, SimRequest, seeded_ids
 from giftcard_adapters.simulators.transport import SimulatorTransport
 from giftcard_adapters.stanza import open_provider, read_settings

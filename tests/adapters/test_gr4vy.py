@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey
 
 from giftcard_adapters.errors import SettingsError, WebhookRejected
 from giftcard_adapters.gr4vy import Gr4vy
-from giftcard_adapters.gr4vy_token import TokenSigner
+from giftcard_adapters.gr4vy.token import TokenSigner
 from giftcard_adapters.http import Call, Moment
 from giftcard_adapters.model import (
     Advice,

@@ -9,12 +9,11 @@ import httpx
 import msgspec
 import pytest
 
-from giftcard_adapters import jeudimerci_wire as wire
 from giftcard_adapters.contract import Provider
 from giftcard_adapters.errors import Invalid, SettingsError, Unsupported
 from giftcard_adapters.http import Moment
-from giftcard_adapters.jeudimerci import JeudiMerci
-from giftcard_adapters.jeudimerci_views import card_id
+from giftcard_adapters.jeudimerci import JeudiMerci, wire
+from giftcard_adapters.jeudimerci.views import card_id
 from giftcard_adapters.model import CardRef, Issue, Points, Redeem
 from giftcard_adapters.money import Money
 from giftcard_adapters.secret import Secret

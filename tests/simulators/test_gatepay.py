@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from giftcard_adapters.simulators.gatepay import GatePaySimulator
-from giftcard_adapters.simulators.gatepay_books import CLIENT_ID, SECRET, SUB_ACCOUNT, TEMPLATES, key_of
+from giftcard_adapters.simulators.gatepay.books import CLIENT_ID, SECRET, SUB_ACCOUNT, TEMPLATES, key_of
 from giftcard_adapters.simulators.sandbox import SimAnswer, SimRequest, seeded_ids
 
 CREATE, QUERY = "/v1/pay/gift/create", "/v1/pay/gift/query"

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from giftcard_adapters.simulators.jeudimerci import JeudiMerciSimulator
-from giftcard_adapters.simulators.jeudimerci_books import API_KEY, WALLET, WALLET_OPENING_MINOR, WEBHOOK_KEY
+from giftcard_adapters.simulators.jeudimerci.books import API_KEY, WALLET, WALLET_OPENING_MINOR, WEBHOOK_KEY
 from giftcard_adapters.simulators.sandbox import SimAnswer, SimRequest, seeded_ids
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The JSON and the signature of GatePay's gift cards, typed; their meaning is in `gatepay_views`.
+"""The JSON and the signature of GatePay's gift cards, typed; their meaning is in `views`.
 
 Two dialects exist: the guide's (seed 001) and the reference's, which three official SDKs speak. Their
 fields differ in name only, and a newer guide mixes them, so an answer is read by either name.

@@ -1,6 +1,6 @@
 """Electrum's gift card interface on the wire: its JSON objects, and nothing they mean.
 
-`electrum_requests` fills them in, `electrum_answers` reads them, the code tables are `electrum_codes`.
+`requests` fills them in, `answers` reads them, the code tables are `codes`.
 Names come from Electrum's published interface: gift card 3.15 and 4.0, base 3.34.
 """
 

@@ -10,8 +10,8 @@ from http import HTTPStatus
 
 import msgspec
 
-from giftcard_adapters import gatepay_wire as wire
 from giftcard_adapters.errors import MoneyError, Refused
+from giftcard_adapters.gatepay import wire
 from giftcard_adapters.http import Reply, decode
 from giftcard_adapters.model import Balances, CardRef, Decline, DeclineReason, IssuedCard, Verdict
 from giftcard_adapters.money import Money, from_decimal

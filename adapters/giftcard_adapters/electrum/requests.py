@@ -1,7 +1,7 @@
 """Our operations as Electrum's requests and advices: model values in, calls with exact bytes out.
 
 Pure: the same operation gives the same bytes. What Electrum could not take was refused before, by
-`electrum_limits`; here everything is taken to fit.
+`limits`; here everything is taken to fit.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
-from giftcard_adapters import electrum_wire as wire
 from giftcard_adapters.codec import reveal_hook
-from giftcard_adapters.electrum_codes import (
+from giftcard_adapters.electrum import wire
+from giftcard_adapters.electrum.codes import (
     CONDITIONS,
     ENTRY_MODES,
     PIN_BLOCK_FORMATS,

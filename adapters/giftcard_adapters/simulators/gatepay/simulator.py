@@ -2,7 +2,7 @@
 
 Written from the guide and the reference. What is invented (the codes for an unknown card and an empty
 account, the guide's query and balance fields) is named in docs/providers/gatepay.md. What it opens with
-is in `gatepay_books`, the envelope and the checks of every request in `gatepay_envelope`.
+is in `books`, the envelope and the checks of every request in `envelope`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from uuid import UUID
 
 import msgspec
 
-from giftcard_adapters.simulators import gatepay_books as books
 from giftcard_adapters.simulators.bank import Bank, Card, Change
-from giftcard_adapters.simulators.gatepay_envelope import (
+from giftcard_adapters.simulators.gatepay import books
+from giftcard_adapters.simulators.gatepay.envelope import (
     BALANCE_SHORT,
     NO_SUCH_CARD,
     PARAMETERS,
@@ -32,10 +32,6 @@ from giftcard_adapters.simulators.gatepay_envelope import (
     success,
 )
 from giftcard_adapters.simulators.sandbox import Clock, IdSource, Plain, SimAnswer, SimRequest, Simulator
-
-__all__ = ["GatePaySimulator", "sandbox_settings"]
-
-sandbox_settings = books.sandbox_settings
 
 _AMOUNT = re.compile(r"\d{1,12}(\.\d{1,6})?")
 _INSTITUTION = "/payment/open/institution"

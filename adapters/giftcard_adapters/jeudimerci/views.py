@@ -12,10 +12,10 @@ from decimal import Decimal
 from email.message import Message
 from http import HTTPStatus
 
-from giftcard_adapters import jeudimerci_wire as wire
 from giftcard_adapters.errors import MoneyError, Unreadable
 from giftcard_adapters.http import Reply, decode
-from giftcard_adapters.jeudimerci_traces import exact_purchase
+from giftcard_adapters.jeudimerci import wire
+from giftcard_adapters.jeudimerci.traces import exact_purchase
 from giftcard_adapters.model import Balances, Decline, DeclineReason, IssuedCard, Outcome, Verdict
 from giftcard_adapters.money import Money, from_decimal, to_decimal
 from giftcard_adapters.reads import (

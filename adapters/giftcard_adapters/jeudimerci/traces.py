@@ -12,7 +12,7 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 
-from giftcard_adapters.jeudimerci_wire import ECard
+from giftcard_adapters.jeudimerci.wire import ECard
 from giftcard_adapters.model import Issue, Outcome, Verdict
 from giftcard_adapters.secret import Secret
 

@@ -5,8 +5,8 @@ Gr4vy knows one balance, what can be spent now, so it fills `available` and leav
 
 from __future__ import annotations
 
-from giftcard_adapters.gr4vy_verdict import face_of, masked, pin_of
-from giftcard_adapters.gr4vy_wire import GiftCard, GiftCardSummary, decline_for
+from giftcard_adapters.gr4vy.verdict import face_of, masked, pin_of
+from giftcard_adapters.gr4vy.wire import GiftCard, GiftCardSummary, decline_for
 from giftcard_adapters.model import Balances, CardRef, Decline, DeclineReason
 from giftcard_adapters.money import Money
 from giftcard_adapters.point_of_sale import Buyer

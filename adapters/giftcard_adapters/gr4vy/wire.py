@@ -1,7 +1,7 @@
 """Gr4vy's answers as structs, and what its codes mean in our words.
 
 Typed to Gr4vy's OpenAPI document; fields we have no use for are left out. What follows from an
-answer is decided in `gr4vy_verdict` and `gr4vy`.
+answer is decided in `verdict` and `gr4vy`.
 """
 
 from __future__ import annotations

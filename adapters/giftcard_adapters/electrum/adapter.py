@@ -1,8 +1,8 @@
 """The Electrum Payments adapter: pre-printed cards in two phases, at shop tills.
 
 Every request is sent once and closed by one confirmation or reversal; an unknown is reversed. What
-messages look like is in `electrum_requests` and `electrum_wire`, what answers mean in
-`electrum_answers`, what is refused beforehand in `electrum_limits`.
+messages look like is in `requests` and `wire`, what answers mean in
+`answers`, what is refused beforehand in `limits`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, structs
 
-from giftcard_adapters import electrum_answers as answers
-from giftcard_adapters import electrum_limits as limits
-from giftcard_adapters import electrum_requests as requests
-from giftcard_adapters import electrum_wire as wire
 from giftcard_adapters.contract import Ending, Guarantee, Provider, Settings, manner
-from giftcard_adapters.electrum_codes import SHAPES
+from giftcard_adapters.electrum import answers, limits, requests, wire
+from giftcard_adapters.electrum.codes import SHAPES
 from giftcard_adapters.errors import Refused, Unsupported
 from giftcard_adapters.http import Call, Exchange, Moment
 from giftcard_adapters.model import (

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from giftcard_adapters.gr4vy_wire import (
+from giftcard_adapters.gr4vy.wire import (
     GiftCard,
     GiftCardFace,
     GiftCardSummary,

@@ -12,9 +12,9 @@ from datetime import date
 
 import msgspec
 
-from giftcard_adapters import electrum_wire as wire
 from giftcard_adapters.codec import hide_hook
-from giftcard_adapters.electrum_codes import DECLINES, SHAPES
+from giftcard_adapters.electrum import wire
+from giftcard_adapters.electrum.codes import DECLINES, SHAPES
 from giftcard_adapters.errors import MoneyError, NoAnswer, Refused, Unreadable
 from giftcard_adapters.http import Reply, decode
 from giftcard_adapters.model import (

@@ -13,8 +13,8 @@ from uuid import UUID
 import msgspec
 
 from giftcard_adapters.errors import Invalid, Unsupported
-from giftcard_adapters.gr4vy_verdict import REDEMPTION_TARGET, pin_of
-from giftcard_adapters.gr4vy_wire import RefundAsk
+from giftcard_adapters.gr4vy.verdict import REDEMPTION_TARGET, pin_of
+from giftcard_adapters.gr4vy.wire import RefundAsk
 from giftcard_adapters.model import (
     Activate,
     Advice,

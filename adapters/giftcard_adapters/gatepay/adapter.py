@@ -2,7 +2,7 @@
 
 Source: the gift card guide (seed 001), the API reference and the official SDKs, which disagree; a setting
 picks the dialect. Everything is signed, business errors come inside HTTP 200, and an issue is accepted
-long before it is certain. The JSON is in `gatepay_wire`, what it means in `gatepay_views`.
+long before it is certain. The JSON is in `wire`, what it means in `views`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from giftcard_adapters import gatepay_views as views
-from giftcard_adapters import gatepay_wire as wire
 from giftcard_adapters.contract import Ending, Guarantee, Provider, Settings, manner
 from giftcard_adapters.errors import (
     Invalid,
@@ -27,6 +25,7 @@ from giftcard_adapters.errors import (
     Unsupported,
     WebhookRejected,
 )
+from giftcard_adapters.gatepay import views, wire
 from giftcard_adapters.http import Call, Exchange, Moment, Reply, decode
 from giftcard_adapters.model import (
     Balances,

@@ -13,8 +13,8 @@ from operator import attrgetter
 
 import msgspec
 
-from giftcard_adapters import electrum_wire as wire
-from giftcard_adapters.electrum_codes import SHAPES, TRANSACTION_TYPES, Shape
+from giftcard_adapters.electrum import wire
+from giftcard_adapters.electrum.codes import SHAPES, TRANSACTION_TYPES, Shape
 from giftcard_adapters.errors import Invalid, Unsupported
 from giftcard_adapters.model import (
     Activate,

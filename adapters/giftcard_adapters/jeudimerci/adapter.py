@@ -2,7 +2,7 @@
 
 Source: the public pages "Generate E-Cards" and "Receive webhook events". Of the seven other operations
 only the titles are public: their paths are settings, and their bodies are our assumption. The JSON is in
-`jeudimerci_wire`, its meaning in `jeudimerci_views`, what a list of cards can prove in `jeudimerci_traces`.
+`wire`, its meaning in `views`, what a list of cards can prove in `traces`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ from urllib.parse import quote
 
 import msgspec
 
-from giftcard_adapters import jeudimerci_traces as traces
-from giftcard_adapters import jeudimerci_views as views
-from giftcard_adapters import jeudimerci_wire as wire
 from giftcard_adapters.contract import Ending, Guarantee, Provider, Settings, manner
 from giftcard_adapters.errors import (
     Invalid,
@@ -31,7 +28,8 @@ from giftcard_adapters.errors import (
     WebhookRejected,
 )
 from giftcard_adapters.http import Call, Exchange, Moment, Reply, decode
-from giftcard_adapters.jeudimerci_settings import JeudiMerciSettings, faults_of
+from giftcard_adapters.jeudimerci import traces, views, wire
+from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings, faults_of
 from giftcard_adapters.model import (
     Acknowledgement,
     Advice,
@@ -164,7 +162,7 @@ class JeudiMerci(Provider):
         """Say what became of an issue: by the codes our answer or an event named, else by the list.
 
         Without codes APPROVED is never said: nothing in a list tells whose card it is. See
-        `jeudimerci_traces` for when FAILED may be said.
+        `traces` for when FAILED may be said.
         """
         if not isinstance(ask, Issue):
             raise Unsupported("JeudiMerci knows no other money operation than issue")

@@ -1,7 +1,7 @@
 """Kyzpay's JeudiMerci e-cards, played by us: generate as its page says, the rest as its titles suggest.
 
 Only generate, the webhook and 422 are public. The other paths and bodies are invented and documented in
-docs/providers/jeudimerci.md; so are 401, 402, 404 and 409. What it opens with is in `jeudimerci_books`.
+docs/providers/jeudimerci.md; so are 401, 402, 404 and 409. What it opens with is in `books`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from urllib.parse import unquote
 
 import msgspec
 
-from giftcard_adapters.simulators import jeudimerci_books as books
 from giftcard_adapters.simulators.bank import Bank, Card, Change
+from giftcard_adapters.simulators.jeudimerci import books
 from giftcard_adapters.simulators.sandbox import (
     Clock,
     IdSource,
@@ -29,10 +29,6 @@ from giftcard_adapters.simulators.sandbox import (
     Simulator,
     json_answer,
 )
-
-__all__ = ["JeudiMerciSimulator", "sandbox_settings"]
-
-sandbox_settings = books.sandbox_settings
 
 _CENTS = 100
 _EXPORT_LINE = b"account-%07d;Sandbox Account;EUR;0.00\n"

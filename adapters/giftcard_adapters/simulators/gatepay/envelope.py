@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from giftcard_adapters.simulators import gatepay_books as books
+from giftcard_adapters.simulators.gatepay import books
 from giftcard_adapters.simulators.sandbox import SimAnswer, SimRequest, json_answer
 
 PARAMETERS, SIGNATURE, TIMESTAMP, CONTENT_TYPE, NONCE = "400001", "400002", "400003", "400007", "400020"

@@ -1,7 +1,7 @@
 """Gr4vy: redemption as a transaction, reversal as a refund of it, activation, issuance, the card vault.
 
-The exchanges live here. What is asked is written in `gr4vy_asks`, what an answer proves is judged
-in `gr4vy_verdict`, Gr4vy's JSON and codes are in `gr4vy_wire`.
+The exchanges live here. What is asked is written in `asks`, what an answer proves is judged
+in `verdict`, Gr4vy's JSON and codes are in `wire`.
 
 Two habits of Gr4vy shape this module. For 24 hours it answers a repeated Idempotency-Key with the
 stored first answer, be it "pending" or a 500: repeating alone never ends such an unknown, so what is
@@ -18,12 +18,12 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from giftcard_adapters import gr4vy_asks, gr4vy_views, gr4vy_webhook
 from giftcard_adapters.codec import hide_hook
 from giftcard_adapters.contract import Ending, Guarantee, Provider, Settings, manner
 from giftcard_adapters.errors import ExchangeError, NoAnswer, Refused, Unreadable, Unsupported
-from giftcard_adapters.gr4vy_token import TokenSigner
-from giftcard_adapters.gr4vy_verdict import (
+from giftcard_adapters.gr4vy import asks, events, views
+from giftcard_adapters.gr4vy.token import TokenSigner
+from giftcard_adapters.gr4vy.verdict import (
     AT_THE_DOOR,
     activated,
     face_of,
@@ -40,7 +40,7 @@ from giftcard_adapters.gr4vy_verdict import (
     refused_once,
     unknown,
 )
-from giftcard_adapters.gr4vy_wire import (
+from giftcard_adapters.gr4vy.wire import (
     GiftCard,
     GiftCards,
     GiftCardSummaries,
@@ -140,7 +140,7 @@ class Gr4vy(Provider):
 
     def check(self, ask: MoneyOperation | Lookup) -> None:
         """Refuse what Gr4vy could not take, before anything is written."""
-        gr4vy_asks.check(ask)
+        asks.check(ask)
 
     # --- money ---
 
@@ -148,7 +148,7 @@ class Gr4vy(Provider):
     async def redeem(self, ask: Redeem) -> Outcome:
         """Take the amount from the card as a transaction without a payment method."""
         self.check(ask)
-        body = gr4vy_asks.redemption(ask, _amount_of(ask))
+        body = asks.redemption(ask, _amount_of(ask))
         reply = await self._send(self._post("/transactions", body, key=ask.transaction_id), "redeem")
         if reply.status in _DONE:
             return await self._settled(ask, decode(reply.body, _TRANSACTION))
@@ -159,7 +159,7 @@ class Gr4vy(Provider):
         """Issue one virtual card by theme; what comes back is a URL, never a number."""
         self.check(ask)
         amount = _amount_of(ask)
-        call = self._post("/gift-cards/issuances", gr4vy_asks.issuance(ask, amount), key=ask.transaction_id)
+        call = self._post("/gift-cards/issuances", asks.issuance(ask, amount), key=ask.transaction_id)
         reply = await self._send(call, "issue")
         if reply.status not in _DONE:
             return refused_once(reply)
@@ -169,7 +169,7 @@ class Gr4vy(Provider):
     async def activate(self, ask: Activate) -> Outcome:
         """Make a physical card live, with an opening amount and into the vault where asked."""
         self.check(ask)
-        call = self._post("/gift-cards/activations", gr4vy_asks.activation(ask), key=ask.transaction_id)
+        call = self._post("/gift-cards/activations", asks.activation(ask), key=ask.transaction_id)
         reply = await self._send(call, "activate")
         if reply.status in _DONE:
             return activated(ask, decode(reply.body, _GIFT_CARD))
@@ -239,7 +239,7 @@ class Gr4vy(Provider):
         """Write the refund that puts a redemption back; raise ValueError unless it was approved."""
         if not isinstance(ask, Redeem):
             raise Unsupported("Gr4vy reverses redemptions only")
-        path, body = gr4vy_asks.refund(outcome, advice)
+        path, body = asks.refund(outcome, advice)
         return (self._post(path, body, key=advice.advice_id),)
 
     async def deliver(self, call: Call, advice: Advice, *, age_s: float) -> Acknowledgement:
@@ -303,7 +303,7 @@ class Gr4vy(Provider):
             raise Unsupported("Gr4vy looks up one card, by number or stored-card id")
         self.check(ask)
         (summary,) = (await self._summaries([ask.card])).items
-        view = gr4vy_views.lookup_view(summary, ask.card)
+        view = views.lookup_view(summary, ask.card)
         if isinstance(view, Decline):
             raise Refused(view)
         return view
@@ -311,16 +311,16 @@ class Gr4vy(Provider):
     async def balances(self, cards: Sequence[CardRef], ask: Lookup) -> Sequence[CardView | Decline]:
         """Tell many balances at once; a card Gr4vy would choke on is answered here and not sent."""
         del ask
-        refused = [gr4vy_asks.fault_of(card) for card in cards]
+        refused = [asks.fault_of(card) for card in cards]
         sent = [card for card, fault in zip(cards, refused, strict=True) if not fault]
         items = iter((await self._summaries(sent)).items if sent else ())
         return [
-            gr4vy_views.unaskable(fault) if fault else gr4vy_views.balance_view(next(items), card)
+            views.unaskable(fault) if fault else views.balance_view(next(items), card)
             for card, fault in zip(cards, refused, strict=True)
         ]
 
     async def _summaries(self, cards: Sequence[CardRef]) -> GiftCardSummaries:
-        body = msgspec.json.encode({"items": [gr4vy_asks.card_body(card) for card in cards]})
+        body = msgspec.json.encode({"items": [asks.card_body(card) for card in cards]})
         reply = await self._ask(self._post("/gift-cards/balances", body), "balances")
         summaries = decode(reply.body, _SUMMARIES)
         # That the items come in the order of the question is an assumption, so it is checked.
@@ -332,33 +332,33 @@ class Gr4vy(Provider):
 
     async def store_card(self, ask: StoreCard) -> StoredCard:
         """Put a card into the vault; not idempotent at Gr4vy, which refuses a card it has already."""
-        gr4vy_asks.check_store(ask)
-        call = self._post("/gift-cards", gr4vy_asks.stored(ask))
+        asks.check_store(ask)
+        call = self._post("/gift-cards", asks.stored(ask))
         reply = await self._ask(call, "store card", pin=pin_of(ask.card))
         card = decode(reply.body, _GIFT_CARD)
         if not is_same_card(face_of(card), ask.card):
             raise Unreadable("another card was stored than was asked")
-        return gr4vy_views.stored_card(card)
+        return views.stored_card(card)
 
     async def get_stored_card(self, stored_card_id: str) -> StoredCard:
         """Return one stored card, without its balance."""
         reply = await self._ask(self._get(_vault_path(stored_card_id)), "get stored card")
-        return gr4vy_views.stored_card(decode(reply.body, _GIFT_CARD))
+        return views.stored_card(decode(reply.body, _GIFT_CARD))
 
     async def list_stored_cards(self, query: StoredCardQuery) -> StoredCardPage:
         """Return a page of the vault, or all of a buyer's cards with their balances.
 
         The latter makes Gr4vy drop the buyer's empty and expired cards.
         """
-        reply = await self._ask(self._get(gr4vy_asks.vault_path(query)), "list stored cards")
+        reply = await self._ask(self._get(asks.vault_path(query)), "list stored cards")
         if query.with_balances:
             summaries = decode(reply.body, _SUMMARIES)
             return StoredCardPage(
-                cards=tuple(gr4vy_views.stored_summary(item, query.buyer) for item in summaries.items)
+                cards=tuple(views.stored_summary(item, query.buyer) for item in summaries.items)
             )
         page = decode(reply.body, _GIFT_CARDS)
         return StoredCardPage(
-            cards=tuple(gr4vy_views.stored_card(card) for card in page.items),
+            cards=tuple(views.stored_card(card) for card in page.items),
             next_page_token=page.next_cursor or "",
         )
 
@@ -371,10 +371,8 @@ class Gr4vy(Provider):
 
     def read_webhook(self, webhook: Webhook) -> Sequence[ProviderEvent]:
         """Verify an event against every active secret, and read it."""
-        gr4vy_webhook.verify(
-            webhook, self.settings.webhook_secrets, tolerance_s=self.settings.webhook_tolerance_s
-        )
-        return gr4vy_webhook.read(webhook)
+        events.verify(webhook, self.settings.webhook_secrets, tolerance_s=self.settings.webhook_tolerance_s)
+        return events.read(webhook)
 
     # --- the wire ---
 
@@ -418,7 +416,7 @@ def _amount_of(ask: MoneyOperation) -> Money:
 
 
 def _vault_path(stored_card_id: str) -> str:
-    if not gr4vy_asks.is_uuid(stored_card_id):
+    if not asks.is_uuid(stored_card_id):
         # Gr4vy makes every id, so one of another shape is an id it never made.
         raise Refused(Decline(reason=DeclineReason.CARD_UNKNOWN, provider_text="not an id Gr4vy makes"))
     return f"/gift-cards/{stored_card_id}"

@@ -1,6 +1,6 @@
 """Electrum's codes and what they mean here: the shape of each operation, and every documented enum.
 
-Tables only; the JSON objects are in `electrum_wire`.
+Tables only; the JSON objects are in `wire`.
 """
 
 from __future__ import annotations
