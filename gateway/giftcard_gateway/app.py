@@ -17,6 +17,7 @@ from giftcard_gateway.driver import Driver
 from giftcard_gateway.events import Events
 from giftcard_gateway.journal.journal import JournalClosed
 from giftcard_gateway.journal.stores import open_journal
+from giftcard_gateway.readiness import Readiness
 from giftcard_gateway.records import Records
 from giftcard_gateway.recovery import Recovery
 from giftcard_gateway.routing import Router
@@ -99,6 +100,13 @@ class App:
             observer=telemetry.observer,
         )
         self.server = Server(settings.server, handlers(bundle), service_names())
+        self.readiness = Readiness(
+            journal=self.journal,
+            server=self.server,
+            door=self.door,
+            clock=clock,
+            observer=telemetry.observer,
+        )
         self._background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -113,6 +121,7 @@ class App:
             asyncio.create_task(self.recovery.run()),
             asyncio.create_task(self.events.run()),
             asyncio.create_task(self._count_backlog()),
+            asyncio.create_task(self.readiness.run()),
         ]
         await self.server.serve()
 

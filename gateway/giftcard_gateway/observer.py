@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from giftcard_gateway.entry import Entry
+    from giftcard_gateway.journal.journal import JournalClosed
 
 
 class Observer:
@@ -29,6 +30,12 @@ class Observer:
 
     def window_closing(self, entry: Entry, share: float) -> None:
         """A reversal is not through and `share` of the provider's window is gone (rule 8)."""
+
+    def journal_lost(self, fault: JournalClosed) -> None:
+        """The journal cannot be written: from now on nothing new is accepted."""
+
+    def journal_found(self, away_s: float) -> None:
+        """The journal can be written again, after so many seconds."""
 
     def traceparent(self) -> str:
         """Return the W3C trace the caller is in, or nothing."""

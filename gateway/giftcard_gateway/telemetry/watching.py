@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from giftcard_gateway.entry import Entry
+    from giftcard_gateway.journal.journal import JournalClosed
     from giftcard_gateway.telemetry.metrics import Metrics
     from giftcard_gateway.telemetry.spans import Spans
 
@@ -73,6 +74,14 @@ class Watcher(Observer):
         level = logging.ERROR if severity == "critical" else logging.WARNING
         extra = _facts(entry) | {"window_used": round(share, 2)}
         _log.log(level, "a reversal is not through and its window is closing", extra=extra)
+
+    def journal_lost(self, fault: JournalClosed) -> None:
+        """Log that nothing new is accepted, and why; the journal's own sentence holds no row."""
+        _log.error("the journal is away: nothing new is accepted", extra={"why": str(fault)})
+
+    def journal_found(self, away_s: float) -> None:
+        """Log that calls are accepted again."""
+        _log.warning("the journal is back: calls are accepted again", extra={"away_s": round(away_s, 1)})
 
     def traceparent(self) -> str:
         """Return the W3C trace the caller is in, or nothing."""
