@@ -39,10 +39,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     advice_concurrency: int = 8
     circuit_threshold: int = 10
     circuit_cooldown_s: float = 5.0
-
-
-_LEASE_MARGIN_S = 15.0
-"""What a driver needs besides the exchange itself: two durable writes and a slow disk."""
+    lease_margin_s: float = 15.0
+    """What a driver may need besides the exchange itself: two durable writes, a slow disk, a failover. What a
+    dead replica held is taken over once the adapter's `timeout_s` and this are gone."""
 
 
 class Connection:
@@ -75,7 +74,7 @@ class Connection:
     @property
     def lease(self) -> timedelta:
         """Return how long a driver may take for one exchange before another hand may step in."""
-        return timedelta(seconds=self.provider.settings.timeout_s + _LEASE_MARGIN_S)
+        return timedelta(seconds=self.provider.settings.timeout_s + self.terms.lease_margin_s)
 
     def manner(self, operation: Operation) -> Manner:
         """Return how the provider does `operation`; raise OperationUnsupported when it does not."""
