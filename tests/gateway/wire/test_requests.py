@@ -1,0 +1,144 @@
+"""Every field of every request reaches the value it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from google.protobuf.message import Message
+
+from giftcard import v1
+from giftcard_adapters.codec import to_plain
+from giftcard_adapters.model import ClearPin, EncryptedPin, HashedPin, Issue, Operation, PinBlockFormat
+from giftcard_adapters.money import Money
+from giftcard_adapters.secret import Secret
+from giftcard_gateway.wire import cards, reports
+from giftcard_gateway.wire.cards import card_from
+from giftcard_gateway.wire.requests import ask_from, confirmation_from, field_path, reversal_from
+from tests.gateway.wire.filled import (
+    PAN,
+    REQUESTS,
+    UUID,
+    Place,
+    alter,
+    fill,
+    is_leaf,
+    is_set,
+    places,
+    variants,
+)
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def reader(operation: Operation) -> Callable[[Message], object]:
+    """Return what reads the request of a money operation."""
+    return lambda request: ask_from(operation, request, requested_at=NOW)
+
+
+def timed(read: Callable[..., object]) -> Callable[[Message], object]:
+    """Return what reads the request of a look-up."""
+    return lambda request: read(request, lookup_id=UUID, asked_at=NOW)
+
+
+READERS: dict[str, Callable[[Any], object]] = {
+    **{f"{operation.value.title()}Request": reader(operation) for operation in Operation},
+    **{f"Confirm{operation.value.title()}Request": confirmation_from for operation in Operation},
+    **{f"Reverse{operation.value.title()}Request": reversal_from for operation in Operation},
+    "LookupRequest": timed(cards.lookup_from),
+    "BalanceRequest": timed(cards.balance_from),
+    "StoreCardRequest": cards.store_from,
+    "ListStoredCardsRequest": cards.stored_query_from,
+    "ExtractAccountsRequest": reports.account_query_from,
+    "GetTicketStatisticsRequest": reports.ticket_query_from,
+}
+BY_THE_SERVICE = {
+    "LookupRequest": ("provider",),
+    "BalanceRequest": ("provider", "card"),
+    "StoreCardRequest": ("provider",),
+    "ListStoredCardsRequest": ("provider",),
+    "ExtractAccountsRequest": ("provider",),
+    "GetTicketStatisticsRequest": ("provider",),
+    **{f"Confirm{operation.value.title()}Request": ("transaction_id",) for operation in Operation},
+    **{f"Reverse{operation.value.title()}Request": ("transaction_id",) for operation in Operation},
+}
+"""What routes a call or names its transaction; the services read it off the request."""
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_every_field_arrives(name: str) -> None:
+    """A request with one field changed, at any depth, becomes another value: no field is dropped."""
+
+    def is_meant(place: Place) -> bool:
+        top = place.path.partition(".")[0]
+        return is_leaf(place.field) and is_set(place) and top not in BY_THE_SERVICE.get(name, ())
+
+    seen: set[str] = set()
+    for variant in range(variants(REQUESTS[name])):
+        whole = to_plain(READERS[name](fill(REQUESTS[name], variant)))
+        paths = {place.path for place in places(fill(REQUESTS[name], variant)) if is_meant(place)}
+        for path in paths - seen:
+            request = fill(REQUESTS[name], variant)
+            (target,) = (place for place in places(request) if place.path == path)
+            alter(target)
+            assert to_plain(READERS[name](request)) != whole, path
+        seen |= paths
+    assert seen
+
+
+def test_cards_in_all_their_forms() -> None:
+    """A card is named by number with any PIN, by key, or by either id, and keeps its rank."""
+    number = v1.Card(number=v1.CardNumber(pan=PAN, expiry="3012", clear_pin="1234"), rank="primary")
+    card = card_from(number)
+    assert card.number == Secret(PAN)
+    assert (card.expiry, card.pin, card.rank) == ("3012", ClearPin(pin=Secret("1234")), "primary")
+    block = v1.EncryptedPin(
+        block="0" * 16, block_format=v1.PinBlockFormat.PIN_BLOCK_FORMAT_ISO_1, key_index=0
+    )
+    encrypted = card_from(v1.Card(number=v1.CardNumber(pan=PAN, encrypted_pin=block))).pin
+    assert encrypted == EncryptedPin(block=Secret("0" * 16), block_format=PinBlockFormat.ISO_1, key_index=0)
+    hashed = card_from(v1.Card(number=v1.CardNumber(pan=PAN, hashed_pin=v1.HashedPin(digest="AB"))))
+    assert hashed.pin == HashedPin(digest=Secret("AB"))
+    assert card_from(v1.Card(redemption_key="k", rank="r")).redemption_key == Secret("k")
+    assert card_from(v1.Card(stored_card_id="s")).stored_card_id == "s"
+    assert card_from(v1.Card(provider_card_id="p")).provider_card_id == "p"
+
+
+def test_issue_makes_one_card_by_default() -> None:
+    """A quantity left out is one; an id in upper case is the same id."""
+    request = v1.IssueRequest(transaction_id=UUID.upper())
+    ask = ask_from(Operation.ISSUE, request, requested_at=NOW)
+    assert isinstance(ask, Issue)
+    assert (ask.quantity, ask.transaction_id, ask.requested_at) == (1, UUID, NOW)
+
+
+def test_amounts_are_exact() -> None:
+    """Units and nanos become minor units by the currency's own exponent."""
+    request = v1.ConfirmRedeemRequest()
+    for code, units, nanos, minor in (
+        ("ZAR", 799, 950_000_000, 79_995),
+        ("JPY", 500, 0, 500),
+        ("KWD", 1, 5_000_000, 1_005),
+        ("ZAR", 0, 10_000_000, 1),
+    ):
+        request.final_amount.currency_code = code
+        request.final_amount.units, request.final_amount.nanos = units, nanos
+        assert confirmation_from(request)[0] == Money(code, minor)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("amount.amount_minor", "amount"),
+        ("amount.currency", "amount.currency_code"),
+        ("source_card.number", "source_card.number.pan"),
+        ("card.pin.pin", "card.number.pin.pin"),
+        ("point_of_sale.terminal_id", "point_of_sale.terminal_id"),
+        ("card", "card"),
+    ],
+)
+def test_paths_in_the_callers_words(ours: str, theirs: str) -> None:
+    """What is told of our fields is told by the contract's paths."""
+    assert field_path(ours) == theirs
