@@ -1,0 +1,147 @@
+"""The four real adapters, each over its own simulator, and what the simulation must read of their traffic.
+
+A request is told apart by method and path alone: what it asks (money, a confirmation, a reversal, or
+only to see), never what its body says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from giftcard_adapters.simulators import catalogue
+from giftcard_adapters.simulators.bank import Card
+from giftcard_adapters.simulators.electrum import ElectrumSimulator
+from giftcard_adapters.simulators.electrum.checks import CardState
+from giftcard_adapters.simulators.gr4vy import Gr4vySimulator
+from giftcard_adapters.simulators.jeudimerci import JeudiMerciSimulator
+from giftcard_adapters.simulators.gatepay import GatePaySimulator
+from giftcard_adapters.simulators.sandbox import Simulator, SimAnswer, SimRequest
+from giftcard_adapters.simulators.transport import SimulatorTransport
+from giftcard_adapters.stanza import find_adapter, read_settings
+from tests.crash.life import SUBJECT
+from tests.crash.weather import Weather, WeatherScript
+
+if TYPE_CHECKING:
+    from giftcard_adapters.contract import Provider, Settings
+    from tests.crash.virtual import VirtualClock
+
+ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY = "electrum", "gr4vy", "jeudimerci", "gatepay"
+
+ACTIVE_CARDS = tuple(f"60459000000000{n:02d}" for n in range(6))
+"""Electrum's cards in use, with 500 rand each."""
+POOR_CARD = "6045900000000099"
+NEW_CARDS = tuple(f"60459100000000{n:02d}" for n in range(12))
+OPENING_MINOR = 50_000
+
+GR4VY_CARDS = (("6045100000000001", "050000"), ("6045100000000002", "050000"))
+GR4VY_NEW_CARDS = tuple((f"60451900000000{n:02d}", "01234") for n in range(12))
+
+
+class Purpose(Enum):
+    """What a request to a provider is for."""
+
+    REQUEST = "request"
+    CONFIRMATION = "confirmation"
+    REVERSAL = "reversal"
+    READ = "read"
+
+
+_ROUTES: Mapping[str, tuple[tuple[str, str, Purpose], ...]] = {
+    ELECTRUM: (
+        ("POST", "/confirmations/", Purpose.CONFIRMATION),
+        ("POST", "/reversals/", Purpose.REVERSAL),
+        ("POST", "", Purpose.REQUEST),
+    ),
+    GR4VY: (
+        ("POST", "/refunds$", Purpose.REVERSAL),
+        ("POST", "/transactions$", Purpose.REQUEST),
+        ("POST", "/gift-cards/activations$", Purpose.REQUEST),
+    ),
+    JEUDIMERCI: (("POST", "/generate$", Purpose.REQUEST), ("DELETE", "", Purpose.REVERSAL)),
+    GATEPAY: (("POST", "/create$", Purpose.REQUEST),),
+}
+
+
+class Attributed(JeudiMerciSimulator):
+    """JeudiMerci, which names nothing of ours, with a note of which request bought what."""
+
+    def reset(self) -> None:
+        """Forget the notes too."""
+        super().reset()
+        self.buyers: dict[str, str] = {}
+
+    def answer(self, request: SimRequest) -> SimAnswer:
+        """Act, and note for whom."""
+        before = len(self.effects())
+        answer = super().answer(request)
+        for effect in self.effects()[before:]:
+            self.buyers.setdefault(str(effect["transaction"]), SUBJECT.get())
+        return answer
+
+
+@dataclass
+class Counter:
+    """One provider at its counter: simulator, adapter class, and settings that fit."""
+
+    provider_id: str
+    simulator: Simulator
+    adapter: type[Provider]
+    settings: Settings
+    transport: SimulatorTransport
+
+    def purpose(self, method: str, path: str) -> Purpose:
+        """Tell what a request is for."""
+        for wanted, pattern, purpose in _ROUTES[self.provider_id]:
+            if method == wanted and re.search(pattern, path):
+                return purpose
+        return Purpose.READ
+
+
+def open_counters(clock: VirtualClock, weather: Weather, timeout_s: float) -> dict[str, Counter]:
+    """Open all four with fresh books."""
+    return {
+        provider_id: _open(provider_id, make(clock), weather, timeout_s)
+        for provider_id, make in _SIMULATORS.items()
+    }
+
+
+def _open(provider_id: str, simulator: Simulator, weather: Weather, timeout_s: float) -> Counter:
+    sandbox = _SANDBOXES[provider_id]
+    adapter = find_adapter(sandbox.adapter)
+    own = {"base_url": f"http://{provider_id}.test{sandbox.base_path}", "timeout_s": timeout_s}
+    settings = read_settings(adapter, {**sandbox.settings(), **own})
+    transport = SimulatorTransport(simulator, WeatherScript(weather, provider_id))
+    return Counter(provider_id, simulator, adapter, settings, transport)
+
+
+def _electrum_cards() -> Iterable[Card]:
+    for number in ACTIVE_CARDS:
+        yield _electrum_card(number, CardState.ACTIVATED_CONFIRMED, OPENING_MINOR)
+    yield _electrum_card(POOR_CARD, CardState.ACTIVATED_CONFIRMED, 100)
+    for number in NEW_CARDS:
+        yield _electrum_card(number, CardState.NEW, 0)
+
+
+def _electrum_card(number: str, state: CardState, minor: int) -> Card:
+    return Card(
+        number=number,
+        currency="ZAR",
+        state=state.value,
+        book_minor=minor,
+        available_minor=minor,
+        expiry="4912",
+        labels={} if state is CardState.NEW else {"product": "product001"},
+    )
+
+
+_SANDBOXES = {sandbox.provider_id.partition("-")[0]: sandbox for sandbox in catalogue.SANDBOXES}
+_SIMULATORS: Mapping[str, Callable[[VirtualClock], Simulator]] = {
+    ELECTRUM: lambda clock: ElectrumSimulator(now=clock.now, ids=clock.uuid4, open_with=_electrum_cards),
+    GR4VY: lambda clock: Gr4vySimulator(now=clock.now, ids=clock.uuid4),
+    JEUDIMERCI: lambda clock: Attributed(now=clock.now, ids=clock.uuid4),
+    GATEPAY: lambda clock: GatePaySimulator(now=clock.now, ids=clock.uuid4),
+}

@@ -1,0 +1,177 @@
+"""One seed, one world: callers, gateways, providers and everything that goes wrong, in virtual time.
+
+`run_seed` gives back what was found. The same seed gives the same events, one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter as Count
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from giftcard_gateway.entry import Entry, State
+from giftcard_gateway.records import Records
+from tests.crash import virtual
+from tests.crash.agreement import judge, why_unresolved
+from tests.crash.callers import Assortment, Caller
+from tests.crash.chronicle import WORLD, Chronicle, Event
+from tests.crash.gateway import NIGHT_IDLE, Cluster, World, seal
+from tests.crash.life import adopt_tasks
+from tests.crash.plan import Plan, draw
+from tests.crash.providers import ELECTRUM, open_counters
+from tests.crash.store import ENDED, Auditor, Store
+from tests.crash.weather import Weather
+from tests.crash.witness import Broken, Witness
+
+if TYPE_CHECKING:
+    from giftcard_gateway.journal.journal import Row
+    from tests.crash.virtual import VirtualClock
+
+_SOON_S = 2 * 3600.0
+"""Longer than any backoff, any `confirm_by` and JeudiMerci's whole finding: what is owed then is looked for."""
+_LONGEST_END_S = 80 * 3600.0
+"""Gr4vy is asked for 23 hours and looked at for 24 more; GatePay is looked at for 24."""
+
+
+@dataclass
+class Found:
+    """What one seed showed."""
+
+    plan: Plan
+    broken: list[Broken] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    faults: Count[str] = field(default_factory=Count)
+    ends: Count[str] = field(default_factory=Count)
+    unresolved: Count[str] = field(default_factory=Count)
+    virtual_s: float = 0.0
+
+    def story(self, subject: str) -> list[Event]:
+        """Return the events of one transaction and of the world meanwhile."""
+        if not subject:
+            return self.events
+        return [event for event in self.events if event.subject in {subject, WORLD}]
+
+
+def run_seed(seed: int) -> Found:
+    """Play one world through and judge it."""
+    return virtual.run(seed, lambda clock: _play(draw(seed), clock))
+
+
+async def _play(plan: Plan, clock: VirtualClock) -> Found:
+    asyncio.get_running_loop().set_task_factory(adopt_tasks)
+    world = _open_world(plan, clock)
+    await world.store.start()
+    cluster = Cluster(world)
+    places = [asyncio.ensure_future(place.run()) for place in cluster.places]
+    mischief = asyncio.ensure_future(_mischief(world, cluster))
+    try:
+        callers = _callers(world, cluster)
+        await asyncio.gather(*(_arrive(caller, at_s) for caller, at_s in callers))
+        await mischief
+        world.weather.calm()
+        await _settle(world, cluster)
+        await asyncio.gather(*(caller.check() for caller, _ in callers))
+        await _settle(world, cluster)
+        return await _judge(world)
+    finally:
+        for task in (mischief, *places):
+            task.cancel()
+        cluster.restart()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(mischief, *places)
+        await world.store.close()
+
+
+def _open_world(plan: Plan, clock: VirtualClock) -> World:
+    chronicle = Chronicle(clock.monotonic_s)
+    witness = Witness(chronicle)
+    weather = Weather(plan, chronicle, ("electrum", "gr4vy", "jeudimerci", "gatepay"))
+    auditor = witness.auditor = Auditor(witness.blame, clock.now)
+    return World(
+        plan=plan,
+        clock=clock,
+        chronicle=chronicle,
+        weather=weather,
+        store=Store(),
+        auditor=auditor,
+        counters=open_counters(clock, weather, plan.timeout_s),
+        witness=witness,
+    )
+
+
+def _callers(world: World, cluster: Cluster) -> list[tuple[Caller, float]]:
+    chance = random.Random(f"{world.plan.seed}/callers")
+    assortment = Assortment(chance)
+    callers = []
+    for n in range(world.plan.sales):
+        ask = assortment.draw(world.clock.uuid4(), world.clock.now())
+        caller = Caller(
+            ask,
+            cluster=cluster,
+            witness=world.witness,
+            clock=world.clock,
+            seed=f"{world.plan.seed}/caller/{n}",
+        )
+        callers.append((caller, chance.uniform(0, world.plan.traffic_s)))
+    return callers
+
+
+async def _arrive(caller: Caller, at_s: float) -> None:
+    await asyncio.sleep(at_s)
+    await caller.run()
+
+
+async def _mischief(world: World, cluster: Cluster) -> None:
+    chance = random.Random(f"{world.plan.seed}/mischief")
+    strikes = sorted(chance.uniform(0, world.plan.traffic_s) for _ in range(world.plan.strikes))
+    for at_s in strikes:
+        await asyncio.sleep(max(0.0, at_s - world.clock.monotonic_s()))
+        await cluster.strike(world.chronicle)
+
+
+async def _settle(world: World, cluster: Cluster) -> None:
+    """Let time pass until nothing is owed, or longer than anything may take."""
+    await _wait(world, _SOON_S)
+    owed = _owed(world)
+    for subject, row in owed.items():
+        if row.state != State.PENDING or row.provider == ELECTRUM:
+            world.witness.blame(subject, f"still {row.state} two hours after all faults ended")
+    if owed:
+        world.idle = NIGHT_IDLE
+        cluster.restart()
+        await _wait(world, _LONGEST_END_S)
+
+
+async def _wait(world: World, longest_s: float) -> None:
+    until_s = world.clock.monotonic_s() + longest_s
+    while _owed(world) and world.clock.monotonic_s() < until_s:
+        await asyncio.sleep(60)
+
+
+def _owed(world: World) -> dict[str, Row]:
+    return {subject: row for subject, row in world.auditor.rows.items() if State(row.state) not in ENDED}
+
+
+async def _judge(world: World) -> Found:
+    records = Records(world.store, seal(world.clock))
+    entries = [await _entry(records, subject) for subject in world.auditor.rows]
+    judge(entries, world.counters, world.witness)
+    return Found(
+        plan=world.plan,
+        broken=world.witness.broken,
+        events=world.chronicle.events,
+        faults=world.chronicle.faults,
+        ends=Count(entry.state.value for entry in entries),
+        unresolved=Count(why_unresolved(entry) for entry in entries if entry.state is State.UNRESOLVED),
+        virtual_s=world.clock.monotonic_s(),
+    )
+
+
+async def _entry(records: Records, transaction_id: str) -> Entry:
+    entry = await records.get(transaction_id)
+    if entry is None:
+        raise AssertionError("a row the auditor saw written is gone")
+    return entry
