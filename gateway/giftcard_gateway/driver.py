@@ -297,7 +297,9 @@ class Driver:
                 return self._later(connection, after, outcome.evidence)
 
     def _reverse_unknown(self, connection: Connection, entry: Entry, reason: ReversalReason) -> Entry:
+        """Reverse all of `entry`: of what was never approved no part can be left standing."""
         wanted = entry.wanted_reversal or WantedReversal(reason=reason)
+        wanted = msgspec.structs.replace(wanted, amount=None)
         return self.reversed(connection, entry, wanted, cause="the outcome is unknown")
 
     def _later(self, connection: Connection, entry: Entry, evidence: str) -> Entry:

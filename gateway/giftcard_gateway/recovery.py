@@ -112,8 +112,10 @@ class Recovery:
             self._wakes_at = min(self._wakes_at, from_us(due_us))
         wait_s = (self._wakes_at - self._clock.now()).total_seconds()
         if wait_s > 0:
+            # Not asyncio.wait_for: before Python 3.12 it can swallow a cancellation.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._woken.wait()
 
     def _wake(self, due_at: datetime) -> None:
         if due_at < self._wakes_at:

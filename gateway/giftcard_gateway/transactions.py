@@ -7,7 +7,7 @@ gRPC or a database, and a caller's `wait_s` bounds only how long it hears, never
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -33,6 +33,8 @@ from giftcard_gateway.errors import (
 from giftcard_gateway.journal.journal import JournalClosed
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from giftcard_adapters.contract import Manner
     from giftcard_adapters.model import AnyOperation, Operation, ReversalReason
     from giftcard_adapters.money import Money
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from giftcard_gateway.observer import Observer
     from giftcard_gateway.records import Records
     from giftcard_gateway.routing import Router
+
+_Result = TypeVar("_Result")
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -157,7 +161,10 @@ class Transactions:
                 continue
             _must_be(entry, operation)
             if entry.state in {State.REVERSING, State.REVERSED}:
-                _must_repeat(entry, amount, "amount")
+                if entry.outcome is not None and entry.outcome.approved is not None:
+                    _must_repeat(entry, amount, "amount")
+            elif entry.wanted_reversal is not None:
+                _must_want(entry, entry.wanted_reversal, amount)
             elif entry.state in {State.PENDING, State.APPROVED}:
                 entry_after = await self._write(entry, self._reversal(entry, wanted))
                 if entry_after is None:
@@ -256,7 +263,7 @@ class Transactions:
                 self._driver.drive(entry)
             return recorded
 
-        return await asyncio.shield(asyncio.create_task(open_then_drive()))
+        return await _finish(open_then_drive())
 
     async def _settled(self, entry: Entry, wait_s: float) -> Entry:
         """Return `entry` once nothing is being found out about it, or as it stands after `wait_s`."""
@@ -323,7 +330,15 @@ class Transactions:
                 self._driver.drive(written)
             return written
 
-        return await asyncio.shield(asyncio.create_task(write_then_drive()))
+        return await _finish(write_then_drive())
+
+
+async def _finish(work: Coroutine[object, object, _Result]) -> _Result:
+    """Return what `work` comes to, which goes on when the caller leaves in between."""
+    task = asyncio.create_task(work)
+    # Whoever left does not hear a refusal, and asyncio would log it as a fault of ours.
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.shield(task)
 
 
 def _must_be(entry: Entry, operation: Operation) -> None:
@@ -341,6 +356,13 @@ def _must_repeat(entry: Entry, amount: Money | None, field: str) -> None:
     whole = entry.outcome.approved if entry.outcome else None
     if (amount or whole) != (decided or whole):
         raise TransactionIdReused(field=field, transaction_id=entry.transaction_id)
+
+
+def _must_want(entry: Entry, wanted: WantedReversal, amount: Money | None) -> None:
+    """Refuse a repeat that would put back another part than the reversal that waits for the outcome."""
+    whole = entry.ask.amount if entry.ask else None
+    if (amount or whole) != (wanted.amount or whole):
+        raise TransactionIdReused(field="amount", transaction_id=entry.transaction_id)
 
 
 def _conflict(entry: Entry) -> GatewayError:
