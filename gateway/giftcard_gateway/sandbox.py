@@ -1,7 +1,8 @@
 """A gateway that needs no configuration: simulated providers on their own ports, and settings that fit.
 
-Its keys and journal live in one folder. It is for trying things out: the simulators forget when they
-stop, the credentials are public, and nothing here is for real cards.
+Its keys and journal live in one folder, and its ports lie at fixed distances from the gateway's, so
+that several sandboxes get along on one machine. It is for trying things out: the simulators forget
+when they stop, the credentials are public, and nothing here is for real cards.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from giftcard_gateway.config import Settings
 
 HOST = "127.0.0.1"
+PORT = 50051
+"""Where a sandbox's gateway listens, unless it is told otherwise."""
+_WEBHOOKS_ABOVE = 9
+"""How far above the gateway's port webhooks are taken; the simulators follow (docs/sandbox.md)."""
 _KEYS_FILE = "keys.json"
 
 
@@ -32,9 +37,14 @@ class FolderUnusable(Exception):
     """The folder for the sandbox's data cannot be written; the text says which and why."""
 
 
+def sandboxes_at(port: int) -> tuple[Sandbox, ...]:
+    """Return every simulated provider, on the port it has beside a gateway on `port`."""
+    return tuple(msgspec.structs.replace(one, port=one.port - PORT + port) for one in SANDBOXES)
+
+
 @asynccontextmanager
 async def simulators(clock: Clock, sandboxes: tuple[Sandbox, ...] = SANDBOXES) -> AsyncIterator[list[Served]]:
-    """Serve every simulated provider on its documented port; raises OSError when one is taken."""
+    """Serve every simulated provider on its port; raises OSError when one is taken."""
     async with AsyncExitStack() as stack:
         served = []
         for sandbox in sandboxes:
@@ -44,18 +54,20 @@ async def simulators(clock: Clock, sandboxes: tuple[Sandbox, ...] = SANDBOXES) -
         yield served
 
 
-def settings(folder: Path, environ: Mapping[str, str], clock: Clock) -> Settings:
-    """Return the settings of a gateway beside the simulators, with its data in `folder`.
+def settings(folder: Path, environ: Mapping[str, str], clock: Clock, port: int = PORT) -> Settings:
+    """Return the settings of a gateway on `port` beside the simulators, with its data in `folder`.
 
     The environment can override them as it can a file. Raises FolderUnusable or ConfigError.
     """
     keys = _keys(folder, clock)
+    sandboxes = sandboxes_at(port)
     table: dict[str, object] = {
+        "server": {"listen": f"{HOST}:{port}"},
         "journal": {"url": f"sqlite:///{folder / 'journal.db'}"},
         "seal": {"keys": {"sandbox": keys["seal"]}, "active": "sandbox", "hash_key": keys["hash"]},
-        "webhooks": {"listen": f"{HOST}:50060"},
-        "routing": {"default": SANDBOXES[0].provider_id},
-        "providers": {sandbox.provider_id: _stanza(sandbox) for sandbox in SANDBOXES},
+        "webhooks": {"listen": f"{HOST}:{port + _WEBHOOKS_ABOVE}"},
+        "routing": {"default": sandboxes[0].provider_id},
+        "providers": {sandbox.provider_id: _stanza(sandbox) for sandbox in sandboxes},
     }
     return config.read(table, environ, folder)
 

@@ -50,7 +50,8 @@ class Owned:
 OWNED = (
     Owned(
         ("grpc", "grpc_channelz", "grpc_health", "grpc_reflection", "grpc_status"),
-        tuple(f"{GATEWAY}.{name}" for name in ("reflection", "rpc", "server", "services", "wire")),
+        # The demo is a caller, and a stream's fault is gRPC's own.
+        tuple(f"{GATEWAY}.{name}" for name in ("demo", "reflection", "rpc", "server", "services", "wire")),
         "grpc belongs to the gateway's server, reflection, rpc, services and wire; hand them plain values",
     ),
     Owned(

@@ -1,10 +1,11 @@
 """Where the command line writes: answers to standard output, everything else to standard error.
 
-Colour and tables appear on a terminal; a pipe gets plain text. Rich knows which is which.
+On a terminal there is colour, and a table fits the window. A pipe gets plain text, as wide as it is.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,7 +14,10 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-out = Console(highlight=False, soft_wrap=True)
+_PIPE_COLUMNS = 400
+"""Wider than any of our tables: who reads a pipe searches it, and must not find half an id."""
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -24,8 +28,10 @@ def complain(sentences: Iterable[str]) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
-    """Print a table."""
-    grid = Table(*columns, title=title or None, title_justify="left", header_style="bold", box=None)
+    """Print a table; what does not fit is folded and never cut, the first column last of all."""
+    grid = Table(title=title or None, title_justify="left", header_style="bold", box=None)
+    for place, column in enumerate(columns):
+        grid.add_column(column, overflow="fold", no_wrap=place == 0)
     for row in rows:
         grid.add_row(*row)
     out.print(grid)

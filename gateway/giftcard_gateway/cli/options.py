@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound="Callable[..., object]")
 
 DATA = Path(".giftcard-sandbox")
+_HIGHEST_PORT = 65535 - 13
+"""The last of a sandbox's ports is 13 above its first."""
 
 
 def settings_options(command: Command) -> Command:
@@ -46,12 +48,32 @@ def settings_options(command: Command) -> Command:
     return command
 
 
-def read_settings(environ: Mapping[str, str], *, file: Path | None, is_sandbox: bool, data: Path) -> Settings:
+def port_option(command: Command) -> Command:
+    """Add --port, which moves a whole sandbox."""
+    return click.option(
+        "--port",
+        type=click.IntRange(1, _HIGHEST_PORT),
+        default=sandbox.PORT,
+        show_default=True,
+        help="With --sandbox: the gateway's port. Webhooks are 9 above it, the simulators from 10 on.",
+    )(command)
+
+
+def read_settings(
+    environ: Mapping[str, str],
+    *,
+    file: Path | None,
+    is_sandbox: bool,
+    data: Path,
+    port: int = sandbox.PORT,
+) -> Settings:
     """Return the settings the options name; raises ConfigError or UsageError."""
     if is_sandbox and file is not None:
         raise click.UsageError("--sandbox brings its own settings: leave --config out.")
     if is_sandbox:
-        return sandbox.settings(data, environ, SystemClock())
+        return sandbox.settings(data, environ, SystemClock(), port)
+    if port != sandbox.PORT:
+        raise click.UsageError("--port is for --sandbox: a configuration names its own in server.listen.")
     if file is None:
         raise click.UsageError("Give --config gateway.toml, or --sandbox to try things out.")
     return config.load(file, environ)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from giftcard_adapters.simulators.catalogue import SANDBOXES
 from giftcard_gateway import process, workers
 from giftcard_gateway.cli.console import complain, err, out, table
-from giftcard_gateway.cli.options import read_settings, settings_options
+from giftcard_gateway.cli.options import port_option, read_settings, settings_options
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.sandbox import HOST, simulators
+from giftcard_gateway.sandbox import HOST, sandboxes_at, simulators
 
 if TYPE_CHECKING:
+    from giftcard_adapters.simulators.catalogue import Sandbox
     from giftcard_gateway.app import App
     from giftcard_gateway.config import Settings
     from giftcard_gateway.telemetry import Telemetry
@@ -25,10 +24,17 @@ if TYPE_CHECKING:
 
 @click.command()
 @settings_options
+@port_option
 @click.option("--workers", "count", type=click.IntRange(1, 128), help="Processes that share the port.")
 @click.pass_obj
 def serve(
-    environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool, count: int | None
+    environ: dict[str, str],
+    file: Path | None,
+    data: Path,
+    port: int,
+    *,
+    is_sandbox: bool,
+    count: int | None,
 ) -> None:
     """Serve the gateway until SIGTERM or Ctrl-C, then drain.
 
@@ -36,54 +42,58 @@ def serve(
     """
     if count is not None:
         environ = {**environ, "GIFTCARD_GATEWAY__SERVER__WORKERS": str(count)}
-    settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
+    settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data, port=port)
+    if settings.server.workers > 1 and is_sandbox:
+        raise click.UsageError(
+            "A sandbox is one process; for more, run `giftcard-gateway sandbox` beside them."
+        )
     if settings.server.workers > 1:
         workers.supervise(settings, environ, complain)
     else:
         with process.telemetry(settings, environ) as watched:
-            process.run(_serve(settings, watched, data if is_sandbox else None))
+            sandboxes = sandboxes_at(port) if is_sandbox else ()
+            process.run(_serve(settings, watched, sandboxes, data))
 
 
-async def _serve(settings: Settings, watched: Telemetry, data: Path | None) -> None:
-    async with AsyncExitStack() as stack:
-        if data is not None:
-            await stack.enter_async_context(simulators(SystemClock()))
+async def _serve(settings: Settings, watched: Telemetry, sandboxes: tuple[Sandbox, ...], data: Path) -> None:
+    async with simulators(SystemClock(), sandboxes):
 
         def announce(app: App) -> None:
             address = f"{settings.server.listen.rpartition(':')[0]}:{app.server.port}"
-            if data is None:
-                err.print(f"giftcard-gateway serves on {address}")
+            if sandboxes:
+                _welcome(address, sandboxes, data)
             else:
-                _welcome(address, data)
+                err.print(f"giftcard-gateway serves on {address}")
 
         await process.serve(settings, watched, started=announce)
 
 
 @click.command()
-def sandbox() -> None:
+@port_option
+def sandbox(port: int) -> None:
     """Serve the simulated providers alone, for tests of your own."""
-    process.run(_simulate())
+    process.run(_simulate(sandboxes_at(port)))
 
 
-async def _simulate() -> None:
+async def _simulate(sandboxes: tuple[Sandbox, ...]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with simulators(SystemClock()) as served:
+    async with simulators(SystemClock(), sandboxes) as served:
         table(["provider", "at"], [[one.simulator.name, one.url] for one in served])
         _explain_simulators()
         await stop.wait()
 
 
-def _welcome(address: str, data: Path) -> None:
+def _welcome(address: str, sandboxes: tuple[Sandbox, ...], data: Path) -> None:
     """Say what runs where, and what to paste into another terminal."""
     out.print(f"[bold]giftcard-gateway[/] serves on [bold green]{address}[/]; data in {data}\n")
     table(
         ["provider", "simulated at", "card numbers"],
         [
             [one.provider_id, f"http://{HOST}:{one.port}", ", ".join(f"{p}…" for p in one.prefixes) or "–"]
-            for one in SANDBOXES
+            for one in sandboxes
         ],
     )
     _explain_simulators()

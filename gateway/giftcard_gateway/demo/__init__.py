@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from giftcard import v1
-from giftcard_adapters.simulators.catalogue import SANDBOXES
 from giftcard_gateway.demo.chapters import CHAPTERS
-from giftcard_gateway.demo.teller import Step, Teller
+from giftcard_gateway.demo.teller import NoSandbox, Step, Teller
+from giftcard_gateway.sandbox import sandboxes_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from giftcard import Client
 
 __all__ = ["Chapter", "NoSandbox", "Step", "story"]
-
-
-class NoSandbox(Exception):
-    """The gateway that answers is not a sandbox: the demo moves only money that is not real."""
 
 
 class Chapter(NamedTuple):
@@ -33,16 +29,19 @@ class Chapter(NamedTuple):
     steps: Iterator[Step]
 
 
-def story(client: Client) -> Iterator[Chapter]:
-    """Tell every chapter that some provider can play; raises NoSandbox when a real gateway answers."""
+def story(client: Client, host: str, port: int) -> Iterator[Chapter]:
+    """Tell every chapter that some provider can play, on the sandbox whose gateway is `host`:`port`.
+
+    Raises NoSandbox when a real gateway answers there.
+    """
     listed = {one.provider: one for one in client.list_providers().providers}
-    sandboxes = {one.provider_id: one for one in SANDBOXES}
+    sandboxes = {one.provider_id: one for one in sandboxes_at(port)}
     if not listed.keys() <= sandboxes.keys():
         raise NoSandbox("the gateway that answers is not a sandbox; the demo only plays with made-up money")
-    for provider_id, provider in listed.items():
-        teller = Teller(client, sandboxes[provider_id])
-        for title, needed, tell in CHAPTERS:
+    for title, needed, tell in CHAPTERS:
+        for provider_id, provider in listed.items():
             if needed in _abilities(provider):
+                teller = Teller(client, host, sandboxes[provider_id])
                 teller.reset()
                 yield Chapter(title, provider_id, tell(teller))
 

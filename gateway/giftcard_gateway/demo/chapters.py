@@ -74,16 +74,22 @@ def vault(tell: Teller) -> Iterator[Step]:
     """A provider that keeps cards, redeems in one shot and issues by link."""
     client, money = tell.client, tell.currency
     funded, other = tell.card("funded"), tell.card("other")
-    stored = client.store_card(provider=tell.provider, card=funded, buyer=v1.Buyer(external_id="buyer-12345"))
+    buyer = v1.Buyer(external_id="buyer-12345")
+    stored = client.store_card(provider=tell.provider, card=funded, buyer=buyer)
     yield Step("store a card for a buyer", f"kept as {stored.masked_card}")
     kept = Card.stored(stored.stored_card_id)
     items = client.batch_balance([{"provider": tell.provider, "card": card} for card in (kept, other)]).items
     balances = ", ".join(shown(one.card_balance.balances.available) for one in items)
     yield Step("two balances in one call", balances)
     done = client.redeem(
-        transaction_id=tell.new_id(), provider=tell.provider, card=kept, amount="120.00", currency=money
+        transaction_id=tell.new_id(),
+        provider=tell.provider,
+        card=kept,
+        buyer=buyer,
+        amount="120.00",
+        currency=money,
     )
-    yield tell.told("redeem 120.00 from the stored card", done, kept)
+    yield tell.told("redeem 120.00 from the stored card, for the same buyer", done, kept)
     done = client.reverse_redeem(transaction_id=done.transaction_id, reason=_CANCELLED)
     yield tell.told("reverse it: a refund of the redemption", done, kept)
     done = client.issue(
@@ -115,12 +121,11 @@ def wallet(tell: Teller) -> Iterator[Step]:
     yield tell.told("reverse: both are deleted", done)
     counted = client.get_ticket_statistics(provider=tell.provider)
     yield Step("count tickets", f"{counted.issued_count} issued, {counted.consumed_count} consumed")
-    extract = client.extract_accounts(provider=tell.provider)
-    parts = client.stubs.reports.DownloadExport(
-        v1.DownloadExportRequest(provider=tell.provider, export_id=extract.export_id)
+    extract = client.extract_accounts(provider=tell.provider, export_format="csv")
+    file = tell.download(extract.export_id)
+    yield Step(
+        "extract accounts and download the file", f"{len(extract.accounts)} accounts, {len(file)} bytes"
     )
-    size = sum(len(part.chunk) for part in parts)
-    yield Step("extract accounts and download the file", f"{len(extract.accounts)} accounts, {size} bytes")
 
 
 def templates(tell: Teller) -> Iterator[Step]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, NamedTuple
 
+import grpc
 import msgspec
 
-from giftcard import Card, new_transaction_id, to_decimal, v1
-from giftcard_gateway.sandbox import HOST
+from giftcard import Card, new_transaction_id, read_error, to_decimal, v1
 
 if TYPE_CHECKING:
     from google.type.money_pb2 import Money
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from giftcard_adapters.simulators.catalogue import Sandbox
 
 _ADMIN_TIMEOUT_S = 5.0
+
+
+class NoSandbox(Exception):
+    """There is no whole sandbox to play on: the demo moves only money that is not real."""
 
 
 class Step(NamedTuple):
@@ -30,9 +35,10 @@ class Step(NamedTuple):
 class Teller:
     """Plays at one sandbox provider."""
 
-    def __init__(self, client: Client, sandbox: Sandbox) -> None:
-        """Speak to the gateway through `client`, about the cards of `sandbox`."""
+    def __init__(self, client: Client, host: str, sandbox: Sandbox) -> None:
+        """Speak to the gateway through `client`, about the cards of the `sandbox` on `host`."""
         self.client = client
+        self._host = host
         self.provider = sandbox.provider_id
         self.currency = sandbox.currency
         self._sandbox = sandbox
@@ -55,6 +61,14 @@ class Teller:
         told = self.client.balance(card=card, provider=self.provider).balances
         return shown(told.available) if told.HasField("available") else shown(told.book)
 
+    def download(self, export_id: str) -> bytes:
+        """Return an export file; raises CallError. A stream is asked of the stubs, which raise gRPC's own."""
+        wanted = v1.DownloadExportRequest(provider=self.provider, export_id=export_id)
+        try:
+            return b"".join(part.chunk for part in self.client.stubs.reports.DownloadExport(wanted))
+        except grpc.RpcError as fault:
+            raise read_error(fault) from None
+
     def told(self, what: str, transaction: v1.Transaction, card: Card | None = None) -> Step:
         """Return the step that ends in `transaction`, with the balance of `card` after it."""
         state = v1.TransactionState.Name(transaction.state).removeprefix("TRANSACTION_STATE_")
@@ -63,7 +77,7 @@ class Teller:
         return Step(what, state, self.balance(card) if card else "")
 
     def reset(self) -> None:
-        """Open the simulator's books anew, so that the story is the same every time."""
+        """Open the simulator's books anew, so that the story is the same every time; raises NoSandbox."""
         self._administer("reset", None)
 
     def go_wrong(self, fault: str) -> None:
@@ -72,12 +86,17 @@ class Teller:
 
     def _administer(self, path: str, content: object) -> None:
         request = urllib.request.Request(
-            f"http://{HOST}:{self._sandbox.port}/_sandbox/{path}",
+            f"http://{self._host}:{self._sandbox.port}/_sandbox/{path}",
             data=b"" if content is None else msgspec.json.encode(content),
             headers={"content-type": "application/json"},
             method="POST",
         )
-        urllib.request.urlopen(request, timeout=_ADMIN_TIMEOUT_S).close()  # noqa: S310 - as above
+        try:
+            urllib.request.urlopen(request, timeout=_ADMIN_TIMEOUT_S).close()  # noqa: S310 - as above
+        except urllib.error.URLError:
+            raise NoSandbox(
+                f"the simulator of {self.provider} does not answer on {self._host}:{self._sandbox.port}"
+            ) from None
 
 
 def shown(money: Money) -> str:
