@@ -37,7 +37,7 @@ class PostgresServer:
         """Make the cluster, without starting it."""
         # Not below pytest's folders: those are closed to the user the server must run as.
         self.folder = Path(tempfile.mkdtemp(prefix="giftcard-pg-"))
-        if (user := _server_user()) is not None:
+        if (user := server_user()) is not None:
             shutil.chown(self.folder, user)
         self._run(
             _program("initdb"),
@@ -78,7 +78,7 @@ class PostgresServer:
                 [_program("postgres"), "-D", self.data],
                 stdout=log,
                 stderr=log,
-                user=_server_user(),
+                user=server_user(),
                 extra_groups=_groups(),
             )
         until = time.monotonic() + PATIENCE_S
@@ -123,7 +123,7 @@ class PostgresServer:
             check=True,
             capture_output=True,
             cwd=self.folder,
-            user=_server_user(),
+            user=server_user(),
             extra_groups=_groups(),
         )
 
@@ -146,7 +146,7 @@ def _program(name: str) -> str:
     return found or str(newest[-1])
 
 
-def _server_user() -> str | None:
+def server_user() -> str | None:
     """Name the user to run as; PostgreSQL refuses root, and anyone else runs it as themselves."""
     return "postgres" if os.getuid() == 0 else None
 

@@ -39,7 +39,9 @@ KIND = (
     " CASE i % 3 WHEN 0 THEN 'spar-za' WHEN 1 THEN 'gift-uk' ELSE 'cards-fr' END,"
     " CASE i % 100 WHEN 0 THEN 'DECLINED' WHEN 1 THEN 'FAILED' WHEN 2 THEN 'REVERSED' ELSE 'CONFIRMED' END,"
 )
-ROWS = f"{KIND} {HISTORY_US} + i * 1000, {HISTORY_US} + i * 1000, NULL, '', 4, 1"
+ROWS = (
+    f"{KIND} {HISTORY_US} + i * CAST(1000 AS bigint), {HISTORY_US} + i * CAST(1000 AS bigint), NULL, '', 4, 1"
+)
 
 
 def main() -> None:
@@ -47,10 +49,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
+    parser.add_argument("--journal", choices=["sqlite", "postgresql", "both"], default="both")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
-        asyncio.run(measure_sqlite(Path(folder) / "journal.db", chosen.rows))
-    if has_postgres():
+    if chosen.journal != "postgresql":
+        with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
+            asyncio.run(measure_sqlite(Path(folder) / "journal.db", chosen.rows))
+    if chosen.journal != "sqlite" and has_postgres():
         with server() as running:
             asyncio.run(measure_postgres(running, chosen.rows))
 

@@ -44,6 +44,11 @@ _PRAGMAS = (
 )
 
 _SELECT = f"SELECT {columns()} FROM transactions"
+DUE = f"{_SELECT} WHERE due_us <= ? ORDER BY due_us LIMIT ?"
+FREE_DRIVERS = (
+    "UPDATE transactions SET driver = '', due_us = min(due_us, updated_us)"
+    " WHERE due_us IS NOT NULL AND driver <> ''"
+)
 _INSERT = f"INSERT INTO transactions ({columns()}) VALUES ({', '.join('?' * len(COLUMNS))})"
 _UPDATE = (
     "UPDATE transactions SET state = ?, updated_us = ?, due_us = ?, driver = ?, version = ?, fence = ?,"
@@ -150,9 +155,7 @@ def claim(
     connection: sqlite3.Connection, *, now_us: int, lease_until_us: int, driver: str, limit: int
 ) -> Sequence[Row]:
     """Take what is due; see Journal.claim."""
-    due: list[RowValues] = connection.execute(
-        f"{_SELECT} WHERE due_us <= ? ORDER BY due_us LIMIT ?", (now_us, limit)
-    ).fetchall()
+    due: list[RowValues] = connection.execute(DUE, (now_us, limit)).fetchall()
     taken = [
         msgspec.structs.replace(
             row, due_us=lease_until_us, driver=driver, fence=row.fence + 1, version=row.version + 1
@@ -168,10 +171,7 @@ def claim(
 
 def free_drivers(connection: sqlite3.Connection) -> None:
     """Make due at once what a process drove that is gone; only the holder of the lock may ask."""
-    connection.execute(
-        "UPDATE transactions SET driver = '', due_us = min(due_us, updated_us)"
-        " WHERE due_us IS NOT NULL AND driver <> ''"
-    )
+    connection.execute(FREE_DRIVERS)
 
 
 def add_event(connection: sqlite3.Connection, event: EventRow) -> bool:

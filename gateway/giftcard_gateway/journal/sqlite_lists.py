@@ -55,6 +55,8 @@ PURGEABLE = (
     " WHERE state = ? AND provider = ? AND operation = ? AND created_us < ? AND updated_us < ?"
     " ORDER BY created_us LIMIT ?"
 )
+FORGET_HANDLES = "DELETE FROM handles WHERE transaction_id = ? AND created_us = ?"
+FORGET_CHANGES = "DELETE FROM changes WHERE transaction_id = ? AND created_us = ?"
 NEXT_DUE = "SELECT min(due_us) FROM transactions WHERE due_us IS NOT NULL"
 
 
@@ -111,8 +113,8 @@ def purge(connection: sqlite3.Connection, *, before_us: int, limit: int) -> int:
         if stream[0] in FINAL_STATES:
             left = limit - len(gone)
             gone += connection.execute(PURGEABLE, (*stream, before_us, before_us, left)).fetchall()
-    for table in ("handles", "changes"):
-        connection.executemany(f"DELETE FROM {table} WHERE transaction_id = ? AND created_us = ?", gone)
+    connection.executemany(FORGET_HANDLES, gone)
+    connection.executemany(FORGET_CHANGES, gone)
     connection.executemany("DELETE FROM transactions WHERE transaction_id = ?", [(each,) for each, _ in gone])
     return len(gone)
 

@@ -1,0 +1,131 @@
+"""How the databases go about our statements: always along an index, so that history costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+
+import asyncpg
+import pytest
+
+from giftcard_gateway.journal import postgres_statements, schema, sqlite_file, sqlite_lists, stores
+from giftcard_gateway.journal.rows import EARLIEST_US, LATEST_US
+from tests.bench.claim_at_history import HISTORY_US, fill_postgres, fill_sqlite
+from tests.journal.samples import NOW_US
+from tests.postgres import PostgresServer
+
+HISTORY = 20_000
+STREAM = ("CONFIRMED", "spar-za", "redeem")
+WHOLE = (EARLIEST_US, LATEST_US, "")
+
+SQLITE: dict[str, tuple[str, tuple[object, ...], str]] = {
+    "claim": (sqlite_file.DUE, (NOW_US, 10), "transactions_due (due_us<?)"),
+    "next due": (sqlite_lists.NEXT_DUE, (), "transactions_due"),
+    "drivers": (sqlite_file.FREE_DRIVERS, (), "transactions_due"),
+    "next run": (sqlite_lists.NEXT_STREAM, STREAM, "transactions_listed ((state,provider,operation,"),
+    "run": (sqlite_lists.STREAM_ROWS, (*STREAM, *WHOLE), "transactions_listed (state=? AND provider=? AND"),
+    "handle": (sqlite_lists.HANDLE_ROWS, (b"h", *WHOLE), "PRIMARY KEY (handle=? AND created_us>?"),
+    "backlog": (sqlite_lists.BACKLOG, (), "COVERING INDEX transactions_listed (state=?)"),
+    "purge": (sqlite_lists.PURGEABLE, (*STREAM, 1, 1, 10), "transactions_listed (state=? AND provider=? AND"),
+    "changes": (sqlite_lists.CHANGES, (5, 10), "PRIMARY KEY (rowid>?)"),
+    "events": (sqlite_lists.EVENTS, (5, 10), "PRIMARY KEY (rowid>?)"),
+    "events of one": (
+        sqlite_lists.EVENTS_OF_PROVIDER,
+        ("p", 5, 10),
+        "events_of_provider (provider=? AND number>?)",
+    ),
+    "unapplied": (sqlite_lists.EVENTS_UNAPPLIED, (10,), "events_unapplied"),
+    "forget handles": (sqlite_lists.FORGET_HANDLES, ("x", 1), "handles_by_transaction (created_us=? AND"),
+    "forget changes": (sqlite_lists.FORGET_CHANGES, ("x", 1), "changes_by_transaction (created_us=? AND"),
+}
+
+LISTED = (None, None, None, *WHOLE, 50)
+POSTGRES: dict[str, tuple[str, tuple[object, ...], set[str]]] = {
+    "claim": (
+        postgres_statements.CLAIM,
+        (NOW_US, NOW_US, "me", 10),
+        {"transactions_due", "transactions_pkey"},
+    ),
+    "next due": (postgres_statements.NEXT_DUE, (), {"transactions_due"}),
+    "rows": (postgres_statements.ROWS, (["x"],), {"transactions_pkey"}),
+    "list": (postgres_statements.LIST, LISTED, {"transactions_listed", "transactions_pkey"}),
+    "handle": (
+        postgres_statements.LIST_BY_HANDLE,
+        (*LISTED, b"h"),
+        {"handles_pkey", "transactions_pkey"},
+    ),
+    "backlog": (postgres_statements.BACKLOG, (), {"transactions_listed"}),
+    "changes": (postgres_statements.CHANGES, (1, 1, 10), {"changes_pkey"}),
+    "last change": (postgres_statements.LAST_CHANGE, (), {"changes_pkey"}),
+    "events": (postgres_statements.EVENTS, (1, 1, 10), {"events_pkey"}),
+    "events of one": (
+        postgres_statements.EVENTS_OF_PROVIDER,
+        (1, 1, 10, "provider-7"),
+        {"events_of_provider"},
+    ),
+    "unapplied": (postgres_statements.EVENTS_UNAPPLIED, (10,), {"events_unapplied"}),
+    "purge": (
+        postgres_statements.PURGE,
+        (HISTORY_US, 10),
+        {"transactions_listed", "transactions_pkey", "handles_by_transaction", "changes_by_transaction"},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
+    """Give a SQLite journal with a history."""
+    path = tmp_path_factory.mktemp("plans") / "journal.db"
+    with closing(sqlite_file.connect(str(path))) as database:
+        schema.upgrade_sqlite(database)
+        fill_sqlite(database, HISTORY)
+        yield database
+
+
+@pytest.mark.parametrize("name", SQLITE)
+def test_sqlite_goes_along_an_index(file: sqlite3.Connection, name: str) -> None:
+    """Each statement finds its rows in the index made for it; none walks through a table or sorts one."""
+    statement, arguments, expected = SQLITE[name]
+    steps = [step for *_, step in file.execute(f"EXPLAIN QUERY PLAN {statement}", arguments)]
+    assert any(expected in step for step in steps), steps
+    assert not [
+        step for step in steps if step.startswith("SCAN") and "_due" not in step and "_unapplied" not in step
+    ]
+    assert not [step for step in steps if "TEMP B-TREE" in step and name != "backlog"]
+
+
+@pytest.fixture(scope="module")
+def server_with_history(postgres_server: PostgresServer) -> str:
+    """Give the URL of a PostgreSQL journal with a history."""
+    return asyncio.run(make_history(postgres_server))
+
+
+async def make_history(postgres_server: PostgresServer) -> str:
+    """Make a PostgreSQL journal with a history and return its URL."""
+    url = await postgres_server.create_database()
+    await stores.upgrade(url)
+    session = await asyncpg.connect(url)
+    await fill_postgres(session, HISTORY)
+    await session.execute(
+        "INSERT INTO events (provider, event_id, name, received_us, document, applied)"
+        " SELECT 'provider-' || i % 50, i, 'card.redeemed', i, '', i < $1 FROM generate_series(1, $1) AS i",
+        HISTORY,
+    )
+    await session.execute("ANALYZE events")
+    await session.close()
+    return url
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("name", POSTGRES)
+async def test_postgresql_goes_along_an_index(server_with_history: str, name: str) -> None:
+    """Each statement finds its rows in the indexes made for it, by the planner's own choice."""
+    statement, arguments, expected = POSTGRES[name]
+    session = await asyncpg.connect(server_with_history)
+    plan = json.dumps(await (await session.prepare(statement)).explain(*arguments))
+    await session.close()
+    assert "Seq Scan" not in plan
+    assert {index for index in expected if f'"{index}"' in plan} == expected

@@ -1,0 +1,271 @@
+"""What only the PostgreSQL journal meets: lost answers, a server that goes away, standbys, poolers."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from giftcard_gateway.journal.journal import Journal, JournalClosed
+from giftcard_gateway.journal.postgres import Postgres
+from giftcard_gateway.journal.postgres_sessions import Limits
+from tests.journal.conftest import server_place
+from tests.journal.places import Server
+from tests.journal.samples import NOW_US, after, event, ids, opened, row
+from tests.journal.severing import Wire, wire
+from tests.postgres import PostgresServer, server_user
+
+pytestmark = pytest.mark.postgres
+
+HURRY = Limits(statement_timeout_s=0.5, connect_timeout_s=5)
+LATER_US = NOW_US + 3_600_000_000
+
+
+@pytest.fixture
+async def fragile(fragile_server: PostgresServer) -> Server:
+    """Give a database on a server that a test may harm."""
+    return await server_place(fragile_server)
+
+
+@pytest.fixture
+async def cuttable(postgres_server: PostgresServer, tmp_path: Path) -> AsyncIterator[tuple[Journal, Wire]]:
+    """Give a journal whose wire to the server can be cut."""
+    place = await server_place(postgres_server)
+    async with wire(tmp_path, postgres_server.folder) as line:
+        journal = Postgres(place.url.replace(str(postgres_server.folder), str(tmp_path)))
+        await journal.start()
+        yield journal, line
+        await journal.close()
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the commit", "after the commit"])
+async def test_an_open_in_doubt_is_found_out(cuttable: tuple[Journal, Wire], *, before: bool) -> None:
+    """An open whose connection breaks in mid-commit opens the row once and says so, whichever came first."""
+    journal, line = cuttable
+    first = row()
+    line.cut_at(first.transaction_id.encode(), before=before)
+    assert await journal.open(first) is None
+    assert line.cuts == 1
+    assert await journal.open(first) == first
+    assert ids(await journal.changes(after="", limit=9)) == [first.transaction_id]
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the commit", "after the commit"])
+async def test_a_write_in_doubt_is_found_out(cuttable: tuple[Journal, Wire], *, before: bool) -> None:
+    """A write whose connection breaks in mid-commit is done once and answered True, whichever came first."""
+    journal, line = cuttable
+    (first,) = await opened(journal, row())
+    second = after(first, "APPROVED")
+    line.cut_at(second.document, before=before)
+    assert await journal.write(second)
+    assert line.cuts == 1
+    assert await journal.get(first.transaction_id) == second
+    assert [each.state for each in await journal.changes(after="", limit=9)] == ["PENDING", "APPROVED"]
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the commit", "after the commit"])
+async def test_an_event_in_doubt_is_new(cuttable: tuple[Journal, Wire], *, before: bool) -> None:
+    """An event whose connection breaks in mid-commit is added once and counts as new."""
+    journal, line = cuttable
+    first = event()
+    line.cut_at(first.document, before=before)
+    assert await journal.add_event(first)
+    assert line.cuts == 1
+    assert not await journal.add_event(first)
+
+
+async def test_a_claim_in_doubt_is_not_repeated(cuttable: tuple[Journal, Wire]) -> None:
+    """A claim whose answer is lost is refused; its rows stay taken until their lease ends, then come due."""
+    journal, line = cuttable
+    await opened(journal, row(due_us=NOW_US))
+    line.cut_at(b"the-sweep", before=False)
+    with pytest.raises(JournalClosed):
+        await journal.claim(now_us=NOW_US, lease_until_us=LATER_US, driver="the-sweep", limit=9)
+    assert not await journal.claim(now_us=NOW_US, lease_until_us=LATER_US, driver="next", limit=9)
+    assert len(await journal.claim(now_us=LATER_US, lease_until_us=LATER_US, driver="next", limit=9)) == 1
+
+
+async def test_sessions_that_are_ended_are_replaced(fragile: Server, fragile_server: PostgresServer) -> None:
+    """When an administrator ends every session, the next calls work and nobody notices."""
+    journal = fragile.journal()
+    await journal.start()
+    await asyncio.gather(*(journal.open(row()) for _ in range(50)))
+    await fragile_server.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        " AND backend_type = 'client backend'"
+    )
+    outcomes = await asyncio.gather(*(journal.open(row()) for _ in range(50)), journal.get("x"))
+    assert outcomes == [None] * 51
+    await journal.close()
+
+
+async def test_a_server_that_dies_closes_the_journal_until_it_is_back(
+    fragile: Server, fragile_server: PostgresServer
+) -> None:
+    """While the server is away every call says so; when it is back all that was promised is there."""
+    journal = fragile.journal()
+    await journal.start()
+    rows = await opened(journal, row(), row())
+    fragile_server.stop(signal.SIGQUIT)
+    calls = (
+        journal.open(row()),
+        journal.write(after(rows[0], "APPROVED")),
+        journal.get("x"),
+        journal.check(),
+    )
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [JournalClosed] * 4
+    fragile_server.start()
+    await journal.check()
+    assert await journal.get(rows[1].transaction_id) == rows[1]
+    assert await journal.write(after(rows[0], "APPROVED"))
+    await journal.close()
+
+
+async def test_a_commit_that_its_standby_never_got_is_not_believed(
+    fragile: Server, fragile_server: PostgresServer
+) -> None:
+    """With a synchronous standby away nothing is acknowledged, though the server itself has committed.
+
+    It is asked of a database whose own setting is to wait for nothing, which our statements overrule.
+    """
+    journal = Postgres(fragile.url, HURRY)
+    database = urlsplit(fragile.url).path[1:]
+    await fragile_server.execute(f"ALTER DATABASE {database} SET synchronous_commit = off")
+    await journal.start()
+    (first,) = await opened(journal, row())
+    await _name_standby(fragile_server, "nobody")
+    try:
+        second = after(first, "APPROVED")
+        calls = (journal.open(row()), journal.write(second), journal.check(), journal.add_event(event()))
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [JournalClosed] * 4
+    finally:
+        await _name_standby(fragile_server, "")
+    assert await journal.write(second)
+    assert await journal.get(first.transaction_id) == second
+    await journal.close()
+
+
+async def _name_standby(server: PostgresServer, name: str) -> None:
+    await server.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
+    await server.execute("SELECT pg_reload_conf()")
+    session = await asyncpg.connect(server.url())
+    for _ in range(1000):
+        if await session.fetchval("SHOW synchronous_standby_names") == name:
+            return await session.close()
+        await asyncio.sleep(0.01)
+    raise AssertionError("the server did not read its settings")
+
+
+async def test_a_row_that_a_stranger_locks_does_not_hang(fragile: Server) -> None:
+    """A lock that is never let go ends in JournalClosed within the time allowed; then all is well."""
+    journal = Postgres(fragile.url, HURRY)
+    await journal.start()
+    (first,) = await opened(journal, row())
+    stranger = await asyncpg.connect(fragile.url)
+    async with stranger.transaction():
+        await stranger.execute("SELECT * FROM transactions FOR UPDATE")
+        with pytest.raises(JournalClosed):
+            await asyncio.wait_for(journal.write(after(first, "APPROVED")), 30)
+    await stranger.close()
+    assert await journal.write(after(first, "APPROVED"))
+    await journal.close()
+
+
+async def test_a_change_not_yet_committed_is_never_passed(postgres_server: PostgresServer) -> None:
+    """The feed waits for an older database transaction that still runs, then tells both in order."""
+    place = await server_place(postgres_server)
+    journal = place.journal()
+    await journal.start()
+    slow = await asyncpg.connect(place.url)
+    async with slow.transaction():
+        await slow.execute(
+            "INSERT INTO changes (transaction_id, created_us, state, at_us) VALUES ('slow', 1, 'PENDING', 1)"
+        )
+        (first,) = await opened(journal, row())
+        assert not await journal.changes(after="", limit=9)
+        assert await journal.last_cursor() == ""
+    await slow.close()
+    assert ids(await journal.changes(after="", limit=9)) == ["slow", first.transaction_id]
+    await journal.close()
+
+
+async def test_processes_that_lock_rows_crosswise_both_finish(postgres_server: PostgresServer) -> None:
+    """Two journals that write the same rows at once neither hang nor lose a row; each row has one winner."""
+    place = await server_place(postgres_server)
+    journals = [place.journal(), place.journal()]
+    for each in journals:
+        await each.start()
+    rows = await opened(journals[0], *(row() for _ in range(100)))
+    forth, back = (
+        asyncio.gather(*(journal.write(after(each, "APPROVED")) for each in order))
+        for journal, order in zip(journals, (rows, rows[::-1]), strict=True)
+    )
+    won, lost = await forth, (await back)[::-1]
+    assert [one != other for one, other in zip(won, lost, strict=True)] == [True] * 100
+    for each in journals:
+        await each.close()
+
+
+async def test_the_first_host_may_be_away(postgres_server: PostgresServer, tmp_path: Path) -> None:
+    """Of several hosts in the URL the one that answers and can be written is used."""
+    place = await server_place(postgres_server)
+    journal = Postgres(place.url.replace("?host=", f"?host={tmp_path},"))
+    await journal.start()
+    await opened(journal, row())
+    await journal.close()
+
+
+@pytest.mark.skipif(shutil.which("pgbouncer") is None, reason="pgbouncer is not on this machine")
+async def test_a_pooler_may_be_between(postgres_server: PostgresServer) -> None:
+    """Through pgbouncer, which gives each statement another session, everything works, waking included."""
+    place = await server_place(postgres_server)
+    folder = postgres_server.folder / "pooler"
+    url = place.url.replace(str(postgres_server.folder), str(folder)) + "&port=6432"
+    process = await asyncio.to_thread(_start_pooler, folder, postgres_server.folder)
+    try:
+        journal = Postgres(url, Limits(is_pooled=True), listen_url=place.url)
+        await _start_when_it_answers(journal)
+        rows = [row(due_us=NOW_US) for _ in range(200)]
+        assert await asyncio.gather(*(journal.open(each) for each in rows)) == [None] * 200
+        taken = await journal.claim(now_us=NOW_US, lease_until_us=LATER_US, driver="me", limit=500)
+        assert len(taken) == 200
+        assert all(await asyncio.gather(*(journal.write(after(each, "APPROVED")) for each in taken)))
+        await journal.check()
+        await journal.close()
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.wait)
+
+
+def _start_pooler(folder: Path, server: Path) -> subprocess.Popen[bytes]:
+    folder.mkdir()
+    settings = folder / "pgbouncer.ini"
+    settings.write_text(
+        f"[databases]\n* = host={server} port=5432 user=postgres\n[pgbouncer]\npool_mode = transaction\n"
+        f"unix_socket_dir = {folder}\nlisten_addr =\nlisten_port = 6432\nauth_type = any\n"
+        f"default_pool_size = 3\nmax_client_conn = 50\n",
+        encoding="utf-8",
+    )
+    if (user := server_user()) is not None:
+        shutil.chown(folder, user)
+    program = shutil.which("pgbouncer")
+    assert program is not None
+    return subprocess.Popen([program, "-q", settings], user=server_user(), stderr=subprocess.DEVNULL)
+
+
+async def _start_when_it_answers(journal: Journal) -> None:
+    for _ in range(200):
+        try:
+            return await journal.start()
+        except JournalClosed:
+            await asyncio.sleep(0.05)
+    raise AssertionError("pgbouncer never answered")
