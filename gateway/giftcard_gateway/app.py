@@ -14,6 +14,7 @@ from giftcard_adapters.stanza import find_adapter, open_provider
 from giftcard_adapters.transport import open_transport
 from giftcard_gateway.connections import Connection, Connections
 from giftcard_gateway.driver import Driver
+from giftcard_gateway.entry import State
 from giftcard_gateway.events import Events
 from giftcard_gateway.journal.journal import JournalClosed
 from giftcard_gateway.journal.stores import open_journal
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.telemetry import Telemetry
 
 _BACKLOG_EVERY_S = 10.0
+_ADVICE_STATES = frozenset({State.CONFIRMING.value, State.REVERSING.value})
 
 
 class App:
@@ -149,7 +151,8 @@ class App:
             with suppress(JournalClosed):
                 counts = Counter[str]()
                 for owed in await self.journal.backlog():
-                    counts[owed.provider] += owed.count
+                    if owed.state in _ADVICE_STATES:
+                        counts[owed.provider] += owed.count
                 self._telemetry.metrics.set_backlog(counts)
             await self._clock.sleep(_BACKLOG_EVERY_S)
 
