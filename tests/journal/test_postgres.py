@@ -154,6 +154,26 @@ async def test_a_commit_that_its_standby_never_got_is_not_believed(
     await journal.close()
 
 
+async def test_a_commit_whose_wait_is_cut_short_is_not_believed(
+    fragile: Server, fragile_server: PostgresServer
+) -> None:
+    """When an administrator cancels a commit's wait for its standby, the server's "done" is not believed."""
+    journal = fragile.journal()
+    await journal.start()
+    await _name_standby(fragile_server, "nobody")
+    try:
+        opening = asyncio.ensure_future(journal.open(row()))
+        while not opening.done():
+            await fragile_server.execute(
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+            )
+        with pytest.raises(JournalClosed, match="standby"):
+            await opening
+    finally:
+        await _name_standby(fragile_server, "")
+    await journal.close()
+
+
 async def _name_standby(server: PostgresServer, name: str) -> None:
     await server.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
     await server.execute("SELECT pg_reload_conf()")

@@ -63,7 +63,8 @@ class Sessions:
                 min_size=1,
                 max_size=limits.pool_size,
                 timeout=limits.connect_timeout_s,
-                # A little longer than the server's own limit, whose refusal says more.
+                # A little longer than the server's own limit, whose refusal says more. The server sets none
+                # to a commit that waits for its standby; this one ends that wait too.
                 command_timeout=limits.statement_timeout_s + 1,
                 target_session_attrs=SessionAttribute.read_write,
                 statement_cache_size=0 if limits.is_pooled else 100,
