@@ -1,0 +1,193 @@
+"""What surrounds every call: validation, limits, drain, errors without text. Through a real server."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+import grpc.aio
+import pytest
+from google.protobuf.message_factory import GetMessageClass
+
+from giftcard import v1
+from giftcard.v1 import gift_card_service_pb2
+from giftcard_gateway.access import Access, machine_of
+from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.errors import Overloaded, ShuttingDown
+from giftcard_gateway.rpc.call import Call
+from giftcard_gateway.rpc.door import Door
+from giftcard_gateway.rpc.handlers import Surroundings, build
+from giftcard_gateway.telemetry import open_telemetry
+from tests.gateway.services.served import Served, refusal_of, serve
+from tests.gateway.wire.filled import METHODS, PAN, fill, is_alone, is_required, places
+
+UNARY = {
+    name.rpartition("/")[2]: method
+    for name, method in METHODS.items()
+    if not (method.client_streaming or method.server_streaming)
+}
+
+
+@pytest.fixture
+async def served() -> object:
+    """Give a gateway to each test that asks for one."""
+    async with serve() as gateway:
+        yield gateway
+
+
+async def test_every_call_refuses_an_empty_request(served: Served) -> None:
+    """An empty request of any call that has duties is refused with every one of them."""
+    refused = 0
+    for name, method in UNARY.items():
+        request = GetMessageClass(method.input_type)()
+        duties = {
+            place.path for place in places(request) if is_required(place.field) and is_alone(place.field)
+        }
+        oneofs = {
+            oneof.name
+            for oneof in method.input_type.oneofs
+            if all(is_required(field) for field in oneof.fields)
+        }
+        if duties | oneofs:
+            refusal = await served.refused(name, request)
+            assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID")
+            assert set(refusal.violations) == duties | oneofs
+            refused += 1
+    assert refused > 30
+
+
+async def test_nothing_is_unimplemented(served: Served) -> None:
+    """Every call of the contract has an implementation: none answers NOT_IMPLEMENTED."""
+    for name, method in UNARY.items():
+        try:
+            await served.call(name, fill(method.input_type))
+        except grpc.aio.AioRpcError as error:
+            assert refusal_of(error).reason not in {"NOT_IMPLEMENTED", "INTERNAL"}, name
+
+
+async def test_faults_keep_their_text(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    """An exception of ours reaches the caller as INTERNAL and its text reaches nobody (rule 16)."""
+    served.telling.answers["lookup"] = ValueError(f"card {PAN}")
+    request = v1.LookupRequest(card=v1.Card(number=v1.CardNumber(pan=PAN)))
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await served.call("Lookup", request)
+    assert refusal_of(failed.value).reason == "INTERNAL"
+    assert PAN not in str(failed.value) + str(failed.value.trailing_metadata())
+    assert PAN not in caplog.text
+
+
+async def test_full_house() -> None:
+    """One call more than the limit is refused at once, told to come again, and nothing of it is sent."""
+    async with serve(limit=1) as served:
+        served.telling.answers["lookup"] = 5.0
+        request = v1.LookupRequest(card=v1.Card(number=v1.CardNumber(pan=PAN)))
+        inside = served.start("Lookup", request)
+        while not served.telling.asked:
+            await asyncio.sleep(0.005)
+        refusal = await served.refused("Redeem", served.redemption())
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+        assert refusal.retry_after_s
+        assert not served.script.requests
+        inside.cancel()
+        while served.bundle.door.inside:
+            await asyncio.sleep(0.005)
+        assert (await served.redeem()).transaction_id
+
+
+async def test_drain(served: Served) -> None:
+    """Once the door is closed new calls are refused, the one inside ends in peace, and streams end."""
+    served.script.reactions.append(0.2)
+    inside = served.start("Redeem", served.redemption())
+    stream = served.stream("WatchTransactions", v1.WatchTransactionsRequest())
+    while not served.script.requests:
+        await asyncio.sleep(0.005)
+    served.bundle.door.close()
+    refusal = await served.refused("Redeem", served.redemption())
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
+    answer = await inside
+    assert answer.transaction.state == v1.TransactionState.TRANSACTION_STATE_APPROVED  # type: ignore[attr-defined]  # a RedeemResponse
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        async for _ in stream:
+            pass
+    assert refusal_of(ended.value).reason == "SHUTTING_DOWN"
+
+
+async def test_oversized_metadata(served: Served) -> None:
+    """Metadata beyond the limit is refused before anything of ours sees it."""
+    call = served.channel.unary_unary("/giftcard.v1.ProviderService/ListProviders")
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call(b"", metadata=[("x-padding", "x" * 40_000)])
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_bytes_that_are_no_message(served: Served) -> None:
+    """Bytes that are no request are refused, and the server goes on."""
+    call = served.channel.unary_unary("/giftcard.v1.GiftCardService/Redeem")
+    with pytest.raises(grpc.aio.AioRpcError):
+        await call(b"\xff\xff\xff")
+    assert (await served.redeem()).transaction_id
+
+
+async def test_a_call_without_implementation_says_so() -> None:
+    """A call the service does not implement answers UNIMPLEMENTED with a reason, unary or streamed."""
+    service = gift_card_service_pb2.DESCRIPTOR.services_by_name["GiftCardService"]
+    telemetry = open_telemetry({}, SystemClock())
+    around = Surroundings(door=Door(1), access=Access(), telemetry=telemetry)
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((build(service, {}, around),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        request = fill(v1.RedeemRequest.DESCRIPTOR).SerializeToString()
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await channel.unary_unary("/giftcard.v1.GiftCardService/Redeem")(request)
+    await server.stop(None)
+    telemetry.close()
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert refusal_of(refused.value).reason == "NOT_IMPLEMENTED"
+    with pytest.raises(KeyError, match="Spend"):
+        build(service, {"Spend": lambda: None}, around)
+
+
+@pytest.mark.parametrize(
+    ("left_s", "waits_s"), [(None, 30.0), (100.0, 30.0), (10.0, 9.75), (0.5, 0.4), (0.0, 0.0)]
+)
+def test_wait_leaves_room_for_the_answer(left_s: float | None, waits_s: float) -> None:
+    """What is waited is the caller's deadline less what the answer needs to travel, and never without end."""
+
+    class Context:
+        """A call with so much time left."""
+
+        def time_remaining(self) -> float | None:
+            """Return it."""
+            return left_s
+
+    call = Call(Context(), Access().caller("ipv4:10.0.0.7:1"), Door(1))  # type: ignore[arg-type]  # all it reads
+    assert call.wait_s() == pytest.approx(waits_s)
+
+
+def test_door() -> None:
+    """The door counts who is inside, refuses above its limit, and stays closed once it is."""
+    door = Door(1)
+    door.enter()
+    with pytest.raises(Overloaded):
+        door.enter()
+    door.leave()
+    door.enter()
+    door.close()
+    with pytest.raises(ShuttingDown):
+        door.enter()
+
+
+@pytest.mark.parametrize(
+    ("peer", "machine"),
+    [
+        ("ipv4:10.0.0.7:51234", "10.0.0.7"),
+        ("ipv6:%5B::1%5D:51234", "%5B::1%5D"),
+        ("unix:/run/gateway.sock", "unix:/run/gateway.sock"),
+    ],
+)
+def test_callers_are_known_by_their_machine(peer: str, machine: str) -> None:
+    """A caller keeps its name over connections; what it may see is one decision."""
+    assert machine_of(peer) == machine
+    assert Access(may_see_issued_cards=False).caller(peer).may_see_issued_cards is False

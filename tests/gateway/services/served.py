@@ -1,0 +1,382 @@
+"""A gateway behind a real grpc.aio server on a port of its own, over a provider that does what it is told.
+
+The journal is SQLite in memory, the clock is the machine's, and nothing sleeps unless a test says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+from google.type.money_pb2 import Money
+from grpc_status import rpc_status
+
+from giftcard import v1
+from giftcard_adapters.contract import Settings
+from giftcard_adapters.http import Exchange
+from giftcard_adapters.model import CardRef, Decline
+from giftcard_adapters.reads import (
+    AccountQuery,
+    AccountsExtract,
+    CardView,
+    ExportFile,
+    Lookup,
+    Offer,
+    OfferSync,
+    ProviderEvent,
+    StoreCard,
+    StoredCard,
+    StoredCardPage,
+    StoredCardQuery,
+    Template,
+    TicketQuery,
+    TicketStatistics,
+    Webhook,
+)
+from giftcard_gateway.access import Access
+from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.connections import Connection, Connections, Terms
+from giftcard_gateway.driver import Driver
+from giftcard_gateway.events import Events
+from giftcard_gateway.journal.sqlite import InlineSqlite
+from giftcard_gateway.records import Records
+from giftcard_gateway.recovery import Recovery
+from giftcard_gateway.routing import Router, Rule
+from giftcard_gateway.rpc.door import Door
+from giftcard_gateway.seal import KEY_BYTES, Seal
+from giftcard_gateway.services import Bundle, handlers
+from giftcard_gateway.telemetry import open_telemetry
+from giftcard_gateway.transactions import Transactions
+from tests.gateway.pipeline.world import Refusing, Script, Scripted
+from tests.gateway.wire.filled import METHODS, PAN
+
+RAND = Money(currency_code="ZAR", units=100)
+"""A hundred rand: what the scripted provider approves."""
+
+
+@dataclass
+class Telling:
+    """What a provider tells when it is read, by the method's name: a value, an error to raise, or seconds first."""
+
+    answers: dict[str, Any] = field(default_factory=dict)
+    asked: list[tuple[str, Any]] = field(default_factory=list)
+
+    async def tell(self, method: str, question: object, otherwise: object = None) -> Any:  # noqa: ANN401 - anything
+        """Note the question and answer it."""
+        self.asked.append((method, question))
+        answer = self.answers.get(method, otherwise)
+        if isinstance(answer, float):
+            await asyncio.sleep(answer)
+            answer = otherwise
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Shop(Scripted):
+    """The pipeline's scripted provider, with every read and a vault besides."""
+
+    deletes_cards: ClassVar[bool] = True
+    balances_per_call: ClassVar[int] = 2
+
+    def __init__(self, settings: Settings, exchange: Exchange) -> None:
+        """Begin with nothing to tell."""
+        super().__init__(settings, exchange)
+        self.telling = Telling()
+
+    async def lookup(self, ask: Lookup) -> CardView:
+        """Tell about a card."""
+        view: CardView = await self.telling.tell("lookup", ask, CardView(masked_card="604512******0007"))
+        return view
+
+    async def balances(self, cards: Sequence[CardRef], ask: Lookup) -> Sequence[CardView | Decline]:
+        """Tell the balance of each card, by its number."""
+        told = await self.telling.tell("balances", (tuple(cards), ask), {})
+        return [told.get(card.number.reveal() if card.number else "", _view(card)) for card in cards]
+
+    async def store_card(self, ask: StoreCard) -> StoredCard:
+        """Store a card."""
+        card: StoredCard = await self.telling.tell("store_card", ask, _STORED)
+        return card
+
+    async def get_stored_card(self, stored_card_id: str) -> StoredCard:
+        """Tell about a stored card."""
+        card: StoredCard = await self.telling.tell("get_stored_card", stored_card_id, _STORED)
+        return card
+
+    async def list_stored_cards(self, query: StoredCardQuery) -> StoredCardPage:
+        """List stored cards."""
+        page: StoredCardPage = await self.telling.tell(
+            "list_stored_cards", query, StoredCardPage(cards=(_STORED,), next_page_token="more")
+        )
+        return page
+
+    async def delete_stored_card(self, stored_card_id: str) -> None:
+        """Delete a stored card."""
+        await self.telling.tell("delete_stored_card", stored_card_id)
+
+    async def list_templates(self) -> Sequence[Template]:
+        """List templates."""
+        found: Sequence[Template] = await self.telling.tell("list_templates", None, ())
+        return found
+
+    async def list_offers(self) -> Sequence[Offer]:
+        """List offers."""
+        found: Sequence[Offer] = await self.telling.tell("list_offers", None, ())
+        return found
+
+    async def sync_offers(self, offers: Sequence[Offer]) -> OfferSync:
+        """Synchronize offers."""
+        done: OfferSync = await self.telling.tell("sync_offers", offers, OfferSync())
+        return done
+
+    async def extract_accounts(self, query: AccountQuery) -> AccountsExtract:
+        """Extract accounts."""
+        extract: AccountsExtract = await self.telling.tell("extract_accounts", query, AccountsExtract())
+        return extract
+
+    @asynccontextmanager
+    async def download_export(self, export_id: str) -> AsyncIterator[tuple[ExportFile, AsyncIterator[bytes]]]:
+        """Open an export."""
+        pieces: Sequence[bytes] = await self.telling.tell("download_export", export_id, (b"a", b"b"))
+
+        async def read() -> AsyncIterator[bytes]:
+            for piece in pieces:
+                yield piece
+
+        yield ExportFile(file_name="export.csv", size=sum(map(len, pieces))), read()
+
+    async def ticket_statistics(self, query: TicketQuery) -> TicketStatistics:
+        """Count tickets."""
+        told: TicketStatistics = await self.telling.tell(
+            "ticket_statistics", query, TicketStatistics(issued=2, consumed=1)
+        )
+        return told
+
+    def read_webhook(self, webhook: Webhook) -> Sequence[ProviderEvent]:
+        """Read the events that were put there."""
+        del webhook
+        events: Sequence[ProviderEvent] = self.telling.answers["read_webhook"]
+        return events
+
+
+class Plain(Scripted):
+    """A provider with money operations and nothing to read."""
+
+
+@dataclass
+class Served:
+    """A served gateway, seen from outside and from within."""
+
+    channel: grpc.aio.Channel
+    bundle: Bundle
+    shop: Shop
+    recovery: Recovery
+    driver: Driver
+
+    @property
+    def script(self) -> Script:
+        """Return what the shop does with money."""
+        return self.shop.script
+
+    @property
+    def telling(self) -> Telling:
+        """Return what the shop tells when read."""
+        return self.shop.telling
+
+    def start(
+        self, name: str, request: Message, *, timeout_s: float | None = 10.0
+    ) -> grpc.aio.UnaryUnaryCall[Message, Message]:
+        """Begin a unary call, by the RPC's name."""
+        method = _METHODS[name]
+        call: grpc.aio.UnaryUnaryCall[Message, Message] = self.channel.unary_unary(
+            f"/{method.containing_service.full_name}/{method.name}",
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=GetMessageClass(method.output_type).FromString,
+        )(request, timeout=timeout_s)
+        return call
+
+    async def call(self, name: str, request: Message, *, timeout_s: float | None = 10.0) -> Any:  # noqa: ANN401 - its answer
+        """Make a unary call and return its answer."""
+        return await self.start(name, request, timeout_s=timeout_s)
+
+    def stream(self, name: str, request: Message) -> Any:  # noqa: ANN401 - a call that yields answers
+        """Begin a call that answers with a stream."""
+        method = _METHODS[name]
+        return self.channel.unary_stream(
+            f"/{method.containing_service.full_name}/{method.name}",
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=GetMessageClass(method.output_type).FromString,
+        )(request)
+
+    async def send(self, name: str, requests: Sequence[Message]) -> Any:  # noqa: ANN401 - its answer
+        """Make a call with a stream of requests."""
+        method = _METHODS[name]
+        return await self.channel.stream_unary(
+            f"/{method.containing_service.full_name}/{method.name}",
+            request_serializer=GetMessageClass(method.input_type).SerializeToString,
+            response_deserializer=GetMessageClass(method.output_type).FromString,
+        )(iter(requests))
+
+    async def refused(self, name: str, request: Message) -> Refusal:
+        """Make a unary call that must be refused, and return how."""
+        try:
+            answer = await self.call(name, request)
+        except grpc.aio.AioRpcError as error:
+            return refusal_of(error)
+        raise AssertionError(f"{name} was not refused: {answer}")
+
+    async def redeem(self, transaction_id: str = "", **more: Any) -> v1.Transaction:  # noqa: ANN401 - any field
+        """Redeem a hundred rand and return the transaction."""
+        answer = await self.call("Redeem", self.redemption(transaction_id, **more))
+        transaction: v1.Transaction = answer.transaction
+        return transaction
+
+    def redemption(self, transaction_id: str = "", **more: Any) -> v1.RedeemRequest:  # noqa: ANN401 - any field
+        """Return a good redemption."""
+        fields: dict[str, Any] = {
+            "transaction_id": transaction_id or self.bundle.clock.uuid4(),
+            "card": v1.Card(number=v1.CardNumber(pan=PAN)),
+            "amount": RAND,
+        }
+        return v1.RedeemRequest(**(fields | more))
+
+
+_METHODS = {name.rpartition("/")[2]: method for name, method in METHODS.items()}
+_STORED = StoredCard(stored_card_id="stored-1", masked_card="604512******0007")
+
+
+def _view(card: CardRef) -> CardView:
+    return CardView(masked_card=card.masked())
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """How a call was refused."""
+
+    code: grpc.StatusCode
+    message: str
+    info: ErrorInfo
+    details: tuple[str, ...]
+    violations: tuple[str, ...]
+    retry_after_s: float | None
+
+    @property
+    def reason(self) -> str:
+        """Return the reason in the ErrorInfo."""
+        return self.info.reason
+
+
+def refusal_of(error: grpc.aio.AioRpcError) -> Refusal:
+    """Read an error; it must hold exactly one ErrorInfo of our domain."""
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # it has what from_call reads
+    assert status is not None, error
+    return read_status(status)
+
+
+def read_status(status: Status) -> Refusal:
+    """Read a status; it must hold exactly one ErrorInfo of our domain."""
+    infos = [unpack(detail, ErrorInfo) for detail in status.details if detail.Is(ErrorInfo.DESCRIPTOR)]
+    assert len(infos) == 1
+    assert infos[0].domain == "giftcard.v1"
+    bad = [unpack(detail, BadRequest) for detail in status.details if detail.Is(BadRequest.DESCRIPTOR)]
+    retry = [unpack(detail, RetryInfo) for detail in status.details if detail.Is(RetryInfo.DESCRIPTOR)]
+    return Refusal(
+        code=next(code for code in grpc.StatusCode if code.value[0] == status.code),
+        message=status.message,
+        info=infos[0],
+        details=tuple(detail.TypeName() for detail in status.details),
+        violations=tuple(one.field for request in bad for one in request.field_violations),
+        retry_after_s=retry[0].retry_delay.ToTimedelta().total_seconds() if retry else None,
+    )
+
+
+def unpack(detail: Any, kind: type[Any]) -> Any:  # noqa: ANN401 - a detail of that kind
+    """Return one detail of a status."""
+    message = kind()
+    detail.Unpack(message)
+    return message
+
+
+@asynccontextmanager
+async def serve(
+    *,
+    access: Access | None = None,
+    limit: int = 100,
+    rules: Sequence[Rule] = (),
+    terms: Terms | None = None,
+) -> AsyncIterator[Served]:
+    """Serve a gateway with the providers `first`, a Shop, and `second`, which has nothing to read."""
+    clock = SystemClock()
+    journal = InlineSqlite(":memory:")
+    telemetry = open_telemetry({}, clock)
+    shop, plain = _adapter(Shop, clock), _adapter(Plain, clock)
+    connections = Connections(
+        [
+            Connection("first", shop, terms or Terms(retry_base_s=0.01), clock, display_name="The first"),
+            Connection("second", plain, terms or Terms(retry_base_s=0.01), clock),
+        ]
+    )
+    seal = Seal(
+        keys={"k1": b"k" * KEY_BYTES}, active="k1", hash_key=b"h" * KEY_BYTES, random_bytes=clock.random_bytes
+    )
+    records = Records(journal, seal)
+    router = Router(rules, default="first")
+    shared = {
+        "records": records,
+        "connections": connections,
+        "clock": clock,
+        "observer": telemetry.observer,
+    }
+    driver = Driver(name="gateway-1", router=router, **shared)  # type: ignore[arg-type]  # shared parts
+    transactions = Transactions(router=router, driver=driver, **shared)  # type: ignore[arg-type]  # shared parts
+    recovery = Recovery(driver=driver, **shared)  # type: ignore[arg-type]  # shared parts
+    events = Events(records=records, seal=seal, driver=driver, clock=clock, observer=telemetry.observer)
+    bundle = Bundle(
+        transactions=transactions,
+        connections=connections,
+        router=router,
+        records=records,
+        events=events,
+        clock=clock,
+        telemetry=telemetry,
+        access=access or Access(),
+        door=Door(limit),
+    )
+    server = grpc.aio.server(options=[("grpc.max_metadata_size", 8 * 1024)])
+    server.add_generic_rpc_handlers(tuple(handlers(bundle)))
+    port = server.add_insecure_port("127.0.0.1:0")
+    async with AsyncExitStack() as stack:
+        await journal.start()
+        stack.push_async_callback(journal.close)
+        stack.callback(telemetry.close)
+        stack.push_async_callback(driver.drain, 0)
+        await server.start()
+        sweep = asyncio.create_task(recovery.run())
+        stack.push_async_callback(_end, sweep)
+        stack.push_async_callback(server.stop, None)
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
+        assert isinstance(shop, Shop)
+        yield Served(channel, bundle, shop, recovery, driver)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _adapter(kind: type[Scripted], clock: SystemClock) -> Scripted:
+    settings = Settings(base_url="http://provider.test", timeout_s=30.0)
+    exchange = Exchange(
+        base_url=settings.base_url, transport=Refusing(), moment=clock.moment, timeout_s=settings.timeout_s
+    )
+    return kind(settings, exchange)
