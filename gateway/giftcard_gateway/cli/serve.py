@@ -99,7 +99,7 @@ def _welcome(address: str, sandboxes: tuple[Sandbox, ...], data: Path) -> None:
     _explain_simulators()
     out.print(
         "\nRedeem 100.00 from a demo card, in another terminal:\n\n"
-        f"{_EXAMPLE.replace('ADDRESS', address)}\n\n"
+        f"{_EXAMPLE.replace('ADDRESS', address).replace('FRESH', SystemClock().uuid4())}\n\n"
         "[dim]giftcard-gateway demo[/] tells the whole story. Ctrl-C stops.\n",
     )
 
@@ -113,7 +113,7 @@ def _explain_simulators() -> None:
 
 _EXAMPLE = """\
   grpcurl -plaintext -d '{
-    "transaction_id": "'$(uuidgen)'",
+    "transaction_id": "FRESH",
     "card": {"number": {"pan": "6045000000000061"}},
     "amount": {"currency_code": "ZAR", "units": 100}
   }' ADDRESS giftcard.v1.GiftCardService/Redeem"""
