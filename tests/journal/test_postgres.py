@@ -244,6 +244,25 @@ async def test_the_first_host_may_be_away(postgres_server: PostgresServer, tmp_p
     await journal.close()
 
 
+async def test_a_plain_role_can_serve(fragile: Server, fragile_server: PostgresServer) -> None:
+    """Whoever may read and write the tables can run a gateway; only migrating needs their owner."""
+    database = urlsplit(fragile.url).path[1:]
+    await fragile_server.execute("CREATE ROLE clerk LOGIN")
+    await fragile_server.execute(
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON transactions, handles, changes, events TO clerk;"
+        "GRANT SELECT ON alembic_version TO clerk",
+        database,
+    )
+    journal = Postgres(fragile.url.replace("postgres@", "clerk@"))
+    await journal.start()
+    (first,) = await opened(journal, row(handles=(b"h",)))
+    assert await journal.write(after(first, "DECLINED"))
+    assert await journal.add_event(event())
+    await journal.check()
+    assert await journal.purge(before_us=LATER_US, limit=1) == 1
+    await journal.close()
+
+
 @pytest.mark.skipif(shutil.which("pgbouncer") is None, reason="pgbouncer is not on this machine")
 async def test_a_pooler_may_be_between(postgres_server: PostgresServer) -> None:
     """Through pgbouncer, which gives each statement another session, everything works, waking included."""
