@@ -41,6 +41,7 @@ _ROLES = {
     Operation.REPLACE: (v1.CardRole.CARD_ROLE_OLD, v1.CardRole.CARD_ROLE_NEW),
 }
 _SUBJECT = (v1.CardRole.CARD_ROLE_SUBJECT,)
+_NOT_TOLD = Balances()
 _HANDED_OUT = frozenset({State.APPROVED, State.CONFIRMING, State.CONFIRMED})
 """States in which a new card is its buyer's; before and after, its secrets are nobody's."""
 
@@ -176,11 +177,11 @@ def _cards(ask: AnyOperation, outcome: Outcome | None) -> Iterator[v1.Transactio
     roles = _ROLES.get(ask.operation, _SUBJECT)
     told: Sequence[Balances] = outcome.balances if outcome else ()
     for place, (card, role) in enumerate(zip(ask.cards, roles, strict=True)):
-        balances = told[place] if place < len(told) else None
+        balances = told[place] if place < len(told) else _NOT_TOLD
         yield v1.TransactionCard(
             role=role,
             masked_card=card.masked(),
-            balances=balances_to(balances) if balances else None,
+            balances=balances_to(balances) if balances != _NOT_TOLD else None,
             stored_card_id=_stored_card_id(card, outcome),
             provider_card_id=card.provider_card_id,
             expiry=outcome.card_expiry if outcome and place == 0 else "",

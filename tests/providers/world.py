@@ -1,0 +1,266 @@
+"""A whole gateway for tests: real gRPC, real HTTP, a SQLite journal, and the four providers played on ports.
+
+What is asked of it stands in the tests; what each provider can do stands in `cells`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+from grpc import aio
+
+from giftcard import AsyncClient, RepeatPolicy, v1
+from giftcard_adapters.http import Moment
+from giftcard_adapters.simulators.catalogue import SANDBOXES, Sandbox
+from giftcard_adapters.simulators.sandbox import Plain, SimAnswer, SimRequest, Simulator
+from giftcard_adapters.simulators.serve import Served, serve
+from giftcard_gateway import config
+from giftcard_gateway.app import App
+from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.telemetry import open_telemetry
+
+HOST = "127.0.0.1"
+ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY = NAMES = ("electrum", "gr4vy", "jeudimerci", "gatepay")
+_SANDBOXES = dict(zip(NAMES, SANDBOXES, strict=True))
+_KEY, _HASH_KEY = (base64.b64encode(bytes([fill]) * 32).decode() for fill in (1, 2))
+_PATIENCE_S = 30.0
+"""How long a test waits for what must come; a busy machine is slow and nothing is proved by its haste."""
+
+Table = dict[str, Any]
+"""Raw tables of `gateway.toml`."""
+Adjust = Callable[[Table], None]
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clock, which a test can put forward; waiting still takes its time."""
+
+    def __init__(self) -> None:
+        """Begin with the true time."""
+        self._ahead = timedelta()
+
+    def skip(self, **ahead: float) -> None:
+        """Put the clock forward; the arguments are those of timedelta."""
+        self._ahead += timedelta(**ahead)
+
+    def now(self) -> datetime:
+        """Return the shifted time."""
+        return super().now() + self._ahead
+
+    def moment(self) -> Moment:
+        """Return the shifted time and a fresh nonce."""
+        return msgspec.structs.replace(super().moment(), now_s=self.now().timestamp())
+
+
+class Overheard(Simulator):
+    """A simulator whose requests are kept, so that a test can say what reached the provider."""
+
+    def __init__(self, played: Simulator) -> None:
+        """Listen to `played`."""
+        super().__init__(now=played.now, ids=played.ids)
+        self.played = played
+        self.name = played.name
+        self.requests: list[SimRequest] = []
+
+    def answer(self, request: SimRequest) -> SimAnswer:
+        """Keep a request and have it answered."""
+        self.requests.append(request)
+        return self.played.answer(request)
+
+    def reset(self) -> None:
+        """Forget what was heard too."""
+        self.requests.clear()
+        self.played.reset()
+
+    def cards(self) -> Sequence[Plain]:
+        """Return the cards."""
+        return self.played.cards()
+
+    def effects(self) -> Sequence[Plain]:
+        """Return the effects."""
+        return self.played.effects()
+
+    def tamper(self, answer: SimAnswer) -> SimAnswer:
+        """Return an answer with another amount."""
+        return self.played.tamper(answer)
+
+    def failure(self, status: int, request: SimRequest) -> SimAnswer:
+        """Return a bare error, in the provider's words."""
+        return self.played.failure(status, request)
+
+
+@dataclass(frozen=True)
+class Books:
+    """A provider's cards at one moment: what is on each, and the state it is in."""
+
+    balances: Mapping[str, tuple[int, int]]
+    states: Mapping[str, str]
+
+    def moved_since(self, before: Books) -> dict[str, tuple[int, int]]:
+        """Return by how much each card's book and available balance changed; a new card had nothing."""
+        moved = {
+            number: (book - before.balances.get(number, (0, 0))[0], left - before.balances.get(number, (0, 0))[1])
+            for number, (book, left) in self.balances.items()
+        }
+        return {number: change for number, change in moved.items() if change != (0, 0)}
+
+
+class Provider:
+    """One simulated provider, spoken to as its sandbox allows: over HTTP."""
+
+    def __init__(self, sandbox: Sandbox, served: Served, heard: Overheard, http: httpx.AsyncClient) -> None:
+        """Keep what serves it."""
+        self.sandbox = sandbox
+        self.served = served
+        self.heard = heard
+        self._http = http
+
+    async def effects(self) -> list[dict[str, Any]]:
+        """Return every money effect, as the sandbox tells it."""
+        told: list[dict[str, Any]] = (await self._get("effects"))["effects"]
+        return told
+
+    async def kinds(self) -> list[str]:
+        """Return what kinds of effect there were, in order."""
+        return [effect["kind"] for effect in await self.effects()]
+
+    async def books(self) -> Books:
+        """Return what is on every card."""
+        cards = (await self._get("cards"))["cards"]
+        return Books(
+            {card["number"]: (card["book_minor"], card["available_minor"]) for card in cards},
+            {card["number"]: card["state"] for card in cards},
+        )
+
+    async def go_wrong(self, *faults: Mapping[str, object]) -> None:
+        """Script what goes wrong next."""
+        (await self._http.post(self._url("faults"), json=list(faults))).raise_for_status()
+
+    async def faults_left(self) -> int:
+        """Return how many lines of the script were not played."""
+        return len((await self._get("faults"))["faults"])
+
+    async def reset(self) -> None:
+        """Open the books anew and forget the script."""
+        (await self._http.post(self._url("reset"))).raise_for_status()
+
+    def _url(self, path: str) -> str:
+        return f"{self.served.url}/_sandbox/{path}"
+
+    async def _get(self, path: str) -> dict[str, Any]:
+        told: dict[str, Any] = (await self._http.get(self._url(path))).raise_for_status().json()
+        return told
+
+
+class World:
+    """A gateway, its providers, and callers."""
+
+    def __init__(
+        self, app: App, clock: ShiftedClock, providers: Mapping[str, Provider], channel: aio.Channel
+    ) -> None:
+        """Keep the parts; callers come over `channel`, which repeats nothing by itself."""
+        self.app = app
+        self.clock = clock
+        self.providers = providers
+        self.client = AsyncClient(channel, policy=RepeatPolicy(deadline_s=_PATIENCE_S, attempts=1))
+        self.stubs = self.client.stubs
+        self.address = f"{HOST}:{app.server.port}"
+
+    async def post_event(self, provider: str, event: SimRequest) -> httpx.Response:
+        """Bring a provider's event to the gateway, as the provider would."""
+        return await self.post_webhook(provider, event.headers, event.body)
+
+    async def post_webhook(self, provider: str, headers: Mapping[str, str], body: bytes) -> httpx.Response:
+        """Post a body to a provider's webhook address."""
+        async with httpx.AsyncClient() as http:
+            url = f"http://{HOST}:{self.app.webhooks.port}/webhooks/{provider}"
+            return await http.post(url, headers=dict(headers), content=body)
+
+    async def ask(self, provider: str, operation: str, fields: Mapping[str, object]) -> v1.Transaction:
+        """Ask one provider for a money operation; `fields` are the client's keywords."""
+        told: v1.Transaction = await getattr(self.client, operation.lower())(provider=provider, **fields)
+        return told
+
+    async def confirm(self, operation: str, transaction_id: str, **fields: object) -> v1.Transaction:
+        """Confirm a transaction."""
+        confirm = getattr(self.client, f"confirm_{operation.lower()}")
+        told: v1.Transaction = await confirm(transaction_id=transaction_id, **fields)
+        return told
+
+    async def reverse(self, operation: str, transaction_id: str, **fields: object) -> v1.Transaction:
+        """Reverse a transaction, because the customer changed their mind."""
+        reverse = getattr(self.client, f"reverse_{operation.lower()}")
+        reason = v1.ReversalReason.REVERSAL_REASON_CANCELLED
+        told: v1.Transaction = await reverse(transaction_id=transaction_id, reason=reason, **fields)
+        return told
+
+    async def settled(self, transaction_id: str) -> v1.Transaction:
+        """Return a transaction once nothing is being found out about it."""
+        return await self.client.get_transaction(transaction_id, wait_s=_PATIENCE_S)
+
+
+def raw_settings(folder: Path, providers: Mapping[str, Provider], *, timeout_s: float) -> Table:
+    """Return the tables of a gateway whose retries are quick and whose breakers stay closed."""
+    return {
+        "server": {"listen": f"{HOST}:0", "drain_s": 5.0},
+        "journal": {"url": f"sqlite:///{folder / 'journal.db'}"},
+        "seal": {"keys": {"test": _KEY}, "active": "test", "hash_key": _HASH_KEY},
+        "webhooks": {"listen": f"{HOST}:0"},
+        "routing": {"rules": []},
+        "providers": {name: stanza(one, timeout_s=timeout_s) for name, one in providers.items()},
+    }
+
+
+def stanza(provider: Provider, *, timeout_s: float = 10.0) -> Table:
+    """Return the stanza of a connection to `provider`."""
+    sandbox = provider.sandbox
+    return {
+        "adapter": sandbox.adapter,
+        "prefixes": list(sandbox.prefixes),
+        "settings": {
+            "base_url": f"{provider.served.url}{sandbox.base_path}",
+            "timeout_s": timeout_s,
+            **sandbox.settings(),
+        },
+        "terms": {"retry_base_s": 0.02, "retry_cap_s": 0.1, "circuit_threshold": 1000},
+    }
+
+
+@asynccontextmanager
+async def open_world(
+    folder: Path,
+    adjust: Adjust = lambda _: None,
+    *,
+    timeout_s: float = 10.0,
+    makers: Mapping[str, Callable[..., Simulator]] | None = None,
+) -> AsyncIterator[World]:
+    """Assemble a world with its journal in `folder`; `adjust` may change the raw settings before they are read.
+
+    `makers` make a provider's simulator in another way.
+    """
+    clock = ShiftedClock()
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(httpx.AsyncClient())
+        providers = {}
+        for name, sandbox in _SANDBOXES.items():
+            make = (makers or {}).get(name, sandbox.make)
+            heard = Overheard(make(now=clock.now, ids=clock.uuid4))
+            served = await serve(heard, HOST, 0)
+            stack.push_async_callback(served.close)
+            providers[name] = Provider(sandbox, served, heard, http)
+        table = raw_settings(folder, providers, timeout_s=timeout_s)
+        adjust(table)
+        telemetry = open_telemetry({}, clock)
+        stack.callback(telemetry.close)
+        app = App(config.read(table, {}, folder), clock, telemetry, name=clock.uuid4())
+        stack.push_async_callback(app.stop)
+        await app.start()
+        channel = await stack.enter_async_context(aio.insecure_channel(f"{HOST}:{app.server.port}"))
+        yield World(app, clock, providers, channel)
