@@ -70,7 +70,6 @@ def test_every_adapter_has_a_descriptor() -> None:
     found = {
         value
         for module in pkgutil.iter_modules(giftcard_adapters.__path__)
-        if not module.ispkg
         for value in vars(importlib.import_module(f"giftcard_adapters.{module.name}")).values()
         if isinstance(value, type) and issubclass(value, Provider) and value is not Provider
     }

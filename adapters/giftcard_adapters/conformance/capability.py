@@ -1,4 +1,4 @@
-"""Checks of what an adapter says it can do: methods, manners, samples, stanza."""
+"""Checks of what an adapter says it can do, and of its simulator: methods, manners, samples, stanza."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Mapping
 import msgspec
 
 from giftcard_adapters.conformance.subject import NotConforming, Subject, demand
+from giftcard_adapters.conformance.world import World
 from giftcard_adapters.contract import READS, Ending, Guarantee, Manner, Settings, has, manner_of
 from giftcard_adapters.errors import SettingsError
 from giftcard_adapters.model import Operation
+from giftcard_adapters.simulators.sandbox import Simulator
 from giftcard_adapters.stanza import read_settings
 
 _LETTERS = {Guarantee.NATIVE: "N", Guarantee.COMPENSATED: "C", Guarantee.NONE: "1"}
@@ -59,9 +61,15 @@ async def row_is_as_expected(subject: Subject) -> None:
     """The computed capability row is the one the descriptor expects."""
     manners = {operation: manner_of(subject.adapter, operation) for operation in Operation}
     row = {operation: _LETTERS[m.guarantee] for operation, m in manners.items() if m}
+    lacking = [operation for operation in subject.guarantees if operation not in row]
+    demand(
+        not lacking,
+        f"{subject.adapter.__name__} lacks what the descriptor expects of it; write, under @manner(...), "
+        + ", ".join(f"{operation.lower()} as {subject.guarantees[operation]}" for operation in lacking),
+    )
     demand(
         row == dict(subject.guarantees),
-        f"the adapter's row is {row}, the descriptor expects {dict(subject.guarantees)}",
+        f"the adapter's row is {_shown(row)}; the descriptor expects {_shown(subject.guarantees)}",
     )
     reads = {method for method in READS if has(subject.adapter, method)}
     expected = {*subject.reads, *(["read_webhook"] if subject.has_webhooks else [])}
@@ -69,6 +77,36 @@ async def row_is_as_expected(subject: Subject) -> None:
         reads == expected,
         f"the adapter has the reads {sorted(reads)}, the descriptor has samples of {sorted(expected)}",
     )
+
+
+def _shown(row: Mapping[Operation, str]) -> str:
+    return ", ".join(f"{operation} {letter}" for operation, letter in sorted(row.items())) or "empty"
+
+
+async def facts_are_told(subject: Subject) -> None:
+    """Operators are told what is special about the provider."""
+    demand(
+        subject.adapter.facts,
+        f"write {subject.adapter.__name__}.facts: for operators, what is special or assumed at this provider",
+    )
+
+
+async def simulator_is_whole(subject: Subject) -> None:
+    """The simulator can do all that a simulator must, and opens with cards."""
+    lacking = sorted(getattr(subject.simulator, "__abstractmethods__", ()))
+    name = getattr(subject.simulator, "__name__", "the simulator")
+    demand(
+        not lacking,
+        "; ".join(f"write {name}.{method}: {_first_line(getattr(Simulator, method))}" for method in lacking),
+    )
+    demand(
+        World(subject).simulator.cards(),
+        "the simulator opens without a card: give it demo cards, for every sample and every test switch",
+    )
+
+
+def _first_line(method: object) -> str:
+    return (method.__doc__ or "").partition("\n")[0].rstrip(".")
 
 
 async def every_operation_has_a_sample(subject: Subject) -> None:

@@ -27,6 +27,8 @@ _CAPABILITY = (
     capability.methods_and_manners_agree,
     capability.manners_have_their_methods,
     capability.row_is_as_expected,
+    capability.facts_are_told,
+    capability.simulator_is_whole,
     capability.every_operation_has_a_sample,
     capability.stanza_is_read,
     capability.stanza_refuses_unknown_keys,

@@ -12,6 +12,7 @@ from giftcard_gateway.cli.demo import demo
 from giftcard_gateway.cli.faults import EXPECTED, sentences
 from giftcard_gateway.cli.inspect import check_config, providers, route
 from giftcard_gateway.cli.migrate import migrate
+from giftcard_gateway.cli.new_adapter import new_adapter
 from giftcard_gateway.cli.serve import sandbox, serve
 from giftcard_gateway.cli.transactions import transactions
 
@@ -35,7 +36,7 @@ def commands() -> None:
     """Group every command."""
 
 
-for command in (serve, sandbox, demo, migrate, transactions, providers, check_config, route):
+for command in (serve, sandbox, demo, migrate, transactions, providers, check_config, route, new_adapter):
     commands.add_command(command)
 
 
