@@ -1,0 +1,5 @@
+"""How AcmeCards is spoken to; `AcmeCards` is the adapter, `simulator` the company played by us."""
+
+from .adapter import AcmeCards, AcmeCardsSettings
+
+__all__ = ["AcmeCards", "AcmeCardsSettings"]
