@@ -10,6 +10,7 @@ import asyncio
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
@@ -99,7 +100,7 @@ class ThreadLane(Lane[Request]):
             self._served()
 
         # One wake-up of the loop for the whole batch. A loop that is closed has nobody left who waits.
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(resolve)
 
 

@@ -17,7 +17,7 @@ import asyncpg
 from giftcard_gateway.journal.journal import JournalClosed, Row
 from giftcard_gateway.journal.postgres_sessions import Connection, Sessions
 from giftcard_gateway.journal.postgres_statements import BATCH, ROWS
-from giftcard_gateway.journal.rows import COLUMNS, Open, Write, is_same, row_of, values_of
+from giftcard_gateway.journal.rows import COLUMNS, Open, Write, is_same, row_of, values_of, written_of
 
 Outcome = Row | bool | Exception | None
 
@@ -25,8 +25,6 @@ LARGEST_BATCH = 256
 IN_FLIGHT = 4
 # While calls come thick, waiting this long fills a batch; a call that comes alone is never made to wait.
 LINGER_S = 0.001
-
-_WRITTEN_FROM = COLUMNS.index("updated_us")
 
 
 class Call(NamedTuple):
@@ -155,7 +153,7 @@ def _arguments(requests: Sequence[Open | Write]) -> list[Sequence[object]]:
     requests = sorted(requests, key=lambda request: request.row.transaction_id)
     opened = [values_of(request.row) for request in requests if isinstance(request, Open)]
     written = [
-        (request.row.transaction_id, request.row.state, *values_of(request.row)[_WRITTEN_FROM:])
+        (request.row.transaction_id, *written_of(request.row))
         for request in requests
         if isinstance(request, Write)
     ]

@@ -7,7 +7,8 @@ repeated, so a doubtful one is sent again and its own words decide; the callers 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeAlias, TypeVar
 
 import asyncpg
@@ -29,7 +30,13 @@ UNFIT = (ValueError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationErro
 LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """Anything else that ends a try; a time-out is an OSError."""
 
-_RETRIED_IN_PLACE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+_OF_THE_STATEMENT = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.SerializationError,
+)
+"""What ends a statement and leaves its session whole."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,16 +108,28 @@ class Sessions:
         raise closed(fault) from fault
 
     async def _try(self, work: Work[Result], *, is_repeat: bool, is_write: bool) -> Result:
-        if self._pool is None:
-            raise JournalClosed("the journal is not open")
-        async with self._pool.acquire(timeout=self._limits.connect_timeout_s) as connection:
+        async with self._session() as connection:
             if not is_write:
                 return await work(connection, is_repeat)
             return await _commit(connection, work, is_repeat=is_repeat)
 
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[Connection]:
+        if self._pool is None:
+            raise JournalClosed("the journal is not open")
+        try:
+            connection = await self._pool.acquire(timeout=self._limits.connect_timeout_s)
+        except TimeoutError:
+            # All are busy, or the server does not answer; a second wait as long would help nobody.
+            raise JournalClosed("no session with the journal came free in time") from None
+        try:
+            yield connection
+        finally:
+            await self._pool.release(connection)
+
     async def _forget(self, fault: Exception) -> None:
         """Let the next try connect anew: the server may be another one by then."""
-        if self._pool is not None and not isinstance(fault, _RETRIED_IN_PLACE):
+        if self._pool is not None and not isinstance(fault, _OF_THE_STATEMENT):
             await self._pool.expire_connections()
 
 

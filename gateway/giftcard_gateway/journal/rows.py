@@ -38,6 +38,7 @@ EARLIEST_US = -(2**63)
 LATEST_US = 2**63 - 1
 
 RowValues = tuple[str, str, str, str, int, int, int | None, str, int, int, bytes]
+WrittenValues = tuple[str, int, int | None, str, int, int, bytes]
 EventValues = tuple[str, str, str, int, bytes, bool]
 Stream = tuple[str, str, str]
 """The state, provider and operation whose rows lie side by side in the index that lists are read from."""
@@ -70,6 +71,11 @@ def values_of(row: Row) -> RowValues:
         row.fence,
         row.document,
     )
+
+
+def written_of(row: Row) -> WrittenValues:
+    """Return the columns that a write replaces."""
+    return (row.state, row.updated_us, row.due_us, row.driver, row.version, row.fence, row.document)
 
 
 def row_of(values: RowValues) -> Row:

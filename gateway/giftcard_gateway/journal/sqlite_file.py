@@ -26,6 +26,7 @@ from giftcard_gateway.journal.rows import (
     is_same,
     row_of,
     values_of,
+    written_of,
 )
 
 MEMORY = ":memory:"
@@ -238,9 +239,7 @@ def _store(
     connection: sqlite3.Connection, inserts: Sequence[Row], updates: Sequence[Row], changes: Sequence[Row]
 ) -> None:
     connection.executemany(_INSERT, [values_of(row) for row in inserts])
-    connection.executemany(
-        _UPDATE, [(*values_of(row)[3:4], *values_of(row)[5:], row.transaction_id) for row in updates]
-    )
+    connection.executemany(_UPDATE, [(*written_of(row), row.transaction_id) for row in updates])
     connection.executemany(
         _CHANGE, [(row.transaction_id, row.created_us, row.state, row.updated_us) for row in changes]
     )
