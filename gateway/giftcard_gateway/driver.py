@@ -45,7 +45,7 @@ _Result = TypeVar("_Result")
 _JOURNAL_RETRY_S = 0.2
 """How long to wait before an outcome that could not be written is tried again; a failover takes seconds."""
 
-_PROOF = frozenset({Verdict.APPROVED, Verdict.DECLINED})
+PROOF = frozenset({Verdict.APPROVED, Verdict.DECLINED})
 """Verdicts that prove what became of a request, whoever asks."""
 
 _WARN_AT, _ESCALATE_AT = 0.5, 0.9
@@ -151,6 +151,9 @@ class Driver:
                 return None
 
     async def _ask(self, connection: Connection, entry: Entry) -> Entry:
+        if entry.due_at is not None and self._clock.now() >= entry.due_at:
+            # This process stood still past its lease, and another hand may have decided by now.
+            raise LeaseLost
         answer = await self._exchanges.request(connection, ask_of(entry))
         failover = None if answer.was_sent else self._failover(entry)
         if failover is None:
@@ -186,10 +189,10 @@ class Driver:
         that surely had no effect, or nothing found, says nothing of the first sending.
         """
         answer = await self._exchanges.request(connection, ask_of(entry))
-        if answer.outcome.verdict in _PROOF:
+        if answer.outcome.verdict in PROOF:
             return answer
         found = await self._exchanges.find(connection, entry)
-        return found if found.outcome.verdict in _PROOF else doubted(answer)
+        return found if found.outcome.verdict in PROOF else doubted(answer)
 
     async def _end_undecided(self, connection: Connection, entry: Entry) -> Entry:
         """Decide for a caller who did not come back in time (rule 10)."""

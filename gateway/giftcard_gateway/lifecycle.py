@@ -18,6 +18,7 @@ from giftcard_adapters.model import (
     Advice,
     AdviceKind,
     AnyOperation,
+    IssuedCard,
     Operation,
     Outcome,
     Receipt,
@@ -114,9 +115,12 @@ def postpone(entry: Entry, *, due_at: datetime, evidence: str, at: datetime) -> 
 def answered(entry: Entry, outcome: Outcome, *, confirm_by: datetime, at: datetime) -> Entry:
     """Return `entry` after a provider's answer to its request.
 
-    UNKNOWN leaves it PENDING with the evidence; the way it is ended is the caller's next step. An
-    outcome learnt before is completed, never emptied, by a later UNKNOWN.
+    UNKNOWN leaves it PENDING with the evidence; the way it is ended is the caller's next step. What
+    was learnt before is completed, never emptied, by a later answer.
     """
+    if outcome.verdict is Verdict.UNKNOWN:
+        return learnt(entry, outcome, at)
+    outcome = _completed(entry.outcome, outcome)
     match outcome.verdict:
         case Verdict.APPROVED:
             approved = move(entry, State.APPROVED, at, "provider approved")
@@ -124,16 +128,19 @@ def answered(entry: Entry, outcome: Outcome, *, confirm_by: datetime, at: dateti
                 approved, outcome=outcome, evidence="", confirm_by=confirm_by, due_at=confirm_by
             )
         case Verdict.DECLINED:
-            return _with_outcome(move(entry, State.DECLINED, at, "provider declined"), outcome)
-        case Verdict.FAILED:
-            return _with_outcome(move(entry, State.FAILED, at, "surely had no effect"), outcome)
-        case Verdict.UNKNOWN:
-            return msgspec.structs.replace(
-                entry,
-                outcome=_learnt(entry.outcome, outcome),
-                evidence=outcome.evidence or entry.evidence,
-                updated_at=at,
-            )
+            return _ended(move(entry, State.DECLINED, at, "provider declined"), outcome)
+        case _:
+            return _ended(move(entry, State.FAILED, at, "surely had no effect"), outcome)
+
+
+def learnt(entry: Entry, outcome: Outcome, at: datetime) -> Entry:
+    """Return a PENDING `entry` with what an UNKNOWN outcome told besides: ids, cards, evidence."""
+    return msgspec.structs.replace(
+        entry,
+        outcome=_completed(entry.outcome, outcome),
+        evidence=outcome.evidence or entry.evidence,
+        updated_at=at,
+    )
 
 
 def promise(
@@ -162,9 +169,9 @@ def acknowledged(entry: Entry, receipt: Acknowledgement, at: datetime) -> Entry:
     entry = _with_receipt(entry, receipt)
     match receipt.receipt:
         case Receipt.DONE:
-            return move(entry, _KEPT[entry.state], at, "provider acknowledged")
+            return _kept(entry, at, "provider acknowledged")
         case Receipt.NO_SUCH_TRANSACTION if entry.state is State.REVERSING:
-            return move(entry, State.REVERSED, at, "provider never saw the transaction")
+            return _kept(entry, at, "provider never saw the transaction")
         case Receipt.NO_SUCH_TRANSACTION:
             return give_up(entry, "the provider does not know the transaction it is asked to confirm", at)
         case Receipt.REFUSED:
@@ -191,7 +198,7 @@ def reroute(entry: Entry, provider: str, *, lease_until: datetime, at: datetime)
 
 
 def hurry(entry: Entry, at: datetime) -> Entry:
-    """Return `entry` due at once, because a person asked for it."""
+    """Return `entry` due at once, because a person or an event gave reason to."""
     return msgspec.structs.replace(entry, due_at=at, updated_at=at)
 
 
@@ -230,10 +237,15 @@ def ending(entry: Entry, manner: Manner, at: datetime) -> Ending:
     return Ending.PERSON
 
 
-def _with_outcome(entry: Entry, outcome: Outcome) -> Entry:
-    return msgspec.structs.replace(
-        entry, outcome=outcome, evidence=outcome.evidence or entry.evidence, wanted_reversal=None
-    )
+def _ended(entry: Entry, outcome: Outcome) -> Entry:
+    """Keep the outcome that ends a request; of a card that never came to be nothing is left to show."""
+    outcome = msgspec.structs.replace(outcome, issued_cards=())
+    return msgspec.structs.replace(entry, outcome=outcome, evidence=outcome.evidence, wanted_reversal=None)
+
+
+def _kept(entry: Entry, at: datetime, cause: str) -> Entry:
+    """Return a promise kept; the tries that came to nothing are no evidence of anything any more."""
+    return msgspec.structs.replace(move(entry, _KEPT[entry.state], at, cause), evidence="")
 
 
 def _with_receipt(entry: Entry, receipt: Acknowledgement) -> Entry:
@@ -245,13 +257,35 @@ def _with_receipt(entry: Entry, receipt: Acknowledgement) -> Entry:
     return msgspec.structs.replace(entry, outcome=outcome, refusal=receipt.decline)
 
 
-def _learnt(known: Outcome | None, outcome: Outcome) -> Outcome:
-    """Keep the references and cards that an earlier UNKNOWN answer told, when a later one tells none."""
+def _completed(known: Outcome | None, told: Outcome) -> Outcome:
+    """Keep the references and cards that an earlier answer told, when a later one tells less."""
     if known is None:
-        return outcome
+        return told
     return msgspec.structs.replace(
-        outcome,
-        references=known.references | outcome.references,
-        issued_cards=outcome.issued_cards or known.issued_cards,
-        third_party_identifiers=outcome.third_party_identifiers or known.third_party_identifiers,
+        told,
+        references=known.references | told.references,
+        issued_cards=_joined(known.issued_cards, told.issued_cards),
+        third_party_identifiers=told.third_party_identifiers or known.third_party_identifiers,
     )
+
+
+def _joined(known: tuple[IssuedCard, ...], told: tuple[IssuedCard, ...]) -> tuple[IssuedCard, ...]:
+    """Return every card once: those known as they are told now, then those told for the first time."""
+    cards = list(known)
+    for card in told:
+        place = next((place for place, one in enumerate(cards) if _is_one_card(one, card)), None)
+        if place is None:
+            cards.append(card)
+        else:
+            cards[place] = _merged(cards[place], card)
+    return tuple(cards)
+
+
+def _is_one_card(one: IssuedCard, other: IssuedCard) -> bool:
+    names = ("number", "redemption_key", "provider_card_id")
+    return any(getattr(one, name) and getattr(one, name) == getattr(other, name) for name in names)
+
+
+def _merged(known: IssuedCard, told: IssuedCard) -> IssuedCard:
+    news = {name: value for name in told.__struct_fields__ if (value := getattr(told, name))}
+    return msgspec.structs.replace(known, **news)

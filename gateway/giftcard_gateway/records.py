@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from giftcard_adapters.codec import pack, unpacker
+from giftcard_adapters.model import Operation
 from giftcard_gateway.entry import Entry
 from giftcard_gateway.journal.journal import Row, RowQuery
 from giftcard_gateway.seal import SealBroken
@@ -86,6 +87,14 @@ class Records:
         found: dict[str, Entry] = {}
         for key, value in references:
             query = RowQuery(handle=self._reference_handle(provider, key, value), limit=2)
+            found |= {entry.transaction_id: entry for entry in await self.list(query)}
+        return list(found.values())
+
+    async def by_issued(self, provider: str, cards: Iterable[IssuedCard]) -> Sequence[Entry]:
+        """Return the issues at a provider that made any of these cards."""
+        found: dict[str, Entry] = {}
+        for handle in self._issued_handles(cards):
+            query = RowQuery(handle=handle, provider=provider, operations=(Operation.ISSUE.value,), limit=2)
             found |= {entry.transaction_id: entry for entry in await self.list(query)}
         return list(found.values())
 
