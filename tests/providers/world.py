@@ -5,6 +5,7 @@ What is asked of it stands in the tests; what each provider can do stands in `ce
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -130,6 +131,12 @@ class Provider:
     async def kinds(self) -> list[str]:
         """Return what kinds of effect there were, in order."""
         return [effect["kind"] for effect in await self.effects()]
+
+    async def heard_of(self) -> None:
+        """Return once a request has reached the provider."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while not self.heard.requests:
+                await asyncio.sleep(0.005)
 
     async def books(self) -> Books:
         """Return what is on every card."""

@@ -1,0 +1,59 @@
+"""Every "–" of the capability table is refused with a reason, and nothing of it reaches the provider."""
+
+from __future__ import annotations
+
+import pytest
+
+from giftcard import new_transaction_id, v1
+from tests.providers.cells import BY_NAME, MONEY_HOLES, OPERATIONS, OTHER_HOLES, OTHERS, SAMPLES
+from tests.providers.refusals import OPERATION_UNSUPPORTED, PROVIDER_NOT_FOUND, refused
+from tests.providers.world import ELECTRUM, GATEPAY, GR4VY, NAMES, World
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_the_table_has_no_blank() -> None:
+    """Every provider and money operation is either a ✔ with a cell or a "–" with a refusal."""
+    assert len(BY_NAME) + len(MONEY_HOLES) == len(NAMES) * len(OPERATIONS)
+
+
+@pytest.mark.parametrize(("provider", "operation"), MONEY_HOLES)
+async def test_no_such_operation(world: World, provider: str, operation: str) -> None:
+    """A money operation the provider has not is UNIMPLEMENTED, names both, and is not even written down."""
+    fields = {"transaction_id": new_transaction_id(), **SAMPLES[operation]}
+    with refused(*OPERATION_UNSUPPORTED) as caught:
+        await world.ask(provider, operation, fields)
+    assert caught.error.metadata == {"provider": provider, "operation": operation.upper()}
+    assert world.providers[provider].heard.requests == []
+    listed = await world.client.list_transactions(page_size=1)
+    assert fields["transaction_id"] not in {one.transaction_id for one in listed.transactions}
+
+
+@pytest.mark.parametrize(("provider", "call"), OTHER_HOLES)
+async def test_no_such_call(world: World, provider: str, call: str) -> None:
+    """A read, a vault call or a report the provider has not is UNIMPLEMENTED and asks nobody."""
+    with refused(*OPERATION_UNSUPPORTED) as caught:
+        await getattr(world.client, call)(provider=provider, **OTHERS[call])
+    assert caught.error.metadata["provider"] == provider
+    assert world.providers[provider].heard.requests == []
+
+
+@pytest.mark.parametrize("provider", [ELECTRUM, GR4VY, GATEPAY])
+async def test_no_such_download(world: World, provider: str) -> None:
+    """A stream the provider has not is refused before its first message."""
+    request = v1.DownloadExportRequest(provider=provider, export_id="accounts-csv")
+    with refused(*OPERATION_UNSUPPORTED):
+        [part async for part in world.stubs.reports.DownloadExport(request)]
+    assert world.providers[provider].heard.requests == []
+
+
+async def test_no_webhooks(world: World) -> None:
+    """A provider without webhooks has no address for them."""
+    assert (await world.post_webhook(ELECTRUM, {}, b"{}")).status_code == 404
+
+
+@pytest.mark.parametrize("call", OTHERS)
+async def test_no_such_provider(world: World, call: str) -> None:
+    """Naming a provider nobody configured is NOT_FOUND, whatever is asked."""
+    with refused(*PROVIDER_NOT_FOUND):
+        await getattr(world.client, call)(provider="nobody", **OTHERS[call])
