@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import httpx
 import msgspec
@@ -17,17 +17,34 @@ from giftcard_adapters.errors import SettingsError
 from giftcard_adapters.http import Exchange, Moment
 from giftcard_adapters.secret import Secret
 
+T = TypeVar("T")
+
 
 def find_adapter(name: str) -> type[Provider]:
     """Return the adapter class named `module:Class`; raise SettingsError with a sentence otherwise."""
+    return find_class("adapter", name, Provider)
+
+
+def find_class(what: str, name: str, kind: type[T]) -> type[T]:
+    """Return the class named `module:Class`, a subclass of `kind`, from any installed package.
+
+    Raises SettingsError with a sentence about `what` it is to be.
+    """
     module_name, _, class_name = name.partition(":")
     try:
-        adapter = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError, ValueError):
-        raise SettingsError([f"adapter {name!r} cannot be found; it is named as module:Class"]) from None
-    if not (isinstance(adapter, type) and issubclass(adapter, Provider)):
-        raise SettingsError([f"adapter {name!r} is not a giftcard_adapters.contract.Provider"])
-    return adapter
+        found = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError, ValueError) as fault:
+        raise SettingsError([_why_not_found(what, name, module_name, fault)]) from None
+    if not (isinstance(found, type) and issubclass(found, kind)):
+        raise SettingsError([f"{what} {name!r} is not a {kind.__module__}.{kind.__name__}"])
+    return found
+
+
+def _why_not_found(what: str, name: str, module_name: str, fault: Exception) -> str:
+    is_there = isinstance(fault, ImportError) and not f"{module_name}.".startswith(f"{fault.name}.")
+    if is_there:
+        return f"{what} {name!r} is there and cannot be imported: {fault}"
+    return f"{what} {name!r} cannot be found; it is named as module:Class"
 
 
 def read_settings(adapter: type[Provider], stanza: Mapping[str, object]) -> Settings:

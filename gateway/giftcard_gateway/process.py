@@ -58,10 +58,7 @@ async def serve(
 
     Raises one of CANNOT_START when it cannot start.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = stop_event()
     app = App(settings, SystemClock(), watched, name=process_name())
     try:
         await app.start()
@@ -69,6 +66,15 @@ async def serve(
         await stop.wait()
     finally:
         await app.stop()
+
+
+def stop_event() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set, whenever they come from now on."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
 
 
 def process_name() -> str:

@@ -14,6 +14,7 @@ from giftcard_gateway.cli.inspect import check_config, providers, route
 from giftcard_gateway.cli.migrate import migrate
 from giftcard_gateway.cli.new_adapter import new_adapter
 from giftcard_gateway.cli.serve import sandbox, serve
+from giftcard_gateway.cli.simulate import simulate
 from giftcard_gateway.cli.transactions import transactions
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _CANNOT = 2
 """The exit code for everything a person can mend: arguments, settings, ports, disks."""
+_INTERRUPTED = 130
+"""What a shell answers for a program that Ctrl-C ended before it served."""
 
 
 @click.group(
@@ -36,7 +39,18 @@ def commands() -> None:
     """Group every command."""
 
 
-for command in (serve, sandbox, demo, migrate, transactions, providers, check_config, route, new_adapter):
+for command in (
+    serve,
+    sandbox,
+    demo,
+    migrate,
+    transactions,
+    providers,
+    check_config,
+    route,
+    new_adapter,
+    simulate,
+):
     commands.add_command(command)
 
 
@@ -47,8 +61,7 @@ def command_line(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.Abort:
-        complain(["stopped"])
-        return _CANNOT
+        return _INTERRUPTED
     except click.ClickException as fault:
         fault.show()
         return fault.exit_code

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +46,7 @@ def serve(
             "A sandbox is one process; for more, run `giftcard-gateway sandbox` beside them."
         )
     if settings.server.workers > 1:
-        workers.supervise(settings, environ, complain)
+        workers.supervise(settings, environ, started=_announce, complain=complain)
     else:
         with process.telemetry(settings, environ) as watched:
             sandboxes = sandboxes_at(port) if is_sandbox else ()
@@ -58,14 +56,19 @@ def serve(
 async def _serve(settings: Settings, watched: Telemetry, sandboxes: tuple[Sandbox, ...], data: Path) -> None:
     async with simulators(SystemClock(), sandboxes):
 
-        def announce(app: App) -> None:
-            address = f"{settings.server.listen.rpartition(':')[0]}:{app.server.port}"
-            if sandboxes:
-                _welcome(address, sandboxes, data)
-            else:
-                err.print(f"giftcard-gateway serves on {address}")
+        def welcome(app: App) -> None:
+            _welcome(_address(app), sandboxes, data)
 
-        await process.serve(settings, watched, started=announce)
+        await process.serve(settings, watched, started=welcome if sandboxes else _announce)
+
+
+def _announce(app: App) -> None:
+    err.print(f"giftcard-gateway serves on {_address(app)}")
+
+
+def _address(app: App) -> str:
+    """Return where this process is called, with the port that port 0 was given."""
+    return f"{app.settings.server.listen.rpartition(':')[0]}:{app.server.port}"
 
 
 @click.command()
@@ -76,13 +79,10 @@ def sandbox(port: int) -> None:
 
 
 async def _simulate(sandboxes: tuple[Sandbox, ...]) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = process.stop_event()
     async with simulators(SystemClock(), sandboxes) as served:
         table(["provider", "at"], [[one.simulator.name, one.url] for one in served])
-        _explain_simulators()
+        explain_simulators()
         await stop.wait()
 
 
@@ -96,7 +96,7 @@ def _welcome(address: str, sandboxes: tuple[Sandbox, ...], data: Path) -> None:
             for one in sandboxes
         ],
     )
-    _explain_simulators()
+    explain_simulators()
     out.print(
         "\nRedeem 100.00 from a demo card, in another terminal:\n\n"
         f"{_EXAMPLE.replace('ADDRESS', address).replace('FRESH', SystemClock().uuid4())}\n\n"
@@ -104,7 +104,8 @@ def _welcome(address: str, sandboxes: tuple[Sandbox, ...], data: Path) -> None:
     )
 
 
-def _explain_simulators() -> None:
+def explain_simulators() -> None:
+    """Say what every simulator has besides its provider's paths."""
     out.print(
         "\n[dim]each has GET /_sandbox/cards, GET /_sandbox/effects, POST /_sandbox/faults, "
         "POST /_sandbox/reset[/]"
