@@ -67,8 +67,7 @@ class Reconciliation:
             await self._compare(compared, row)
         missing = [entry for key, entry in compared.by_id.items() if key not in compared.settled]
         for entry in missing:
-            expected = _moved(entry)
-            if expected is not None and entry.state is not State.UNRESOLVED:
+            if _moved(entry) is not None and entry.state is not State.UNRESOLVED:
                 _differ(compared, v1.DifferenceKind.DIFFERENCE_KIND_MISSING_THERE, entry=entry)
         if scope.close_unresolved:
             unresolved = [entry.transaction_id for entry in missing if entry.state is State.UNRESOLVED]
@@ -162,8 +161,14 @@ def _know(compared: _Comparison, entry: Entry) -> None:
         compared.by_reference[reference] = entry.transaction_id
 
 
+def _is_due(entry: Entry) -> bool:
+    """Tell whether a settlement should show this: what is or may be final, or left of a partial reversal."""
+    is_partly_left = entry.state is State.REVERSED and _moved(entry) is not None
+    return is_partly_left or entry.state in {State.CONFIRMING, State.CONFIRMED, State.UNRESOLVED}
+
+
 def _moved(entry: Entry) -> Money | None:
-    """Return what a settlement should show: what was made final, or left after a partial reversal."""
+    """Return how much a settlement should show; None where nothing moved or nobody said how much."""
     if entry.state is State.REVERSED:
         return _left(approved_amount(entry), reversed_amount(entry))
     amount = approved_amount(entry) if entry.state is State.UNRESOLVED else confirmed_amount(entry)
@@ -179,7 +184,8 @@ def _left(approved: Money | None, put_back: Money | None) -> Money | None:
 
 def _agrees(entry: Entry, row: v1.SettlementRow) -> bool:
     operation: Operation | None = operation_from(row.operation) if row.operation else None
-    return _moved(entry) == money_from(row.amount) and operation in {None, entry.operation}
+    is_operation_same = operation in {None, entry.operation}
+    return _is_due(entry) and is_operation_same and _moved(entry) in {None, money_from(row.amount)}
 
 
 def _differ(

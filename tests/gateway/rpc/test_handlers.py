@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -29,7 +30,7 @@ UNARY = {
 
 
 @pytest.fixture
-async def served() -> object:
+async def served() -> AsyncIterator[Served]:
     """Give a gateway to each test that asks for one."""
     async with serve() as gateway:
         yield gateway
@@ -59,10 +60,12 @@ async def test_every_call_refuses_an_empty_request(served: Served) -> None:
 async def test_nothing_is_unimplemented(served: Served) -> None:
     """Every call of the contract has an implementation: none answers NOT_IMPLEMENTED."""
     for name, method in UNARY.items():
+        reason = ""
         try:
             await served.call(name, fill(method.input_type))
         except grpc.aio.AioRpcError as error:
-            assert refusal_of(error).reason not in {"NOT_IMPLEMENTED", "INTERNAL"}, name
+            reason = refusal_of(error).reason
+        assert reason not in {"NOT_IMPLEMENTED", "INTERNAL"}, name
 
 
 async def test_faults_keep_their_text(served: Served, caplog: pytest.LogCaptureFixture) -> None:
@@ -82,15 +85,13 @@ async def test_full_house() -> None:
         served.telling.answers["lookup"] = 5.0
         request = v1.LookupRequest(card=v1.Card(number=v1.CardNumber(pan=PAN)))
         inside = served.start("Lookup", request)
-        while not served.telling.asked:
-            await asyncio.sleep(0.005)
+        await served.asked()
         refusal = await served.refused("Redeem", served.redemption())
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
         assert refusal.retry_after_s
         assert not served.script.requests
         inside.cancel()
-        while served.bundle.door.inside:
-            await asyncio.sleep(0.005)
+        await served.idle()
         assert (await served.redeem()).transaction_id
 
 
@@ -99,8 +100,7 @@ async def test_drain(served: Served) -> None:
     served.script.reactions.append(0.2)
     inside = served.start("Redeem", served.redemption())
     stream = served.stream("WatchTransactions", v1.WatchTransactionsRequest())
-    while not served.script.requests:
-        await asyncio.sleep(0.005)
+    await served.asked()
     served.bundle.door.close()
     refusal = await served.refused("Redeem", served.redemption())
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
@@ -114,7 +114,7 @@ async def test_drain(served: Served) -> None:
 
 async def test_oversized_metadata(served: Served) -> None:
     """Metadata beyond the limit is refused before anything of ours sees it."""
-    call = served.channel.unary_unary("/giftcard.v1.ProviderService/ListProviders")
+    call: Any = served.channel.unary_unary("/giftcard.v1.ProviderService/ListProviders")
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await call(b"", metadata=[("x-padding", "x" * 40_000)])
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -122,7 +122,7 @@ async def test_oversized_metadata(served: Served) -> None:
 
 async def test_bytes_that_are_no_message(served: Served) -> None:
     """Bytes that are no request are refused, and the server goes on."""
-    call = served.channel.unary_unary("/giftcard.v1.GiftCardService/Redeem")
+    call: Any = served.channel.unary_unary("/giftcard.v1.GiftCardService/Redeem")
     with pytest.raises(grpc.aio.AioRpcError):
         await call(b"\xff\xff\xff")
     assert (await served.redeem()).transaction_id
@@ -139,8 +139,9 @@ async def test_a_call_without_implementation_says_so() -> None:
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         request = fill(v1.RedeemRequest.DESCRIPTOR).SerializeToString()
+        redeem: Any = channel.unary_unary("/giftcard.v1.GiftCardService/Redeem")
         with pytest.raises(grpc.aio.AioRpcError) as refused:
-            await channel.unary_unary("/giftcard.v1.GiftCardService/Redeem")(request)
+            await redeem(request)
     await server.stop(None)
     telemetry.close()
     assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED

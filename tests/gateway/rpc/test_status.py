@@ -14,7 +14,7 @@ from giftcard_adapters.model import Decline, DeclineReason
 from giftcard_gateway import errors
 from giftcard_gateway.errors import GatewayError, InvalidRequest, ReadRefused
 from giftcard_gateway.rpc.status import CODES, code_of, status_of, trailer_of
-from tests.gateway.services.served import read_status, unpack
+from tests.gateway.services.served import is_a, read_status, unpack
 
 PROTO = Path(__file__).resolve().parents[3] / "protos" / "giftcard" / "v1" / "error_reason.proto"
 LATER = {"CREDENTIALS_INVALID", "SCOPE_MISSING"}
@@ -73,7 +73,7 @@ def test_more_violations_than_metadata_holds() -> None:
     """Violations without end are cut to what clients take, and the cut is told."""
     status = status_of(InvalidRequest([(f"requests[{n}].card", "must be set") for n in range(5000)]))
     assert len(trailer_of(status)[1]) < 8 * 1024
-    (bad,) = (unpack(detail, BadRequest) for detail in status.details if detail.Is(BadRequest.DESCRIPTOR))
+    (bad,) = (unpack(detail, BadRequest) for detail in status.details if is_a(detail, BadRequest))
     told = len(bad.field_violations) - 1
     assert bad.field_violations[-1].description == f"{5000 - told} more, left out for want of room"
 

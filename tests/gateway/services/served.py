@@ -6,7 +6,7 @@ The journal is SQLite in memory, the clock is the machine's, and nothing sleeps 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -22,6 +22,7 @@ from grpc_status import rpc_status
 
 from giftcard import v1
 from giftcard_adapters.contract import Settings
+from giftcard_adapters.errors import NoAnswer
 from giftcard_adapters.http import Exchange
 from giftcard_adapters.model import CardRef, Decline
 from giftcard_adapters.reads import (
@@ -65,7 +66,7 @@ RAND = Money(currency_code="ZAR", units=100)
 
 @dataclass
 class Telling:
-    """What a provider tells when it is read, by the method's name: a value, an error to raise, or seconds first."""
+    """What a provider tells when read, by method: a value, an error to raise, or so many seconds first."""
 
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, Any]] = field(default_factory=list)
@@ -188,6 +189,14 @@ class Served:
         """Return what the shop does with money."""
         return self.shop.script
 
+    async def asked(self) -> None:
+        """Return once the shop has been asked something."""
+        await until(lambda: bool(self.script.requests or self.telling.asked))
+
+    async def idle(self) -> None:
+        """Return once no call is inside."""
+        await until(lambda: not self.bundle.door.inside)
+
     @property
     def telling(self) -> Telling:
         """Return what the shop tells when read."""
@@ -251,6 +260,13 @@ class Served:
         return v1.RedeemRequest(**(fields | more))
 
 
+async def until(is_so: Callable[[], bool]) -> None:
+    """Return once something is so that no event tells of; give up after five seconds."""
+    async with asyncio.timeout(5):
+        while not is_so():  # noqa: ASYNC110 - what is waited for is inside a provider or a server, without an event
+            await asyncio.sleep(0.005)
+
+
 _METHODS = {name.rpartition("/")[2]: method for name, method in METHODS.items()}
 _STORED = StoredCard(stored_card_id="stored-1", masked_card="604512******0007")
 
@@ -285,11 +301,11 @@ def refusal_of(error: grpc.aio.AioRpcError) -> Refusal:
 
 def read_status(status: Status) -> Refusal:
     """Read a status; it must hold exactly one ErrorInfo of our domain."""
-    infos = [unpack(detail, ErrorInfo) for detail in status.details if detail.Is(ErrorInfo.DESCRIPTOR)]
+    infos = [unpack(detail, ErrorInfo) for detail in status.details if is_a(detail, ErrorInfo)]
     assert len(infos) == 1
     assert infos[0].domain == "giftcard.v1"
-    bad = [unpack(detail, BadRequest) for detail in status.details if detail.Is(BadRequest.DESCRIPTOR)]
-    retry = [unpack(detail, RetryInfo) for detail in status.details if detail.Is(RetryInfo.DESCRIPTOR)]
+    bad = [unpack(detail, BadRequest) for detail in status.details if is_a(detail, BadRequest)]
+    retry = [unpack(detail, RetryInfo) for detail in status.details if is_a(detail, RetryInfo)]
     return Refusal(
         code=next(code for code in grpc.StatusCode if code.value[0] == status.code),
         message=status.message,
@@ -298,6 +314,11 @@ def read_status(status: Status) -> Refusal:
         violations=tuple(one.field for request in bad for one in request.field_violations),
         retry_after_s=retry[0].retry_delay.ToTimedelta().total_seconds() if retry else None,
     )
+
+
+def is_a(detail: Any, kind: type[Any]) -> bool:  # noqa: ANN401 - a detail of any kind
+    """Tell whether a detail is of a kind."""
+    return bool(detail.Is(kind.DESCRIPTOR))
 
 
 def unpack(detail: Any, kind: type[Any]) -> Any:  # noqa: ANN401 - a detail of that kind
@@ -380,3 +401,14 @@ def _adapter(kind: type[Scripted], clock: SystemClock) -> Scripted:
         base_url=settings.base_url, transport=Refusing(), moment=clock.moment, timeout_s=settings.timeout_s
     )
     return kind(settings, exchange)
+
+
+async def unresolved(served: Served) -> v1.Transaction:
+    """Return a transaction that only a person can end."""
+    served.script.reactions.append(NoAnswer("no answer in time"))
+    void = v1.VoidRequest(
+        transaction_id=served.bundle.clock.uuid4(), card=v1.Card(number=v1.CardNumber(pan=PAN))
+    )
+    transaction: v1.Transaction = (await served.call("Void", void)).transaction
+    assert transaction.state == v1.TransactionState.TRANSACTION_STATE_UNRESOLVED
+    return transaction

@@ -62,7 +62,7 @@ async def test_replay_says_so(served: Served) -> None:
 
 
 async def test_same_id_other_content(served: Served) -> None:
-    """The same id with other content is refused, and the field that differs is named as the contract does."""
+    """The same id with other content is refused, and the field that differs is named as in the contract."""
     request = served.redemption()
     await served.call("Redeem", request)
     request.card.number.pan = "6045120000000015"
@@ -98,8 +98,7 @@ async def test_work_outlives_a_cancelled_call(served: Served) -> None:
     served.script.reactions.append(0.2)
     request = served.redemption()
     call = served.start("Redeem", request)
-    while not served.script.requests:
-        await asyncio.sleep(0.005)
+    await served.asked()
     call.cancel()
     answer = await served.call("Redeem", request)
     assert answer.transaction.state == STATE.TRANSACTION_STATE_APPROVED
@@ -129,7 +128,7 @@ async def test_reversal_first(served: Served) -> None:
 
 @pytest.mark.parametrize("may_see", [True, False])
 async def test_new_cards_are_shown_where_allowed(may_see: bool) -> None:
-    """Issue and its replay show the new card's number to a caller who may see it; nothing else does (rule 16)."""
+    """Only Issue and its replay show a new card's number, to a caller who may see it (rule 16)."""
     async with serve(access=Access(may_see_issued_cards=may_see)) as served:
         served.script.reactions.append(ISSUED)
         request = v1.IssueRequest(transaction_id=served.bundle.clock.uuid4(), amount=RAND)
@@ -219,10 +218,8 @@ async def test_one_sided_cancel_is_no_fault(served: Served) -> None:
     """A cancelled call ends as CANCELLED at the caller and counts for nothing inside."""
     served.script.reactions.append(0.3)
     call = served.start("Redeem", served.redemption())
-    while not served.script.requests:
-        await asyncio.sleep(0.005)
+    await served.asked()
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    while served.bundle.door.inside:
-        await asyncio.sleep(0.005)
+    await served.idle()

@@ -1,0 +1,166 @@
+"""Reconciliation: what agrees, what differs, and what a settlement ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc.aio
+import pytest
+from google.type.money_pb2 import Money
+
+from giftcard import v1
+from giftcard_adapters.model import Acknowledgement, Outcome, Receipt, Verdict
+from giftcard_adapters.money import Money as OurMoney
+from tests.gateway.pipeline.world import ISSUED
+from tests.gateway.services.served import RAND, Served, refusal_of, unresolved
+
+STATE = v1.TransactionState
+
+
+async def settle(served: Served, *rows: v1.SettlementRow, close: bool = False) -> v1.ReconcileResponse:
+    """Compare a settlement of everything so far with the journal."""
+    scope = v1.ReconcileScope(
+        provider="first", close_unresolved=close, note="settlement of today" if close else ""
+    )
+    scope.start_time.GetCurrentTime()
+    scope.start_time.seconds -= 3600
+    scope.end_time.GetCurrentTime()
+    scope.end_time.seconds += 3600
+    parts = [v1.ReconcileRequest(scope=scope), *(v1.ReconcileRequest(row=row) for row in rows)]
+    answer: v1.ReconcileResponse = await served.send("Reconcile", parts)
+    return answer
+
+
+def row(transaction_id: str, number: int = 1, **more: Any) -> v1.SettlementRow:  # noqa: ANN401 - any field
+    """Return a row of a settlement."""
+    fields: dict[str, Any] = {"row_id": f"row-{number}", "transaction_id": transaction_id, "amount": RAND}
+    return v1.SettlementRow(**(fields | more))
+
+
+async def confirmed(served: Served, **more: Any) -> v1.Transaction:  # noqa: ANN401 - any field
+    """Return a redemption that is final."""
+    transaction = await served.redeem(**more)
+    request = v1.ConfirmRedeemRequest(transaction_id=transaction.transaction_id)
+    ended: v1.Transaction = (await served.call("ConfirmRedeem", request)).transaction
+    return ended
+
+
+KIND = v1.DifferenceKind
+
+
+async def test_reconcile_tells_all_kinds(served: Served) -> None:
+    """What agrees is counted; what is missing on either side or differs is told with both amounts."""
+    matched, missing, differing = [await confirmed(served) for _ in range(3)]
+    open_ = await served.redeem()
+    elsewhere = await confirmed(served, provider="second")
+    less = Money(currency_code="ZAR", units=99)
+    told = await settle(
+        served,
+        row(matched.transaction_id, 1),
+        row(differing.transaction_id, 2, amount=less),
+        row(open_.transaction_id, 3),
+        row(served.bundle.clock.uuid4(), 4),
+        row(matched.transaction_id, 5),
+        row(elsewhere.transaction_id, 6),
+    )
+    assert told.matched_count == 1
+    found = {(one.kind, one.row_id or one.transaction.transaction_id) for one in told.differences}
+    assert found == {
+        (KIND.DIFFERENCE_KIND_DIFFERS, "row-2"),
+        (KIND.DIFFERENCE_KIND_DIFFERS, "row-3"),
+        (KIND.DIFFERENCE_KIND_MISSING_HERE, "row-4"),
+        (KIND.DIFFERENCE_KIND_DIFFERS, "row-5"),
+        (KIND.DIFFERENCE_KIND_MISSING_HERE, "row-6"),
+        (KIND.DIFFERENCE_KIND_MISSING_THERE, missing.transaction_id),
+    }
+    (two,) = [one for one in told.differences if one.row_id == "row-2"]
+    assert (two.settled_amount, two.journal_amount) == (less, RAND)
+
+
+async def test_reconcile_by_the_providers_reference(served: Served) -> None:
+    """A row that knows the provider's own id finds its transaction by it."""
+    approved = Outcome(
+        verdict=Verdict.APPROVED, approved=OurMoney("ZAR", 10_000), references={"rrn": "000123"}
+    )
+    served.script.reactions.append(approved)
+    await confirmed(served)
+    told = await settle(served, v1.SettlementRow(row_id="1", provider_reference="000123", amount=RAND))
+    assert (told.matched_count, len(told.differences)) == (1, 0)
+
+
+async def test_reconcile_ends_the_unresolved(served: Served) -> None:
+    """Asked to, the settlement decides: there means CONFIRMED, missing means REVERSED, each with the note."""
+    missing = await unresolved(served)
+    there = await served.redeem()
+    served.script.reactions.append(Acknowledgement(receipt=Receipt.REFUSED, evidence="no"))
+    await served.call("ConfirmRedeem", v1.ConfirmRedeemRequest(transaction_id=there.transaction_id))
+    silent = await settle(served, row(there.transaction_id))
+    assert [one.kind for one in silent.differences] == [KIND.DIFFERENCE_KIND_DIFFERS]
+    assert not silent.closed_transactions
+    told = await settle(served, row(there.transaction_id), close=True)
+    states = {one.transaction_id: one.state for one in told.closed_transactions}
+    assert states == {
+        there.transaction_id: STATE.TRANSACTION_STATE_CONFIRMED,
+        missing.transaction_id: STATE.TRANSACTION_STATE_REVERSED,
+    }
+    assert all("settlement of today" in one.state_changes[-1].note for one in told.closed_transactions)
+    assert told.matched_count == 1
+    again = await settle(served, row(there.transaction_id), close=True)
+    assert (again.matched_count, len(again.closed_transactions)) == (1, 0)
+
+
+async def test_reconcile_does_not_end_what_differs(served: Served) -> None:
+    """An UNRESOLVED transaction whose settlement shows another amount stays a person's to end."""
+    there = await served.redeem()
+    served.script.reactions.append(Acknowledgement(receipt=Receipt.REFUSED, evidence="no"))
+    await served.call("ConfirmRedeem", v1.ConfirmRedeemRequest(transaction_id=there.transaction_id))
+    less = Money(currency_code="ZAR", units=1)
+    told = await settle(served, row(there.transaction_id, amount=less), close=True)
+    assert not told.closed_transactions
+    assert [one.kind for one in told.differences] == [KIND.DIFFERENCE_KIND_DIFFERS]
+
+
+async def test_reconcile_knows_parts_and_numbers(served: Served) -> None:
+    """What is left of a partial reversal, and every card of an issue, is what the settlement should show."""
+    part = await served.redeem()
+    reverse = v1.ReverseRedeemRequest(
+        transaction_id=part.transaction_id, reason=v1.ReversalReason.REVERSAL_REASON_CANCELLED
+    )
+    reverse.amount.CopyFrom(Money(currency_code="ZAR", units=40))
+    await served.call("ReverseRedeem", reverse)
+    served.script.reactions.append(ISSUED)
+    issue = v1.IssueRequest(transaction_id=served.bundle.clock.uuid4(), amount=RAND, quantity=3)
+    await served.call("Issue", issue)
+    await served.call("ConfirmIssue", v1.ConfirmIssueRequest(transaction_id=issue.transaction_id))
+    undone = await served.redeem()
+    reverse = v1.ReverseRedeemRequest(
+        transaction_id=undone.transaction_id, reason=v1.ReversalReason.REVERSAL_REASON_CANCELLED
+    )
+    await served.call("ReverseRedeem", reverse)
+    told = await settle(
+        served,
+        row(part.transaction_id, 1, amount=Money(currency_code="ZAR", units=60)),
+        row(issue.transaction_id, 2, amount=Money(currency_code="ZAR", units=300)),
+    )
+    assert (told.matched_count, len(told.differences)) == (2, 0)
+
+
+async def test_reconcile_refuses_before_it_ends_anything(served: Served) -> None:
+    """A scope that is missing, late or double, or a bad row, is named by its place; nothing is ended."""
+    transaction = await unresolved(served)
+    scope = v1.ReconcileScope(provider="first", close_unresolved=True, note="n")
+    scope.start_time.seconds, scope.end_time.seconds = 1, 2**32
+    good = v1.ReconcileRequest(row=row(transaction.transaction_id))
+    head = v1.ReconcileRequest(scope=scope)
+    bad = v1.ReconcileRequest(row=row("x"))
+    for parts, path in (
+        ([], "requests[0].scope"),
+        ([good, head], "requests[0].scope"),
+        ([head, head], "requests[1].scope"),
+        ([head, good, bad], "requests[2].row.transaction_id"),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await served.send("Reconcile", parts)
+        assert refusal_of(refused.value).violations == (path,)
+    get = v1.GetTransactionRequest(transaction_id=transaction.transaction_id)
+    assert (await served.call("GetTransaction", get)).transaction.state == STATE.TRANSACTION_STATE_UNRESOLVED

@@ -1,0 +1,222 @@
+"""Reading transactions, watching them, and ending them by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from google.protobuf.duration_pb2 import Duration
+
+from giftcard import v1
+from giftcard_adapters.model import Acknowledgement, Decline, DeclineReason, Receipt
+from giftcard_gateway.connections import Terms
+from tests.gateway.services.served import Served, refusal_of, serve, unresolved
+from tests.gateway.wire.filled import PAN
+
+STATE = v1.TransactionState
+OTHER_PAN = "6045120000000015"
+
+
+async def page(served: Served, token: str = "", size: int = 0, **wanted: Any) -> v1.ListTransactionsResponse:  # noqa: ANN401 - any filter
+    """Return one page of what a filter takes."""
+    request = v1.ListTransactionsRequest(
+        filter=v1.TransactionFilter(**wanted), page_size=size, page_token=token
+    )
+    answer: v1.ListTransactionsResponse = await served.call("ListTransactions", request)
+    return answer
+
+
+async def test_get_waits_until_settled(served: Served) -> None:
+    """GetTransaction with a wait answers when the transaction has settled; without one, at once."""
+    served.script.reactions.append(0.3)
+    request = served.redemption()
+    call = served.start("Redeem", request)
+    await served.asked()
+    get = v1.GetTransactionRequest(transaction_id=request.transaction_id)
+    assert (await served.call("GetTransaction", get)).transaction.state == STATE.TRANSACTION_STATE_PENDING
+    get.wait.CopyFrom(Duration(seconds=5))
+    assert (await served.call("GetTransaction", get)).transaction.state == STATE.TRANSACTION_STATE_APPROVED
+    await call
+
+
+async def test_get_nothing(served: Served) -> None:
+    """An id never seen is NOT_FOUND."""
+    get = v1.GetTransactionRequest(transaction_id=served.bundle.clock.uuid4())
+    refusal = await served.refused("GetTransaction", get)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "TRANSACTION_NOT_FOUND")
+
+
+async def test_pages_newest_first(served: Served) -> None:
+    """Pages come newest first, join without gap or repeat, and the last has no token."""
+    ids = [(await served.redeem()).transaction_id for _ in range(5)]
+    seen, token, pages = [], "", 0
+    while True:
+        answer = await page(served, token, 2)
+        seen += [one.transaction_id for one in answer.transactions]
+        pages += 1
+        if not (token := answer.next_page_token):
+            break
+    assert seen == ids[::-1]
+    assert pages == 3
+    exact = await page(served, size=5)
+    assert (len(exact.transactions), exact.next_page_token) == (5, "")
+
+
+async def test_filters(served: Served) -> None:
+    """Each condition of a filter takes what it says, by the index or after it, and all must hold."""
+    till = v1.PointOfSale(terminal_id="T1", merchant=v1.Merchant(merchant_id="M1"))
+    first = await served.redeem(point_of_sale=till, external_reference="order-1", labels={"a": "1", "b": "2"})
+    other = v1.Card(number=v1.CardNumber(pan=OTHER_PAN))
+    second = await served.redeem(card=other, provider="second", labels={"a": "1"})
+    confirm = v1.ConfirmRedeemRequest(transaction_id=second.transaction_id)
+    await served.call("ConfirmRedeem", confirm)
+    cases: list[tuple[dict[str, Any], list[v1.Transaction]]] = [
+        ({}, [second, first]),
+        ({"states": [STATE.TRANSACTION_STATE_APPROVED]}, [first]),
+        ({"states": [STATE.TRANSACTION_STATE_DECLINED]}, []),
+        ({"operations": [v1.Operation.OPERATION_LOAD]}, []),
+        ({"providers": ["second"]}, [second]),
+        ({"providers": ["first", "second"]}, [second, first]),
+        ({"card": v1.Card(number=v1.CardNumber(pan=OTHER_PAN, expiry="3012"))}, [second]),
+        ({"merchant_id": "M1"}, [first]),
+        ({"terminal_id": "T1"}, [first]),
+        ({"terminal_id": "T2"}, []),
+        ({"external_reference": "order-1"}, [first]),
+        ({"labels": {"a": "1"}}, [second, first]),
+        ({"labels": {"a": "1", "b": "2"}}, [first]),
+        ({"created_from": second.create_time}, [second]),
+        ({"created_before": second.create_time}, [first]),
+        ({"merchant_id": "M1", "providers": ["second"]}, []),
+    ]
+    for wanted, expected in cases:
+        found = [one.transaction_id for one in (await page(served, **wanted)).transactions]
+        assert found == [one.transaction_id for one in expected], wanted
+
+
+@pytest.mark.parametrize("token", ["x", "!!", "gqRrZXk", "AAAA"])
+async def test_tokens_that_are_none(served: Served, token: str) -> None:
+    """A page token nobody gave is refused as a malformed field."""
+    refusal = await served.refused("ListTransactions", v1.ListTransactionsRequest(page_token=token))
+    assert (refusal.reason, refusal.violations) == ("FIELD_INVALID", ("page_token",))
+
+
+async def test_token_of_another_filter(served: Served) -> None:
+    """A token goes on in its own list only, and holds nothing of a card (rule 16)."""
+    for _ in range(2):
+        await served.redeem()
+    card = v1.Card(number=v1.CardNumber(pan=PAN))
+    token = (await page(served, size=1, card=card)).next_page_token
+    assert token
+    assert len((await page(served, token, 1, card=card)).transactions) == 1
+    request = v1.ListTransactionsRequest(page_size=1, page_token=token)
+    assert (await served.refused("ListTransactions", request)).violations == ("page_token",)
+
+
+async def test_watch_tells_each_change_and_resumes(served: Served) -> None:
+    """A watcher hears every change with its cursor, and starting again at one loses and repeats nothing."""
+    stream = served.stream("WatchTransactions", v1.WatchTransactionsRequest())
+    await served.call("ListProviders", v1.ListProvidersRequest())
+    heard = asyncio.create_task(take(stream, 3))
+    await asyncio.sleep(0.05)
+    transaction = await served.redeem()
+    await served.call("ConfirmRedeem", v1.ConfirmRedeemRequest(transaction_id=transaction.transaction_id))
+    changes = await heard
+    states = [one.change.state for one in changes]
+    assert states == [
+        STATE.TRANSACTION_STATE_PENDING,
+        STATE.TRANSACTION_STATE_APPROVED,
+        STATE.TRANSACTION_STATE_CONFIRMING,
+    ]
+    assert changes[0].change.note == "asked"
+    again = served.stream("WatchTransactions", v1.WatchTransactionsRequest(cursor=changes[0].cursor))
+    resumed = await take(again, 3)
+    assert [one.change.state for one in resumed] == [
+        *states[1:],
+        STATE.TRANSACTION_STATE_CONFIRMED,
+    ]
+    from_start = v1.WatchTransactionsRequest(start_time=transaction.create_time)
+    from_start.filter.states.append(STATE.TRANSACTION_STATE_CONFIRMED)
+    (last,) = await take(served.stream("WatchTransactions", from_start), 1)
+    assert last.change.state == STATE.TRANSACTION_STATE_CONFIRMED
+
+
+async def take(stream: Any, count: int) -> list[v1.WatchTransactionsResponse]:  # noqa: ANN401 - a call
+    """Return the first answers of a stream and end it."""
+    found = []
+    async with asyncio.timeout(5):
+        async for answer in stream:
+            found.append(answer)
+            if len(found) == count:
+                break
+    stream.cancel()
+    return found
+
+
+async def test_watch_by_card(served: Served) -> None:
+    """A watcher of one card hears of no other."""
+    other = v1.Card(number=v1.CardNumber(pan=OTHER_PAN))
+    request = v1.WatchTransactionsRequest()
+    request.filter.card.CopyFrom(other)
+    request.start_time.GetCurrentTime()
+    request.start_time.seconds -= 60
+    await served.redeem()
+    wanted = await served.redeem(card=other)
+    heard = await take(served.stream("WatchTransactions", request), 2)
+    assert {one.transaction.transaction_id for one in heard} == {wanted.transaction_id}
+
+
+async def test_malformed_cursor(served: Served) -> None:
+    """A cursor no stream gave is refused as a malformed field."""
+    stream = served.stream("WatchTransactions", v1.WatchTransactionsRequest(cursor="x"))
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await take(stream, 1)
+    assert refusal_of(refused.value).violations == ("cursor",)
+
+
+async def test_resolve(served: Served) -> None:
+    """A person ends an UNRESOLVED transaction with a note; again changes nothing, otherwise is refused."""
+    transaction = await unresolved(served)
+    assert transaction.evidence.summary == "no answer in time"
+    request = v1.ResolveTransactionRequest(
+        transaction_id=transaction.transaction_id,
+        resolution=v1.Resolution.RESOLUTION_CONFIRMED,
+        note="seen in the settlement of 21 November",
+    )
+    ended = (await served.call("ResolveTransaction", request)).transaction
+    assert ended.state == STATE.TRANSACTION_STATE_CONFIRMED
+    assert "21 November" in ended.state_changes[-1].note
+    assert (await served.call("ResolveTransaction", request)).transaction == ended
+    request.resolution = v1.Resolution.RESOLUTION_REVERSED
+    refusal = await served.refused("ResolveTransaction", request)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "STATE_CONFLICT")
+    assert refusal.info.metadata["state"] == "CONFIRMED"
+
+
+async def test_refused_advice_is_told(served: Served) -> None:
+    """A provider's final no to a confirmation is UNRESOLVED, and its code is in the evidence."""
+    transaction = await served.redeem()
+    no = Decline(reason=DeclineReason.CARD_BLOCKED, provider_code="62")
+    served.script.reactions.append(Acknowledgement(receipt=Receipt.REFUSED, evidence="blocked", decline=no))
+    confirm = v1.ConfirmRedeemRequest(transaction_id=transaction.transaction_id)
+    told = (await served.call("ConfirmRedeem", confirm)).transaction
+    assert told.state == STATE.TRANSACTION_STATE_UNRESOLVED
+    assert told.evidence.refusal.provider_code == "62"
+
+
+async def test_redeliver() -> None:
+    """A pending advice is sent at once when asked for; of one that owes nothing that is refused."""
+    async with serve(terms=Terms(retry_base_s=3600.0, retry_cap_s=3600.0)) as served:
+        transaction = await served.redeem()
+        served.script.reactions.append(Acknowledgement(receipt=Receipt.AGAIN, evidence="busy"))
+        confirm = v1.ConfirmRedeemRequest(transaction_id=transaction.transaction_id)
+        told = (await served.call("ConfirmRedeem", confirm, timeout_s=0.5)).transaction
+        assert told.state == STATE.TRANSACTION_STATE_CONFIRMING
+        request = v1.RedeliverAdviceRequest(transaction_id=transaction.transaction_id)
+        told = (await served.call("RedeliverAdvice", request)).transaction
+        assert told.state == STATE.TRANSACTION_STATE_CONFIRMED
+        assert len({call.body for call, _ in served.script.advices}) == 1
+        refusal = await served.refused("RedeliverAdvice", request)
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "STATE_CONFLICT")
