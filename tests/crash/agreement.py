@@ -150,6 +150,8 @@ def why_unresolved(entry: Entry) -> str:
     match entry.provider:
         case "electrum" if "CARD_VOIDED" in entry.evidence:
             return "electrum refuses the advice because the card was voided meanwhile"
+        case "electrum" if "does not know the transaction" in entry.evidence:
+            return "electrum does not know any more what it approved"
         case "gr4vy" if isinstance(entry.ask, Activate):
             return "gr4vy cannot be asked what became of an activation"
         case "gr4vy" if "another amount" in entry.evidence:

@@ -82,7 +82,7 @@ class Wire(httpx.AsyncBaseTransport):
         subject = SUBJECT.get()
         purpose = self._counter.purpose(request.method, request.url.path)
         await self._life.point(f"before sending a {purpose.value}", subject)
-        self._witness.sent(self._counter.provider_id, purpose, subject, request, self._life.name)
+        self._witness.sent(self._counter.provider_id, purpose, subject, request, self._life)
         work = asyncio.get_running_loop().create_task(
             self._counter.transport.handle_async_request(request), context=outside()
         )

@@ -37,6 +37,7 @@ class Life:
         """Live until `stops_at(place, subject)` says yes, or `stop` is called."""
         self.name = name
         self.is_stopped = False
+        self.was_paused = False
         self.over = asyncio.Event()
         self._chronicle = chronicle
         self._stops_at = stops_at or (lambda _place, _subject: False)
@@ -69,6 +70,7 @@ class Life:
 
     def pause(self) -> None:
         """Stand still at the next point, as a process whose machine is suspended."""
+        self.was_paused = True
         self._running.clear()
 
     def resume(self) -> None:

@@ -24,6 +24,8 @@ class Plan:
     provider_odds: float
     """How often an exchange goes wrong outside an outage."""
     provider_outages: int
+    forget_odds: float
+    """How often a provider loses a transaction before it is confirmed."""
     journal_odds: float
     """How often the journal loses the acknowledgement of a write."""
     journal_outages: int
@@ -57,6 +59,7 @@ def draw(seed: int) -> Plan:
         traffic_s=chance.choice((30.0, 120.0, 600.0)),
         provider_odds=some(0.35),
         provider_outages=chance.randint(0, 3),
+        forget_odds=chance.choice((0.0, 0.0, 0.0, 0.1)),
         journal_odds=some(0.06),
         journal_outages=chance.randint(0, 2),
         stop_odds=some(0.015),

@@ -19,7 +19,7 @@ from giftcard_adapters.simulators.electrum.checks import CardState
 from giftcard_adapters.simulators.gr4vy import Gr4vySimulator
 from giftcard_adapters.simulators.jeudimerci import JeudiMerciSimulator
 from giftcard_adapters.simulators.gatepay import GatePaySimulator
-from giftcard_adapters.simulators.sandbox import Simulator, SimAnswer, SimRequest
+from giftcard_adapters.simulators.sandbox import SimAnswer, SimRequest, Simulator, json_answer
 from giftcard_adapters.simulators.transport import SimulatorTransport
 from giftcard_adapters.stanza import find_adapter, read_settings
 from tests.crash.life import SUBJECT
@@ -64,6 +64,31 @@ _ROUTES: Mapping[str, tuple[tuple[str, str, Purpose], ...]] = {
     JEUDIMERCI: (("POST", "/generate$", Purpose.REQUEST), ("DELETE", "", Purpose.REVERSAL)),
     GATEPAY: (("POST", "/create$", Purpose.REQUEST),),
 }
+
+
+class Forgetful(ElectrumSimulator):
+    """Electrum, which can lose a transaction after it was approved, as a restore from a backup would."""
+
+    weather: Weather | None = None
+
+    def reset(self) -> None:
+        """Remember again."""
+        super().reset()
+        self.kept: dict[str, bool] = {}
+        """By path of a confirmed request: whether it is still known."""
+
+    def answer(self, request: SimRequest) -> SimAnswer:
+        """Act, unless what is to be confirmed was lost: then it is unknown for good."""
+        asked, is_confirmation, _ = request.path.partition("/confirmations/")
+        if not is_confirmation or self.weather is None:
+            return super().answer(request)
+        if asked not in self.kept:
+            self.kept[asked] = not self.weather.forgets()
+            if not self.kept[asked]:
+                self.weather.chronicle.fault("provider forgot", SUBJECT.get(), "what it approved")
+        if self.kept[asked]:
+            return super().answer(request)
+        return json_answer(404, {"errorType": "UNABLE_TO_LOCATE_RECORD", "errorMessage": "No such record"})
 
 
 class Attributed(JeudiMerciSimulator):
@@ -111,6 +136,8 @@ def open_counters(clock: VirtualClock, weather: Weather, timeout_s: float) -> di
 
 def _open(provider_id: str, simulator: Simulator, weather: Weather, timeout_s: float) -> Counter:
     sandbox = _SANDBOXES[provider_id]
+    if isinstance(simulator, Forgetful):
+        simulator.weather = weather
     adapter = find_adapter(sandbox.adapter)
     own = {"base_url": f"http://{provider_id}.test{sandbox.base_path}", "timeout_s": timeout_s}
     settings = read_settings(adapter, {**sandbox.settings(), **own})
@@ -140,7 +167,7 @@ def _electrum_card(number: str, state: CardState, minor: int) -> Card:
 
 _SANDBOXES = {sandbox.provider_id.partition("-")[0]: sandbox for sandbox in catalogue.SANDBOXES}
 _SIMULATORS: Mapping[str, Callable[[VirtualClock], Simulator]] = {
-    ELECTRUM: lambda clock: ElectrumSimulator(now=clock.now, ids=clock.uuid4, open_with=_electrum_cards),
+    ELECTRUM: lambda clock: Forgetful(now=clock.now, ids=clock.uuid4, open_with=_electrum_cards),
     GR4VY: lambda clock: Gr4vySimulator(now=clock.now, ids=clock.uuid4),
     JEUDIMERCI: lambda clock: Attributed(now=clock.now, ids=clock.uuid4),
     GATEPAY: lambda clock: GatePaySimulator(now=clock.now, ids=clock.uuid4),

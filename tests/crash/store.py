@@ -88,6 +88,8 @@ class Auditor:
         self._blame = blame
         self._now = now
         self.rows: dict[str, Row] = {}
+        self.held: set[tuple[str, str, str]] = set()
+        """Which process ever held which transaction in which state: what it may act on, even late."""
         self.reversal_accepted: set[str] = set()
         """Transactions whose reversal a caller was promised."""
 
@@ -97,12 +99,12 @@ class Auditor:
 
     def opened(self, row: Row) -> None:
         """Hear of a new row."""
-        self.rows[row.transaction_id] = row
+        self._keep(row)
 
     def written(self, row: Row, writer: str) -> None:
         """Hear of a row that was replaced by `writer`."""
         before = self.rows[row.transaction_id]
-        self.rows[row.transaction_id] = row
+        self._keep(row)
         was, now = State(before.state), State(row.state)
         if row.version != before.version + 1:
             self._blame(row.transaction_id, f"{writer} wrote version {row.version} over {before.version}")
@@ -118,12 +120,16 @@ class Auditor:
         if now is State.APPROVED and was is not now and row.transaction_id in self.reversal_accepted:
             self._blame(row.transaction_id, "approved although a reversal was promised to the caller")
 
+    def _keep(self, row: Row) -> None:
+        self.rows[row.transaction_id] = row
+        self.held.add((row.transaction_id, row.driver, row.state))
+
     def claimed(self, rows: Sequence[Row], claimer: str) -> None:
         """Hear of rows that were taken by `claimer`."""
         now_us = to_us(self._now())
         for row in rows:
             before = self.rows[row.transaction_id]
-            self.rows[row.transaction_id] = row
+            self._keep(row)
             if before.due_us is None or before.due_us > now_us:
                 self._blame(row.transaction_id, f"{claimer} claimed it from {before.driver or 'nobody'} early")
             if row.fence <= before.fence:

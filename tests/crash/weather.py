@@ -59,6 +59,10 @@ class Weather:
         """Return how long a write takes, which lets others run in between."""
         return self._chance.uniform(0.0, 0.05) if self._happens(self._plan.lag_odds) else 0.0
 
+    def forgets(self) -> bool:
+        """Tell whether a provider loses a transaction it approved."""
+        return self._happens(self._plan.forget_odds)
+
     def fault(self, provider_id: str, *, is_read: bool) -> Fault | None:
         """Return what goes wrong with an exchange; None for nothing."""
         is_out = _is_within(self._provider_outages[provider_id], self._now_s())

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
     from giftcard_gateway.journal.journal import Row
     from tests.crash.chronicle import Chronicle
+    from tests.crash.life import Life
 
 _OWED = {
     Purpose.REQUEST: State.PENDING,
     Purpose.CONFIRMATION: State.CONFIRMING,
     Purpose.REVERSAL: State.REVERSING,
 }
-"""What the journal must say while a process that holds the transaction sends this."""
+"""The state in which a process must hold a transaction, in the journal, to send this."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,14 @@ class Witness:
         self.broken.append(Broken(subject, sentence))
 
     def sent(
-        self, provider_id: str, purpose: Purpose, subject: str, request: httpx.Request, sender: str
+        self, provider_id: str, purpose: Purpose, subject: str, request: httpx.Request, life: Life
     ) -> None:
         """See a request leave."""
+        sender = life.name
         self._chronicle.note(subject, f"{sender} sends a {purpose.value} to {provider_id}")
         if purpose is Purpose.READ:
             return
-        self._judge_written(purpose, subject, sender)
+        self._judge_written(purpose, subject, life)
         path, key = request.url.path, request.headers.get("idempotency-key", "")
         copies = self._sent[subject, purpose]
         copies.append((path, key, request.content.hex()))
@@ -80,11 +82,15 @@ class Witness:
         if self._sent.keys() >= {(subject, Purpose.CONFIRMATION), (subject, Purpose.REVERSAL)}:
             self.blame(subject, "both a confirmation and a reversal were sent")
 
-    def _judge_written(self, purpose: Purpose, subject: str, sender: str) -> None:
+    def _judge_written(self, purpose: Purpose, subject: str, life: Life) -> None:
+        sender = life.name
         row = self._row(subject)
-        if row is None:
+        if row is None or self.auditor is None:
             self.blame(subject, f"a {purpose.value} was sent before anything was written")
-        elif row.driver == sender and row.state != _OWED[purpose]:
+        elif (subject, sender, _OWED[purpose].value) not in self.auditor.held:
+            self.blame(subject, f"a {purpose.value} was sent by {sender}, who never held it {_OWED[purpose]}")
+        elif row.driver == sender and row.state != _OWED[purpose] and not life.was_paused:
+            # Whoever stood still between its last look at the time and the first byte cannot know.
             self.blame(subject, f"a {purpose.value} was sent of what is {row.state}")
 
     def known(self, subject: str) -> int:

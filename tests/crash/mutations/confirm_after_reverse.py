@@ -1,0 +1,23 @@
+"""Rule 7: a transaction that was reversed is confirmed."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from giftcard_adapters.model import Operation
+from giftcard_gateway.entry import Entry, State
+from giftcard_gateway.transactions import Transactions
+
+
+def apply(patch: pytest.MonkeyPatch) -> None:
+    """Take a reversed transaction for one that waits for a decision."""
+    known = Transactions._known
+
+    async def forgive(self: Transactions, operation: Operation, transaction_id: str) -> Entry:
+        entry = await known(self, operation, transaction_id)
+        if entry.state is State.REVERSED and entry.ask is not None:
+            return msgspec.structs.replace(entry, state=State.APPROVED)
+        return entry
+
+    patch.setattr(Transactions, "_known", forgive)

@@ -1,0 +1,24 @@
+"""Rule 4: no answer is taken for a decline."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from giftcard_adapters.model import AnyOperation, Decline, DeclineReason, Outcome, Verdict
+from giftcard_gateway.connections import Connection
+from giftcard_gateway.exchanges import Answer, Exchanges
+
+
+def apply(patch: pytest.MonkeyPatch) -> None:
+    """Say no where nobody knows."""
+    request = Exchanges.request
+
+    async def decide(self: Exchanges, connection: Connection, ask: AnyOperation) -> Answer:
+        answer = await request(self, connection, ask)
+        if answer.outcome.verdict is not Verdict.UNKNOWN:
+            return answer
+        decline = Decline(reason=DeclineReason.PROVIDER_UNAVAILABLE)
+        return msgspec.structs.replace(answer, outcome=Outcome(verdict=Verdict.DECLINED, decline=decline))
+
+    patch.setattr(Exchanges, "request", decide)

@@ -1,0 +1,226 @@
+"""Real gateway processes: started from a configuration file, killed, paused, started again.
+
+Nothing here asks a gateway for anything but its health. Every process is ended by its own id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.crash.processes.counters import HOST
+
+CONFIRM_BY_S = 1.5
+LEASE_MARGIN_S = 1.0
+PATIENCE_S = 30.0
+_TERMS: Mapping[str, object] = {
+    "confirm_by_s": CONFIRM_BY_S,
+    "retry_base_s": 0.05,
+    "retry_cap_s": 0.5,
+    "lease_margin_s": LEASE_MARGIN_S,
+    "circuit_cooldown_s": 0.5,
+}
+"""Everything that is minutes at a till is seconds here; the code that counts them is the same."""
+_NOT_OURS = ("GIFTCARD_GATEWAY_", "OTEL_")
+_CANNOT_START = 2
+_POLL_S = 0.05
+
+
+class StartFailed(Exception):
+    """A gateway did not come to serve; the text ends with its log's last lines."""
+
+
+def write_config(
+    path: Path, journal_url: str, stanzas: Mapping[str, dict[str, object]], *, pool_size: int = 4
+) -> None:
+    """Write a gateway.toml; JSON's texts, numbers and lists are TOML's too."""
+    key, hash_key = (base64.b64encode(bytes([number] * 32)).decode() for number in (1, 2))
+    tables: dict[str, Mapping[str, object]] = {
+        "server": {"drain_s": 2.0},
+        "journal": {
+            "url": journal_url,
+            "pool_size": pool_size,
+            "connect_timeout_s": 2.0,
+            "statement_timeout_s": 2.0,
+        },
+        "seal": {"active": "crash", "hash_key": hash_key},
+        "seal.keys": {"crash": key},
+        "telemetry": {"log_format": "json"},
+    }
+    for provider_id, stanza in stanzas.items():
+        own = dict(stanza)
+        tables[f"providers.{provider_id}.settings"] = _table(own.pop("settings"))
+        tables[f"providers.{provider_id}"] = own
+        tables[f"providers.{provider_id}.terms"] = _TERMS
+    lines = []
+    for name, table in tables.items():
+        lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _table(value: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise TypeError("a stanza's settings are a table")
+    return value
+
+
+def free_port() -> int:
+    """Return a port nobody has now, below those the kernel gives to outgoing connections.
+
+    It must stay free while its gateway is dead, or a restart would find it taken by some caller.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as found:
+            try:
+                found.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+
+
+@dataclass
+class Restart:
+    """One death and what came after it."""
+
+    died_at: datetime
+    restarted_at: datetime
+
+
+@dataclass
+class Gateway:
+    """One gateway on one port, which dies and comes back; `workers` processes behind the port."""
+
+    config: Path
+    folder: Path
+    name: str
+    workers: int = 1
+    port: int = field(default_factory=free_port)
+    restarts: list[Restart] = field(default_factory=list)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """Where callers reach it."""
+        return f"{HOST}:{self.port}"
+
+    @property
+    def log(self) -> str:
+        """What all its lives have written so far."""
+        path = self.folder / f"{self.name}.log"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    def spawn(self) -> None:
+        """Start the process, without waiting for it; in a group of its own, so that all of it can be ended."""
+        with (self.folder / f"{self.name}.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "giftcard_gateway", "serve", "--config", str(self.config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={
+                    **{name: value for name, value in os.environ.items() if not name.startswith(_NOT_OURS)},
+                    "GIFTCARD_GATEWAY__SERVER__LISTEN": self.address,
+                    "GIFTCARD_GATEWAY__SERVER__WORKERS": str(self.workers),
+                },
+                start_new_session=True,
+            )
+
+    async def start(self) -> None:
+        """Start and wait until it serves; one that cannot start yet (its journal is away) is tried again."""
+        self.spawn()
+        until = asyncio.get_running_loop().time() + PATIENCE_S
+        while not await self.is_serving():
+            ended = self.process.poll() if self.process else None
+            if ended == _CANNOT_START:
+                await asyncio.sleep(_POLL_S)
+                self.spawn()
+            if ended not in {None, _CANNOT_START} or asyncio.get_running_loop().time() > until:
+                raise StartFailed(f"{self.name} does not serve (ended: {ended}): {self.log[-2000:]}")
+            await asyncio.sleep(_POLL_S)
+
+    async def is_serving(self) -> bool:
+        """Ask its health check."""
+        return await self.health() == health_pb2.HealthCheckResponse.SERVING
+
+    async def health(self) -> health_pb2.HealthCheckResponse.ServingStatus.ValueType | None:
+        """Return what its health check says; None when nobody answers."""
+        async with grpc.aio.insecure_channel(self.address) as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            try:
+                answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=1.0)
+            except grpc.aio.AioRpcError:
+                return None
+            return answer.status
+
+    def workers_alive(self) -> list[int]:
+        """Return the process ids of the workers behind the port; none when it is one process."""
+        if self.process is None:
+            return []
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        try:
+            pids = [int(pid) for pid in children.read_text().split()]
+            return [pid for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        except OSError:
+            return []
+
+    async def kill(self) -> datetime:
+        """Kill all of it at once, as a machine that loses power; return when."""
+        died_at = datetime.now(UTC)
+        if self.process is not None:
+            _signal_group(self.process.pid, signal.SIGKILL)
+            await asyncio.to_thread(self.process.wait)
+        return died_at
+
+    async def kill_alone(self) -> datetime:
+        """Kill the process and not its workers; return when."""
+        died_at = datetime.now(UTC)
+        if self.process is not None:
+            self.process.kill()
+            await asyncio.to_thread(self.process.wait)
+        return died_at
+
+    async def come_back(self, died_at: datetime, after_s: float) -> None:
+        """Start again a while after a death, and remember both."""
+        await asyncio.sleep(after_s)
+        restarted_at = datetime.now(UTC)
+        await self.start()
+        self.restarts.append(Restart(died_at, restarted_at))
+
+    def pause(self) -> None:
+        """Stop it in its tracks, so that its leases run out while it holds them."""
+        if self.process is not None:
+            _signal_group(self.process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on as if nothing had happened."""
+        if self.process is not None:
+            _signal_group(self.process.pid, signal.SIGCONT)
+
+    def remove(self) -> None:
+        """End all of it for good; safe to repeat."""
+        if self.process is not None:
+            _signal_group(self.process.pid, signal.SIGKILL)
+            self.process.wait(PATIENCE_S)
+            self.process = None
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        return

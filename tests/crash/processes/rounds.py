@@ -1,0 +1,197 @@
+"""One round: gateways under load, strikes at random instants, and the verdict when nothing is open.
+
+A world (providers, gateways, perhaps a database) serves many rounds, each with fresh books and ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from giftcard import CallError, NotFound, v1
+from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.journal import stores
+from tests.crash.processes.counters import Counters, open_counters
+from tests.crash.processes.gateways import Gateway, Restart, write_config
+from tests.crash.processes.sales import Assortment, Sale, Shop, state_of
+from tests.crash.processes.strikes import ALONE, SHARED, Scene, Strike
+from tests.crash.processes.verdict import judge, read_books
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.postgres import PostgresServer
+
+SALES_PER_S = 40
+MOST_AT_ONCE = 48
+_LULL_S = (0.1, 0.9)
+_QUIET_WITHIN_S = 60.0
+_OPEN = ("PENDING", "APPROVED", "CONFIRMING", "REVERSING")
+
+
+@dataclass
+class Result:
+    """What a round came to; durations in seconds."""
+
+    seed: str
+    broken: list[str] = field(default_factory=list)
+    strikes: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    """What went wrong between the gateways and the providers."""
+    errors: Counter[str] = field(default_factory=Counter)
+    """What callers heard instead of an answer."""
+    states: Counter[str] = field(default_factory=Counter)
+    """How the transactions ended."""
+    closed_s: list[float] = field(default_factory=list)
+    """Of each death: from the new start to the end of the last transaction that was open when it came."""
+    lasted_s: float = 0.0
+
+
+@dataclass
+class World:
+    """Providers, gateways and what they write to, all alive."""
+
+    counters: Counters
+    scene: Scene
+    strikes: Mapping[str, tuple[int, Strike]]
+
+
+@asynccontextmanager
+async def open_world(
+    database: PostgresServer | None = None,
+    *,
+    url: str = "",
+    workers: Sequence[int] = (1,),
+    strikes: Mapping[str, tuple[int, Strike]] | None = None,
+) -> AsyncIterator[World]:
+    """Start providers and one gateway for each of `workers`, which is how many processes it has.
+
+    They write to SQLite, or to PostgreSQL at `url` or in a new database of `database`. All of it is gone
+    when the block ends.
+    """
+    chance = random.Random()
+    with _folder() as folder:
+        async with open_counters(SystemClock(), chance) as counters:
+            if database is not None and not url:
+                url = await database.create_database()
+            url = url or f"sqlite:///{folder / 'journal.db'}"
+            await stores.upgrade(url)
+            write_config(folder / "gateway.toml", url, counters.stanzas())
+            gateways = [
+                Gateway(folder / "gateway.toml", folder, f"gateway-{number}", count)
+                for number, count in enumerate(workers, 1)
+            ]
+            try:
+                await asyncio.gather(*(gateway.start() for gateway in gateways))
+                usual = SHARED if database else ALONE
+                yield World(counters, Scene(gateways, database, chance), strikes or usual)
+            finally:
+                for gateway in gateways:
+                    gateway.remove()
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="giftcard-crash-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+async def play(world: World, seed: str) -> Result:
+    """Play one round and judge it."""
+    began_s = time.monotonic()
+    result = Result(seed)
+    chance = world.scene.chance = random.Random(seed)
+    world.counters.open_afresh()
+    world.counters.weather.chance = random.Random(f"{seed}/weather")
+    known = len(world.scene.restarts)
+    shop = Shop([gateway.address for gateway in world.scene.gateways], chance)
+    try:
+        sales = await _trade(world, shop, chance, result)
+        await _wait_until_quiet(shop)
+        transactions = await _read_transactions(shop, sales)
+    finally:
+        await shop.close()
+    books = await read_books(served.url for served in world.counters.served.values())
+    result.broken = list(judge(sales, transactions, books, world.counters.weather.asked))
+    result.states = Counter(map(state_of, transactions.values()))
+    result.closed_s = list(_closing_times(world.scene.restarts[known:], transactions.values()))
+    result.faults += world.counters.weather.played
+    result.errors = shop.errors
+    result.lasted_s = time.monotonic() - began_s
+    return result
+
+
+async def _trade(world: World, shop: Shop, chance: random.Random, result: Result) -> list[Sale]:
+    """Sell as long as strikes come, and carry every sale to where its caller leaves it."""
+    assortment = Assortment(chance)
+    sales: list[Sale] = []
+    striking = asyncio.create_task(_strike(world, chance, result))
+    trading: set[asyncio.Task[None]] = set()
+    while not striking.done():
+        if len(trading) < MOST_AT_ONCE:
+            sales.append(assortment.draw())
+            task = asyncio.create_task(shop.trade(sales[-1]))
+            trading.add(task)
+            task.add_done_callback(trading.discard)
+        await asyncio.sleep(chance.expovariate(SALES_PER_S))
+    await asyncio.gather(striking, *trading)
+    return sales
+
+
+async def _strike(world: World, chance: random.Random, result: Result) -> None:
+    names = list(world.strikes)
+    for _ in range(chance.randint(1, 3)):
+        await asyncio.sleep(chance.uniform(*_LULL_S))
+        (name,) = chance.choices(names, [world.strikes[name][0] for name in names])
+        result.strikes[name] += 1
+        await world.strikes[name][1](world.scene)
+
+
+async def _wait_until_quiet(shop: Shop) -> None:
+    """Wait until no transaction is owed anything; raise TimeoutError when one stays open."""
+    states = [v1.TransactionState.Value(f"TRANSACTION_STATE_{state}") for state in _OPEN]
+    request = v1.TransactionFilter(states=states)
+    async with asyncio.timeout(_QUIET_WITHIN_S):
+        while True:
+            try:
+                page = await shop.clients[0].list_transactions(filter=request, page_size=1)
+                if not page.transactions:
+                    return
+            except CallError as error:
+                shop.errors[f"{error.code.name} {error.reason}".strip()] += 1
+            await asyncio.sleep(0.1)
+
+
+async def _read_transactions(shop: Shop, sales: Sequence[Sale]) -> dict[str, v1.Transaction]:
+    found: dict[str, v1.Transaction] = {}
+    for sale in sales:
+        try:
+            found[sale.transaction_id] = await shop.clients[0].get_transaction(sale.transaction_id)
+        except NotFound:
+            continue
+    return found
+
+
+def _closing_times(restarts: Sequence[Restart], transactions: Iterable[v1.Transaction]) -> Iterator[float]:
+    """Return how long after each restart the last transaction closed that was open at the death."""
+    spans = [
+        (one.create_time.ToNanoseconds() / 1e9, one.state_changes[-1].change_time.ToNanoseconds() / 1e9)
+        for one in transactions
+    ]
+    for restart in restarts:
+        died_s, restarted_s = restart.died_at.timestamp(), restart.restarted_at.timestamp()
+        ends = [ended_s for opened_s, ended_s in spans if opened_s <= died_s < ended_s]
+        if ends:
+            yield max(0.0, max(ends) - restarted_s)
