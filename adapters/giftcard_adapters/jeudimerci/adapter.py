@@ -411,6 +411,9 @@ def _seen(reply: Reply) -> Acknowledgement:
 def _deleted(reply: Reply) -> Acknowledgement:
     if reply.status in {HTTPStatus.OK, HTTPStatus.NO_CONTENT} or views.is_card_gone(reply):
         return Acknowledgement(receipt=Receipt.DONE)
+    if "json" in reply.headers.get("content-type", ""):
+        # A 404 whose JSON broke off may be the one that says the card is gone: it raises, and is no answer.
+        decode(reply.body, wire.COMPLAINT)
     # The provider's own words may hold the code, which stands in the path alone; so none are kept.
     evidence = f"delete answers HTTP {reply.status}"
     return Acknowledgement(receipt=Receipt.AGAIN if _is_open(reply) else Receipt.REFUSED, evidence=evidence)
