@@ -179,7 +179,7 @@ class Transactions:
         entry = await self._find(transaction_id)
         if entry is None:
             raise TransactionNotFound(transaction_id=transaction_id)
-        return await self._settled(entry, wait_s)
+        return await self._settled(entry, wait_s, is_promise_enough=False)
 
     async def resolve(self, transaction_id: str, *, state: State, note: str) -> Entry:
         """End an UNRESOLVED transaction as CONFIRMED or REVERSED, as a person found out.
@@ -265,8 +265,12 @@ class Transactions:
 
         return await _finish(open_then_drive())
 
-    async def _settled(self, entry: Entry, wait_s: float) -> Entry:
-        """Return `entry` once nothing is being found out about it, or as it stands after `wait_s`."""
+    async def _settled(self, entry: Entry, wait_s: float, *, is_promise_enough: bool = True) -> Entry:
+        """Return `entry` once nothing is being found out about it, or as it stands after `wait_s`.
+
+        Where a promise is enough, one whose first delivery failed is returned as it is: it is kept in
+        the background.
+        """
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_s
         while entry.state in UNSETTLED and (left_s := until - loop.time()) > 0:
@@ -277,8 +281,8 @@ class Transactions:
             else:
                 done, _ = await asyncio.wait({task}, timeout=left_s)
                 entry = await self._after(task, entry) if done else await self._present(entry)
-                if entry.state is not State.PENDING:
-                    break  # a promise whose first delivery failed is kept in the background
+                if is_promise_enough and entry.state is not State.PENDING:
+                    break
         return entry
 
     async def _after(self, task: asyncio.Task[Entry], entry: Entry) -> Entry:
