@@ -71,7 +71,7 @@ class Telling:
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, Any]] = field(default_factory=list)
 
-    async def tell(self, method: str, question: object, otherwise: object = None) -> Any:  # noqa: ANN401 - anything
+    async def tell(self, method: str, question: object, otherwise: object = None) -> Any:  # noqa: ANN401 - it tells anything at all
         """Note the question and answer it."""
         self.asked.append((method, question))
         answer = self.answers.get(method, otherwise)

@@ -13,7 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from giftcard import v1
 from giftcard_adapters.model import Acknowledgement, Decline, DeclineReason, Receipt
 from giftcard_gateway.connections import Terms
-from tests.gateway.services.served import Served, refusal_of, serve, unresolved
+from tests.gateway.services.served import Served, refusal_of, serve, unresolved, until
 from tests.gateway.wire.filled import PAN
 
 STATE = v1.TransactionState
@@ -118,9 +118,8 @@ async def test_token_of_another_filter(served: Served) -> None:
 async def test_watch_tells_each_change_and_resumes(served: Served) -> None:
     """A watcher hears every change with its cursor, and starting again at one loses and repeats nothing."""
     stream = served.stream("WatchTransactions", v1.WatchTransactionsRequest())
-    await served.call("ListProviders", v1.ListProvidersRequest())
     heard = asyncio.create_task(take(stream, 3))
-    await asyncio.sleep(0.05)
+    await until(lambda: served.bundle.door.inside == 1)
     transaction = await served.redeem()
     await served.call("ConfirmRedeem", v1.ConfirmRedeemRequest(transaction_id=transaction.transaction_id))
     changes = await heard
