@@ -92,6 +92,8 @@ def hold_port(listen: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     address = (host.strip("[]"), int(port))
     with socket.socket(family) as alone:
+        # Connections of a life that ended a moment ago do not count; a listener still does.
+        alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             alone.bind(address)
         except OSError:
