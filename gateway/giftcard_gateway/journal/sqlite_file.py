@@ -119,7 +119,8 @@ def unfit(fault: Exception) -> ValueError:
 
 def closed(fault: Exception) -> JournalClosed:
     """Return what a caller gets when the database is at fault; SQLite's own words hold no row data."""
-    return JournalClosed(f"the journal cannot be used: {fault}")
+    why = f"{fault.filename}: {fault.strerror}" if isinstance(fault, OSError) else fault
+    return JournalClosed(f"the journal cannot be used: {why}")
 
 
 def serve_writes(connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[Outcome]:

@@ -1,0 +1,22 @@
+"""What the end-to-end tests share: one sandbox for those that only need cards and calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.sandboxes import ELECTRUM, GATEPAY, GR4VY, JEUDIMERCI, Sandbox, sandbox
+
+
+@pytest.fixture(scope="session")
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with sandbox(tmp_path_factory.mktemp("sandbox")) as running:
+        yield running
+
+
+@pytest.fixture
+def shared(_shared: Sandbox) -> Sandbox:
+    """Give a sandbox that serves; its books are open as on the first day, its journal is not empty."""
+    _shared.reset(ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY)
+    return _shared

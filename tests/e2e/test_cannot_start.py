@@ -1,0 +1,207 @@
+"""What keeps a command from its work is said in a sentence each, with exit code 2 and no traceback."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from tests.e2e.processes import free_port, run, started
+from tests.e2e.sandboxes import GR4VY, Sandbox
+
+KEY, OTHER_KEY = (base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2))
+TOML = f"""
+[server]
+listen = "127.0.0.1:PORT"
+
+[journal]
+url = "sqlite:///journal.db"
+
+[seal]
+active = "one"
+hash_key = "{OTHER_KEY}"
+keys = {{ one = "{KEY}" }}
+
+[providers.shop]
+adapter = "giftcard_adapters.gatepay:GatePay"
+
+[providers.shop.settings]
+base_url = "http://127.0.0.1:9"
+client_id = "shop"
+api_secret = {{ env = 'SHOP_SECRET' }}
+"""
+
+
+def write(folder: Path, changes: Mapping[str, str]) -> None:
+    """Write a configuration that is right but for the changes."""
+    text = TOML.replace("PORT", str(free_port()))
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "gateway.toml").write_text(text, encoding="utf-8")
+
+
+def complaints(done: CompletedProcess[str]) -> list[str]:
+    """Return what a command that could not start complained of, after looking at how it said so."""
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert KEY not in done.stderr
+    assert done.stdout == ""
+    return [line for line in done.stderr.splitlines() if line.lower().startswith("error: ")]
+
+
+@contextmanager
+def taken(port: int) -> Iterator[None]:
+    """Listen on a port, so that nobody else can."""
+    with socket.create_server(("127.0.0.1", port)):
+        yield
+
+
+FAULTY = [
+    ({"[server]": "[server"}, ["gateway.toml is not TOML: "]),
+    (
+        {"listen": "listem", "[journal]": "[journal]\npool_size = 0", "client_id": "client_number"},
+        [
+            "server.listem is not known; did you mean listen?",
+            "journal.pool_size must be a whole number from 1 to 500",
+            "providers.shop.settings.api_secret has no value: environment variable SHOP_SECRET is not set",
+        ],
+    ),
+    (
+        {
+            KEY: "c2hvcnQ=",
+            'active = "one"': 'active = "two"',
+            "[server]": "[server]\nworkers = 2",
+            "api_secret = { env = 'SHOP_SECRET' }": "api_secret = 'x'",
+        },
+        [
+            "server.workers must be 1 with a SQLite journal: one process writes it; PostgreSQL takes more",
+            "seal.active must be the id of one of seal.keys",
+            "seal.keys.one must be 32 bytes in base64; `openssl rand -base64 32` makes one",
+        ],
+    ),
+    (
+        {"gatepay:GatePay": "gatepay:GetPay", "api_secret = { env = 'SHOP_SECRET' }": "api_secret = 'x'"},
+        ["providers.shop.settings: "],
+    ),
+    (
+        {
+            "sqlite:///journal.db": "sqlite:////proc/nowhere/j.db",
+            "api_secret = { env = 'SHOP_SECRET' }": "api_secret = 'x'",
+        },
+        ["the journal cannot be used: /proc/nowhere/j.db.lock: No such file or directory"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "sentences"), FAULTY)
+def test_every_fault_of_a_configuration_is_told(
+    tmp_path: Path, changes: dict[str, str], sentences: list[str]
+) -> None:
+    """What a configuration cannot mean is told at once, a sentence each, by the path of the setting."""
+    write(tmp_path, changes)
+    said = complaints(run("serve", "--config", "gateway.toml", folder=tmp_path))
+    assert len(said) == len(sentences), said
+    for one, sentence in zip(sorted(said), sorted(sentences), strict=True):
+        assert one.startswith(f"error: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["serve"], "Give --config gateway.toml, or --sandbox to try things out."),
+        (["serve", "--config", "nowhere.toml"], "nowhere.toml cannot be read: no such file or directory"),
+        (["serve", "--sandbox", "--config", "x"], "--sandbox brings its own settings: leave --config out."),
+        (
+            ["serve", "--sandbox", "--data", "/proc/nowhere"],
+            "the sandbox cannot keep its data in /proc/nowhere",
+        ),
+        (["serve", "--sandbox", "--workers", "2"], "server.workers must be 1 with a SQLite journal"),
+        (["serve", "--config", "gateway.toml", "--port", "1"], "--port is for --sandbox"),
+        (["demo", "--address", "nowhere"], "Invalid value for '--address': it must be host:port."),
+        (["transactions", "--address", "127.0.0.1:9", "list"], "UNAVAILABLE"),
+    ],
+)
+def test_a_bad_argument_is_told(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    """What the arguments cannot mean together, and what is not there, is said in one sentence."""
+    done = run(*arguments, folder=tmp_path)
+    (said,) = complaints(done)
+    assert sentence in said
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "OTEL_TRACES_EXPORTER=zipkin",
+        "OTEL_METRICS_EXPORTER=prometheus",
+        "OTEL_EXPORTER_OTLP_PROTOCOL=thrift",
+        "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=many",
+    ],
+)
+def test_a_bad_variable_of_opentelemetry_is_named(tmp_path: Path, variable: str) -> None:
+    """An OTEL_ variable that cannot be followed keeps the gateway from starting, and is named."""
+    name, _, value = variable.partition("=")
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", name: value}
+    done = run("serve", "--sandbox", "--port", str(free_port()), folder=tmp_path, environ=environ)
+    (said,) = complaints(done)
+    assert name in said
+
+
+@pytest.mark.parametrize(
+    ("above", "sentence"),
+    [
+        (0, "cannot listen on 127.0.0.1:{port}: the port is taken or the address is not ours"),
+        (9, "cannot listen for webhooks on 127.0.0.1:{port}: the port is taken or not ours"),
+        (GR4VY, "the gr4vy simulator cannot listen on 127.0.0.1:{port}: the port is taken"),
+    ],
+)
+def test_a_taken_port_is_named(tmp_path: Path, above: int, sentence: str) -> None:
+    """A port that somebody else has is named, whether it was for calls, for webhooks or for a simulator."""
+    port = free_port()
+    with taken(port + above):
+        done = run("serve", "--sandbox", "--port", str(port), folder=tmp_path)
+    assert complaints(done) == [f"error: {sentence.format(port=port + above)}"]
+
+
+def test_a_second_process_on_the_journal_is_refused(shared: Sandbox) -> None:
+    """A SQLite journal has one process: another is told who has it, and the first is not disturbed."""
+    done = run(
+        "serve", "--sandbox", "--port", str(free_port()), "--data", "data", folder=shared.running.folder
+    )
+    (said,) = complaints(done)
+    holder = shared.running.process.pid
+    assert said.startswith(f"error: process {holder} already writes the journal journal.db, ")
+    with shared.client() as client:
+        assert client.list_providers().providers
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A journal in a folder this user may not write is one sentence that names the file."""
+    if os.getuid() == 0:
+        pytest.skip("everything can be written by root")
+    (tmp_path / "closed").mkdir(mode=0o500)
+    done = run("serve", "--sandbox", "--data", "closed", folder=tmp_path)
+    (said,) = complaints(done)
+    assert "closed" in said
+
+
+@pytest.mark.parametrize(
+    "moment", ["| click", "| giftcard_gateway.cli.transactions", "| giftcard_gateway.cli"]
+)
+def test_ctrl_c_during_the_start_is_quiet(tmp_path: Path, moment: str) -> None:
+    """Ctrl-C while the program still imports ends it without a traceback, with a shell's exit code."""
+    words = ("serve", "--sandbox", "--port", str(free_port()), "--data", "data")
+    # Python tells each import on standard error, so the moment is one of the program and not of a clock.
+    with started(*words, folder=tmp_path, environ={"PYTHONPROFILEIMPORTTIME": "1"}) as running:
+        running.wait_until(lambda: moment in " ".join(running.complained.split()))
+        running.send(signal.SIGINT)
+        code = running.ended()
+    assert code in {0, 130}, running.complained
+    assert "Traceback" not in running.complained
