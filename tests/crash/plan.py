@@ -70,3 +70,25 @@ def draw(seed: int) -> Plan:
         retry_cap_s=chance.choice((60.0, 300.0)),
         timeout_s=chance.choice((5.0, 20.0)),
     )
+
+
+def quiet(processes: int) -> Plan:
+    """Return a world in which nothing goes wrong by itself."""
+    return Plan(
+        seed=0,
+        processes=processes,
+        sales=0,
+        traffic_s=0.0,
+        provider_odds=0.0,
+        provider_outages=0,
+        forget_odds=0.0,
+        journal_odds=0.0,
+        journal_outages=0,
+        stop_odds=0.0,
+        strikes=0,
+        lag_odds=0.0,
+        confirm_by_s=60.0,
+        confirms_when_overdue=False,
+        retry_cap_s=60.0,
+        timeout_s=5.0,
+    )

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter as Count
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -62,33 +63,88 @@ def run_seed(seed: int) -> Found:
 
 async def _play(plan: Plan, clock: VirtualClock) -> Found:
     asyncio.get_running_loop().set_task_factory(adopt_tasks)
-    world = _open_world(plan, clock)
+    async with open_stage(plan, clock) as stage:
+        mischief = asyncio.ensure_future(_mischief(stage.world, stage.cluster))
+        callers = _callers(stage.world, stage.cluster)
+        await asyncio.gather(*(_arrive(caller, at_s) for caller, at_s in callers))
+        await mischief
+        stage.world.weather.calm()
+        await stage.settle()
+        await asyncio.gather(*(caller.check() for caller, _ in callers))
+        await stage.settle()
+        return await stage.judge()
+
+
+@dataclass
+class Stage:
+    """A world with its processes running."""
+
+    world: World
+    cluster: Cluster
+
+    async def settle(self) -> None:
+        """Let time pass until nothing is owed, or longer than anything may take."""
+        await self._wait(_SOON_S)
+        owed = self._owed()
+        for subject, row in owed.items():
+            if row.state != State.PENDING or row.provider == ELECTRUM:
+                self.world.witness.blame(subject, f"still {row.state} two hours after all faults ended")
+        if owed:
+            self.world.idle = NIGHT_IDLE
+            self.cluster.restart()
+            await self._wait(_LONGEST_END_S)
+
+    async def judge(self) -> Found:
+        """Say what was found."""
+        world = self.world
+        records = Records(world.store, seal(world.clock))
+        entries = [await _entry(records, subject) for subject in world.auditor.rows]
+        judge(entries, world.counters, world.witness)
+        return Found(
+            plan=world.plan,
+            broken=world.witness.broken,
+            events=world.chronicle.events,
+            faults=world.chronicle.faults,
+            ends=Count(entry.state.value for entry in entries),
+            unresolved=Count(why_unresolved(entry) for entry in entries if entry.state is State.UNRESOLVED),
+            virtual_s=world.clock.monotonic_s(),
+        )
+
+    async def _wait(self, longest_s: float) -> None:
+        until_s = self.world.clock.monotonic_s() + longest_s
+        while self._owed() and self.world.clock.monotonic_s() < until_s:
+            await asyncio.sleep(60)
+
+    def _owed(self) -> dict[str, Row]:
+        rows = self.world.auditor.rows
+        return {subject: row for subject, row in rows.items() if State(row.state) not in ENDED}
+
+
+@asynccontextmanager
+async def open_stage(
+    plan: Plan, clock: VirtualClock, weather_type: type[Weather] = Weather
+) -> AsyncIterator[Stage]:
+    """Open a world and start its processes; stop them all in the end."""
+    world = _open_world(plan, clock, weather_type)
     await world.store.start()
     cluster = Cluster(world)
     places = [asyncio.ensure_future(place.run()) for place in cluster.places]
-    mischief = asyncio.ensure_future(_mischief(world, cluster))
+    await asyncio.sleep(0)
     try:
-        callers = _callers(world, cluster)
-        await asyncio.gather(*(_arrive(caller, at_s) for caller, at_s in callers))
-        await mischief
-        world.weather.calm()
-        await _settle(world, cluster)
-        await asyncio.gather(*(caller.check() for caller, _ in callers))
-        await _settle(world, cluster)
-        return await _judge(world)
+        yield Stage(world, cluster)
     finally:
-        for task in (mischief, *places):
+        for task in places:
             task.cancel()
         cluster.restart()
         with suppress(asyncio.CancelledError):
-            await asyncio.gather(mischief, *places)
+            await asyncio.gather(*places)
         await world.store.close()
 
 
-def _open_world(plan: Plan, clock: VirtualClock) -> World:
+def _open_world(plan: Plan, clock: VirtualClock, weather_type: type[Weather]) -> World:
     chronicle = Chronicle(clock.monotonic_s)
     witness = Witness(chronicle)
-    weather = Weather(plan, chronicle, ("electrum", "gr4vy", "jeudimerci", "gatepay"))
+    weather = weather_type(plan, chronicle, ("electrum", "gr4vy", "jeudimerci", "gatepay"))
     auditor = witness.auditor = Auditor(witness.blame, clock.now)
     return World(
         plan=plan,
@@ -130,44 +186,6 @@ async def _mischief(world: World, cluster: Cluster) -> None:
     for at_s in strikes:
         await asyncio.sleep(max(0.0, at_s - world.clock.monotonic_s()))
         await cluster.strike(world.chronicle)
-
-
-async def _settle(world: World, cluster: Cluster) -> None:
-    """Let time pass until nothing is owed, or longer than anything may take."""
-    await _wait(world, _SOON_S)
-    owed = _owed(world)
-    for subject, row in owed.items():
-        if row.state != State.PENDING or row.provider == ELECTRUM:
-            world.witness.blame(subject, f"still {row.state} two hours after all faults ended")
-    if owed:
-        world.idle = NIGHT_IDLE
-        cluster.restart()
-        await _wait(world, _LONGEST_END_S)
-
-
-async def _wait(world: World, longest_s: float) -> None:
-    until_s = world.clock.monotonic_s() + longest_s
-    while _owed(world) and world.clock.monotonic_s() < until_s:
-        await asyncio.sleep(60)
-
-
-def _owed(world: World) -> dict[str, Row]:
-    return {subject: row for subject, row in world.auditor.rows.items() if State(row.state) not in ENDED}
-
-
-async def _judge(world: World) -> Found:
-    records = Records(world.store, seal(world.clock))
-    entries = [await _entry(records, subject) for subject in world.auditor.rows]
-    judge(entries, world.counters, world.witness)
-    return Found(
-        plan=world.plan,
-        broken=world.witness.broken,
-        events=world.chronicle.events,
-        faults=world.chronicle.faults,
-        ends=Count(entry.state.value for entry in entries),
-        unresolved=Count(why_unresolved(entry) for entry in entries if entry.state is State.UNRESOLVED),
-        virtual_s=world.clock.monotonic_s(),
-    )
 
 
 async def _entry(records: Records, transaction_id: str) -> Entry:
