@@ -1,0 +1,238 @@
+"""A webhook edge on a real port over a real journal, with the adapters and what signs for their providers.
+
+No gRPC, no exchanges with providers, no sweep: what is proved here ends with the event in the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import httpx
+
+from giftcard_adapters.codec import unpacker
+from giftcard_adapters.contract import Provider, Settings
+from giftcard_adapters.electrum import Electrum
+from giftcard_adapters.errors import WebhookRejected
+from giftcard_adapters.gatepay import GatePay
+from giftcard_adapters.gr4vy import Gr4vy
+from giftcard_adapters.http import Exchange
+from giftcard_adapters.jeudimerci import JeudiMerci
+from giftcard_adapters.reads import ProviderEvent, Webhook
+from giftcard_adapters.simulators import electrum, gatepay, gr4vy, jeudimerci
+from giftcard_adapters.simulators.gr4vy import signed_event
+from giftcard_adapters.simulators.sandbox import Plain, SimRequest, seeded_ids
+from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.config.settings import Webhooks
+from giftcard_gateway.connections import Connection, Connections, Terms
+from giftcard_gateway.driver import Driver
+from giftcard_gateway.events import Events
+from giftcard_gateway.journal.journal import EventRow, JournalClosed
+from giftcard_gateway.journal.sqlite import InlineSqlite
+from giftcard_gateway.observer import Observer
+from giftcard_gateway.records import Records
+from giftcard_gateway.routing import Router
+from giftcard_gateway.seal import KEY_BYTES, Seal
+from giftcard_gateway.webhooks import WebhookEdge
+
+HOST = "127.0.0.1"
+OLD_SECRET, NEW_SECRET = "gr4vy-secret-of-last-year", "gr4vy-secret-of-this-year"
+E_CARD = "JDMDEMO000000001"
+KEY = "k" * 24
+OUR_ID = "0e2f8a52-6a0c-4b43-8f55-0c6f0f2c7e11"
+_EVENT = unpacker(ProviderEvent)
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clock, put forward at will."""
+
+    ahead = timedelta()
+
+    def now(self) -> datetime:
+        """Return the shifted time."""
+        return super().now() + self.ahead
+
+
+class Shaky(InlineSqlite):
+    """A journal that is away when a test says so."""
+
+    def __init__(self) -> None:
+        """Be in memory, and there."""
+        super().__init__(":memory:")
+        self.is_away = False
+        self.loses_answers = False
+        self.gate: asyncio.Event | None = None
+        """What a write of an event waits for, where there is one."""
+        self.reached = asyncio.Event()
+
+    async def add_event(self, event: EventRow) -> bool:
+        """Add an event, or lose it, or lose the answer."""
+        if self.gate is not None:
+            self.reached.set()
+            await self.gate.wait()
+        if self.is_away:
+            raise JournalClosed("the journal is away")
+        is_new = await super().add_event(event)
+        if self.loses_answers:
+            raise JournalClosed("the journal went away before it could answer")
+        return is_new
+
+
+class Herald(Provider):
+    """A made-up provider: its events are ours as they are packed, authentic under one key."""
+
+    settings_type = Settings
+
+    def __init__(self, settings: Settings, exchange: Exchange) -> None:
+        """Have heard nothing."""
+        super().__init__(settings, exchange)
+        self.heard: list[Webhook] = []
+        self.fault: Exception | None = None
+
+    def read_webhook(self, webhook: Webhook) -> Sequence[ProviderEvent]:
+        """Read an event, or fail as told to."""
+        self.heard.append(webhook)
+        if self.fault is not None:
+            raise self.fault
+        if webhook.headers.get("x-key") != KEY:
+            raise WebhookRejected("not ours")
+        return [] if webhook.body == b"-" else [_EVENT.decode(webhook.body)]
+
+
+class Overhearing(Observer):
+    """Keeps what went wrong."""
+
+    def __init__(self) -> None:
+        """Have heard of nothing."""
+        self.faults: list[BaseException] = []
+
+    def faulted(self, place: str, fault: BaseException) -> None:
+        """Keep the fault."""
+        assert place in {"webhook", "events"}
+        self.faults.append(fault)
+
+
+@dataclass
+class Edge:
+    """The edge, what is behind it, and the providers' pens."""
+
+    clock: ShiftedClock
+    journal: Shaky
+    webhooks: WebhookEdge
+    events: Events
+    connections: Connections
+    observer: Overhearing
+    http: httpx.AsyncClient
+    url: str = ""
+    ids: Callable[[], str] = field(default_factory=lambda: seeded_ids(1))
+
+    @property
+    def herald(self) -> Herald:
+        """Return the made-up provider."""
+        provider = self.connections.get("herald").provider
+        assert isinstance(provider, Herald)
+        return provider
+
+    async def post(self, provider: str, event: SimRequest, **headers: str) -> httpx.Response:
+        """Bring an event, with headers changed or added."""
+        sent = dict(event.headers) | headers
+        return await self.http.post(f"{self.url}/{provider}", headers=sent, content=event.body)
+
+    async def kept(self) -> Sequence[EventRow]:
+        """Return every event the journal has."""
+        return await self.journal.events(after="", limit=100)
+
+    def gr4vy(
+        self, secret: str = NEW_SECRET, target: Plain | None = None, event_id: str = "e1"
+    ) -> SimRequest:
+        """Return a Gr4vy event about a transaction of ours, signed now."""
+        headers, body = signed_event(
+            "transaction.captured",
+            target or {"type": "transaction", "id": "t1", "external_identifier": OUR_ID},
+            event_id=event_id,
+            at=self.clock.now(),
+            secrets=(secret,),
+        )
+        return SimRequest(method="POST", path="/", headers=headers, body=body)
+
+    def jeudimerci(self) -> SimRequest:
+        """Return a JeudiMerci event about a demo card."""
+        played = jeudimerci.JeudiMerciSimulator(now=self.clock.now, ids=self.ids)
+        return played.completed_event(E_CARD)
+
+    def gatepay(self) -> SimRequest:
+        """Return a GatePay callback about a batch, signed now."""
+        played = gatepay.GatePaySimulator(now=self.clock.now, ids=self.ids)
+        return played.batch_event("batch-7", ["10", "2.5"])
+
+    def event_of(self, provider: str) -> SimRequest:
+        """Return an authentic event of a provider."""
+        pens: Mapping[str, Callable[[], SimRequest]] = {
+            "gr4vy": self.gr4vy,
+            "jeudimerci": self.jeudimerci,
+            "gatepay": self.gatepay,
+        }
+        return pens[provider]()
+
+
+@asynccontextmanager
+async def open_edge(**settings: object) -> AsyncIterator[Edge]:
+    """Listen on a free port; the arguments are settings of `[webhooks]`."""
+    clock, observer, journal = ShiftedClock(), Overhearing(), Shaky()
+    seal = Seal(
+        keys={"k1": b"k" * KEY_BYTES}, active="k1", hash_key=b"h" * KEY_BYTES, random_bytes=clock.random_bytes
+    )
+    records = Records(journal, seal)
+    connections = Connections(_connection(name, clock) for name in _STANZAS)
+    router = Router((), default="herald")
+    driver = Driver(
+        name="one", records=records, connections=connections, router=router, clock=clock, observer=observer
+    )
+    events = Events(records=records, seal=seal, driver=driver, clock=clock, observer=observer)
+    wanted = Webhooks(**({"listen": f"{HOST}:0"} | settings))  # type: ignore[arg-type]  # as a test gives them
+    edge = WebhookEdge(wanted, connections=connections, events=events, clock=clock, observer=observer)
+    await journal.start()
+    await edge.start()
+    async with httpx.AsyncClient() as http:
+        opened = Edge(clock, journal, edge, events, connections, observer, http)
+        opened.url = f"http://{HOST}:{edge.port}/webhooks"
+        try:
+            yield opened
+        finally:
+            await edge.stop()
+            await journal.close()
+
+
+_STANZAS: Mapping[str, tuple[type[Provider], Mapping[str, object]]] = {
+    "gr4vy": (
+        Gr4vy,
+        {
+            "base_url": "http://gr4vy.test",
+            **gr4vy.sandbox_settings(),
+            "webhook_secrets": [OLD_SECRET, NEW_SECRET],
+        },
+    ),
+    "jeudimerci": (JeudiMerci, {"base_url": "http://jdm.test", **jeudimerci.sandbox_settings()}),
+    "gatepay": (GatePay, {"base_url": "http://gatepay.test", **gatepay.sandbox_settings()}),
+    "electrum": (Electrum, {"base_url": "http://electrum.test", **electrum.sandbox_settings()}),
+    "herald": (Herald, {"base_url": "http://herald.test"}),
+}
+
+
+def _connection(name: str, clock: SystemClock) -> Connection:
+    adapter, stanza = _STANZAS[name]
+    settings = read_settings(adapter, stanza)
+    provider = open_provider(adapter, settings, transport=_Nowhere(), moment=clock.moment)
+    return Connection(name, provider, Terms(), clock)
+
+
+class _Nowhere(httpx.AsyncBaseTransport):
+    """Nothing is sent in this world."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Fail: an event is answered without asking anybody."""
+        raise AssertionError(request.method)
