@@ -276,6 +276,10 @@ class Transactions:
         while entry.state in UNSETTLED and (left_s := until - loop.time()) > 0:
             task = self._driver.driving(entry.transaction_id)
             if task is None:
+                is_promise = is_promise_enough and entry.state is not State.PENDING
+                if is_promise and entry.driver == self._driver.name:
+                    # Its first delivery was through before we looked for it.
+                    return await self._present(entry)
                 await self._records.journal.wait_changed(left_s)
                 entry = await self._present(entry)
             else:

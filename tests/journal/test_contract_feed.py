@@ -208,3 +208,13 @@ async def test_a_watcher_outlives_a_purge(journal: Journal) -> None:
     assert await journal.purge(before_us=LATER_US, limit=10) == 1
     (second,) = await opened(journal, row())
     assert ids(await journal.changes(after=cursor, limit=10)) == [second.transaction_id]
+
+
+async def test_a_reader_of_what_comes_begins_after_the_newest_event(journal: Journal) -> None:
+    """The newest event's cursor is that of the last one read, and nothing stands behind it."""
+    assert await journal.last_event_cursor() == ""
+    for _ in range(2):
+        assert await journal.add_event(event())
+    newest = await journal.last_event_cursor()
+    assert newest == (await journal.events(after="", limit=10))[-1].cursor
+    assert await journal.events(after=newest, limit=10) == []

@@ -160,7 +160,7 @@ def test_new_cards_are_shown_to_their_buyer(state: State) -> None:
     [(State.APPROVED, False), (State.PENDING, True), (State.REVERSED, True), (State.UNRESOLVED, True)],
 )
 def test_new_cards_are_masked_for_everyone_else(state: State, reveal: bool) -> None:
-    """A caller who may not see them, or a card that is not the buyer's, gives nothing but the masked number."""
+    """A caller who may not see them, or a card not the buyer's, gives nothing but the masked number."""
     told = transaction_to(issued(state), reveal=reveal)
     assert told.issued_cards[0].masked_card == "604512******0007"
     assert not any(secret in str(told) for secret in SECRETS)
