@@ -20,14 +20,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from tests.crash.processes.counters import HOST
 
 CONFIRM_BY_S = 1.5
 LEASE_MARGIN_S = 1.0
 PATIENCE_S = 30.0
-_TERMS: Mapping[str, object] = {
+HURRIED: Mapping[str, object] = {
     "confirm_by_s": CONFIRM_BY_S,
     "retry_base_s": 0.05,
     "retry_cap_s": 0.5,
@@ -45,7 +45,7 @@ class StartFailed(Exception):
 
 
 def write_config(
-    path: Path, journal_url: str, stanzas: Mapping[str, dict[str, object]], *, pool_size: int = 4
+    path: Path, journal_url: str, stanzas: Mapping[str, dict[str, object]], terms: Mapping[str, object]
 ) -> None:
     """Write a gateway.toml; JSON's texts, numbers and lists are TOML's too."""
     key, hash_key = (base64.b64encode(bytes([number] * 32)).decode() for number in (1, 2))
@@ -53,7 +53,7 @@ def write_config(
         "server": {"drain_s": 2.0},
         "journal": {
             "url": journal_url,
-            "pool_size": pool_size,
+            "pool_size": 4,
             "connect_timeout_s": 2.0,
             "statement_timeout_s": 2.0,
         },
@@ -65,7 +65,7 @@ def write_config(
         own = dict(stanza)
         tables[f"providers.{provider_id}.settings"] = _table(own.pop("settings"))
         tables[f"providers.{provider_id}"] = own
-        tables[f"providers.{provider_id}.terms"] = _TERMS
+        tables[f"providers.{provider_id}.terms"] = terms
     lines = []
     for name, table in tables.items():
         lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
@@ -125,7 +125,7 @@ class Gateway:
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
     def spawn(self) -> None:
-        """Start the process, without waiting for it; in a group of its own, so that all of it can be ended."""
+        """Start the process, without waiting for it; its group is its own, so that all of it can be ended."""
         with (self.folder / f"{self.name}.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "giftcard_gateway", "serve", "--config", str(self.config)],
@@ -155,14 +155,18 @@ class Gateway:
 
     async def is_serving(self) -> bool:
         """Ask its health check."""
-        return await self.health() == health_pb2.HealthCheckResponse.SERVING
+        return await self.health() == HealthCheckResponse.SERVING
 
-    async def health(self) -> health_pb2.HealthCheckResponse.ServingStatus.ValueType | None:
+    async def health(self) -> int | None:
         """Return what its health check says; None when nobody answers."""
         async with grpc.aio.insecure_channel(self.address) as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
+            check = channel.unary_unary(
+                "/grpc.health.v1.Health/Check",
+                request_serializer=HealthCheckRequest.SerializeToString,
+                response_deserializer=HealthCheckResponse.FromString,
+            )
             try:
-                answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=1.0)
+                answer = await check(HealthCheckRequest(), timeout=1.0)
             except grpc.aio.AioRpcError:
                 return None
             return answer.status

@@ -21,7 +21,7 @@ from giftcard import CallError, NotFound, v1
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal import stores
 from tests.crash.processes.counters import Counters, open_counters
-from tests.crash.processes.gateways import Gateway, Restart, write_config
+from tests.crash.processes.gateways import HURRIED, Gateway, Restart, write_config
 from tests.crash.processes.sales import Assortment, Sale, Shop, state_of
 from tests.crash.processes.strikes import ALONE, SHARED, Scene, Strike
 from tests.crash.processes.verdict import judge, read_books
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
     from tests.postgres import PostgresServer
 
-SALES_PER_S = 40
-MOST_AT_ONCE = 48
+SALES_PER_S = 25
+MOST_AT_ONCE = 24
+MOST_STRIKES = 3
 _LULL_S = (0.1, 0.9)
 _QUIET_WITHIN_S = 60.0
 _OPEN = ("PENDING", "APPROVED", "CONFIRMING", "REVERSING")
@@ -53,6 +54,8 @@ class Result:
     """How the transactions ended."""
     closed_s: list[float] = field(default_factory=list)
     """Of each death: from the new start to the end of the last transaction that was open when it came."""
+    gaps_s: list[float] = field(default_factory=list)
+    """Of each lost database primary: from its death to the first sale asked and approved after it."""
     lasted_s: float = 0.0
 
 
@@ -72,6 +75,7 @@ async def open_world(
     url: str = "",
     workers: Sequence[int] = (1,),
     strikes: Mapping[str, tuple[int, Strike]] | None = None,
+    terms: Mapping[str, object] = HURRIED,
 ) -> AsyncIterator[World]:
     """Start providers and one gateway for each of `workers`, which is how many processes it has.
 
@@ -85,7 +89,7 @@ async def open_world(
                 url = await database.create_database()
             url = url or f"sqlite:///{folder / 'journal.db'}"
             await stores.upgrade(url)
-            write_config(folder / "gateway.toml", url, counters.stanzas())
+            write_config(folder / "gateway.toml", url, counters.stanzas(), terms)
             gateways = [
                 Gateway(folder / "gateway.toml", folder, f"gateway-{number}", count)
                 for number, count in enumerate(workers, 1)
@@ -108,8 +112,11 @@ def _folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-async def play(world: World, seed: str) -> Result:
-    """Play one round and judge it."""
+async def play(world: World, seed: str, *, most_strikes: int = MOST_STRIKES) -> Result:
+    """Play one round and judge it.
+
+    The seed decides what is asked, what goes wrong and when; the machine decides what else happens then.
+    """
     began_s = time.monotonic()
     result = Result(seed)
     chance = world.scene.chance = random.Random(seed)
@@ -118,7 +125,7 @@ async def play(world: World, seed: str) -> Result:
     known = len(world.scene.restarts)
     shop = Shop([gateway.address for gateway in world.scene.gateways], chance)
     try:
-        sales = await _trade(world, shop, chance, result)
+        sales = await _trade(world, shop, chance, result, most_strikes)
         await _wait_until_quiet(shop)
         transactions = await _read_transactions(shop, sales)
     finally:
@@ -133,11 +140,13 @@ async def play(world: World, seed: str) -> Result:
     return result
 
 
-async def _trade(world: World, shop: Shop, chance: random.Random, result: Result) -> list[Sale]:
+async def _trade(
+    world: World, shop: Shop, chance: random.Random, result: Result, most_strikes: int
+) -> list[Sale]:
     """Sell as long as strikes come, and carry every sale to where its caller leaves it."""
     assortment = Assortment(chance)
     sales: list[Sale] = []
-    striking = asyncio.create_task(_strike(world, chance, result))
+    striking = asyncio.create_task(_strike(world, chance, result, most_strikes))
     trading: set[asyncio.Task[None]] = set()
     while not striking.done():
         if len(trading) < MOST_AT_ONCE:
@@ -150,9 +159,9 @@ async def _trade(world: World, shop: Shop, chance: random.Random, result: Result
     return sales
 
 
-async def _strike(world: World, chance: random.Random, result: Result) -> None:
+async def _strike(world: World, chance: random.Random, result: Result, most: int) -> None:
     names = list(world.strikes)
-    for _ in range(chance.randint(1, 3)):
+    for _ in range(chance.randint(1, most)):
         await asyncio.sleep(chance.uniform(*_LULL_S))
         (name,) = chance.choices(names, [world.strikes[name][0] for name in names])
         result.strikes[name] += 1

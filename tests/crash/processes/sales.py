@@ -95,7 +95,9 @@ class Assortment:
                 source, target = self._chance.sample(TILL_CARDS, 2)
                 return _sale("transfer", minor, source_card=source, target_card=target)
             case "activate":
-                return _sale("activate", minor, card=self._new.pop(), product=v1.Product(product_id="product009"))
+                return _sale(
+                    "activate", minor, card=self._new.pop(), product=v1.Product(product_id="product009")
+                )
             case "replace":
                 return _sale("replace", old_card=self._chance.choice(ENDING_CARDS), new_card=self._new.pop())
             case "void":
@@ -112,7 +114,9 @@ def _sale(operation: str, minor: int = 0, currency: str = "ZAR", **fields: objec
         fields=amount | fields,
         currency=currency,
         amount_minor=minor,
-        cards=tuple(str(card) for name, card in fields.items() if name.endswith("card") and isinstance(card, str)),
+        cards=tuple(
+            str(card) for name, card in fields.items() if name.endswith("card") and isinstance(card, str)
+        ),
     )
 
 

@@ -194,7 +194,9 @@ def _balances(books: Books) -> Iterator[str]:
     expected: dict[str, Balance] = {
         card["number"]: (card["opening_book_minor"], card["opening_available_minor"]) for card in books.cards
     }
-    for change in (change for all_of in books.effects.values() for each in all_of for change in each["changes"]):
+    for change in (
+        change for all_of in books.effects.values() for each in all_of for change in each["changes"]
+    ):
         book, available = expected[change["card"]]
         expected[change["card"]] = book + change["book_minor"], available + change["available_minor"]
     for card in books.cards:

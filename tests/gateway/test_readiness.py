@@ -1,0 +1,108 @@
+"""Health follows the journal: away and back, told once each, and never back once the process drains."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.journal.journal import Journal, JournalClosed
+from giftcard_gateway.observer import Observer
+from giftcard_gateway.readiness import Readiness
+from giftcard_gateway.rpc.door import Door
+from giftcard_gateway.server import Server
+
+
+class Patient:
+    """A journal that is away when told so."""
+
+    is_away = False
+
+    async def check(self) -> None:
+        """Answer, or not."""
+        if self.is_away:
+            raise JournalClosed("the journal cannot be used: nobody answers")
+
+
+class Sign:
+    """A server of which only the sign at the door is seen."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    async def pause(self) -> None:
+        """Turn the sign."""
+        self.shown.append("closed")
+
+    async def serve(self) -> None:
+        """Turn it back."""
+        self.shown.append("open")
+
+
+class Log(Observer):
+    """Hears of the journal."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def journal_lost(self, fault: JournalClosed) -> None:
+        """Keep that it went."""
+        self.heard.append(f"lost: {fault}")
+
+    def journal_found(self, away_s: float) -> None:
+        """Keep that it came."""
+        self.heard.append("found")
+        assert away_s >= 0
+
+
+@pytest.fixture
+def journal() -> Patient:
+    """Give a journal that is well."""
+    return Patient()
+
+
+@pytest.fixture
+def sign() -> Sign:
+    """Give a server."""
+    return Sign()
+
+
+@pytest.fixture
+def log() -> Log:
+    """Give somebody who listens."""
+    return Log()
+
+
+@pytest.fixture
+def door() -> Door:
+    """Give an open door."""
+    return Door(1)
+
+
+@pytest.fixture
+def readiness(journal: Patient, sign: Sign, log: Log, door: Door) -> Readiness:
+    """Give what is tested."""
+    return Readiness(
+        journal=cast("Journal", journal),
+        server=cast("Server", sign),
+        door=door,
+        clock=SystemClock(),
+        observer=log,
+    )
+
+
+async def test_away_and_back(readiness: Readiness, journal: Patient, sign: Sign, log: Log) -> None:
+    """Each change is shown and told once, however often the journal is asked."""
+    for journal.is_away in (False, True, True, False, False):
+        await readiness.look()
+    assert sign.shown == ["closed", "open"]
+    assert log.heard == ["lost: the journal cannot be used: nobody answers", "found"]
+
+
+async def test_draining(readiness: Readiness, journal: Patient, sign: Sign, door: Door) -> None:
+    """A process that drains is not shown as open again when its journal comes back."""
+    for journal.is_away in (True, False):
+        await readiness.look()
+        door.close()
+    assert sign.shown == ["closed"]
