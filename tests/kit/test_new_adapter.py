@@ -25,7 +25,7 @@ SENTENCES = (
     "write a Sample of REDEEM: one operation the simulator approves, and one it declines",
     "AcmeCards has no redeem: write it, or take this golden away",
 )
-NAMES = ("acme-cards", "zeta", "a1", "money-2-go", "the-longest-name-that-is-taken")
+NAMES = ("acme-cards", "zeta", "a1", "money-2-go", "longest-name-of-them")
 LINTERS = (("check", "--quiet"), ("format", "--check", "--quiet"))
 
 
@@ -79,6 +79,15 @@ def test_the_example_is_a_skeleton_filled_in() -> None:
     """The example in this repository has every file that the command writes."""
     drawn = draw(NAME, in_checkout=False)
     assert [path for path in drawn.files if not (EXAMPLE / path).is_file()] == []
+
+
+@pytest.mark.parametrize("in_checkout", [True, False], ids=["checkout", "package"])
+def test_the_guide_names_every_file(*, in_checkout: bool) -> None:
+    """docs/adding-a-provider.md says of each file, or of its folder, what it is."""
+    guide = (ROOT / "docs" / "adding-a-provider.md").read_text(encoding="utf-8")
+    for path in draw(NAME, in_checkout=in_checkout).files:
+        is_plumbing = path.name in {"__init__.py", "py.typed", "pyproject.toml"}
+        assert is_plumbing or f"`{path}`" in guide or f"`{path.parent}/`" in guide, path
 
 
 @pytest.mark.parametrize("in_checkout", [True, False], ids=["checkout", "package"])

@@ -14,12 +14,14 @@ import pytest
 
 from giftcard import Client, is_approved, is_confirmed, is_reversed, new_transaction_id, v1
 from tests.e2e.processes import PATIENCE_S, Running, run, started
-from tests.kit.packages import copy_example, install, run_tests
+from tests.kit.packages import EXAMPLE, copy_example, install, run_tests
 
 SIMULATOR = "giftcard_acme_cards.simulator:AcmeCardsSimulator"
 FUNDED, POOR = "9870000000000001", "9870000000000002"
 KEYS = [base64.b64encode(bytes([fill]) * 32).decode() for fill in (1, 2)]
-STANZA = f"""
+PAGE = (EXAMPLE / "README.md").read_text(encoding="utf-8")
+STANZA = PAGE.partition("```toml\n")[2].partition("```")[0]
+CONFIGURATION = f"""
 [server]
 listen = "127.0.0.1:0"
 
@@ -31,13 +33,7 @@ hash_key = "{KEYS[1]}"
 [routing]
 default = "acme-cards"
 
-[providers.acme-cards]
-adapter = "giftcard_acme_cards:AcmeCards"
-
-[providers.acme-cards.settings]
-base_url = "URL"
-key_id = "sandbox-shop"
-signing_key = {{ env = "ACME_CARDS_SIGNING_KEY" }}
+{STANZA}
 """
 
 
@@ -66,12 +62,18 @@ def simulator(folder: Path, environ: dict[str, str]) -> Iterator[str]:
 def gateway(folder: Path, url: str, environ: dict[str, str]) -> Iterator[Client]:
     """Serve a gateway configured by hand, and give a client of it."""
     folder.mkdir()
-    (folder / "gateway.toml").write_text(STANZA.replace("URL", url), encoding="utf-8")
+    configure(folder, url)
     with (
         started("serve", "--config", "gateway.toml", folder=folder, environ=environ) as running,
         Client(said(running, r"serves on (\S+)"), plaintext=True) as client,
     ):
         yield client
+
+
+def configure(folder: Path, url: str) -> None:
+    """Write a configuration with the stanza of the example's page, as its simulator wants it."""
+    changed = CONFIGURATION.replace("https://acme-cards.example", url).replace("shop-7", "sandbox-shop")
+    (folder / "gateway.toml").write_text(changed, encoding="utf-8")
 
 
 def said(running: Running, pattern: str) -> str:
@@ -129,7 +131,7 @@ def test_the_gateway_serves_it(tmp_path: Path, environ: dict[str, str]) -> None:
 
 def test_an_operator_sees_it(tmp_path: Path, environ: dict[str, str]) -> None:
     """`providers` tells its row and its facts like those of any other."""
-    (tmp_path / "gateway.toml").write_text(STANZA.replace("URL", "http://acme.example"), encoding="utf-8")
+    configure(tmp_path, "https://acme-cards.example")
     told = run("providers", "--config", "gateway.toml", folder=tmp_path, environ=environ)
     assert told.returncode == 0, told.stderr
     assert re.search(r"Redeem +N", told.stdout)

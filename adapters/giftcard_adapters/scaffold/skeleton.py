@@ -13,7 +13,8 @@ import msgspec
 
 from giftcard_adapters.errors import AdapterError
 
-_LONGEST_NAME = 30
+_LONGEST_NAME = 20
+"""Longer ones do not fit into a line of the skeleton."""
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _OURS = frozenset({"adapters", "client", "gateway"})
 """`giftcard-adapters` and its kin are our own packages."""
@@ -84,7 +85,7 @@ def draw(name: str, *, in_checkout: bool) -> Skeleton:
     if in_checkout:
         names["place"] = f"giftcard_adapters.{module}"
         names["adapter"] = f"giftcard_adapters.{module}.adapter"
-        names["simulator"] = f"giftcard_adapters.simulators.{module}.simulator"
+        names["simulator"] = f"giftcard_adapters.simulators.{module}"
         names["gap"] = ""
     else:
         names |= {"place": package, "adapter": ".adapter", "simulator": ".simulator", "gap": "\n"}
