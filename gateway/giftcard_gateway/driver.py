@@ -22,10 +22,11 @@ from giftcard_adapters.model import (
     ReversalReason,
     Verdict,
 )
-from giftcard_gateway import lifecycle
+from giftcard_gateway import lifecycle, windows
 from giftcard_gateway.entry import Entry, State, WantedReversal
 from giftcard_gateway.exchanges import Answer, Exchanges, ask_of, doubted
 from giftcard_gateway.journal.journal import JournalClosed
+from giftcard_gateway.leases import Leases
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -47,9 +48,6 @@ _JOURNAL_RETRY_S = 0.2
 
 PROOF = frozenset({Verdict.APPROVED, Verdict.DECLINED})
 """Verdicts that prove what became of a request, whoever asks."""
-
-_WARN_AT, _ESCALATE_AT = 0.5, 0.9
-"""Shares of a provider's reversal window after which somebody hears of it (rule 8)."""
 
 
 class LeaseLost(Exception):
@@ -77,6 +75,7 @@ class Driver:
         self._clock = clock
         self._observer = observer
         self._exchanges = Exchanges(observer)
+        self._leases = Leases(name, records=records, clock=clock, observer=observer)
         self._tasks: dict[str, asyncio.Task[Entry]] = {}
 
     def drive(self, entry: Entry) -> asyncio.Task[Entry]:
@@ -133,7 +132,9 @@ class Driver:
         Raises LeaseLost when another hand took it over.
         """
         while (step := self._owed(entry)) is not None:
-            entry = await step(self._connections.get(entry.provider), entry)
+            connection = self._connections.get(entry.provider)
+            with self._leases.kept(entry, connection.lease):
+                entry = await step(connection, entry)
         return entry
 
     def _owed(self, entry: Entry) -> Callable[[Connection, Entry], Awaitable[Entry]] | None:
@@ -214,13 +215,15 @@ class Driver:
     async def _deliver(self, connection: Connection, entry: Entry) -> Entry:
         """Send the promised advice once, unchanged, and write down a final answer (rule 8)."""
         receipt = await self._exchanges.deliver(connection, entry, self._clock.now())
-        self._watch_window(connection, entry)
         if receipt.receipt is not Receipt.AGAIN:
             return await self._commit(entry, lambda e: lifecycle.acknowledged(e, receipt, self._clock.now()))
-        if self._window_share(connection, entry) >= 1:
+        level = windows.level(entry, _window_s(connection, entry), self._clock.now())
+        if level >= windows.CLOSED:
             evidence = f"the provider's reversal window closed; last seen: {receipt.evidence}"
             return await self._commit(entry, lambda e: lifecycle.give_up(e, evidence, self._clock.now()))
-        return await self._commit(entry, lambda e: self._later(connection, e, receipt.evidence))
+        if level > entry.window_told:
+            self._observer.window_closing(entry, level)
+        return await self._commit(entry, lambda e: self._later(connection, e, receipt.evidence, level=level))
 
     def confirmed(
         self,
@@ -305,26 +308,19 @@ class Driver:
         wanted = msgspec.structs.replace(wanted, amount=None)
         return self.reversed(connection, entry, wanted, cause="the outcome is unknown")
 
-    def _later(self, connection: Connection, entry: Entry, evidence: str) -> Entry:
-        """Let go of `entry` until its next try: exponential backoff with full jitter, capped."""
+    def _later(self, connection: Connection, entry: Entry, evidence: str, *, level: float = 0.0) -> Entry:
+        """Let go of `entry` until its next try: exponential backoff with full jitter, capped.
+
+        No later than a reversal's window reaches its next level, so that somebody hears in time.
+        """
         terms = connection.terms
         ceiling_s = min(terms.retry_cap_s, terms.retry_base_s * 2 ** min(entry.attempts, 30))
         wait_s = max(ceiling_s * self._clock.fraction(), connection.circuit.wait_s)
         at = self._clock.now()
-        return lifecycle.postpone(entry, due_at=at + timedelta(seconds=wait_s), evidence=evidence, at=at)
-
-    def _window_share(self, connection: Connection, entry: Entry) -> float:
-        """Return how much of the provider's reversal window is gone; 0 when it has none."""
-        window_s = connection.manner(entry.operation).reversal_window_s
-        if window_s is None or entry.state is not State.REVERSING:
-            return 0.0
-        share: float = (self._clock.now() - entry.created_at) / timedelta(seconds=window_s)
-        return share
-
-    def _watch_window(self, connection: Connection, entry: Entry) -> None:
-        share = self._window_share(connection, entry)
-        if share >= _WARN_AT:
-            self._observer.window_closing(entry, _ESCALATE_AT if share >= _ESCALATE_AT else _WARN_AT)
+        due_at = at + timedelta(seconds=wait_s)
+        due_at = min(due_at, windows.next_level_at(entry, _window_s(connection, entry), at) or due_at)
+        later = lifecycle.postpone(entry, due_at=due_at, evidence=evidence, at=at)
+        return msgspec.structs.replace(later, window_told=level)
 
     def _failover(self, entry: Entry) -> Connection | None:
         """Return where an issue that was surely not sent may go instead, if anywhere."""
@@ -339,7 +335,7 @@ class Driver:
         """Write down what `transition` makes of `entry`, however long the journal is away.
 
         A caller's promise may have been written meanwhile without touching the lease: then the
-        transition is made again of what stands there. Raises LeaseLost when the fence moved on.
+        transition is made again of what stands there. Raises LeaseLost when another hand stepped in.
         """
         while True:
             after = transition(entry)
@@ -348,9 +344,19 @@ class Driver:
                 self._observer.wrote(entry, written)
                 return written
             fresh = await self._insist(self._records.get, entry.transaction_id)
-            if fresh is None or fresh.fence != entry.fence:
+            if fresh is None or not self._is_mine(entry, fresh):
                 raise LeaseLost
             entry = fresh
+
+    def _is_mine(self, entry: Entry, fresh: Entry) -> bool:
+        """Tell whether `fresh` is in the hand that `entry` was in.
+
+        While the journal was away the lease may have ended, and this process's own sweep have claimed the
+        entry anew: the task that is still at work, and may know the outcome, goes on under the new fence.
+        """
+        is_reclaimed = fresh.driver == self.name and fresh.state is entry.state
+        is_at_work = self._tasks.get(entry.transaction_id) is asyncio.current_task()
+        return fresh.fence == entry.fence or (is_reclaimed and is_at_work)
 
     async def _write(self, after: Entry) -> Entry | None:
         written = await self._insist(self._records.write, after)
@@ -366,3 +372,9 @@ class Driver:
                 return await work(argument)
             except JournalClosed:
                 await self._clock.sleep(_JOURNAL_RETRY_S)
+
+
+def _window_s(connection: Connection, entry: Entry) -> float | None:
+    """Return how long the provider takes a reversal, in seconds from the request; None without an end."""
+    is_reversal = entry.state is State.REVERSING
+    return connection.manner(entry.operation).reversal_window_s if is_reversal else None

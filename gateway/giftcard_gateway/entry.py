@@ -84,6 +84,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The process that drives it now; empty when nobody does."""
     version: int = 1
     fence: int = 1
+    window_told: float = 0.0
+    """The last level of the provider's reversal window that somebody was told of."""
     traceparent: str = ""
     """The trace the transaction began in, for the exchanges that come later."""
 

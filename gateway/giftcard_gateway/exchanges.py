@@ -59,12 +59,13 @@ class Exchanges:
 
         Repeating those before it is harmless: each call has one net effect.
         """
-        if not connection.circuit.admits():
-            return Acknowledgement(receipt=Receipt.AGAIN, evidence=entry.evidence)
         advice = advice_of(entry)
         age_s = (now - advice.written_at).total_seconds()
         receipt = Acknowledgement(receipt=Receipt.DONE)
         async with connection.advice_slots:
+            # Asked when its turn has come: a provider may have gone away while others were served.
+            if not connection.circuit.admits():
+                return Acknowledgement(receipt=Receipt.AGAIN, evidence=entry.evidence)
             try:
                 async with connection.exchange():
                     for call in entry.calls:

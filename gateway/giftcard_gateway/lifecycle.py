@@ -100,6 +100,11 @@ def take(entry: Entry, *, driver: str, lease_until: datetime, at: datetime) -> E
     )
 
 
+def hold(entry: Entry, *, lease_until: datetime) -> Entry:
+    """Return `entry` in the same hand for longer; nothing else about it is new."""
+    return msgspec.structs.replace(entry, due_at=lease_until)
+
+
 def postpone(entry: Entry, *, due_at: datetime, evidence: str, at: datetime) -> Entry:
     """Return `entry` let go of until `due_at` after a try that came to nothing final."""
     return msgspec.structs.replace(

@@ -93,6 +93,10 @@ class Recovery:
                 # claimed over and over, and the operator is told each time it comes round.
                 self._observer.faulted("recovery", ProviderNotFound(provider=entry.provider))
                 continue
+            at_work = self._driver.driving(entry.transaction_id)
+            if at_work is not None and not at_work.done():
+                # Its lease ended while the journal was away. Who is at work on it goes on, and knows more.
+                continue
             with self._observer.resuming(entry):
                 self._driver.drive(entry)
 
