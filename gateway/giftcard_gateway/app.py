@@ -132,7 +132,7 @@ class App:
         drain_s = self.settings.server.drain_s
         self.door.close()
         await self.server.pause()
-        await self.server.drain(drain_s)
+        await self.server.drain(drain_s, self.door.empty())
         await self.webhooks.stop()
         for task in self._background:
             task.cancel()

@@ -5,6 +5,7 @@ What the services do is in `services`; what surrounds each call is in `rpc`.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,14 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 from giftcard_gateway import reflection
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from giftcard_gateway.config.settings import Server as Settings
 
 
 CHANNELZ = "grpc.channelz.v1.Channelz"
+_LAST_WORD_S = 0.5
+"""How long the last answers may take to reach their callers."""
 
 
 class PortTaken(Exception):
@@ -71,10 +74,18 @@ class Server:
         """Tell health checks to send callers elsewhere; calls are still answered."""
         await self._tell_health(is_serving=False)
 
-    async def drain(self, grace_s: float) -> None:
-        """Refuse new calls, let those in flight finish for `grace_s`, then stop listening."""
+    async def drain(self, grace_s: float, idle: Awaitable[None]) -> None:
+        """Refuse new calls, let those in flight finish for `grace_s`, then stop listening.
+
+        Once our services are `idle` it is over: whoever watches health or reflection has no end.
+        """
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace_s)
+        stopping = asyncio.ensure_future(self._server.stop(grace_s))
+        working = asyncio.ensure_future(idle)
+        await asyncio.wait((stopping, working), return_when=asyncio.FIRST_COMPLETED)
+        working.cancel()
+        await self._server.stop(_LAST_WORD_S)
+        await stopping
 
     async def _tell_health(self, *, is_serving: bool) -> None:
         status = HealthCheckResponse.SERVING if is_serving else HealthCheckResponse.NOT_SERVING

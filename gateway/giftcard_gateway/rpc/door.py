@@ -14,6 +14,7 @@ class Door:
         """Let at most `limit` calls be inside."""
         self._limit = limit
         self._closed = asyncio.Event()
+        self._empty = asyncio.Event()
         self.inside = 0
 
     def enter(self) -> None:
@@ -27,10 +28,12 @@ class Door:
     def leave(self) -> None:
         """Let one call out."""
         self.inside -= 1
+        self._tell_empty()
 
     def close(self) -> None:
         """Let no more calls in, and tell the endless ones inside to end."""
         self._closed.set()
+        self._tell_empty()
 
     @property
     def is_closed(self) -> bool:
@@ -40,3 +43,11 @@ class Door:
     async def closed(self) -> None:
         """Return when the process begins to drain."""
         await self._closed.wait()
+
+    async def empty(self) -> None:
+        """Return when the process drains and the last call has left."""
+        await self._empty.wait()
+
+    def _tell_empty(self) -> None:
+        if self._closed.is_set() and not self.inside:
+            self._empty.set()

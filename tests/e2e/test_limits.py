@@ -1,0 +1,92 @@
+"""What one caller may take of a gateway: bytes, metadata, calls at once, pings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import pytest
+
+from giftcard import CallError, new_transaction_id, read_error, v1
+from giftcard.stubs import Stubs
+from tests.e2e.sandboxes import ELECTRUM, Sandbox, sandbox
+
+TIGHT = {
+    "GIFTCARD_GATEWAY__SERVER__MAX_MESSAGE_BYTES": "20000",
+    "GIFTCARD_GATEWAY__SERVER__MAX_METADATA_BYTES": "4096",
+    "GIFTCARD_GATEWAY__SERVER__MAX_CONCURRENT_CALLS": "2",
+    "GIFTCARD_GATEWAY__SERVER__MIN_PING_INTERVAL_S": "5",
+}
+Options = list[tuple[str, int]]
+
+
+@pytest.fixture(scope="module")
+def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Give a gateway with narrow limits."""
+    with sandbox(tmp_path_factory.mktemp("tight"), environ=TIGHT) as running:
+        yield running
+
+
+def failure(running: Sandbox, *, options: Options | None = None, **asked: object) -> CallError:
+    """Return how listing providers fails when it is asked in this way."""
+    metadata = [(str(key), str(value)) for key, value in asked.items()]
+    with grpc.insecure_channel(running.address, [("grpc.enable_retries", 0), *(options or [])]) as channel:
+        with pytest.raises(grpc.RpcError) as raised:
+            Stubs(channel).providers.ListProviders(v1.ListProvidersRequest(), metadata=metadata, timeout=20)
+        return read_error(raised.value)
+
+
+def is_well(running: Sandbox) -> bool:
+    """Tell whether the gateway still answers everybody else."""
+    with running.client() as client:
+        return bool(client.list_providers().providers)
+
+
+def test_a_message_too_large_is_refused(tight: Sandbox) -> None:
+    """A request above the limit ends RESOURCE_EXHAUSTED before it is read, and the gateway goes on."""
+    request = v1.RedeemRequest(transaction_id=new_transaction_id(), references={"note": "x" * 30_000})
+    with grpc.insecure_channel(tight.address) as channel, pytest.raises(grpc.RpcError) as raised:
+        Stubs(channel).gift_cards.Redeem(request, timeout=20)
+    assert raised.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert is_well(tight)
+
+
+def test_metadata_too_large_is_refused(tight: Sandbox) -> None:
+    """A call whose metadata is above the limit fails, and the gateway goes on."""
+    assert failure(tight, note="x" * 8000).code == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert is_well(tight)
+
+
+def test_calls_beyond_the_limit_are_told_when_to_come_back(tight: Sandbox) -> None:
+    """Of more calls at once than are let in, the rest are refused OVERLOADED, with a time to try again."""
+    tight.spoil(ELECTRUM, {"fault": "delay", "delay_s": 1.0, "times": 2})
+    with tight.client() as client, ThreadPoolExecutor(2) as hands:
+        slow = [
+            hands.submit(client.balance, provider="electrum-sandbox", card="6045000000000061")
+            for _ in range(2)
+        ]
+        tight.running.wait_until(lambda: not tight.get(ELECTRUM, "faults"))
+        refusal = failure(tight)
+        assert all(one.result().balances.HasField("available") for one in slow)
+    assert refusal.code == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert refusal.reason == "OVERLOADED"
+    assert refusal.retry_after_s
+    assert is_well(tight)
+
+
+def test_who_pings_too_often_is_disconnected(tight: Sandbox) -> None:
+    """A caller whose keepalive pings come faster than allowed is told to go away, in the middle of a call."""
+    eager = [
+        ("grpc.keepalive_time_ms", 200),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.enable_retries", 0),
+    ]
+    with grpc.insecure_channel(tight.address, eager) as channel, pytest.raises(grpc.RpcError) as raised:
+        for _ in Stubs(channel).transactions.WatchTransactions(v1.WatchTransactionsRequest(), timeout=15):
+            time.sleep(0)
+    assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert "ping" in str(raised.value.details()).lower()
+    assert is_well(tight)

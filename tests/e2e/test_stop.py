@@ -1,0 +1,158 @@
+"""SIGTERM drains: callers are sent away, money in flight is finished and recorded, and the exit code is 0."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from giftcard import new_transaction_id, v1
+from giftcard.stubs import Stubs
+from giftcard.v1.gift_card_service_pb2_grpc import GiftCardServiceStub
+from tests.e2e.sandboxes import ELECTRUM, Sandbox, sandbox
+
+FUNDED = "6045000000000061"
+RICH = "6045000000000111"
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def redemption(card: str) -> v1.RedeemRequest:
+    """Return a request for one rand from a card, with an id of its own."""
+    request = v1.RedeemRequest(transaction_id=new_transaction_id())
+    request.card.number.pan = card
+    request.amount.currency_code, request.amount.units = "ZAR", 1
+    return request
+
+
+@contextmanager
+def calling(running: Sandbox) -> Iterator[grpc.Channel]:
+    """Give a channel that repeats nothing by itself."""
+    with grpc.insecure_channel(running.address, [("grpc.enable_retries", 0)]) as channel:
+        yield channel
+
+
+def watch_health(channel: grpc.Channel) -> grpc.CallIterator[health_pb2.HealthCheckResponse]:
+    """Ask for every change of the gateway's health."""
+    stub = health_pb2_grpc.HealthStub(channel)
+    changes: grpc.CallIterator[health_pb2.HealthCheckResponse] = stub.Watch(  # type: ignore[attr-defined]  # the types leave it out
+        health_pb2.HealthCheckRequest(), timeout=60
+    )
+    return changes
+
+
+def code_of_a_new_call(running: Sandbox) -> grpc.StatusCode:
+    """Return how a call on a connection of its own ends."""
+    with calling(running) as channel:
+        try:
+            Stubs(channel).providers.ListProviders(v1.ListProvidersRequest(), timeout=5)
+        except grpc.RpcError as fault:
+            return fault.code()
+    return grpc.StatusCode.OK
+
+
+def delay(running: Sandbox, delay_s: float) -> None:
+    """Have the next redemption's answer come late."""
+    running.spoil(ELECTRUM, {"fault": "delay", "delay_s": delay_s, "match": {"path": "redemptions"}})
+
+
+def test_money_in_flight_is_finished_while_others_are_sent_away(tmp_path: Path) -> None:
+    """A redemption at a slow provider is answered and recorded after SIGTERM; new calls end UNAVAILABLE."""
+    asked = redemption(FUNDED)
+    with sandbox(tmp_path) as running, calling(running) as channel, ThreadPoolExecutor() as hands:
+        told = watch_health(channel)
+        assert next(told).status == SERVING
+        delay(running, 1.5)
+        answer = hands.submit(GiftCardServiceStub(channel).Redeem, asked, timeout=20)
+        running.running.wait_until(lambda: bool(running.get(ELECTRUM, "effects")))
+        running.running.send(signal.SIGTERM)
+        assert next(told).status == NOT_SERVING
+        assert code_of_a_new_call(running) == grpc.StatusCode.UNAVAILABLE
+        running.running.send(signal.SIGTERM)
+        assert answer.result().transaction.state == v1.TransactionState.TRANSACTION_STATE_APPROVED
+        assert running.running.ended() == 0
+        assert "Traceback" not in running.running.complained
+    with sandbox(tmp_path) as again, again.client() as client:
+        recorded = client.get_transaction(transaction_id=asked.transaction_id)
+    assert recorded.state == v1.TransactionState.TRANSACTION_STATE_APPROVED
+
+
+def test_what_takes_longer_than_the_drain_is_ended_by_the_next_life(tmp_path: Path) -> None:
+    """A redemption still unanswered when the drain ends is reversed after the restart."""
+    asked = redemption(FUNDED)
+    with sandbox(tmp_path, environ={"GIFTCARD_GATEWAY__SERVER__DRAIN_S": "0.2"}) as running:
+        with calling(running) as channel:
+            delay(running, 20)
+            answer = GiftCardServiceStub(channel).Redeem.future(asked, timeout=20)
+            running.running.wait_until(lambda: bool(running.get(ELECTRUM, "effects")))
+            assert running.running.stop() == 0
+            assert answer.exception() is not None
+        assert "Traceback" not in running.running.complained
+    with sandbox(tmp_path) as again, again.client() as client:
+        ended = client.get_transaction(transaction_id=asked.transaction_id, wait_s=20)
+        again.running.wait_until(
+            lambda: _has_ended(client.get_transaction(transaction_id=ended.transaction_id))
+        )
+
+
+def _has_ended(transaction: v1.Transaction) -> bool:
+    return transaction.state == v1.TransactionState.TRANSACTION_STATE_REVERSED
+
+
+def test_every_answer_under_load_is_recorded(tmp_path: Path) -> None:
+    """Stopped while eight callers redeem, every answer is in the journal and no refused call is.
+
+    CANCELLED is gRPC's own: a call that arrived while it stopped listening, and that we never saw.
+    """
+    with sandbox(tmp_path) as running, calling(running) as channel, ThreadPoolExecutor(8) as hands:
+        lives = [hands.submit(_redeem_until_refused, channel) for _ in range(8)]
+        running.running.wait_until(lambda: len(running.get(ELECTRUM, "effects")) > 20)
+        assert running.running.stop() == 0
+    refused = {life.result()[1]: life.result()[2] for life in lives}
+    answered = {one.transaction_id: one.state for life in lives for one in life.result()[0]}
+    assert set(refused.values()) <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+    assert len(answered) > 20
+    with sandbox(tmp_path) as again, again.client() as client:
+        listed = client.list_transactions(page_size=500).transactions
+    assert {one.transaction_id: one.state for one in listed} == answered
+
+
+def _redeem_until_refused(channel: grpc.Channel) -> tuple[list[v1.Transaction], str, grpc.StatusCode]:
+    """Return what was answered, and the id and the code of the call that was refused."""
+    answered: list[v1.Transaction] = []
+    while True:
+        asked = redemption(RICH)
+        try:
+            answered.append(GiftCardServiceStub(channel).Redeem(asked, timeout=20).transaction)
+        except grpc.RpcError as fault:
+            return answered, asked.transaction_id, fault.code()
+
+
+def test_streams_do_not_hold_up_the_end(tmp_path: Path) -> None:
+    """With a watcher of health, one of transactions and one of events connected, an idle stop is quick."""
+    with sandbox(tmp_path) as running, calling(running) as channel:
+        health = watch_health(channel)
+        stubs = Stubs(channel)
+        changes = stubs.transactions.WatchTransactions(v1.WatchTransactionsRequest())
+        events = stubs.events.StreamEvents(v1.StreamEventsRequest())
+        assert next(health).status == SERVING
+        began_s = time.monotonic()
+        assert running.running.stop() == 0
+        assert time.monotonic() - began_s < 10, "an idle gateway waits for nobody"
+        for stream in (health, changes, events):
+            stream.cancel()
+
+
+def test_ctrl_c_stops_like_sigterm(tmp_path: Path) -> None:
+    """Ctrl-C on a gateway that serves drains it too: exit code 0 and not a word on standard error."""
+    with sandbox(tmp_path) as running:
+        assert code_of_a_new_call(running) == grpc.StatusCode.OK
+        running.running.send(signal.SIGINT)
+        assert running.running.ended() == 0
+        assert running.running.complained == ""
