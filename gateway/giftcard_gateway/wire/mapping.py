@@ -155,7 +155,8 @@ def writing(
     def write(value: msgspec.Struct, **more: Any) -> M:
         for name, target, convert, has_presence in steps:
             content = getattr(value, name)
-            if content or (has_presence and content is not None):
+            # A zero that was told is shown; a text that was not told is empty and no message.
+            if content or (has_presence and content is not None and content != ""):
                 more[target] = content if convert is None else convert(content)
         return message(**more)
 
