@@ -13,20 +13,16 @@ from typing import TYPE_CHECKING
 from giftcard_adapters.stanza import find_adapter, open_provider
 from giftcard_adapters.transport import open_transport
 from giftcard_gateway.connections import Connection, Connections
-from giftcard_gateway.driver import Driver
 from giftcard_gateway.entry import State
-from giftcard_gateway.events import Events
 from giftcard_gateway.journal.journal import JournalClosed
 from giftcard_gateway.journal.stores import open_journal
+from giftcard_gateway.pipeline import assemble
 from giftcard_gateway.readiness import Readiness
-from giftcard_gateway.records import Records
-from giftcard_gateway.recovery import Recovery
 from giftcard_gateway.routing import Router
 from giftcard_gateway.rpc.door import Door
 from giftcard_gateway.seal import Seal
 from giftcard_gateway.server import Server
 from giftcard_gateway.services import Bundle, handlers, service_names
-from giftcard_gateway.transactions import Transactions
 from giftcard_gateway.webhooks import WebhookEdge
 
 if TYPE_CHECKING:
@@ -54,42 +50,23 @@ class App:
             for provider_id, stanza in settings.providers.items()
         )
         telemetry.metrics.watch_circuits(self._circuits)
-        seal = _seal(settings, clock)
-        records = Records(self.journal, seal)
         router = Router(settings.rules(), settings.routing.default)
-        self.driver = Driver(
+        self.pipeline = assemble(
             name=name,
-            records=records,
+            journal=self.journal,
+            seal=_seal(settings, clock),
             connections=self.connections,
             router=router,
             clock=clock,
             observer=telemetry.observer,
-        )
-        self.recovery = Recovery(
-            records=records,
-            connections=self.connections,
-            driver=self.driver,
-            clock=clock,
-            observer=telemetry.observer,
-        )
-        transactions = Transactions(
-            records=records,
-            connections=self.connections,
-            router=router,
-            driver=self.driver,
-            clock=clock,
-            observer=telemetry.observer,
-        )
-        self.events = Events(
-            records=records, seal=seal, driver=self.driver, clock=clock, observer=telemetry.observer
         )
         self.door = Door(settings.server.max_concurrent_calls)
         bundle = Bundle(
-            transactions=transactions,
+            transactions=self.pipeline.transactions,
             connections=self.connections,
             router=router,
-            records=records,
-            events=self.events,
+            records=self.pipeline.records,
+            events=self.pipeline.events,
             clock=clock,
             telemetry=telemetry,
             door=self.door,
@@ -97,7 +74,7 @@ class App:
         self.webhooks = WebhookEdge(
             settings.webhooks,
             connections=self.connections,
-            events=self.events,
+            events=self.pipeline.events,
             clock=clock,
             observer=telemetry.observer,
         )
@@ -120,8 +97,8 @@ class App:
         await self.server.start()
         await self.webhooks.start(is_port_shared=self.settings.server.workers > 1)
         self._background = [
-            asyncio.create_task(self.recovery.run()),
-            asyncio.create_task(self.events.run()),
+            asyncio.create_task(self.pipeline.recovery.run()),
+            asyncio.create_task(self.pipeline.events.run()),
             asyncio.create_task(self._count_backlog()),
             asyncio.create_task(self.readiness.run()),
         ]
@@ -137,7 +114,7 @@ class App:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        await self.driver.drain(drain_s)
+        await self.pipeline.driver.drain(drain_s)
         for connection in self.connections:
             await connection.provider.exchange.aclose()
         await self.journal.close()

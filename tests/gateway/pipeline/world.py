@@ -40,6 +40,7 @@ from giftcard_gateway.driver import Driver
 from giftcard_gateway.entry import Entry
 from giftcard_gateway.journal.sqlite import InlineSqlite
 from giftcard_gateway.observer import Observer
+from giftcard_gateway.pipeline import assemble
 from giftcard_gateway.records import Records
 from giftcard_gateway.recovery import Recovery
 from giftcard_gateway.routing import Router, Rule
@@ -239,24 +240,26 @@ def build(
     seal = Seal(
         keys={"k1": b"k" * KEY_BYTES}, active="k1", hash_key=b"h" * KEY_BYTES, random_bytes=clock.random_bytes
     )
-    records = Records(journal, seal)
-    router = Router(rules, default="first")
     observer = observer or Observer()
-    driver = Driver(
-        name=name, records=records, connections=connections, router=router, clock=clock, observer=observer
-    )
-    transactions = Transactions(
-        records=records,
+    parts = assemble(
+        name=name,
+        journal=journal,
+        seal=seal,
         connections=connections,
-        router=router,
-        driver=driver,
+        router=Router(rules, default="first"),
         clock=clock,
         observer=observer,
     )
-    recovery = Recovery(
-        records=records, connections=connections, driver=driver, clock=clock, observer=observer
+    return World(
+        clock,
+        parts.transactions,
+        parts.driver,
+        parts.recovery,
+        parts.records,
+        scripts,
+        observer,
+        connections,
     )
-    return World(clock, transactions, driver, recovery, records, scripts, observer, connections)
 
 
 def _connection(
