@@ -122,6 +122,8 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_metadata_size", settings.max_metadata_bytes),
+        # Between this limit and the other gRPC refuses by chance.
+        ("grpc.absolute_max_metadata_size", settings.max_metadata_bytes),
         ("grpc.max_connection_age_ms", int(settings.max_connection_age_s * milliseconds)),
         ("grpc.max_connection_age_grace_ms", int(settings.max_connection_age_grace_s * milliseconds)),
         ("grpc.keepalive_time_ms", int(settings.keepalive_s * milliseconds)),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 
-from giftcard import CallError, new_transaction_id, read_error, v1
+from giftcard import CallError, read_error, v1
 from giftcard.stubs import Stubs
 from tests.e2e.sandboxes import ELECTRUM, Sandbox, sandbox
 
@@ -19,7 +18,6 @@ TIGHT = {
     "GIFTCARD_GATEWAY__SERVER__MAX_CONCURRENT_CALLS": "2",
     "GIFTCARD_GATEWAY__SERVER__MIN_PING_INTERVAL_S": "5",
 }
-Options = list[tuple[str, int]]
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +27,13 @@ def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         yield running
 
 
-def failure(running: Sandbox, *, options: Options | None = None, **asked: object) -> CallError:
-    """Return how listing providers fails when it is asked in this way."""
-    metadata = [(str(key), str(value)) for key, value in asked.items()]
-    with grpc.insecure_channel(running.address, [("grpc.enable_retries", 0), *(options or [])]) as channel:
+def failure(running: Sandbox, **metadata: str) -> CallError:
+    """Return how listing providers fails with this metadata."""
+    with grpc.insecure_channel(running.address, [("grpc.enable_retries", 0)]) as channel:
         with pytest.raises(grpc.RpcError) as raised:
-            Stubs(channel).providers.ListProviders(v1.ListProvidersRequest(), metadata=metadata, timeout=20)
+            Stubs(channel).providers.ListProviders(
+                v1.ListProvidersRequest(), metadata=tuple(metadata.items()), timeout=20
+            )
         return read_error(raised.value)
 
 
@@ -46,7 +45,7 @@ def is_well(running: Sandbox) -> bool:
 
 def test_a_message_too_large_is_refused(tight: Sandbox) -> None:
     """A request above the limit ends RESOURCE_EXHAUSTED before it is read, and the gateway goes on."""
-    request = v1.RedeemRequest(transaction_id=new_transaction_id(), references={"note": "x" * 30_000})
+    request = v1.RedeemRequest(transaction_id="x" * 30_000)
     with grpc.insecure_channel(tight.address) as channel, pytest.raises(grpc.RpcError) as raised:
         Stubs(channel).gift_cards.Redeem(request, timeout=20)
     assert raised.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -84,9 +83,10 @@ def test_who_pings_too_often_is_disconnected(tight: Sandbox) -> None:
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.enable_retries", 0),
     ]
-    with grpc.insecure_channel(tight.address, eager) as channel, pytest.raises(grpc.RpcError) as raised:
-        for _ in Stubs(channel).transactions.WatchTransactions(v1.WatchTransactionsRequest(), timeout=15):
-            time.sleep(0)
+    with grpc.insecure_channel(tight.address, eager) as channel:
+        changes = Stubs(channel).transactions.WatchTransactions(v1.WatchTransactionsRequest(), timeout=15)
+        with pytest.raises(grpc.RpcError) as raised:
+            list(changes)
     assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
     assert "ping" in str(raised.value.details()).lower()
     assert is_well(tight)
