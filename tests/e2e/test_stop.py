@@ -38,10 +38,10 @@ def calling(running: Sandbox) -> Iterator[grpc.Channel]:
         yield channel
 
 
-def watch_health(channel: grpc.Channel) -> grpc.CallIterator[health_pb2.HealthCheckResponse]:
+def watch_health(channel: grpc.Channel) -> Iterator[health_pb2.HealthCheckResponse]:
     """Ask for every change of the gateway's health."""
     stub = health_pb2_grpc.HealthStub(channel)
-    changes: grpc.CallIterator[health_pb2.HealthCheckResponse] = stub.Watch(  # type: ignore[attr-defined]  # the types leave it out
+    changes: Iterator[health_pb2.HealthCheckResponse] = stub.Watch(  # type: ignore[attr-defined]  # the types leave it out
         health_pb2.HealthCheckRequest(), timeout=60
     )
     return changes
@@ -145,7 +145,7 @@ def test_streams_do_not_hold_up_the_end(tmp_path: Path) -> None:
         began_s = time.monotonic()
         assert running.running.stop() == 0
         assert time.monotonic() - began_s < 10, "an idle gateway waits for nobody"
-        for stream in (health, changes, events):
+        for stream in (changes, events):
             stream.cancel()
 
 
