@@ -10,6 +10,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -52,6 +53,32 @@ class SimAnswer(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Show the status and never the body."""
         return f"SimAnswer({self.status}, {len(self.body)} bytes)"
+
+
+class Make(Protocol):
+    """Makes a simulator, as its class does."""
+
+    def __call__(self, *, now: Clock, ids: IdSource) -> Simulator: ...  # noqa: D102 - the class says it
+
+
+class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
+    """One simulated provider as `serve --sandbox` starts it; the adapter is named, never imported.
+
+    `settings` gives what the adapter needs besides the base URL.
+    """
+
+    provider_id: str
+    port: int
+    adapter: str
+    make: Make
+    settings: Callable[[], Mapping[str, object]]
+    base_path: str = ""
+    currency: str
+    """What its demo cards hold."""
+    prefixes: tuple[str, ...] = ()
+    """Card-number prefixes of its demo cards."""
+    demo_cards: Mapping[str, tuple[str, str]] = {}
+    """Number and PIN of a few of its cards, by what they are good for in a demonstration."""
 
 
 def json_answer(status: int, content: object, headers: Mapping[str, str] | None = None) -> SimAnswer:

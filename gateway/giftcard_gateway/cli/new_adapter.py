@@ -52,10 +52,7 @@ def _next(skeleton: Skeleton, folder: Path, *, in_checkout: bool) -> str:
         f"When it passes, paste this into gateway.toml:\n\n{skeleton.stanza()}",
     ]
     if in_checkout:
-        steps.append(
-            "A line in simulators/catalogue.py lets it join `serve --sandbox`, and the provider's name in "
-            "PROVIDERS of tests/house/rules.py keeps it out of the gateway."
-        )
+        steps.append("A SANDBOX in its simulator's package lets it join `serve --sandbox`.")
     return "\nNext:\n" + "\n".join(
         f"{number}. {step}".replace("\n", "\n   ").rstrip() for number, step in enumerate(steps, 1)
     )

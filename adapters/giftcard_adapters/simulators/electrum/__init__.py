@@ -6,5 +6,25 @@
 
 from giftcard_adapters.simulators.electrum.books import sandbox_settings
 from giftcard_adapters.simulators.electrum.simulator import ElectrumSimulator
+from giftcard_adapters.simulators.sandbox import Sandbox
 
-__all__ = ["ElectrumSimulator", "sandbox_settings"]
+__all__ = ["SANDBOX", "ElectrumSimulator", "sandbox_settings"]
+
+SANDBOX = Sandbox(
+    provider_id="electrum-sandbox",
+    port=50061,
+    adapter="giftcard_adapters.electrum:Electrum",
+    make=ElectrumSimulator,
+    settings=sandbox_settings,
+    base_path="/giftcard/v3",
+    currency="ZAR",
+    prefixes=("60450",),
+    demo_cards={
+        "inactive": ("6045000000000012", ""),
+        "spare": ("6045000000000020", ""),
+        "funded": ("6045000000000061", ""),
+        "poor": ("6045000000000087", ""),
+        "empty": ("6045000000000095", ""),
+    },
+)
+"""What `serve --sandbox` starts of it."""

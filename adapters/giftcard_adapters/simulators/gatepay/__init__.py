@@ -5,5 +5,17 @@
 
 from giftcard_adapters.simulators.gatepay.books import sandbox_settings
 from giftcard_adapters.simulators.gatepay.simulator import GatePaySimulator
+from giftcard_adapters.simulators.sandbox import Sandbox
 
-__all__ = ["GatePaySimulator", "sandbox_settings"]
+__all__ = ["SANDBOX", "GatePaySimulator", "sandbox_settings"]
+
+SANDBOX = Sandbox(
+    provider_id="gatepay-sandbox",
+    port=50064,
+    adapter="giftcard_adapters.gatepay:GatePay",
+    make=GatePaySimulator,
+    settings=sandbox_settings,
+    currency="USD",
+    prefixes=("60452",),
+)
+"""What `serve --sandbox` starts of it."""

@@ -2,5 +2,16 @@
 
 from giftcard_adapters.simulators.jeudimerci.books import sandbox_settings
 from giftcard_adapters.simulators.jeudimerci.simulator import JeudiMerciSimulator
+from giftcard_adapters.simulators.sandbox import Sandbox
 
-__all__ = ["JeudiMerciSimulator", "sandbox_settings"]
+__all__ = ["SANDBOX", "JeudiMerciSimulator", "sandbox_settings"]
+
+SANDBOX = Sandbox(
+    provider_id="jeudimerci-sandbox",
+    port=50063,
+    adapter="giftcard_adapters.jeudimerci:JeudiMerci",
+    make=JeudiMerciSimulator,
+    settings=sandbox_settings,
+    currency="EUR",
+)
+"""What `serve --sandbox` starts of it."""
