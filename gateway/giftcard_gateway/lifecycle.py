@@ -24,10 +24,10 @@ from giftcard_adapters.model import (
     Receipt,
     Verdict,
 )
-from giftcard_gateway.entry import FINAL, Entry, State, StateChange, WantedReversal
+from giftcard_gateway.entry import FINAL, UNSETTLED, Entry, State, StateChange, WantedReversal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
 ALLOWED: Mapping[State, frozenset[State]] = {
     State.PENDING: frozenset(
@@ -38,7 +38,7 @@ ALLOWED: Mapping[State, frozenset[State]] = {
     State.REVERSING: frozenset({State.REVERSED, State.UNRESOLVED}),
     State.UNRESOLVED: frozenset({State.CONFIRMED, State.REVERSED}),
 } | dict.fromkeys(FINAL, frozenset[State]())
-"""Which state may follow which; anything else is a bug and raises."""
+"""Which state may follow which; anything else is a bug and raises ValueError."""
 
 _PROMISED = {AdviceKind.CONFIRMATION: State.CONFIRMING, AdviceKind.REVERSAL: State.REVERSING}
 _KEPT = {State.CONFIRMING: State.CONFIRMED, State.REVERSING: State.REVERSED}
@@ -107,6 +107,7 @@ def hold(entry: Entry, *, lease_until: datetime) -> Entry:
 
 def postpone(entry: Entry, *, due_at: datetime, evidence: str, at: datetime) -> Entry:
     """Return `entry` let go of until `due_at` after a try that came to nothing final."""
+    _must_be(entry, UNSETTLED)
     return msgspec.structs.replace(
         entry,
         attempts=entry.attempts + 1,
@@ -140,6 +141,7 @@ def answered(entry: Entry, outcome: Outcome, *, confirm_by: datetime, at: dateti
 
 def learnt(entry: Entry, outcome: Outcome, at: datetime) -> Entry:
     """Return a PENDING `entry` with what an UNKNOWN outcome told besides: ids, cards, evidence."""
+    _must_be(entry, {State.PENDING})
     return msgspec.structs.replace(
         entry,
         outcome=_completed(entry.outcome, outcome),
@@ -171,6 +173,7 @@ def promise(
 
 def acknowledged(entry: Entry, receipt: Acknowledgement, at: datetime) -> Entry:
     """Return `entry` after a final answer to its advice (rule 8); AGAIN is not one and is refused."""
+    _must_be(entry, _KEPT)
     entry = _with_receipt(entry, receipt)
     match receipt.receipt:
         case Receipt.DONE:
@@ -190,12 +193,14 @@ def want_reversal(entry: Entry, wanted: WantedReversal, at: datetime) -> Entry:
 
     One that nobody drives becomes due at once, so that its outcome is looked for without delay.
     """
+    _must_be(entry, {State.PENDING})
     due_at = entry.due_at if entry.driver else at
     return msgspec.structs.replace(entry, wanted_reversal=wanted, due_at=due_at, updated_at=at)
 
 
 def reroute(entry: Entry, provider: str, *, lease_until: datetime, at: datetime) -> Entry:
     """Return a PENDING `entry` for another provider; only for one that was surely not sent."""
+    _must_be(entry, {State.PENDING})
     change = StateChange(state=entry.state, at=at, cause=f"not sent to {entry.provider}; tried at {provider}")
     return msgspec.structs.replace(
         entry, provider=provider, due_at=lease_until, updated_at=at, changes=(*entry.changes, change)
@@ -204,6 +209,7 @@ def reroute(entry: Entry, provider: str, *, lease_until: datetime, at: datetime)
 
 def hurry(entry: Entry, at: datetime) -> Entry:
     """Return `entry` due at once, because a person or an event gave reason to."""
+    _must_be(entry, UNSETTLED)
     return msgspec.structs.replace(entry, due_at=at, updated_at=at)
 
 
@@ -216,6 +222,7 @@ def give_up(entry: Entry, evidence: str, at: datetime) -> Entry:
 
 def resolve(entry: Entry, state: State, note: str, at: datetime) -> Entry:
     """Return an UNRESOLVED `entry` ended by a person as CONFIRMED or REVERSED."""
+    _must_be(entry, {State.UNRESOLVED})
     return msgspec.structs.replace(move(entry, state, at, noted("resolved by an operator", note)), note=note)
 
 
@@ -240,6 +247,11 @@ def ending(entry: Entry, manner: Manner, at: datetime) -> Ending:
     if may_find and age < resend_window + timedelta(seconds=manner.find_window_s):
         return Ending.FIND
     return Ending.PERSON
+
+
+def _must_be(entry: Entry, states: Container[State]) -> None:
+    if entry.state not in states:
+        raise ValueError(f"this is not done to a transaction that is {entry.state}")
 
 
 def _ended(entry: Entry, outcome: Outcome) -> Entry:

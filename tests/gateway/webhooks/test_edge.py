@@ -76,7 +76,7 @@ async def test_either_secret_is_good_while_one_is_replaced() -> None:
 @pytest.mark.parametrize("provider", SIGNED)
 @pytest.mark.parametrize("forged", ["", "0" * 64, "é", "\udcff\udcfe"])
 async def test_unsigned_event_is_refused(provider: str, forged: str) -> None:
-    """Without the right credential an event gets a bare 401, whatever stands in its place, and is not kept."""
+    """Without the right credential an event gets a bare 401, whatever stands in its place, and is lost."""
     async with open_edge() as edge:
         event = edge.event_of(provider)
         kept = {name: value for name, value in event.headers.items() if name != CREDENTIAL[provider]}
