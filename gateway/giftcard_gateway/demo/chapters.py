@@ -41,7 +41,7 @@ def lifetime(tell: Teller) -> Iterator[Step]:
     done = client.confirm_transfer(transaction_id=done.transaction_id)
     yield tell.told("confirm; the other card has", done, empty)
     done = client.replace(transaction_id=tell.new_id(), old_card=card, new_card=spare)
-    client.confirm_replace(transaction_id=done.transaction_id)
+    done = client.confirm_replace(transaction_id=done.transaction_id)
     yield tell.told("replace the card, confirm; the new card has", done, spare)
     done = client.void(transaction_id=tell.new_id(), card=spare)
     yield tell.told("void the new card", done)
@@ -54,15 +54,15 @@ def trouble(tell: Teller) -> Iterator[Step]:
     client, money = tell.client, tell.currency
     yield Step("a card to begin with", "", tell.balance(card))
     done = client.redeem(transaction_id=tell.new_id(), card=poor, amount="100.00", currency=money)
-    yield tell.told("redeem 100.00 from a card with 1.00: a decline is an answer", done, poor)
+    yield tell.told("redeem 100.00 with 1.00 on the card: a decline is an answer", done, poor)
     tell.go_wrong("drop_answer")
     done = client.redeem(transaction_id=tell.new_id(), card=card, amount="30.00", currency=money)
-    yield tell.told("redeem 30.00, and the provider's answer is lost: reversed, not guessed", done, card)
+    yield tell.told("redeem 30.00, the answer is lost: reversed, not guessed", done, card)
     same = tell.new_id()
     done = client.redeem(transaction_id=same, card=card, amount="25.00", currency=money)
     yield tell.told("redeem 25.00", done, card)
     done = client.redeem(transaction_id=same, card=card, amount="25.00", currency=money)
-    yield tell.told("the same request again, under the same id: replayed, nothing moves", done, card)
+    yield tell.told("the same again, under the same id: replayed, nothing moves", done, card)
     done = client.reverse_redeem(transaction_id=same, reason=_CANCELLED)
     yield tell.told("reverse it: the customer walked away", done, card)
     late = tell.new_id()
@@ -142,8 +142,6 @@ def templates(tell: Teller) -> Iterator[Step]:
         currency=money,
     )
     yield tell.told("issue a card of 9.99: asked after until it is really issued", done)
-    done = client.get_transaction(transaction_id=done.transaction_id, wait_s=20)
-    yield tell.told("wait for it", done)
     yield tell.told("confirm: inside the gateway", client.confirm_issue(transaction_id=done.transaction_id))
 
 

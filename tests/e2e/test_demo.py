@@ -1,0 +1,85 @@
+"""The demo tells the whole story, on a sandbox of its own or on one that runs, and ends as it should."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.e2e.processes import free_port, run
+from tests.e2e.sandboxes import Sandbox
+
+STORY = """
+A card's whole life  electrum-sandbox
+  activate a card with 200.00                          APPROVED   ZAR 200.00
+  confirm                                              CONFIRMED  ZAR 200.00
+  load 100.00: not to be spent before it is confirmed  APPROVED   ZAR 200.00
+  confirm                                              CONFIRMED  ZAR 300.00
+  redeem 50.00                                         APPROVED   ZAR 250.00
+  confirm 40.00 of it: the sale became cheaper         CONFIRMED  ZAR 260.00
+  transfer 60.00 to another card                       APPROVED   ZAR 200.00
+  confirm; the other card has                          CONFIRMED  ZAR 60.00
+  replace the card, confirm; the new card has          CONFIRMED  ZAR 200.00
+  void the new card                                    APPROVED
+  confirm                                              CONFIRMED
+
+What goes wrong, and how it ends  electrum-sandbox
+  a card to begin with                                                                        ZAR 500.00
+  redeem 100.00 with 1.00 on the card: a decline is an answer  DECLINED (FUNDS_INSUFFICIENT)  ZAR 1.00
+  redeem 30.00, the answer is lost: reversed, not guessed      REVERSED                       ZAR 500.00
+  redeem 25.00                                                 APPROVED                       ZAR 475.00
+  the same again, under the same id: replayed, nothing moves   APPROVED                       ZAR 475.00
+  reverse it: the customer walked away                         REVERSED                       ZAR 500.00
+  reverse a request that never arrived                         REVERSED                       ZAR 500.00
+
+Cards in a vault  gr4vy-sandbox
+  store a card for a buyer                                kept as 604510******0001
+  two balances in one call                                USD 500.00, USD 500.00
+  redeem 120.00 from the stored card, for the same buyer  APPROVED                  USD 380.00
+  reverse it: a refund of the redemption                  REVERSED                  USD 500.00
+  issue a virtual card: 1 link, no number                 APPROVED
+  confirm: inside the gateway                             CONFIRMED
+  take the card out of the vault                          gone
+
+E-cards from a wallet  jeudimerci-sandbox
+  bring the offers up to date             2 offers
+  buy 2 e-cards of 15.50                  APPROVED
+  look one up                             ACTIVE
+  reverse: both are deleted               REVERSED
+  count tickets                           4 issued, 1 consumed
+  extract accounts and download the file  3 accounts, 65559 bytes
+
+Cards by template  gatepay-sandbox
+  list the templates                                           3 templates
+  issue a card of 9.99: asked after until it is really issued  APPROVED
+  confirm: inside the gateway                                  CONFIRMED
+"""
+
+
+def lines(text: str) -> list[str]:
+    """Return the lines of a text without the blanks at their ends."""
+    return [line.rstrip() for line in text.strip().splitlines()]
+
+
+def test_the_demo_starts_a_sandbox_of_its_own(tmp_path: Path) -> None:
+    """Where nothing runs, the demo starts a sandbox, tells every chapter, and leaves nothing running."""
+    address = f"127.0.0.1:{free_port()}"
+    told = run("demo", "--address", address, folder=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert lines(told.stdout) == lines(STORY)
+    assert told.stderr.strip() == "starting a sandbox for the story…"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_demo_plays_on_a_running_sandbox(shared: Sandbox, tmp_path: Path) -> None:
+    """On a sandbox that runs the story is the same, as often as it is told."""
+    for _ in range(2):
+        told = run("demo", "--address", shared.address, folder=tmp_path)
+        assert (told.returncode, told.stderr) == (0, "")
+        assert lines(told.stdout) == lines(STORY)
+
+
+def test_the_demo_needs_the_whole_sandbox(shared: Sandbox, tmp_path: Path) -> None:
+    """Where something else answers than a gateway, the story ends with one sentence and exit code 2."""
+    told = run("demo", "--address", f"127.0.0.1:{shared.port + 10}", folder=tmp_path)
+    assert told.returncode == 2
+    assert told.stderr.startswith("error: the story ended early: ")
+    assert told.stderr.count("\n") == 1
