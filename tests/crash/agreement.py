@@ -154,6 +154,8 @@ def why_unresolved(entry: Entry) -> str:
             return "electrum does not know any more what it approved"
         case "gr4vy" if isinstance(entry.ask, Activate):
             return "gr4vy cannot be asked what became of an activation"
+        case "gr4vy" if "the refund is failed" in entry.evidence:
+            return "gr4vy refused the refund for good"
         case "gr4vy" if "another amount" in entry.evidence:
             return "gr4vy said it refunded another amount"
         case "jeudimerci" if not has_cards:

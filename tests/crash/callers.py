@@ -55,9 +55,10 @@ _AGAIN = (JournalUnavailable, Overloaded, ProviderUnreachable)
 class Assortment:
     """Draws what is asked for: all operations of all four providers."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, *, has_voids: bool) -> None:
         """Begin with every new card unsold."""
         self._chance = chance
+        self._has_voids = has_voids
         self._new = list(providers.NEW_CARDS)
         self._gr4vy_new = list(providers.GR4VY_NEW_CARDS)
 
@@ -119,12 +120,14 @@ class Assortment:
         new = CardRef(number=Secret(self._new.pop()))
         return Replace(**shared, provider=providers.ELECTRUM, old_card=self._card(), new_card=new)
 
-    def _void(self, shared: dict[str, object]) -> AnyOperation:
+    def _void(self, shared: dict[str, object]) -> AnyOperation | None:
+        if not self._has_voids:
+            return None
         return Void(**shared, provider=providers.ELECTRUM, card=self._card())
 
     def _dollars(self) -> Money:
-        # Amounts that end in 1, 2 or 3 make this simulator fail their refund for good.
-        return Money("USD", self._chance.randrange(10, 200) * 10)
+        # The simulator fails the refund of an amount that ends in 3 for good.
+        return Money("USD", self._chance.randrange(10, 200) * 10 + self._chance.choice((0, 0, 0, 0, 3)))
 
     def _gr4vy_redeem(self, shared: dict[str, object]) -> AnyOperation:
         number, pin = self._chance.choice(providers.GR4VY_CARDS)
@@ -170,7 +173,7 @@ class Caller:
         if self._chance.random() < 0.05:
             await self._reverse(self._part(), tries=2)
         crowd = 1 if self._chance.random() < 0.8 else self._chance.randint(2, 4)
-        impatient = self._chance.random() < 0.12
+        impatient = self._chance.random() < 0.16
         begun = asyncio.gather(*(self._begin() for _ in range(crowd)))
         if impatient:
             await asyncio.sleep(self._chance.uniform(0, 3))
@@ -199,10 +202,18 @@ class Caller:
                 await asyncio.gather(self._confirm(None), self._reverse(None, tries=6))
 
     async def _come_back(self) -> None:
-        await self._chance.choice((self._begin, self._get, lambda: self._confirm(None), self._reverse_again))()
-
-    async def _reverse_again(self) -> None:
-        await self._reverse(None, tries=1)
+        match self._chance.choice(("begin", "get", "confirm", "reverse", "redeliver")):
+            case "begin":
+                await self._begin()
+            case "get":
+                await self._get()
+            case "confirm":
+                await self._confirm(None)
+            case "reverse":
+                await self._reverse(None, tries=1)
+            case "redeliver":
+                wait_s = self._wait_s()
+                await self._say("redeliver", lambda gateway: gateway.redeliver(self._id, wait_s=wait_s))
 
     async def _begin(self) -> None:
         ask = self.ask

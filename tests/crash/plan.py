@@ -26,6 +26,10 @@ class Plan:
     provider_outages: int
     forget_odds: float
     """How often a provider loses a transaction before it is confirmed."""
+    gr4vy_settles_after_s: float
+    """How late Gr4vy tells what came of a transaction or a refund."""
+    are_repeats_duplicates: bool
+    """Whether Electrum calls a repeated advice a duplicate, as its test server does."""
     journal_odds: float
     """How often the journal loses the acknowledgement of a write."""
     journal_outages: int
@@ -59,7 +63,9 @@ def draw(seed: int) -> Plan:
         traffic_s=chance.choice((30.0, 120.0, 600.0)),
         provider_odds=some(0.35),
         provider_outages=chance.randint(0, 3),
-        forget_odds=chance.choice((0.0, 0.0, 0.0, 0.1)),
+        forget_odds=chance.choice((0.0, 0.0, 0.2)),
+        gr4vy_settles_after_s=chance.choice((0.0, 0.0, 3.0, 200.0)),
+        are_repeats_duplicates=chance.random() < 0.3,
         journal_odds=some(0.06),
         journal_outages=chance.randint(0, 2),
         stop_odds=some(0.015),
@@ -82,6 +88,8 @@ def quiet(processes: int) -> Plan:
         provider_odds=0.0,
         provider_outages=0,
         forget_odds=0.0,
+        gr4vy_settles_after_s=0.0,
+        are_repeats_duplicates=False,
         journal_odds=0.0,
         journal_outages=0,
         stop_odds=0.0,

@@ -7,7 +7,7 @@ only to see), never what its body says.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from tests.crash.weather import Weather, WeatherScript
 
 if TYPE_CHECKING:
     from giftcard_adapters.contract import Provider, Settings
+    from tests.crash.plan import Plan
     from tests.crash.virtual import VirtualClock
 
 ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY = "electrum", "gr4vy", "jeudimerci", "gatepay"
@@ -126,18 +127,27 @@ class Counter:
         return Purpose.READ
 
 
-def open_counters(clock: VirtualClock, weather: Weather, timeout_s: float) -> dict[str, Counter]:
+def open_counters(clock: VirtualClock, weather: Weather, plan: Plan) -> dict[str, Counter]:
     """Open all four with fresh books."""
+    now, ids = clock.now, clock.uuid4
+    electrum = Forgetful(
+        now=now, ids=ids, open_with=_electrum_cards, are_repeats_duplicates=plan.are_repeats_duplicates
+    )
+    electrum.weather = weather
+    simulators: Mapping[str, Simulator] = {
+        ELECTRUM: electrum,
+        GR4VY: Gr4vySimulator(now=now, ids=ids, settles_after_s=plan.gr4vy_settles_after_s),
+        JEUDIMERCI: Attributed(now=now, ids=ids),
+        GATEPAY: GatePaySimulator(now=now, ids=ids),
+    }
     return {
-        provider_id: _open(provider_id, make(clock), weather, timeout_s)
-        for provider_id, make in _SIMULATORS.items()
+        provider_id: _open(provider_id, simulator, weather, plan.timeout_s)
+        for provider_id, simulator in simulators.items()
     }
 
 
 def _open(provider_id: str, simulator: Simulator, weather: Weather, timeout_s: float) -> Counter:
     sandbox = _SANDBOXES[provider_id]
-    if isinstance(simulator, Forgetful):
-        simulator.weather = weather
     adapter = find_adapter(sandbox.adapter)
     own = {"base_url": f"http://{provider_id}.test{sandbox.base_path}", "timeout_s": timeout_s}
     settings = read_settings(adapter, {**sandbox.settings(), **own})
@@ -166,9 +176,3 @@ def _electrum_card(number: str, state: CardState, minor: int) -> Card:
 
 
 _SANDBOXES = {sandbox.provider_id.partition("-")[0]: sandbox for sandbox in catalogue.SANDBOXES}
-_SIMULATORS: Mapping[str, Callable[[VirtualClock], Simulator]] = {
-    ELECTRUM: lambda clock: Forgetful(now=clock.now, ids=clock.uuid4, open_with=_electrum_cards),
-    GR4VY: lambda clock: Gr4vySimulator(now=clock.now, ids=clock.uuid4),
-    JEUDIMERCI: lambda clock: Attributed(now=clock.now, ids=clock.uuid4),
-    GATEPAY: lambda clock: GatePaySimulator(now=clock.now, ids=clock.uuid4),
-}

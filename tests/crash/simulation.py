@@ -117,7 +117,7 @@ class Stage:
 
     def _owed(self) -> dict[str, Row]:
         rows = self.world.auditor.rows
-        return {subject: row for subject, row in rows.items() if State(row.state) not in ENDED}
+        return {subject: row for subject, row in rows.items() if row.state not in ENDED}
 
 
 @asynccontextmanager
@@ -153,14 +153,16 @@ def _open_world(plan: Plan, clock: VirtualClock, weather_type: type[Weather]) ->
         weather=weather,
         store=Store(),
         auditor=auditor,
-        counters=open_counters(clock, weather, plan.timeout_s),
+        counters=open_counters(clock, weather, plan),
         witness=witness,
     )
 
 
 def _callers(world: World, cluster: Cluster) -> list[tuple[Caller, float]]:
     chance = random.Random(f"{world.plan.seed}/callers")
-    assortment = Assortment(chance)
+    # An Electrum that calls a repeat a duplicate does so after a refusal too, when a void came in between:
+    # whoever missed the refusal cannot know. That is its test server's defect, and no way around it exists.
+    assortment = Assortment(chance, has_voids=not world.plan.are_repeats_duplicates)
     callers = []
     for n in range(world.plan.sales):
         ask = assortment.draw(world.clock.uuid4(), world.clock.now())

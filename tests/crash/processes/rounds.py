@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,7 +123,7 @@ async def play(world: World, seed: str, *, most_strikes: int = MOST_STRIKES) -> 
     chance = world.scene.chance = random.Random(seed)
     world.counters.open_afresh()
     world.counters.weather.chance = random.Random(f"{seed}/weather")
-    known = len(world.scene.restarts)
+    known_restarts, known_losses = list(world.scene.restarts), len(world.scene.losses)
     shop = Shop([gateway.address for gateway in world.scene.gateways], chance)
     try:
         sales = await _trade(world, shop, chance, result, most_strikes)
@@ -133,7 +134,9 @@ async def play(world: World, seed: str, *, most_strikes: int = MOST_STRIKES) -> 
     books = await read_books(served.url for served in world.counters.served.values())
     result.broken = list(judge(sales, transactions, books, world.counters.weather.asked))
     result.states = Counter(map(state_of, transactions.values()))
-    result.closed_s = list(_closing_times(world.scene.restarts[known:], transactions.values()))
+    restarts = [one for one in world.scene.restarts if one not in known_restarts]
+    result.closed_s = list(_closing_times(restarts, transactions.values()))
+    result.gaps_s = list(_gaps(world.scene.losses[known_losses:], sales))
     result.faults += world.counters.weather.played
     result.errors = shop.errors
     result.lasted_s = time.monotonic() - began_s
@@ -204,3 +207,11 @@ def _closing_times(restarts: Sequence[Restart], transactions: Iterable[v1.Transa
         ends = [ended_s for opened_s, ended_s in spans if opened_s <= died_s < ended_s]
         if ends:
             yield max(0.0, max(ends) - restarted_s)
+
+
+def _gaps(losses: Sequence[datetime], sales: Sequence[Sale]) -> Iterator[float]:
+    """Return how long after each loss the first sale was approved that nobody had asked for before."""
+    for lost_at in losses:
+        answers = [sale.answered_at for sale in sales if sale.answered_at and sale.asked_at > lost_at]
+        if answers:
+            yield (min(answers) - lost_at).total_seconds()

@@ -11,6 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 import grpc
@@ -33,7 +34,7 @@ from tests.crash.processes.counters import DOLLAR_CARDS, ENDING_CARDS, NEW_CARDS
 State: TypeAlias = str
 """A transaction's state without its prefix, such as APPROVED."""
 
-_PERSISTENCE_S = 12.0
+_PERSISTENCE_S = 25.0
 """How long a caller goes on asking; long enough for any gateway or database to come back."""
 _KINDS = (
     ("redeem", 30),
@@ -59,7 +60,16 @@ class Sale:
     final_minor: int | None = None
     """What a confirmation was asked to make final; None for all of it."""
     told: list[State] = field(default_factory=list)
+    asked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    answered_at: datetime | None = None
+    """When its caller first heard that it was approved."""
     is_abandoned: bool = False
+
+    def hear(self, transaction: v1.Transaction) -> None:
+        """Keep what the caller was told."""
+        self.told.append(state_of(transaction))
+        if is_approved(transaction) and self.answered_at is None:
+            self.answered_at = datetime.now(UTC)
 
     def __repr__(self) -> str:
         """Show no card."""
@@ -204,7 +214,7 @@ class Shop:
                     return None
                 await asyncio.sleep(self._chance.uniform(0.05, 0.3))
             else:
-                sale.told.append(state_of(transaction))
+                sale.hear(transaction)
                 if not is_pending(transaction) or is_final(transaction):
                     return transaction
                 await asyncio.sleep(self._chance.uniform(0.05, 0.3))

@@ -30,6 +30,8 @@ class Scene:
     database: PostgresServer | None
     chance: random.Random
     database_restarts: list[Restart] = field(default_factory=list)
+    losses: list[datetime] = field(default_factory=list)
+    """When a database primary was lost, with nobody told to take its place."""
 
     @property
     def restarts(self) -> list[Restart]:
