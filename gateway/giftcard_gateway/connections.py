@@ -6,6 +6,7 @@ A connection counts work in flight and guards the circuit; it decides nothing ab
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from giftcard_adapters.contract import Provider
     from giftcard_gateway.clock import Clock
+
+PROVIDER_ID = r"^[a-z][a-z0-9-]{0,62}$"
+"""What a provider's id looks like."""
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,8 +156,12 @@ class Connections:
         return iter(self._by_id.values())
 
     def get(self, provider_id: str) -> Connection:
-        """Return one; raise ProviderNotFound when none has this id."""
+        """Return one; raise ProviderNotFound when none has this id.
+
+        The error repeats the id only if it could be one: callers have put card numbers here.
+        """
         try:
             return self._by_id[provider_id]
         except KeyError:
-            raise ProviderNotFound(provider=provider_id[:64]) from None
+            told = provider_id if re.fullmatch(PROVIDER_ID, provider_id) else ""
+            raise ProviderNotFound(provider=told) from None

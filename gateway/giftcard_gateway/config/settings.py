@@ -14,14 +14,14 @@ import msgspec
 from giftcard_adapters.contract import Settings as AdapterSettings
 from giftcard_adapters.secret import Secret
 from giftcard_adapters.transport import Engine, Limits, Tls
-from giftcard_gateway.connections import Terms
+from giftcard_gateway.connections import PROVIDER_ID, Terms
 from giftcard_gateway.routing import Rule
 
 Listen = Annotated[str, msgspec.Meta(pattern=r"^[^\s/]+:[0-9]{1,5}$", description="host:port")]
 ProviderId = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^[a-z][a-z0-9-]{0,62}$",
+        pattern=PROVIDER_ID,
         description="a lower-case name of up to 63 letters, digits and dashes",
     ),
 ]
