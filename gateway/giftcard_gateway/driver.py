@@ -23,6 +23,7 @@ from giftcard_adapters.model import (
     Verdict,
 )
 from giftcard_gateway import lifecycle, windows
+from giftcard_gateway.doubts import Doubts
 from giftcard_gateway.entry import Entry, State, WantedReversal
 from giftcard_gateway.exchanges import Answer, Exchanges, ask_of, doubted
 from giftcard_gateway.journal.journal import JournalClosed
@@ -76,6 +77,7 @@ class Driver:
         self._observer = observer
         self._exchanges = Exchanges(observer)
         self._leases = Leases(name, records=records, clock=clock, observer=observer)
+        self.doubts = Doubts(records=records, clock=clock, observer=observer)
         self._tasks: dict[str, asyncio.Task[Entry]] = {}
 
     def drive(self, entry: Entry) -> asyncio.Task[Entry]:
@@ -117,6 +119,7 @@ class Driver:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        await self.doubts.stop()
         return len(left)
 
     def _finished(self, transaction_id: str, task: asyncio.Task[Entry]) -> None:

@@ -13,7 +13,8 @@ import msgspec
 from giftcard_adapters.codec import pack, unpacker
 from giftcard_adapters.model import Operation
 from giftcard_gateway.entry import Entry
-from giftcard_gateway.journal.journal import Row, RowQuery
+from giftcard_gateway.journal.journal import JournalClosed, Row, RowQuery
+from giftcard_gateway.journal.rows import is_same
 from giftcard_gateway.seal import SealBroken
 
 if TYPE_CHECKING:
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
     from giftcard_adapters.model import CardRef, IssuedCard
     from giftcard_gateway.journal.journal import Journal
     from giftcard_gateway.seal import Seal
+
+
+class OpenInDoubt(JournalClosed):
+    """An open was not answered; `row` may be in the journal or not."""
+
+    def __init__(self, row: Row) -> None:
+        """Keep the row as it was to be written."""
+        super().__init__("the journal went away while an intent was written down")
+        self.row = row
+
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -41,9 +52,21 @@ class Records:
         """Hears of an entry that is due and cannot be opened."""
 
     async def open(self, entry: Entry) -> Entry | None:
-        """Write a new entry down and return None; return the recorded one when its id is taken."""
-        row = await self.journal.open(self._row(entry))
-        return None if row is None else self._entry(row)
+        """Write a new entry down and return None; return the recorded one when its id is taken.
+
+        Raises OpenInDoubt when the journal did not answer.
+        """
+        row = self._row(entry)
+        try:
+            recorded = await self.journal.open(row)
+        except JournalClosed:
+            raise OpenInDoubt(row) from None
+        return None if recorded is None else self._entry(recorded)
+
+    async def holds(self, row: Row) -> bool:
+        """Tell whether this very row is what is recorded, and nobody wrote since."""
+        there = await self.journal.get(row.transaction_id)
+        return there is not None and is_same(there, row)
 
     async def write(self, entry: Entry) -> Entry | None:
         """Write `entry` down if nobody wrote since it was read; return it as it now stands, else None."""

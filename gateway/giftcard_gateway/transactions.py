@@ -31,6 +31,7 @@ from giftcard_gateway.errors import (
     TransactionReversed,
 )
 from giftcard_gateway.journal.journal import JournalClosed
+from giftcard_gateway.records import OpenInDoubt
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -317,7 +318,9 @@ class Transactions:
     async def _open(self, entry: Entry) -> Entry | None:
         try:
             recorded = await self._records.open(entry)
-        except JournalClosed:
+        except OpenInDoubt as fault:
+            if entry.state is State.PENDING:
+                self._driver.doubts.add(entry, fault.row)
             raise JournalUnavailable from None
         if recorded is None:
             self._observer.wrote(None, entry)
