@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from giftcard_adapters.scaffold import Skeleton
 
 
-@click.command("new-adapter")
+@click.command("new-adapter", short_help="Write the skeleton of an adapter.")
 @click.argument("name")
 @click.option(
     "--into",

@@ -55,7 +55,7 @@ def port_option(command: Command) -> Command:
         type=click.IntRange(1, _HIGHEST_PORT),
         default=sandbox.PORT,
         show_default=True,
-        help="With --sandbox: the gateway's port. Webhooks are 9 above it, the simulators from 10 on.",
+        help="A sandbox's gateway; webhooks are 9 above it, the simulators 10 to 13.",
     )(command)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _HIGHEST_PORT = 65535
 
 
-@click.command()
+@click.command(short_help="Serve one simulator of your own.")
 @click.argument("simulator")
 @click.option("--port", type=click.IntRange(0, _HIGHEST_PORT), default=50080, show_default=True)
 def simulate(simulator: str, port: int) -> None:

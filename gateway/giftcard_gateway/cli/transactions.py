@@ -34,7 +34,7 @@ _STATES = [state.value.lower() for state in State]
 _COLOURS = {"UNRESOLVED": "bold red", "CONFIRMED": "green", "APPROVED": "green", "DECLINED": "yellow"}
 
 
-@click.group()
+@click.group(short_help="Look after transactions.")
 @click.option(
     "--address",
     default="127.0.0.1:50051",
@@ -122,7 +122,7 @@ def resolve(asked: dict[str, str], transaction_id: str, ending: str, note: str) 
     _show(ended.transaction)
 
 
-@transactions.command()
+@transactions.command(short_help="Try at once what a transaction still owes.")
 @click.argument("transaction_id")
 @click.pass_obj
 def redeliver(asked: dict[str, str], transaction_id: str) -> None:

@@ -1,0 +1,181 @@
+"""What the pages say is so: settings and defaults, demo cards and credentials, tables, commands that work."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from giftcard_adapters.contract import Settings as AdapterSettings
+from giftcard_adapters.secret import Secret
+from giftcard_adapters.simulators.catalogue import SANDBOXES, Sandbox
+from giftcard_adapters.simulators.sandbox import Plain, seeded_ids
+from giftcard_adapters.transport import Limits, Tls
+from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.config import settings
+from giftcard_gateway.connections import Terms
+from giftcard_gateway.routing import Rule
+from tests.conftest import ROOT
+from tests.e2e.processes import run
+from tests.e2e.sandboxes import Sandbox as Running
+from tests.e2e.sandboxes import answers_in, sandbox, shell
+
+TABLES: dict[str, type[msgspec.Struct]] = {
+    "[server]": settings.Server,
+    "[journal]": settings.Journal,
+    "[seal]": settings.Seal,
+    "[telemetry]": settings.Telemetry,
+    "[webhooks]": settings.Webhooks,
+    "[routing]": settings.Routing,
+    "[[routing.rules]]": Rule,
+    "[providers.ID]": settings.Provider,
+    "[providers.ID.settings]": AdapterSettings,
+    "[providers.ID.limits]": Limits,
+    "[providers.ID.tls]": Tls,
+    "[providers.ID.terms]": Terms,
+}
+API = ROOT.parent / "shared" / "design" / "api.md"
+
+
+def page(name: str) -> str:
+    """Return a page of the repository."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def section(text: str, heading: str) -> str:
+    """Return what stands under a heading, up to the next one."""
+    assert f"\n{heading}\n" in text, heading
+    return re.split(r"\n#+ ", text.split(f"\n{heading}\n")[1])[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """Return the cells of every table row in a text, without heads and rules."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    found = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [row for place, row in enumerate(found) if place > 1 and not set("".join(row)) <= {"-"}]
+
+
+def written(field: msgspec.structs.FieldInfo) -> str:
+    """Return a setting's default as the page writes it."""
+    if field.required:
+        return "needed"
+    value = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+    value = value.reveal() if isinstance(value, Secret) else value
+    if isinstance(value, msgspec.Struct):
+        return "below"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, int | float):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"`{value}`" if value else "–"
+
+
+def test_every_setting_is_on_its_page() -> None:
+    """docs/running.md lists every table and key there is, and no other, each with its default."""
+    text = page("docs/running.md")
+    assert re.findall(r"^### `(.+)`$", text, re.MULTILINE) == list(TABLES)
+    for heading, kind in TABLES.items():
+        told = {row[0].strip("`"): row[1] for row in rows(section(text, f"### `{heading}`"))}
+        assert told == {field.name: written(field) for field in msgspec.structs.fields(kind)}, heading
+
+
+def books(one: Sandbox) -> dict[str, tuple[str, str]]:
+    """Return a simulator's demo cards: number to PIN and balance, as the page writes them."""
+    simulator = one.make(now=SystemClock().now, ids=seeded_ids(1))
+    return {str(card["number"]): _told(card) for card in simulator.cards() if _is_card(card)}
+
+
+def _is_card(card: Plain) -> bool:
+    """Tell a card from the accounts money comes from, which no path leads to."""
+    return not str(card["number"]).startswith(("WALLET", "ACCOUNT"))
+
+
+def _told(card: Plain) -> tuple[str, str]:
+    minor_units = 1_000_000 if card["currency"] == "USDT" else 100
+    amount = int(str(card["book_minor"])) / minor_units
+    return str(card["pin"]) or "–", f"{card['currency']} {amount:,.2f}"
+
+
+@pytest.mark.parametrize("one", SANDBOXES, ids=lambda one: one.provider_id)
+def test_every_demo_card_is_on_its_page(one: Sandbox) -> None:
+    """docs/sandbox.md lists every card the books open with, and no other, with its PIN and what it holds."""
+    told = rows(section(page("docs/sandbox.md"), f"### {one.provider_id}"))
+    assert {row[0].strip("`"): (row[1], row[2]) for row in told} == books(one)
+    assert len(told) == len(books(one))
+
+
+def test_ports_and_credentials_are_on_their_page() -> None:
+    """docs/sandbox.md tells each simulator's port and base URL, and every credential as it is."""
+    text = page("docs/sandbox.md")
+    ports = {row[0]: (row[1], row[2]) for row in rows(section(text, "## Ports"))}
+    for one in SANDBOXES:
+        port, told = ports[f"`{one.provider_id}`"]
+        assert port == str(one.port)
+        assert f"`http://127.0.0.1:{one.port}{one.base_path}`" in told
+        assert all(f"`{prefix}…`" in told for prefix in one.prefixes)
+    by_id = {one.provider_id: one.settings() for one in SANDBOXES}
+    for provider, key, value in rows(section(text, "## Credentials")):
+        real = by_id[provider.strip("`")][key.strip("`")]
+        assert value.strip("`") == (real[0] if isinstance(real, list) else real)
+
+
+def test_the_commands_on_the_page_work(tmp_path: Path) -> None:
+    """The curl and grpcurl lines of docs/sandbox.md, run as they stand, do what the page says."""
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not on this machine")
+    found = re.findall(r"^```sh\n(.*?)^```", page("docs/sandbox.md"), re.DOTALL | re.MULTILINE)
+    look, spoil, redeem = (block for block in found if ":500" in block and "giftcard-gateway" not in block)
+    with sandbox(tmp_path) as running:
+        looked, spoilt, redeemed = (shell(moved(block, running)) for block in (look, spoil, redeem))
+    cards, effects, faults, reset = answers_in(looked.stdout)
+    assert "6045000000000061" in str(cards["cards"])
+    assert (effects, faults, reset) == ({"effects": []}, {"faults": []}, {"reset": "electrum"})
+    assert "drop_answer" in spoilt.stdout
+    assert "TRANSACTION_STATE_REVERSED" in redeemed.stdout, redeemed.stderr
+
+
+def moved(block: str, running: Running) -> str:
+    """Return a block with the sandbox's ports in place of the documented ones."""
+    return re.sub(r":(50\d\d\d)\b", lambda found: f":{running.port + int(found[1]) - 50051}", block)
+
+
+def test_the_capability_table_is_the_programs_own(tmp_path: Path) -> None:
+    """The README's table is what `providers --sandbox --markdown` prints."""
+    done = run("providers", "--sandbox", "--markdown", folder=tmp_path)
+    _, _, after = page("README.md").partition("<!-- capabilities:")
+    table = after.partition("-->")[2].partition("<!-- end of capabilities -->")[0]
+    assert table.strip().splitlines() == done.stdout.strip().splitlines()
+
+
+def test_the_capability_table_is_what_was_designed() -> None:
+    """Whatever the design says a provider can do, it can, with the same guarantee, and nothing else."""
+    if not API.exists():
+        pytest.skip("the design is not beside the repository")
+    ours = {name: cells for name, *cells in rows(page("README.md").partition("capabilities:")[2])}
+    designed = API.read_text(encoding="utf-8")
+    for names, *cells in rows(designed[designed.index("| | Electrum") :]):
+        for name in names.replace("Templates / offers", "Templates/offers").split(", "):
+            row = ours[name.replace("Templates/offers", "Templates, offers")]
+            assert list(map(kind_of, row)) == list(map(kind_of, cells)), name
+
+
+def kind_of(cell: str) -> str:
+    """Return what a cell of a capability table promises: a guarantee, something or nothing."""
+    return cell[0] if cell[0] in "NC1–" else "some"
+
+
+def lists_of_options(help_text: str) -> Iterator[str]:
+    """Give the lines of a help text that name a command."""
+    yield from re.findall(r"^  [a-z-]+  +(.+)$", help_text.partition("Commands:")[2], re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", [[], ["transactions"]])
+def test_help_is_not_cut(tmp_path: Path, command: list[str]) -> None:
+    """`--help` says of each command what it does in a whole sentence, on a line of 80 columns."""
+    said = list(lists_of_options(run(*command, "--help", folder=tmp_path).stdout))
+    assert len(said) > 3
+    assert [one for one in said if not one.endswith(".") or one.endswith("...")] == []
