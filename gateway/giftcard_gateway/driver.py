@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from giftcard_adapters.contract import Ending, Guarantee
+from giftcard_adapters.errors import Invalid, Unsupported
 from giftcard_adapters.model import (
     Advice,
     AdviceKind,
@@ -25,6 +26,7 @@ from giftcard_adapters.model import (
 from giftcard_gateway import lifecycle, windows
 from giftcard_gateway.doubts import Doubts
 from giftcard_gateway.entry import Entry, State, WantedReversal
+from giftcard_gateway.errors import GatewayError
 from giftcard_gateway.exchanges import Answer, Exchanges, ask_of, doubted
 from giftcard_gateway.journal.journal import JournalClosed
 from giftcard_gateway.leases import Leases
@@ -160,15 +162,19 @@ class Driver:
             raise LeaseLost
         answer = await self._exchanges.request(connection, ask_of(entry))
         failover = None if answer.was_sent else self._failover(entry)
-        if failover is None:
-            return await self._commit(entry, lambda e: self._settle(connection, e, answer))
-        lease_until = self._clock.now() + failover.lease
         return await self._commit(
             entry,
-            lambda e: lifecycle.reroute(
-                e, failover.provider_id, lease_until=lease_until, at=self._clock.now()
+            lambda e: (
+                self._settle(connection, e, answer)
+                # A caller who meanwhile wants it undone wants no card from anybody else.
+                if failover is None or e.wanted_reversal is not None
+                else self._rerouted(e, failover)
             ),
         )
+
+    def _rerouted(self, entry: Entry, failover: Connection) -> Entry:
+        at = self._clock.now()
+        return lifecycle.reroute(entry, failover.provider_id, lease_until=at + failover.lease, at=at)
 
     async def _end_unknown(self, connection: Connection, entry: Entry) -> Entry:
         """End a request whose outcome nobody knows by the provider's own means (rule 5)."""
@@ -326,13 +332,20 @@ class Driver:
         return msgspec.structs.replace(later, window_told=level)
 
     def _failover(self, entry: Entry) -> Connection | None:
-        """Return where an issue that was surely not sent may go instead, if anywhere."""
+        """Return where an issue that was surely not sent may go instead, if anybody takes it now."""
         if entry.operation is not Operation.ISSUE:
             return None
         route = self._router.route(ask_of(entry))
         if not route.failover or entry.provider != route.provider:
             return None
-        return self._connections.get(route.failover)
+        connection = self._connections.get(route.failover)
+        try:
+            connection.manner(entry.operation)
+            connection.provider.check(ask_of(entry))
+            connection.admit()
+        except (GatewayError, Invalid, Unsupported):
+            return None
+        return connection
 
     async def _commit(self, entry: Entry, transition: Callable[[Entry], Entry]) -> Entry:
         """Write down what `transition` makes of `entry`, however long the journal is away.
