@@ -1,4 +1,4 @@
-"""What every provider can do, as data: a row for each ✔ of the contract's capability table, with sample fields.
+"""What every provider can do, as data: a row with sample fields for each ✔ of the capability table.
 
 Written from the providers' pages and the sandbox's books, not from the adapters. Amounts of effects
 are in the provider's own minor units: cents, and millionths at GatePay.
@@ -277,7 +277,5 @@ HAS: Mapping[str, frozenset[str]] = {
 }
 """Which of those calls each provider has."""
 
-OTHER_HOLES = tuple(
-    (provider, call) for provider, has in HAS.items() for call in OTHERS if call not in has
-)
+OTHER_HOLES = tuple((provider, call) for provider, has in HAS.items() for call in OTHERS if call not in has)
 """Every "–" among them."""

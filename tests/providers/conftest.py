@@ -16,7 +16,8 @@ from tests.providers.world import World, open_world
 class OpenWorld(Protocol):
     """Opens a world of a test's own; the arguments are those of `open_world` without its folder."""
 
-    async def __call__(self, *args: Any, **kwargs: Any) -> World: ...  # noqa: ANN401 - passed on as they come
+    async def __call__(self, *args: Any, **kwargs: Any) -> World:  # noqa: ANN401 - passed on as they come
+        """Open one; it is closed when the test ends."""
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

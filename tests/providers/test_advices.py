@@ -1,4 +1,4 @@
-"""Advices: confirmations and reversals reach the provider however often they get lost, and count once (rule 8)."""
+"""Advices: confirmations and reversals arrive however often they get lost, and count once (rule 8)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CASES = [
 async def test_an_advice_is_repeated_until_it_is_heard(
     world: World, cell: Cell, end: str, fault: str
 ) -> None:
-    """A confirmation or reversal that gets lost twice is sent again unchanged until it is heard, and counts once."""
+    """An advice that gets lost twice is sent again unchanged until it is heard, and counts once."""
     provider = world.providers[cell.provider]
     done = await world.ask(cell.provider, cell.operation, cell.fresh())
     heard = len(provider.heard.requests)

@@ -90,7 +90,7 @@ async def test_a_reversal_may_come_first(world: World, cell: Cell) -> None:
 
 @pytest.mark.parametrize("cell", FINAL_AT_ONCE, ids=lambda cell: cell.name)
 async def test_no_way_back_is_refused_before_and_after(world: World, cell: Cell) -> None:
-    """Where there is no way back a reversal is refused in flight and after the approval, and changes nothing."""
+    """Where there is no way back a reversal is refused in flight and after, and changes nothing."""
     provider = world.providers[cell.provider]
     await provider.go_wrong({"fault": "delay", "delay_s": 0.4, "match": {"method": "POST"}})
     fields = cell.fresh()

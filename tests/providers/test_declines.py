@@ -64,7 +64,13 @@ ROWS: list[Row] = [
         "FUNDS_INSUFFICIENT",
         "INSUFFICIENT_FUNDS",
     ),
-    (ELECTRUM, "Transfer", {"source_card": FUNDED, "target_card": VOIDED, **RAND}, "CARD_VOIDED", "CARD_VOIDED"),
+    (
+        ELECTRUM,
+        "Transfer",
+        {"source_card": FUNDED, "target_card": VOIDED, **RAND},
+        "CARD_VOIDED",
+        "CARD_VOIDED",
+    ),
     (ELECTRUM, "Replace", {"old_card": FUNDED, "new_card": LOW}, "CARD_ALREADY_ACTIVE", "CARD_ACTIVATED"),
     (ELECTRUM, "Replace", {"old_card": NOWHERE, "new_card": SPARE}, "CARD_UNKNOWN", "INVALID_CARD_NUMBER"),
     (ELECTRUM, "Void", {"card": VOIDED}, "CARD_VOIDED", "CARD_VOIDED"),
@@ -89,7 +95,13 @@ ROWS: list[Row] = [
         "FUNDS_INSUFFICIENT",
         "insufficient_funds",
     ),
-    (GR4VY, "Redeem", {"card": "6045100000000005", "pin": "050000", **DOLLARS}, "CARD_EXPIRED", "expired_card"),
+    (
+        GR4VY,
+        "Redeem",
+        {"card": "6045100000000005", "pin": "050000", **DOLLARS},
+        "CARD_EXPIRED",
+        "expired_card",
+    ),
     (GR4VY, "Redeem", {"card": INACTIVE, "pin": "01234", **DOLLARS}, "CARD_NOT_ACTIVE", "inactive_card"),
     (GR4VY, "Issue", {"theme_id": "no such theme", **DOLLARS}, "REQUEST_MALFORMED", "bad_request"),
     (GR4VY, "Activate", {"card": VAULTED, "pin": "050000", **DOLLARS}, "REQUEST_MALFORMED", "bad_request"),
@@ -133,9 +145,7 @@ async def test_a_no_is_an_answer(
 async def test_a_decline_needs_no_undoing(world: World) -> None:
     """Reversing what was declined is harmless: it stays DECLINED and the provider hears nothing more."""
     heard = world.providers[ELECTRUM].heard
-    done = await world.ask(
-        ELECTRUM, "Redeem", {"transaction_id": new_transaction_id(), "card": LOW, **RAND}
-    )
+    done = await world.ask(ELECTRUM, "Redeem", {"transaction_id": new_transaction_id(), "card": LOW, **RAND})
     asked = len(heard.requests)
     assert is_declined(await world.reverse("Redeem", done.transaction_id))
     assert len(heard.requests) == asked == 1

@@ -1,4 +1,4 @@
-"""DownloadExport of a file larger than memory should hold: it streams, waits for its reader, and ends with them."""
+"""DownloadExport of a large file: it streams, waits for its reader, and ends with them."""
 
 from __future__ import annotations
 

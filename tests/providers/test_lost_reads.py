@@ -1,4 +1,4 @@
-"""Reads that get no answer: refused when nothing was sent, timed out, unreadable, or cut with their caller."""
+"""Reads without an answer: nobody there, too late, unreadable, or cut with their caller."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_a_read_without_a_readable_answer(
 async def test_a_change_without_a_readable_answer(
     world: World, provider: str, name: str, fields: Mapping[str, object], fault: str
 ) -> None:
-    """What may have changed something is never UNAVAILABLE once it was sent: no stub may repeat it by itself."""
+    """What may have had an effect is never UNAVAILABLE: no stub may repeat it by itself."""
     await world.providers[provider].go_wrong({"fault": fault})
     with refused(*PROVIDER_TIMEOUT) as caught:
         await call(world, provider, name, fields)
@@ -101,7 +101,7 @@ async def test_nobody_there(own_world: OpenWorld) -> None:
 
 
 async def test_a_read_is_cut_with_its_caller(own_world: OpenWorld) -> None:
-    """When a caller leaves, the provider sees the connection end at once, and the circuit thinks nothing of it."""
+    """When a caller leaves, the provider sees the connection end, and the circuit thinks nothing of it."""
     async with tarpit() as pit:
 
         def adjust(table: Table) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import grpc
 import pytest
@@ -20,7 +21,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def call(world: World, cell: Cell, fields: dict[str, object]) -> tuple[v1.Transaction, bool]:
     """Ask by the bare stub; return the transaction and whether the trailing metadata calls it replayed."""
     request = make_request(getattr(v1, f"{cell.operation}Request"), {"provider": cell.provider, **fields})
-    running: aio.UnaryUnaryCall = getattr(world.stubs.gift_cards, cell.operation)(request, timeout=30)
+    running: aio.UnaryUnaryCall[Any, Any] = getattr(world.stubs.gift_cards, cell.operation)(
+        request, timeout=30
+    )
     told = await running
     assert await running.code() is grpc.StatusCode.OK
     trailing = dict(await running.trailing_metadata() or ())

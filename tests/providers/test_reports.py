@@ -15,9 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def test_templates_come_in_pages(world: World) -> None:
     """GatePay's three templates come two and one, with titles by language, picture and kind."""
     first = await world.client.list_templates(provider=GATEPAY, page_size=2)
-    rest = await world.client.list_templates(
-        provider=GATEPAY, page_size=2, page_token=first.next_page_token
-    )
+    rest = await world.client.list_templates(provider=GATEPAY, page_size=2, page_token=first.next_page_token)
     templates = [*first.templates, *rest.templates]
     assert [one.template_id for one in templates] == [f"25526701243918336{n}" for n in range(3)]
     assert (len(first.templates), rest.next_page_token) == (2, "")
@@ -108,6 +106,8 @@ async def test_tickets_are_counted(world: World) -> None:
     unspent = await world.client.get_ticket_statistics(provider=JEUDIMERCI, is_consumed=False)
     assert (unspent.issued_count, unspent.consumed_count) == (3, 0)
     later = await world.client.get_ticket_statistics(
-        provider=JEUDIMERCI, from_day=Date(year=2026, month=1, day=16), to_day=Date(year=2026, month=1, day=31)
+        provider=JEUDIMERCI,
+        from_day=Date(year=2026, month=1, day=16),
+        to_day=Date(year=2026, month=1, day=31),
     )
     assert later.issued_count == 0

@@ -130,14 +130,12 @@ async def test_an_activation_can_store_the_card(world: World) -> None:
         store=True,
         buyer=BUYER,
     )
-    kept = await world.client.get_stored_card(
-        provider=GR4VY, stored_card_id=done.cards[0].stored_card_id
-    )
+    kept = await world.client.get_stored_card(provider=GR4VY, stored_card_id=done.cards[0].stored_card_id)
     assert kept.stored_card.masked_card == "604510******0006"
 
 
 async def test_the_vault_says_no(world: World) -> None:
-    """A card stored twice, a wrong PIN, and an eleventh card of one buyer are refused with reason and code."""
+    """A card stored twice, a wrong PIN and an eleventh card of one buyer are refused with a reason."""
     await store(world, vaulted())
     for card, reason in (
         (vaulted(), "DUPLICATE"),
@@ -164,7 +162,7 @@ async def test_a_lost_store_says_look_first(world: World) -> None:
 
 
 async def test_a_wallet_lists_and_deletes_e_cards(world: World) -> None:
-    """JeudiMerci's e-cards are listed in pages by ids that are not their codes; deleting one ends it."""
+    """E-cards are listed in pages by ids that are not their codes; deleting one ends it."""
     first = await world.client.list_stored_cards(provider=JEUDIMERCI, page_size=3)
     rest = await world.client.list_stored_cards(
         provider=JEUDIMERCI, page_size=3, page_token=first.next_page_token
@@ -188,9 +186,7 @@ async def test_a_consumed_e_card_is_not_deleted(world: World) -> None:
     listed = await world.client.list_stored_cards(provider=JEUDIMERCI)
     consumed = [card for card in listed.stored_cards if card.state == v1.CardState.CARD_STATE_REDEEMED]
     with refused(*PROVIDER_REFUSED) as caught:
-        await world.client.delete_stored_card(
-            provider=JEUDIMERCI, stored_card_id=consumed[0].stored_card_id
-        )
+        await world.client.delete_stored_card(provider=JEUDIMERCI, stored_card_id=consumed[0].stored_card_id)
     assert caught.error.metadata["provider_code"] == "409"
     again = await world.client.list_stored_cards(provider=JEUDIMERCI)
     assert again.stored_cards == listed.stored_cards

@@ -40,6 +40,13 @@ Table = dict[str, Any]
 Adjust = Callable[[Table], None]
 
 
+async def until(fact: Callable[[], bool]) -> None:
+    """Return once a fact holds; raise TimeoutError when it does not come to hold."""
+    async with asyncio.timeout(_PATIENCE_S):
+        while not fact():  # noqa: ASYNC110 - what is looked at belongs to others and tells nobody
+            await asyncio.sleep(0.005)
+
+
 class ShiftedClock(SystemClock):
     """The machine's clock, which a test can put forward; waiting still takes its time."""
 
@@ -107,7 +114,10 @@ class Books:
     def moved_since(self, before: Books) -> dict[str, tuple[int, int]]:
         """Return by how much each card's book and available balance changed; a new card had nothing."""
         moved = {
-            number: (book - before.balances.get(number, (0, 0))[0], left - before.balances.get(number, (0, 0))[1])
+            number: (
+                book - before.balances.get(number, (0, 0))[0],
+                left - before.balances.get(number, (0, 0))[1],
+            )
             for number, (book, left) in self.balances.items()
         }
         return {number: change for number, change in moved.items() if change != (0, 0)}
@@ -132,11 +142,13 @@ class Provider:
         """Return what kinds of effect there were, in order."""
         return [effect["kind"] for effect in await self.effects()]
 
-    async def heard_of(self) -> None:
-        """Return once a request has reached the provider."""
-        async with asyncio.timeout(_PATIENCE_S):
-            while not self.heard.requests:
-                await asyncio.sleep(0.005)
+    async def heard_of(self, method: str = "") -> None:
+        """Return once a request has reached the provider, of this method if one is named."""
+        await until(lambda: any(method in {"", one.method} for one in self.heard.requests))
+
+    async def script_played(self) -> None:
+        """Return once everything has gone wrong that was scripted."""
+        await until(lambda: not self.served.script.left())
 
     async def books(self) -> Books:
         """Return what is on every card."""
@@ -208,6 +220,10 @@ class World:
         told: v1.Transaction = await reverse(transaction_id=transaction_id, reason=reason, **fields)
         return told
 
+    async def idle(self) -> None:
+        """Return once this gateway drives no transaction; what is left waits for its next try."""
+        await until(lambda: not self.app.pipeline.driver.load)
+
     async def settled(self, transaction_id: str) -> v1.Transaction:
         """Return a transaction once nothing is being found out about it."""
         return await self.client.get_transaction(transaction_id, wait_s=_PATIENCE_S)
@@ -248,7 +264,7 @@ async def open_world(
     timeout_s: float = 10.0,
     makers: Mapping[str, Callable[..., Simulator]] | None = None,
 ) -> AsyncIterator[World]:
-    """Assemble a world with its journal in `folder`; `adjust` may change the raw settings before they are read.
+    """Assemble a world with its journal in `folder`; `adjust` may change the raw settings first.
 
     `makers` make a provider's simulator in another way.
     """
