@@ -7,6 +7,7 @@ gRPC or a database, and a caller's `wait_s` bounds only how long it hears, never
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -34,7 +35,7 @@ from giftcard_gateway.journal.journal import JournalClosed
 from giftcard_gateway.records import OpenInDoubt
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
 
     from giftcard_adapters.contract import Manner
     from giftcard_adapters.model import AnyOperation, Operation, ReversalReason
@@ -129,10 +130,8 @@ class Transactions:
                 raise _conflict(entry)
             connection = self._connections.get(entry.provider)
             amount = _final_amount(entry, amount, connection.manner(operation))
-            try:
+            with _told(PartialUnsupported, connection, operation):
                 promised = self._driver.confirmed(connection, entry, amount=amount, tenders=tenders)
-            except Invalid as fault:
-                raise InvalidRequest(fault.violations) from None
             if (written := await self._write(entry, promised)) is not None:
                 return await self._settled(written, wait_s)
             entry = await self._known(operation, transaction_id)
@@ -228,12 +227,8 @@ class Transactions:
     def _able(self, provider_id: str, ask: AnyOperation) -> Connection:
         connection = self._connections.get(provider_id)
         connection.manner(ask.operation)
-        try:
+        with _told(OperationUnsupported, connection, ask.operation):
             connection.provider.check(ask)
-        except Invalid as fault:
-            raise InvalidRequest(fault.violations) from None
-        except Unsupported as fault:
-            raise OperationUnsupported(str(fault), provider=provider_id) from None
         return connection
 
     def _reversal(self, entry: Entry, wanted: WantedReversal) -> Entry:
@@ -245,7 +240,8 @@ class Transactions:
         wanted = msgspec.structs.replace(wanted, amount=_reversed_amount(entry, wanted.amount, manner))
         if entry.state is State.PENDING:
             return lifecycle.want_reversal(entry, wanted, self._clock.now())
-        return self._driver.reversed(connection, entry, wanted)
+        with _told(ReversalUnsupported, connection, entry.operation):
+            return self._driver.reversed(connection, entry, wanted)
 
     async def _replay(self, recorded: Entry, ask: AnyOperation, wait_s: float) -> Begun:
         if recorded.ask is None:
@@ -350,6 +346,17 @@ async def _finish(work: Coroutine[object, object, _Result]) -> _Result:
     # Whoever left does not hear a refusal, and asyncio would log it as a fault of ours.
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
     return await asyncio.shield(task)
+
+
+@contextmanager
+def _told(unsupported: type[GatewayError], connection: Connection, operation: Operation) -> Iterator[None]:
+    """Tell a caller what an adapter refuses before anything is written."""
+    try:
+        yield
+    except Invalid as fault:
+        raise InvalidRequest(fault.violations) from None
+    except Unsupported as fault:
+        raise unsupported(str(fault), provider=connection.provider_id, operation=operation.value) from None
 
 
 def _must_be(entry: Entry, operation: Operation) -> None:
