@@ -178,7 +178,8 @@ class Driver:
 
     async def _end_unknown(self, connection: Connection, entry: Entry) -> Entry:
         """End a request whose outcome nobody knows by the provider's own means (rule 5)."""
-        match lifecycle.ending(entry, connection.manner(entry.operation), self._clock.now()):
+        manner, at = connection.manner(entry.operation), self._clock.now()
+        match lifecycle.ending(entry, manner, at):
             case Ending.REVERSE:
                 return await self._commit(
                     entry, lambda e: self._reverse_unknown(connection, e, ReversalReason.TIMEOUT)
@@ -187,6 +188,8 @@ class Driver:
                 answer = await self._resend(connection, entry)
             case Ending.FIND:
                 answer = await self._exchanges.find(connection, entry)
+                if answer.outcome.verdict not in PROOF and lifecycle.is_settling(entry, manner, at):
+                    answer = doubted(answer)
             case Ending.PERSON:
                 evidence = entry.evidence or "the process stopped while the request was under way"
                 return await self._commit(entry, lambda e: lifecycle.give_up(e, evidence, self._clock.now()))

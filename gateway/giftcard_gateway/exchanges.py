@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from giftcard_adapters.errors import AdapterError, ExchangeError, NoAnswer, NotSent
+from giftcard_adapters.errors import ExchangeError, Invalid, NoAnswer, NotSent, Unsupported
 from giftcard_adapters.model import (
     Acknowledgement,
     Advice,
@@ -88,8 +88,9 @@ class Exchanges:
         except NoAnswer as fault:
             outcome = Outcome(verdict=Verdict.UNKNOWN, evidence=str(fault))
             return Answer(outcome=outcome, reversal_reason=ReversalReason.TIMEOUT)
-        except AdapterError as fault:
-            # An adapter that refuses does so before it sends, in words without card data.
+        except (Invalid, Unsupported) as fault:
+            # An adapter that refuses does so before it sends, in words without card data. Any other of its
+            # errors may come from reading the answer, and proves nothing.
             return Answer(outcome=Outcome(verdict=Verdict.FAILED, evidence=str(fault)), was_sent=False)
         except Exception as fault:  # noqa: BLE001 - our own fault after the first byte is an unknown, never a guess
             self._observer.faulted("exchange", fault)

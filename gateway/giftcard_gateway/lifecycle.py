@@ -40,6 +40,8 @@ ALLOWED: Mapping[State, frozenset[State]] = {
 } | dict.fromkeys(FINAL, frozenset[State]())
 """Which state may follow which; anything else is a bug and raises ValueError."""
 
+_RESEND_SETTLES = timedelta(minutes=10)
+"""How long a provider may take over a request whose answer we no longer wait for, many times a time-out."""
 _PROMISED = {AdviceKind.CONFIRMATION: State.CONFIRMING, AdviceKind.REVERSAL: State.REVERSING}
 _KEPT = {State.CONFIRMING: State.CONFIRMED, State.REVERSING: State.REVERSED}
 
@@ -247,6 +249,15 @@ def ending(entry: Entry, manner: Manner, at: datetime) -> Ending:
     if may_find and age < resend_window + timedelta(seconds=manner.find_window_s):
         return Ending.FIND
     return Ending.PERSON
+
+
+def is_settling(entry: Entry, manner: Manner, at: datetime) -> bool:
+    """Tell whether a resend in the last moment of its window may still be under way at `at`.
+
+    Finding nothing proves nothing then: that resend may have been the first to arrive.
+    """
+    resend_window = timedelta(seconds=manner.resend_window_s or 0)
+    return manner.unknown is Ending.RESEND and at - entry.created_at < resend_window + _RESEND_SETTLES
 
 
 def _must_be(entry: Entry, states: Container[State]) -> None:

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
+
+import pytest
 
 from giftcard_adapters.contract import Ending, Guarantee, manner
-from giftcard_adapters.model import Issue, Operation, Outcome, ReversalReason
+from giftcard_adapters.errors import MoneyError, Refused, Unsupported
+from giftcard_adapters.model import (
+    Decline,
+    DeclineReason,
+    Issue,
+    Load,
+    Operation,
+    Outcome,
+    ReversalReason,
+    Verdict,
+)
+from giftcard_gateway.connections import Terms
 from giftcard_gateway.entry import State
 from giftcard_gateway.routing import Rule
-from tests.gateway.pipeline.world import ISSUED, REFUSED_CONNECTION, World, play
+from tests.gateway.pipeline.world import APPROVED, ISSUED, LOST, REFUSED_CONNECTION, World, play
 
+NOWHERE = Outcome(verdict=Verdict.FAILED, evidence="no transaction with our identifier")
 FAILOVER = [Rule(provider="first", failover="second")]
 
 
@@ -62,3 +77,74 @@ def test_issue_does_not_fail_over_to_who_takes_none() -> None:
         assert (entry.state, entry.provider) == (State.APPROVED, "second")
 
     play(story, rules=FAILOVER)
+
+
+def test_finding_nothing_right_after_the_last_resend_proves_nothing() -> None:
+    """A resend at the end of its window may be the first to arrive: a list without it is not believed yet."""
+
+    async def story(world: World) -> None:
+        world.script.reactions.extend([LOST] * 200)
+        ask = world.load()
+        await world.transactions.begin(ask, wait_s=1)
+        while len(world.script.requests) < 2 or not is_over(world, ask):
+            world.script.found.clear()
+            world.script.found.extend([NOWHERE] * 20)
+            assert (await world.entry(ask.transaction_id)).state is State.PENDING
+            await asyncio.sleep(1)
+        looked = len(world.script.finds)
+        while len(world.script.finds) < looked + 2:
+            assert (await world.entry(ask.transaction_id)).state is State.PENDING
+            await asyncio.sleep(1)
+        world.script.found.clear()
+        world.script.found.append(APPROVED)
+        await asyncio.sleep(301)
+        assert (await world.entry(ask.transaction_id)).outcome == APPROVED
+
+    play(story, terms=Terms(retry_cap_s=60.0))
+
+
+def test_request_is_failed_once_nothing_can_be_under_way() -> None:
+    """Long after the last resend, finding nothing means that nothing was done."""
+
+    async def story(world: World) -> None:
+        world.script.reactions.extend([LOST] * 400)
+        ask = world.load()
+        await world.transactions.begin(ask, wait_s=1)
+        world.script.found.extend([NOWHERE] * 800)
+        await asyncio.sleep(3_600 + 600 + 61)
+        assert (await world.entry(ask.transaction_id)).state is State.FAILED
+
+    play(story, terms=Terms(retry_cap_s=60.0))
+
+
+def is_over(world: World, ask: Load) -> bool:
+    """Tell whether the hour is over for which the provider remembers a load's key."""
+    return world.clock.now() - ask.requested_at >= timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [MoneyError("more decimals than ZAR has"), Refused(Decline(reason=DeclineReason.PROVIDER_REFUSED))],
+    ids=["an amount nobody can say", "a refusal"],
+)
+def test_fault_in_reading_an_answer_is_no_failure(fault: Exception) -> None:
+    """An adapter's error that may come from reading an answer leaves the outcome open (rule 4)."""
+
+    async def story(world: World) -> None:
+        world.script.reactions.append(fault)
+        entry = (await world.transactions.begin(world.redeem(), wait_s=30)).entry
+        assert entry.state in {State.REVERSING, State.REVERSED}
+        assert len(world.script.advices) == 1
+
+    play(story)
+
+
+def test_refusal_before_sending_is_a_failure() -> None:
+    """What an adapter refuses to send was surely not sent (rule 3)."""
+
+    async def story(world: World) -> None:
+        world.script.reactions.append(Unsupported("no such thing"))
+        entry = (await world.transactions.begin(world.redeem(), wait_s=30)).entry
+        assert (entry.state, entry.evidence) == (State.FAILED, "no such thing")
+
+    play(story)
