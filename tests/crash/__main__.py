@@ -1,9 +1,9 @@
 """The simulation's command line: many seeds with progress, one seed with its story, the mutations.
 
-    python -m tests.crash                       the whole proof
-    python -m tests.crash --first 5000 --seeds 200
-    python -m tests.crash --replay 4711         one seed, with what happened to what was broken
-    python -m tests.crash --replay 4711 --about 1d13e0f8
+python -m tests.crash                       the whole proof
+python -m tests.crash --first 5000 --seeds 200
+python -m tests.crash --replay 4711         one seed, with what happened to what was broken
+python -m tests.crash --replay 4711 --about 1d13e0f8
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter as Count
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ from giftcard_adapters.model import (
     Transfer,
 )
 from giftcard_gateway.entry import Entry, State
-from tests.crash.providers import ELECTRUM, GATEPAY, GR4VY, Attributed, Counter
+from tests.crash.providers import ELECTRUM, GATEPAY, GR4VY, JEUDIMERCI, Attributed, Counter
 from tests.crash.store import ENDED
 from tests.crash.witness import Witness
 
@@ -64,7 +64,9 @@ def judge(entries: Sequence[Entry], counters: Mapping[str, Counter], witness: Wi
 
 def read_books(counter: Counter) -> Books:
     """Return a provider's books by our transaction ids."""
-    cards = {str(card["number"]): card for card in cast("Sequence[Mapping[str, Any]]", counter.simulator.cards())}
+    cards = {
+        str(card["number"]): card for card in cast("Sequence[Mapping[str, Any]]", counter.simulator.cards())
+    }
     effects: dict[str, list[Effect]] = defaultdict(list)
     for effect in cast("Sequence[Effect]", counter.simulator.effects()):
         effects[_subject_of(counter, cards, effect)].append(effect)
@@ -146,23 +148,33 @@ def _final_minor(entry: Entry) -> int:
 
 def why_unresolved(entry: Entry) -> str:
     """Return why a person must look, where the provider's own means allow nothing else; else nothing."""
-    has_cards = entry.outcome is not None and bool(entry.outcome.issued_cards)
-    match entry.provider:
-        case "electrum" if "CARD_VOIDED" in entry.evidence:
-            return "electrum refuses the advice because the card was voided meanwhile"
-        case "electrum" if "does not know the transaction" in entry.evidence:
-            return "electrum does not know any more what it approved"
-        case "gr4vy" if isinstance(entry.ask, Activate):
-            return "gr4vy cannot be asked what became of an activation"
-        case "gr4vy" if "the refund is failed" in entry.evidence:
-            return "gr4vy refused the refund for good"
-        case "gr4vy" if "another amount" in entry.evidence:
-            return "gr4vy said it refunded another amount"
-        case "jeudimerci" if not has_cards:
-            return "jeudimerci named no card, and its list proves nothing"
-        case "gatepay" if not has_cards:
-            return "gatepay named no card, so nothing can be asked"
+    for provider_id, is_so, reason in _REASONS:
+        if entry.provider == provider_id and is_so(entry):
+            return reason
     return ""
+
+
+def _says(words: str) -> Callable[[Entry], bool]:
+    return lambda entry: words in entry.evidence
+
+
+def _has_no_cards(entry: Entry) -> bool:
+    return entry.outcome is None or not entry.outcome.issued_cards
+
+
+_REASONS: Sequence[tuple[str, Callable[[Entry], bool], str]] = (
+    (ELECTRUM, _says("CARD_VOIDED"), "electrum refuses the advice because the card was voided meanwhile"),
+    (ELECTRUM, _says("does not know"), "electrum does not know any more what it approved"),
+    (
+        GR4VY,
+        lambda entry: isinstance(entry.ask, Activate),
+        "gr4vy cannot be asked what became of an activation",
+    ),
+    (GR4VY, _says("the refund is failed"), "gr4vy refused the refund for good"),
+    (GR4VY, _says("another amount"), "gr4vy said it refunded another amount"),
+    (JEUDIMERCI, _has_no_cards, "jeudimerci named no card, and its list proves nothing"),
+    (GATEPAY, _has_no_cards, "gatepay named no card, so nothing can be asked"),
+)
 
 
 def _money_lost(entries: Sequence[Entry], provider_id: str, books: Books) -> Iterator[str]:

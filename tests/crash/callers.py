@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, TypedDict
 
 import msgspec
 
@@ -41,8 +42,6 @@ from tests.crash import providers
 from tests.crash.life import Lost
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from giftcard_gateway.transactions import Transactions
     from tests.crash.gateway import Cluster
     from tests.crash.virtual import VirtualClock
@@ -50,6 +49,13 @@ if TYPE_CHECKING:
 
 _AGAIN = (JournalUnavailable, Overloaded, ProviderUnreachable)
 """Refusals after which a caller tries again: nothing was sent."""
+
+
+class Shared(TypedDict):
+    """What every ask has."""
+
+    transaction_id: str
+    requested_at: datetime
 
 
 class Assortment:
@@ -64,8 +70,8 @@ class Assortment:
 
     def draw(self, transaction_id: str, at: datetime) -> AnyOperation:
         """Return the next thing somebody asks for."""
-        shared = {"transaction_id": transaction_id, "requested_at": at}
-        kinds: list[tuple[int, Callable[[dict[str, object]], AnyOperation | None]]] = [
+        shared: Shared = {"transaction_id": transaction_id, "requested_at": at}
+        kinds: list[tuple[int, Callable[[Shared], AnyOperation | None]]] = [
             (30, self._redeem),
             (10, self._load),
             (10, self._activate),
@@ -86,14 +92,14 @@ class Assortment:
     def _card(self, numbers: tuple[str, ...] = providers.ACTIVE_CARDS) -> CardRef:
         return CardRef(number=Secret(self._chance.choice(numbers)))
 
-    def _redeem(self, shared: dict[str, object]) -> AnyOperation:
+    def _redeem(self, shared: Shared) -> AnyOperation:
         card = self._card((*providers.ACTIVE_CARDS, providers.POOR_CARD))
         return Redeem(**shared, provider=providers.ELECTRUM, amount=self._rand(), card=card)
 
-    def _load(self, shared: dict[str, object]) -> AnyOperation:
+    def _load(self, shared: Shared) -> AnyOperation:
         return Load(**shared, provider=providers.ELECTRUM, amount=self._rand(), card=self._card())
 
-    def _activate(self, shared: dict[str, object]) -> AnyOperation | None:
+    def _activate(self, shared: Shared) -> AnyOperation | None:
         if not self._new:
             return None
         return Activate(
@@ -104,7 +110,7 @@ class Assortment:
             product=Product(product_id=self._chance.choice(("product001", "product009"))),
         )
 
-    def _transfer(self, shared: dict[str, object]) -> AnyOperation:
+    def _transfer(self, shared: Shared) -> AnyOperation:
         source, target = self._chance.sample(providers.ACTIVE_CARDS, 2)
         return Transfer(
             **shared,
@@ -114,13 +120,13 @@ class Assortment:
             target_card=CardRef(number=Secret(target)),
         )
 
-    def _replace(self, shared: dict[str, object]) -> AnyOperation | None:
+    def _replace(self, shared: Shared) -> AnyOperation | None:
         if not self._new:
             return None
         new = CardRef(number=Secret(self._new.pop()))
         return Replace(**shared, provider=providers.ELECTRUM, old_card=self._card(), new_card=new)
 
-    def _void(self, shared: dict[str, object]) -> AnyOperation | None:
+    def _void(self, shared: Shared) -> AnyOperation | None:
         if not self._has_voids:
             return None
         return Void(**shared, provider=providers.ELECTRUM, card=self._card())
@@ -129,29 +135,27 @@ class Assortment:
         # The simulator fails the refund of an amount that ends in 3 for good.
         return Money("USD", self._chance.randrange(10, 200) * 10 + self._chance.choice((0, 0, 0, 0, 3)))
 
-    def _gr4vy_redeem(self, shared: dict[str, object]) -> AnyOperation:
+    def _gr4vy_redeem(self, shared: Shared) -> AnyOperation:
         number, pin = self._chance.choice(providers.GR4VY_CARDS)
         card = CardRef(number=Secret(number), pin=ClearPin(pin=Secret(pin)))
         return Redeem(**shared, provider=providers.GR4VY, amount=self._dollars(), card=card)
 
-    def _gr4vy_activate(self, shared: dict[str, object]) -> AnyOperation | None:
+    def _gr4vy_activate(self, shared: Shared) -> AnyOperation | None:
         if not self._gr4vy_new:
             return None
         number, pin = self._gr4vy_new.pop()
         card = CardRef(number=Secret(number), pin=ClearPin(pin=Secret(pin)))
         return Activate(**shared, provider=providers.GR4VY, amount=self._dollars(), card=card)
 
-    def _jeudimerci_issue(self, shared: dict[str, object]) -> AnyOperation:
+    def _jeudimerci_issue(self, shared: Shared) -> AnyOperation:
         amount = Money("EUR", self._chance.randrange(16, 100) * 100)
         return Issue(
             **shared, provider=providers.JEUDIMERCI, amount=amount, quantity=self._chance.choice((1, 1, 2))
         )
 
-    def _gatepay_issue(self, shared: dict[str, object]) -> AnyOperation:
+    def _gatepay_issue(self, shared: Shared) -> AnyOperation:
         amount = Money("USD", self._chance.randrange(1, 50) * 100)
-        return Issue(
-            **shared, provider=providers.GATEPAY, amount=amount, title=str(shared["transaction_id"])
-        )
+        return Issue(**shared, provider=providers.GATEPAY, amount=amount, title=shared["transaction_id"])
 
 
 class Caller:

@@ -7,14 +7,11 @@ What a point is, and when to stop there, is decided elsewhere.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, ContextVar, copy_context
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 from tests.crash.chronicle import WORLD, Chronicle
-
-if TYPE_CHECKING:
-    from typing import Unpack
 
 T = TypeVar("T")
 
@@ -60,11 +57,11 @@ class Life:
 
     async def point(self, place: str, subject: str = "") -> None:
         """Come to a place where this process can stop or be stopped, and wait there while it is paused."""
-        while not self._running.is_set() and not self.is_stopped:
-            await self._running.wait()
         if not self.is_stopped and self._stops_at(place, subject):
             self._chronicle.fault("process stopped", subject, f"{self.name} {place}")
             self.stop()
+        while not self._running.is_set() and not self.is_stopped:
+            await self._running.wait()
         if self.is_stopped:
             await _hang()
 
@@ -115,11 +112,13 @@ class Life:
 
 
 def adopt_tasks(
-    loop: asyncio.AbstractEventLoop, work: Coroutine[object, object, T], **options: Unpack[dict[str, Context]]
+    loop: asyncio.AbstractEventLoop,
+    work: Coroutine[object, object, T] | Generator[object, None, T],
+    *,
+    context: Context | None = None,
 ) -> asyncio.Task[T]:
     """Make a task and tell the life it belongs to; an event loop's task factory."""
-    task = asyncio.Task(work, loop=loop, **options)
-    context = options.get("context")
+    task = asyncio.Task(work, loop=loop, context=context)  # type: ignore[arg-type]  # asyncio makes coroutines only
     life = HOME.get() if context is None else context.get(HOME)
     if life is not None:
         life.adopt(task)

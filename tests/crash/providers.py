@@ -16,9 +16,9 @@ from giftcard_adapters.simulators import catalogue
 from giftcard_adapters.simulators.bank import Card
 from giftcard_adapters.simulators.electrum import ElectrumSimulator
 from giftcard_adapters.simulators.electrum.checks import CardState
+from giftcard_adapters.simulators.gatepay import GatePaySimulator
 from giftcard_adapters.simulators.gr4vy import Gr4vySimulator
 from giftcard_adapters.simulators.jeudimerci import JeudiMerciSimulator
-from giftcard_adapters.simulators.gatepay import GatePaySimulator
 from giftcard_adapters.simulators.sandbox import SimAnswer, SimRequest, Simulator, json_answer
 from giftcard_adapters.simulators.transport import SimulatorTransport
 from giftcard_adapters.stanza import find_adapter, read_settings

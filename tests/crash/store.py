@@ -131,7 +131,9 @@ class Auditor:
             before = self.rows[row.transaction_id]
             self._keep(row)
             if before.due_us is None or before.due_us > now_us:
-                self._blame(row.transaction_id, f"{claimer} claimed it from {before.driver or 'nobody'} early")
+                self._blame(
+                    row.transaction_id, f"{claimer} claimed it from {before.driver or 'nobody'} early"
+                )
             if row.fence <= before.fence:
                 self._blame(row.transaction_id, f"{claimer} claimed it under an old fence")
 

@@ -15,7 +15,9 @@ def test_worlds_keep_their_promises(first: int) -> None:
     """Whatever fails in these worlds, no rule is broken and every transaction ends (rule 17)."""
     for seed in range(first, first + _GROUP):
         found = run_seed(seed)
-        story = "\n".join(str(event) for event in found.story(found.broken[0].subject)) if found.broken else ""
+        story = (
+            "\n".join(str(event) for event in found.story(found.broken[0].subject)) if found.broken else ""
+        )
         assert not found.broken, f"{story}\n{found.broken}\nreplay: python -m tests.crash --replay {seed}"
 
 

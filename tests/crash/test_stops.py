@@ -6,7 +6,7 @@ Exhaustive and small: nothing else goes wrong. Points are before and after every
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 import pytest
@@ -28,13 +28,24 @@ from giftcard_adapters.money import Money
 from giftcard_adapters.point_of_sale import Product
 from giftcard_adapters.secret import Secret
 from giftcard_gateway.entry import Entry, State
-from giftcard_gateway.errors import GatewayError, TransactionReversed
+from giftcard_gateway.errors import TransactionReversed
 from giftcard_gateway.transactions import Transactions
-from tests.crash import providers, virtual
+from tests.crash import virtual
+from tests.crash.callers import Shared
 from tests.crash.life import Lost, adopt_tasks
 from tests.crash.plan import quiet
+from tests.crash.providers import (
+    ACTIVE_CARDS,
+    ELECTRUM,
+    GATEPAY,
+    GR4VY,
+    GR4VY_CARDS,
+    GR4VY_NEW_CARDS,
+    JEUDIMERCI,
+    NEW_CARDS,
+    POOR_CARD,
+)
 from tests.crash.simulation import Stage, open_stage
-from tests.crash.store import ENDED
 from tests.crash.virtual import VirtualClock
 from tests.crash.weather import Weather
 
@@ -62,7 +73,7 @@ class Deed:
     """One operation and what its caller decides: confirm, part, reverse, first (a reversal) or leave."""
 
     name: str
-    ask: Callable[[dict[str, object]], AnyOperation]
+    ask: Callable[[Shared], AnyOperation]
     decision: str
     ends: State
 
@@ -76,46 +87,47 @@ def _card(number: str, pin: str = "") -> CardRef:
 
 
 _RAND = Money("ZAR", 1_000)
-_ELECTRUM = {"provider": providers.ELECTRUM}
-_ASKS: dict[str, Callable[[dict[str, object]], AnyOperation]] = {
-    "redeem": lambda s: Redeem(**s, **_ELECTRUM, amount=_RAND, card=_card(providers.ACTIVE_CARDS[0])),
-    "decline": lambda s: Redeem(**s, **_ELECTRUM, amount=_RAND, card=_card(providers.POOR_CARD)),
-    "load": lambda s: Load(**s, **_ELECTRUM, amount=_RAND, card=_card(providers.ACTIVE_CARDS[0])),
+_CARD, _OTHER_CARD, _NEW_CARD = (_card(number) for number in (*ACTIVE_CARDS[:2], NEW_CARDS[0]))
+_ASKS: dict[str, Callable[[Shared], AnyOperation]] = {
+    "redeem": lambda s: Redeem(**s, provider=ELECTRUM, amount=_RAND, card=_CARD),
+    "decline": lambda s: Redeem(**s, provider=ELECTRUM, amount=_RAND, card=_card(POOR_CARD)),
+    "load": lambda s: Load(**s, provider=ELECTRUM, amount=_RAND, card=_CARD),
     "activate": lambda s: Activate(
         **s,
-        **_ELECTRUM,
+        provider=ELECTRUM,
         amount=_RAND,
-        card=_card(providers.NEW_CARDS[0]),
+        card=_NEW_CARD,
         product=Product(product_id="product009"),
     ),
     "transfer": lambda s: Transfer(
         **s,
-        **_ELECTRUM,
+        provider=ELECTRUM,
         amount=_RAND,
-        source_card=_card(providers.ACTIVE_CARDS[0]),
-        target_card=_card(providers.ACTIVE_CARDS[1]),
+        source_card=_CARD,
+        target_card=_OTHER_CARD,
     ),
     "replace": lambda s: Replace(
-        **s, **_ELECTRUM, old_card=_card(providers.ACTIVE_CARDS[0]), new_card=_card(providers.NEW_CARDS[0])
+        **s,
+        provider=ELECTRUM,
+        old_card=_CARD,
+        new_card=_NEW_CARD,
     ),
-    "void": lambda s: Void(**s, **_ELECTRUM, card=_card(providers.ACTIVE_CARDS[0])),
+    "void": lambda s: Void(**s, provider=ELECTRUM, card=_CARD),
     "gr4vy-redeem": lambda s: Redeem(
         **s,
-        provider=providers.GR4VY,
+        provider=GR4VY,
         amount=Money("USD", 1_000),
-        card=_card(*providers.GR4VY_CARDS[0]),
+        card=_card(*GR4VY_CARDS[0]),
     ),
     "gr4vy-activate": lambda s: Activate(
         **s,
-        provider=providers.GR4VY,
+        provider=GR4VY,
         amount=Money("USD", 1_000),
-        card=_card(*providers.GR4VY_NEW_CARDS[0]),
+        card=_card(*GR4VY_NEW_CARDS[0]),
     ),
-    "jeudimerci-issue": lambda s: Issue(
-        **s, provider=providers.JEUDIMERCI, amount=Money("EUR", 2_000), quantity=2
-    ),
+    "jeudimerci-issue": lambda s: Issue(**s, provider=JEUDIMERCI, amount=Money("EUR", 2_000), quantity=2),
     "gatepay-issue": lambda s: Issue(
-        **s, provider=providers.GATEPAY, amount=Money("USD", 2_000), title=str(s["transaction_id"])
+        **s, provider=GATEPAY, amount=Money("USD", 2_000), title=s["transaction_id"]
     ),
 }
 _DECISIONS = {
@@ -125,7 +137,12 @@ _DECISIONS = {
     "leave": ("redeem", "decline", "gr4vy-redeem", "gr4vy-activate", "jeudimerci-issue", "gatepay-issue"),
     "first": ("redeem", "gatepay-issue"),
 }
-_ENDS = {"confirm": State.CONFIRMED, "part": State.CONFIRMED, "reverse": State.REVERSED, "first": State.REVERSED}
+_ENDS = {
+    "confirm": State.CONFIRMED,
+    "part": State.CONFIRMED,
+    "reverse": State.REVERSED,
+    "first": State.REVERSED,
+}
 _LEFT = {
     "redeem": State.REVERSED,
     "decline": State.DECLINED,
@@ -150,6 +167,7 @@ def test_stop_at_every_point(deed: Deed, processes: int) -> None:
     """Wherever it dies, gateway and provider agree; once approved, it ends as the caller decided (17)."""
     whole = _run(deed, processes, nth=0)
     assert whole.state is deed.ends
+    assert whole.points > (1 if deed.decision == "first" else 4)
     for nth in range(1, whole.points + 1):
         stopped = _run(deed, processes, nth=nth)
         where = f"stopped at point {nth} of {whole.points}"
@@ -193,7 +211,11 @@ def _run(deed: Deed, processes: int, *, nth: int) -> Run:
 
 async def _persist(stage: Stage, ask: AnyOperation, decision: str) -> None:
     """Be a caller that repeats each call until it knows."""
-    amount = Money(ask.amount.currency, ask.amount.amount_minor // 2) if decision == "part" and ask.amount else None
+    amount = (
+        Money(ask.amount.currency, ask.amount.amount_minor // 2)
+        if decision == "part" and ask.amount
+        else None
+    )
 
     async def begin(gateway: Transactions) -> Entry:
         return (await gateway.begin(ask, wait_s=30)).entry
@@ -216,10 +238,12 @@ async def _persist(stage: Stage, ask: AnyOperation, decision: str) -> None:
         await _insist(stage, reverse if decision == "reverse" else confirm)
 
 
-async def _insist(stage: Stage, call: Callable[[Transactions], object]) -> Entry | None:
+async def _insist(
+    stage: Stage, call: Callable[[Transactions], Coroutine[object, object, Entry]]
+) -> Entry | None:
     for _ in range(50):
         try:
-            entry = await stage.cluster.ask(call)  # type: ignore[arg-type]
+            entry = await stage.cluster.ask(call)
         except Lost:
             await asyncio.sleep(1)
             continue

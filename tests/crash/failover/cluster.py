@@ -63,7 +63,10 @@ class Machine:
                 "data_dir": str(self.folder / self.name),
                 "bin_dir": str(Path(program("pg_controldata")).parent),
                 "pgpass": str(self.folder / f"{self.name}.pgpass"),
-                "authentication": {"superuser": {"username": "postgres"}, "replication": {"username": "postgres"}},
+                "authentication": {
+                    "superuser": {"username": "postgres"},
+                    "replication": {"username": "postgres"},
+                },
                 "pg_hba": [f"host {who} all {HOST}/32 trust" for who in ("all", "replication")],
                 # Tests kill processes, not machines: what the kernel was given is not lost.
                 "parameters": {"unix_socket_directories": "", "fsync": "off"},
@@ -87,7 +90,9 @@ class Machine:
     def is_(self, role: str) -> bool:
         """Ask patroni whether this machine has a role now: `primary`, or `synchronous` standby."""
         try:
-            return httpx.get(f"http://{HOST}:{self.api_port}/{role}", timeout=2.0).status_code == httpx.codes.OK
+            return (
+                httpx.get(f"http://{HOST}:{self.api_port}/{role}", timeout=2.0).status_code == httpx.codes.OK
+            )
         except httpx.TransportError:
             return False
 

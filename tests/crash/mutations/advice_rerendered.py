@@ -14,7 +14,7 @@ from giftcard_gateway.exchanges import advice_of, ask_of
 
 def apply(patch: pytest.MonkeyPatch) -> None:
     """Write the calls again before every delivery."""
-    deliver = Driver._deliver
+    deliver = Driver._deliver  # noqa: SLF001 -- a mutation reaches inside
 
     async def write_and_deliver(self: Driver, connection: Connection, entry: Entry) -> Entry:
         advice = msgspec.structs.replace(advice_of(entry), advice_id=self._clock.uuid4())

@@ -10,7 +10,7 @@ from giftcard_gateway.transactions import Transactions
 
 def apply(patch: pytest.MonkeyPatch) -> None:
     """Drive a reversal straight away."""
-    write = Transactions._write
+    write = Transactions._write  # noqa: SLF001 -- a mutation reaches inside
 
     async def write_or_drive(self: Transactions, before: Entry, after: Entry) -> Entry | None:
         if after.state is not State.REVERSING:

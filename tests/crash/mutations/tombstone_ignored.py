@@ -13,7 +13,7 @@ from giftcard_gateway.transactions import Begun, Transactions
 
 def apply(patch: pytest.MonkeyPatch) -> None:
     """Begin over the record of an early reversal."""
-    replay = Transactions._replay
+    replay = Transactions._replay  # noqa: SLF001 -- a mutation reaches inside
 
     async def begin_anew(self: Transactions, recorded: Entry, ask: AnyOperation, wait_s: float) -> Begun:
         if recorded.ask is not None:
