@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from giftcard_gateway.server import PortTaken
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import datetime
 
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.config.settings import Webhooks as Settings
@@ -39,8 +41,8 @@ _MOST_AT_ONCE = 256
 """Bodies held in memory at a time; not yet verified, so anybody's."""
 _RETRY_AFTER = {"Retry-After": "5"}
 
-_TOLD = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.INTERNAL_SERVER_ERROR})
-"""What an operator hears of: a secret that may be wrong, and a fault of ours."""
+_QUIET = timedelta(minutes=1)
+"""How seldom an operator hears that a provider's events are refused: a secret may be wrong, or anybody calls."""
 _PASSING = frozenset({HTTPStatus.SERVICE_UNAVAILABLE})
 
 _wire_log = logging.getLogger(f"{__name__}.wire")
@@ -68,6 +70,7 @@ class WebhookEdge:
         self._observer = observer
         self._runner: web.AppRunner | None = None
         self._in_hand = 0
+        self._quiet_until: dict[str, datetime] = {}
 
     @property
     def port(self) -> int:
@@ -126,7 +129,7 @@ class WebhookEdge:
             return await handler(request)
         except Exception as fault:  # noqa: BLE001 - a fault of ours must neither end the edge nor show its text
             status = _status_of(fault)
-            if status in _TOLD:
+            if self._is_news(status, request.match_info.get("provider", "")):
                 self._observer.faulted("webhook", fault)
             return web.Response(status=status, headers=_RETRY_AFTER if status in _PASSING else None)
         finally:
@@ -145,6 +148,16 @@ class WebhookEdge:
         await asyncio.shield(self._events.receive(connection, webhook))
         reply = connection.provider.webhook_reply()
         return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)
+
+    def _is_news(self, status: int, provider_id: str) -> bool:
+        """Tell whether an operator should hear: of every fault of ours, and of refusals now and then."""
+        if status != HTTPStatus.UNAUTHORIZED:
+            return status == HTTPStatus.INTERNAL_SERVER_ERROR
+        now = self._clock.now()
+        is_quiet = now < self._quiet_until.get(provider_id, now)
+        if not is_quiet:
+            self._quiet_until[provider_id] = now + _QUIET
+        return not is_quiet
 
     def _connection(self, provider_id: str) -> Connection | None:
         try:
