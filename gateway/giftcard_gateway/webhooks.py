@@ -42,7 +42,7 @@ _MOST_AT_ONCE = 256
 _RETRY_AFTER = {"Retry-After": "5"}
 
 _QUIET = timedelta(minutes=1)
-"""How seldom an operator hears that a provider's events are refused: a secret may be wrong, or anybody calls."""
+"""How often an operator hears that a provider's events are refused: a wrong secret, or just anybody."""
 _PASSING = frozenset({HTTPStatus.SERVICE_UNAVAILABLE})
 
 _wire_log = logging.getLogger(f"{__name__}.wire")
