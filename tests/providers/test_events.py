@@ -171,6 +171,17 @@ async def test_an_old_event_is_refused(turned: World) -> None:
         assert (await turned.post_event(provider, event)).status_code == 401
 
 
+async def test_ids_come_whole_and_numbers_do_not(world: World) -> None:
+    """An identifier of our own form is told as it is, however many digits it has; a card number is not."""
+    ours, card = "75808730-2912-4084-8085-712345678189", "6045100000000001"
+    listener = Listener(world, start_time=now(world), providers=[GR4VY])
+    for identifier, shown in ((ours, ours), (card, "***")):
+        assert (await world.post_event(GR4VY, of_gr4vy(world, identifier))).is_success
+        told = (await listener.following()).event
+        assert told.attributes["external_identifier"] == shown
+    listener.leave()
+
+
 async def test_a_body_too_large_is_refused(world: World) -> None:
     """More than the limit is 413 before anything is verified."""
     assert (await world.post_webhook(GR4VY, {}, bytes(300_000))).status_code == 413

@@ -21,6 +21,7 @@ from giftcard_adapters.http import decode
 from giftcard_adapters.reads import ProviderEvent, Webhook
 from giftcard_adapters.scrub import scrub
 from giftcard_adapters.secret import Secret
+from giftcard_adapters.transaction_id import own_id
 
 _HEADER_FAMILIES = (
     ("x-gr4vy-webhook-timestamp", "x-gr4vy-webhook-signatures"),
@@ -138,4 +139,9 @@ def _attributes(event: _Event, target: _Target) -> dict[str, str]:
         "merchant_account_id": event.merchant_account_id,
         "environment": event.environment,
     }
-    return {name: value if name == "target_id" else scrub(value) for name, value in told.items() if value}
+    # An id of our own can look like a run of digits, and is nobody's card.
+    return {
+        name: value if name == "target_id" or own_id(value) else scrub(value)
+        for name, value in told.items()
+        if value
+    }
