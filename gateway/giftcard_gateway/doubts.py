@@ -1,7 +1,8 @@
-"""Intents whose write was not answered: the caller was told that nothing is accepted, and nothing was sent.
+"""Writes of ours that were not answered: their callers were told that nothing is accepted.
 
-Such a row may be in the journal all the same. Left to the sweep it would be ended as an unknown, at
-worst by a person. This process knows better for as long as it lives, and ends it as FAILED (rule 3).
+They may be in the journal all the same. Left to the sweep an intent would be ended as an unknown, at
+worst by a person, and a promise be kept only when its lease ends. As long as this process lives it
+knows better, and goes on from what it finds when the journal is back.
 """
 
 from __future__ import annotations
@@ -10,13 +11,12 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from giftcard_adapters.model import Outcome, Verdict
-from giftcard_gateway import lifecycle
 from giftcard_gateway.journal.journal import JournalClosed
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from giftcard_gateway.clock import Clock
-    from giftcard_gateway.entry import Entry
     from giftcard_gateway.journal.journal import Row
     from giftcard_gateway.observer import Observer
     from giftcard_gateway.records import Records
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 _MOST = 20_000
 """Rows remembered at a time, some 20 MB; what an outage brings beyond is left to the sweep."""
 _JOURNAL_RETRY_S = 0.5
-_NOT_SENT = Outcome(
-    verdict=Verdict.FAILED,
-    evidence="the journal went away before it could say that this was written down; nothing was sent",
-)
 
 
 class Doubts:
@@ -38,13 +34,14 @@ class Doubts:
         self._records = records
         self._clock = clock
         self._observer = observer
-        self._rows: dict[bytes, tuple[Entry, Row]] = {}
+        self._rows: dict[bytes, tuple[Row, Callable[[], Awaitable[None]]]] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, entry: Entry, row: Row) -> None:
-        """Find out about `row`, the sealed `entry`, when the journal is back."""
+    def add(self, row: Row, then: Callable[[], Awaitable[None]]) -> None:
+        """Do `then` if `row` turns out to be written, as this process wrote it and nobody since."""
         if len(self._rows) < _MOST:
-            self._rows[row.document] = (entry, row)
+            # Sealed anew each time, a row's bytes are its own.
+            self._rows[row.document] = (row, then)
         if self._task is None:
             self._task = asyncio.create_task(self._run())
 
@@ -57,9 +54,10 @@ class Doubts:
 
     async def _run(self) -> None:
         while self._rows:
-            document, (entry, row) = next(iter(self._rows.items()))
+            document, (row, then) = next(iter(self._rows.items()))
             try:
-                await self._end(entry, row)
+                if await self._records.holds(row):
+                    await then()
             except JournalClosed:
                 await self._clock.sleep(_JOURNAL_RETRY_S)
                 continue
@@ -67,12 +65,3 @@ class Doubts:
                 self._observer.faulted("doubts", fault)
             self._rows.pop(document)
         self._task = None
-
-    async def _end(self, entry: Entry, row: Row) -> None:
-        # Only the very row this process wrote: sealed anew each time, its bytes are its own.
-        if not await self._records.holds(row):
-            return
-        at = self._clock.now()
-        failed = lifecycle.answered(entry, _NOT_SENT, confirm_by=at, at=at)
-        if await self._records.write(failed) is not None:
-            self._observer.wrote(entry, failed)

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from giftcard_gateway.seal import Seal
 
 
-class OpenInDoubt(JournalClosed):
-    """An open was not answered; `row` may be in the journal or not."""
+class InDoubt(JournalClosed):
+    """An open or a write was not answered; `row` may be in the journal or not."""
 
     def __init__(self, row: Row) -> None:
         """Keep the row as it was to be written."""
-        super().__init__("the journal went away while an intent was written down")
+        super().__init__("the journal went away while something was written down")
         self.row = row
 
 
@@ -54,13 +54,13 @@ class Records:
     async def open(self, entry: Entry) -> Entry | None:
         """Write a new entry down and return None; return the recorded one when its id is taken.
 
-        Raises OpenInDoubt when the journal did not answer.
+        Raises InDoubt when the journal did not answer.
         """
         row = self._row(entry)
         try:
             recorded = await self.journal.open(row)
         except JournalClosed:
-            raise OpenInDoubt(row) from None
+            raise InDoubt(row) from None
         return None if recorded is None else self._entry(recorded)
 
     async def holds(self, row: Row) -> bool:
@@ -69,9 +69,17 @@ class Records:
         return there is not None and is_same(there, row)
 
     async def write(self, entry: Entry) -> Entry | None:
-        """Write `entry` down if nobody wrote since it was read; return it as it now stands, else None."""
+        """Write `entry` down if nobody wrote since it was read; return it as it now stands, else None.
+
+        Raises InDoubt when the journal did not answer.
+        """
         written = msgspec.structs.replace(entry, version=entry.version + 1)
-        if not await self.journal.write(self._row(written)):
+        row = self._row(written)
+        try:
+            is_written = await self.journal.write(row)
+        except JournalClosed:
+            raise InDoubt(row) from None
+        if not is_written:
             return None
         if written.due_at is not None and not written.driver:
             self.on_due(written.due_at)

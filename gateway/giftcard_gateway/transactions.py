@@ -14,6 +14,7 @@ import msgspec
 
 from giftcard_adapters.contract import Guarantee
 from giftcard_adapters.errors import Invalid, Unsupported
+from giftcard_adapters.model import Outcome, Verdict
 from giftcard_gateway import lifecycle
 from giftcard_gateway.content import first_difference
 from giftcard_gateway.driver import LeaseLost
@@ -32,7 +33,7 @@ from giftcard_gateway.errors import (
     TransactionReversed,
 )
 from giftcard_gateway.journal.journal import JournalClosed
-from giftcard_gateway.records import OpenInDoubt
+from giftcard_gateway.records import InDoubt
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -49,6 +50,11 @@ if TYPE_CHECKING:
     from giftcard_gateway.routing import Router
 
 _Result = TypeVar("_Result")
+
+_NOT_SENT = Outcome(
+    verdict=Verdict.FAILED,
+    evidence="the journal went away before it could say that this was written down; nothing was sent",
+)
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -314,9 +320,9 @@ class Transactions:
     async def _open(self, entry: Entry) -> Entry | None:
         try:
             recorded = await self._records.open(entry)
-        except OpenInDoubt as fault:
+        except InDoubt as fault:
             if entry.state is State.PENDING:
-                self._driver.doubts.add(entry, fault.row)
+                self._driver.doubts.add(fault.row, lambda: self._withdraw(entry))
             raise JournalUnavailable from None
         if recorded is None:
             self._observer.wrote(None, entry)
@@ -328,16 +334,28 @@ class Transactions:
         async def write_then_drive() -> Entry | None:
             try:
                 written = await self._records.write(after)
-            except JournalClosed:
+            except InDoubt as fault:
+                own = msgspec.structs.replace(after, version=after.version + 1)
+                self._driver.doubts.add(fault.row, lambda: self._start(before, own))
                 raise JournalUnavailable from None
-            if written is None:
-                return None
-            self._observer.wrote(before, written)
-            if written.driver == self._driver.name and written.fence > before.fence:
-                self._driver.drive(written)
+            if written is not None:
+                await self._start(before, written)
             return written
 
         return await _finish(write_then_drive())
+
+    async def _start(self, before: Entry, written: Entry) -> None:
+        """Act on a decision that is written down."""
+        self._observer.wrote(before, written)
+        if written.driver == self._driver.name and written.fence > before.fence:
+            self._driver.drive(written)
+
+    async def _withdraw(self, entry: Entry) -> None:
+        """End an intent that is written down, whose caller was told that it is not: nothing was sent."""
+        at = self._clock.now()
+        failed = lifecycle.answered(entry, _NOT_SENT, confirm_by=at, at=at)
+        if await self._records.write(failed) is not None:
+            self._observer.wrote(entry, failed)
 
 
 async def _finish(work: Coroutine[object, object, _Result]) -> _Result:

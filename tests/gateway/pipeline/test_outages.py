@@ -53,6 +53,13 @@ async def reverse(world: World, transaction_id: str, wait_s: float = 30) -> Entr
     )
 
 
+async def decide(world: World, entry: Entry, promise: str) -> Entry:
+    """Confirm or reverse."""
+    if promise == "REVERSING":
+        return await reverse(world, entry.transaction_id)
+    return await world.transactions.confirm(entry.operation, entry.transaction_id, wait_s=30)
+
+
 async def settled(world: World, transaction_id: str) -> Entry:
     """Return an entry once nothing is being found out about it."""
     for _ in range(7_200):
@@ -258,29 +265,23 @@ def test_unknown_outlives_an_outage() -> None:
 )
 @pytest.mark.parametrize("is_effective", [False, True])
 def test_promise_in_doubt_is_made_once(promise: str, kept: State, is_effective: bool) -> None:
-    """A promise that was not answered is refused as not accepted; repeated, it is made and told once."""
+    """A promise that was not answered is refused; repeated, it is kept at once and told once."""
 
     async def story(journal: Unsteady, world: World) -> None:
         entry = (await world.transactions.begin(world.redeem(), wait_s=30)).entry
-
-        async def decide() -> Entry:
-            if promise == "REVERSING":
-                return await reverse(world, entry.transaction_id)
-            return await world.transactions.confirm(entry.operation, entry.transaction_id, wait_s=30)
 
         if is_effective:
             journal.lost = [f"write {promise}"]
         else:
             journal.away = {"write"}
         with pytest.raises(JournalUnavailable):
-            await decide()
+            await decide(world, entry, promise)
         journal.away = set()
-        assert not world.script.advices
-        async with sweeping(world):
-            told = await decide()
-            assert told.state in {kept, State(promise)}
-            assert (await settled(world, entry.transaction_id)).state is kept
+        told = await decide(world, entry, promise)
+        assert told.state is kept
         assert len(world.script.advices) == 1
+        await asyncio.sleep(1)
+        assert await world.entry(entry.transaction_id) == told
 
     share(story, terms=LONG)
 
@@ -369,5 +370,22 @@ def test_retry_in_doubt_is_tried_once_more_only() -> None:
             await reverse(world, entry.transaction_id)
             assert (await settled(world, entry.transaction_id)).state is State.REVERSED
         assert len(world.script.advices) == 2
+
+    share(story, terms=LONG)
+
+
+@pytest.mark.parametrize("promise", ["CONFIRMING", "REVERSING"])
+def test_promise_in_doubt_is_kept_without_a_repeat(promise: str) -> None:
+    """A promise found to be written is kept when the journal is back, also if its caller never returns."""
+    kept = State.CONFIRMED if promise == "CONFIRMING" else State.REVERSED
+
+    async def story(journal: Unsteady, world: World) -> None:
+        entry = (await world.transactions.begin(world.redeem(), wait_s=30)).entry
+        journal.lost = [f"write {promise}"]
+        with pytest.raises(JournalUnavailable):
+            await decide(world, entry, promise)
+        await asyncio.sleep(1)
+        assert (await world.entry(entry.transaction_id)).state is kept
+        assert len(world.script.advices) == 1
 
     share(story, terms=LONG)

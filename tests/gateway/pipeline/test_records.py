@@ -27,7 +27,7 @@ from giftcard_gateway import lifecycle
 from giftcard_gateway.entry import Entry, State
 from giftcard_gateway.journal.journal import JournalClosed, Row, RowQuery
 from giftcard_gateway.journal.sqlite import InlineSqlite
-from giftcard_gateway.records import OpenInDoubt, Records, from_us, to_us
+from giftcard_gateway.records import InDoubt, Records, from_us, to_us
 from giftcard_gateway.seal import KEY_BYTES, Seal, SealBroken
 from tests.crash.virtual import VirtualClock, run
 
@@ -262,9 +262,9 @@ def test_open_in_doubt_knows_its_own_row() -> None:
             raise JournalClosed("gone")
 
         journal.open = lose  # type: ignore[method-assign]  # the lost answer is the subject
-        with pytest.raises(OpenInDoubt) as doubt:
+        with pytest.raises(InDoubt) as doubt:
             await records.open(entry)
-        with pytest.raises(OpenInDoubt) as other:
+        with pytest.raises(InDoubt) as other:
             await records.open(entry)
         assert await records.holds(doubt.value.row)
         assert not await records.holds(other.value.row)
