@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROGRAM = (sys.executable, "-m", "giftcard_gateway")
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 """How long a process may take to start or to stop on a busy machine."""
 BLOCK = 14
 """A sandbox takes its port and those up to 13 above it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from giftcard import new_transaction_id
 from tests.e2e.processes import free_port, run
 from tests.e2e.sandboxes import Sandbox
 
@@ -83,3 +84,21 @@ def test_the_demo_needs_the_whole_sandbox(shared: Sandbox, tmp_path: Path) -> No
     assert told.returncode == 2
     assert told.stderr.startswith("error: the story ended early: ")
     assert told.stderr.count("\n") == 1
+
+
+def test_transactions_are_listed_shown_and_never_cut(shared: Sandbox, tmp_path: Path) -> None:
+    """`transactions list` and `show` have the whole id, the states and the reason, in a pipe of any width."""
+    with shared.client() as client:
+        done = client.redeem(
+            transaction_id=new_transaction_id(), card="6045000000000087", amount="100.00", currency="ZAR"
+        )
+    words = ("transactions", "--address", shared.address)
+    listed = run(*words, "list", "--limit", "1", folder=tmp_path, environ={"COLUMNS": "40"})
+    columns = listed.stdout.splitlines()[1].split()
+    assert columns[:6] == [done.transaction_id, "redeem", "DECLINED", "electrum-sandbox", "ZAR", "100.00"]
+    shown = run(*words, "show", done.transaction_id, folder=tmp_path).stdout
+    assert "decline      FUNDS_INSUFFICIENT" in shown
+    assert "604500******0087" in shown
+    unknown = run(*words, "show", new_transaction_id(), folder=tmp_path)
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert unknown.stderr.startswith("error: NOT_FOUND - TRANSACTION_NOT_FOUND - ")

@@ -1,6 +1,6 @@
 """Where the command line writes: answers to standard output, everything else to standard error.
 
-On a terminal there is colour, and a table fits the window. A pipe gets plain text, as wide as it is.
+A terminal gets colour, a pipe plain text. No table is cut, whatever the width.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_PIPE_COLUMNS = 400
-"""Wider than any of our tables: who reads a pipe searches it, and must not find half an id."""
+_WIDE_COLUMNS = 400
+"""Wider than any of our tables: half an id is of no use."""
 
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE_COLUMNS)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -27,14 +27,14 @@ def complain(sentences: Iterable[str]) -> None:
         err.print(f"[bold red]error[/]: {_plain(sentence)}")
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
-    """Print a table; what does not fit is folded and never cut, the first column last of all."""
-    grid = Table(title=title or None, title_justify="left", header_style="bold", box=None)
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, is_prose: bool = False) -> None:
+    """Print a table; cells of prose are folded where a window is narrow, others are left whole."""
+    grid = Table(header_style="bold", box=None, show_header=any(columns))
     for place, column in enumerate(columns):
         grid.add_column(column, overflow="fold", no_wrap=place == 0)
     for row in rows:
         grid.add_row(*row)
-    out.print(grid)
+    out.print(grid, width=None if is_prose else _WIDE_COLUMNS)
 
 
 def _plain(text: str) -> str:

@@ -26,6 +26,8 @@ def sentences(fault: BaseException) -> Sequence[str]:
     """Return what to tell a person, a sentence for each thing to mend."""
     if isinstance(fault, ConfigError):
         return fault.faults
+    if isinstance(fault, WorkerFailed):
+        return []
     if isinstance(fault, OSError) and fault.filename:
         return [f"{fault.filename}: {fault.strerror}"]
     return [str(fault.strerror if isinstance(fault, OSError) and fault.strerror else fault)]

@@ -45,11 +45,12 @@ def providers(
         return
     columns = {name: capabilities(adapter) for name, adapter in adapters.items()}
     rows = next(iter(columns.values()), {})
-    table(["", *columns], [[row, *(cells[row] for cells in columns.values())] for row in rows])
+    table(["", *columns], [[row, *(cells[row] for cells in columns.values())] for row in rows], is_prose=True)
     out.print(f"\n[dim]{LEGEND}[/]\n")
     table(
         ["an unknown outcome ends by", *adapters],
         [[operation.value.capitalize(), *_endings(adapters, operation)] for operation in Operation],
+        is_prose=True,
     )
     for name, adapter in adapters.items():
         out.print(f"\n[bold]{name}[/]  {adapter.facts}")

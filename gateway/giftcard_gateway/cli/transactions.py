@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from rich.markup import escape
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from giftcard import Client, GiftcardError, to_decimal, v1
@@ -82,7 +83,7 @@ def list_(asked: dict[str, str], states: tuple[str, ...], providers: tuple[str, 
                 one.provider,
                 _amount(one),
                 _time(one.create_time.ToJsonString()),
-                one.evidence.summary,
+                escape(one.evidence.summary),
             ]
             for one in listed
         ],
@@ -186,9 +187,12 @@ def _show(one: v1.Transaction) -> None:
         ("provider", one.provider),
         ("cards", ", ".join(card.masked_card for card in one.cards)),
         ("amount", _amount(one)),
-        ("decline", v1.DeclineReason.Name(one.decline.reason) if one.HasField("decline") else ""),
-        ("evidence", one.evidence.summary),
-        ("provider says", " ".join(f"{key}={value}" for key, value in one.provider_references.items())),
+        ("decline", _decline(one)),
+        ("evidence", escape(one.evidence.summary)),
+        (
+            "provider says",
+            escape(" ".join(f"{key}={value}" for key, value in one.provider_references.items())),
+        ),
         ("confirm by", _time(one.confirm_by.ToJsonString()) if one.HasField("confirm_by") else ""),
     ]
     table(["", ""], [row for row in rows if row[1]])
@@ -196,7 +200,7 @@ def _show(one: v1.Transaction) -> None:
     table(
         ["at", "state", "because"],
         [
-            [_time(change.change_time.ToJsonString()), _state(change.state), change.note]
+            [_time(change.change_time.ToJsonString()), _state(change.state), escape(change.note)]
             for change in one.state_changes
         ],
     )
@@ -204,6 +208,12 @@ def _show(one: v1.Transaction) -> None:
 
 def _operation(one: v1.Transaction) -> str:
     return v1.Operation.Name(one.operation).removeprefix("OPERATION_").lower()
+
+
+def _decline(one: v1.Transaction) -> str:
+    if not one.HasField("decline"):
+        return ""
+    return v1.DeclineReason.Name(one.decline.reason).removeprefix("DECLINE_REASON_")
 
 
 def _state(state: v1.TransactionState.ValueType) -> str:
