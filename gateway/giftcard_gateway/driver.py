@@ -373,9 +373,10 @@ class Driver:
         While the journal was away the lease may have ended, and this process's own sweep have claimed the
         entry anew: the task that is still at work, and may know the outcome, goes on under the new fence.
         """
-        is_reclaimed = fresh.driver == self.name and fresh.state is entry.state
+        # The one who claimed it may hear of that only when this task is through; then it finds a step made.
+        is_as_it_was = fresh.driver == self.name and fresh.state is entry.state
         is_at_work = self._tasks.get(entry.transaction_id) is asyncio.current_task()
-        return fresh.fence == entry.fence or (is_reclaimed and is_at_work)
+        return is_as_it_was and (fresh.fence == entry.fence or is_at_work)
 
     async def _write(self, after: Entry) -> Entry | None:
         written = await self._insist(self._records.write, after)
