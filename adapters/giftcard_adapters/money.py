@@ -6,12 +6,17 @@ rounds, and nothing here is a float (rule 12). The ISO table comes from the `iso
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 
 import iso4217
 import msgspec
 
 from giftcard_adapters.errors import MoneyError
+
+_MOST_MINOR = 2**63 - 1
+_MOST_DIGITS = 19
+_EXACTLY = Context(prec=60, traps=[InvalidOperation, Overflow, Inexact])
+"""Arithmetic that refuses where the usual context would round."""
 
 
 class Money(msgspec.Struct, frozen=True):
@@ -19,6 +24,11 @@ class Money(msgspec.Struct, frozen=True):
 
     currency: str
     amount_minor: int
+
+    def __post_init__(self) -> None:
+        """Refuse with MoneyError what neither the wire nor a journal can count."""
+        if not -_MOST_MINOR <= self.amount_minor <= _MOST_MINOR:
+            raise MoneyError("more than can be counted")
 
     def __str__(self) -> str:
         """Show the amount with the currency's own number of decimals, such as `ZAR 799.95`."""
@@ -67,9 +77,13 @@ def from_decimal(amount: Decimal | str, currency: str) -> Money:
     the digits beyond are zero.
     """
     try:
-        minor = Decimal(amount).scaleb(exponent_of(currency))
-    except InvalidOperation:
+        minor = _EXACTLY.scaleb(Decimal(amount), exponent_of(currency))
+    except (InvalidOperation, Overflow):
         raise MoneyError("not a decimal amount") from None
+    except Inexact:
+        raise MoneyError("more digits than an amount can have") from None
     if not minor.is_finite() or minor != minor.to_integral_value():
         raise MoneyError(f"more decimals than {currency} has")
+    if minor.adjusted() >= _MOST_DIGITS:
+        raise MoneyError("more than can be counted")
     return Money(currency, int(minor))

@@ -226,7 +226,7 @@ class Driver:
 
     async def _deliver(self, connection: Connection, entry: Entry) -> Entry:
         """Send the promised advice once, unchanged, and write down a final answer (rule 8)."""
-        receipt = await self._exchanges.deliver(connection, entry, self._clock.now())
+        receipt = await self._exchanges.deliver(connection, entry, self._clock.now)
         if receipt.receipt is not Receipt.AGAIN:
             return await self._commit(entry, lambda e: lifecycle.acknowledged(e, receipt, self._clock.now()))
         level = windows.level(entry, _window_s(connection, entry), self._clock.now())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from giftcard_adapters.codec import pack
 from giftcard_adapters.errors import ExchangeError, Invalid, NoAnswer, NotSent, Unsupported
 from giftcard_adapters.model import (
     Acknowledgement,
@@ -21,7 +22,7 @@ from giftcard_adapters.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from giftcard_gateway.connections import Connection
@@ -54,13 +55,14 @@ class Exchanges:
         answer = await self._answer(connection, connection.provider.find(ask_of(entry), entry.outcome))
         return answer if answer.was_sent else doubted(answer)
 
-    async def deliver(self, connection: Connection, entry: Entry, now: datetime) -> Acknowledgement:
+    async def deliver(
+        self, connection: Connection, entry: Entry, now: Callable[[], datetime]
+    ) -> Acknowledgement:
         """Send every call of the promised advice in order; the first that is not done is the answer.
 
         Repeating those before it is harmless: each call has one net effect.
         """
         advice = advice_of(entry)
-        age_s = (now - advice.written_at).total_seconds()
         receipt = Acknowledgement(receipt=Receipt.DONE)
         async with connection.advice_slots:
             # Asked when its turn has come: a provider may have gone away while others were served.
@@ -69,6 +71,8 @@ class Exchanges:
             try:
                 async with connection.exchange():
                     for call in entry.calls:
+                        # Told when it is sent: the wait for a turn can outlast a provider's memory.
+                        age_s = (now() - advice.written_at).total_seconds()
                         receipt = await connection.provider.deliver(call, advice, age_s=age_s)
                         if receipt.receipt in {Receipt.AGAIN, Receipt.REFUSED}:
                             break
@@ -82,7 +86,10 @@ class Exchanges:
     async def _answer(self, connection: Connection, exchange: Awaitable[Outcome]) -> Answer:
         try:
             async with connection.exchange():
-                return Answer(outcome=await exchange)
+                outcome = await exchange
+            # What cannot be packed cannot be written down, and would be asked for again without end.
+            pack(outcome)
+            return Answer(outcome=outcome)
         except NotSent as fault:
             return Answer(outcome=Outcome(verdict=Verdict.FAILED, evidence=str(fault)), was_sent=False)
         except NoAnswer as fault:

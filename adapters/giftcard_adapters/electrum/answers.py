@@ -151,7 +151,7 @@ class _Exact:
     def __exit__(self, _kind: object, fault: BaseException | None, _trace: object) -> None:
         """Translate MoneyError."""
         if isinstance(fault, MoneyError):
-            raise Unreadable("the answer names a currency ISO 4217 does not list") from None
+            raise Unreadable("the answer names an amount or a currency that cannot be said exactly") from None
 
 
 def _approval(ask: MoneyOperation, response: wire.Response) -> Outcome:

@@ -44,8 +44,8 @@ def time_from(wire: Timestamp) -> datetime:
 
 
 def time_to(at: datetime) -> Timestamp:
-    """Return a timestamp; `at` is aware."""
-    since = at - _EPOCH
+    """Return a timestamp; a time that a provider told without its zone is taken for UTC (assumption)."""
+    since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH
     return Timestamp(seconds=since.days * 86400 + since.seconds, nanos=since.microseconds * 1000)
 
 

@@ -5,17 +5,24 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from giftcard_adapters.contract import Ending, Guarantee, manner
 from giftcard_adapters.errors import MoneyError, Refused, Unsupported
+from giftcard_adapters.http import Call
 from giftcard_adapters.model import (
+    Acknowledgement,
+    Advice,
     Decline,
     DeclineReason,
     Issue,
     Load,
     Operation,
     Outcome,
+    PointBalances,
+    Points,
+    Receipt,
     ReversalReason,
     Verdict,
 )
@@ -148,3 +155,40 @@ def test_refusal_before_sending_is_a_failure() -> None:
         assert (entry.state, entry.evidence) == (State.FAILED, "no such thing")
 
     play(story)
+
+
+def test_answer_that_cannot_be_written_down_leaves_the_outcome_open() -> None:
+    """A number no journal can keep loses no answer in silence: the transaction is ended as an unknown."""
+
+    async def story(world: World) -> None:
+        endless = PointBalances(available=Points(amount=2**70))
+        world.script.reactions.append(msgspec.structs.replace(APPROVED, points=endless))
+        entry = (await world.transactions.begin(world.redeem(), wait_s=30)).entry
+        assert entry.state is State.REVERSED
+        assert len(world.script.advices) == 1
+
+    play(story)
+
+
+def test_advice_is_as_old_as_it_is_when_it_is_sent() -> None:
+    """The wait for a turn counts: an adapter that hears an age must not trust a memory that has ended."""
+    ages: list[float] = []
+
+    async def story(world: World) -> None:
+        provider = world.connections.get("first").provider
+
+        async def deliver(_call: Call, _advice: Advice, *, age_s: float) -> Acknowledgement:
+            ages.append(age_s)
+            await asyncio.sleep(20)
+            return Acknowledgement(receipt=Receipt.DONE)
+
+        vars(provider)["deliver"] = deliver
+        asks = [world.redeem() for _ in range(3)]
+        for ask in asks:
+            await world.transactions.begin(ask, wait_s=30)
+        for ask in asks:
+            await world.transactions.confirm(Operation.REDEEM, ask.transaction_id, wait_s=0)
+        await asyncio.sleep(70)
+        assert ages == [0.0, 20.0, 40.0]
+
+    play(story, terms=Terms(advice_concurrency=1))

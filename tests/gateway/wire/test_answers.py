@@ -109,3 +109,8 @@ def test_nothing_can_be_left_out_by_mistake() -> None:
         writing(Short, v1.Template)
     with pytest.raises(TypeError, match="no place for"):
         writing(Long, v1.Template)
+
+
+def test_time_without_a_zone_is_taken_for_utc() -> None:
+    """A provider that leaves out the zone must not end a stream of events, nor hide a transaction."""
+    assert values.time_to(NOW.replace(tzinfo=None)) == values.time_to(NOW)
