@@ -24,7 +24,12 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 def complain(sentences: Iterable[str]) -> None:
     """Say what is wrong, a line each."""
     for sentence in sentences:
-        err.print(f"[bold red]error[/]: {_plain(sentence)}")
+        err.print(f"[bold red]error[/]: {_plain(sentence)}", soft_wrap=not err.is_terminal)
+
+
+def tell(paragraph: str) -> None:
+    """Print prose, a line in a pipe; a window breaks it between words."""
+    out.print(paragraph, soft_wrap=not out.is_terminal)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, is_prose: bool = False) -> None:

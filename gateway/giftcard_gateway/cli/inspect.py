@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from rich.markup import escape
 
 from giftcard_adapters.contract import Provider, manner_of
 from giftcard_adapters.model import Operation
 from giftcard_adapters.stanza import find_adapter
 from giftcard_gateway import config
 from giftcard_gateway.capabilities import LEGEND, capabilities, markdown
-from giftcard_gateway.cli.console import complain, out, table
+from giftcard_gateway.cli.console import complain, out, table, tell
 from giftcard_gateway.cli.options import read_settings, settings_options
 from giftcard_gateway.config import Settings
 from giftcard_gateway.errors import NoRoute
@@ -46,14 +47,14 @@ def providers(
     columns = {name: capabilities(adapter) for name, adapter in adapters.items()}
     rows = next(iter(columns.values()), {})
     table(["", *columns], [[row, *(cells[row] for cells in columns.values())] for row in rows], is_prose=True)
-    out.print(f"\n[dim]{LEGEND}[/]\n")
+    tell(f"\n[dim]{LEGEND}[/]\n")
     table(
-        ["an unknown outcome ends by", *adapters],
+        ["if unknown", *adapters],
         [[operation.value.capitalize(), *_endings(adapters, operation)] for operation in Operation],
         is_prose=True,
     )
     for name, adapter in adapters.items():
-        out.print(f"\n[bold]{name}[/]  {adapter.facts}")
+        tell(f"\n[bold]{name}[/]  {escape(adapter.facts)}")
 
 
 def _endings(adapters: dict[str, type[Provider]], operation: Operation) -> list[str]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from giftcard_gateway import process, workers
-from giftcard_gateway.cli.console import complain, err, out, table
+from giftcard_gateway.cli.console import complain, err, out, table, tell
 from giftcard_gateway.cli.options import port_option, read_settings, settings_options
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.sandbox import HOST, sandboxes_at, simulators
+from giftcard_gateway.sandbox import HOST, PORT, sandboxes_at, simulators
 
 if TYPE_CHECKING:
     from giftcard_adapters.simulators.catalogue import Sandbox
@@ -88,6 +88,7 @@ async def _simulate(sandboxes: tuple[Sandbox, ...]) -> None:
 
 def _welcome(address: str, sandboxes: tuple[Sandbox, ...], data: Path) -> None:
     """Say what runs where, and what to paste into another terminal."""
+    elsewhere = "" if address == f"{HOST}:{PORT}" else f" --address {address}"
     out.print(f"[bold]giftcard-gateway[/] serves on [bold green]{address}[/]; data in {data}\n")
     table(
         ["provider", "simulated at", "card numbers"],
@@ -100,13 +101,13 @@ def _welcome(address: str, sandboxes: tuple[Sandbox, ...], data: Path) -> None:
     out.print(
         "\nRedeem 100.00 from a demo card, in another terminal:\n\n"
         f"{_EXAMPLE.replace('ADDRESS', address).replace('FRESH', SystemClock().uuid4())}\n\n"
-        "[dim]giftcard-gateway demo[/] tells the whole story. Ctrl-C stops.\n",
+        f"[dim]giftcard-gateway demo{elsewhere}[/] tells the whole story. Ctrl-C stops.\n",
     )
 
 
 def explain_simulators() -> None:
     """Say what every simulator has besides its provider's paths."""
-    out.print(
+    tell(
         "\n[dim]each has GET /_sandbox/cards, GET /_sandbox/effects, POST /_sandbox/faults, "
         "POST /_sandbox/reset[/]"
     )
