@@ -5,7 +5,7 @@ The journal's side is read once, as plain figures; nothing is ended before the l
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -43,7 +43,9 @@ class _Comparison:
 
     scope: v1.ReconcileScope
     by_id: dict[str, Entry] = field(default_factory=dict)
-    by_reference: dict[str, str] = field(default_factory=dict)
+    by_reference: dict[str, set[str]] = field(default_factory=dict)
+    unplaced: list[v1.SettlementRow] = field(default_factory=list)
+    """Rows under a provider's reference that names none of ours, or several; any may be an unresolved one."""
     settled: set[str] = field(default_factory=set)
     to_confirm: list[str] = field(default_factory=list)
     answer: v1.ReconcileResponse = field(default_factory=v1.ReconcileResponse)
@@ -70,9 +72,8 @@ class Reconciliation:
             if _moved(entry) is not None and entry.state is not State.UNRESOLVED:
                 _differ(compared, v1.DifferenceKind.DIFFERENCE_KIND_MISSING_THERE, entry=entry)
         if scope.close_unresolved:
-            unresolved = [entry.transaction_id for entry in missing if entry.state is State.UNRESOLVED]
             await self._close(compared, compared.to_confirm, State.CONFIRMED)
-            await self._close(compared, unresolved, State.REVERSED)
+            await self._close(compared, list(_surely_missing(compared, missing)), State.REVERSED)
         return compared.answer
 
     async def _read_journal(self, compared: _Comparison) -> None:
@@ -111,7 +112,11 @@ class Reconciliation:
     async def _entry_of(self, compared: _Comparison, row: v1.SettlementRow) -> Entry | None:
         """Return the transaction a row names; one created outside the scope is looked for by its id."""
         if not row.transaction_id:
-            return compared.by_id.get(compared.by_reference.get(row.provider_reference, ""))
+            named = compared.by_reference.get(row.provider_reference, set())
+            if len(named) == 1:
+                return compared.by_id[next(iter(named))]
+            compared.unplaced.append(row)
+            return None
         transaction_id = row.transaction_id.lower()
         entry = compared.by_id.get(transaction_id) or await self._records.get(transaction_id)
         return entry if entry is not None and entry.provider == compared.scope.provider else None
@@ -158,7 +163,18 @@ async def _gather(
 def _know(compared: _Comparison, entry: Entry) -> None:
     compared.by_id[entry.transaction_id] = entry
     for reference in entry.outcome.references.values() if entry.outcome else ():
-        compared.by_reference[reference] = entry.transaction_id
+        compared.by_reference.setdefault(reference, set()).add(entry.transaction_id)
+
+
+def _surely_missing(compared: _Comparison, missing: Iterable[Entry]) -> Iterator[str]:
+    """Return the unresolved that no row can be; one whose reference we never heard may be an unplaced row."""
+    for entry in missing:
+        if entry.state is not State.UNRESOLVED:
+            continue
+        if any(_agrees(entry, row) for row in compared.unplaced):
+            _differ(compared, v1.DifferenceKind.DIFFERENCE_KIND_MISSING_THERE, entry=entry)
+        else:
+            yield entry.transaction_id
 
 
 def _is_due(entry: Entry) -> bool:

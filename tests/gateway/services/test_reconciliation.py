@@ -109,6 +109,42 @@ async def test_reconcile_ends_the_unresolved(served: Served) -> None:
     assert (again.matched_count, len(again.closed_transactions)) == (1, 0)
 
 
+async def test_reconcile_ends_nothing_by_a_reference_nobody_heard(served: Served) -> None:
+    """A row under an unknown reference may be an UNRESOLVED transaction, which then stays what it is."""
+    lost = await unresolved(served)
+    stranger = v1.SettlementRow(row_id="1", provider_reference="gc-77", amount=RAND)
+    told = await settle(served, stranger, close=True)
+    assert not told.closed_transactions
+    assert {(one.kind, one.row_id or one.transaction.transaction_id) for one in told.differences} == {
+        (KIND.DIFFERENCE_KIND_MISSING_HERE, "1"),
+        (KIND.DIFFERENCE_KIND_MISSING_THERE, lost.transaction_id),
+    }
+    another = v1.SettlementRow(
+        row_id="2", provider_reference="gc-78", amount=RAND, operation=v1.Operation.OPERATION_ISSUE
+    )
+    told = await settle(served, another, close=True)
+    assert [one.transaction_id for one in told.closed_transactions] == [lost.transaction_id]
+
+
+async def test_reconcile_guesses_by_no_reference_that_two_share(served: Served) -> None:
+    """A trace number that two transactions have names neither, and so ends neither."""
+    approved = Outcome(
+        verdict=Verdict.APPROVED, approved=OurMoney("ZAR", 10_000), references={"stan": "000123"}
+    )
+    for _ in range(2):
+        served.script.reactions.append(approved)
+        one = await served.redeem()
+        served.script.reactions.append(Acknowledgement(receipt=Receipt.REFUSED, evidence="no"))
+        await served.call("ConfirmRedeem", v1.ConfirmRedeemRequest(transaction_id=one.transaction_id))
+    told = await settle(
+        served, v1.SettlementRow(row_id="1", provider_reference="000123", amount=RAND), close=True
+    )
+    assert not told.closed_transactions
+    kinds = [one.kind for one in told.differences]
+    assert kinds.count(KIND.DIFFERENCE_KIND_MISSING_HERE) == 1
+    assert kinds.count(KIND.DIFFERENCE_KIND_MISSING_THERE) == 2
+
+
 async def test_reconcile_does_not_end_what_differs(served: Served) -> None:
     """An UNRESOLVED transaction whose settlement shows another amount stays a person's to end."""
     there = await served.redeem()

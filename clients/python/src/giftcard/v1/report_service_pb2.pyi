@@ -395,7 +395,9 @@ class ReconcileScope(_message.Message):
     provider: _builtins.str
     """The provider whose settlement it is."""
     close_unresolved: _builtins.bool
-    """End UNRESOLVED transactions by what the settlement says: there means CONFIRMED, missing means REVERSED."""
+    """End UNRESOLVED transactions by what the settlement says: there means CONFIRMED, missing means REVERSED.
+    One that a row under a `provider_reference` nobody here knows may be is left as it is, and told.
+    """
     note: _builtins.str
     """The note to end them with. Needed with `close_unresolved`."""
     @_builtins.property
