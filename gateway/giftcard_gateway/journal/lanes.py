@@ -14,6 +14,8 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
+from giftcard_gateway.journal.journal import JournalClosed
+
 Request = TypeVar("Request")
 Outcome = object
 """What came of one request: a value, or the exception its caller gets."""
@@ -80,8 +82,14 @@ class ThreadLane(Lane[Request]):
             is_open = batch[-1] is not None
             calls = [call for call in batch if call is not None]
             if calls:
-                outcomes = self._serve([request for request, _ in calls])
+                outcomes = self._outcomes([request for request, _ in calls])
                 self._resolve([future for _, future in calls], outcomes)
+
+    def _outcomes(self, requests: Sequence[Request]) -> Sequence[Outcome]:
+        try:
+            return self._serve(requests)
+        except Exception as fault:  # noqa: BLE001 - a thread that ended would leave its callers waiting for ever
+            return [JournalClosed(f"the journal failed: {type(fault).__name__}")] * len(requests)
 
     def _next_batch(self) -> list[tuple[Request, asyncio.Future[Outcome]] | None]:
         batch = [self._queue.get()]
