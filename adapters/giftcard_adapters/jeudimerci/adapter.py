@@ -179,7 +179,8 @@ class JeudiMerci(Provider):
             traces.candidates(_cards_in(reply), cost, since),
             traces.provider_time(reply.headers.get("date", "")),
             is_list_complete=self.settings.is_list_complete,
-            settle_s=self.settings.settle_s,
+            # A provider's clock that is ahead of ours must not make the request older than it is.
+            settle_s=self.settings.settle_s + self.settings.clock_skew_s,
         )
 
     async def _find_named(self, ask: Issue, outcome: Outcome) -> Outcome:
