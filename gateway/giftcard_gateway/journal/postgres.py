@@ -17,7 +17,7 @@ from giftcard_gateway.journal import postgres_statements as sql
 from giftcard_gateway.journal import schema
 from giftcard_gateway.journal.journal import Backlog, Change, EventRow, Journal, Row, RowQuery
 from giftcard_gateway.journal.postgres_batches import Batches
-from giftcard_gateway.journal.postgres_sessions import Connection, Limits, Sessions
+from giftcard_gateway.journal.postgres_sessions import Connection, Limits, Sessions, make_safe
 from giftcard_gateway.journal.postgres_wake import Wake
 from giftcard_gateway.journal.rows import Open, Write, bounds, event_of, row_of
 from giftcard_gateway.journal.signal import Signal
@@ -27,7 +27,7 @@ _DEFAULT_LIMITS = Limits()
 
 
 class Postgres(Journal):
-    """A journal in the PostgreSQL database at `url`; several hosts in it are tried in turn.
+    """A journal in the PostgreSQL database at `url`; of several hosts in it whichever may be written.
 
     `listen_url` leads to the same database without a pooler; empty when `url` does so itself.
     """
@@ -175,10 +175,11 @@ async def _add_event(event: EventRow, connection: Connection, is_repeat: bool) -
         event.document,
         event.applied,
     )
-    if number is None and is_repeat:
-        document = await connection.fetchval(sql.EVENT_DOCUMENT, event.provider, event.event_id)
-        return bool(document == event.document)
-    return number is not None
+    if number is not None:
+        return True
+    document = await connection.fetchval(sql.EVENT_DOCUMENT, event.provider, event.event_id)
+    await make_safe(connection)
+    return is_repeat and bool(document == event.document)
 
 
 def _events(found: Sequence[asyncpg.Record]) -> Sequence[EventRow]:

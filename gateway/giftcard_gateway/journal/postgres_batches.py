@@ -15,7 +15,7 @@ from typing import NamedTuple
 import asyncpg
 
 from giftcard_gateway.journal.journal import JournalClosed, Row
-from giftcard_gateway.journal.postgres_sessions import Connection, Sessions
+from giftcard_gateway.journal.postgres_sessions import Connection, Sessions, make_safe
 from giftcard_gateway.journal.postgres_statements import BATCH, ROWS
 from giftcard_gateway.journal.rows import COLUMNS, Open, Write, is_same, row_of, values_of, written_of
 
@@ -145,6 +145,7 @@ async def _send(batch: Sequence[Call], connection: Connection, is_repeat: bool) 
     if refused:
         found: Sequence[asyncpg.Record] = await connection.fetch(ROWS, refused)
         recorded = {record["transaction_id"]: row_of(tuple(record)) for record in found}
+        await make_safe(connection)
     return [_outcome(call.request, stored, recorded, is_repeat=is_repeat) for call in batch]
 
 

@@ -13,10 +13,10 @@ from typing import TypeAlias, TypeVar
 
 import asyncpg
 import msgspec
-from asyncpg.connect_utils import SessionAttribute
 from asyncpg.pool import PoolConnectionProxy
 
 from giftcard_gateway.journal.journal import JournalClosed
+from giftcard_gateway.journal.postgres_hosts import connect
 from giftcard_gateway.journal.postgres_statements import BARRIER
 
 Result = TypeVar("Result")
@@ -54,7 +54,7 @@ class Doubtful(asyncpg.InterfaceError):
 
 
 class Sessions:
-    """A pool of sessions with a writable server; several hosts in the URL are tried in turn."""
+    """A pool of sessions with a writable server; of several hosts in the URL whichever may be written."""
 
     def __init__(self, url: str, limits: Limits) -> None:
         self._url = url
@@ -73,10 +73,10 @@ class Sessions:
                 # A little longer than the server's own limit, whose refusal says more. The server sets none
                 # to a commit that waits for its standby; this one ends that wait too.
                 command_timeout=limits.statement_timeout_s + 1,
-                target_session_attrs=SessionAttribute.read_write,
                 statement_cache_size=0 if limits.is_pooled else 100,
                 server_settings=None if limits.is_pooled else _session_settings(limits.statement_timeout_s),
                 reset=_keep,
+                connect=connect,
             )
         except (*LOST, ValueError) as fault:
             raise closed(fault) from fault
@@ -136,7 +136,8 @@ class Sessions:
 async def _commit(connection: Connection, work: Work[Result], *, is_repeat: bool) -> Result:
     """Do `work`, which commits; raise Doubtful when the server warned about it.
 
-    A commit whose wait for a standby is cut short is a success with a warning.
+    A commit whose wait for a standby is cut short is a success with a warning. Who answers by what it found,
+    and not by what it wrote, has to `make_safe` first.
     """
     warnings: list[object] = []
 
@@ -146,14 +147,19 @@ async def _commit(connection: Connection, work: Work[Result], *, is_repeat: bool
     connection.add_log_listener(hear)
     try:
         result = await work(connection, is_repeat)
-        if is_repeat:
-            # What is found may have been committed here and not on the standby yet.
-            await connection.execute(BARRIER)
     finally:
         connection.remove_log_listener(hear)
     if warnings:
         raise Doubtful("the server did not wait for its standby")
     return result
+
+
+async def make_safe(connection: Connection) -> None:
+    """Wait until everything committed so far is as safe as a commit of ours.
+
+    A commit that was given up on stands here, visible, and may not be on the standby yet.
+    """
+    await connection.execute(BARRIER)
 
 
 def closed(fault: Exception) -> JournalClosed:

@@ -12,10 +12,8 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
-import asyncpg
-from asyncpg.connect_utils import SessionAttribute
-
 from giftcard_gateway.journal.journal import JournalClosed
+from giftcard_gateway.journal.postgres_hosts import connect
 from giftcard_gateway.journal.postgres_sessions import LOST, Connection, Sessions
 from giftcard_gateway.journal.postgres_statements import NOTIFY
 
@@ -81,12 +79,7 @@ class Wake:
             await asyncio.sleep(RECONNECT_S)
 
     async def _listen_once(self) -> None:
-        connection = await asyncpg.connect(
-            self._url,
-            timeout=self._timeout_s,
-            command_timeout=self._timeout_s,
-            target_session_attrs=SessionAttribute.read_write,
-        )
+        connection = await connect(self._url, timeout=self._timeout_s, command_timeout=self._timeout_s)
         try:
             await connection.add_listener(CHANNEL, self._hear)
             # Whatever was told while nobody listened here is heard now.

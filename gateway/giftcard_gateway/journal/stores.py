@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import asyncpg
-from asyncpg.connect_utils import SessionAttribute
 
 from giftcard_gateway.journal import schema, sqlite_file
 from giftcard_gateway.journal.postgres import Postgres
+from giftcard_gateway.journal.postgres_hosts import connect
 from giftcard_gateway.journal.postgres_sessions import LOST, Limits, closed
 from giftcard_gateway.journal.sqlite import Sqlite
 
@@ -112,8 +112,6 @@ def _upgrade_file(path: str, target: str) -> None:
 
 async def _connect(url: str) -> asyncpg.Connection[asyncpg.Record]:
     try:
-        return await asyncpg.connect(
-            url, timeout=CONNECT_TIMEOUT_S, target_session_attrs=SessionAttribute.read_write
-        )
+        return await connect(url, timeout=CONNECT_TIMEOUT_S)
     except (*LOST, ValueError) as fault:
         raise closed(fault) from fault

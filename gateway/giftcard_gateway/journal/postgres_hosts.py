@@ -1,0 +1,78 @@
+"""Which host of a PostgreSQL URL may be written: all are asked at once, and the first that may be is taken.
+
+The driver asks one after the other within one time limit, so that a host that hangs, or that answers with
+an error of its own, hides those behind it. What is done in the session is not here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import asyncpg
+from asyncpg.connect_utils import SessionAttribute
+
+Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+async def connect(dsn: str | None = None, **options: Any) -> Session:  # noqa: ANN401 - the driver's own
+    """Return a session with a writable server; raise what the driver raises when there is none.
+
+    The signature is that of the driver's own `connect`, because its pool calls this one instead.
+    """
+    asked = [
+        asyncio.create_task(
+            asyncpg.connect(each, target_session_attrs=SessionAttribute.read_write, **options)
+        )
+        for each in each_host(dsn or "")
+    ]
+    chosen: Session | None = None
+    try:
+        chosen = await _first(asked)
+    finally:
+        await _let_go(asked, chosen)
+    return chosen
+
+
+def each_host(url: str) -> Sequence[str]:
+    """Return a URL for each host of `url`, which may stand before the database's name or in `?host=`."""
+    parts = urlsplit(url)
+    user, at, hosts = parts.netloc.rpartition("@")
+    if "," in hosts:
+        return [parts._replace(netloc=f"{user}{at}{host}").geturl() for host in hosts.split(",")]
+    asked = dict(parse_qsl(parts.query))
+    named, ports = asked.get("host", "").split(","), asked.get("port", "").split(",")
+    if len(named) == 1:
+        return [url]
+    # Of a name that is asked for twice the driver takes the last; one port may serve every host.
+    ports = ports if len(ports) > 1 else ports * len(named)
+    return [
+        f"{url}&{urlencode({'host': host} | ({'port': port} if port else {}))}"
+        for host, port in zip(named, ports, strict=True)
+    ]
+
+
+async def _first(asked: Sequence[asyncio.Task[Session]]) -> Session:
+    faults: list[Exception] = []
+    for answer in asyncio.as_completed(asked):
+        try:
+            return await answer
+        except Exception as fault:  # noqa: BLE001 - raised below, when no host is left
+            faults.append(fault)
+    # That a standby may not be written says less than why the others did not answer.
+    raise next((one for one in faults if not _is_standby(one)), faults[0])
+
+
+def _is_standby(fault: Exception) -> bool:
+    return isinstance(fault, asyncpg.TargetServerAttributeNotMatched)
+
+
+async def _let_go(asked: Sequence[asyncio.Task[Session]], chosen: Session | None) -> None:
+    """End what was asked besides; a second host that may be written as well is not kept."""
+    for task in asked:
+        task.cancel()
+    for answer in await asyncio.gather(*asked, return_exceptions=True):
+        if not isinstance(answer, BaseException) and answer is not chosen:
+            answer.terminate()
