@@ -150,9 +150,10 @@ class TestMaybeSent:
             await asyncio.sleep(10)
             await line.end()
 
+        limits_s = httpx.Timeout(5.0, read=0.1, write=0.1)
         async with serve(script) as wire:
             with pytest.raises(httpx.TimeoutException) as caught:
-                await post(transport, wire.url, body=b"x" * 900_000, limits_s=httpx.Timeout(5.0, read=0.1, write=0.1))
+                await post(transport, wire.url, body=b"x" * 900_000, limits_s=limits_s)
         assert not isinstance(caught.value, NEVER_SENT)
 
     async def test_unwritable_header(self, transport: Transport) -> None:

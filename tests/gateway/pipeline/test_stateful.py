@@ -127,7 +127,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     def _start(self) -> None:
         async def start() -> None:
-            self.world: World = build(self.clock, self.store, scripts=self.scripts)  # type: ignore[arg-type]
+            self.world: World = build(self.clock, self.store, scripts=self.scripts)  # type: ignore[arg-type]  # filled by build
             recovery = Recovery(
                 records=self.world.records,
                 connections=self.world.connections,
