@@ -80,6 +80,7 @@ clean: ## Remove all that these targets made: .venv, .tools, caches
 crash: $(READY) ## Prove the promises by stopping and killing gateways (long)
 	@[ -d tests/crash ] || { echo 'make crash: the crash tests are not written yet; tests/crash does not exist.' >&2; exit 1; }
 	$(BIN)/pytest tests/crash $(ARGS)
+	$(BIN)/python -m tests.crash
 	$(BIN)/python -m tests.crash.processes
 
 .PHONY: bench

@@ -53,7 +53,9 @@ def main(
 def _replay(seed: int, about: str, mutation: str | None) -> int:
     found = _run(seed, mutation)
     _console.print(f"{found.plan}", highlight=False)
-    subjects = list(dict.fromkeys(broken.subject for broken in found.broken)) or [""]
+    for broken in found.broken:
+        _console.print(f"{broken.subject} {broken.sentence}", style="bold red", highlight=False, markup=False)
+    subjects = [subject for subject in dict.fromkeys(one.subject for one in found.broken) if subject] or [""]
     if about:
         subjects = sorted({event.subject for event in found.events if event.subject.startswith(about)})
     for subject in subjects[:_MOST_STORIES]:
@@ -71,10 +73,7 @@ def _run(seed: int, mutation: str | None = None) -> Found:
 def _tell(found: Found, subject: str) -> None:
     _console.rule(f"seed {found.plan.seed}, transaction {subject or '(all)'}")
     for event in found.story(subject):
-        _console.print(str(event), highlight=False, markup=False)
-    for broken in found.broken:
-        if broken.subject in {subject, ""}:
-            _console.print(broken.sentence, style="bold red", highlight=False, markup=False)
+        _console.print(str(event), highlight=False, markup=False, soft_wrap=True)
 
 
 def _slim(seed: int) -> Found:
@@ -104,6 +103,7 @@ def _play_all(seeds: Sequence[int], workers: int) -> int:
             progress.advance(task)
     took_s = time.monotonic() - began
     for found in broken[:_MOST_STORIES]:
+        _console.print(found.broken[0].sentence, style="bold red", highlight=False, markup=False)
         _tell(found, found.broken[0].subject)
         _console.print(f"Replay: python -m tests.crash --replay {found.plan.seed}", style="bold")
     _console.print(_table("faults survived", faults))

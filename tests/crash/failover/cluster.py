@@ -56,7 +56,8 @@ class Machine:
             "scope": "giftcard",
             "name": self.name,
             "restapi": {"listen": f"{HOST}:{self.api_port}", "connect_address": f"{HOST}:{self.api_port}"},
-            "etcd3": {"hosts": f"{HOST}:{self.etcd_port}"},
+            # Not etcd3: a patroni 3.0 that was stopped for a while goes on believing what it had cached of it.
+            "etcd": {"host": f"{HOST}:{self.etcd_port}"},
             "bootstrap": {"dcs": _AGREED, "initdb": ["no-sync", {"encoding": "UTF8"}, {"locale": "C"}]},
             "postgresql": place
             | {
@@ -159,7 +160,7 @@ class Cluster:
         peers, clients = f"http://{HOST}:{free_port()}", f"http://{HOST}:{self.etcd_port}"
         self.etcd = _spawn(
             [
-                *("etcd", "--name", "etcd", "--data-dir", str(self.folder / "etcd")),
+                *("etcd", "--enable-v2", "--name", "etcd", "--data-dir", str(self.folder / "etcd")),
                 *("--listen-client-urls", clients, "--advertise-client-urls", clients),
                 *("--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers),
                 *("--initial-cluster", f"etcd={peers}"),
