@@ -40,7 +40,7 @@ class PostgresServer:
         if (user := server_user()) is not None:
             shutil.chown(self.folder, user)
         self._run(
-            _program("initdb"),
+            program("initdb"),
             "-D",
             self.data,
             "-U",
@@ -75,11 +75,11 @@ class PostgresServer:
         """Start the server and wait until it answers."""
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [_program("postgres"), "-D", self.data],
+                [program("postgres"), "-D", self.data],
                 stdout=log,
                 stderr=log,
                 user=server_user(),
-                extra_groups=_groups(),
+                extra_groups=server_groups(),
             )
         until = time.monotonic() + PATIENCE_S
         while self._is_deaf():
@@ -114,7 +114,7 @@ class PostgresServer:
             await connection.close()
 
     def _is_deaf(self) -> bool:
-        asked = subprocess.run([_program("pg_isready"), "-q", "-h", self.folder], check=False)
+        asked = subprocess.run([program("pg_isready"), "-q", "-h", self.folder], check=False)
         return asked.returncode != 0
 
     def _run(self, *command: str | Path) -> None:
@@ -124,7 +124,7 @@ class PostgresServer:
             capture_output=True,
             cwd=self.folder,
             user=server_user(),
-            extra_groups=_groups(),
+            extra_groups=server_groups(),
         )
 
 
@@ -139,7 +139,7 @@ def postgres_server() -> Iterator[PostgresServer]:
         server.remove()
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """Find one of PostgreSQL's programs; Debian keeps them off the PATH."""
     found = shutil.which(name)
     newest = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
@@ -151,5 +151,6 @@ def server_user() -> str | None:
     return "postgres" if os.getuid() == 0 else None
 
 
-def _groups() -> list[int] | None:
+def server_groups() -> list[int] | None:
+    """Name the groups to run in, beside that user's own."""
     return [pwd.getpwnam("postgres").pw_gid] if os.getuid() == 0 else None
