@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from giftcard_gateway.telemetry import Telemetry
 
 _BACKLOG_EVERY_S = 10.0
+_LAST_WORD_S = 1.0
+"""What is left of the drain when callers who still wait are answered with the present state."""
 _ADVICE_STATES = frozenset({State.CONFIRMING.value, State.REVERSING.value})
 
 
@@ -109,7 +111,12 @@ class App:
         drain_s = self.settings.server.drain_s
         self.door.close()
         await self.server.pause()
+        # gRPC ends what is left with UNAVAILABLE, which no money call may hear once it was sent (rule 15).
+        last_word = asyncio.get_running_loop().call_later(
+            drain_s - min(_LAST_WORD_S, drain_s / 2), self.pipeline.transactions.release
+        )
         await self.server.drain(drain_s, self.door.empty())
+        last_word.cancel()
         await self.webhooks.stop()
         for task in self._background:
             task.cancel()

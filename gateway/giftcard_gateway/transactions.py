@@ -17,7 +17,6 @@ from giftcard_adapters.errors import Invalid, Unsupported
 from giftcard_adapters.model import Outcome, Verdict
 from giftcard_gateway import lifecycle
 from giftcard_gateway.content import first_difference
-from giftcard_gateway.driver import LeaseLost
 from giftcard_gateway.entry import FINAL, UNSETTLED, Entry, State, WantedReversal
 from giftcard_gateway.errors import (
     GatewayError,
@@ -50,6 +49,9 @@ if TYPE_CHECKING:
     from giftcard_gateway.routing import Router
 
 _Result = TypeVar("_Result")
+
+_TICK_S = 0.5
+"""How often whoever waits for another process looks whether this one ends."""
 
 _NOT_SENT = Outcome(
     verdict=Verdict.FAILED,
@@ -84,6 +86,7 @@ class Transactions:
         self._driver = driver
         self._clock = clock
         self._observer = observer
+        self._released: asyncio.Future[None] | None = None
 
     async def begin(self, ask: AnyOperation, *, wait_s: float) -> Begun:
         """Write `ask` down, send it, and return what came of it; a repeat returns what is recorded.
@@ -216,6 +219,11 @@ class Transactions:
             if (written := await self._write(entry, lifecycle.hurry(entry, self._clock.now()))) is not None:
                 return await self._settled(written, wait_s)
 
+    def release(self) -> None:
+        """Answer every caller who still waits with the present state, once: this process is about to end."""
+        self._released = self._released or asyncio.get_running_loop().create_future()
+        self._released.set_result(None)
+
     def _admit(self, ask: AnyOperation) -> Connection:
         """Return the provider that takes `ask` now; refuse before anything is written."""
         route = self._router.route(ask)
@@ -275,27 +283,27 @@ class Transactions:
         the background.
         """
         loop = asyncio.get_running_loop()
+        self._released = released = self._released or loop.create_future()
         until = loop.time() + wait_s
-        while entry.state in UNSETTLED and (left_s := until - loop.time()) > 0:
+        while entry.state in UNSETTLED and not released.done() and (left_s := until - loop.time()) > 0:
             task = self._driver.driving(entry.transaction_id)
             if task is None:
                 is_promise = is_promise_enough and entry.state is not State.PENDING
                 if is_promise and entry.driver == self._driver.name:
                     # Its first delivery was through before we looked for it.
                     return await self._present(entry)
-                await self._records.journal.wait_changed(left_s)
+                await self._records.journal.wait_changed(min(left_s, _TICK_S))
                 entry = await self._present(entry)
             else:
-                done, _ = await asyncio.wait({task}, timeout=left_s)
-                entry = await self._after(task, entry) if done else await self._present(entry)
+                await asyncio.wait({task, released}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+                entry = await self._after(task, entry) if task.done() else await self._present(entry)
                 if is_promise_enough and entry.state is not State.PENDING:
                     break
         return entry
 
     async def _after(self, task: asyncio.Task[Entry], entry: Entry) -> Entry:
-        if task.cancelled() or isinstance(task.exception(), LeaseLost):
-            return await self._present(entry)
-        return await self._present(entry) if task.exception() else task.result()
+        is_ended = not task.cancelled() and task.exception() is None
+        return task.result() if is_ended else await self._present(entry)
 
     async def _present(self, entry: Entry) -> Entry:
         """Return what the journal says now; what was known last when it cannot say."""

@@ -192,3 +192,23 @@ def test_advice_is_as_old_as_it_is_when_it_is_sent() -> None:
         assert ages == [0.0, 20.0, 40.0]
 
     play(story, terms=Terms(advice_concurrency=1))
+
+
+def test_whoever_waits_is_answered_before_the_process_ends() -> None:
+    """A caller whose provider is silent when the drain ends hears PENDING, not UNAVAILABLE (rule 15)."""
+
+    async def story(world: World) -> None:
+        world.script.reactions.append(25.0)
+        ask = world.redeem()
+        waiting = [
+            asyncio.create_task(world.transactions.begin(ask, wait_s=30)),
+            asyncio.create_task(world.transactions.begin(ask, wait_s=30)),
+        ]
+        await asyncio.sleep(5)
+        world.transactions.release()
+        await asyncio.sleep(0.1)
+        assert [task.result().entry.state for task in waiting] == [State.PENDING] * 2
+        await asyncio.sleep(25)
+        assert (await world.entry(ask.transaction_id)).state is State.APPROVED
+
+    play(story)
