@@ -56,7 +56,7 @@ class Machine:
             "scope": "giftcard",
             "name": self.name,
             "restapi": {"listen": f"{HOST}:{self.api_port}", "connect_address": f"{HOST}:{self.api_port}"},
-            # Not etcd3: a patroni 3.0 that was stopped for a while goes on believing what it had cached of it.
+            # Not etcd3: a patroni 3.0 that hung for a while goes on believing what it had cached of it.
             "etcd": {"host": f"{HOST}:{self.etcd_port}"},
             "bootstrap": {"dcs": _AGREED, "initdb": ["no-sync", {"encoding": "UTF8"}, {"locale": "C"}]},
             "postgresql": place

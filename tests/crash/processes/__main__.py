@@ -1,29 +1,33 @@
-"""Many rounds with real processes: `python -m tests.crash.processes`, and what came of them as a table.
+"""Many rounds with real processes, and what came of them as a table.
 
---rounds 100               of each kind
---kind sqlite              or postgres, failover; all of them if left out
---seed crash               a round's seed is SEED/KIND/NUMBER; --first NUMBER begins there
+python -m tests.crash.processes                          all kinds, all rounds
+python -m tests.crash.processes --kind postgres --rounds 5
+python -m tests.crash.processes --kind sqlite --first 17 --rounds 1
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from statistics import median
+from typing import NamedTuple
 
+import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from tests.conftest import has_postgres
-from tests.crash.processes.rounds import Result, World, open_world, play
+from tests.crash.failover.cluster import Cluster, missing_programs
+from tests.crash.failover.losses import losses
+from tests.crash.processes.rounds import MOST_STRIKES, Result, World, open_world, play
 from tests.postgres import PostgresServer
 
-out = Console(highlight=False)
+_console = Console(highlight=False)
 
 
 @asynccontextmanager
@@ -43,90 +47,113 @@ async def _postgres() -> AsyncIterator[World]:
         server.remove()
 
 
-KINDS: dict[str, Callable[[], AbstractAsyncContextManager[World]]] = {
-    "sqlite": _sqlite,
-    "postgres": _postgres,
+@asynccontextmanager
+async def _failover() -> AsyncIterator[World]:
+    cluster = Cluster()
+    try:
+        await cluster.start()
+        async with open_world(url=cluster.url, workers=(1, 2), strikes=losses(cluster)) as world:
+            yield world
+    finally:
+        cluster.remove()
+
+
+class Kind(NamedTuple):
+    """A world to play in, how often, and how much may happen in a round."""
+
+    open: Callable[[], AbstractAsyncContextManager[World]]
+    rounds: int = 100
+    most_strikes: int = MOST_STRIKES
+
+
+KINDS = {
+    "sqlite": Kind(_sqlite),
+    "postgres": Kind(_postgres),
+    # Each loss is followed by the lost machine's return, which takes patroni some 20 seconds.
+    "failover": Kind(_failover, rounds=10, most_strikes=1),
 }
 
 
-async def run(kind: str, seed: str, numbers: range) -> list[Result]:
+@click.command()
+@click.option("--kind", "kinds", type=click.Choice(tuple(KINDS)), multiple=True, help="Only this one.")
+@click.option("--rounds", type=int, help="How many of each; 100, and 10 of failover, if left out.")
+@click.option("--seed", default="crash", show_default=True, help="A round draws by SEED/KIND/NUMBER.")
+@click.option("--first", default=0, show_default=True, help="The first round's number.")
+def main(kinds: tuple[str, ...], rounds: int | None, seed: str, first: int) -> None:
+    """Kill real gateways, their workers and their databases under load, and say what did not hold."""
+    broken = 0
+    for name in kinds or tuple(KINDS):
+        if missing := _missing(name):
+            _console.print(f"{name}: skipped, {missing}")
+            continue
+        numbers = range(first, first + (rounds or KINDS[name].rounds))
+        results = asyncio.run(_play_all(name, seed, numbers))
+        _console.print(_table(name, results))
+        broken += sum(len(result.broken) for result in results)
+    sys.exit(1 if broken else 0)
+
+
+def _missing(kind: str) -> str:
+    if kind != "sqlite" and not has_postgres():
+        return "PostgreSQL's programs are not on this machine"
+    return missing_programs() if kind == "failover" else ""
+
+
+async def _play_all(name: str, seed: str, numbers: range) -> list[Result]:
     """Play the rounds of one kind in one world, and show how far they are."""
+    kind = KINDS[name]
     results: list[Result] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    async with KINDS[kind]() as world:
-        with Progress(*columns, console=out) as progress:
-            bar = progress.add_task(kind, total=len(numbers))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    async with kind.open() as world:
+        with Progress(*columns, console=_console) as progress:
+            bar = progress.add_task(name, total=len(numbers))
             for number in numbers:
-                result = await play(world, f"{seed}/{kind}/{number}")
+                result = await play(world, f"{seed}/{name}/{number}", most_strikes=kind.most_strikes)
                 results.append(result)
-                for sentence in result.broken:
-                    out.print(f"[red]{result.seed}: {sentence}", soft_wrap=True)
-                if result.broken:
-                    out.print(
-                        "The seed draws the same traffic, faults and strikes again:\n  python -m"
-                        f" tests.crash.processes --kind {kind} --seed {seed} --first {number} --rounds 1"
-                    )
+                _blame(name, seed, number, result)
                 progress.advance(bar)
     return results
 
 
-def tell(kind: str, results: list[Result]) -> Table:
+def _blame(name: str, seed: str, number: int, result: Result) -> None:
+    """Say what did not hold, and how to draw the same round again."""
+    for sentence in result.broken:
+        _console.print(f"{result.seed}: {sentence}", style="bold red", markup=False, soft_wrap=True)
+    if result.broken:
+        again = f"--kind {name} --seed {seed} --first {number} --rounds 1"
+        _console.print(f"The same traffic, faults and strikes: python -m tests.crash.processes {again}")
+
+
+def _table(name: str, results: list[Result]) -> Table:
     """Return what all rounds of one kind came to."""
-    strikes, states, faults, errors = (
-        sum((getattr(result, name) for result in results), start=type(results[0].strikes)())
-        for name in ("strikes", "states", "faults", "errors")
-    )
-    closed = [closed_s for result in results for closed_s in result.closed_s] or [0.0]
-    table = Table(title=f"{kind}: {len(results)} rounds", title_justify="left", show_header=False)
     rows = {
-        "strikes": _counts(strikes),
-        "transactions": _counts(states),
-        "faults between gateway and provider": _counts(faults),
-        "calls that heard an error": _counts(errors),
-        "from restart to last open closed": f"median {median(closed):.1f} s, longest {max(closed):.1f} s",
-        "a round": f"median {median(result.lasted_s for result in results):.1f} s",
+        "strikes": _counts(result.strikes for result in results),
+        "transactions": _counts(result.states for result in results),
+        "faults between gateway and provider": _counts(result.faults for result in results),
+        "calls that heard an error": _counts(result.errors for result in results),
+        "from restart to last open closed": _span(s for result in results for s in result.closed_s),
+        "failover gap": _span(s for result in results for s in result.gaps_s),
+        "a round": _span(result.lasted_s for result in results),
         "rules broken": str(sum(len(result.broken) for result in results)),
     }
-    gaps = [gap_s for result in results for gap_s in result.gaps_s]
-    if gaps:
-        rows["failover gap"] = f"median {median(gaps):.1f} s, longest {max(gaps):.1f} s"
-    for name, value in rows.items():
-        table.add_row(name, value)
+    table = Table(title=f"{name}: {len(results)} rounds", title_justify="left", show_header=False)
+    for what, told in rows.items():
+        if told:
+            table.add_row(what, told)
     return table
 
 
-def main() -> int:
-    """Play what the arguments say; 1 when a rule was broken."""
-    parser = argparse.ArgumentParser(prog="python -m tests.crash.processes")
-    parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--kind", choices=KINDS, action="append")
-    parser.add_argument("--seed", default="crash")
-    parser.add_argument("--first", type=int, default=0)
-    given = parser.parse_args()
-    is_broken = False
-    for kind in given.kind or KINDS:
-        why_not = _why_not(kind)
-        if why_not:
-            out.print(f"{kind}: skipped, {why_not}")
-            continue
-        results = asyncio.run(run(kind, given.seed, range(given.first, given.first + given.rounds)))
-        out.print(tell(kind, results))
-        is_broken |= any(result.broken for result in results)
-    return int(is_broken)
+def _counts(counted: Iterable[Counter[str]]) -> str:
+    total = sum(counted, start=Counter[str]())
+    return f"{total.total()}: {', '.join(f'{count} {what}' for what, count in total.most_common())}"
 
 
-def _why_not(kind: str) -> str:
-    if kind != "sqlite" and not has_postgres():
-        return "PostgreSQL's programs are not on this machine"
-    return ""
-
-
-def _counts(counted: dict[str, int]) -> str:
-    each = ", ".join(f"{count} {name}" for name, count in sorted(counted.items(), key=lambda one: -one[1]))
-    return f"{sum(counted.values())}: {each}" if counted else "0"
+def _span(spans_s: Iterable[float]) -> str:
+    seen = sorted(spans_s)
+    return f"median {median(seen):.1f} s, longest {seen[-1]:.1f} s, of {len(seen)}" if seen else ""
 
 
 if __name__ == "__main__":
     # Starting processes makes gRPC log that it will not follow into them, once for each.
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    sys.exit(main())
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    main()

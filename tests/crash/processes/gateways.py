@@ -112,6 +112,8 @@ class Gateway:
     port: int = field(default_factory=free_port)
     restarts: list[Restart] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
+    orphaned: list[int] = field(default_factory=list)
+    """Groups whose supervisor was killed alone; their workers end by themselves, and here at the latest."""
 
     @property
     def address(self) -> str:
@@ -194,6 +196,7 @@ class Gateway:
         """Kill the process and not its workers; return when."""
         died_at = datetime.now(UTC)
         if self.process is not None:
+            self.orphaned.append(self.process.pid)
             self.process.kill()
             await asyncio.to_thread(self.process.wait)
         return died_at
@@ -217,6 +220,9 @@ class Gateway:
 
     def remove(self) -> None:
         """End all of it for good; safe to repeat."""
+        for pid in self.orphaned:
+            _signal_group(pid, signal.SIGKILL)
+        self.orphaned.clear()
         if self.process is not None:
             _signal_group(self.process.pid, signal.SIGKILL)
             self.process.wait(PATIENCE_S)
