@@ -164,6 +164,9 @@ async def make_safe(connection: Connection) -> None:
 
 def closed(fault: Exception) -> JournalClosed:
     """Return what a caller gets when the server is at fault."""
+    if isinstance(fault, ValueError) and not isinstance(fault, LOST):
+        # What cannot be read may be a piece of the password, so it is not repeated.
+        return JournalClosed("journal.url cannot be read: in a password / is written %2F, @ %40 and : %3A")
     return JournalClosed(f"the journal cannot be used: {str(fault) or type(fault).__name__}")
 
 
