@@ -248,7 +248,7 @@ class Cluster:
             chronicle.fault("process stopped", WORLD, f"{life.name} at any instant")
             life.stop()
             return
-        pause_s = self._chance.choice((1.0, 30.0, 90.0, 600.0))
+        pause_s = self._chance.choice((1.0, 30.0, 90.0, 600.0, 6_000.0))
         chronicle.fault("process paused", WORLD, f"{life.name} for {pause_s:g} s")
         life.pause()
         await asyncio.sleep(pause_s)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 import httpx
+import msgspec
 import pytest
 
 from giftcard_adapters.errors import Unreadable
@@ -15,6 +16,7 @@ from giftcard_adapters.model import Advice, AdviceKind, CardRef, Operation, Rede
 from giftcard_adapters.money import Money
 from giftcard_adapters.secret import Secret
 from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_gateway.driver import LeaseLost
 from giftcard_gateway.entry import State
 from giftcard_gateway.errors import JournalUnavailable, TransactionIdReused
 from tests.crash import virtual
@@ -127,6 +129,21 @@ def test_a_process_that_slept_past_its_lease_sends_nothing() -> None:
             assert not (await stage.judge()).broken
 
     virtual.run(1, story)
+
+
+def test_a_sweep_that_hears_late_of_its_claim_finds_the_step_made() -> None:
+    """A sweep takes up what the task before it has finished under the same fence, and leaves it as it is."""
+
+    async def story(world: World) -> None:
+        approved = (await world.transactions.begin(world.load(), wait_s=30)).entry
+        stale = msgspec.structs.replace(
+            approved, state=State.PENDING, version=approved.version - 1, driver="gateway-1", attempts=1
+        )
+        with pytest.raises(LeaseLost):
+            await world.driver.advance(stale)
+        assert await world.entry(approved.transaction_id) == approved
+
+    play(story)
 
 
 def test_a_caller_that_leaves_takes_its_refusal_along() -> None:
