@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -75,11 +74,7 @@ class PostgresServer:
         """Start the server and wait until it answers."""
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [program("postgres"), "-D", self.data],
-                stdout=log,
-                stderr=log,
-                user=server_user(),
-                extra_groups=server_groups(),
+                [*as_server_user(), program("postgres"), "-D", self.data], stdout=log, stderr=log
             )
         until = time.monotonic() + PATIENCE_S
         while self._is_deaf():
@@ -118,14 +113,7 @@ class PostgresServer:
         return asked.returncode != 0
 
     def _run(self, *command: str | Path) -> None:
-        subprocess.run(
-            command,
-            check=True,
-            capture_output=True,
-            cwd=self.folder,
-            user=server_user(),
-            extra_groups=server_groups(),
-        )
+        subprocess.run([*as_server_user(), *command], check=True, capture_output=True, cwd=self.folder)
 
 
 @pytest.fixture(scope="session")
@@ -151,6 +139,11 @@ def server_user() -> str | None:
     return "postgres" if os.getuid() == 0 else None
 
 
-def server_groups() -> list[int] | None:
-    """Name the groups to run in, beside that user's own."""
-    return [pwd.getpwnam("postgres").pw_gid] if os.getuid() == 0 else None
+def as_server_user() -> list[str]:
+    """Return what to put before a command to run it as that user, under its own pid.
+
+    Not Popen's `user`: it makes Python fork and run code in the child, and gRPC's threads do not
+    survive that.
+    """
+    user = server_user()
+    return [] if user is None else ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--"]

@@ -53,7 +53,7 @@ BROKEN: list[tuple[Rule, str, str]] = [
     (rules.opponents, SIMULATOR, "from giftcard_adapters import electrum"),
     (rules.opponents, SIMULATOR, "from .. import electrum"),
     (rules.opponents, SIMULATOR, "from ..gr4vy import Gr4vy"),
-    (rules.opponents, SIMULATOR, "from giftcard_adapters.electrum_codes import DECLINES"),
+    (rules.opponents, SIMULATOR, "from giftcard_adapters.electrum.codes import DECLINES"),
     (rules.provider_names, GATEWAY, "# as Electrum does"),
     (rules.vague_names, "gateway/giftcard_gateway/utils.py", ""),
     (rules.vague_names, "gateway/giftcard_gateway/http_helpers.py", ""),

@@ -20,7 +20,7 @@ from tests.journal.conftest import server_place
 from tests.journal.places import Server
 from tests.journal.samples import NOW_US, after, event, ids, opened, row
 from tests.journal.severing import Wire, wire
-from tests.postgres import PostgresServer, server_user
+from tests.postgres import PostgresServer, as_server_user, server_user
 
 pytestmark = pytest.mark.postgres
 
@@ -303,7 +303,7 @@ def _start_pooler(folder: Path, server: Path) -> subprocess.Popen[bytes]:
         shutil.chown(folder, user)
     program = shutil.which("pgbouncer")
     assert program is not None
-    return subprocess.Popen([program, "-q", settings], user=server_user(), stderr=subprocess.DEVNULL)
+    return subprocess.Popen([*as_server_user(), program, "-q", settings], stderr=subprocess.DEVNULL)
 
 
 async def _start_when_it_answers(journal: Journal) -> None:

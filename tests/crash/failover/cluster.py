@@ -23,7 +23,7 @@ import httpx
 
 from tests.crash.processes.counters import HOST
 from tests.crash.processes.gateways import free_port
-from tests.postgres import program, server_groups, server_user
+from tests.postgres import as_server_user, program, server_user
 
 PATIENCE_S = 90.0
 TTL_S, LOOP_S, RETRY_S = 6, 1, 2
@@ -212,13 +212,11 @@ _AGREED: Mapping[str, object] = {
 def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as stream:
         return subprocess.Popen(
-            command,
+            [*as_server_user(), *command],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
             cwd=log.parent,
-            user=server_user(),
-            extra_groups=server_groups(),
             start_new_session=True,
         )
 
