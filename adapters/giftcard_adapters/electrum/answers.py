@@ -60,6 +60,8 @@ _FIRST_SERVER_ERROR = 500
 _DUPLICATE = "DUPLICATE_RECORD"
 _NO_RECORD = "UNABLE_TO_LOCATE_RECORD"
 _PASSING = frozenset({"TEMPORARY_FAILURE", "UPSTREAM_UNAVAILABLE"})
+_WIDEST_SLIP = 10_000
+"""Characters; a width beyond is no printer's, and the contract has no room for it."""
 _NOTHING_LEFT_TO_REVERSE = frozenset({"Request failed", "Request reversed"})
 """GENERAL_ERROR texts of Electrum's test server that say a reversal's aim is reached already."""
 
@@ -322,7 +324,7 @@ def _slip(data: wire.SlipData | None) -> Slip | None:
         return None
     return Slip(
         lines=tuple(_slip_line(line) for line in data.message_lines),
-        width=data.slip_width,
+        width=data.slip_width if 0 <= (data.slip_width or 0) <= _WIDEST_SLIP else None,
         issuer_reference=data.issuer_reference,
     )
 
@@ -357,7 +359,7 @@ def _points(told: wire.PointsAmount | None) -> Points | None:
         amount=told.amount,
         worth=_money(told.currency_equivalent),
         due_to_expire=told.points_due_to_expire,
-        expires_on=told.expiry_date[:10],
+        expires_on=str(_day(told.expiry_date) or ""),
     )
 
 

@@ -7,10 +7,14 @@ Names come from Electrum's published interface: gift card 3.15 and 4.0, base 3.3
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Annotated
 
 import msgspec
 
 from giftcard_adapters.secret import Secret
+
+_Count = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""int64, as documented."""
 
 
 class _Json(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
@@ -169,9 +173,9 @@ class Basket(_Json, frozen=True, kw_only=True):
 class PointsAmount(_Json, frozen=True, kw_only=True):
     """A count of points."""
 
-    amount: int
+    amount: _Count
     currency_equivalent: LedgerAmount | None = None
-    points_due_to_expire: int | None = None
+    points_due_to_expire: _Count | None = None
     expiry_date: str = ""
 
 
