@@ -150,8 +150,8 @@ async def test_a_commit_that_its_standby_never_got_is_not_believed(
         assert [type(outcome) for outcome in outcomes] == [JournalClosed] * 4
         # Asked again, each is found as committed here; that is no safer than before.
         again = (journal.open(opening), journal.write(second), journal.add_event(news))
-        outcomes = await asyncio.gather(*again, return_exceptions=True)
-        assert [type(outcome) for outcome in outcomes] == [JournalClosed] * 3
+        asked_again = await asyncio.gather(*again, return_exceptions=True)
+        assert [type(outcome) for outcome in asked_again] == [JournalClosed] * 3
     finally:
         await _name_standby(fragile_server, "")
     assert await journal.write(second)

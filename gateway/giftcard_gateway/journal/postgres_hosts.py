@@ -7,14 +7,16 @@ an error of its own, hides those behind it. What is done in the session is not h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
-from asyncpg.connect_utils import SessionAttribute
 
 Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+_READ_ONLY = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean"
+"""True of a standby, and of a server whose operator lets nobody write."""
 
 
 async def connect(dsn: str | None = None, **options: Any) -> Session:  # noqa: ANN401 - the driver's own
@@ -22,12 +24,7 @@ async def connect(dsn: str | None = None, **options: Any) -> Session:  # noqa: A
 
     The signature is that of the driver's own `connect`, because its pool calls this one instead.
     """
-    asked = [
-        asyncio.create_task(
-            asyncpg.connect(each, target_session_attrs=SessionAttribute.read_write, **options)
-        )
-        for each in each_host(dsn or "")
-    ]
+    asked = [asyncio.create_task(_ask(each, options)) for each in each_host(dsn or "")]
     chosen: Session | None = None
     try:
         chosen = await _first(asked)
@@ -52,6 +49,23 @@ def each_host(url: str) -> Sequence[str]:
         f"{url}&{urlencode({'host': host} | ({'port': port} if port else {}))}"
         for host, port in zip(named, ports, strict=True)
     ]
+
+
+async def _ask(url: str, options: Mapping[str, Any]) -> Session:
+    """Return a session with one host if it may be written.
+
+    The driver can ask this too, but one that is cut short while it asks leaves its connection open.
+    """
+    session: Session = await asyncpg.connect(url, **options)
+    is_writable = False
+    try:
+        is_writable = not await session.fetchval(_READ_ONLY)
+    finally:
+        if not is_writable:
+            session.terminate()
+    if not is_writable:
+        raise asyncpg.TargetServerAttributeNotMatched("the server may only be read")
+    return session
 
 
 async def _first(asked: Sequence[asyncio.Task[Session]]) -> Session:
