@@ -179,7 +179,10 @@ class Driver:
     async def _end_unknown(self, connection: Connection, entry: Entry) -> Entry:
         """End a request whose outcome nobody knows by the provider's own means (rule 5)."""
         manner, at = connection.manner(entry.operation), self._clock.now()
-        match lifecycle.ending(entry, manner, at):
+        how = lifecycle.ending(entry, manner, at)
+        if how is Ending.RESEND and not connection.is_enabled:
+            how = Ending.FIND  # whoever switched a provider off wants no request to go there, not even again
+        match how:
             case Ending.REVERSE:
                 return await self._commit(
                     entry, lambda e: self._reverse_unknown(connection, e, ReversalReason.TIMEOUT)

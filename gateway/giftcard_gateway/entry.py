@@ -88,8 +88,3 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The last level of the provider's reversal window that somebody was told of."""
     traceparent: str = ""
     """The trace the transaction began in, for the exchanges that come later."""
-
-    @property
-    def is_tombstone(self) -> bool:
-        """Tell whether this is a reversal whose request never came."""
-        return self.ask is None

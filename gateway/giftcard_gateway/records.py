@@ -12,7 +12,7 @@ import msgspec
 
 from giftcard_adapters.codec import pack, unpacker
 from giftcard_adapters.model import Operation
-from giftcard_gateway.entry import Entry
+from giftcard_gateway.entry import Entry, State
 from giftcard_gateway.journal.journal import JournalClosed, Row, RowQuery
 from giftcard_gateway.journal.rows import is_same
 from giftcard_gateway.seal import SealBroken
@@ -90,9 +90,14 @@ class Records:
         row = await self.journal.get(transaction_id)
         return None if row is None else self._entry(row)
 
+    async def show(self, transaction_id: str) -> Entry | None:
+        """Return one entry for people to see; of one that cannot be opened, what its columns say."""
+        row = await self.journal.get(transaction_id)
+        return None if row is None else self._shown(row)
+
     async def list(self, query: RowQuery) -> Sequence[Entry]:
-        """Return entries, newest first."""
-        return [self._entry(row) for row in await self.journal.list(query)]
+        """Return entries for people to see, newest first, as `show` does."""
+        return [self._shown(row) for row in await self.journal.list(query)]
 
     async def claim(
         self, *, now: datetime, lease_until: datetime, driver: str, limit: int
@@ -183,6 +188,24 @@ class Records:
             document=self._seal.close(pack(entry), row=entry.transaction_id),
             handles=tuple(self._handles(entry)),
         )
+
+    def _shown(self, row: Row) -> Entry:
+        """Open a row; one whose key is gone must not keep the others from being read."""
+        try:
+            return self._entry(row)
+        except SealBroken as fault:
+            self.on_unreadable(fault)
+            return Entry(
+                transaction_id=row.transaction_id,
+                operation=Operation(row.operation),
+                state=State(row.state),
+                created_at=from_us(row.created_us),
+                updated_at=from_us(row.updated_us),
+                provider=row.provider,
+                evidence=str(fault),
+                version=row.version,
+                fence=row.fence,
+            )
 
     def _entry(self, row: Row) -> Entry:
         """Open a row; the columns a claim may have changed override the document."""

@@ -134,6 +134,7 @@ class Transactions:
         while True:
             if entry.state in {State.CONFIRMING, State.CONFIRMED}:
                 _must_repeat(entry, amount, "final_amount")
+                _must_repeat_tenders(entry, tenders)
                 return await self._settled(entry, wait_s)
             if entry.state is not State.APPROVED:
                 raise _conflict(entry)
@@ -400,6 +401,13 @@ def _must_repeat(entry: Entry, amount: Money | None, field: str) -> None:
     whole = entry.outcome.approved if entry.outcome else None
     if (amount or whole) != (decided or whole):
         raise TransactionIdReused(field=field, transaction_id=entry.transaction_id)
+
+
+def _must_repeat_tenders(entry: Entry, tenders: tuple[Tender, ...]) -> None:
+    """Refuse a repeat that tells of other payments; one that tells none repeats the decision alone."""
+    told = entry.advice.tenders if entry.advice else ()
+    if tenders and told and tenders != told:
+        raise TransactionIdReused(field="tenders", transaction_id=entry.transaction_id)
 
 
 def _must_want(entry: Entry, wanted: WantedReversal, amount: Money | None) -> None:

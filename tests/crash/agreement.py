@@ -48,14 +48,14 @@ def judge(entries: Sequence[Entry], counters: Mapping[str, Counter], witness: Wi
     for entry in entries:
         if entry.state not in ENDED:
             witness.blame(entry.transaction_id, f"never ended: {entry.state}")
-        elif not entry.is_tombstone:
+        elif entry.ask is not None:
             effects = books[entry.provider].effects.get(entry.transaction_id, ())
             for sentence in (*_disagreements(entry, effects), *_promises_broken(entry, witness)):
                 witness.blame(entry.transaction_id, sentence)
     for provider_id, book in books.items():
         for subject in book.effects:
             entry_there = by_id.get(subject)
-            if entry_there is None or entry_there.is_tombstone:
+            if entry_there is None or entry_there.ask is None:
                 witness.blame(subject, f"{provider_id} moved money for what was never sent")
     for provider_id in (ELECTRUM, GR4VY):
         for sentence in _money_lost(entries, provider_id, books[provider_id]):

@@ -94,7 +94,8 @@ class TransactionReads:
             changes = await self._changes(cursor)
             for change in changes:
                 cursor = change.cursor
-                entry = await self._records.get(change.transaction_id) if change.at_us >= since_us else None
+                is_news = change.at_us >= since_us
+                entry = await self._records.show(change.transaction_id) if is_news else None
                 if entry is not None and wanted.takes(entry, state=State(change.state)):
                     yield _told(entry, change)
             if not changes:

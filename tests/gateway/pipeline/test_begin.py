@@ -152,6 +152,22 @@ def test_resend_that_proves_nothing_is_looked_up() -> None:
     play(story)
 
 
+def test_nothing_is_resent_to_a_provider_switched_off() -> None:
+    """An unknown at a provider the operator has switched off since is looked for, and not sent again."""
+
+    async def story(world: World) -> None:
+        world.script.reactions.append(LOST)
+        ask = world.load()
+        await world.transactions.begin(ask, wait_s=0)
+        world.connections.get("first").is_enabled = False
+        world.script.found.append(APPROVED)
+        await asyncio.sleep(60)
+        assert (await world.entry(ask.transaction_id)).state is State.APPROVED
+        assert len(world.script.requests) == 1
+
+    play(story)
+
+
 def test_unknown_is_found_after_its_window() -> None:
     """Past the window an unknown is looked for and never sent again; what is found is the outcome."""
 

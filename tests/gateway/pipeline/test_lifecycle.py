@@ -220,7 +220,7 @@ def test_wish_of_a_driven_entry_leaves_the_lease() -> None:
 def test_tombstone_says_why() -> None:
     """A reversal whose request never came is REVERSED with the caller's note, and owes nothing (rule 9)."""
     entry = lifecycle.bury(ASK.transaction_id, Operation.REDEEM, WANTED, T1)
-    assert entry.is_tombstone
+    assert entry.ask is None
     assert (entry.state, entry.due_at, entry.provider) == (State.REVERSED, None, "")
     assert entry.changes[0].cause == "reversed before it was asked: changed their mind"
 

@@ -17,6 +17,7 @@ from giftcard_adapters.model import (
     Verdict,
 )
 from giftcard_adapters.money import Money
+from giftcard_adapters.point_of_sale import Tender, TenderType
 from giftcard_gateway.entry import Entry, State
 from giftcard_gateway.errors import (
     InvalidRequest,
@@ -211,6 +212,29 @@ def test_whole_amount_is_no_part() -> None:
         await confirm(world, entry, RAND)
         await confirm(world, entry)
         assert world.script.advices[0][1].amount is None
+
+    play(story)
+
+
+def test_other_tenders_are_another_confirmation() -> None:
+    """A repeated confirmation may leave its tenders out, and is refused when it tells of others."""
+
+    async def story(world: World) -> None:
+        entry = await approved(world)
+        cash = Tender(tender_type=TenderType.CASH, amount=RAND)
+        for tenders in ((cash,), (), (cash,)):
+            await world.transactions.confirm(
+                entry.operation, entry.transaction_id, tenders=tenders, wait_s=30
+            )
+        with pytest.raises(TransactionIdReused) as refusal:
+            await world.transactions.confirm(
+                entry.operation,
+                entry.transaction_id,
+                tenders=(Tender(tender_type=TenderType.WALLET, amount=RAND),),
+                wait_s=30,
+            )
+        assert refusal.value.metadata["field"] == "tenders"
+        assert len(world.script.advices) == 1
 
     play(story)
 

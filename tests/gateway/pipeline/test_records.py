@@ -107,6 +107,25 @@ def test_nothing_of_a_card_is_readable_in_the_journal() -> None:
     keep(story)
 
 
+def test_one_lost_key_hides_no_other_row() -> None:
+    """A row that cannot be opened is listed by what its columns say, with the reason, among the others."""
+
+    async def story(clock: VirtualClock, journal: InlineSqlite, records: Records) -> None:
+        await records.open(redeemed())
+        strange = Records(journal, seal(clock, key=b"x"))
+        await strange.open(redeemed(OTHER_ID))
+        told: list[SealBroken] = []
+        records.on_unreadable = told.append
+        listed = {entry.transaction_id: entry for entry in await records.list(RowQuery())}
+        assert listed.keys() == {ID, OTHER_ID}
+        assert (listed[OTHER_ID].state, listed[OTHER_ID].ask) == (State.PENDING, None)
+        assert "altered" in listed[OTHER_ID].evidence
+        assert await records.show(ID) == listed[ID]
+        assert len(told) == 1
+
+    keep(story)
+
+
 def test_rows_cannot_be_swapped() -> None:
     """A document moved to another row, or sealed under a key that is not ours, does not open."""
 
