@@ -16,7 +16,8 @@ from giftcard_adapters.contract import Guarantee
 from giftcard_adapters.errors import Invalid, Unsupported
 from giftcard_adapters.model import Outcome, Verdict
 from giftcard_gateway import lifecycle
-from giftcard_gateway.content import first_difference
+from giftcard_gateway.amounts import final_amount, reversed_amount
+from giftcard_gateway.content import first_difference, must_repeat, must_repeat_tenders, must_want
 from giftcard_gateway.entry import FINAL, UNSETTLED, Entry, State, WantedReversal
 from giftcard_gateway.errors import (
     GatewayError,
@@ -37,7 +38,6 @@ from giftcard_gateway.records import InDoubt
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
-    from giftcard_adapters.contract import Manner
     from giftcard_adapters.model import AnyOperation, Operation, ReversalReason
     from giftcard_adapters.money import Money
     from giftcard_adapters.point_of_sale import Tender
@@ -133,13 +133,13 @@ class Transactions:
             entry = await self._settled(entry, wait_s)
         while True:
             if entry.state in {State.CONFIRMING, State.CONFIRMED}:
-                _must_repeat(entry, amount, "final_amount")
-                _must_repeat_tenders(entry, tenders)
+                must_repeat(entry, amount, "final_amount")
+                must_repeat_tenders(entry, tenders)
                 return await self._settled(entry, wait_s)
             if entry.state is not State.APPROVED:
                 raise _conflict(entry)
             connection = self._connections.get(entry.provider)
-            amount = _final_amount(entry, amount, connection.manner(operation))
+            amount = final_amount(entry, amount, connection.manner(operation))
             with _told(PartialUnsupported, connection, operation):
                 promised = self._driver.confirmed(connection, entry, amount=amount, tenders=tenders)
             if (written := await self._write(entry, promised)) is not None:
@@ -172,9 +172,9 @@ class Transactions:
             _must_be(entry, operation)
             if entry.state in {State.REVERSING, State.REVERSED}:
                 if entry.outcome is not None and entry.outcome.approved is not None:
-                    _must_repeat(entry, amount, "amount")
+                    must_repeat(entry, amount, "amount")
             elif entry.wanted_reversal is not None:
-                _must_want(entry, entry.wanted_reversal, amount)
+                must_want(entry, entry.wanted_reversal, amount)
             elif entry.state in {State.PENDING, State.APPROVED}:
                 entry_after = await self._write(entry, self._reversal(entry, wanted))
                 if entry_after is None:
@@ -252,7 +252,7 @@ class Transactions:
         manner = connection.manner(entry.operation)
         if manner.guarantee is Guarantee.NONE:
             raise ReversalUnsupported(provider=entry.provider, operation=entry.operation.value)
-        wanted = msgspec.structs.replace(wanted, amount=_reversed_amount(entry, wanted.amount, manner))
+        wanted = msgspec.structs.replace(wanted, amount=reversed_amount(entry, wanted.amount, manner))
         if entry.state is State.PENDING:
             return lifecycle.want_reversal(entry, wanted, self._clock.now())
         with _told(ReversalUnsupported, connection, entry.operation):
@@ -395,62 +395,9 @@ def _must_be(entry: Entry, operation: Operation) -> None:
         )
 
 
-def _must_repeat(entry: Entry, amount: Money | None, field: str) -> None:
-    """Refuse a repeat that would decide something else than what was decided."""
-    decided = entry.advice.amount if entry.advice else None
-    whole = entry.outcome.approved if entry.outcome else None
-    if (amount or whole) != (decided or whole):
-        raise TransactionIdReused(field=field, transaction_id=entry.transaction_id)
-
-
-def _must_repeat_tenders(entry: Entry, tenders: tuple[Tender, ...]) -> None:
-    """Refuse a repeat that tells of other payments; one that tells none repeats the decision alone."""
-    told = entry.advice.tenders if entry.advice else ()
-    if tenders and told and tenders != told:
-        raise TransactionIdReused(field="tenders", transaction_id=entry.transaction_id)
-
-
-def _must_want(entry: Entry, wanted: WantedReversal, amount: Money | None) -> None:
-    """Refuse a repeat that would put back another part than the reversal that waits for the outcome."""
-    whole = entry.ask.amount if entry.ask else None
-    if (amount or whole) != (wanted.amount or whole):
-        raise TransactionIdReused(field="amount", transaction_id=entry.transaction_id)
-
-
 def _conflict(entry: Entry) -> GatewayError:
     metadata = {"state": entry.state.value, "transaction_id": entry.transaction_id}
     if entry.state in {State.REVERSING, State.REVERSED}:
         return TransactionReversed(**metadata)
     ended = "has ended as" if entry.state in FINAL else "is"
     return StateConflict(f"The transaction {ended} {entry.state.value}.", **metadata)
-
-
-def _final_amount(entry: Entry, amount: Money | None, manner: Manner) -> Money | None:
-    """Return the final amount to confirm, None for all of what was approved (rule 12)."""
-    approved = entry.outcome.approved if entry.outcome else None
-    partial = _part_of(approved, amount, "final_amount")
-    if partial is not None and not manner.is_confirmation_partial:
-        raise PartialUnsupported(provider=entry.provider, operation=entry.operation.value)
-    return partial
-
-
-def _reversed_amount(entry: Entry, amount: Money | None, manner: Manner) -> Money | None:
-    """Return the part to put back, None for all of it."""
-    approved = entry.outcome.approved if entry.outcome else None
-    asked = entry.ask.amount if entry.ask else None
-    partial = _part_of(approved or asked, amount, "amount")
-    if partial is not None and not manner.is_reversal_partial:
-        raise PartialUnsupported(provider=entry.provider, operation=entry.operation.value)
-    return partial
-
-
-def _part_of(whole: Money | None, amount: Money | None, field: str) -> Money | None:
-    if amount is None or amount == whole:
-        return None
-    if whole is None:
-        raise InvalidRequest([(field, "this transaction has no amount")])
-    if amount.currency != whole.currency:
-        raise InvalidRequest([(field, f"must be in {whole.currency}, like the transaction")])
-    if amount.amount_minor > whole.amount_minor:
-        raise InvalidRequest([(field, "must not be more than was approved")])
-    return amount
