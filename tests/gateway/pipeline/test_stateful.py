@@ -200,7 +200,7 @@ class Lifecycle(RuleBasedStateMachine):
         """A caller begins; the provider answers, or does not."""
         ask: AnyOperation = getattr(self.world, operation.value.lower())()
         if answer == "lost and found" and operation is Operation.ISSUE:
-            self.world.script.found.append(ISSUED)
+            self.world.script.found_of[ask.transaction_id] = ISSUED
         state = {
             "approved": State.APPROVED,
             "declined": State.DECLINED,

@@ -65,7 +65,9 @@ class Script:
     advices: list[tuple[Call, Advice]] = field(default_factory=list)
     finds: list[MoneyOperation] = field(default_factory=list)
     found: deque[Outcome] = field(default_factory=deque)
-    """What looking for a request will find; nothing when it is through."""
+    """What looking for any request will find next; nothing when it is through."""
+    found_of: dict[str, Outcome] = field(default_factory=dict)
+    """What looking for the request of one id will find, before all else."""
 
     async def next(self, otherwise: Reaction) -> Outcome | Acknowledgement:
         """Play the next reaction, or the usual one when the script is through."""
@@ -139,6 +141,8 @@ class Scripted(Provider):
         """Find as scripted."""
         del outcome
         self.script.finds.append(ask)
+        if ask.transaction_id in self.script.found_of:
+            return self.script.found_of[ask.transaction_id]
         return self.script.found.popleft() if self.script.found else NOT_LISTED
 
 
