@@ -78,20 +78,18 @@ clean: ## Remove all that these targets made: .venv, .tools, caches
 ##@ Prove
 .PHONY: crash
 crash: $(READY) ## Prove the promises by stopping and killing gateways (long)
-	@[ -d tests/crash ] || { echo 'make crash: the crash tests are not written yet; tests/crash does not exist.' >&2; exit 1; }
 	$(BIN)/pytest tests/crash $(ARGS)
 	$(BIN)/python -m tests.crash
 	$(BIN)/python -m tests.crash.processes
 
 .PHONY: bench
-bench: $(READY) ## Measure calls per second and how long they take
-	@[ -f bench/__main__.py ] || { echo 'make bench: the benchmark is not written yet; bench/ does not exist.' >&2; exit 1; }
-	$(BIN)/python -m bench $(ARGS)
+bench: $(READY) ## Measure what must not grow with history, on five million finished rows (long)
+	$(BIN)/python -m tests.bench.claim_at_history $(ARGS)
 
 .PHONY: clients
-clients: $(READY) ## Build and test the clients in other languages
-	@[ -x clients/build ] || { echo 'make clients: only the Python client exists so far, and make test tests it; clients/build does not exist.' >&2; exit 1; }
-	clients/build
+clients: $(READY) ## Build the client's wheel into dist/ and test it; Python is the only one so far
+	$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist clients/python
+	$(BIN)/pytest -n $(JOBS) tests/clients $(ARGS)
 
 # ---- set-up: done again only when what it depends on is newer ----
 
