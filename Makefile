@@ -80,7 +80,7 @@ clean: ## Remove all that these targets made: .venv, .tools, caches
 crash: $(READY) ## Prove the promises by stopping and killing gateways (long)
 	$(BIN)/pytest tests/crash $(ARGS)
 	$(BIN)/python -m tests.crash
-	$(BIN)/python -m tests.crash.processes
+	GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/python -m tests.crash.processes
 
 .PHONY: bench
 bench: $(READY) ## Measure what must not grow with history, on five million finished rows (long)

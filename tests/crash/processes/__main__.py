@@ -8,7 +8,6 @@ python -m tests.crash.processes --kind sqlite --first 17 --rounds 1
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -154,6 +153,4 @@ def _span(spans_s: Iterable[float]) -> str:
 
 
 if __name__ == "__main__":
-    # Starting processes makes gRPC log that it will not follow into them, once for each.
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     main()
