@@ -67,7 +67,7 @@ lock: $(PINS) ## Pin the versions anew; UPGRADE=1 takes the newest
 	@for set in runtime dev; do \
 	  $(BIN)/uv pip compile pyproject.toml clients/python/pyproject.toml --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-package giftcard-client --custom-compile-command 'make lock' --quiet \
-	    $${UPGRADE:+--upgrade} $$([ $$set = dev ] && echo --group dev) -o requirements/$$set.txt; \
+	    $${UPGRADE:+--upgrade} $$([ $$set = dev ] && echo --group dev) -o deploy/requirements/$$set.txt; \
 	  done
 
 .PHONY: clean
@@ -99,9 +99,9 @@ $(BIN)/python:
 	@$(PYTHON) -m venv .venv || \
 	  { rm -rf .venv; echo 'Python could not make a virtual environment; on Debian, apt-get install python3-venv' >&2; exit 1; }
 
-$(PINS): requirements/dev.txt | $(BIN)/python
+$(PINS): deploy/requirements/dev.txt | $(BIN)/python
 	@echo 'Installing the pinned versions into .venv (about a minute the first time).' >&2
-	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --require-hashes -r deploy/requirements/dev.txt
 	@touch $@
 
 $(READY): $(PINS) pyproject.toml clients/python/pyproject.toml

@@ -15,7 +15,7 @@ from tests.house.source import ROOT, files, modules, text_of
 
 CLIENT_ROOT = "clients/python/src/"
 CLIENT_NEEDS = {"giftcard", "google", "grpc"}
-PINS = ("requirements/runtime.txt", "requirements/dev.txt")
+PINS = ("deploy/requirements/runtime.txt", "deploy/requirements/dev.txt")
 STUBS = [path for path in files() if path.startswith(f"{CLIENT_ROOT}giftcard/v1/")]
 
 
