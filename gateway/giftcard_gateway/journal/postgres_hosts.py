@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -15,8 +16,8 @@ import asyncpg
 
 Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-_READ_ONLY = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean"
-"""True of a standby, and of a server whose operator lets nobody write."""
+_READ_ONLY = ("in_hot_standby", "default_transaction_read_only")
+"""What PostgreSQL 14 and later tells of itself at once. A pooler may not: behind one a write finds out."""
 
 
 async def connect(dsn: str | None = None, **options: Any) -> Session:  # noqa: ANN401 - the driver's own
@@ -29,7 +30,10 @@ async def connect(dsn: str | None = None, **options: Any) -> Session:  # noqa: A
     try:
         chosen = await _first(asked)
     finally:
-        await _let_go(asked, chosen)
+        # Nothing is awaited here: whoever is cut short after the choice would leave its session open.
+        for task in asked:
+            task.cancel()
+            task.add_done_callback(partial(_let_go, chosen))
     return chosen
 
 
@@ -52,18 +56,10 @@ def each_host(url: str) -> Sequence[str]:
 
 
 async def _ask(url: str, options: Mapping[str, Any]) -> Session:
-    """Return a session with one host if it may be written.
-
-    The driver can ask this too, but one that is cut short while it asks leaves its connection open.
-    """
+    """Return a session with one host if it may be written; nothing is asked that could be cut short."""
     session: Session = await asyncpg.connect(url, **options)
-    is_writable = False
-    try:
-        is_writable = not await session.fetchval(_READ_ONLY)
-    finally:
-        if not is_writable:
-            session.terminate()
-    if not is_writable:
+    if any(getattr(session.get_settings(), name, "off") == "on" for name in _READ_ONLY):
+        session.terminate()
         raise asyncpg.TargetServerAttributeNotMatched("the server may only be read")
     return session
 
@@ -83,10 +79,7 @@ def _is_standby(fault: Exception) -> bool:
     return isinstance(fault, asyncpg.TargetServerAttributeNotMatched)
 
 
-async def _let_go(asked: Sequence[asyncio.Task[Session]], chosen: Session | None) -> None:
-    """End what was asked besides; a second host that may be written as well is not kept."""
-    for task in asked:
-        task.cancel()
-    for answer in await asyncio.gather(*asked, return_exceptions=True):
-        if not isinstance(answer, BaseException) and answer is not chosen:
-            answer.terminate()
+def _let_go(chosen: Session | None, asked: asyncio.Task[Session]) -> None:
+    """End a session that is not the chosen one; a second host that may be written as well is not kept."""
+    if not asked.cancelled() and asked.exception() is None and asked.result() is not chosen:
+        asked.result().terminate()
