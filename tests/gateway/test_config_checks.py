@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.configuration import GOOD, HERE, KEY, OTHER_KEY, faults_of
+from giftcard_adapters.contract import Ending, Guarantee, manner
+from tests.gateway.configuration import GOOD, HERE, KEY, OTHER_KEY, MadeUp, faults_of
 
 ADDRESS = (
     "providers.spar-za.settings: base_url must be http:// or https://, a host, and no user, query or fragment"
@@ -122,3 +123,11 @@ def test_no_provider(tmp_path: Path) -> None:
     """A gateway without providers serves nobody."""
     text = GOOD.partition("[providers")[0] + "[providers]"
     assert faults_of(tmp_path, text) == ("providers is empty; at least one [providers.ID] is needed",)
+
+
+def test_ids_outlive_reversal_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A retention shorter than a provider takes reversals is refused, so that no purge can reach into it."""
+    window = manner(Guarantee.NATIVE, Ending.REVERSE, reversal_window_s=500 * 24 * 3600.0)
+    monkeypatch.setattr(MadeUp, "redeem", window(lambda: None), raising=False)
+    sentence = "journal.retention_days must be above 500: for so long spar-za takes reversals"
+    assert faults_of(tmp_path, GOOD) == (sentence,)

@@ -57,9 +57,8 @@ for command in (
 def command_line(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command and return its exit code; what a person can mend is said in sentences."""
     try:
-        commands.main(list(arguments), "giftcard-gateway", standalone_mode=False, obj=dict(environ))
-    except click.exceptions.Exit as ended:
-        return ended.exit_code
+        # Without standalone mode click catches Exit itself, and returns its code.
+        ended = commands.main(list(arguments), "giftcard-gateway", standalone_mode=False, obj=dict(environ))
     except click.Abort:
         return _INTERRUPTED
     except click.ClickException as fault:
@@ -68,4 +67,4 @@ def command_line(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except EXPECTED as fault:
         complain(sentences(fault))
         return _CANNOT
-    return 0
+    return ended if isinstance(ended, int) else 0

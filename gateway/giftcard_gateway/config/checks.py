@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from giftcard_adapters.contract import manner_of
 from giftcard_adapters.errors import MoneyError
 from giftcard_adapters.model import Operation
 from giftcard_adapters.money import exponent_of
 from giftcard_adapters.secret import Secret
+from giftcard_adapters.stanza import find_adapter
 from giftcard_gateway.config.settings import Provider, Settings
 from giftcard_gateway.config.sources import is_readable
 from giftcard_gateway.routing import Rule
 from giftcard_gateway.seal import KEY_BYTES
 
 _LARGEST_PORT = 65535
+_DAY_S = 24 * 3600.0
 
 
 def check(settings: Settings) -> list[str]:
@@ -31,6 +35,7 @@ def check(settings: Settings) -> list[str]:
         *_seal(settings),
         *_routing(settings),
         *(fault for name, provider in settings.providers.items() for fault in _provider(name, provider)),
+        *(fault for name in settings.providers for fault in _retention(name, settings)),
     ]
 
 
@@ -55,6 +60,16 @@ def _journal(settings: Settings) -> Iterator[str]:
         yield "journal.url must name a file, as in sqlite:///giftcard-gateway.db"
     elif settings.journal.is_sqlite and settings.server.workers > 1:
         yield "server.workers must be 1 with a SQLite journal: one process writes it; PostgreSQL takes more"
+
+
+def _retention(name: str, settings: Settings) -> Iterator[str]:
+    """Ids are remembered for longer than a provider takes reversals (rule 1), whatever `purge` is told."""
+    adapter = find_adapter(settings.providers[name].adapter)
+    manners = [manner for operation in Operation if (manner := manner_of(adapter, operation)) is not None]
+    window_s = max((manner.reversal_window_s or 0.0 for manner in manners), default=0.0)
+    if settings.journal.retention_days * _DAY_S <= window_s:
+        days = math.ceil(window_s / _DAY_S)
+        yield f"journal.retention_days must be above {days}: for so long {name} takes reversals"
 
 
 def _seal(settings: Settings) -> Iterator[str]:
