@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -103,8 +104,12 @@ async def long_export(pieces: int) -> AsyncIterator[LongExport]:
     application.router.add_get("/{path:.*}", export.send)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
+    # Left to itself the kernel lets send and receive buffers grow with the machine's mood.
+    listener = socket.create_server((HOST, 0))
+    for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+        listener.setsockopt(socket.SOL_SOCKET, option, 256 * 1024)
     try:
-        await web.TCPSite(runner, HOST, 0).start()
+        await web.SockSite(runner, listener).start()
         export.url = f"http://{HOST}:{runner.addresses[0][1]}"
         yield export
     finally:
