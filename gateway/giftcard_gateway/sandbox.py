@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from giftcard_adapters.simulators.catalogue import SANDBOXES, Sandbox
-from giftcard_adapters.simulators.serve import Served, serve
 from giftcard_gateway import config
 from giftcard_gateway.seal import KEY_BYTES
+from giftcard_simulators.catalogue import SANDBOXES, Sandbox
+from giftcard_simulators.serve import Served, serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -18,7 +18,6 @@ import httpx
 import pytest
 from jsonschema import Draft4Validator, FormatChecker
 
-from giftcard_adapters.conformance.golden import variants
 from giftcard_adapters.electrum import Electrum
 from giftcard_adapters.electrum.codes import (
     CONDITIONS,
@@ -51,11 +50,12 @@ from giftcard_adapters.money import Money
 from giftcard_adapters.point_of_sale import AccountType, Product, Tender, TenderType
 from giftcard_adapters.reads import Lookup
 from giftcard_adapters.secret import Secret
-from giftcard_adapters.simulators.electrum import ElectrumSimulator
-from giftcard_adapters.simulators.electrum.books import EXPIRY, INSTITUTION_ID, PASSWORD, PIN
-from giftcard_adapters.simulators.sandbox import seeded_ids
-from giftcard_adapters.simulators.transport import SimulatorTransport
 from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_conformance.golden import variants
+from giftcard_simulators.electrum import ElectrumSimulator
+from giftcard_simulators.electrum.books import EXPIRY, INSTITUTION_ID, PASSWORD, PIN
+from giftcard_simulators.sandbox import seeded_ids
+from giftcard_simulators.transport import SimulatorTransport
 
 pytestmark = pytest.mark.specs
 

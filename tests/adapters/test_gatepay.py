@@ -10,7 +10,6 @@ import httpx
 import msgspec
 import pytest
 
-from giftcard_adapters.conformance import Case, ReadSample, Sample, Subject, cases
 from giftcard_adapters.contract import Provider
 from giftcard_adapters.errors import Invalid, SettingsError, Unsupported
 from giftcard_adapters.gatepay import GatePay, wire
@@ -19,8 +18,9 @@ from giftcard_adapters.model import CardRef, DeclineReason, Issue, Operation, Po
 from giftcard_adapters.money import Money
 from giftcard_adapters.reads import Lookup
 from giftcard_adapters.secret import Secret
-from giftcard_adapters.simulators.gatepay import GatePaySimulator, sandbox_settings
 from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_conformance import Case, ReadSample, Sample, Subject, cases
+from giftcard_simulators.gatepay import GatePaySimulator, sandbox_settings
 
 AT = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
 STANZA: dict[str, object] = {

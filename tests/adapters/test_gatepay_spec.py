@@ -24,11 +24,11 @@ from giftcard_adapters.model import CardRef, Issue, Verdict
 from giftcard_adapters.money import Money
 from giftcard_adapters.reads import Lookup
 from giftcard_adapters.secret import Secret
-from giftcard_adapters.simulators.gatepay import GatePaySimulator, sandbox_settings
-from giftcard_adapters.simulators.gatepay.books import COURSES
-from giftcard_adapters.simulators.sandbox import SimAnswer, SimRequest, seeded_ids
-from giftcard_adapters.simulators.transport import SimulatorTransport
 from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_simulators.gatepay import GatePaySimulator, sandbox_settings
+from giftcard_simulators.gatepay.books import COURSES
+from giftcard_simulators.sandbox import SimAnswer, SimRequest, seeded_ids
+from giftcard_simulators.transport import SimulatorTransport
 
 SPEC = (
     Path(__file__).resolve().parents[3] / "shared" / "specs" / "gatepay-giftcard.reconstructed.openapi.json"

@@ -1,6 +1,6 @@
 """Plays every golden exchange of every provider of this repository.
 
-What is played is JSON below golden/; how, is in `giftcard_adapters.conformance.golden`.
+What is played is JSON below golden/; how, is in `giftcard_conformance.golden`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from giftcard_adapters.conformance import Case, goldens
+from giftcard_conformance import Case, goldens
 
 FOLDER = Path(__file__).parent / "golden"
 

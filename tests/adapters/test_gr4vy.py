@@ -32,11 +32,11 @@ from giftcard_adapters.model import (
 from giftcard_adapters.money import Money
 from giftcard_adapters.reads import Webhook
 from giftcard_adapters.secret import Secret
-from giftcard_adapters.simulators.faults import Fault, FaultKind, Match, Script
-from giftcard_adapters.simulators.gr4vy import Gr4vySimulator, sandbox_settings, signed_event
-from giftcard_adapters.simulators.sandbox import seeded_ids
-from giftcard_adapters.simulators.transport import SimulatorTransport
 from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_simulators.faults import Fault, FaultKind, Match, Script
+from giftcard_simulators.gr4vy import Gr4vySimulator, sandbox_settings, signed_event
+from giftcard_simulators.sandbox import seeded_ids
+from giftcard_simulators.transport import SimulatorTransport
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 STANZA = {"base_url": "http://gr4vy.test", **sandbox_settings()}

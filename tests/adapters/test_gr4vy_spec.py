@@ -32,10 +32,10 @@ from giftcard_adapters.money import Money
 from giftcard_adapters.point_of_sale import Buyer
 from giftcard_adapters.reads import Lookup, StoreCard, StoredCardQuery
 from giftcard_adapters.secret import Secret
-from giftcard_adapters.simulators.gr4vy import Gr4vySimulator, sandbox_settings
-from giftcard_adapters.simulators.sandbox import SimRequest, seeded_ids
-from giftcard_adapters.simulators.transport import SimulatorTransport
 from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_simulators.gr4vy import Gr4vySimulator, sandbox_settings
+from giftcard_simulators.sandbox import SimRequest, seeded_ids
+from giftcard_simulators.transport import SimulatorTransport
 
 pytestmark = pytest.mark.specs
 

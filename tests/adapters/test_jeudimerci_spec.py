@@ -20,10 +20,10 @@ from giftcard_adapters.jeudimerci import JeudiMerci
 from giftcard_adapters.model import Issue, Outcome, Verdict
 from giftcard_adapters.money import Money
 from giftcard_adapters.reads import Webhook
-from giftcard_adapters.simulators.jeudimerci import JeudiMerciSimulator, sandbox_settings
-from giftcard_adapters.simulators.sandbox import SimAnswer, SimRequest, seeded_ids
-from giftcard_adapters.simulators.transport import SimulatorTransport
 from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_simulators.jeudimerci import JeudiMerciSimulator, sandbox_settings
+from giftcard_simulators.sandbox import SimAnswer, SimRequest, seeded_ids
+from giftcard_simulators.transport import SimulatorTransport
 
 SPEC = Path(__file__).resolve().parents[3] / "shared" / "specs" / "kyzpay-jdm.partial.openapi.json"
 AT = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)

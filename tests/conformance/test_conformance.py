@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 import giftcard_adapters
-from giftcard_adapters.conformance import Case, Subject, World, cases
 from giftcard_adapters.contract import Provider
-from giftcard_adapters.simulators.faults import Fault, FaultKind, Script
-from giftcard_adapters.simulators.serve import serve
 from giftcard_adapters.transport import open_transport
+from giftcard_conformance import Case, Subject, World, cases
+from giftcard_simulators.faults import Fault, FaultKind, Script
+from giftcard_simulators.serve import serve
 
 PROVIDERS = Path(__file__).parent / "providers"
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from giftcard_adapters.conformance import NotConforming, Subject, cases
 from giftcard_adapters.contract import Ending, Guarantee, manner
 from giftcard_adapters.electrum import Electrum
 from giftcard_adapters.errors import NoAnswer, NotSent
 from giftcard_adapters.http import Call
 from giftcard_adapters.model import Acknowledgement, Advice, Load, Operation, Outcome, Receipt, Verdict
 from giftcard_adapters.reads import CardView, Lookup
+from giftcard_conformance import NotConforming, Subject, cases
 
 
 def electrum() -> Subject:

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from giftcard_adapters.simulators import catalogue
-from giftcard_adapters.simulators.bank import Card
-from giftcard_adapters.simulators.electrum import ElectrumSimulator
-from giftcard_adapters.simulators.electrum.checks import CardState
-from giftcard_adapters.simulators.gatepay import GatePaySimulator
-from giftcard_adapters.simulators.gr4vy import Gr4vySimulator
-from giftcard_adapters.simulators.jeudimerci import JeudiMerciSimulator
-from giftcard_adapters.simulators.sandbox import SimAnswer, SimRequest, Simulator, json_answer
-from giftcard_adapters.simulators.transport import SimulatorTransport
 from giftcard_adapters.stanza import find_adapter, read_settings
+from giftcard_simulators import catalogue
+from giftcard_simulators.bank import Card
+from giftcard_simulators.electrum import ElectrumSimulator
+from giftcard_simulators.electrum.checks import CardState
+from giftcard_simulators.gatepay import GatePaySimulator
+from giftcard_simulators.gr4vy import Gr4vySimulator
+from giftcard_simulators.jeudimerci import JeudiMerciSimulator
+from giftcard_simulators.sandbox import SimAnswer, SimRequest, Simulator, json_answer
+from giftcard_simulators.transport import SimulatorTransport
 from tests.crash.life import SUBJECT
 from tests.crash.weather import Weather, WeatherScript
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from giftcard_adapters.simulators.faults import Fault, FaultKind, Script
-from giftcard_adapters.simulators.sandbox import SimRequest
+from giftcard_simulators.faults import Fault, FaultKind, Script
+from giftcard_simulators.sandbox import SimRequest
 from tests.crash.chronicle import WORLD, Chronicle
 from tests.crash.life import SUBJECT
 from tests.crash.plan import Plan

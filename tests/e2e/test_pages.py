@@ -12,13 +12,13 @@ import pytest
 
 from giftcard_adapters.contract import Settings as AdapterSettings
 from giftcard_adapters.secret import Secret
-from giftcard_adapters.simulators.catalogue import SANDBOXES, Sandbox
-from giftcard_adapters.simulators.sandbox import Plain, seeded_ids
 from giftcard_adapters.transport import Limits, Tls
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config import settings
 from giftcard_gateway.connections import Terms
 from giftcard_gateway.routing import Rule
+from giftcard_simulators.catalogue import SANDBOXES, Sandbox
+from giftcard_simulators.sandbox import Plain, seeded_ids
 from tests.conftest import ROOT
 from tests.e2e.processes import run
 from tests.e2e.sandboxes import Sandbox as Running

@@ -17,7 +17,7 @@ import grpc
 
 from giftcard import new_transaction_id, v1
 from giftcard.stubs import Stubs
-from giftcard_adapters.simulators.catalogue import SANDBOXES
+from giftcard_simulators.catalogue import SANDBOXES
 from tests.e2e.processes import PATIENCE_S, run
 from tests.e2e.sandboxes import ELECTRUM, GATEPAY, GR4VY, JEUDIMERCI, Plain, Sandbox, sandbox
 

@@ -14,7 +14,7 @@ import pytest
 
 from giftcard import new_transaction_id, v1
 from giftcard.stubs import Stubs
-from giftcard_adapters.simulators.catalogue import SANDBOXES
+from giftcard_simulators.catalogue import SANDBOXES
 from tests.e2e.processes import Running, free_port, run, started
 from tests.e2e.sandboxes import ELECTRUM, Sandbox
 from tests.e2e.test_cannot_start import complaints

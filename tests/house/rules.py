@@ -12,18 +12,19 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from giftcard_adapters import simulators
+import giftcard_simulators
 from tests.house.source import Function, Module
 
 LONGEST_FUNCTION = 60
 LONGEST_FILE = 450
 # Whatever provider is played here must not be named in the gateway; Kyzpay is the company behind JeudiMerci.
-PROVIDERS = (*(one.name for one in pkgutil.iter_modules(simulators.__path__) if one.ispkg), "kyzpay")
+PROVIDERS = (*(one.name for one in pkgutil.iter_modules(giftcard_simulators.__path__) if one.ispkg), "kyzpay")
 VAGUE = {"base", "common", "core", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
 
 GATEWAY = "giftcard_gateway"
 ADAPTERS = "giftcard_adapters"
-SIMULATORS = f"{ADAPTERS}.simulators"
+SIMULATORS = "giftcard_simulators"
+CONFORMANCE = "giftcard_conformance"
 
 # What draws from the process's own chance. A `random.Random(seed)` repeats, and may live anywhere.
 CHANCE = (
@@ -66,8 +67,9 @@ OWNED = (
     Owned(
         ("httpx",),
         (
-            *(f"{ADAPTERS}.{name}" for name in ("http", "stanza", "transport", "simulators.transport")),
-            f"{ADAPTERS}.conformance.wires",
+            *(f"{ADAPTERS}.{name}" for name in ("http", "stanza", "transport")),
+            f"{SIMULATORS}.transport",
+            f"{CONFORMANCE}.wires",
             f"{GATEWAY}.telemetry",
         ),
         "talking to a provider is giftcard_adapters.http, which knows what was surely not sent",

@@ -16,7 +16,7 @@ SHIPPED = ("adapters/", "gateway/")
 READS: dict[Rule, tuple[str, ...]] = {rules.strangers: SHIPPED}
 
 GATEWAY = "gateway/giftcard_gateway/routing.py"
-SIMULATOR = "adapters/giftcard_adapters/simulators/electrum.py"
+SIMULATOR = "adapters/giftcard_simulators/electrum.py"
 
 
 def module(path: str, text: str) -> Module:

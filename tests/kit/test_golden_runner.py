@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from giftcard_adapters.conformance import NotConforming, goldens
 from giftcard_adapters.errors import SettingsError
 from giftcard_adapters.stanza import find_adapter
+from giftcard_conformance import NotConforming, goldens
 from tests.kit.packages import EXAMPLE
 
 GOLDENS = EXAMPLE / "tests" / "golden" / "acme_cards"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from giftcard_adapters.scaffold import draw
+from giftcard_conformance.skeleton import draw
 from giftcard_gateway.cli import command_line
 from tests.conftest import ROOT
 from tests.e2e.processes import run

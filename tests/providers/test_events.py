@@ -10,10 +10,10 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from giftcard import new_transaction_id, v1
-from giftcard_adapters.simulators.gatepay import GatePaySimulator
-from giftcard_adapters.simulators.gr4vy.webhooks import signed_event
-from giftcard_adapters.simulators.jeudimerci import JeudiMerciSimulator
-from giftcard_adapters.simulators.sandbox import SimRequest
+from giftcard_simulators.gatepay import GatePaySimulator
+from giftcard_simulators.gr4vy.webhooks import signed_event
+from giftcard_simulators.jeudimerci import JeudiMerciSimulator
+from giftcard_simulators.sandbox import SimRequest
 from tests.providers.cells import BY_NAME
 from tests.providers.conftest import OpenWorld
 from tests.providers.refusals import FIELD_INVALID, refused

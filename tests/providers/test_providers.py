@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from giftcard import is_reversed, v1
-from giftcard_adapters.simulators.serve import serve
+from giftcard_simulators.serve import serve
 from tests.providers.cells import BY_NAME, CELLS, NONE, OPERATIONS
 from tests.providers.conftest import OpenWorld
 from tests.providers.refusals import PROVIDER_NOT_FOUND, PROVIDER_UNREACHABLE, STATE_CONFLICT, refused

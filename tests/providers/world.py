@@ -20,13 +20,13 @@ from grpc import aio
 
 from giftcard import AsyncClient, RepeatPolicy, v1
 from giftcard_adapters.http import Moment
-from giftcard_adapters.simulators.catalogue import SANDBOXES, Sandbox
-from giftcard_adapters.simulators.sandbox import Plain, SimAnswer, SimRequest, Simulator
-from giftcard_adapters.simulators.serve import Served, serve
 from giftcard_gateway import config
 from giftcard_gateway.app import App
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.telemetry import open_telemetry
+from giftcard_simulators.catalogue import SANDBOXES, Sandbox
+from giftcard_simulators.sandbox import Plain, SimAnswer, SimRequest, Simulator
+from giftcard_simulators.serve import Served, serve
 
 HOST = "127.0.0.1"
 ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY = NAMES = ("electrum", "gr4vy", "jeudimerci", "gatepay")

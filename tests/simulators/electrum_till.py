@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from giftcard_adapters.simulators.electrum import ElectrumSimulator
-from giftcard_adapters.simulators.sandbox import SimAnswer, SimRequest, seeded_ids
+from giftcard_simulators.electrum import ElectrumSimulator
+from giftcard_simulators.sandbox import SimAnswer, SimRequest, seeded_ids
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 CREDENTIALS = base64.b64encode(b"70000001:sandbox-electrum-password").decode()

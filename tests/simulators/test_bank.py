@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from giftcard_adapters.simulators.bank import Bank, BankError, Card, Change
-from giftcard_adapters.simulators.sandbox import SimAnswer, SimRequest, seeded_ids
+from giftcard_simulators.bank import Bank, BankError, Card, Change
+from giftcard_simulators.sandbox import SimAnswer, SimRequest, seeded_ids
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 

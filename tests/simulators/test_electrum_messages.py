@@ -7,9 +7,9 @@ import base64
 import msgspec
 import pytest
 
-from giftcard_adapters.simulators.bank import Card
-from giftcard_adapters.simulators.electrum import ElectrumSimulator
-from giftcard_adapters.simulators.sandbox import SimRequest, seeded_ids
+from giftcard_simulators.bank import Card
+from giftcard_simulators.electrum import ElectrumSimulator
+from giftcard_simulators.sandbox import SimRequest, seeded_ids
 from tests.simulators.electrum_till import (
     EMPTY,
     FUNDED,

@@ -10,8 +10,8 @@ import jsonschema
 import msgspec
 import pytest
 
-from giftcard_adapters.simulators.electrum import ElectrumSimulator
-from giftcard_adapters.simulators.sandbox import SimAnswer, SimRequest, seeded_ids
+from giftcard_simulators.electrum import ElectrumSimulator
+from giftcard_simulators.sandbox import SimAnswer, SimRequest, seeded_ids
 from tests.simulators.electrum_till import EMPTY, FUNDED, INACTIVE, NOW, Body, Till
 
 SPEC = (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from giftcard_adapters.simulators.bank import Card, Effect
+from giftcard_simulators.bank import Card, Effect
 from tests.simulators.electrum_till import (
     EMPTY,
     EXPIRED,

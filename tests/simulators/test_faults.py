@@ -7,9 +7,9 @@ import asyncio
 import msgspec
 import pytest
 
-from giftcard_adapters.simulators.faults import Fault, FaultKind, Match, Script, ScriptError, read_faults
-from giftcard_adapters.simulators.sandbox import SimRequest
-from giftcard_adapters.simulators.stage import Stage
+from giftcard_simulators.faults import Fault, FaultKind, Match, Script, ScriptError, read_faults
+from giftcard_simulators.sandbox import SimRequest
+from giftcard_simulators.stage import Stage
 from tests.simulators.electrum_till import FUNDED, Reply, Till
 
 DELAY = Fault(fault=FaultKind.DELAY, delay_s=1)

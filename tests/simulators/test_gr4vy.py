@@ -11,9 +11,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from giftcard_adapters.simulators.gr4vy import Gr4vySimulator, sandbox_settings
-from giftcard_adapters.simulators.gr4vy.service import CODES
-from giftcard_adapters.simulators.sandbox import SimAnswer, SimRequest, seeded_ids
+from giftcard_simulators.gr4vy import Gr4vySimulator, sandbox_settings
+from giftcard_simulators.gr4vy.service import CODES
+from giftcard_simulators.sandbox import SimAnswer, SimRequest, seeded_ids
 
 Body = dict[str, Any]
 

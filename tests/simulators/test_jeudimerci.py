@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from giftcard_adapters.simulators.jeudimerci import JeudiMerciSimulator
-from giftcard_adapters.simulators.jeudimerci.books import API_KEY, WALLET, WALLET_OPENING_MINOR, WEBHOOK_KEY
-from giftcard_adapters.simulators.sandbox import SimAnswer, SimRequest, seeded_ids
+from giftcard_simulators.jeudimerci import JeudiMerciSimulator
+from giftcard_simulators.jeudimerci.books import API_KEY, WALLET, WALLET_OPENING_MINOR, WEBHOOK_KEY
+from giftcard_simulators.sandbox import SimAnswer, SimRequest, seeded_ids
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ACTIVE, CONSUMED, PARTLY = "JDMDEMO000000001", "JDMDEMO000000003", "JDMDEMO000000004"

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 import pytest
 
-from giftcard_adapters.simulators.serve import Served, serve
+from giftcard_simulators.serve import Served, serve
 from tests.simulators.electrum_till import CREDENTIALS, FUNDED, Till
 
 HEADERS = {"authorization": f"Basic {CREDENTIALS}"}

@@ -8,8 +8,8 @@ import httpx
 import msgspec
 import pytest
 
-from giftcard_adapters.simulators.faults import Fault, FaultKind, Match
-from giftcard_adapters.simulators.transport import SimulatorTransport
+from giftcard_simulators.faults import Fault, FaultKind, Match
+from giftcard_simulators.transport import SimulatorTransport
 from tests.crash.virtual import VirtualClock, run
 from tests.simulators.electrum_till import CREDENTIALS, FUNDED, Till, advice
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from giftcard_adapters.scaffold import SkeletonError, draw, is_checkout, write
+from giftcard_conformance.skeleton import SkeletonError, draw, is_checkout, write
 from giftcard_gateway.cli.console import err, out
 from giftcard_gateway.cli.faults import CannotDo
 
 if TYPE_CHECKING:
-    from giftcard_adapters.scaffold import Skeleton
+    from giftcard_conformance.skeleton import Skeleton
 
 
 @click.command("new-adapter", short_help="Write the skeleton of an adapter.")

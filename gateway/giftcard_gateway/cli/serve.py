@@ -14,10 +14,10 @@ from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.sandbox import HOST, PORT, sandboxes_at, simulators
 
 if TYPE_CHECKING:
-    from giftcard_adapters.simulators.catalogue import Sandbox
     from giftcard_gateway.app import App
     from giftcard_gateway.config import Settings
     from giftcard_gateway.telemetry import Telemetry
+    from giftcard_simulators.catalogue import Sandbox
 
 
 @click.command()

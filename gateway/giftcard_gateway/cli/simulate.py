@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from giftcard_adapters.errors import SettingsError
-from giftcard_adapters.simulators.sandbox import Simulator
-from giftcard_adapters.simulators.serve import serve
 from giftcard_adapters.stanza import find_class
 from giftcard_gateway import process
 from giftcard_gateway.cli.console import out
@@ -16,9 +14,11 @@ from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.serve import explain_simulators
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.sandbox import HOST
+from giftcard_simulators.sandbox import Simulator
+from giftcard_simulators.serve import serve
 
 if TYPE_CHECKING:
-    from giftcard_adapters.conformance.subject import MakesSimulator
+    from giftcard_conformance.subject import MakesSimulator
 
 _HIGHEST_PORT = 65535
 

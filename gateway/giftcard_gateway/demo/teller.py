@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from google.type.money_pb2 import Money
 
     from giftcard import Client
-    from giftcard_adapters.simulators.catalogue import Sandbox
+    from giftcard_simulators.catalogue import Sandbox
 
 _ADMIN_TIMEOUT_S = 5.0
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import partial
 
-from giftcard_adapters.conformance import ReadSample, Sample, Subject
 from giftcard_adapters.electrum import Electrum
 from giftcard_adapters.model import (
     Activate,
@@ -23,8 +22,9 @@ from giftcard_adapters.money import Money
 from giftcard_adapters.point_of_sale import Product
 from giftcard_adapters.reads import Lookup
 from giftcard_adapters.secret import Secret
-from giftcard_adapters.simulators.electrum import ElectrumSimulator
-from giftcard_adapters.simulators.electrum.books import EXPIRY, INSTITUTION_ID, PASSWORD, PIN
+from giftcard_conformance import ReadSample, Sample, Subject
+from giftcard_simulators.electrum import ElectrumSimulator
+from giftcard_simulators.electrum.books import EXPIRY, INSTITUTION_ID, PASSWORD, PIN
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 LOOKUP = Lookup(lookup_id="9d1f2f0a-6a0c-4b43-8f55-0c6f0f2c7e11", asked_at=AT)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TypedDict
 
-from giftcard_adapters.conformance import ReadSample, Sample, Subject
 from giftcard_adapters.contract import Provider
 from giftcard_adapters.gr4vy import Gr4vy
 from giftcard_adapters.model import (
@@ -22,8 +21,9 @@ from giftcard_adapters.money import Money
 from giftcard_adapters.point_of_sale import Buyer
 from giftcard_adapters.reads import Lookup, StoreCard, StoredCardQuery
 from giftcard_adapters.secret import Secret
-from giftcard_adapters.simulators.gr4vy import Gr4vySimulator, sandbox_settings
-from giftcard_adapters.simulators.gr4vy.books import THEME
+from giftcard_conformance import ReadSample, Sample, Subject
+from giftcard_simulators.gr4vy import Gr4vySimulator, sandbox_settings
+from giftcard_simulators.gr4vy.books import THEME
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ID = "9d1f2f0a-6a0c-4b43-8f55-0c6f0f2c7e11"

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 
-from giftcard_adapters.conformance import ReadSample, Sample, Subject
 from giftcard_adapters.contract import Provider
 from giftcard_adapters.jeudimerci import JeudiMerci
 from giftcard_adapters.model import CardRef, DeclineReason, Issue, Operation
 from giftcard_adapters.money import Money
 from giftcard_adapters.reads import AccountQuery, Lookup, Offer, StoredCardQuery, TicketQuery
 from giftcard_adapters.secret import Secret
-from giftcard_adapters.simulators.jeudimerci import JeudiMerciSimulator, sandbox_settings
+from giftcard_conformance import ReadSample, Sample, Subject
+from giftcard_simulators.jeudimerci import JeudiMerciSimulator, sandbox_settings
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ID = "9d1f2f0a-6a0c-4b43-8f55-0c6f0f2c7e11"

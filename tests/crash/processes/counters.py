@@ -12,15 +12,15 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from giftcard_adapters.simulators.bank import Card
-from giftcard_adapters.simulators.catalogue import SANDBOXES, Sandbox
-from giftcard_adapters.simulators.electrum import ElectrumSimulator
-from giftcard_adapters.simulators.electrum.checks import CardState
-from giftcard_adapters.simulators.faults import Fault, FaultKind, Script
-from giftcard_adapters.simulators.gr4vy import Gr4vySimulator
-from giftcard_adapters.simulators.sandbox import SimRequest, Simulator
-from giftcard_adapters.simulators.serve import Served, serve
 from giftcard_gateway.clock import Clock
+from giftcard_simulators.bank import Card
+from giftcard_simulators.catalogue import SANDBOXES, Sandbox
+from giftcard_simulators.electrum import ElectrumSimulator
+from giftcard_simulators.electrum.checks import CardState
+from giftcard_simulators.faults import Fault, FaultKind, Script
+from giftcard_simulators.gr4vy import Gr4vySimulator
+from giftcard_simulators.sandbox import SimRequest, Simulator
+from giftcard_simulators.serve import Served, serve
 
 HOST = "127.0.0.1"
 ELECTRUM, GR4VY = "electrum-sandbox", "gr4vy-sandbox"

@@ -10,7 +10,7 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
 from giftcard import AsyncClient, RepeatPolicy, Unavailable, is_approved, new_transaction_id
-from giftcard_adapters.simulators.faults import Fault, FaultKind
+from giftcard_simulators.faults import Fault, FaultKind
 from tests.crash.processes.counters import TILL_CARDS
 from tests.crash.processes.rounds import World, open_world
 from tests.crash.processes.strikes import start_database

@@ -22,9 +22,6 @@ from giftcard_adapters.gr4vy import Gr4vy
 from giftcard_adapters.http import Exchange
 from giftcard_adapters.jeudimerci import JeudiMerci
 from giftcard_adapters.reads import ProviderEvent, Webhook
-from giftcard_adapters.simulators import electrum, gatepay, gr4vy, jeudimerci
-from giftcard_adapters.simulators.gr4vy import signed_event
-from giftcard_adapters.simulators.sandbox import Plain, SimRequest, seeded_ids
 from giftcard_adapters.stanza import open_provider, read_settings
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config.settings import Webhooks
@@ -38,6 +35,9 @@ from giftcard_gateway.records import Records
 from giftcard_gateway.routing import Router
 from giftcard_gateway.seal import KEY_BYTES, Seal
 from giftcard_gateway.webhooks import WebhookEdge
+from giftcard_simulators import electrum, gatepay, gr4vy, jeudimerci
+from giftcard_simulators.gr4vy import signed_event
+from giftcard_simulators.sandbox import Plain, SimRequest, seeded_ids
 
 HOST = "127.0.0.1"
 OLD_SECRET, NEW_SECRET = "gr4vy-secret-of-last-year", "gr4vy-secret-of-this-year"

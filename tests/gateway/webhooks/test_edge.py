@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from giftcard_adapters.codec import pack
 from giftcard_adapters.reads import ProviderEvent
-from giftcard_adapters.simulators.sandbox import SimRequest
 from giftcard_gateway import webhooks
 from giftcard_gateway.server import PortTaken
+from giftcard_simulators.sandbox import SimRequest
 from tests.gateway.webhooks.edge import E_CARD, HOST, KEY, NEW_SECRET, OLD_SECRET, Edge, open_edge
 
 SIGNED = ("gr4vy", "jeudimerci", "gatepay")

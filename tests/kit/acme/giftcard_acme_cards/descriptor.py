@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from giftcard_adapters.conformance import ReadSample, Sample, Subject
 from giftcard_adapters.model import CardRef, DeclineReason, Operation, Redeem
 from giftcard_adapters.money import Money
 from giftcard_adapters.reads import Lookup
 from giftcard_adapters.secret import Secret
+from giftcard_conformance import ReadSample, Sample, Subject
 
 from .adapter import AcmeCards
 from .simulator import FUNDED, POOR, AcmeCardsSimulator, sandbox_settings

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import msgspec
 
-from giftcard_adapters.simulators.bank import Bank, Card, Change
-from giftcard_adapters.simulators.sandbox import (
+from giftcard_simulators.bank import Bank, Card, Change
+from giftcard_simulators.sandbox import (
     Clock,
     IdSource,
     Plain,

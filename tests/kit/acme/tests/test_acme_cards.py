@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from giftcard_acme_cards.descriptor import SUBJECT
 
-from giftcard_adapters.conformance import Case, cases, goldens
+from giftcard_conformance import Case, cases, goldens
 
 
 @pytest.mark.parametrize("case", [*cases(SUBJECT)], ids=lambda case: case.name)

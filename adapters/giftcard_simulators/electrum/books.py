@@ -1,0 +1,145 @@
+"""What the Electrum sandbox opens with: credentials, products, demo cards. All of it is made up.
+
+Every card number begins with 6045, has 16 or 19 digits, passes the Luhn check, and is of a card in
+South African rand. `docs/providers/electrum.md` lists them for people.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from giftcard_simulators.bank import Card
+from giftcard_simulators.electrum.checks import CardState, Refusal
+
+INSTITUTION_ID = "70000001"
+"""The sandbox's Basic user name: the caller's institution id."""
+
+PASSWORD = "sandbox-electrum-password"  # noqa: S105  # fixed, documented, worth nothing
+"""The sandbox's Basic password."""
+
+RECEIVER = {"id": "70000002", "name": "Sandbox Gift Cards"}
+"""Who answers; its own transaction identifiers stand under this id."""
+
+SETTLEMENT_ENTITY = {"id": "70000003", "name": "Sandbox Settlement"}
+"""Who settles."""
+
+CURRENCY = "ZAR"
+EXPIRY = "4912"
+"""`YYMM`: far enough away for any demonstration."""
+PAST_EXPIRY = "1512"
+PIN = "1234"  # fixed, documented, worth nothing
+PIN_BLOCK = "0412AC89ABCDEF67"
+"""What the sandbox takes for the encrypted form of the demo PIN; no key is involved."""
+
+PRODUCTS = {
+    "product001": ("physical", 0),
+    "product002": ("por", 0),
+    "product003": ("physical", 100),
+    "product004": ("por", 100),
+    "product005": ("physical", 1_000),
+    "product006": ("por", 1_000),
+    "product007": ("physical", 5_000),
+    "product008": ("por", 5_000),
+    "product009": ("physical", 10_000),
+    "product010": ("por", 10_000),
+}
+"""Product id to its type and the balance a card starts with, in cents."""
+
+_NEW, _ACTIVE = CardState.NEW, CardState.ACTIVATED_CONFIRMED
+
+_INACTIVE = ("6045000000000012", "6045000000000020", "6045000000000038", "6045000000000000017")
+_DEMO_CARDS = (
+    *((number, _NEW, 0, EXPIRY, "") for number in _INACTIVE),
+    ("6045000000000046", _NEW, 0, EXPIRY, PIN),
+    ("6045000000000053", _NEW, 0, PAST_EXPIRY, ""),
+    ("6045000000000061", _ACTIVE, 50_000, EXPIRY, ""),
+    ("6045000000000079", _ACTIVE, 50_000, EXPIRY, PIN),
+    ("6045000000000000025", _ACTIVE, 50_000, EXPIRY, ""),
+    ("6045000000000000033", _ACTIVE, 50_000, EXPIRY, PIN),
+    ("6045000000000087", _ACTIVE, 100, EXPIRY, ""),
+    ("6045000000000095", _ACTIVE, 0, EXPIRY, ""),
+    ("6045000000000103", _ACTIVE, 50_000, PAST_EXPIRY, ""),
+    ("6045000000000111", _ACTIVE, 100_000_000, EXPIRY, ""),
+    ("6045000000000129", CardState.VOIDED_CONFIRMED, 2_500, EXPIRY, ""),
+    ("6045000000000137", Refusal.CARD_BLOCKED, 50_000, EXPIRY, ""),
+    ("6045000000000145", Refusal.CARD_DELETED, 0, EXPIRY, ""),
+    ("6045000000000152", Refusal.FUNCTION_BLOCKED_FOR_CARD_RANK, 50_000, EXPIRY, ""),
+    ("6045000000000160", Refusal.PIN_ATTEMPTS_EXCEEDED, 50_000, EXPIRY, PIN),
+    ("6045000000000178", Refusal.DO_NOT_HONOUR, 50_000, EXPIRY, ""),
+    ("6045000000000186", Refusal.TEMPORARY_FAILURE, 50_000, EXPIRY, ""),
+)
+"""Number, state, both balances in cents, expiry, and PIN if the card has one."""
+
+_LOYAL = "6045000000000061"
+LOYALTY: dict[str, dict[str, object]] = {
+    "gold": {
+        "points": {
+            "balanceAmount": {"amount": 1_250, "currencyEquivalent": {"amount": 1_250, "currency": "710"}},
+            "availableAmount": {"amount": 1_200, "pointsDueToExpire": 50},
+        },
+        "clubs": [
+            {
+                "name": "Sandbox Gold",
+                "description": "A club that does not exist",
+                "member": True,
+                "marketToCustomer": False,
+                "products": [{"id": "product001", "type": "physical"}],
+            }
+        ],
+        "marketingAttributes": [{"name": "newsletter", "member": False, "marketToCustomer": True}],
+    }
+}
+"""What a lookup adds for a card with this loyalty label; one demo card has it."""
+
+
+def demo_cards() -> list[Card]:
+    """Return the demo cards, fresh: number, state, balance in cents, expiry, and PIN if any.
+
+    The last six are always refused, each with the error type that is its state: Electrum documents
+    these errors and no operation that leads to them (assumption).
+    """
+    return [
+        Card(
+            number=number,
+            currency=CURRENCY,
+            state=str(state),
+            book_minor=balance,
+            available_minor=balance,
+            expiry=expiry,
+            pin=pin,
+            labels=_labels(number, state, pin),
+        )
+        for number, state, balance, expiry, pin in _DEMO_CARDS
+    ]
+
+
+def _labels(number: str, state: str, pin: str) -> dict[str, str]:
+    return {
+        **(pin_labels(pin, PIN_BLOCK) if pin else {}),
+        **({} if state is _NEW else {"product": "product001"}),
+        **({"loyalty": "gold"} if number == _LOYAL else {}),
+    }
+
+
+def pin_labels(pin: str, block: str = "") -> dict[str, str]:
+    """Return the encrypted and hashed forms a card takes for its PIN; the hash is SHA-256."""
+    digest = hashlib.sha256(pin.encode()).hexdigest().upper()
+    return {"pin_hash": digest, **({"pin_block": block} if block else {})}
+
+
+def sandbox_settings() -> Mapping[str, object]:
+    """Return the settings an adapter needs for this sandbox, besides `base_url`."""
+    return {
+        "institution_id": INSTITUTION_ID,
+        "institution_name": "Sandbox Retailer",
+        "password": PASSWORD,
+        "terminal_id": "SANDBOX1",
+        "merchant_id": "SANDBOXSHOP0001",
+        "merchant_category_code": "5411",
+        "merchant_name": "Sandbox Shop",
+        "merchant_city": "Cape Town",
+        "merchant_region": "WC",
+        "merchant_country": "ZA",
+        "is_expiry_needed": False,
+    }

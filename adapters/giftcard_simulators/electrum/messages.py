@@ -1,0 +1,130 @@
+"""The messages Electrum's gift card interface takes: requests, confirmations, reversals.
+
+Unknown properties are ignored and quoted numbers are read as numbers, as Electrum's own server
+does. Answers are not typed here: they are the request's fields and a few more.
+"""
+
+from __future__ import annotations
+
+from giftcard_simulators.electrum.values import (
+    AccountType,
+    Amounts,
+    Basket,
+    Customer,
+    Institution,
+    Originator,
+    PointAmounts,
+    PosInfo,
+    PresentedCard,
+    Product,
+    ReversalReason,
+    SlipData,
+    Tender,
+    ThirdPartyIdentifier,
+    Time,
+    TranType,
+    Uuid,
+    Wire,
+)
+
+
+class Transaction(Wire, frozen=True, kw_only=True):
+    """What every request carries."""
+
+    id: Uuid
+    time: Time
+    originator: Originator
+    client: Institution
+    third_party_identifiers: tuple[ThirdPartyIdentifier, ...]
+    settlement_entity: Institution | None = None
+    receiver: Institution | None = None
+    slip_data: SlipData | None = None
+    basket_ref: str | None = None
+    tran_type: TranType | None = None
+    src_acc_type: AccountType | None = None
+    dest_acc_type: AccountType | None = None
+    stan: str | None = None
+    rrn: str | None = None
+    pos_info: PosInfo | None = None
+    card_holder: Customer | None = None
+
+
+class MoneyRequest(Transaction, frozen=True, kw_only=True):
+    """What the six financial requests have in common; each says below what it must have."""
+
+    amounts: Amounts | None = None
+    product: Product | None = None
+
+
+class ActivationRequest(MoneyRequest, frozen=True, kw_only=True):
+    """Makes a pre-printed card usable, with an initial load if amounts say so."""
+
+    card: PresentedCard
+    product: Product
+
+
+class LoadRequest(MoneyRequest, frozen=True, kw_only=True):
+    """Puts money on a card."""
+
+    card: PresentedCard
+    amounts: Amounts
+
+
+class RedemptionRequest(MoneyRequest, frozen=True, kw_only=True):
+    """Takes money from a card."""
+
+    card: PresentedCard
+    amounts: Amounts
+    basket: Basket | None = None
+    points: PointAmounts | None = None
+
+
+class VoidRequest(MoneyRequest, frozen=True, kw_only=True):
+    """Ends a card."""
+
+    card: PresentedCard
+
+
+class ReplaceRequest(MoneyRequest, frozen=True, kw_only=True):
+    """Puts a new card in an old one's place."""
+
+    old_card: PresentedCard
+    new_card: PresentedCard
+
+
+class TransferRequest(MoneyRequest, frozen=True, kw_only=True):
+    """Moves money from one card to another."""
+
+    source_card: PresentedCard
+    target_card: PresentedCard
+    amounts: Amounts
+
+
+class LookupRequest(Transaction, frozen=True, kw_only=True):
+    """Asks for a card's state and balances."""
+
+    card: PresentedCard | None = None
+
+
+class Advice(Wire, frozen=True, kw_only=True):
+    """A confirmation; `approvedAmount`, when there, is the final amount."""
+
+    id: Uuid
+    request_id: Uuid
+    time: Time
+    third_party_identifiers: tuple[ThirdPartyIdentifier, ...]
+    stan: str | None = None
+    rrn: str | None = None
+    amounts: Amounts | None = None
+
+
+class TenderAdvice(Advice, frozen=True, kw_only=True):
+    """A confirmation that says how the customer paid; documented as required, not enforced."""
+
+    tenders: tuple[Tender, ...] | None = None
+
+
+class Reversal(Advice, frozen=True, kw_only=True):
+    """Takes a request back."""
+
+    reversal_reason: ReversalReason

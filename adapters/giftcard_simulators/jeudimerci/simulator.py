@@ -1,0 +1,359 @@
+"""Kyzpay's JeudiMerci e-cards, played by us: generate as its page says, the rest as its titles suggest.
+
+Only generate, the webhook and 422 are public. The other paths and bodies are invented and documented in
+docs/providers/jeudimerci.md; so are 401, 402, 404 and 409. What it opens with is in `books`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from email.utils import format_datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from giftcard_simulators.bank import Bank, Card, Change
+from giftcard_simulators.jeudimerci import books
+from giftcard_simulators.sandbox import (
+    Clock,
+    IdSource,
+    Plain,
+    SimAnswer,
+    SimRequest,
+    Simulator,
+    json_answer,
+)
+
+_CENTS = 100
+_EXPORT_LINE = b"account-%07d;Sandbox Account;EUR;0.00\n"
+
+
+class _Purchase(msgspec.Struct, rename="camel"):
+    """ECardPurchaseRequest; fields it does not know are ignored, as FastAPI does."""
+
+    num_cards: int
+    price: Decimal
+
+
+class _Problem(Exception):
+    """An error answer: its status, and the `detail` of its body."""
+
+    def __init__(self, status: int, detail: object) -> None:
+        """Keep both."""
+        super().__init__(status)
+        self.status = status
+        self.detail = detail
+
+
+_Handler = Callable[["JeudiMerciSimulator", SimRequest, str], object]
+
+
+class JeudiMerciSimulator(Simulator):
+    """The nine operations behind an x-api-key; an export has `export_size_bytes`, give or take a line."""
+
+    name = "jeudimerci"
+
+    def __init__(
+        self,
+        *,
+        now: Clock,
+        ids: IdSource,
+        open_with: Callable[[], Iterable[Card]] = books.opening_cards,
+        export_size_bytes: int = 64 * 1024,
+    ) -> None:
+        """Open the books; `open_with` makes the wallet and the cards anew at every reset."""
+        super().__init__(now=now, ids=ids)
+        self._open_with = open_with
+        self._export_size_bytes = export_size_bytes
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every purchase, and open the books again."""
+        self._bank = Bank(self._open_with(), now=self.now)
+        self._offers: dict[str, Mapping[str, object]] = {str(o["offerId"]): o for o in books.OFFERS}
+
+    def cards(self) -> Sequence[Plain]:
+        """Return the wallet and every e-card, in cents."""
+        return self._bank.cards()
+
+    def effects(self) -> Sequence[Plain]:
+        """Return each purchase, deletion and consumption once, in order."""
+        return self._bank.effects()
+
+    def tamper(self, answer: SimAnswer) -> SimAnswer:
+        """Return the answer with every ECardCost one euro higher."""
+        raised = re.sub(
+            rb'"ECardCost":([0-9.]+)',
+            lambda found: b'"ECardCost":' + str(Decimal(found[1].decode()) + 1).encode(),
+            answer.body,
+        )
+        return msgspec.structs.replace(answer, body=raised)
+
+    def failure(self, status: int, request: SimRequest) -> SimAnswer:
+        """Return a bare error with FastAPI's own words."""
+        del request
+        return self._answer(status, {"detail": HTTPStatus(status).phrase})
+
+    def answer(self, request: SimRequest) -> SimAnswer:
+        """Act on one request: the key, then path and method, then the body."""
+        try:
+            _trust(request.headers.get("x-api-key", ""))
+            handler, name = _route(request)
+            content = handler(self, request, name)
+        except _Problem as problem:
+            return self._answer(problem.status, {"detail": problem.detail})
+        return content if isinstance(content, SimAnswer) else self._answer(HTTPStatus.OK, content)
+
+    def consume(self, code: str) -> None:
+        """Let the holder spend what is left on an e-card, somewhere out of the API's sight."""
+        card = self._card(code)
+        self._bank.post(
+            "redeem",
+            card.labels["operation"],
+            changes=[_change(card, -card.book_minor)],
+            amount_minor=card.book_minor,
+            currency=card.currency,
+        )
+        card.state = books.CONSUMED
+
+    def completed_event(self, code: str, *, merchant_operation_id: str = "") -> SimRequest:
+        """Return the event of a completed purchase, ready to be posted to a webhook's address."""
+        card = self._card(code)
+        resource = {
+            "operationId": card.labels["operation"],
+            "offerId": "offer-free-choice",
+            "amount": _major(int(card.labels["cost_minor"])),
+            "merchantOperationId": merchant_operation_id,
+            "virtualCardCode": code,
+            "pinCode": "0000",
+            "barCode": f"*{code}*",
+            "expirationDate": "2030-12-31T23:59:59Z",
+        }
+        event = {
+            "eventType": "GiftCardPurchaseCompleted",
+            "date": self.now().isoformat(),
+            "resource": resource,
+        }
+        headers = {"x-api-key": books.WEBHOOK_KEY, "content-type": "application/json"}
+        return SimRequest(method="POST", path="/", headers=headers, body=_encode(event))
+
+    def generate(self, request: SimRequest, _: str) -> object:
+        """Sell e-cards from the wallet; they are live at once."""
+        wanted = _read_purchase(request)
+        price_minor = int(wanted.price * _CENTS)
+        count = wanted.num_cards - (wanted.price == books.SHORT_PRICE)
+        wallet = self._card(books.WALLET)
+        if wallet.available_minor < count * price_minor:
+            raise _Problem(HTTPStatus.PAYMENT_REQUIRED, "Insufficient wallet balance")
+        operation, bought = self.ids(), self.now()
+        cost_minor = 0 if wanted.price == books.COSTLESS_PRICE else price_minor
+        sold = [
+            books.e_card(self._fresh_code(), cost_minor, bought, operation=operation) for _ in range(count)
+        ]
+        for card in sold:
+            self._bank.open(card)
+        self._bank.post(
+            "issue",
+            operation,
+            changes=[_change(wallet, -count * price_minor), *(_change(card, price_minor) for card in sold)],
+            amount_minor=count * price_minor,
+            currency=books.CURRENCY,
+        )
+        words = {books.PENDING_PRICE: "pending", books.SHORT_PRICE: "partial"}
+        return {"eCards": [_shown(card) for card in sold], "status": words.get(wanted.price, "success")}
+
+    def list_cards(self, _: SimRequest, __: str) -> object:
+        """List every e-card that is not deleted, oldest first."""
+        return {"eCards": [_shown(card) for card in self._e_cards()]}
+
+    def details(self, _: SimRequest, code: str) -> object:
+        """Tell one e-card."""
+        return _shown(self._card(code))
+
+    def delete(self, _: SimRequest, code: str) -> object:
+        """Delete an e-card and put what is left on it back into the wallet; not when it is consumed."""
+        card = self._card(code)
+        if card.state == books.CONSUMED:
+            raise _Problem(HTTPStatus.CONFLICT, "E-card already consumed")
+        left = card.book_minor
+        self._bank.post(
+            "reverse",
+            card.labels["operation"],
+            changes=[_change(card, -left), _change(self._card(books.WALLET), left)],
+            amount_minor=left,
+            currency=card.currency,
+        )
+        card.state = books.DELETED
+        return {"status": "success"}
+
+    def list_offers(self, _: SimRequest, __: str) -> object:
+        """List the offers."""
+        return {"offers": list(self._offers.values())}
+
+    def sync_offers(self, request: SimRequest, _: str) -> object:
+        """Add or replace the offers sent; the ones not sent stay as they are."""
+        sent = _read_object(request).get("offers")
+        if not isinstance(sent, list) or not all(isinstance(o, dict) and o.get("offerId") for o in sent):
+            raise _field_fault(("body", "offers"), "a list of offers, each with its offerId")
+        known = {str(offer["offerId"]) for offer in sent} & self._offers.keys()
+        self._offers |= {str(offer["offerId"]): offer for offer in sent}
+        return {
+            "offers": list(self._offers.values()),
+            "created": len(sent) - len(known),
+            "updated": len(known),
+            "removed": 0,
+        }
+
+    def extract_accounts(self, request: SimRequest, _: str) -> object:
+        """Filter the accounts; an exportFormat of csv or json also makes a file."""
+        wanted = _read_object(request)
+        made = wanted.get("exportFormat", "")
+        if made not in {"", "csv", "json"}:
+            raise _field_fault(("body", "exportFormat"), "csv or json")
+        found = [account for account in books.ACCOUNTS if _fits(account, wanted)]
+        return {"accounts": found, "exportId": f"accounts-{made}" if made else "", "isReady": True}
+
+    def export(self, _: SimRequest, export_id: str) -> object:
+        """Hand out an export file."""
+        if export_id not in {"accounts-csv", "accounts-json"}:
+            raise _Problem(HTTPStatus.NOT_FOUND, "Export not found")
+        lines = -(-self._export_size_bytes // len(_EXPORT_LINE % 0))
+        kind = "text/csv" if export_id == "accounts-csv" else "application/json"
+        headers = {
+            "content-type": kind,
+            "content-disposition": f'attachment; filename="{export_id.replace("-", ".")}"',
+            "date": format_datetime(self.now()),
+        }
+        return SimAnswer(
+            status=HTTPStatus.OK, headers=headers, body=b"".join(_EXPORT_LINE % n for n in range(lines))
+        )
+
+    def tickets(self, request: SimRequest, _: str) -> object:
+        """Count e-cards bought in the days asked for, and their cost."""
+        wanted = _read_object(request)
+        cards = [card for card in self._e_cards() if _is_wanted(card, wanted)]
+        consumed = [card for card in cards if card.state == books.CONSUMED]
+        return {
+            "issued": len(cards),
+            "consumed": len(consumed),
+            "issuedValue": _major(sum(int(card.labels["cost_minor"]) for card in cards)),
+            "consumedValue": _major(sum(int(card.labels["cost_minor"]) for card in consumed)),
+            "currency": books.CURRENCY,
+        }
+
+    def _e_cards(self) -> list[Card]:
+        return [card for card in self._bank if card.number != books.WALLET and card.state != books.DELETED]
+
+    def _card(self, code: str) -> Card:
+        card = self._bank.find(code)
+        if card is None or card.state == books.DELETED:
+            raise _Problem(HTTPStatus.NOT_FOUND, "E-card not found")
+        return card
+
+    def _fresh_code(self) -> str:
+        return f"JDM{self.ids().replace('-', '')[:16].upper()}"
+
+    def _answer(self, status: int, content: object) -> SimAnswer:
+        answer = json_answer(status, None, {"date": format_datetime(self.now())})
+        return msgspec.structs.replace(answer, body=_encode(content))
+
+
+_ROUTES: Sequence[tuple[str, str, _Handler]] = (
+    ("POST", "/jdm/ecards/generate", JeudiMerciSimulator.generate),
+    ("GET", "/jdm/ecards", JeudiMerciSimulator.list_cards),
+    ("GET", "/jdm/ecards/([^/]+)", JeudiMerciSimulator.details),
+    ("DELETE", "/jdm/ecards/([^/]+)", JeudiMerciSimulator.delete),
+    ("GET", "/jdm/offers", JeudiMerciSimulator.list_offers),
+    ("POST", "/jdm/offers/sync", JeudiMerciSimulator.sync_offers),
+    ("POST", "/stats/accounts/extract", JeudiMerciSimulator.extract_accounts),
+    ("GET", "/stats/exports/([^/]+)", JeudiMerciSimulator.export),
+    ("POST", "/stats/tickets", JeudiMerciSimulator.tickets),
+)
+
+
+def _trust(key: str) -> None:
+    if not hmac.compare_digest(key.encode(), books.API_KEY.encode()):
+        raise _Problem(HTTPStatus.UNAUTHORIZED, "Invalid API key")
+
+
+def _route(request: SimRequest) -> tuple[_Handler, str]:
+    fitting = [
+        (method, found, handler)
+        for method, pattern, handler in _ROUTES
+        if (found := re.fullmatch(pattern, request.path))
+    ]
+    if not fitting:
+        raise _Problem(HTTPStatus.NOT_FOUND, "Not Found")
+    for method, found, handler in fitting:
+        if method == request.method:
+            return handler, unquote(found[1]) if found.groups() else ""
+    raise _Problem(HTTPStatus.METHOD_NOT_ALLOWED, "Method Not Allowed")
+
+
+def _read_object(request: SimRequest) -> dict[str, Any]:
+    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+        raise _field_fault(("body",), "Input should be a valid dictionary", "model_attributes_type")
+    try:
+        return msgspec.json.decode(request.body, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise _field_fault(("body",), "JSON decode error", "json_invalid") from None
+
+
+def _read_purchase(request: SimRequest) -> _Purchase:
+    given = _read_object(request)
+    if isinstance(given.get("price"), str):
+        raise _field_fault(("body", "price"), "Input should be a valid number", "float_type")
+    try:
+        wanted = msgspec.json.decode(request.body, type=_Purchase)
+    except msgspec.ValidationError as fault:
+        raise _field_fault(("body",), str(fault)) from None
+    if wanted.num_cards < 1:
+        raise _field_fault(("body", "numCards"), "Input should be greater than 0", "greater_than")
+    if wanted.price <= 0 or wanted.price * _CENTS % 1:
+        raise _field_fault(("body", "price"), "Input should be a positive number of cents")
+    return wanted
+
+
+def _field_fault(place: tuple[str, ...], text: str, kind: str = "value_error") -> _Problem:
+    return _Problem(HTTPStatus.UNPROCESSABLE_ENTITY, [{"loc": place, "msg": text, "type": kind}])
+
+
+def _fits(account: Mapping[str, object], wanted: Mapping[str, Any]) -> bool:
+    is_named = not wanted.get("accountIds") or account["accountId"] in wanted["accountIds"]
+    return is_named and all(
+        not wanted.get(name) or account[name] == wanted[name] for name in ("currency", "mandateType")
+    )
+
+
+def _is_wanted(card: Card, wanted: Mapping[str, Any]) -> bool:
+    day = datetime.fromisoformat(card.labels["bought"]).date().isoformat()
+    is_consumed = card.state == books.CONSUMED
+    is_in_time = str(wanted.get("fromDay", day)) <= day <= str(wanted.get("toDay", day))
+    return is_in_time and bool(wanted.get("isConsumed", is_consumed)) == is_consumed
+
+
+def _shown(card: Card) -> dict[str, object]:
+    return {
+        "Code": card.number,
+        "ECardCost": _major(int(card.labels["cost_minor"])),
+        "PurchaseDate": card.labels["bought"],
+        "ShortenedURL": f"https://jdm.sandbox.example/{card.number[-8:].lower()}",
+        "IsFullyConsumed": card.state == books.CONSUMED,
+    }
+
+
+def _change(card: Card, minor: int) -> Change:
+    return Change(card=card.number, book_minor=minor, available_minor=minor)
+
+
+def _major(minor: int) -> Decimal:
+    return Decimal(minor).scaleb(-2)
+
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode

@@ -1,0 +1,96 @@
+"""Puts a simulator on a real port with aiohttp; the only module of the simulators that knows sockets."""
+
+from __future__ import annotations
+
+import errno
+from http import HTTPStatus
+
+from aiohttp import web
+
+from giftcard_simulators.faults import Script
+from giftcard_simulators.sandbox import SimAnswer, SimRequest, Simulator
+from giftcard_simulators.stage import Performance, Stage
+
+_BODY_LIMIT_BYTES = 1024 * 1024
+"""No documented request comes near this; aiohttp answers 413 beyond it."""
+_GRACE_S = 1.0
+"""How long `close` waits for answers under way; a delayed one is cut."""
+
+
+class Served:
+    """A simulator on a port, until it is closed."""
+
+    def __init__(self, stage: Stage, runner: web.AppRunner, host: str, port: int) -> None:
+        """Keep what is needed to describe and to close it."""
+        self.simulator = stage.simulator
+        self.script = stage.script
+        self.host = host
+        self.port = port
+        self._runner = runner
+
+    @property
+    def url(self) -> str:
+        """The root URL, without a slash at its end."""
+        return f"http://{self.host}:{self.port}"
+
+    async def close(self) -> None:
+        """Stop listening and cut what is still open."""
+        await self._runner.cleanup()
+
+
+async def serve(simulator: Simulator, host: str, port: int, *, script: Script | None = None) -> Served:
+    """Serve a simulator and its `/_sandbox/` paths; port 0 takes a free one.
+
+    Raises OSError, with a sentence a person can act on, when the port cannot be had.
+    """
+    stage = Stage(simulator, Script() if script is None else script, can_refuse=False)
+    runner = web.AppRunner(_application(stage), access_log=None, shutdown_timeout=_GRACE_S)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as fault:
+        await runner.cleanup()
+        raise _no_port(fault, simulator.name, host, port) from fault
+    return Served(stage, runner, host, int(runner.addresses[0][1]))
+
+
+def _no_port(fault: OSError, name: str, host: str, port: int) -> OSError:
+    why = "the port is taken" if fault.errno == errno.EADDRINUSE else "the address cannot be used"
+    return OSError(fault.errno, f"the {name} simulator cannot listen on {host}:{port}: {why}")
+
+
+def _application(stage: Stage) -> web.Application:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        performance = await stage.play(
+            SimRequest(
+                method=request.method,
+                path=request.rel_url.raw_path,
+                query=request.rel_url.raw_query_string,
+                headers={name.lower(): value for name, value in request.headers.items()},
+                body=await request.read(),
+            )
+        )
+        return _send(request, performance)
+
+    application = web.Application(client_max_size=_BODY_LIMIT_BYTES)
+    application.router.add_route("*", "/{path:.*}", handle)
+    return application
+
+
+def _send(request: web.Request, performance: Performance) -> web.StreamResponse:
+    answer = performance.answer
+    transport = request.transport
+    if transport is not None and performance.cut is not None:
+        transport.abort()
+    elif transport is not None and performance.copies > 1:
+        transport.write(_wire_bytes(answer) * performance.copies)
+        transport.close()
+    # On a connection cut or closed above, aiohttp finds that it cannot write this one, and is done.
+    return web.Response(status=answer.status, headers=dict(answer.headers), body=answer.body)
+
+
+def _wire_bytes(answer: SimAnswer) -> bytes:
+    head = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
+    head += [f"{name}: {value}" for name, value in answer.headers.items()]
+    head += [f"content-length: {len(answer.body)}", "", ""]
+    return "\r\n".join(head).encode("latin-1") + answer.body

@@ -1,0 +1,132 @@
+"""Plays one request: the sandbox's own paths, or the simulator with whatever fault the script holds.
+
+Both ways to a simulator, a real port and an in-process transport, come through here, so a fault
+means the same on both. Nothing here knows sockets or httpx.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+from http import HTTPStatus
+
+import msgspec
+
+from giftcard_simulators.faults import Fault, FaultKind, Script, ScriptError, read_faults
+from giftcard_simulators.sandbox import SimAnswer, SimRequest, Simulator, json_answer
+
+SANDBOX_PATH = "/_sandbox/"
+"""Where the sandbox's own paths begin; no provider has such a path."""
+
+_PAGE_502 = (
+    b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n"
+    b"<body><center><h1>502 Bad Gateway</h1></center></body>\r\n</html>\r\n"
+)
+
+
+class Cut(Enum):
+    """How an exchange can end without an answer."""
+
+    REFUSED = "refused"
+    """The connection was never made."""
+    UNACTED = "unacted"
+    """The request arrived, nothing was done, the connection was cut."""
+    UNANSWERED = "unanswered"
+    """The request was acted on, the connection was cut before the answer."""
+
+
+class Performance(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes back over the wire: an answer, perhaps twice, or a cut."""
+
+    answer: SimAnswer = SimAnswer(status=HTTPStatus.OK)
+    copies: int = 1
+    cut: Cut | None = None
+
+
+class Stage:
+    """A simulator and the script of its faults."""
+
+    def __init__(self, simulator: Simulator, script: Script, *, can_refuse: bool) -> None:
+        """Keep both; `can_refuse` tells whether a connection can be refused here after all."""
+        self.simulator = simulator
+        self.script = script
+        self._can_refuse = can_refuse
+
+    async def play(self, request: SimRequest) -> Performance:
+        """Answer one request, with the fault the script has for it."""
+        if request.path.startswith(SANDBOX_PATH):
+            return Performance(answer=self._administer(request))
+        fault = self.script.take(request)
+        if fault is None:
+            return Performance(answer=self.simulator.answer(request))
+        if not fault.acts_first():
+            return await self._fail_before(fault, request)
+        return await self._fail_after(fault, self.simulator.answer(request), request)
+
+    async def _fail_before(self, fault: Fault, request: SimRequest) -> Performance:
+        if fault.fault is FaultKind.REFUSE_CONNECTION:
+            return Performance(cut=Cut.REFUSED)
+        if fault.fault is FaultKind.DROP_REQUEST:
+            return Performance(cut=Cut.UNACTED)
+        if fault.fault is FaultKind.DELAY:
+            await asyncio.sleep(fault.delay_s or 0.0)
+            return Performance(answer=self.simulator.answer(request))
+        return Performance(answer=self._error(fault, request))
+
+    async def _fail_after(self, fault: Fault, answer: SimAnswer, request: SimRequest) -> Performance:
+        match fault.fault:
+            case FaultKind.DROP_ANSWER:
+                return Performance(cut=Cut.UNANSWERED)
+            case FaultKind.DELAY:
+                await asyncio.sleep(fault.delay_s or 0.0)
+                return Performance(answer=answer)
+            case FaultKind.ANSWER_TWICE:
+                return Performance(answer=answer, copies=2)
+            case FaultKind.TRUNCATED_JSON:
+                return Performance(answer=_truncated(answer))
+            case FaultKind.WRONG_AMOUNT:
+                return Performance(answer=self.simulator.tamper(answer))
+            case _:
+                return Performance(answer=self._error(fault, request))
+
+    def _error(self, fault: Fault, request: SimRequest) -> SimAnswer:
+        if fault.fault is FaultKind.HTML_502:
+            return SimAnswer(
+                status=HTTPStatus.BAD_GATEWAY, headers={"content-type": "text/html"}, body=_PAGE_502
+            )
+        return self.simulator.failure(fault.status or HTTPStatus.INTERNAL_SERVER_ERROR, request)
+
+    def _administer(self, request: SimRequest) -> SimAnswer:
+        match (request.method, request.path.removeprefix(SANDBOX_PATH)):
+            case ("GET", "cards"):
+                return json_answer(HTTPStatus.OK, {"cards": self.simulator.cards()})
+            case ("GET", "effects"):
+                return json_answer(HTTPStatus.OK, {"effects": self.simulator.effects()})
+            case ("GET", "faults"):
+                return json_answer(HTTPStatus.OK, {"faults": self.script.left()})
+            case ("POST", "faults"):
+                return self._rewrite(request.body)
+            case ("POST", "reset"):
+                self.script.replace(())
+                self.simulator.reset()
+                return json_answer(HTTPStatus.OK, {"reset": self.simulator.name})
+        return json_answer(
+            HTTPStatus.NOT_FOUND,
+            {"error": "the sandbox has GET cards, GET effects, GET and POST faults, and POST reset"},
+        )
+
+    def _rewrite(self, body: bytes) -> SimAnswer:
+        try:
+            self.script.replace(self._playable(read_faults(body)))
+        except ScriptError as why:
+            return json_answer(HTTPStatus.BAD_REQUEST, {"error": str(why), "faults": why.faults})
+        return json_answer(HTTPStatus.OK, {"faults": self.script.left()})
+
+    def _playable(self, faults: list[Fault]) -> list[Fault]:
+        if not self._can_refuse and any(fault.fault is FaultKind.REFUSE_CONNECTION for fault in faults):
+            raise ScriptError(["refuse_connection is for simulators inside a process, not on a port"])
+        return faults
+
+
+def _truncated(answer: SimAnswer) -> SimAnswer:
+    return msgspec.structs.replace(answer, body=answer.body[: len(answer.body) // 2])
