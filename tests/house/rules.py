@@ -1,7 +1,7 @@
 """The house rules about source, each a function from a file to the sentences that say what to mend.
 
 Which library lives where is the table `OWNED`; to move something, change its row. Rules about whole rooms
-(adapters are a leaf, the client needs no server) are import-linter contracts in pyproject.toml.
+(adapters are a leaf, a simulator never reads an adapter) are import-linter contracts in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -128,18 +128,6 @@ def strangers(module: Module) -> Iterator[str]:
                     yield f"{module.path}:{line}: {used}: {owned.sentence}"
 
 
-def opponents(module: Module) -> Iterator[str]:
-    """Find simulators that read the adapter they play against."""
-    adapters = tuple(f"{ADAPTERS}.{provider}" for provider in PROVIDERS)
-    if within(module.name, (SIMULATORS,)):
-        for line, used in module.uses():
-            if used.startswith(adapters):
-                yield (
-                    f"{module.path}:{line}: {used}: a simulator reads the provider's manual, "
-                    "never the adapter, or both are wrong the same way"
-                )
-
-
 def provider_names(module: Module) -> Iterator[str]:
     """Find a provider's name in the gateway, which knows providers only through its configuration."""
     pattern = re.compile("|".join(PROVIDERS), re.IGNORECASE)
@@ -215,7 +203,6 @@ def bare_ignores(module: Module) -> Iterator[str]:
 
 RULES = (
     strangers,
-    opponents,
     provider_names,
     vague_names,
     long_functions,

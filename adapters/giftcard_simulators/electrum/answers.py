@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from giftcard_adapters.money import Money, numeric_code
 from giftcard_simulators.bank import Card
+from giftcard_simulators.currencies import numeric_code, shown
 from giftcard_simulators.electrum import books, messages
 from giftcard_simulators.electrum.checks import Refusal
 from giftcard_simulators.electrum.paths import Phase, Target
@@ -179,7 +179,7 @@ def _balances(card: Card) -> Body:
 
 
 def _slip(rule: Rule, card: Card, own_id: str) -> Body:
-    balance = Money(card.currency, card.available_minor)
+    balance = shown(card.currency, card.available_minor)
     return {
         "messageLines": [
             {"text": f"GIFT CARD {rule.name}", "fontWidthScaleFactor": 1.0, "fontHeightScaleFactor": 2.0},

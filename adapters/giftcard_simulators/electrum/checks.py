@@ -11,8 +11,8 @@ from enum import StrEnum
 
 import msgspec
 
-from giftcard_adapters.money import numeric_code
 from giftcard_simulators.bank import Card
+from giftcard_simulators.currencies import numeric_code
 from giftcard_simulators.electrum import messages, values
 
 

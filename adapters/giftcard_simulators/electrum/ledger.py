@@ -10,8 +10,8 @@ from collections import Counter
 
 import msgspec
 
-from giftcard_adapters.money import numeric_code
 from giftcard_simulators.bank import Bank, Card, Change
+from giftcard_simulators.currencies import numeric_code
 from giftcard_simulators.electrum import books, checks, messages
 from giftcard_simulators.electrum.answers import RefusedError
 from giftcard_simulators.electrum.checks import Ask, CardState, Check, Refusal, RequestState
