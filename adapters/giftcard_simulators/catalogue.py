@@ -5,10 +5,16 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
+import msgspec
+
 import giftcard_simulators
 from giftcard_simulators.sandbox import Sandbox
 
-__all__ = ["SANDBOXES", "Sandbox"]
+__all__ = ["HOST", "PORT", "SANDBOXES", "Sandbox", "sandboxes_at"]
+
+HOST = "127.0.0.1"
+PORT = 50051
+"""Where a sandbox's gateway listens, unless it is told otherwise."""
 
 
 def _found() -> list[Sandbox]:
@@ -19,3 +25,8 @@ def _found() -> list[Sandbox]:
 
 SANDBOXES: tuple[Sandbox, ...] = tuple(sorted(_found(), key=lambda sandbox: sandbox.port))
 """In the order of their ports."""
+
+
+def sandboxes_at(port: int) -> tuple[Sandbox, ...]:
+    """Return every simulated provider, on the port it has beside a gateway on `port`."""
+    return tuple(msgspec.structs.replace(one, port=one.port - PORT + port) for one in SANDBOXES)

@@ -20,9 +20,9 @@ from pathlib import Path
 import asyncpg
 
 from giftcard_gateway.journal import stores
-from giftcard_gateway.journal.journal import Journal, RowQuery
-from giftcard_gateway.journal.postgres import Postgres
-from giftcard_gateway.journal.sqlite import Sqlite
+from giftcard_gateway.journal.contract import Journal, RowQuery
+from giftcard_gateway.journal.postgres.journal import Postgres
+from giftcard_gateway.journal.sqlite.journal import Sqlite
 from tests.conftest import has_postgres
 from tests.journal.samples import NOW_US, after, opened, row
 from tests.postgres import PostgresServer

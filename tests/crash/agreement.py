@@ -21,7 +21,7 @@ from giftcard_adapters.model import (
     Replace,
     Transfer,
 )
-from giftcard_gateway.entry import Entry, State
+from giftcard_gateway.ledger.entry import Entry, State
 from tests.crash.providers import ELECTRUM, GATEPAY, GR4VY, JEUDIMERCI, Attributed, Counter
 from tests.crash.store import ENDED
 from tests.crash.witness import Witness

@@ -31,18 +31,18 @@ from giftcard_adapters.model import (
 from giftcard_adapters.money import Money
 from giftcard_adapters.point_of_sale import Product
 from giftcard_adapters.secret import Secret
-from giftcard_gateway.entry import Entry
 from giftcard_gateway.errors import (
     GatewayError,
     JournalUnavailable,
     Overloaded,
     ProviderUnreachable,
 )
+from giftcard_gateway.ledger.entry import Entry
 from tests.crash import providers
 from tests.crash.life import Lost
 
 if TYPE_CHECKING:
-    from giftcard_gateway.transactions import Transactions
+    from giftcard_gateway.pipeline.transactions import Transactions
     from tests.crash.gateway import Cluster
     from tests.crash.virtual import VirtualClock
     from tests.crash.witness import Witness

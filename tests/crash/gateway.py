@@ -16,22 +16,22 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import httpx
 
 from giftcard_adapters.stanza import open_provider
-from giftcard_gateway.connections import Connection, Connections, Terms
-from giftcard_gateway.driver import Driver
-from giftcard_gateway.observer import Observer
-from giftcard_gateway.records import Records
-from giftcard_gateway.recovery import Recovery
-from giftcard_gateway.routing import Router
+from giftcard_gateway.journal.records import Records
+from giftcard_gateway.ledger.observer import Observer
+from giftcard_gateway.pipeline.driver import Driver
+from giftcard_gateway.pipeline.recovery import Recovery
+from giftcard_gateway.pipeline.transactions import Transactions
+from giftcard_gateway.providers.connections import Connection, Connections, Terms
+from giftcard_gateway.providers.routing import Router
 from giftcard_gateway.seal import KEY_BYTES, Seal
-from giftcard_gateway.transactions import Transactions
 from tests.crash.chronicle import WORLD, Chronicle
 from tests.crash.life import SUBJECT, Life, Lost, outside
 from tests.crash.providers import ELECTRUM
 from tests.crash.store import Auditor, Door, Store
 
 if TYPE_CHECKING:
-    from giftcard_gateway.entry import Entry
-    from giftcard_gateway.journal.journal import Journal
+    from giftcard_gateway.journal.contract import Journal
+    from giftcard_gateway.ledger.entry import Entry
     from tests.crash.plan import Plan
     from tests.crash.providers import Counter
     from tests.crash.virtual import VirtualClock

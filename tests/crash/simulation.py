@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from giftcard_gateway.entry import Entry, State
-from giftcard_gateway.records import Records
+from giftcard_gateway.journal.records import Records
+from giftcard_gateway.ledger.entry import Entry, State
 from tests.crash import virtual
 from tests.crash.agreement import judge, why_unresolved
 from tests.crash.callers import Assortment, Caller
@@ -28,7 +28,7 @@ from tests.crash.weather import Weather
 from tests.crash.witness import Broken, Witness
 
 if TYPE_CHECKING:
-    from giftcard_gateway.journal.journal import Row
+    from giftcard_gateway.journal.contract import Row
     from tests.crash.virtual import VirtualClock
 
 _SOON_S = 2 * 3600.0

@@ -11,12 +11,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
-from giftcard_gateway.entry import State
-from giftcard_gateway.journal import schema, sqlite_file
-from giftcard_gateway.journal.journal import JournalClosed, Row
-from giftcard_gateway.journal.sqlite import InlineSqlite
-from giftcard_gateway.lifecycle import ALLOWED
-from giftcard_gateway.records import to_us
+from giftcard_gateway.journal import schema
+from giftcard_gateway.journal.contract import JournalClosed, Row
+from giftcard_gateway.journal.records import to_us
+from giftcard_gateway.journal.sqlite import file
+from giftcard_gateway.journal.sqlite.journal import InlineSqlite
+from giftcard_gateway.ledger.entry import State
+from giftcard_gateway.ledger.lifecycle import ALLOWED
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -52,27 +53,27 @@ class Store(InlineSqlite):
 
     def __init__(self) -> None:
         """Be empty once started."""
-        super().__init__(sqlite_file.MEMORY)
+        super().__init__(file.MEMORY)
 
     def _open_file(self) -> None:
-        connection = sqlite_file.connect(sqlite_file.MEMORY, synchronous="OFF")
+        connection = file.connect(file.MEMORY, synchronous="OFF")
         connection.deserialize(_empty_journal())
         self._connections = [connection]
 
     def reopen(self) -> None:
         """Do what the start of the next process does to a file that a dead one left."""
-        sqlite_file.free_drivers(self._connections[0])
+        file.free_drivers(self._connections[0])
 
     def rows(self) -> list[Row]:
         """Return every row, in no order that matters."""
         connection = self._connections[0]
         ids = [each for (each,) in connection.execute("SELECT transaction_id FROM transactions")]
-        return list(sqlite_file.read_rows(connection, ids).values())
+        return list(file.read_rows(connection, ids).values())
 
 
 @cache
 def _empty_journal() -> bytes:
-    connection = sqlite_file.connect(sqlite_file.MEMORY, synchronous="OFF")
+    connection = file.connect(file.MEMORY, synchronous="OFF")
     schema.upgrade_sqlite(connection)
     try:
         return connection.serialize()

@@ -16,9 +16,9 @@ import pytest
 from giftcard_adapters.model import AnyOperation, CardRef, Redeem, ReversalReason
 from giftcard_adapters.money import Money
 from giftcard_adapters.secret import Secret
-from giftcard_gateway.entry import State
 from giftcard_gateway.errors import GatewayError
-from giftcard_gateway.transactions import Begun, Transactions
+from giftcard_gateway.ledger.entry import State
+from giftcard_gateway.pipeline.transactions import Begun, Transactions
 from tests.crash import virtual
 from tests.crash.life import Lost, adopt_tasks
 from tests.crash.plan import quiet

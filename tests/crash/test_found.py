@@ -16,9 +16,9 @@ from giftcard_adapters.model import Advice, AdviceKind, CardRef, Operation, Rede
 from giftcard_adapters.money import Money
 from giftcard_adapters.secret import Secret
 from giftcard_adapters.stanza import open_provider, read_settings
-from giftcard_gateway.driver import LeaseLost
-from giftcard_gateway.entry import State
 from giftcard_gateway.errors import JournalUnavailable, TransactionIdReused
+from giftcard_gateway.ledger.entry import State
+from giftcard_gateway.pipeline.driver import LeaseLost
 from tests.crash import virtual
 from tests.crash.life import Life, adopt_tasks
 from tests.crash.plan import quiet

@@ -21,6 +21,6 @@ def test_mutations_are_undone() -> None:
     with mutations.applied("unknown_as_decline"):
         pass
     assert all(mutations.rule(name).startswith("Rule ") for name in mutations.names())
-    from giftcard_gateway.exchanges import Exchanges  # noqa: PLC0415 -- looked at after the mutation
+    from giftcard_gateway.providers.exchanges import Exchanges  # noqa: PLC0415 -- looked at after the mutation
 
     assert Exchanges.request.__name__ == "request"

@@ -27,9 +27,9 @@ from giftcard_adapters.model import (
 from giftcard_adapters.money import Money
 from giftcard_adapters.point_of_sale import Product
 from giftcard_adapters.secret import Secret
-from giftcard_gateway.entry import Entry, State
 from giftcard_gateway.errors import TransactionReversed
-from giftcard_gateway.transactions import Transactions
+from giftcard_gateway.ledger.entry import Entry, State
+from giftcard_gateway.pipeline.transactions import Transactions
 from tests.crash import virtual
 from tests.crash.callers import Shared
 from tests.crash.life import Lost, adopt_tasks

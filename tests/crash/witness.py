@@ -13,15 +13,15 @@ import msgspec
 
 from giftcard_adapters.model import AdviceKind, AnyOperation, Outcome, Verdict
 from giftcard_adapters.money import Money
-from giftcard_gateway.entry import Entry, State
 from giftcard_gateway.errors import GatewayError, TransactionNotFound
+from giftcard_gateway.ledger.entry import Entry, State
 from tests.crash.providers import ELECTRUM, GR4VY, Purpose
 from tests.crash.store import REACH, Auditor
 
 if TYPE_CHECKING:
     import httpx
 
-    from giftcard_gateway.journal.journal import Row
+    from giftcard_gateway.journal.contract import Row
     from tests.crash.chronicle import Chronicle
     from tests.crash.life import Life
 

@@ -15,8 +15,8 @@ from giftcard_adapters.secret import Secret
 from giftcard_adapters.transport import Limits, Tls
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config import settings
-from giftcard_gateway.connections import Terms
-from giftcard_gateway.routing import Rule
+from giftcard_gateway.providers.connections import Terms
+from giftcard_gateway.providers.routing import Rule
 from giftcard_simulators.catalogue import SANDBOXES, Sandbox
 from giftcard_simulators.sandbox import Plain, seeded_ids
 from tests.conftest import ROOT

@@ -7,11 +7,11 @@ from typing import cast
 import pytest
 
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.journal.journal import Journal, JournalClosed
-from giftcard_gateway.observer import Observer
-from giftcard_gateway.readiness import Readiness
-from giftcard_gateway.rpc.door import Door
-from giftcard_gateway.server import Server
+from giftcard_gateway.journal.contract import Journal, JournalClosed
+from giftcard_gateway.ledger.observer import Observer
+from giftcard_gateway.process.readiness import Readiness
+from giftcard_gateway.rpc.admission import Door
+from giftcard_gateway.rpc.server import Server
 
 
 class Patient:

@@ -13,7 +13,7 @@ from giftcard_adapters.money import Money
 from giftcard_adapters.point_of_sale import Merchant, PointOfSale, Product
 from giftcard_adapters.secret import Secret
 from giftcard_gateway.errors import CrossProvider, NoRoute
-from giftcard_gateway.routing import Router, Rule, Traits
+from giftcard_gateway.providers.routing import Router, Rule, Traits
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -55,13 +55,13 @@ OWNED = (
     Owned(
         ("grpc", "grpc_channelz", "grpc_health", "grpc_reflection", "grpc_status"),
         # The demo is a caller, and a stream's fault is gRPC's own.
-        tuple(f"{GATEWAY}.{name}" for name in ("demo", "reflection", "rpc", "server", "services", "wire")),
-        "grpc belongs to the gateway's server, reflection, rpc, services and wire; hand them plain values",
+        (*(f"{GATEWAY}.{name}" for name in ("rpc", "services", "wire")), "giftcard_demo"),
+        "grpc belongs to the gateway's rpc, services and wire; hand them plain values",
     ),
     Owned(
         ("giftcard.v1", "google.api", "google.protobuf", "google.rpc"),
         # The command line and the demo are callers like any other: they speak through the client.
-        tuple(f"{GATEWAY}.{name}" for name in ("cli", "demo", "reflection", "rpc", "services", "wire")),
+        (*(f"{GATEWAY}.{name}" for name in ("cli", "rpc", "services", "wire")), "giftcard_demo"),
         "messages of the wire stop at services and wire; use the values of giftcard_adapters.model",
     ),
     Owned(

@@ -15,7 +15,7 @@ Rule = Callable[[Module], Iterator[str]]
 SHIPPED = ("adapters/", "gateway/")
 READS: dict[Rule, tuple[str, ...]] = {rules.strangers: SHIPPED}
 
-GATEWAY = "gateway/giftcard_gateway/routing.py"
+GATEWAY = "gateway/giftcard_gateway/providers/routing.py"
 SIMULATOR = "adapters/giftcard_simulators/electrum.py"
 
 

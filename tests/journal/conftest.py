@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from giftcard_gateway.journal import stores
-from giftcard_gateway.journal.journal import Journal
+from giftcard_gateway.journal.contract import Journal
 from tests.journal.places import Place, Server, file
 from tests.postgres import PostgresServer
 

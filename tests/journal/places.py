@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
-from giftcard_gateway.journal.journal import Journal
-from giftcard_gateway.journal.postgres import Postgres
-from giftcard_gateway.journal.sqlite import InlineSqlite, Sqlite
+from giftcard_gateway.journal.contract import Journal
+from giftcard_gateway.journal.postgres.journal import Postgres
+from giftcard_gateway.journal.sqlite.journal import InlineSqlite, Sqlite
 
 
 class Place(ABC):

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from giftcard_gateway.journal.journal import Change, EventRow, Journal, Row
+from giftcard_gateway.journal.contract import Change, EventRow, Journal, Row
 
 NOW_US = 1_790_000_000_000_000
 LEASE_US = 30_000_000

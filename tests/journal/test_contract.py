@@ -10,7 +10,7 @@ import asyncio
 import msgspec
 import pytest
 
-from giftcard_gateway.journal.journal import Backlog, Journal, RowQuery
+from giftcard_gateway.journal.contract import Backlog, Journal, RowQuery
 from tests.journal.places import Place
 from tests.journal.samples import NOW_US, after, bare, ids, opened, row
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from giftcard_gateway.journal.journal import Change, Journal, RowQuery
+from giftcard_gateway.journal.contract import Change, Journal, RowQuery
 from tests.journal.places import Place
 from tests.journal.samples import NOW_US, after, event, ids, opened, row
 

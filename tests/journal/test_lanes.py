@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from giftcard_gateway.journal.journal import JournalClosed
-from giftcard_gateway.journal.lanes import ThreadLane
+from giftcard_gateway.journal.contract import JournalClosed
+from giftcard_gateway.journal.group_commit import ThreadLane
 
 
 async def test_lane_outlives_a_fault_nobody_foresaw() -> None:

@@ -11,8 +11,11 @@ from contextlib import closing
 import asyncpg
 import pytest
 
-from giftcard_gateway.journal import postgres_statements, schema, sqlite_file, sqlite_lists, stores
+from giftcard_gateway.journal import schema, stores
+from giftcard_gateway.journal.postgres import statements
 from giftcard_gateway.journal.rows import EARLIEST_US, LATEST_US
+from giftcard_gateway.journal.sqlite import file as sqlite_file
+from giftcard_gateway.journal.sqlite import lists
 from tests.bench.claim_at_history import HISTORY_US, fill_postgres, fill_sqlite
 from tests.journal.samples import NOW_US
 from tests.postgres import PostgresServer
@@ -23,52 +26,52 @@ WHOLE = (EARLIEST_US, LATEST_US, "")
 
 SQLITE: dict[str, tuple[str, tuple[object, ...], str]] = {
     "claim": (sqlite_file.DUE, (NOW_US, 10), "transactions_due (due_us<?)"),
-    "next due": (sqlite_lists.NEXT_DUE, (), "transactions_due"),
+    "next due": (lists.NEXT_DUE, (), "transactions_due"),
     "drivers": (sqlite_file.FREE_DRIVERS, (), "transactions_due"),
-    "next run": (sqlite_lists.NEXT_STREAM, STREAM, "transactions_listed ((state,provider,operation,"),
-    "run": (sqlite_lists.STREAM_ROWS, (*STREAM, *WHOLE), "transactions_listed (state=? AND provider=? AND"),
-    "handle": (sqlite_lists.HANDLE_ROWS, (b"h", *WHOLE), "PRIMARY KEY (handle=? AND created_us>?"),
-    "backlog": (sqlite_lists.BACKLOG, (), "COVERING INDEX transactions_listed (state=?)"),
-    "purge": (sqlite_lists.PURGEABLE, (*STREAM, 1, 1, 10), "transactions_listed (state=? AND provider=? AND"),
-    "changes": (sqlite_lists.CHANGES, (5, 10), "PRIMARY KEY (rowid>?)"),
-    "events": (sqlite_lists.EVENTS, (5, 10), "PRIMARY KEY (rowid>?)"),
+    "next run": (lists.NEXT_STREAM, STREAM, "transactions_listed ((state,provider,operation,"),
+    "run": (lists.STREAM_ROWS, (*STREAM, *WHOLE), "transactions_listed (state=? AND provider=? AND"),
+    "handle": (lists.HANDLE_ROWS, (b"h", *WHOLE), "PRIMARY KEY (handle=? AND created_us>?"),
+    "backlog": (lists.BACKLOG, (), "COVERING INDEX transactions_listed (state=?)"),
+    "purge": (lists.PURGEABLE, (*STREAM, 1, 1, 10), "transactions_listed (state=? AND provider=? AND"),
+    "changes": (lists.CHANGES, (5, 10), "PRIMARY KEY (rowid>?)"),
+    "events": (lists.EVENTS, (5, 10), "PRIMARY KEY (rowid>?)"),
     "events of one": (
-        sqlite_lists.EVENTS_OF_PROVIDER,
+        lists.EVENTS_OF_PROVIDER,
         ("p", 5, 10),
         "events_of_provider (provider=? AND number>?)",
     ),
-    "unapplied": (sqlite_lists.EVENTS_UNAPPLIED, (10,), "events_unapplied"),
-    "forget handles": (sqlite_lists.FORGET_HANDLES, ("x", 1), "handles_by_transaction (created_us=? AND"),
-    "forget changes": (sqlite_lists.FORGET_CHANGES, ("x", 1), "changes_by_transaction (created_us=? AND"),
+    "unapplied": (lists.EVENTS_UNAPPLIED, (10,), "events_unapplied"),
+    "forget handles": (lists.FORGET_HANDLES, ("x", 1), "handles_by_transaction (created_us=? AND"),
+    "forget changes": (lists.FORGET_CHANGES, ("x", 1), "changes_by_transaction (created_us=? AND"),
 }
 
 LISTED = (None, None, None, *WHOLE, 50)
 POSTGRES: dict[str, tuple[str, tuple[object, ...], set[str]]] = {
     "claim": (
-        postgres_statements.CLAIM,
+        statements.CLAIM,
         (NOW_US, NOW_US, "me", 10),
         {"transactions_due", "transactions_pkey"},
     ),
-    "next due": (postgres_statements.NEXT_DUE, (), {"transactions_due"}),
-    "rows": (postgres_statements.ROWS, (["x"],), {"transactions_pkey"}),
-    "list": (postgres_statements.LIST, LISTED, {"transactions_listed", "transactions_pkey"}),
+    "next due": (statements.NEXT_DUE, (), {"transactions_due"}),
+    "rows": (statements.ROWS, (["x"],), {"transactions_pkey"}),
+    "list": (statements.LIST, LISTED, {"transactions_listed", "transactions_pkey"}),
     "handle": (
-        postgres_statements.LIST_BY_HANDLE,
+        statements.LIST_BY_HANDLE,
         (*LISTED, b"h"),
         {"handles_pkey", "transactions_pkey"},
     ),
-    "backlog": (postgres_statements.BACKLOG, (), {"transactions_listed"}),
-    "changes": (postgres_statements.CHANGES, (1, 1, 10), {"changes_pkey"}),
-    "last change": (postgres_statements.LAST_CHANGE, (), {"changes_pkey"}),
-    "events": (postgres_statements.EVENTS, (1, 1, 10), {"events_pkey"}),
+    "backlog": (statements.BACKLOG, (), {"transactions_listed"}),
+    "changes": (statements.CHANGES, (1, 1, 10), {"changes_pkey"}),
+    "last change": (statements.LAST_CHANGE, (), {"changes_pkey"}),
+    "events": (statements.EVENTS, (1, 1, 10), {"events_pkey"}),
     "events of one": (
-        postgres_statements.EVENTS_OF_PROVIDER,
+        statements.EVENTS_OF_PROVIDER,
         (1, 1, 10, "provider-7"),
         {"events_of_provider"},
     ),
-    "unapplied": (postgres_statements.EVENTS_UNAPPLIED, (10,), {"events_unapplied"}),
+    "unapplied": (statements.EVENTS_UNAPPLIED, (10,), {"events_unapplied"}),
     "purge": (
-        postgres_statements.PURGE,
+        statements.PURGE,
         (HISTORY_US, 10),
         {"transactions_listed", "transactions_pkey", "handles_by_transaction", "changes_by_transaction"},
     ),

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from giftcard_gateway.journal.journal import Journal, JournalClosed
-from giftcard_gateway.journal.postgres import Postgres
-from giftcard_gateway.journal.postgres_sessions import Limits
+from giftcard_gateway.journal.contract import Journal, JournalClosed
+from giftcard_gateway.journal.postgres.journal import Postgres
+from giftcard_gateway.journal.postgres.sessions import Limits
 from tests.journal.conftest import server_place
 from tests.journal.places import Server
 from tests.journal.samples import NOW_US, after, event, ids, opened, row

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
-from giftcard_gateway.journal.postgres_hosts import connect, each_host
+from giftcard_gateway.journal.postgres.hosts import connect, each_host
 from tests.postgres import PostgresServer
 
 

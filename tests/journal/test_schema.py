@@ -16,9 +16,9 @@ import giftcard_gateway.journal
 from giftcard_adapters.secret import Secret
 from giftcard_gateway.config.settings import Journal as JournalSettings
 from giftcard_gateway.journal import schema, stores
-from giftcard_gateway.journal.journal import JournalBusy, JournalClosed, SchemaUnknown
-from giftcard_gateway.journal.postgres import Postgres
-from giftcard_gateway.journal.sqlite import Sqlite
+from giftcard_gateway.journal.contract import JournalBusy, JournalClosed, SchemaUnknown
+from giftcard_gateway.journal.postgres.journal import Postgres
+from giftcard_gateway.journal.sqlite.journal import Sqlite
 from tests.journal.samples import opened, row
 from tests.postgres import PostgresServer
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from giftcard_gateway.journal.journal import JournalBusy, JournalClosed, RowQuery
-from giftcard_gateway.journal.sqlite import InlineSqlite, Sqlite
+from giftcard_gateway.journal.contract import JournalBusy, JournalClosed, RowQuery
+from giftcard_gateway.journal.sqlite.journal import InlineSqlite, Sqlite
 from tests.conftest import ROOT
 from tests.journal.places import file
 from tests.journal.samples import NOW_US, after, opened, row

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from giftcard_gateway.journal import stores
-from giftcard_gateway.journal.journal import JournalClosed
-from giftcard_gateway.journal.postgres_sessions import Limits, Sessions
+from giftcard_gateway.journal.contract import JournalClosed
+from giftcard_gateway.journal.postgres.sessions import Limits, Sessions
 
 
 @pytest.mark.parametrize("password", ["pearl/harbour", "pearl@har:bour"])

@@ -21,8 +21,8 @@ from grpc import aio
 from giftcard import AsyncClient, RepeatPolicy, v1
 from giftcard_adapters.http import Moment
 from giftcard_gateway import config
-from giftcard_gateway.app import App
 from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.process.app import App
 from giftcard_gateway.telemetry import open_telemetry
 from giftcard_simulators.catalogue import SANDBOXES, Sandbox
 from giftcard_simulators.sandbox import Plain, SimAnswer, SimRequest, Simulator

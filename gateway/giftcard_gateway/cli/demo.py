@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 from rich.table import Table
 
+import giftcard_demo as tale
 from giftcard import Client, GiftcardError
-from giftcard_gateway import demo as tale
 from giftcard_gateway.cli.console import err, out
 from giftcard_gateway.cli.faults import CannotDo
-from giftcard_gateway.sandbox import HOST, PORT
+from giftcard_simulators.catalogue import HOST, PORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from giftcard_gateway.demo import Chapter
+    from giftcard_demo import Chapter
 
 _HERE = {HOST, "localhost"}
 _START_S = 20.0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from giftcard_demo import NoSandbox
 from giftcard_gateway.config import ConfigError
-from giftcard_gateway.demo import NoSandbox
-from giftcard_gateway.process import CANNOT_START
-from giftcard_gateway.sandbox import FolderUnusable
-from giftcard_gateway.workers import WorkerFailed
+from giftcard_gateway.process.sandbox import FolderUnusable
+from giftcard_gateway.process.serving import CANNOT_START
+from giftcard_gateway.process.workers import WorkerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,12 +11,12 @@ from giftcard_adapters.contract import Provider, manner_of
 from giftcard_adapters.model import Operation
 from giftcard_adapters.stanza import find_adapter
 from giftcard_gateway import config
-from giftcard_gateway.capabilities import LEGEND, capabilities, markdown
 from giftcard_gateway.cli.console import complain, out, table, tell
 from giftcard_gateway.cli.options import read_settings, settings_options
 from giftcard_gateway.config import Settings
 from giftcard_gateway.errors import NoRoute
-from giftcard_gateway.routing import Router, Traits
+from giftcard_gateway.providers.capabilities import LEGEND, capabilities, markdown
+from giftcard_gateway.providers.routing import Router, Traits
 
 
 @click.command("check-config", short_help="Check the configuration and show what is in force.")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from giftcard_gateway import process
 from giftcard_gateway.cli.console import out
 from giftcard_gateway.cli.options import read_settings, settings_options
 from giftcard_gateway.journal import schema, stores
+from giftcard_gateway.process import serving
 
 
 @click.command(short_help="Bring the journal to this version's schema.")
@@ -26,7 +26,7 @@ def migrate(
     Safe to repeat, and safe from several hosts at once: they take turns.
     """
     url = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data).journal.url.reveal()
-    process.run(_migrate(url, is_check=is_check))
+    serving.run(_migrate(url, is_check=is_check))
 
 
 async def _migrate(url: str, *, is_check: bool) -> None:

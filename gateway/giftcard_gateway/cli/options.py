@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from giftcard_gateway import config, sandbox
+from giftcard_gateway import config
 from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.process import sandbox
+from giftcard_simulators.catalogue import PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,7 +55,7 @@ def port_option(command: Command) -> Command:
     return click.option(
         "--port",
         type=click.IntRange(1, _HIGHEST_PORT),
-        default=sandbox.PORT,
+        default=PORT,
         show_default=True,
         help="A sandbox's gateway; webhooks are 9 above it, the simulators 10 to 13.",
     )(command)
@@ -65,14 +67,14 @@ def read_settings(
     file: Path | None,
     is_sandbox: bool,
     data: Path,
-    port: int = sandbox.PORT,
+    port: int = PORT,
 ) -> Settings:
     """Return the settings the options name; raises ConfigError or UsageError."""
     if is_sandbox and file is not None:
         raise click.UsageError("--sandbox brings its own settings: leave --config out.")
     if is_sandbox:
         return sandbox.settings(data, environ, SystemClock(), port)
-    if port != sandbox.PORT:
+    if port != PORT:
         raise click.UsageError("--port is for --sandbox: a configuration names its own in server.listen.")
     if file is None:
         raise click.UsageError("Give --config gateway.toml, or --sandbox to try things out.")

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from giftcard_gateway import process, workers
 from giftcard_gateway.cli.console import complain, err, out, table, tell
 from giftcard_gateway.cli.options import port_option, read_settings, settings_options
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.sandbox import HOST, PORT, sandboxes_at, simulators
+from giftcard_gateway.process import serving, workers
+from giftcard_gateway.process.sandbox import simulators
+from giftcard_simulators.catalogue import HOST, PORT, sandboxes_at
 
 if TYPE_CHECKING:
-    from giftcard_gateway.app import App
     from giftcard_gateway.config import Settings
+    from giftcard_gateway.process.app import App
     from giftcard_gateway.telemetry import Telemetry
     from giftcard_simulators.catalogue import Sandbox
 
@@ -48,9 +49,9 @@ def serve(
     if settings.server.workers > 1:
         workers.supervise(settings, environ, started=_announce, complain=complain)
     else:
-        with process.telemetry(settings, environ) as watched:
+        with serving.telemetry(settings, environ) as watched:
             sandboxes = sandboxes_at(port) if is_sandbox else ()
-            process.run(_serve(settings, watched, sandboxes, data))
+            serving.run(_serve(settings, watched, sandboxes, data))
 
 
 async def _serve(settings: Settings, watched: Telemetry, sandboxes: tuple[Sandbox, ...], data: Path) -> None:
@@ -59,7 +60,7 @@ async def _serve(settings: Settings, watched: Telemetry, sandboxes: tuple[Sandbo
         def welcome(app: App) -> None:
             _welcome(_address(app), sandboxes, data)
 
-        await process.serve(settings, watched, started=welcome if sandboxes else _announce)
+        await serving.serve(settings, watched, started=welcome if sandboxes else _announce)
 
 
 def _announce(app: App) -> None:
@@ -75,11 +76,11 @@ def _address(app: App) -> str:
 @port_option
 def sandbox(port: int) -> None:
     """Serve the simulated providers alone, for tests of your own."""
-    process.run(_simulate(sandboxes_at(port)))
+    serving.run(_simulate(sandboxes_at(port)))
 
 
 async def _simulate(sandboxes: tuple[Sandbox, ...]) -> None:
-    stop = process.stop_event()
+    stop = serving.stop_event()
     async with simulators(SystemClock(), sandboxes) as served:
         table(["provider", "at"], [[one.simulator.name, one.url] for one in served])
         explain_simulators()

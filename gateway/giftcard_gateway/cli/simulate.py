@@ -8,12 +8,12 @@ import click
 
 from giftcard_adapters.errors import SettingsError
 from giftcard_adapters.stanza import find_class
-from giftcard_gateway import process
 from giftcard_gateway.cli.console import out
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.serve import explain_simulators
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.sandbox import HOST
+from giftcard_gateway.process import serving
+from giftcard_simulators.catalogue import HOST
 from giftcard_simulators.sandbox import Simulator
 from giftcard_simulators.serve import serve
 
@@ -34,11 +34,11 @@ def simulate(simulator: str, port: int) -> None:
         raise CannotDo(str(fault)) from None
     if lacking := sorted(kind.__abstractmethods__):
         raise CannotDo(f"the simulator {simulator!r} is not whole yet: write {', '.join(lacking)}")
-    process.run(_serve(kind, port))
+    serving.run(_serve(kind, port))
 
 
 async def _serve(make: MakesSimulator, port: int) -> None:
-    stop, clock = process.stop_event(), SystemClock()
+    stop, clock = serving.stop_event(), SystemClock()
     served = await serve(make(now=clock.now, ids=clock.uuid4), HOST, port)
     try:
         out.print(f"[bold]{served.simulator.name}[/] is played on {served.url}")

@@ -15,20 +15,20 @@ from rich.markup import escape
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from giftcard import Client, GiftcardError, to_decimal, v1
-from giftcard_gateway import process
 from giftcard_gateway.cli.console import err, out, table
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import read_settings, settings_options
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.entry import State
+from giftcard_gateway.journal.records import to_us
 from giftcard_gateway.journal.stores import open_journal
-from giftcard_gateway.records import to_us
+from giftcard_gateway.ledger.entry import State
+from giftcard_gateway.process import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from giftcard_gateway.config import Settings
-    from giftcard_gateway.journal.journal import Journal
+    from giftcard_gateway.journal.contract import Journal
 
 _PURGE_BATCH = 1000
 _STATES = [state.value.lower() for state in State]
@@ -147,7 +147,7 @@ def purge(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox:
     least = settings.journal.retention_days
     if days < least:
         raise CannotDo(f"--older-than {days} is less than journal.retention_days, which is {least}")
-    process.run(_purge(settings, days))
+    serving.run(_purge(settings, days))
 
 
 async def _purge(settings: Settings, days: int) -> None:

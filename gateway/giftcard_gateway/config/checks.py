@@ -20,7 +20,7 @@ from giftcard_adapters.secret import Secret
 from giftcard_adapters.stanza import find_adapter
 from giftcard_gateway.config.settings import Provider, Settings
 from giftcard_gateway.config.sources import is_readable
-from giftcard_gateway.routing import Rule
+from giftcard_gateway.providers.routing import Rule
 from giftcard_gateway.seal import KEY_BYTES
 
 _LARGEST_PORT = 65535

@@ -14,8 +14,8 @@ import msgspec
 from giftcard_adapters.contract import Settings as AdapterSettings
 from giftcard_adapters.secret import Secret
 from giftcard_adapters.transport import Engine, Limits, Tls
-from giftcard_gateway.connections import PROVIDER_ID, Terms
-from giftcard_gateway.routing import Rule
+from giftcard_gateway.providers.connections import PROVIDER_ID, Terms
+from giftcard_gateway.providers.routing import Rule
 
 Listen = Annotated[str, msgspec.Meta(pattern=r"^[^\s/]+:[0-9]{1,5}$", description="host:port")]
 ProviderId = Annotated[

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from giftcard_gateway.entry import FINAL, State
-from giftcard_gateway.journal.journal import EventRow, Row, RowQuery
+from giftcard_gateway.journal.contract import EventRow, Row, RowQuery
+from giftcard_gateway.ledger.entry import FINAL, State
 
 COLUMNS = (
     "transaction_id",

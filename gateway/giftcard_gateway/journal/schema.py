@@ -14,7 +14,7 @@ from typing import TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from giftcard_gateway.journal.journal import SchemaUnknown
+from giftcard_gateway.journal.contract import SchemaUnknown
 
 Session: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 

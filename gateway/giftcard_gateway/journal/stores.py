@@ -11,15 +11,16 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from giftcard_gateway.journal import schema, sqlite_file
-from giftcard_gateway.journal.postgres import Postgres
-from giftcard_gateway.journal.postgres_hosts import connect
-from giftcard_gateway.journal.postgres_sessions import LOST, Limits, closed
-from giftcard_gateway.journal.sqlite import Sqlite
+from giftcard_gateway.journal import schema
+from giftcard_gateway.journal.postgres.hosts import connect
+from giftcard_gateway.journal.postgres.journal import Postgres
+from giftcard_gateway.journal.postgres.sessions import LOST, Limits, closed
+from giftcard_gateway.journal.sqlite import file
+from giftcard_gateway.journal.sqlite.journal import Sqlite
 
 if TYPE_CHECKING:
     from giftcard_gateway.config.settings import Journal as JournalSettings
-    from giftcard_gateway.journal.journal import Journal
+    from giftcard_gateway.journal.contract import Journal
 
 CONNECT_TIMEOUT_S = 10.0
 
@@ -93,19 +94,19 @@ def _read_file(path: str) -> str:
     if not Path(path).exists():
         return schema.EMPTY
     try:
-        with closing(sqlite_file.connect(path)) as database:
+        with closing(file.connect(path)) as database:
             return schema.read_sqlite(database)
     except sqlite3.Error as fault:
-        raise sqlite_file.closed(fault) from fault
+        raise file.closed(fault) from fault
 
 
 def _upgrade_file(path: str, target: str) -> None:
-    held = sqlite_file.lock(path)
+    held = file.lock(path)
     try:
-        with closing(sqlite_file.connect(path)) as database:
+        with closing(file.connect(path)) as database:
             schema.upgrade_sqlite(database, target)
     except sqlite3.Error as fault:
-        raise sqlite_file.closed(fault) from fault
+        raise file.closed(fault) from fault
     finally:
         os.close(held)
 

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     import grpc.aio
     from google.protobuf.message import Message
 
-    from giftcard_gateway.access import Caller
-    from giftcard_gateway.rpc.door import Door
+    from giftcard_gateway.access.identities import Caller
+    from giftcard_gateway.rpc.admission import Door
 
     Context = grpc.aio.ServicerContext[Message, Message]
 

@@ -18,15 +18,15 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from giftcard_gateway.errors import GatewayError, InvalidRequest, JournalUnavailable, NotImplementedYet
-from giftcard_gateway.journal.journal import JournalClosed
+from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.rpc.call import Call
 from giftcard_gateway.rpc.status import code_of, status_of, trailer_of
 from giftcard_gateway.wire.validation import Validator, validator
 
 if TYPE_CHECKING:
-    from giftcard_gateway.access import Access
+    from giftcard_gateway.access.identities import Access
+    from giftcard_gateway.rpc.admission import Door
     from giftcard_gateway.rpc.call import Context
-    from giftcard_gateway.rpc.door import Door
     from giftcard_gateway.telemetry import ServerCall, Telemetry
 
 _Answer = TypeVar("_Answer")

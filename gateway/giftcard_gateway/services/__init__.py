@@ -14,8 +14,8 @@ from giftcard.v1 import (
     transaction_service_pb2,
 )
 from giftcard_gateway.rpc.handlers import Surroundings, build
-from giftcard_gateway.services.bundle import Bundle
 from giftcard_gateway.services.catalog import Catalog
+from giftcard_gateway.services.dependencies import Bundle
 from giftcard_gateway.services.events import EventStreams
 from giftcard_gateway.services.gift_cards import GiftCards
 from giftcard_gateway.services.providers import Providers

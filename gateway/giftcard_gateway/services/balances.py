@@ -16,10 +16,10 @@ from giftcard_gateway.wire.cards import balance_from, card_balance_to, card_from
 
 if TYPE_CHECKING:
     from giftcard_adapters.reads import CardView
-    from giftcard_gateway.connections import Connection
+    from giftcard_gateway.access.lookup_throttle import Misses
+    from giftcard_gateway.providers.connections import Connection
     from giftcard_gateway.rpc.call import Call
-    from giftcard_gateway.services.bundle import Bundle
-    from giftcard_gateway.services.misses import Misses
+    from giftcard_gateway.services.dependencies import Bundle
 
 _AT_ONCE = 8
 """Exchanges of one batch under way together, so that one caller does not take a provider's whole share."""

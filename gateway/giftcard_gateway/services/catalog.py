@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from giftcard_adapters.contract import Provider
     from giftcard_gateway.rpc.call import Call
     from giftcard_gateway.rpc.handlers import Implementation
-    from giftcard_gateway.services.bundle import Bundle
+    from giftcard_gateway.services.dependencies import Bundle
 
 _Item = TypeVar("_Item")
 

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from giftcard import v1
 from giftcard_gateway.errors import InvalidRequest, ShuttingDown
-from giftcard_gateway.records import to_us
+from giftcard_gateway.journal.records import to_us
 from giftcard_gateway.wire.reports import event_to
 from giftcard_gateway.wire.values import time_from
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from giftcard_gateway.journal.journal import EventRow
+    from giftcard_gateway.journal.contract import EventRow
     from giftcard_gateway.rpc.call import Call
     from giftcard_gateway.rpc.handlers import Implementation
-    from giftcard_gateway.services.bundle import Bundle
+    from giftcard_gateway.services.dependencies import Bundle
 
 _BATCH = 200
 _TICK_S = 1.0

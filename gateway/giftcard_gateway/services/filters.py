@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from giftcard import v1
-from giftcard_gateway.journal.journal import RowQuery
-from giftcard_gateway.records import to_us
+from giftcard_gateway.journal.contract import RowQuery
+from giftcard_gateway.journal.records import to_us
 from giftcard_gateway.services.pages import fingerprint
 from giftcard_gateway.wire.cards import card_from
 from giftcard_gateway.wire.transactions import operation_from, state_from
 from giftcard_gateway.wire.values import time_from
 
 if TYPE_CHECKING:
-    from giftcard_gateway.entry import Entry, State
-    from giftcard_gateway.records import Records
+    from giftcard_gateway.journal.records import Records
+    from giftcard_gateway.ledger.entry import Entry, State
 
 
 class Filter:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from giftcard_gateway.rpc.call import Call
     from giftcard_gateway.rpc.handlers import Implementation
-    from giftcard_gateway.services.bundle import Bundle
+    from giftcard_gateway.services.dependencies import Bundle
 
 _Answer = Callable[..., Any]
 """The class of a response that holds a `transaction`."""

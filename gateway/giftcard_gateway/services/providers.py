@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from giftcard import v1
 from giftcard_adapters.contract import Ending, Guarantee, has, manner_of
 from giftcard_adapters.model import Operation
-from giftcard_gateway.circuit import CircuitState
-from giftcard_gateway.entry import State
-from giftcard_gateway.records import from_us
+from giftcard_gateway.journal.records import from_us
+from giftcard_gateway.ledger.entry import State
+from giftcard_gateway.providers.circuit import CircuitState
 from giftcard_gateway.services.pages import fingerprint, page_of
 from giftcard_gateway.wire.mapping import enum_writer
 from giftcard_gateway.wire.transactions import operation_to
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from google.protobuf.duration_pb2 import Duration
     from google.protobuf.timestamp_pb2 import Timestamp
 
-    from giftcard_gateway.connections import Connection
-    from giftcard_gateway.journal.journal import Backlog
+    from giftcard_gateway.journal.contract import Backlog
+    from giftcard_gateway.providers.connections import Connection
     from giftcard_gateway.rpc.call import Call
     from giftcard_gateway.rpc.handlers import Implementation
-    from giftcard_gateway.services.bundle import Bundle
+    from giftcard_gateway.services.dependencies import Bundle
 
 _guarantee = enum_writer(Guarantee, v1.Guarantee.DESCRIPTOR)
 _circuit_state = enum_writer(CircuitState, v1.CircuitState.DESCRIPTOR)

@@ -24,7 +24,7 @@ from giftcard_gateway.errors import (
 
 if TYPE_CHECKING:
     from giftcard_adapters.contract import Provider
-    from giftcard_gateway.connections import Connection
+    from giftcard_gateway.providers.connections import Connection
 
 _Result = TypeVar("_Result")
 

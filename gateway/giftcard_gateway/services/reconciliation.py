@@ -14,10 +14,10 @@ import msgspec
 from giftcard import v1
 from giftcard_adapters.model import Issue
 from giftcard_adapters.money import Money
-from giftcard_gateway.entry import Entry, State
 from giftcard_gateway.errors import InvalidRequest, StateConflict
-from giftcard_gateway.journal.journal import RowQuery
-from giftcard_gateway.records import to_us
+from giftcard_gateway.journal.contract import RowQuery
+from giftcard_gateway.journal.records import to_us
+from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.wire.transactions import (
     approved_amount,
     confirmed_amount,
@@ -30,7 +30,7 @@ from giftcard_gateway.wire.values import money_from, money_to, time_from
 if TYPE_CHECKING:
     from giftcard_adapters.model import Operation
     from giftcard_gateway.rpc.call import Call
-    from giftcard_gateway.services.bundle import Bundle
+    from giftcard_gateway.services.dependencies import Bundle
 
 _MOST_ROWS = 100_000
 """Rows of one settlement that are held while it is compared; a day of a large merchant is a tenth of it."""

@@ -20,10 +20,10 @@ from giftcard_gateway.wire.reports import (
 )
 
 if TYPE_CHECKING:
-    from giftcard_gateway.connections import Connection
+    from giftcard_gateway.providers.connections import Connection
     from giftcard_gateway.rpc.call import Call
     from giftcard_gateway.rpc.handlers import Implementation
-    from giftcard_gateway.services.bundle import Bundle
+    from giftcard_gateway.services.dependencies import Bundle
 
 _CHUNK_BYTES = 64 * 1024
 """What one message of a download holds at most; gRPC recommends 16 to 64 KiB for streamed payloads."""

@@ -11,7 +11,7 @@ from giftcard_gateway.wire.cards import store_from, stored_page_to, stored_query
 if TYPE_CHECKING:
     from giftcard_gateway.rpc.call import Call
     from giftcard_gateway.rpc.handlers import Implementation
-    from giftcard_gateway.services.bundle import Bundle
+    from giftcard_gateway.services.dependencies import Bundle
 
 
 class StoredCards:

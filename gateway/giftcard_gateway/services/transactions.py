@@ -6,19 +6,19 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from giftcard import v1
-from giftcard_gateway.entry import Entry, State, StateChange
 from giftcard_gateway.errors import InvalidRequest, ShuttingDown
-from giftcard_gateway.records import from_us, to_us
+from giftcard_gateway.journal.records import from_us, to_us
+from giftcard_gateway.ledger.entry import Entry, State, StateChange
 from giftcard_gateway.services.filters import Filter
 from giftcard_gateway.services.pages import key_of, size_of, token_of
 from giftcard_gateway.wire.transactions import change_to, transaction_to
 from giftcard_gateway.wire.values import seconds_from, time_from
 
 if TYPE_CHECKING:
-    from giftcard_gateway.journal.journal import Change
+    from giftcard_gateway.journal.contract import Change
     from giftcard_gateway.rpc.call import Call
     from giftcard_gateway.rpc.handlers import Implementation
-    from giftcard_gateway.services.bundle import Bundle
+    from giftcard_gateway.services.dependencies import Bundle
 
 _LONGEST_WAIT_S = 60.0
 _SCANNED = 5000

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-from giftcard_gateway.telemetry.calls import ServerCall
-from giftcard_gateway.telemetry.exchanges import TracedTransport
 from giftcard_gateway.telemetry.exporters import meter_provider, resource, span_processors
+from giftcard_gateway.telemetry.http_client import TracedTransport
 from giftcard_gateway.telemetry.metrics import Metrics
+from giftcard_gateway.telemetry.observer import Watcher
+from giftcard_gateway.telemetry.rpc_server import ServerCall
 from giftcard_gateway.telemetry.spans import Spans
-from giftcard_gateway.telemetry.watching import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import MeterProvider
 
     from giftcard_gateway.clock import Clock
-    from giftcard_gateway.observer import Observer
+    from giftcard_gateway.ledger.observer import Observer
 
 __all__ = ["ServerCall", "Telemetry", "open_telemetry"]
 

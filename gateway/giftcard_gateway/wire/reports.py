@@ -18,8 +18,8 @@ from giftcard_adapters.reads import (
     TicketQuery,
     TicketStatistics,
 )
-from giftcard_gateway.entry import Entry
-from giftcard_gateway.records import from_us
+from giftcard_gateway.journal.records import from_us
+from giftcard_gateway.ledger.entry import Entry
 from giftcard_gateway.wire.mapping import reading, writing
 from giftcard_gateway.wire.transactions import state_to
 from giftcard_gateway.wire.values import money_to, time_to

@@ -20,7 +20,7 @@ from giftcard_adapters.model import (
 )
 from giftcard_adapters.money import Money
 from giftcard_adapters.point_of_sale import Institution, Product, ThirdPartyIdentifier
-from giftcard_gateway.entry import Entry, State, StateChange
+from giftcard_gateway.ledger.entry import Entry, State, StateChange
 from giftcard_gateway.wire.cards import balances_to, decline_to, issued_to
 from giftcard_gateway.wire.mapping import enum_reader, enum_writer, writing
 from giftcard_gateway.wire.values import money_to, time_to

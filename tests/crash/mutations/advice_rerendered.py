@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from giftcard_adapters.model import AdviceKind, Outcome, Verdict
-from giftcard_gateway.connections import Connection
-from giftcard_gateway.driver import Driver
-from giftcard_gateway.entry import Entry
-from giftcard_gateway.exchanges import advice_of, ask_of
+from giftcard_gateway.ledger.entry import Entry
+from giftcard_gateway.pipeline.driver import Driver
+from giftcard_gateway.providers.connections import Connection
+from giftcard_gateway.providers.exchanges import advice_of, ask_of
 
 
 def apply(patch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from giftcard_adapters.model import Operation
-from giftcard_gateway.entry import Entry, State
-from giftcard_gateway.transactions import Transactions
+from giftcard_gateway.ledger.entry import Entry, State
+from giftcard_gateway.pipeline.transactions import Transactions
 
 
 def apply(patch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from giftcard_gateway.driver import Driver, LeaseLost
-from giftcard_gateway.entry import Entry
+from giftcard_gateway.ledger.entry import Entry
+from giftcard_gateway.pipeline.driver import Driver, LeaseLost
 
 
 def apply(patch: pytest.MonkeyPatch) -> None:

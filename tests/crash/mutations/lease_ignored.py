@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from giftcard_gateway.entry import Entry
-from giftcard_gateway.records import Records
+from giftcard_gateway.journal.records import Records
+from giftcard_gateway.ledger.entry import Entry
 
 
 def apply(patch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from giftcard_adapters.model import Acknowledgement, Receipt
-from giftcard_gateway import lifecycle
-from giftcard_gateway.entry import Entry, State
+from giftcard_gateway.ledger import lifecycle
+from giftcard_gateway.ledger.entry import Entry, State
 
 
 def apply(patch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from giftcard_gateway import driver
+from giftcard_gateway.pipeline import driver
 
 
 def apply(patch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from giftcard_adapters.model import ReversalReason
-from giftcard_gateway.connections import Connection
-from giftcard_gateway.driver import Driver
-from giftcard_gateway.entry import Entry, WantedReversal
+from giftcard_gateway.ledger.entry import Entry, WantedReversal
+from giftcard_gateway.pipeline.driver import Driver
+from giftcard_gateway.providers.connections import Connection
 
 
 def apply(patch: pytest.MonkeyPatch) -> None:

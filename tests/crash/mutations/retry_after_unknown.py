@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from giftcard_adapters.contract import Ending, Manner
-from giftcard_gateway import lifecycle
-from giftcard_gateway.entry import Entry
+from giftcard_gateway.ledger import lifecycle
+from giftcard_gateway.ledger.entry import Entry
 
 
 def apply(patch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from giftcard_gateway.entry import Entry, State
-from giftcard_gateway.transactions import Transactions
+from giftcard_gateway.ledger.entry import Entry, State
+from giftcard_gateway.pipeline.transactions import Transactions
 
 
 def apply(patch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from giftcard_gateway.entry import Entry
-from giftcard_gateway.transactions import Transactions
+from giftcard_gateway.ledger.entry import Entry
+from giftcard_gateway.pipeline.transactions import Transactions
 
 
 def apply(patch: pytest.MonkeyPatch) -> None:

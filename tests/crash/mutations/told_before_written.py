@@ -8,8 +8,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from giftcard_gateway.driver import Driver
-from giftcard_gateway.entry import Entry
+from giftcard_gateway.ledger.entry import Entry
+from giftcard_gateway.pipeline.driver import Driver
 
 _tasks: set[asyncio.Task[Entry]] = set()
 

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from giftcard_adapters.model import AnyOperation
-from giftcard_gateway import lifecycle
-from giftcard_gateway.entry import Entry
-from giftcard_gateway.transactions import Begun, Transactions
+from giftcard_gateway.ledger import lifecycle
+from giftcard_gateway.ledger.entry import Entry
+from giftcard_gateway.pipeline.transactions import Begun, Transactions
 
 
 def apply(patch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from giftcard_adapters.model import AnyOperation, Decline, DeclineReason, Outcome, Verdict
-from giftcard_gateway.connections import Connection
-from giftcard_gateway.exchanges import Answer, Exchanges
+from giftcard_gateway.providers.connections import Connection
+from giftcard_gateway.providers.exchanges import Answer, Exchanges
 
 
 def apply(patch: pytest.MonkeyPatch) -> None:

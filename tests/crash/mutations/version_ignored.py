@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from giftcard_gateway.entry import Entry
-from giftcard_gateway.records import Records
+from giftcard_gateway.journal.records import Records
+from giftcard_gateway.ledger.entry import Entry
 
 
 def apply(patch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,8 @@ from datetime import datetime
 import msgspec
 import pytest
 
-from giftcard_gateway import lifecycle
-from giftcard_gateway.entry import Entry, WantedReversal
+from giftcard_gateway.ledger import lifecycle
+from giftcard_gateway.ledger.entry import Entry, WantedReversal
 
 
 def apply(patch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,10 @@ from giftcard_adapters.model import (
 )
 from giftcard_adapters.reads import ProviderEvent, Webhook
 from giftcard_adapters.secret import Secret
-from giftcard_gateway.connections import Connection, Terms
-from giftcard_gateway.entry import Entry, State
-from giftcard_gateway.events import Events
-from giftcard_gateway.observer import Observer
+from giftcard_gateway.ledger.entry import Entry, State
+from giftcard_gateway.ledger.observer import Observer
+from giftcard_gateway.pipeline.events import Events
+from giftcard_gateway.providers.connections import Connection, Terms
 from giftcard_gateway.seal import KEY_BYTES, Seal
 from tests.gateway.pipeline.world import Scripted, World
 

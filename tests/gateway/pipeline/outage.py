@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-from giftcard_gateway.journal.journal import JournalClosed, Row
-from giftcard_gateway.journal.sqlite import InlineSqlite
+from giftcard_gateway.journal.contract import JournalClosed, Row
+from giftcard_gateway.journal.sqlite.journal import InlineSqlite
 from tests.crash.virtual import VirtualClock, run
 from tests.gateway.pipeline.world import Script, World, build
 

@@ -9,9 +9,9 @@ import pytest
 
 from giftcard_adapters.model import Decline, DeclineReason, Outcome, ReversalReason, Verdict
 from giftcard_adapters.money import Money
-from giftcard_gateway.entry import State
 from giftcard_gateway.errors import ProviderUnreachable, TransactionIdReused
-from giftcard_gateway.routing import Rule
+from giftcard_gateway.ledger.entry import State
+from giftcard_gateway.providers.routing import Rule
 from tests.gateway.pipeline.world import APPROVED, ISSUED, LOST, NOT_LISTED, REFUSED_CONNECTION, World, play
 
 

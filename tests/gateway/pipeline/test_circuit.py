@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from giftcard_gateway.circuit import Circuit, CircuitState
+from giftcard_gateway.providers.circuit import Circuit, CircuitState
 
 
 class Case:

@@ -20,9 +20,6 @@ from giftcard_adapters.model import (
 )
 from giftcard_adapters.money import Money
 from giftcard_adapters.point_of_sale import Tender, TenderType
-from giftcard_gateway.circuit import CircuitState
-from giftcard_gateway.connections import Connection, Terms
-from giftcard_gateway.entry import Entry, State
 from giftcard_gateway.errors import (
     InvalidRequest,
     OperationUnsupported,
@@ -32,6 +29,9 @@ from giftcard_gateway.errors import (
     ProviderUnreachable,
     ReversalUnsupported,
 )
+from giftcard_gateway.ledger.entry import Entry, State
+from giftcard_gateway.providers.circuit import CircuitState
+from giftcard_gateway.providers.connections import Connection, Terms
 from tests.gateway.pipeline.world import LOST, NUMBER, REFUSED_CONNECTION, Scripted, World, play
 
 AGAIN = Acknowledgement(receipt=Receipt.AGAIN)

@@ -13,7 +13,7 @@ from giftcard_adapters.model import CardRef, ClearPin, HashedPin, Load, Operatio
 from giftcard_adapters.money import Money
 from giftcard_adapters.point_of_sale import ThirdPartyIdentifier
 from giftcard_adapters.secret import Secret
-from giftcard_gateway.content import first_difference
+from giftcard_gateway.ledger.idempotency import first_difference
 from giftcard_gateway.wire.requests import ask_from
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)

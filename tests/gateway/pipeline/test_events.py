@@ -23,8 +23,8 @@ from giftcard_adapters.model import (
 from giftcard_adapters.money import Money
 from giftcard_adapters.reads import ProviderEvent, Webhook
 from giftcard_adapters.secret import Secret
-from giftcard_gateway.entry import Entry, State
-from giftcard_gateway.journal.journal import EventRow, JournalClosed
+from giftcard_gateway.journal.contract import EventRow, JournalClosed
+from giftcard_gateway.ledger.entry import Entry, State
 from tests.gateway.pipeline.desk import CARD_A, CARD_B, CARD_C, Desk, cards_of, lost_issue, quiet
 from tests.gateway.pipeline.world import APPROVED, LOST, NUMBER, RAND, World, play
 

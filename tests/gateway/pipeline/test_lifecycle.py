@@ -30,8 +30,8 @@ from giftcard_adapters.model import (
 )
 from giftcard_adapters.money import Money
 from giftcard_adapters.secret import Secret
-from giftcard_gateway import lifecycle
-from giftcard_gateway.entry import FINAL, Entry, State, WantedReversal
+from giftcard_gateway.ledger import lifecycle
+from giftcard_gateway.ledger.entry import FINAL, Entry, State, WantedReversal
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 T1 = T0 + timedelta(seconds=7)

@@ -11,12 +11,12 @@ import msgspec
 import pytest
 
 from giftcard_adapters.model import Acknowledgement, AnyOperation, Receipt, ReversalReason
-from giftcard_gateway import doubts
-from giftcard_gateway.connections import Terms
-from giftcard_gateway.entry import UNSETTLED, Entry, State
 from giftcard_gateway.errors import JournalUnavailable, TransactionReversed
-from giftcard_gateway.journal.journal import Row
-from giftcard_gateway.observer import Observer
+from giftcard_gateway.journal.contract import Row
+from giftcard_gateway.ledger.entry import UNSETTLED, Entry, State
+from giftcard_gateway.ledger.observer import Observer
+from giftcard_gateway.pipeline import in_doubt
+from giftcard_gateway.providers.connections import Terms
 from tests.gateway.pipeline.outage import Unsteady, share, sweeping
 from tests.gateway.pipeline.world import APPROVED, LOST, World
 
@@ -169,7 +169,7 @@ def test_doubt_is_left_to_who_took_over() -> None:
 
 def test_doubts_have_an_end_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond so many an outage's doubts are left to the sweep instead of filling the memory."""
-    monkeypatch.setattr(doubts, "_MOST", 2)
+    monkeypatch.setattr(in_doubt, "_MOST", 2)
 
     async def story(journal: Unsteady, world: World) -> None:
         asks = [world.redeem() for _ in range(4)]

@@ -18,7 +18,6 @@ from giftcard_adapters.model import (
 )
 from giftcard_adapters.money import Money
 from giftcard_adapters.point_of_sale import Tender, TenderType
-from giftcard_gateway.entry import Entry, State
 from giftcard_gateway.errors import (
     InvalidRequest,
     PartialUnsupported,
@@ -28,6 +27,7 @@ from giftcard_gateway.errors import (
     TransactionNotFound,
     TransactionReversed,
 )
+from giftcard_gateway.ledger.entry import Entry, State
 from tests.gateway.pipeline.world import APPROVED, ISSUED, LOST, RAND, World, play
 
 AGAIN = Acknowledgement(receipt=Receipt.AGAIN, evidence="HTTP 503")

@@ -23,11 +23,11 @@ from giftcard_adapters.model import (
 )
 from giftcard_adapters.money import Money
 from giftcard_adapters.secret import Secret
-from giftcard_gateway import lifecycle
-from giftcard_gateway.entry import Entry, State
-from giftcard_gateway.journal.journal import JournalClosed, Row, RowQuery
-from giftcard_gateway.journal.sqlite import InlineSqlite
-from giftcard_gateway.records import InDoubt, Records, from_us, to_us
+from giftcard_gateway.journal.contract import JournalClosed, Row, RowQuery
+from giftcard_gateway.journal.records import InDoubt, Records, from_us, to_us
+from giftcard_gateway.journal.sqlite.journal import InlineSqlite
+from giftcard_gateway.ledger import lifecycle
+from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.seal import KEY_BYTES, Seal, SealBroken
 from tests.crash.virtual import VirtualClock, run
 

@@ -12,14 +12,14 @@ import pytest
 
 from giftcard_adapters.http import Call
 from giftcard_adapters.model import Acknowledgement, Advice, MoneyOperation, Outcome, Receipt, ReversalReason
-from giftcard_gateway.connections import Terms
-from giftcard_gateway.driver import LeaseLost
-from giftcard_gateway.entry import Entry, State
 from giftcard_gateway.errors import ProviderNotFound
-from giftcard_gateway.journal.journal import Row
-from giftcard_gateway.observer import Observer
-from giftcard_gateway.records import Records
-from giftcard_gateway.recovery import Recovery
+from giftcard_gateway.journal.contract import Row
+from giftcard_gateway.journal.records import Records
+from giftcard_gateway.ledger.entry import Entry, State
+from giftcard_gateway.ledger.observer import Observer
+from giftcard_gateway.pipeline.driver import LeaseLost
+from giftcard_gateway.pipeline.recovery import Recovery
+from giftcard_gateway.providers.connections import Terms
 from giftcard_gateway.seal import KEY_BYTES, Seal, SealBroken
 from tests.gateway.pipeline.outage import Unsteady, door_of, share, sweeping
 from tests.gateway.pipeline.world import APPROVED, LOST, Scripted, World

@@ -26,9 +26,9 @@ from giftcard_adapters.model import (
     ReversalReason,
     Verdict,
 )
-from giftcard_gateway.connections import Terms
-from giftcard_gateway.entry import State
-from giftcard_gateway.routing import Rule
+from giftcard_gateway.ledger.entry import State
+from giftcard_gateway.providers.connections import Terms
+from giftcard_gateway.providers.routing import Rule
 from tests.gateway.pipeline.world import APPROVED, ISSUED, LOST, REFUSED_CONNECTION, World, play
 
 NOWHERE = Outcome(verdict=Verdict.FAILED, evidence="no transaction with our identifier")

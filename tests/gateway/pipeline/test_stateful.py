@@ -37,7 +37,6 @@ from giftcard_adapters.model import (
     Verdict,
 )
 from giftcard_adapters.money import Money
-from giftcard_gateway.entry import Entry, State
 from giftcard_gateway.errors import (
     GatewayError,
     PartialUnsupported,
@@ -46,7 +45,8 @@ from giftcard_gateway.errors import (
     TransactionIdReused,
     TransactionReversed,
 )
-from giftcard_gateway.recovery import Recovery
+from giftcard_gateway.ledger.entry import Entry, State
+from giftcard_gateway.pipeline.recovery import Recovery
 from tests.crash.store import Store
 from tests.crash.virtual import VirtualClock, VirtualLoop
 from tests.gateway.pipeline.world import (

@@ -9,10 +9,10 @@ import pytest
 
 from giftcard_adapters.contract import Ending, Guarantee, manner
 from giftcard_adapters.model import Acknowledgement, Outcome, Receipt, Redeem, ReversalReason
-from giftcard_gateway import windows
-from giftcard_gateway.connections import Terms
-from giftcard_gateway.entry import Entry, State
-from giftcard_gateway.observer import Observer
+from giftcard_gateway.ledger import reversal_windows
+from giftcard_gateway.ledger.entry import Entry, State
+from giftcard_gateway.ledger.observer import Observer
+from giftcard_gateway.providers.connections import Terms
 from tests.gateway.pipeline.test_lifecycle import T0, in_state
 from tests.gateway.pipeline.world import LOST, Scripted, World, play
 
@@ -21,7 +21,7 @@ WINDOW_S = 1_000.0
 
 
 class Watch(Observer):
-    """Hears of windows, and when."""
+    """Hears of reversal_windows, and when."""
 
     def __init__(self) -> None:
         """Have heard of none."""
@@ -161,13 +161,13 @@ def test_confirmation_has_no_window(watch: Watch) -> None:
 def test_levels(age_s: float, level: float, next_s: float | None) -> None:
     """Levels are reached at half, at nine tenths and at the end, each exactly on time."""
     entry, at = in_state(State.REVERSING), T0 + timedelta(seconds=age_s)
-    assert windows.level(entry, WINDOW_S, at) == level
+    assert reversal_windows.level(entry, WINDOW_S, at) == level
     expected = None if next_s is None else T0 + timedelta(seconds=next_s)
-    assert windows.next_level_at(entry, WINDOW_S, at) == expected
+    assert reversal_windows.next_level_at(entry, WINDOW_S, at) == expected
 
 
 def test_no_window_has_no_level() -> None:
     """Where a provider takes reversals for ever nothing closes."""
     entry, at = in_state(State.REVERSING), T0 + timedelta(days=9_999)
-    assert windows.level(entry, None, at) == 0
-    assert windows.next_level_at(entry, None, at) is None
+    assert reversal_windows.level(entry, None, at) == 0
+    assert reversal_windows.next_level_at(entry, None, at) is None

@@ -35,17 +35,17 @@ from giftcard_adapters.model import (
 )
 from giftcard_adapters.money import Money
 from giftcard_adapters.secret import Secret
-from giftcard_gateway.connections import Connection, Connections, Terms
-from giftcard_gateway.driver import Driver
-from giftcard_gateway.entry import Entry
-from giftcard_gateway.journal.sqlite import InlineSqlite
-from giftcard_gateway.observer import Observer
-from giftcard_gateway.pipeline import assemble
-from giftcard_gateway.records import Records
-from giftcard_gateway.recovery import Recovery
-from giftcard_gateway.routing import Router, Rule
+from giftcard_gateway.journal.records import Records
+from giftcard_gateway.journal.sqlite.journal import InlineSqlite
+from giftcard_gateway.ledger.entry import Entry
+from giftcard_gateway.ledger.observer import Observer
+from giftcard_gateway.pipeline.assembly import assemble
+from giftcard_gateway.pipeline.driver import Driver
+from giftcard_gateway.pipeline.recovery import Recovery
+from giftcard_gateway.pipeline.transactions import Transactions
+from giftcard_gateway.providers.connections import Connection, Connections, Terms
+from giftcard_gateway.providers.routing import Router, Rule
 from giftcard_gateway.seal import KEY_BYTES, Seal
-from giftcard_gateway.transactions import Transactions
 from tests.crash.virtual import VirtualClock, run
 
 NUMBER = "6045120000000007"

@@ -12,11 +12,11 @@ from google.protobuf.message_factory import GetMessageClass
 
 from giftcard import v1
 from giftcard.v1 import gift_card_service_pb2
-from giftcard_gateway.access import Access, machine_of
+from giftcard_gateway.access.identities import Access, machine_of
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.errors import Overloaded, ShuttingDown
+from giftcard_gateway.rpc.admission import Door
 from giftcard_gateway.rpc.call import Call
-from giftcard_gateway.rpc.door import Door
 from giftcard_gateway.rpc.handlers import Surroundings, build
 from giftcard_gateway.telemetry import open_telemetry
 from tests.gateway.services.served import Served, refusal_of, serve

@@ -43,20 +43,20 @@ from giftcard_adapters.reads import (
     TicketStatistics,
     Webhook,
 )
-from giftcard_gateway.access import Access
+from giftcard_gateway.access.identities import Access
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.connections import Connection, Connections, Terms
-from giftcard_gateway.driver import Driver
-from giftcard_gateway.events import Events
-from giftcard_gateway.journal.sqlite import InlineSqlite
-from giftcard_gateway.records import Records
-from giftcard_gateway.recovery import Recovery
-from giftcard_gateway.routing import Router, Rule
-from giftcard_gateway.rpc.door import Door
+from giftcard_gateway.journal.records import Records
+from giftcard_gateway.journal.sqlite.journal import InlineSqlite
+from giftcard_gateway.pipeline.driver import Driver
+from giftcard_gateway.pipeline.events import Events
+from giftcard_gateway.pipeline.recovery import Recovery
+from giftcard_gateway.pipeline.transactions import Transactions
+from giftcard_gateway.providers.connections import Connection, Connections, Terms
+from giftcard_gateway.providers.routing import Router, Rule
+from giftcard_gateway.rpc.admission import Door
 from giftcard_gateway.seal import KEY_BYTES, Seal
 from giftcard_gateway.services import Bundle, handlers
 from giftcard_gateway.telemetry import open_telemetry
-from giftcard_gateway.transactions import Transactions
 from tests.gateway.pipeline.world import Refusing, Script, Scripted
 from tests.gateway.wire.filled import METHODS, PAN
 

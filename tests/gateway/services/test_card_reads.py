@@ -14,10 +14,10 @@ from giftcard_adapters.model import Balances, Decline, DeclineReason
 from giftcard_adapters.money import Money
 from giftcard_adapters.reads import CardState, CardView, Lookup
 from giftcard_adapters.secret import Secret
+from giftcard_gateway.access.lookup_throttle import Misses
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.errors import CardNotFound, ProviderTimeout, RateLimited, ReadRefused
-from giftcard_gateway.routing import Rule
-from giftcard_gateway.services.misses import Misses
+from giftcard_gateway.providers.routing import Rule
 from tests.gateway.services.served import RAND, Served, read_status, serve, until
 from tests.gateway.wire.filled import PAN
 

@@ -11,8 +11,8 @@ import pytest
 from giftcard import v1
 from giftcard_adapters.errors import Invalid, NoAnswer
 from giftcard_adapters.model import Decline, DeclineReason, Operation, Outcome, Verdict
-from giftcard_gateway.access import Access
-from giftcard_gateway.routing import Rule
+from giftcard_gateway.access.identities import Access
+from giftcard_gateway.providers.routing import Rule
 from tests.gateway.pipeline.world import ISSUED, NUMBER
 from tests.gateway.services.served import RAND, Served, serve
 from tests.gateway.wire.filled import PAN

@@ -12,7 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from giftcard import v1
 from giftcard_adapters.model import Acknowledgement, Decline, DeclineReason, Receipt
-from giftcard_gateway.connections import Terms
+from giftcard_gateway.providers.connections import Terms
 from tests.gateway.services.served import Served, refusal_of, serve, unresolved, until
 from tests.gateway.wire.filled import PAN
 

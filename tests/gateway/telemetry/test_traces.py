@@ -14,7 +14,7 @@ from giftcard_adapters.errors import NoAnswer
 from giftcard_adapters.http import Call, Exchange, Moment
 from giftcard_adapters.model import Operation
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.entry import Entry, State
+from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.telemetry import open_telemetry
 from giftcard_gateway.telemetry.spans import current, parse
 from tests.gateway.telemetry.conftest import Seen

@@ -25,16 +25,16 @@ from giftcard_adapters.reads import ProviderEvent, Webhook
 from giftcard_adapters.stanza import open_provider, read_settings
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config.settings import Webhooks
-from giftcard_gateway.connections import Connection, Connections, Terms
-from giftcard_gateway.driver import Driver
-from giftcard_gateway.events import Events
-from giftcard_gateway.journal.journal import EventRow, JournalClosed
-from giftcard_gateway.journal.sqlite import InlineSqlite
-from giftcard_gateway.observer import Observer
-from giftcard_gateway.records import Records
-from giftcard_gateway.routing import Router
+from giftcard_gateway.http.webhooks import WebhookEdge
+from giftcard_gateway.journal.contract import EventRow, JournalClosed
+from giftcard_gateway.journal.records import Records
+from giftcard_gateway.journal.sqlite.journal import InlineSqlite
+from giftcard_gateway.ledger.observer import Observer
+from giftcard_gateway.pipeline.driver import Driver
+from giftcard_gateway.pipeline.events import Events
+from giftcard_gateway.providers.connections import Connection, Connections, Terms
+from giftcard_gateway.providers.routing import Router
 from giftcard_gateway.seal import KEY_BYTES, Seal
-from giftcard_gateway.webhooks import WebhookEdge
 from giftcard_simulators import electrum, gatepay, gr4vy, jeudimerci
 from giftcard_simulators.gr4vy import signed_event
 from giftcard_simulators.sandbox import Plain, SimRequest, seeded_ids

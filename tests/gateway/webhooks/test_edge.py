@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from giftcard_adapters.codec import pack
 from giftcard_adapters.reads import ProviderEvent
-from giftcard_gateway import webhooks
-from giftcard_gateway.server import PortTaken
+from giftcard_gateway.http import webhooks
+from giftcard_gateway.rpc.server import PortTaken
 from giftcard_simulators.sandbox import SimRequest
 from tests.gateway.webhooks.edge import E_CARD, HOST, KEY, NEW_SECRET, OLD_SECRET, Edge, open_edge
 

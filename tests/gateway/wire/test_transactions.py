@@ -28,7 +28,7 @@ from giftcard_adapters.model import (
 )
 from giftcard_adapters.money import Money
 from giftcard_adapters.secret import Secret
-from giftcard_gateway.entry import Entry, State, StateChange, WantedReversal
+from giftcard_gateway.ledger.entry import Entry, State, StateChange, WantedReversal
 from giftcard_gateway.wire.transactions import transaction_to
 from giftcard_gateway.wire.values import money_from, time_from
 from tests.gateway.wire.filled import PAN, UUID

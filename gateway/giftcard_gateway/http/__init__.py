@@ -1,0 +1,1 @@
+"""The HTTP port: what comes in from providers."""

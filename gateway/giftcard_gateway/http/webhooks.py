@@ -1,0 +1,193 @@
+"""The HTTP edge for providers' events: `POST /webhooks/{provider}`.
+
+An event is answered 2xx only once it is durable. Whatever is wrong with a request it gets a bare
+status: who sends unsigned bodies learns nothing here. TLS and limits by address are the proxy's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from giftcard_adapters.contract import has
+from giftcard_adapters.errors import WebhookRejected
+from giftcard_adapters.reads import Webhook
+from giftcard_gateway.errors import ProviderNotFound
+from giftcard_gateway.journal.contract import JournalClosed
+from giftcard_gateway.rpc.server import PortTaken
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
+    from giftcard_gateway.clock import Clock
+    from giftcard_gateway.config.settings import Webhooks as Settings
+    from giftcard_gateway.ledger.observer import Observer
+    from giftcard_gateway.pipeline.events import Events
+    from giftcard_gateway.providers.connections import Connection, Connections
+
+_SHUTDOWN_S = 5.0
+_IDLE_S = 30.0
+"""How long a connection may be silent, or take over its headers."""
+_LINGER_S = 1.0
+"""How long the rest of a refused body is read, so that its sender hears the refusal."""
+_MOST_HEADERS = 64
+_MOST_AT_ONCE = 256
+"""Bodies held in memory at a time; not yet verified, so anybody's."""
+_RETRY_AFTER = {"Retry-After": "5"}
+
+_QUIET = timedelta(minutes=1)
+"""How often an operator hears that a provider's events are refused: a wrong secret, or just anybody."""
+_PASSING = frozenset({HTTPStatus.SERVICE_UNAVAILABLE})
+
+_wire_log = logging.getLogger(f"{__name__}.wire")
+# What aiohttp says of a request it cannot read quotes it; our own faults are told to the observer.
+_wire_log.setLevel(logging.CRITICAL)
+
+
+class WebhookEdge:
+    """Listens for events, verifies them in the provider's own way, and hands them on."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        connections: Connections,
+        events: Events,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        """Keep what each request needs; nothing listens yet."""
+        self._settings = settings
+        self._connections = connections
+        self._events = events
+        self._clock = clock
+        self._observer = observer
+        self._runner: web.AppRunner | None = None
+        self._in_hand = 0
+        self._quiet_until: dict[str, datetime] = {}
+
+    @property
+    def port(self) -> int:
+        """Return the port listened on, 0 while none is."""
+        return 0 if self._runner is None else int(self._runner.addresses[0][1])
+
+    async def start(self, *, is_port_shared: bool = False) -> None:
+        """Listen, if the settings say where; raises PortTaken."""
+        if self._settings.listen is None:
+            return
+        host, _, port = self._settings.listen.rpartition(":")
+        runner = self._make_runner()
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host.strip("[]"), int(port), reuse_port=is_port_shared).start()
+        except OSError:
+            await runner.cleanup()
+            raise PortTaken(
+                f"cannot listen for webhooks on {self._settings.listen}: the port is taken or not ours"
+            ) from None
+        self._runner = runner
+
+    async def stop(self) -> None:
+        """Stop listening once the events in hand are durable."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def _make_runner(self) -> web.AppRunner:
+        application = web.Application(
+            client_max_size=self._settings.max_body_bytes, middlewares=[self._refuse_barely]
+        )
+        application.router.add_post("/webhooks/{provider}", self._handle)
+        application.on_response_prepare.append(_keep_quiet)
+        return web.AppRunner(
+            application,
+            access_log=None,
+            logger=_wire_log,
+            shutdown_timeout=_SHUTDOWN_S,
+            keepalive_timeout=_IDLE_S,
+            lingering_time=_LINGER_S,
+            max_headers=_MOST_HEADERS,
+            # A signature is over the bytes as they came; and a bomb stays packed.
+            auto_decompress=False,
+        )
+
+    @web.middleware
+    async def _refuse_barely(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Answer whatever goes wrong with a status and no words."""
+        if self._in_hand >= _MOST_AT_ONCE:
+            return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, headers=_RETRY_AFTER)
+        self._in_hand += 1
+        try:
+            return await handler(request)
+        except Exception as fault:  # noqa: BLE001 - a fault of ours must neither end the edge nor show its text
+            status = _status_of(fault)
+            if self._is_news(status, request.match_info.get("provider", "")):
+                self._observer.faulted("webhook", fault)
+            return web.Response(status=status, headers=_RETRY_AFTER if status in _PASSING else None)
+        finally:
+            self._in_hand -= 1
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        connection = self._connection(request.match_info["provider"])
+        if connection is None:
+            return web.Response(status=HTTPStatus.NOT_FOUND)
+        if (request.content_length or 0) > self._settings.max_body_bytes:
+            return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        async with asyncio.timeout(self._settings.body_timeout_s):
+            body = await request.read()
+        webhook = Webhook(headers=_headers(request), body=body, received_at=self._clock.now())
+        # Its sender may leave; what was begun to be kept is kept.
+        await asyncio.shield(self._events.receive(connection, webhook))
+        reply = connection.provider.webhook_reply()
+        return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)
+
+    def _is_news(self, status: int, provider_id: str) -> bool:
+        """Tell whether an operator should hear: of every fault of ours, and of refusals now and then."""
+        if status != HTTPStatus.UNAUTHORIZED:
+            return status == HTTPStatus.INTERNAL_SERVER_ERROR
+        now = self._clock.now()
+        is_quiet = now < self._quiet_until.get(provider_id, now)
+        if not is_quiet:
+            self._quiet_until[provider_id] = now + _QUIET
+        return not is_quiet
+
+    def _connection(self, provider_id: str) -> Connection | None:
+        try:
+            connection = self._connections.get(provider_id)
+        except ProviderNotFound:
+            return None
+        return connection if has(connection.provider, "read_webhook") else None
+
+
+def _status_of(fault: Exception) -> int:
+    match fault:
+        case web.HTTPException():
+            return fault.status
+        case WebhookRejected():
+            return HTTPStatus.UNAUTHORIZED
+        case TimeoutError():
+            return HTTPStatus.REQUEST_TIMEOUT
+        case ConnectionError() | web.RequestPayloadError():
+            return HTTPStatus.BAD_REQUEST
+        case JournalClosed():
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        case _:
+            return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _headers(request: web.Request) -> dict[str, str]:
+    """Return the headers as text that can be compared with any other: no lone surrogates."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.raw_headers}
+
+
+async def _keep_quiet(_: web.Request, response: web.StreamResponse) -> None:
+    """Tell nobody what serves here, and in which version."""
+    response.headers.popall("Server", None)

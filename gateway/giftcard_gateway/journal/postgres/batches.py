@@ -1,0 +1,180 @@
+"""Group commit on PostgreSQL: rows that wait together are written by one statement.
+
+Several batches may be on their way at once, but never two with the same row. What a batch does is in
+`postgres_statements`, how it is sent in `postgres_sessions`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import asyncpg
+
+from giftcard_gateway.journal.contract import JournalClosed, Row
+from giftcard_gateway.journal.postgres.sessions import Connection, Sessions, make_safe
+from giftcard_gateway.journal.postgres.statements import BATCH, ROWS
+from giftcard_gateway.journal.rows import COLUMNS, Open, Write, is_same, row_of, values_of, written_of
+
+Outcome = Row | bool | Exception | None
+
+LARGEST_BATCH = 256
+IN_FLIGHT = 4
+# While calls come thick, waiting this long fills a batch; a call that comes alone is never made to wait.
+LINGER_S = 0.001
+
+
+class Call(NamedTuple):
+    """A request and who waits for it."""
+
+    request: Open | Write
+    future: asyncio.Future[Outcome]
+
+    @property
+    def transaction_id(self) -> str:
+        """The row it is about."""
+        return self.request.row.transaction_id
+
+
+class Batches:
+    """Gathers opens and writes, sends them, and gives each caller its own outcome."""
+
+    def __init__(self, sessions: Sessions, on_written: Callable[[], None]) -> None:
+        self._sessions = sessions
+        self._on_written = on_written
+        self._waiting: deque[Call] = deque()
+        self._busy: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._in_flight = 0
+        self._launch: asyncio.Handle | None = None
+        self._last_size = 1
+
+    async def submit(self, request: Open | Write) -> Row | bool | None:
+        """Wait until the request is committed; it is, even when its caller is cancelled meanwhile."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Call(request, future))
+        self._schedule()
+        outcome = await future
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def drain(self) -> None:
+        """Return when nothing waits and nothing is on its way."""
+        while self._waiting or self._tasks:
+            self._send_now()
+            await asyncio.wait(self._tasks)
+
+    def _schedule(self) -> None:
+        if self._launch is not None or self._in_flight >= IN_FLIGHT:
+            return
+        loop = asyncio.get_running_loop()
+        if self._last_size > 1:
+            self._launch = loop.call_later(LINGER_S, self._send_now)
+        else:
+            self._launch = loop.call_soon(self._send_now)
+
+    def _send_now(self) -> None:
+        if self._launch is not None:
+            self._launch.cancel()
+            self._launch = None
+        if self._in_flight < IN_FLIGHT and (batch := self._take()):
+            self._in_flight += 1
+            self._busy.update(call.transaction_id for call in batch)
+            self._last_size = len(batch)
+            task = asyncio.get_running_loop().create_task(self._carry(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _take(self) -> list[Call]:
+        """Take what can go together: no row twice, and no row that is on its way, or order would be lost."""
+        batch: list[Call] = []
+        passed: deque[Call] = deque()
+        seen = set(self._busy)
+        while self._waiting and len(batch) < LARGEST_BATCH:
+            call = self._waiting.popleft()
+            (passed if call.transaction_id in seen else batch).append(call)
+            seen.add(call.transaction_id)
+        self._waiting = passed + self._waiting
+        return batch
+
+    async def _carry(self, batch: Sequence[Call]) -> None:
+        # Kept only when the event loop is closing, or by a bug; even then nobody may wait for ever.
+        outcomes: Sequence[Outcome] = [JournalClosed("the journal stopped before it knew")] * len(batch)
+        try:
+            outcomes = await self._outcomes(batch)
+        finally:
+            # Before the answers: who is answered may ask again at once, and finds the way free.
+            self._busy.difference_update(call.transaction_id for call in batch)
+            self._in_flight -= 1
+            _answer(batch, outcomes)
+            if self._waiting:
+                self._schedule()
+
+    async def _outcomes(self, batch: Sequence[Call]) -> Sequence[Outcome]:
+        try:
+            outcomes = await self._sessions.run(partial(_send, batch), is_write=True)
+        except ValueError as fault:
+            # One of them cannot be written. The others are, each by itself.
+            if len(batch) == 1:
+                return [fault]
+            return [outcome for call in batch for outcome in await self._outcomes([call])]
+        except JournalClosed as fault:
+            # Nobody queues behind a server that is away: what is refused now is surely not sent.
+            waiting, self._waiting = self._waiting, deque()
+            _answer(waiting, [fault] * len(waiting))
+            return [fault] * len(batch)
+        self._on_written()
+        return outcomes
+
+
+def _answer(batch: Sequence[Call], outcomes: Sequence[Outcome]) -> None:
+    for call, outcome in zip(batch, outcomes, strict=True):
+        if not call.future.done():
+            call.future.set_result(outcome)
+
+
+async def _send(batch: Sequence[Call], connection: Connection, is_repeat: bool) -> Sequence[Outcome]:  # noqa: FBT001 - the shape of a Work
+    done = await connection.fetchrow(BATCH, *_arguments([call.request for call in batch]))
+    stored = set(done["opened"]) | set(done["written"]) if done else set()
+    refused = [call.transaction_id for call in batch if call.transaction_id not in stored]
+    recorded: dict[str, Row] = {}
+    if refused:
+        found: Sequence[asyncpg.Record] = await connection.fetch(ROWS, refused)
+        recorded = {record["transaction_id"]: row_of(tuple(record)) for record in found}
+        await make_safe(connection)
+    return [_outcome(call.request, stored, recorded, is_repeat=is_repeat) for call in batch]
+
+
+def _arguments(requests: Sequence[Open | Write]) -> list[Sequence[object]]:
+    """Return the columns of a batch, ordered by id, so that two processes lock rows the same way."""
+    requests = sorted(requests, key=lambda request: request.row.transaction_id)
+    opened = [values_of(request.row) for request in requests if isinstance(request, Open)]
+    written = [
+        (request.row.transaction_id, *written_of(request.row))
+        for request in requests
+        if isinstance(request, Write)
+    ]
+    handles = [(request.row.transaction_id, handle) for request in requests for handle in request.row.handles]
+    return [*_columns(opened, len(COLUMNS)), *_columns(written, 8), *_columns(handles, 2)]
+
+
+def _columns(rows: Sequence[tuple[object, ...]], count: int) -> Sequence[Sequence[object]]:
+    return list(zip(*rows, strict=True)) if rows else [()] * count
+
+
+def _outcome(
+    request: Open | Write, stored: set[str], recorded: dict[str, Row], *, is_repeat: bool
+) -> Outcome:
+    row = request.row
+    if row.transaction_id in stored:
+        return None if isinstance(request, Open) else True
+    there = recorded.get(row.transaction_id)
+    if isinstance(request, Write):
+        return there is not None and is_same(there, row)
+    if there is None:
+        return JournalClosed("the row was purged at this very moment: ask again")
+    return None if is_repeat and is_same(there, row) else there

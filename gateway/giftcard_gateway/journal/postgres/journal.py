@@ -1,0 +1,200 @@
+"""The journal in PostgreSQL 15 or newer, shared by any number of processes on any number of hosts.
+
+Rows are written in batches (`postgres_batches`), sessions and lost answers are dealt with in
+`postgres_sessions`, other processes are woken in `postgres_wake`, the SQL is in `postgres_statements`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import partial
+from typing import cast
+
+import asyncpg
+
+from giftcard_gateway.journal import schema
+from giftcard_gateway.journal.contract import Backlog, Change, EventRow, Journal, Row, RowQuery
+from giftcard_gateway.journal.postgres import statements as sql
+from giftcard_gateway.journal.postgres.batches import Batches
+from giftcard_gateway.journal.postgres.sessions import Connection, Limits, Sessions, make_safe
+from giftcard_gateway.journal.postgres.wake import Wake
+from giftcard_gateway.journal.rows import Open, Write, bounds, event_of, row_of
+from giftcard_gateway.journal.signal import Signal
+
+_CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
+_DEFAULT_LIMITS = Limits()
+
+
+class Postgres(Journal):
+    """A journal in the PostgreSQL database at `url`; of several hosts in it whichever may be written.
+
+    `listen_url` leads to the same database without a pooler; empty when `url` does so itself.
+    """
+
+    def __init__(self, url: str, limits: Limits = _DEFAULT_LIMITS, *, listen_url: str = "") -> None:
+        self._signal = Signal()
+        self._sessions = Sessions(url, limits)
+        self._batches = Batches(self._sessions, self._changed)
+        self._wake = Wake(listen_url or url, self._sessions, self._signal.fire, limits.connect_timeout_s)
+
+    async def start(self) -> None:
+        """Connect, refuse a schema that is not known, and listen; see Journal.start."""
+        await self._sessions.open()
+        try:
+            found = await self._sessions.run(lambda connection, _: schema.read_postgres(connection))
+            schema.refuse_unknown(found, "the PostgreSQL journal")
+        except BaseException:
+            await self._sessions.close()
+            raise
+        self._wake.start()
+
+    async def close(self) -> None:
+        """Finish the writes that wait and let go of the server."""
+        await self._batches.drain()
+        await self._wake.close()
+        await self._sessions.close()
+
+    async def check(self) -> None:
+        """Commit something that leaves no trace: a standby, a full disk or a missing standby refuse it."""
+        await self._sessions.run(lambda connection, _: connection.execute(sql.BARRIER), is_write=True)
+
+    async def open(self, row: Row) -> Row | None:
+        """Insert a row; see Journal.open."""
+        return cast("Row | None", await self._batches.submit(Open(row)))
+
+    async def write(self, row: Row) -> bool:
+        """Replace a row; see Journal.write."""
+        return cast("bool", await self._batches.submit(Write(row)))
+
+    async def get(self, transaction_id: str) -> Row | None:
+        """Return one row; see Journal.get."""
+        found = await self._fetch(sql.ROWS, [transaction_id])
+        return row_of(tuple(found[0])) if found else None
+
+    async def list(self, query: RowQuery) -> Sequence[Row]:
+        """Return rows newest first; see Journal.list."""
+        lower, upper = bounds(query)
+        arguments = [query.states, query.operations, query.provider, lower, *upper, query.limit]
+        if query.handle is None:
+            found = await self._fetch(sql.LIST, *arguments)
+        else:
+            found = await self._fetch(sql.LIST_BY_HANDLE, *arguments, query.handle)
+        return [row_of(tuple(record)) for record in found]
+
+    async def claim(self, *, now_us: int, lease_until_us: int, driver: str, limit: int) -> Sequence[Row]:
+        """Take what is due; see Journal.claim.
+
+        Never repeated: rows taken by a try whose answer was lost come due again when their lease ends.
+        """
+        found = await self._sessions.run(
+            lambda connection, _: connection.fetch(sql.CLAIM, now_us, lease_until_us, driver, limit),
+            is_write=True,
+            tries=1,
+        )
+        return [row_of(tuple(record)[:-1]) for record in sorted(found, key=lambda each: each["was_due_us"])]
+
+    async def next_due_us(self) -> int | None:
+        """Return the earliest due time; see Journal.next_due_us."""
+        found = await self._fetch(sql.NEXT_DUE)
+        return found[0]["due_us"] if found else None
+
+    async def wait_changed(self, timeout_s: float) -> None:
+        """Wait for the next write, here or elsewhere; see Journal.wait_changed."""
+        await self._signal.wait(timeout_s)
+
+    async def changes(self, *, after: str, limit: int) -> Sequence[Change]:
+        """Return the feed after a cursor; see Journal.changes."""
+        return [
+            Change(
+                cursor=_cursor(record),
+                transaction_id=record["transaction_id"],
+                state=record["state"],
+                at_us=record["at_us"],
+            )
+            for record in await self._fetch(sql.CHANGES, *_place(after), limit)
+        ]
+
+    async def last_cursor(self) -> str:
+        """Return the newest place in the feed; see Journal.last_cursor."""
+        found = await self._fetch(sql.LAST_CHANGE)
+        return _cursor(found[0]) if found else ""
+
+    async def last_event_cursor(self) -> str:
+        """Return the newest place among the events; see Journal.last_event_cursor."""
+        found = await self._fetch(sql.LAST_EVENT)
+        return _cursor(found[0]) if found else ""
+
+    async def backlog(self) -> Sequence[Backlog]:
+        """Count what is open; see Journal.backlog."""
+        return [Backlog(**record) for record in await self._fetch(sql.BACKLOG)]
+
+    async def purge(self, *, before_us: int, limit: int) -> int:
+        """Delete finished rows; see Journal.purge."""
+        return await self._sessions.run(
+            lambda connection, _: connection.fetchval(sql.PURGE, before_us, limit), is_write=True
+        )
+
+    async def add_event(self, event: EventRow) -> bool:
+        """Insert an event; see Journal.add_event."""
+        is_new = await self._sessions.run(partial(_add_event, event), is_write=True)
+        self._changed()
+        return is_new
+
+    async def mark_event_applied(self, provider: str, event_id: str) -> None:
+        """Remember that an event was carried over; see Journal.mark_event_applied."""
+        await self._sessions.run(
+            lambda connection, _: connection.execute(sql.MARK_EVENT, provider, event_id), is_write=True
+        )
+
+    async def unapplied_events(self, limit: int) -> Sequence[EventRow]:
+        """Return events still to be carried over; see Journal.unapplied_events."""
+        return _events(await self._fetch(sql.EVENTS_UNAPPLIED, limit))
+
+    async def events(self, *, after: str, limit: int, provider: str | None = None) -> Sequence[EventRow]:
+        """Return events after a cursor; see Journal.events."""
+        if provider is None:
+            return _events(await self._fetch(sql.EVENTS, *_place(after), limit))
+        return _events(await self._fetch(sql.EVENTS_OF_PROVIDER, *_place(after), limit, provider))
+
+    def _changed(self) -> None:
+        self._signal.fire()
+        self._wake.tell()
+
+    async def _fetch(self, statement: str, *arguments: object) -> Sequence[asyncpg.Record]:
+        return await self._sessions.run(lambda connection, _: connection.fetch(statement, *arguments))
+
+
+async def _add_event(event: EventRow, connection: Connection, is_repeat: bool) -> bool:  # noqa: FBT001 - the shape of a Work
+    number = await connection.fetchval(
+        sql.ADD_EVENT,
+        event.provider,
+        event.event_id,
+        event.name,
+        event.received_us,
+        event.document,
+        event.applied,
+    )
+    if number is not None:
+        return True
+    document = await connection.fetchval(sql.EVENT_DOCUMENT, event.provider, event.event_id)
+    await make_safe(connection)
+    return is_repeat and bool(document == event.document)
+
+
+def _events(found: Sequence[asyncpg.Record]) -> Sequence[EventRow]:
+    return [event_of(_cursor(record), tuple(record)[2:]) for record in found]
+
+
+def _cursor(record: asyncpg.Record) -> str:
+    return f"{record['written_in']}.{record['number']}"
+
+
+def _place(cursor: str) -> tuple[int, int]:
+    """Return the place a cursor means; raise ValueError for text that no feed gave."""
+    if not cursor:
+        return 0, 0
+    found = _CURSOR.fullmatch(cursor)
+    if found is None:
+        raise ValueError("this is not a cursor of this feed")
+    return int(found[1]), int(found[2])

@@ -1,0 +1,233 @@
+"""Entries in and out of a journal: packed, sealed, and found again by keyed hash.
+
+The journal below never sees card data; the pipeline above never sees bytes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from giftcard_adapters.codec import pack, unpacker
+from giftcard_adapters.model import Operation
+from giftcard_gateway.journal.contract import JournalClosed, Row, RowQuery
+from giftcard_gateway.journal.rows import is_same
+from giftcard_gateway.ledger.entry import Entry, State
+from giftcard_gateway.seal import SealBroken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from giftcard_adapters.model import CardRef, IssuedCard
+    from giftcard_gateway.journal.contract import Journal
+    from giftcard_gateway.seal import Seal
+
+
+class InDoubt(JournalClosed):
+    """An open or a write was not answered; `row` may be in the journal or not."""
+
+    def __init__(self, row: Row) -> None:
+        """Keep the row as it was to be written."""
+        super().__init__("the journal went away while something was written down")
+        self.row = row
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_ENTRY = unpacker(Entry)
+
+
+class Records:
+    """Keeps entries in a journal, sealed; raises JournalClosed when the journal is away."""
+
+    def __init__(self, journal: Journal, seal: Seal) -> None:
+        """Keep both; neither is opened or closed here."""
+        self.journal = journal
+        self._seal = seal
+        self.on_due: Callable[[datetime], None] = _ignore
+        """Hears when an entry that nobody drives was written down as due."""
+        self.on_unreadable: Callable[[SealBroken], None] = _ignore
+        """Hears of an entry that is due and cannot be opened."""
+
+    async def open(self, entry: Entry) -> Entry | None:
+        """Write a new entry down and return None; return the recorded one when its id is taken.
+
+        Raises InDoubt when the journal did not answer.
+        """
+        row = self._row(entry)
+        try:
+            recorded = await self.journal.open(row)
+        except JournalClosed:
+            raise InDoubt(row) from None
+        return None if recorded is None else self._entry(recorded)
+
+    async def holds(self, row: Row) -> bool:
+        """Tell whether this very row is what is recorded, and nobody wrote since."""
+        there = await self.journal.get(row.transaction_id)
+        return there is not None and is_same(there, row)
+
+    async def write(self, entry: Entry) -> Entry | None:
+        """Write `entry` down if nobody wrote since it was read; return it as it now stands, else None.
+
+        Raises InDoubt when the journal did not answer.
+        """
+        written = msgspec.structs.replace(entry, version=entry.version + 1)
+        row = self._row(written)
+        try:
+            is_written = await self.journal.write(row)
+        except JournalClosed:
+            raise InDoubt(row) from None
+        if not is_written:
+            return None
+        if written.due_at is not None and not written.driver:
+            self.on_due(written.due_at)
+        return written
+
+    async def get(self, transaction_id: str) -> Entry | None:
+        """Return one entry as last written."""
+        row = await self.journal.get(transaction_id)
+        return None if row is None else self._entry(row)
+
+    async def show(self, transaction_id: str) -> Entry | None:
+        """Return one entry for people to see; of one that cannot be opened, what its columns say."""
+        row = await self.journal.get(transaction_id)
+        return None if row is None else self._shown(row)
+
+    async def list(self, query: RowQuery) -> Sequence[Entry]:
+        """Return entries for people to see, newest first, as `show` does."""
+        return [self._shown(row) for row in await self.journal.list(query)]
+
+    async def claim(
+        self, *, now: datetime, lease_until: datetime, driver: str, limit: int
+    ) -> Sequence[Entry]:
+        """Take due entries into the hand of `driver`.
+
+        One that cannot be opened (a key is missing) is told to `on_unreadable` and must not keep the
+        others from being worked on; it comes round again when its lease ends.
+        """
+        rows = await self.journal.claim(
+            now_us=to_us(now), lease_until_us=to_us(lease_until), driver=driver, limit=limit
+        )
+        entries = []
+        for row in rows:
+            try:
+                entries.append(self._entry(row))
+            except SealBroken as fault:
+                self.on_unreadable(fault)
+        return entries
+
+    async def by_reference(self, provider: str, references: Iterable[tuple[str, str]]) -> Sequence[Entry]:
+        """Return the entries a provider's references name; none when it names none."""
+        found: dict[str, Entry] = {}
+        for key, value in references:
+            query = RowQuery(handle=self._reference_handle(provider, key, value), limit=2)
+            found |= {entry.transaction_id: entry for entry in await self.list(query)}
+        return list(found.values())
+
+    async def by_issued(self, provider: str, cards: Iterable[IssuedCard]) -> Sequence[Entry]:
+        """Return the issues at a provider that made any of these cards."""
+        found: dict[str, Entry] = {}
+        for handle in self._issued_handles(cards):
+            query = RowQuery(handle=handle, provider=provider, operations=(Operation.ISSUE.value,), limit=2)
+            found |= {entry.transaction_id: entry for entry in await self.list(query)}
+        return list(found.values())
+
+    def card_handle(self, card: CardRef) -> bytes:
+        """Return the keyed hash that finds what happened to a card."""
+        if card.number is not None:
+            return self._seal.handle("number", card.number.reveal())
+        if card.redemption_key is not None:
+            return self._seal.handle("key", card.redemption_key.reveal())
+        if card.stored_card_id:
+            return self._seal.handle("stored", card.stored_card_id)
+        return self._seal.handle("card", card.provider_card_id)
+
+    def handles_of(self, entry: Entry) -> frozenset[bytes]:
+        """Return the keyed hashes of every card an entry asked about or made."""
+        asked = entry.ask.cards if entry.ask else ()
+        issued = entry.outcome.issued_cards if entry.outcome else ()
+        return frozenset((*map(self.card_handle, asked), *self._issued_handles(issued)))
+
+    def _reference_handle(self, provider: str, key: str, value: str) -> bytes:
+        return self._seal.handle("reference", f"{provider}\0{key}\0{value}")
+
+    def _handles(self, entry: Entry) -> Iterable[bytes]:
+        """Return what this write can be found by: its cards at first, what the provider told later."""
+        if entry.version == 1 and entry.ask is not None:
+            yield from (self.card_handle(card) for card in entry.ask.cards)
+        outcome = entry.outcome
+        if outcome is None:
+            return
+        for key, value in outcome.references.items():
+            yield self._reference_handle(entry.provider, key, value)
+        yield from self._issued_handles(outcome.issued_cards)
+
+    def _issued_handles(self, cards: Iterable[IssuedCard]) -> Iterable[bytes]:
+        for card in cards:
+            if card.number is not None:
+                yield self._seal.handle("number", card.number.reveal())
+            if card.redemption_key is not None:
+                yield self._seal.handle("key", card.redemption_key.reveal())
+            if card.provider_card_id:
+                yield self._seal.handle("card", card.provider_card_id)
+
+    def _row(self, entry: Entry) -> Row:
+        return Row(
+            transaction_id=entry.transaction_id,
+            operation=entry.operation.value,
+            provider=entry.provider,
+            state=entry.state.value,
+            created_us=to_us(entry.created_at),
+            updated_us=to_us(entry.updated_at),
+            due_us=None if entry.due_at is None else to_us(entry.due_at),
+            driver=entry.driver,
+            version=entry.version,
+            fence=entry.fence,
+            document=self._seal.close(pack(entry), row=entry.transaction_id),
+            handles=tuple(self._handles(entry)),
+        )
+
+    def _shown(self, row: Row) -> Entry:
+        """Open a row; one whose key is gone must not keep the others from being read."""
+        try:
+            return self._entry(row)
+        except SealBroken as fault:
+            self.on_unreadable(fault)
+            return Entry(
+                transaction_id=row.transaction_id,
+                operation=Operation(row.operation),
+                state=State(row.state),
+                created_at=from_us(row.created_us),
+                updated_at=from_us(row.updated_us),
+                provider=row.provider,
+                evidence=str(fault),
+                version=row.version,
+                fence=row.fence,
+            )
+
+    def _entry(self, row: Row) -> Entry:
+        """Open a row; the columns a claim may have changed override the document."""
+        entry: Entry = _ENTRY.decode(self._seal.open(row.document, row=row.transaction_id))
+        return msgspec.structs.replace(
+            entry,
+            version=row.version,
+            fence=row.fence,
+            driver=row.driver,
+            due_at=None if row.due_us is None else from_us(row.due_us),
+        )
+
+
+def _ignore(_: object) -> None:
+    """Hear nothing, as long as no sweep listens."""
+
+
+def to_us(at: datetime) -> int:
+    """Return whole microseconds since 1970."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def from_us(at_us: int) -> datetime:
+    """Return the time `to_us` was given."""
+    return _EPOCH + timedelta(microseconds=at_us)

@@ -1,0 +1,292 @@
+"""One SQLite file: how it is opened and locked, and what a batch of writes does to it.
+
+Everything here blocks and runs on one thread; `sqlite` keeps the event loop free of it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from giftcard_gateway.journal.contract import EventRow, JournalBusy, JournalClosed, Row
+from giftcard_gateway.journal.group_commit import Outcome
+from giftcard_gateway.journal.rows import (
+    COLUMNS,
+    EVENT_COLUMNS,
+    Open,
+    RowValues,
+    Write,
+    columns,
+    is_same,
+    row_of,
+    values_of,
+    written_of,
+)
+
+MEMORY = ":memory:"
+
+_PRAGMAS = (
+    "journal_mode = WAL",
+    "busy_timeout = 5000",
+    "cache_size = -65536",
+    "temp_store = MEMORY",
+    "trusted_schema = OFF",
+    # Documents are sealed, so wiping freed pages would cost writes and hide nothing.
+    "secure_delete = OFF",
+    # 16 MB between checkpoints: fewer pages are copied twice, and a restart still replays in an instant.
+    "wal_autocheckpoint = 4000",
+    "journal_size_limit = 67108864",
+)
+
+_SELECT = f"SELECT {columns()} FROM transactions"
+DUE = f"{_SELECT} WHERE due_us <= ? ORDER BY due_us LIMIT ?"
+FREE_DRIVERS = (
+    "UPDATE transactions SET driver = '', due_us = min(due_us, updated_us)"
+    " WHERE due_us IS NOT NULL AND driver <> ''"
+)
+_INSERT = f"INSERT INTO transactions ({columns()}) VALUES ({', '.join('?' * len(COLUMNS))})"
+_UPDATE = (
+    "UPDATE transactions SET state = ?, updated_us = ?, due_us = ?, driver = ?, version = ?, fence = ?,"
+    " document = ? WHERE transaction_id = ?"
+)
+_CHANGE = "INSERT INTO changes (transaction_id, created_us, state, at_us) VALUES (?, ?, ?, ?)"
+_HANDLE = "INSERT OR IGNORE INTO handles (handle, created_us, transaction_id) VALUES (?, ?, ?)"
+
+
+UNFIT = (
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    ValueError,
+)
+"""What a single request can be at fault for; anything else from SQLite is the database's fault."""
+
+
+Work = Callable[[sqlite3.Connection], Outcome]
+WriteRequest = Open | Write | Work
+
+
+def connect(path: str, *, synchronous: str = "FULL") -> sqlite3.Connection:
+    """Open the file, made private to its owner if it is new; raise JournalClosed when it cannot be."""
+    try:
+        if path != MEMORY:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        for pragma in (*_PRAGMAS, f"synchronous = {synchronous}"):
+            connection.execute(f"PRAGMA {pragma}")
+    except (OSError, sqlite3.Error) as fault:
+        raise closed(fault) from fault
+    return connection
+
+
+def lock(path: str) -> int:
+    """Keep every other writer away until the returned descriptor is closed, also by a kill -9.
+
+    Raise JournalBusy when another process holds the lock.
+    """
+    try:
+        descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as fault:
+        raise closed(fault) from fault
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+        os.close(descriptor)
+        raise JournalBusy(
+            f"process {holder} already writes the journal {Path(path).name}, and SQLite allows one:"
+            " stop that process, or use PostgreSQL for several"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+    return descriptor
+
+
+def unfit(fault: Exception) -> ValueError:
+    """Return what a caller gets whose request no journal can serve."""
+    return fault if isinstance(fault, ValueError) else ValueError(f"this cannot be journalled: {fault}")
+
+
+def closed(fault: Exception) -> JournalClosed:
+    """Return what a caller gets when the database is at fault; SQLite's own words hold no row data."""
+    why = f"{fault.filename}: {fault.strerror}" if isinstance(fault, OSError) else fault
+    return JournalClosed(f"the journal cannot be used: {why}")
+
+
+def serve_writes(connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[Outcome]:
+    """Do all requests in one database transaction and return what came of each, once it is on disk.
+
+    A fault of the database fails them all. A request that cannot be done by itself fails alone.
+    """
+    try:
+        return _commit(connection, requests)
+    except UNFIT as fault:
+        _roll_back(connection)
+        if len(requests) == 1:
+            return [unfit(fault)]
+        return [outcome for each in requests for outcome in serve_writes(connection, [each])]
+    except sqlite3.Error as fault:
+        _roll_back(connection)
+        return [closed(fault)] * len(requests)
+
+
+def serve_reads(connection: sqlite3.Connection, requests: Sequence[Work]) -> Sequence[Outcome]:
+    """Do all reads one after the other; each sees every write that was answered before it was asked."""
+    return [_read(connection, request) for request in requests]
+
+
+def read_rows(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, Row]:
+    """Return the rows with these ids, by id."""
+    found = connection.execute(
+        f"{_SELECT} WHERE transaction_id IN (SELECT value FROM json_each(?))", (json.dumps(ids),)
+    )
+    return {values[0]: row_of(values) for values in found}
+
+
+def claim(
+    connection: sqlite3.Connection, *, now_us: int, lease_until_us: int, driver: str, limit: int
+) -> Sequence[Row]:
+    """Take what is due; see Journal.claim."""
+    due: list[RowValues] = connection.execute(DUE, (now_us, limit)).fetchall()
+    taken = [
+        msgspec.structs.replace(
+            row, due_us=lease_until_us, driver=driver, fence=row.fence + 1, version=row.version + 1
+        )
+        for row in map(row_of, due)
+    ]
+    connection.executemany(
+        "UPDATE transactions SET due_us = ?, driver = ?, fence = ?, version = ? WHERE transaction_id = ?",
+        [(row.due_us, row.driver, row.fence, row.version, row.transaction_id) for row in taken],
+    )
+    return taken
+
+
+def free_drivers(connection: sqlite3.Connection) -> None:
+    """Make due at once what a process drove that is gone; only the holder of the lock may ask."""
+    connection.execute(FREE_DRIVERS)
+
+
+def add_event(connection: sqlite3.Connection, event: EventRow) -> bool:
+    """Insert an event; see Journal.add_event."""
+    done = connection.execute(
+        f"INSERT INTO events ({columns(names=EVENT_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (provider, event_id) DO NOTHING",
+        (event.provider, event.event_id, event.name, event.received_us, event.document, event.applied),
+    )
+    return done.rowcount == 1
+
+
+def _commit(connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[Outcome]:
+    connection.execute("BEGIN IMMEDIATE")
+    outcomes: list[Outcome] = []
+    rows: list[Open | Write] = []
+    for request in requests:
+        if isinstance(request, Open | Write):
+            rows.append(request)
+        else:
+            outcomes += _apply_rows(connection, rows)
+            rows = []
+            outcomes.append(request(connection))
+    outcomes += _apply_rows(connection, rows)
+    connection.execute("COMMIT")
+    return outcomes
+
+
+def _apply_rows(connection: sqlite3.Connection, requests: Sequence[Open | Write]) -> list[Outcome]:
+    """Insert and replace rows. No other writer exists, so what was read stays true until the commit."""
+    if not requests:
+        return []
+    known = _read_versions(connection, [request.row.transaction_id for request in requests])
+    inserts: list[Row] = []
+    updates: list[Row] = []
+    changes: list[Row] = []
+    outcomes: list[Outcome] = []
+    for request in requests:
+        row = request.row
+        recorded = known.get(row.transaction_id)
+        is_new = isinstance(request, Open)
+        if (recorded is None) if is_new else (recorded is not None and recorded[0] == row.version - 1):
+            (inserts if is_new else updates).append(row)
+            if recorded is None or recorded[1] != row.state:
+                changes.append(row)
+            known[row.transaction_id] = (row.version, row.state)
+            outcomes.append(None if is_new else True)
+        else:
+            outcomes.append(request)
+    _store(connection, inserts, updates, changes)
+    return _compare_refused(connection, outcomes)
+
+
+def _read_versions(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, tuple[int, str]]:
+    found = connection.execute(
+        "SELECT transaction_id, version, state FROM transactions"
+        " WHERE transaction_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(ids),),
+    )
+    return {transaction_id: (version, state) for transaction_id, version, state in found}
+
+
+def _store(
+    connection: sqlite3.Connection, inserts: Sequence[Row], updates: Sequence[Row], changes: Sequence[Row]
+) -> None:
+    connection.executemany(_INSERT, [values_of(row) for row in inserts])
+    connection.executemany(_UPDATE, [(*written_of(row), row.transaction_id) for row in updates])
+    connection.executemany(
+        _CHANGE, [(row.transaction_id, row.created_us, row.state, row.updated_us) for row in changes]
+    )
+    connection.executemany(
+        _HANDLE,
+        [
+            (handle, row.created_us, row.transaction_id)
+            for rows in (inserts, updates)
+            for row in rows
+            for handle in row.handles
+        ],
+    )
+
+
+def _compare_refused(connection: sqlite3.Connection, outcomes: list[Outcome]) -> list[Outcome]:
+    """Answer what was not stored: an open by the recorded row, a write by whether it is the recorded one."""
+    refused = [outcome.row.transaction_id for outcome in outcomes if isinstance(outcome, Open | Write)]
+    if not refused:
+        return outcomes
+    recorded = read_rows(connection, refused)
+    return [_compare(outcome, recorded) for outcome in outcomes]
+
+
+def _compare(outcome: Outcome, recorded: dict[str, Row]) -> Outcome:
+    match outcome:
+        case Open(row):
+            return recorded[row.transaction_id]
+        case Write(row):
+            there = recorded.get(row.transaction_id)
+            return there is not None and is_same(there, row)
+        case _:
+            return outcome
+
+
+def _read(connection: sqlite3.Connection, request: Work) -> Outcome:
+    try:
+        return request(connection)
+    except UNFIT as fault:
+        return unfit(fault)
+    except sqlite3.Error as fault:
+        return closed(fault)
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    try:
+        connection.rollback()
+    except sqlite3.Error:
+        # The same fault again: SQLite has forgotten the transaction, or does so before the next begins.
+        return

@@ -1,0 +1,230 @@
+"""The journal in one SQLite file: for one process, safe against kill -9 and loss of power.
+
+One thread writes: all that waits goes into one database transaction, so one fsync serves many callers.
+Other threads read, each on a connection of its own. What a batch does is in `sqlite_file`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar, cast
+
+from giftcard_gateway.journal import schema
+from giftcard_gateway.journal.contract import (
+    Backlog,
+    Change,
+    EventRow,
+    Journal,
+    JournalClosed,
+    Row,
+    RowQuery,
+)
+from giftcard_gateway.journal.group_commit import InlineLane, Lane, ThreadLane
+from giftcard_gateway.journal.rows import Open, Write
+from giftcard_gateway.journal.signal import Signal
+from giftcard_gateway.journal.sqlite import file, lists
+from giftcard_gateway.journal.sqlite.file import MEMORY, Work, WriteRequest
+
+Result = TypeVar("Result")
+
+
+class Sqlite(Journal):
+    """A journal in the SQLite file at `path`; a second process that starts on it gets JournalBusy.
+
+    What a dead process drove is due at once after `start`, because nobody else can be driving it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._signal = Signal()
+        self._lock: int | None = None
+        self._connections: list[sqlite3.Connection] = []
+        self._writer: Lane[WriteRequest] | None = None
+        self._reader: Lane[Work] | None = None
+        self._lister: Lane[Work] | None = None
+
+    async def start(self) -> None:
+        """Lock and open the file, making it when it is not there; see Journal.start."""
+        try:
+            await asyncio.to_thread(self._open_file)
+        except BaseException:
+            self._let_go()
+            raise
+        write, read, gather = self._connections
+        self._writer = ThreadLane(partial(file.serve_writes, write), "journal-writer", self._signal.fire)
+        self._reader = ThreadLane(partial(file.serve_reads, read), "journal-reader", _ignore)
+        self._lister = ThreadLane(partial(file.serve_reads, gather), "journal-lister", _ignore)
+
+    async def close(self) -> None:
+        """Finish what waits and unlock the file."""
+        lanes = (self._writer, self._reader, self._lister)
+        self._writer = self._reader = self._lister = None
+        for lane in lanes:
+            if lane is not None:
+                await lane.close()
+        self._let_go()
+
+    async def check(self) -> None:
+        """Write the file's header anew: it costs an fsync, and nothing less proves that writing works."""
+        await self._write(lambda connection: connection.execute("PRAGMA user_version = 1").close())
+
+    async def open(self, row: Row) -> Row | None:
+        """Insert a row; see Journal.open."""
+        return cast("Row | None", await _lane(self._writer).submit(Open(row)))
+
+    async def write(self, row: Row) -> bool:
+        """Replace a row; see Journal.write."""
+        return cast("bool", await _lane(self._writer).submit(Write(row)))
+
+    async def get(self, transaction_id: str) -> Row | None:
+        """Return one row; see Journal.get."""
+        read: Callable[[sqlite3.Connection], dict[str, Row]] = partial(file.read_rows, ids=[transaction_id])
+        return (await _ask(self._reader, read)).get(transaction_id)
+
+    async def list(self, query: RowQuery) -> Sequence[Row]:
+        """Return rows newest first; see Journal.list."""
+        return await _ask(self._lister, partial(lists.list_rows, query=query))
+
+    async def claim(self, *, now_us: int, lease_until_us: int, driver: str, limit: int) -> Sequence[Row]:
+        """Take what is due; see Journal.claim."""
+        # Asked of the reader first, so that an idle sweep costs no fsync.
+        due_us = await self.next_due_us()
+        if due_us is None or due_us > now_us:
+            return []
+        take = partial(file.claim, now_us=now_us, lease_until_us=lease_until_us, driver=driver, limit=limit)
+        return await self._write(take)
+
+    async def next_due_us(self) -> int | None:
+        """Return the earliest due time; see Journal.next_due_us."""
+        return await _ask(self._reader, lists.next_due_us)
+
+    async def wait_changed(self, timeout_s: float) -> None:
+        """Wait for the next write; see Journal.wait_changed."""
+        await self._signal.wait(timeout_s)
+
+    async def changes(self, *, after: str, limit: int) -> Sequence[Change]:
+        """Return the feed after a cursor; see Journal.changes."""
+        return await _ask(self._lister, partial(lists.read_changes, after=after, limit=limit))
+
+    async def last_cursor(self) -> str:
+        """Return the newest place in the feed; see Journal.last_cursor."""
+        return await _ask(self._reader, lists.last_cursor)
+
+    async def backlog(self) -> Sequence[Backlog]:
+        """Count what is open; see Journal.backlog."""
+        return await _ask(self._lister, lists.read_backlog)
+
+    async def purge(self, *, before_us: int, limit: int) -> int:
+        """Delete finished rows; see Journal.purge."""
+        return await self._write(partial(lists.purge, before_us=before_us, limit=limit))
+
+    async def add_event(self, event: EventRow) -> bool:
+        """Insert an event; see Journal.add_event."""
+        return await self._write(partial(file.add_event, event=event))
+
+    async def mark_event_applied(self, provider: str, event_id: str) -> None:
+        """Remember that an event was carried over; see Journal.mark_event_applied."""
+        await self._write(
+            lambda connection: connection.execute(
+                "UPDATE events SET applied = TRUE WHERE provider = ? AND event_id = ?", (provider, event_id)
+            ).close()
+        )
+
+    async def unapplied_events(self, limit: int) -> Sequence[EventRow]:
+        """Return events still to be carried over; see Journal.unapplied_events."""
+        return await _ask(self._lister, partial(lists.unapplied_events, limit=limit))
+
+    async def events(self, *, after: str, limit: int, provider: str | None = None) -> Sequence[EventRow]:
+        """Return events after a cursor; see Journal.events."""
+        return await _ask(
+            self._lister, partial(lists.read_events, after=after, limit=limit, provider=provider)
+        )
+
+    async def last_event_cursor(self) -> str:
+        """Return the newest place among the events; see Journal.last_event_cursor."""
+        return await _ask(self._reader, lists.last_event_cursor)
+
+    async def _write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        # The lane carries every kind of outcome; this request's outcome is what its own work returned.
+        return cast("Result", await _lane(self._writer).submit(work))
+
+    def _open_file(self) -> None:
+        self._lock = file.lock(self._path)
+        self._connections = [file.connect(self._path)]
+        _prepare(self._connections[0])
+        self._connections += [file.connect(self._path) for _ in ("reader", "lister")]
+
+    def _let_go(self) -> None:
+        # The writer last: the last connection to close is the one that folds the log into the file.
+        for connection in reversed(self._connections):
+            with suppress(sqlite3.Error):
+                connection.close()
+        self._connections = []
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+class InlineSqlite(Sqlite):
+    """The same journal without threads, for a simulation in virtual time: every call is done in place.
+
+    It does not wait for the disk, so it outlives a stopped process but not a loss of power. With the
+    path `:memory:` the rows live until `close`.
+    """
+
+    async def start(self) -> None:
+        """Open the file in place; see Journal.start."""
+        try:
+            self._open_file()
+        except BaseException:
+            self._let_go()
+            raise
+        connection = self._connections[0]
+        self._writer = InlineLane(partial(self._serve, connection))
+        self._reader = self._lister = InlineLane(partial(file.serve_reads, connection))
+
+    def _serve(self, connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[object]:
+        outcomes = file.serve_writes(connection, requests)
+        self._signal.fire()
+        return outcomes
+
+    def _open_file(self) -> None:
+        if self._path != MEMORY:
+            self._lock = file.lock(self._path)
+        self._connections = [file.connect(self._path, synchronous="OFF")]
+        _prepare(self._connections[0])
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Make the schema of a new file, refuse one that is not known, and free what a dead process drove."""
+    try:
+        found = schema.read_sqlite(connection)
+        if found == schema.EMPTY:
+            schema.upgrade_sqlite(connection)
+        else:
+            schema.refuse_unknown(found, "this SQLite journal")
+        file.free_drivers(connection)
+    except sqlite3.Error as fault:
+        raise file.closed(fault) from fault
+
+
+def _lane(lane: Lane[WriteRequest] | None) -> Lane[WriteRequest]:
+    if lane is None:
+        raise JournalClosed("the journal is not open")
+    return lane
+
+
+async def _ask(lane: Lane[Work] | None, work: Callable[[sqlite3.Connection], Result]) -> Result:
+    if lane is None:
+        raise JournalClosed("the journal is not open")
+    # The lane carries every kind of outcome; this request's outcome is what its own work returned.
+    return cast("Result", await lane.submit(work))
+
+
+def _ignore() -> None:
+    """Reads wake nobody."""

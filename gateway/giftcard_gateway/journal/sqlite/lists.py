@@ -1,0 +1,170 @@
+"""What is looked for in an SQLite journal, each along an index: lists, feeds, counts, what may be purged."""
+
+from __future__ import annotations
+
+import heapq
+import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from giftcard_gateway.journal.contract import Backlog, Change, EventRow, Row, RowQuery
+from giftcard_gateway.journal.rows import (
+    EVENT_COLUMNS,
+    FINAL_STATES,
+    OPEN_STATES,
+    Stream,
+    bounds,
+    columns,
+    event_of,
+    is_wanted,
+)
+from giftcard_gateway.journal.sqlite.file import read_rows
+
+Key = tuple[int, str]
+
+STREAM_ROWS = (
+    "SELECT created_us, transaction_id FROM transactions"
+    " WHERE state = ? AND provider = ? AND operation = ?"
+    " AND created_us >= ? AND (created_us, transaction_id) < (?, ?)"
+    " ORDER BY created_us DESC, transaction_id DESC"
+)
+HANDLE_ROWS = (
+    "SELECT h.created_us, h.transaction_id, t.state, t.provider, t.operation"
+    " FROM handles h CROSS JOIN transactions t USING (transaction_id)"
+    " WHERE h.handle = ? AND h.created_us >= ? AND (h.created_us, h.transaction_id) < (?, ?)"
+    " ORDER BY h.created_us DESC, h.transaction_id DESC"
+)
+# Beyond the last possible row of a run, blobs sorting after text: with fewer columns SQLite would walk
+# through the run instead of over it.
+NEXT_STREAM = (
+    "SELECT state, provider, operation FROM transactions"
+    " WHERE (state, provider, operation, created_us, transaction_id) > (?, ?, ?, 9223372036854775807, x'')"
+    " ORDER BY state, provider, operation, created_us, transaction_id LIMIT 1"
+)
+CHANGES = "SELECT number, transaction_id, state, at_us FROM changes WHERE number > ? ORDER BY number LIMIT ?"
+_EVENTS = f"SELECT number, {columns(names=EVENT_COLUMNS)} FROM events"
+EVENTS = f"{_EVENTS} WHERE number > ? ORDER BY number LIMIT ?"
+EVENTS_OF_PROVIDER = f"{_EVENTS} WHERE provider = ? AND number > ? ORDER BY number LIMIT ?"
+EVENTS_UNAPPLIED = f"{_EVENTS} WHERE NOT applied ORDER BY number LIMIT ?"
+BACKLOG = (
+    "SELECT provider, state, count(*), min(created_us) FROM transactions"
+    f" WHERE state IN ({', '.join(repr(state) for state in OPEN_STATES)}) GROUP BY state, provider"
+)
+PURGEABLE = (
+    "SELECT transaction_id, created_us FROM transactions"
+    " WHERE state = ? AND provider = ? AND operation = ? AND created_us < ? AND updated_us < ?"
+    " ORDER BY created_us LIMIT ?"
+)
+FORGET_HANDLES = "DELETE FROM handles WHERE transaction_id = ? AND created_us = ?"
+FORGET_CHANGES = "DELETE FROM changes WHERE transaction_id = ? AND created_us = ?"
+NEXT_DUE = "SELECT min(due_us) FROM transactions WHERE due_us IS NOT NULL"
+
+
+def list_rows(connection: sqlite3.Connection, query: RowQuery) -> Sequence[Row]:
+    """Return rows newest first; see Journal.list."""
+    keys = _stream_keys(connection, query) if query.handle is None else _handle_keys(connection, query)
+    ids = [transaction_id for _, transaction_id in islice(keys, query.limit)]
+    found = read_rows(connection, ids)
+    return [found[each] for each in ids]
+
+
+def next_due_us(connection: sqlite3.Connection) -> int | None:
+    """Return the earliest due time; see Journal.next_due_us."""
+    (due_us,) = connection.execute(NEXT_DUE).fetchone()
+    return None if due_us is None else int(due_us)
+
+
+def read_changes(connection: sqlite3.Connection, *, after: str, limit: int) -> Sequence[Change]:
+    """Return the feed after a cursor; see Journal.changes."""
+    return [
+        Change(cursor=str(number), transaction_id=transaction_id, state=state, at_us=at_us)
+        for number, transaction_id, state, at_us in connection.execute(CHANGES, (_number(after), limit))
+    ]
+
+
+def last_cursor(connection: sqlite3.Connection) -> str:
+    """Return the newest place in the feed; see Journal.last_cursor."""
+    return _newest(connection, "changes")
+
+
+def last_event_cursor(connection: sqlite3.Connection) -> str:
+    """Return the newest place among the events; see Journal.last_event_cursor."""
+    return _newest(connection, "events")
+
+
+def _newest(connection: sqlite3.Connection, feed: str) -> str:
+    # The counter, not the newest row: a purge may have taken that, and numbers go on from the counter.
+    found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (feed,)).fetchone()
+    return str(found[0]) if found else ""
+
+
+def read_backlog(connection: sqlite3.Connection) -> Sequence[Backlog]:
+    """Count what is open; see Journal.backlog."""
+    return [
+        Backlog(provider=provider, state=state, count=count, oldest_us=oldest_us)
+        for provider, state, count, oldest_us in connection.execute(BACKLOG)
+    ]
+
+
+def purge(connection: sqlite3.Connection, *, before_us: int, limit: int) -> int:
+    """Delete finished rows with all that belongs to them; see Journal.purge."""
+    gone: list[tuple[str, int]] = []
+    for stream in _streams(connection):
+        if stream[0] in FINAL_STATES:
+            left = limit - len(gone)
+            gone += connection.execute(PURGEABLE, (*stream, before_us, before_us, left)).fetchall()
+    connection.executemany(FORGET_HANDLES, gone)
+    connection.executemany(FORGET_CHANGES, gone)
+    connection.executemany("DELETE FROM transactions WHERE transaction_id = ?", [(each,) for each, _ in gone])
+    return len(gone)
+
+
+def unapplied_events(connection: sqlite3.Connection, limit: int) -> Sequence[EventRow]:
+    """Return events still to be carried over; see Journal.unapplied_events."""
+    return _read_events(connection.execute(EVENTS_UNAPPLIED, (limit,)))
+
+
+def read_events(
+    connection: sqlite3.Connection, *, after: str, limit: int, provider: str | None
+) -> Sequence[EventRow]:
+    """Return events after a cursor; see Journal.events."""
+    if provider is None:
+        return _read_events(connection.execute(EVENTS, (_number(after), limit)))
+    return _read_events(connection.execute(EVENTS_OF_PROVIDER, (provider, _number(after), limit)))
+
+
+def _read_events(found: sqlite3.Cursor) -> Sequence[EventRow]:
+    return [event_of(str(values[0]), values[1:]) for values in found]
+
+
+def _stream_keys(connection: sqlite3.Connection, query: RowQuery) -> Iterator[Key]:
+    """Merge the wanted runs of the index; each is read only as far as the page needs it."""
+    lower, upper = bounds(query)
+    runs = [
+        connection.execute(STREAM_ROWS, (*stream, lower, *upper))
+        for stream in _streams(connection)
+        if is_wanted(stream, query)
+    ]
+    return heapq.merge(*runs, reverse=True)
+
+
+def _streams(connection: sqlite3.Connection) -> Iterator[Stream]:
+    """Return every state, provider and operation that occurs, by one seek for each."""
+    stream: Stream = ("", "", "")
+    while found := connection.execute(NEXT_STREAM, stream).fetchone():
+        stream = found
+        yield stream
+
+
+def _handle_keys(connection: sqlite3.Connection, query: RowQuery) -> Iterator[Key]:
+    lower, upper = bounds(query)
+    for created_us, transaction_id, *stream in connection.execute(HANDLE_ROWS, (query.handle, lower, *upper)):
+        if is_wanted((stream[0], stream[1], stream[2]), query):
+            yield created_us, transaction_id
+
+
+def _number(cursor: str) -> int:
+    """Return the place a cursor means; raise ValueError for text that no feed gave."""
+    if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):  # noqa: PLR2004 - fits 64 bits
+        raise ValueError("this is not a cursor of this feed")
+    return int(cursor or 0)

@@ -1,0 +1,64 @@
+"""Whether a repeated request, or a repeated decision, is the same one (rules 1 and 7).
+
+Content is every field of the operation except when it was asked and its labels. Deadline and trace
+are not part of an operation at all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from giftcard_gateway.errors import TransactionIdReused
+
+if TYPE_CHECKING:
+    from giftcard_adapters.model import AnyOperation
+    from giftcard_adapters.money import Money
+    from giftcard_adapters.point_of_sale import Tender
+    from giftcard_gateway.ledger.entry import Entry, WantedReversal
+
+_NOT_CONTENT = frozenset({"requested_at", "labels"})
+
+
+def first_difference(recorded: AnyOperation, repeated: AnyOperation) -> str | None:
+    """Return the path of the first field that differs, None when the content is the same."""
+    if type(recorded) is not type(repeated):
+        return "operation"
+    return _difference(recorded, repeated, skipped=_NOT_CONTENT)
+
+
+def _difference(
+    ours: msgspec.Struct, theirs: msgspec.Struct, skipped: frozenset[str] = frozenset()
+) -> str | None:
+    for name in ours.__struct_fields__:
+        left, right = getattr(ours, name), getattr(theirs, name)
+        if name in skipped or left == right:
+            continue
+        if isinstance(left, msgspec.Struct) and type(left) is type(right):
+            inner = _difference(left, right)
+            return f"{name}.{inner}" if inner else name
+        return name
+    return None
+
+
+def must_repeat(entry: Entry, amount: Money | None, field: str) -> None:
+    """Refuse a repeat that would decide something else than what was decided."""
+    decided = entry.advice.amount if entry.advice else None
+    whole = entry.outcome.approved if entry.outcome else None
+    if (amount or whole) != (decided or whole):
+        raise TransactionIdReused(field=field, transaction_id=entry.transaction_id)
+
+
+def must_repeat_tenders(entry: Entry, tenders: tuple[Tender, ...]) -> None:
+    """Refuse a repeat that tells of other payments; one that tells none repeats the decision alone."""
+    told = entry.advice.tenders if entry.advice else ()
+    if tenders and told and tenders != told:
+        raise TransactionIdReused(field="tenders", transaction_id=entry.transaction_id)
+
+
+def must_want(entry: Entry, wanted: WantedReversal, amount: Money | None) -> None:
+    """Refuse a repeat that would put back another part than the reversal that waits for the outcome."""
+    whole = entry.ask.amount if entry.ask else None
+    if (amount or whole) != (wanted.amount or whole):
+        raise TransactionIdReused(field="amount", transaction_id=entry.transaction_id)

@@ -1,0 +1,326 @@
+"""How a transaction may change: the states, the table between them, and what each state still owes.
+
+Pure functions from entry to entry: no clock, no journal, no provider. Whoever calls them hands in
+the time, writes the result down, and only then acts on it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from giftcard_adapters.contract import Ending, Manner
+from giftcard_adapters.http import Call
+from giftcard_adapters.model import (
+    Acknowledgement,
+    Advice,
+    AdviceKind,
+    AnyOperation,
+    IssuedCard,
+    Operation,
+    Outcome,
+    Receipt,
+    Verdict,
+)
+from giftcard_gateway.ledger.entry import (
+    FINAL,
+    UNSETTLED,
+    Entry,
+    State,
+    StateChange,
+    WantedReversal,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
+ALLOWED: Mapping[State, frozenset[State]] = {
+    State.PENDING: frozenset(
+        {State.APPROVED, State.DECLINED, State.FAILED, State.REVERSING, State.UNRESOLVED}
+    ),
+    State.APPROVED: frozenset({State.CONFIRMING, State.REVERSING}),
+    State.CONFIRMING: frozenset({State.CONFIRMED, State.UNRESOLVED}),
+    State.REVERSING: frozenset({State.REVERSED, State.UNRESOLVED}),
+    State.UNRESOLVED: frozenset({State.CONFIRMED, State.REVERSED}),
+} | dict.fromkeys(FINAL, frozenset[State]())
+"""Which state may follow which; anything else is a bug and raises ValueError."""
+
+_RESEND_SETTLES = timedelta(minutes=10)
+"""How long a provider may take over a request whose answer we no longer wait for, many times a time-out."""
+_PROMISED = {AdviceKind.CONFIRMATION: State.CONFIRMING, AdviceKind.REVERSAL: State.REVERSING}
+_KEPT = {State.CONFIRMING: State.CONFIRMED, State.REVERSING: State.REVERSED}
+
+
+def move(entry: Entry, state: State, at: datetime, cause: str) -> Entry:
+    """Return `entry` in `state`, owing nothing yet; raise ValueError for a step the table forbids."""
+    if state not in ALLOWED[entry.state]:
+        raise ValueError(f"a transaction cannot go from {entry.state} to {state}")
+    return msgspec.structs.replace(
+        entry,
+        state=state,
+        updated_at=at,
+        changes=(*entry.changes, StateChange(state=state, at=at, cause=cause)),
+        attempts=0,
+        due_at=None,
+        driver="",
+    )
+
+
+def intend(
+    ask: AnyOperation, provider: str, *, driver: str, lease_until: datetime, traceparent: str
+) -> Entry:
+    """Return the entry that is written down before anything is sent; its time is the ask's own."""
+    at = ask.requested_at
+    return Entry(
+        transaction_id=ask.transaction_id,
+        operation=ask.operation,
+        provider=provider,
+        state=State.PENDING,
+        ask=ask,
+        created_at=at,
+        updated_at=at,
+        changes=(StateChange(state=State.PENDING, at=at, cause="asked"),),
+        due_at=lease_until,
+        driver=driver,
+        traceparent=traceparent,
+    )
+
+
+def bury(transaction_id: str, operation: Operation, wanted: WantedReversal, at: datetime) -> Entry:
+    """Return the entry of a reversal whose request was never seen: it surely never was (rule 9)."""
+    cause = noted("reversed before it was asked", wanted.note)
+    return Entry(
+        transaction_id=transaction_id,
+        operation=operation,
+        state=State.REVERSED,
+        created_at=at,
+        updated_at=at,
+        wanted_reversal=wanted,
+        changes=(StateChange(state=State.REVERSED, at=at, cause=cause),),
+    )
+
+
+def take(entry: Entry, *, driver: str, lease_until: datetime, at: datetime) -> Entry:
+    """Return `entry` in the hand of `driver` until the lease ends, one fence higher."""
+    return msgspec.structs.replace(
+        entry, driver=driver, due_at=lease_until, fence=entry.fence + 1, updated_at=at
+    )
+
+
+def hold(entry: Entry, *, lease_until: datetime) -> Entry:
+    """Return `entry` in the same hand for longer; nothing else about it is new."""
+    return msgspec.structs.replace(entry, due_at=lease_until)
+
+
+def postpone(entry: Entry, *, due_at: datetime, evidence: str, at: datetime) -> Entry:
+    """Return `entry` let go of until `due_at` after a try that came to nothing final."""
+    _must_be(entry, UNSETTLED)
+    return msgspec.structs.replace(
+        entry,
+        attempts=entry.attempts + 1,
+        due_at=due_at,
+        driver="",
+        evidence=evidence or entry.evidence,
+        updated_at=at,
+    )
+
+
+def answered(entry: Entry, outcome: Outcome, *, confirm_by: datetime, at: datetime) -> Entry:
+    """Return `entry` after a provider's answer to its request.
+
+    UNKNOWN leaves it PENDING with the evidence; the way it is ended is the caller's next step. What
+    was learnt before is completed, never emptied, by a later answer.
+    """
+    if outcome.verdict is Verdict.UNKNOWN:
+        return learnt(entry, outcome, at)
+    outcome = _completed(entry.outcome, outcome)
+    match outcome.verdict:
+        case Verdict.APPROVED:
+            approved = move(entry, State.APPROVED, at, "provider approved")
+            return msgspec.structs.replace(
+                approved, outcome=outcome, evidence="", confirm_by=confirm_by, due_at=confirm_by
+            )
+        case Verdict.DECLINED:
+            return _ended(move(entry, State.DECLINED, at, "provider declined"), outcome)
+        case _:
+            return _ended(move(entry, State.FAILED, at, "surely had no effect"), outcome)
+
+
+def learnt(entry: Entry, outcome: Outcome, at: datetime) -> Entry:
+    """Return a PENDING `entry` with what an UNKNOWN outcome told besides: ids, cards, evidence."""
+    _must_be(entry, {State.PENDING})
+    return msgspec.structs.replace(
+        entry,
+        outcome=_completed(entry.outcome, outcome),
+        evidence=outcome.evidence or entry.evidence,
+        updated_at=at,
+    )
+
+
+def promise(
+    entry: Entry, advice: Advice, calls: tuple[Call, ...], *, driver: str, lease_until: datetime, cause: str
+) -> Entry:
+    """Return `entry` with `advice` promised and in the hand of `driver`, who delivers it next.
+
+    An advice without calls has nobody to tell: its promise is kept at once (rule 11).
+    """
+    at = advice.written_at
+    promised = move(entry, _PROMISED[advice.kind], at, cause)
+    promised = msgspec.structs.replace(
+        promised,
+        advice=advice,
+        calls=calls,
+        wanted_reversal=None,
+        fence=entry.fence + 1,
+        driver=driver,
+        due_at=lease_until,
+    )
+    return promised if calls else move(promised, _KEPT[promised.state], at, "nothing to tell the provider")
+
+
+def acknowledged(entry: Entry, receipt: Acknowledgement, at: datetime) -> Entry:
+    """Return `entry` after a final answer to its advice (rule 8); AGAIN is not one and is refused."""
+    _must_be(entry, _KEPT)
+    entry = _with_receipt(entry, receipt)
+    match receipt.receipt:
+        case Receipt.DONE:
+            return _kept(entry, at, "provider acknowledged")
+        case Receipt.NO_SUCH_TRANSACTION if entry.state is State.REVERSING:
+            return _kept(entry, at, "provider never saw the transaction")
+        case Receipt.NO_SUCH_TRANSACTION:
+            return give_up(entry, "the provider does not know the transaction it is asked to confirm", at)
+        case Receipt.REFUSED:
+            return give_up(entry, receipt.evidence or "the provider refused the advice", at)
+        case Receipt.AGAIN:
+            raise ValueError("AGAIN is not a final answer")
+
+
+def want_reversal(entry: Entry, wanted: WantedReversal, at: datetime) -> Entry:
+    """Return a PENDING `entry` that will be reversed as soon as its outcome is known (rule 9).
+
+    One that nobody drives becomes due at once, so that its outcome is looked for without delay.
+    """
+    _must_be(entry, {State.PENDING})
+    due_at = entry.due_at if entry.driver else at
+    return msgspec.structs.replace(entry, wanted_reversal=wanted, due_at=due_at, updated_at=at)
+
+
+def reroute(entry: Entry, provider: str, *, lease_until: datetime, at: datetime) -> Entry:
+    """Return a PENDING `entry` for another provider; only for one that was surely not sent."""
+    _must_be(entry, {State.PENDING})
+    change = StateChange(state=entry.state, at=at, cause=f"not sent to {entry.provider}; tried at {provider}")
+    return msgspec.structs.replace(
+        entry, provider=provider, due_at=lease_until, updated_at=at, changes=(*entry.changes, change)
+    )
+
+
+def hurry(entry: Entry, at: datetime) -> Entry:
+    """Return `entry` due at once, because a person or an event gave reason to."""
+    _must_be(entry, UNSETTLED)
+    return msgspec.structs.replace(entry, due_at=at, updated_at=at)
+
+
+def give_up(entry: Entry, evidence: str, at: datetime) -> Entry:
+    """Return `entry` as UNRESOLVED, with the evidence a person needs; never a guess (rule 5)."""
+    return msgspec.structs.replace(
+        move(entry, State.UNRESOLVED, at, "no safe move is left"), evidence=evidence
+    )
+
+
+def resolve(entry: Entry, state: State, note: str, at: datetime) -> Entry:
+    """Return an UNRESOLVED `entry` ended by a person as CONFIRMED or REVERSED."""
+    _must_be(entry, {State.UNRESOLVED})
+    return msgspec.structs.replace(move(entry, state, at, noted("resolved by an operator", note)), note=note)
+
+
+def noted(cause: str, note: str) -> str:
+    """Return why a state changed, with what a person wrote of it."""
+    return f"{cause}: {note}" if note else cause
+
+
+def ending(entry: Entry, manner: Manner, at: datetime) -> Ending:
+    """Return how a PENDING entry whose outcome is unknown is ended at `at` (rule 5).
+
+    RESEND holds inside the provider's window, counted from when the intent was written; then FIND
+    holds inside the time finding is worth it; then only a person is left.
+    """
+    age = at - entry.created_at
+    if manner.unknown is Ending.REVERSE:
+        return Ending.REVERSE
+    resend_window = timedelta(seconds=manner.resend_window_s or 0)
+    if manner.unknown is Ending.RESEND and age < resend_window:
+        return Ending.RESEND
+    may_find = manner.unknown in {Ending.RESEND, Ending.FIND}
+    if may_find and age < resend_window + timedelta(seconds=manner.find_window_s):
+        return Ending.FIND
+    return Ending.PERSON
+
+
+def is_settling(entry: Entry, manner: Manner, at: datetime) -> bool:
+    """Tell whether a resend in the last moment of its window may still be under way at `at`.
+
+    Finding nothing proves nothing then: that resend may have been the first to arrive.
+    """
+    resend_window = timedelta(seconds=manner.resend_window_s or 0)
+    return manner.unknown is Ending.RESEND and at - entry.created_at < resend_window + _RESEND_SETTLES
+
+
+def _must_be(entry: Entry, states: Container[State]) -> None:
+    if entry.state not in states:
+        raise ValueError(f"this is not done to a transaction that is {entry.state}")
+
+
+def _ended(entry: Entry, outcome: Outcome) -> Entry:
+    """Keep the outcome that ends a request; of a card that never came to be nothing is left to show."""
+    outcome = msgspec.structs.replace(outcome, issued_cards=())
+    return msgspec.structs.replace(entry, outcome=outcome, evidence=outcome.evidence, wanted_reversal=None)
+
+
+def _kept(entry: Entry, at: datetime, cause: str) -> Entry:
+    """Return a promise kept; the tries that came to nothing are no evidence of anything any more."""
+    return msgspec.structs.replace(move(entry, _KEPT[entry.state], at, cause), evidence="")
+
+
+def _with_receipt(entry: Entry, receipt: Acknowledgement) -> Entry:
+    """Keep what the provider told with its answer to the advice: its ids, and why it said no."""
+    outcome = entry.outcome
+    if receipt.references:
+        known = outcome or Outcome(verdict=Verdict.UNKNOWN)
+        outcome = msgspec.structs.replace(known, references=known.references | receipt.references)
+    return msgspec.structs.replace(entry, outcome=outcome, refusal=receipt.decline)
+
+
+def _completed(known: Outcome | None, told: Outcome) -> Outcome:
+    """Keep the references and cards that an earlier answer told, when a later one tells less."""
+    if known is None:
+        return told
+    return msgspec.structs.replace(
+        told,
+        references=known.references | told.references,
+        issued_cards=_joined(known.issued_cards, told.issued_cards),
+        third_party_identifiers=told.third_party_identifiers or known.third_party_identifiers,
+    )
+
+
+def _joined(known: tuple[IssuedCard, ...], told: tuple[IssuedCard, ...]) -> tuple[IssuedCard, ...]:
+    """Return every card once: those known as they are told now, then those told for the first time."""
+    cards = list(known)
+    for card in told:
+        place = next((place for place, one in enumerate(cards) if _is_one_card(one, card)), None)
+        if place is None:
+            cards.append(card)
+        else:
+            cards[place] = _merged(cards[place], card)
+    return tuple(cards)
+
+
+def _is_one_card(one: IssuedCard, other: IssuedCard) -> bool:
+    names = ("number", "redemption_key", "provider_card_id")
+    return any(getattr(one, name) and getattr(one, name) == getattr(other, name) for name in names)
+
+
+def _merged(known: IssuedCard, told: IssuedCard) -> IssuedCard:
+    news = {name: value for name in told.__struct_fields__ if (value := getattr(told, name))}
+    return msgspec.structs.replace(known, **news)

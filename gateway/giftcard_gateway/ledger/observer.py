@@ -1,0 +1,42 @@
+"""What the pipeline tells whoever watches: metrics, logs and traces hang on here, not inside the rules.
+
+The default hears everything and does nothing, which is what most tests want.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from giftcard_gateway.journal.contract import JournalClosed
+    from giftcard_gateway.ledger.entry import Entry
+
+
+class Observer:
+    """Hears of durable writes and of what went wrong; must neither raise nor wait."""
+
+    def wrote(self, before: Entry | None, after: Entry) -> None:
+        """`after` is durable now; `before` is what it replaced, None for a new transaction."""
+
+    def resuming(self, entry: Entry) -> AbstractContextManager[None]:  # noqa: ARG002 - an override reads it
+        """Return what surrounds work on an entry that no caller waits for."""
+        return nullcontext()
+
+    def faulted(self, place: str, fault: BaseException) -> None:
+        """Something failed that should not have; only its type may be shown, never its text."""
+
+    def window_closing(self, entry: Entry, share: float) -> None:
+        """A reversal is not through and `share` of the provider's window is gone (rule 8)."""
+
+    def journal_lost(self, fault: JournalClosed) -> None:
+        """The journal cannot be written: from now on nothing new is accepted."""
+
+    def journal_found(self, away_s: float) -> None:
+        """The journal can be written again, after so many seconds."""
+
+    def traceparent(self) -> str:
+        """Return the W3C trace the caller is in, or nothing."""
+        return ""

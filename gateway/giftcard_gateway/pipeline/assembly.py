@@ -1,0 +1,64 @@
+"""The pipeline put together: everything between the services and the journal, made once in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from giftcard_gateway.journal.records import Records
+from giftcard_gateway.pipeline.driver import Driver
+from giftcard_gateway.pipeline.events import Events
+from giftcard_gateway.pipeline.recovery import Recovery
+from giftcard_gateway.pipeline.transactions import Transactions
+
+if TYPE_CHECKING:
+    from giftcard_gateway.clock import Clock
+    from giftcard_gateway.journal.contract import Journal
+    from giftcard_gateway.ledger.observer import Observer
+    from giftcard_gateway.providers.connections import Connections
+    from giftcard_gateway.providers.routing import Router
+    from giftcard_gateway.seal import Seal
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What callers, the sweep and providers' events work with."""
+
+    records: Records
+    driver: Driver
+    transactions: Transactions
+    recovery: Recovery
+    events: Events
+
+
+def assemble(
+    *,
+    name: str,
+    journal: Journal,
+    seal: Seal,
+    connections: Connections,
+    router: Router,
+    clock: Clock,
+    observer: Observer,
+) -> Pipeline:
+    """Put a pipeline together over `journal`; `name` tells its process from those that share it."""
+    records = Records(journal, seal)
+    driver = Driver(
+        name=name, records=records, connections=connections, router=router, clock=clock, observer=observer
+    )
+    return Pipeline(
+        records=records,
+        driver=driver,
+        transactions=Transactions(
+            records=records,
+            connections=connections,
+            router=router,
+            driver=driver,
+            clock=clock,
+            observer=observer,
+        ),
+        recovery=Recovery(
+            records=records, connections=connections, driver=driver, clock=clock, observer=observer
+        ),
+        events=Events(records=records, seal=seal, driver=driver, clock=clock, observer=observer),
+    )

@@ -1,0 +1,405 @@
+"""Does what a transaction still owes: live calls and the recovery sweep both end in `advance`.
+
+Every exchange is between two durable writes and inside no database transaction. Who calls
+`advance` holds the entry: its `driver` is this process and its fence is the newest (rule 14).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from giftcard_adapters.contract import Ending, Guarantee
+from giftcard_adapters.errors import Invalid, Unsupported
+from giftcard_adapters.model import (
+    Advice,
+    AdviceKind,
+    Operation,
+    Outcome,
+    Receipt,
+    ReversalReason,
+    Verdict,
+)
+from giftcard_gateway.errors import GatewayError
+from giftcard_gateway.journal.contract import JournalClosed
+from giftcard_gateway.ledger import lifecycle, reversal_windows
+from giftcard_gateway.ledger.entry import Entry, State, WantedReversal
+from giftcard_gateway.pipeline.in_doubt import Doubts
+from giftcard_gateway.pipeline.leases import Leases
+from giftcard_gateway.providers.exchanges import Answer, Exchanges, ask_of, doubted
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from giftcard_adapters.http import Call
+    from giftcard_adapters.money import Money
+    from giftcard_adapters.point_of_sale import Tender
+    from giftcard_gateway.clock import Clock
+    from giftcard_gateway.journal.records import Records
+    from giftcard_gateway.ledger.observer import Observer
+    from giftcard_gateway.providers.connections import Connection, Connections
+    from giftcard_gateway.providers.routing import Router
+
+_Argument = TypeVar("_Argument")
+_Result = TypeVar("_Result")
+
+_JOURNAL_RETRY_S = 0.2
+"""How long to wait before an outcome that could not be written is tried again; a failover takes seconds."""
+
+PROOF = frozenset({Verdict.APPROVED, Verdict.DECLINED})
+"""Verdicts that prove what became of a request, whoever asks."""
+
+
+class LeaseLost(Exception):
+    """Another hand took the transaction; this one must not write."""
+
+
+class Driver:
+    """Advances entries, each in a task of its own that no caller's deadline can cut (rule 6)."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        records: Records,
+        connections: Connections,
+        router: Router,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        """Keep what every step needs; `name` tells this process from others that share the journal."""
+        self.name = name
+        self._records = records
+        self._connections = connections
+        self._router = router
+        self._clock = clock
+        self._observer = observer
+        self._exchanges = Exchanges(observer)
+        self._leases = Leases(name, records=records, clock=clock, observer=observer)
+        self.doubts = Doubts(records=records, clock=clock, observer=observer)
+        self._tasks: dict[str, asyncio.Task[Entry]] = {}
+
+    def drive(self, entry: Entry) -> asyncio.Task[Entry]:
+        """Advance `entry`, which is in this driver's hand, and return the task that does."""
+        task = asyncio.create_task(self.advance(entry))
+        self._tasks[entry.transaction_id] = task
+        task.add_done_callback(lambda done: self._finished(entry.transaction_id, done))
+        return task
+
+    async def learn(self, entry: Entry, outcome: Outcome) -> bool:
+        """Take a PENDING entry nobody drives, settle it by what the provider told unasked, go on from there.
+
+        False when another hand was quicker.
+        """
+        at = self._clock.now()
+        connection = self._connections.get(entry.provider)
+        taken = await self._write(
+            lifecycle.take(entry, driver=self.name, lease_until=at + connection.lease, at=at)
+        )
+        if taken is None:
+            return False
+        self.drive(await self._commit(taken, lambda e: self._settle(connection, e, Answer(outcome=outcome))))
+        return True
+
+    def driving(self, transaction_id: str) -> asyncio.Task[Entry] | None:
+        """Return the task that drives a transaction in this process, if one does."""
+        return self._tasks.get(transaction_id)
+
+    @property
+    def load(self) -> int:
+        """Return how many transactions are driven now."""
+        return len(self._tasks)
+
+    async def drain(self, timeout_s: float) -> int:
+        """Wait for the work in flight; return how much had to be left to recovery."""
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=timeout_s)
+        left = list(self._tasks.values())
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await self.doubts.stop()
+        return len(left)
+
+    def _finished(self, transaction_id: str, task: asyncio.Task[Entry]) -> None:
+        if self._tasks.get(transaction_id) is task:
+            del self._tasks[transaction_id]
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None and not isinstance(fault, LeaseLost):
+            self._observer.faulted("advance", fault)
+
+    async def advance(self, entry: Entry) -> Entry:
+        """Do what this entry owes until it owes nothing now, writing down each step.
+
+        Raises LeaseLost when another hand took it over.
+        """
+        while (step := self._owed(entry)) is not None:
+            connection = self._connections.get(entry.provider)
+            with self._leases.kept(entry, connection.lease):
+                entry = await step(connection, entry)
+        return entry
+
+    def _owed(self, entry: Entry) -> Callable[[Connection, Entry], Awaitable[Entry]] | None:
+        if entry.driver != self.name:
+            return None
+        match entry.state:
+            case State.PENDING:
+                is_fresh = entry.fence == 1 and entry.attempts == 0
+                return self._ask if is_fresh else self._end_unknown
+            case State.APPROVED:
+                return self._end_undecided
+            case State.CONFIRMING | State.REVERSING:
+                return self._deliver
+            case _:
+                return None
+
+    async def _ask(self, connection: Connection, entry: Entry) -> Entry:
+        if entry.due_at is not None and self._clock.now() >= entry.due_at:
+            # This process stood still past its lease, and another hand may have decided by now.
+            raise LeaseLost
+        answer = await self._exchanges.request(connection, ask_of(entry))
+        failover = None if answer.was_sent else self._failover(entry)
+        return await self._commit(
+            entry,
+            lambda e: (
+                self._settle(connection, e, answer)
+                # A caller who meanwhile wants it undone wants no card from anybody else.
+                if failover is None or e.wanted_reversal is not None
+                else self._rerouted(e, failover)
+            ),
+        )
+
+    def _rerouted(self, entry: Entry, failover: Connection) -> Entry:
+        at = self._clock.now()
+        return lifecycle.reroute(entry, failover.provider_id, lease_until=at + failover.lease, at=at)
+
+    async def _end_unknown(self, connection: Connection, entry: Entry) -> Entry:
+        """End a request whose outcome nobody knows by the provider's own means (rule 5)."""
+        manner, at = connection.manner(entry.operation), self._clock.now()
+        how = lifecycle.ending(entry, manner, at)
+        if how is Ending.RESEND and not connection.is_enabled:
+            how = Ending.FIND  # whoever switched a provider off wants no request to go there, not even again
+        match how:
+            case Ending.REVERSE:
+                return await self._commit(
+                    entry, lambda e: self._reverse_unknown(connection, e, ReversalReason.TIMEOUT)
+                )
+            case Ending.RESEND:
+                answer = await self._resend(connection, entry)
+            case Ending.FIND:
+                answer = await self._exchanges.find(connection, entry)
+                if answer.outcome.verdict not in PROOF and lifecycle.is_settling(entry, manner, at):
+                    answer = doubted(answer)
+            case Ending.PERSON:
+                evidence = entry.evidence or "the process stopped while the request was under way"
+                return await self._commit(entry, lambda e: lifecycle.give_up(e, evidence, self._clock.now()))
+        return await self._commit(entry, lambda e: self._settle(connection, e, answer))
+
+    async def _resend(self, connection: Connection, entry: Entry) -> Answer:
+        """Send the same request again under its key, and look for it when that proves nothing.
+
+        A provider may keep an error under the key and repeat it for as long as the key lives. A repeat
+        that surely had no effect, or nothing found, says nothing of the first sending.
+        """
+        answer = await self._exchanges.request(connection, ask_of(entry))
+        if answer.outcome.verdict in PROOF:
+            return answer
+        found = await self._exchanges.find(connection, entry)
+        return found if found.outcome.verdict in PROOF else doubted(answer)
+
+    async def _end_undecided(self, connection: Connection, entry: Entry) -> Entry:
+        """Decide for a caller who did not come back in time (rule 10)."""
+        confirms = connection.confirms_when_overdue(entry.operation)
+        return await self._commit(
+            entry,
+            lambda e: (
+                self.confirmed(connection, e, cause="nobody decided in time")
+                if confirms
+                else self.reversed(
+                    connection,
+                    e,
+                    WantedReversal(reason=ReversalReason.CANCELLED),
+                    cause="nobody decided in time",
+                )
+            ),
+        )
+
+    async def _deliver(self, connection: Connection, entry: Entry) -> Entry:
+        """Send the promised advice once, unchanged, and write down a final answer (rule 8)."""
+        receipt = await self._exchanges.deliver(connection, entry, self._clock.now)
+        if receipt.receipt is not Receipt.AGAIN:
+            return await self._commit(entry, lambda e: lifecycle.acknowledged(e, receipt, self._clock.now()))
+        level = reversal_windows.level(entry, _window_s(connection, entry), self._clock.now())
+        if level >= reversal_windows.CLOSED:
+            evidence = f"the provider's reversal window closed; last seen: {receipt.evidence}"
+            return await self._commit(entry, lambda e: lifecycle.give_up(e, evidence, self._clock.now()))
+        if level > entry.window_told:
+            self._observer.window_closing(entry, level)
+        return await self._commit(entry, lambda e: self._later(connection, e, receipt.evidence, level=level))
+
+    def confirmed(
+        self,
+        connection: Connection,
+        entry: Entry,
+        *,
+        amount: Money | None = None,
+        tenders: tuple[Tender, ...] = (),
+        cause: str = "the caller confirmed",
+    ) -> Entry:
+        """Return `entry` with a confirmation promised, in this driver's hand; nothing is written yet."""
+        advice = Advice(
+            advice_id=self._clock.uuid4(),
+            kind=AdviceKind.CONFIRMATION,
+            written_at=self._clock.now(),
+            amount=amount,
+            tenders=tenders,
+        )
+        is_native = connection.manner(entry.operation).guarantee is Guarantee.NATIVE
+        calls = (
+            connection.provider.confirmation(
+                ask_of(entry), entry.outcome or Outcome(verdict=Verdict.UNKNOWN), advice
+            )
+            if is_native
+            else ()
+        )
+        return self._promised(connection, entry, advice, calls, cause)
+
+    def reversed(
+        self,
+        connection: Connection,
+        entry: Entry,
+        wanted: WantedReversal,
+        *,
+        cause: str = "",
+    ) -> Entry:
+        """Return `entry` with a reversal promised, in this driver's hand; nothing is written yet."""
+        advice = Advice(
+            advice_id=self._clock.uuid4(),
+            kind=AdviceKind.REVERSAL,
+            written_at=self._clock.now(),
+            amount=wanted.amount,
+            reason=wanted.reason,
+        )
+        calls = connection.provider.reversal(ask_of(entry), entry.outcome, advice)
+        cause = cause or lifecycle.noted("the caller reversed", wanted.note)
+        return self._promised(connection, entry, advice, calls, cause)
+
+    def _promised(
+        self, connection: Connection, entry: Entry, advice: Advice, calls: tuple[Call, ...], cause: str
+    ) -> Entry:
+        return lifecycle.promise(
+            entry,
+            advice,
+            calls,
+            driver=self.name,
+            lease_until=advice.written_at + connection.lease,
+            cause=cause,
+        )
+
+    def _settle(self, connection: Connection, entry: Entry, answer: Answer) -> Entry:
+        """Return `entry` after `answer`, with what follows from it already promised or scheduled."""
+        at, outcome = self._clock.now(), answer.outcome
+        after = lifecycle.answered(
+            entry, outcome, confirm_by=connection.confirm_by(entry.operation, at), at=at
+        )
+        if outcome.verdict is Verdict.APPROVED and entry.wanted_reversal is not None:
+            return self.reversed(connection, after, entry.wanted_reversal)
+        if outcome.verdict is not Verdict.UNKNOWN:
+            return after
+        match lifecycle.ending(entry, connection.manner(entry.operation), at):
+            case Ending.REVERSE:
+                return self._reverse_unknown(connection, after, answer.reversal_reason)
+            case Ending.PERSON:
+                return lifecycle.give_up(after, after.evidence, at)
+            case Ending.RESEND | Ending.FIND:
+                return self._later(connection, after, outcome.evidence)
+
+    def _reverse_unknown(self, connection: Connection, entry: Entry, reason: ReversalReason) -> Entry:
+        """Reverse all of `entry`: of what was never approved no part can be left standing."""
+        wanted = entry.wanted_reversal or WantedReversal(reason=reason)
+        wanted = msgspec.structs.replace(wanted, amount=None)
+        return self.reversed(connection, entry, wanted, cause="the outcome is unknown")
+
+    def _later(self, connection: Connection, entry: Entry, evidence: str, *, level: float = 0.0) -> Entry:
+        """Let go of `entry` until its next try: exponential backoff with full jitter, capped.
+
+        No later than a reversal's window reaches its next level, so that somebody hears in time.
+        """
+        terms = connection.terms
+        ceiling_s = min(terms.retry_cap_s, terms.retry_base_s * 2 ** min(entry.attempts, 30))
+        wait_s = max(ceiling_s * self._clock.fraction(), connection.circuit.wait_s)
+        at = self._clock.now()
+        due_at = at + timedelta(seconds=wait_s)
+        due_at = min(
+            due_at, reversal_windows.next_level_at(entry, _window_s(connection, entry), at) or due_at
+        )
+        later = lifecycle.postpone(entry, due_at=due_at, evidence=evidence, at=at)
+        return msgspec.structs.replace(later, window_told=level)
+
+    def _failover(self, entry: Entry) -> Connection | None:
+        """Return where an issue that was surely not sent may go instead, if anybody takes it now."""
+        if entry.operation is not Operation.ISSUE:
+            return None
+        route = self._router.route(ask_of(entry))
+        if not route.failover or entry.provider != route.provider:
+            return None
+        connection = self._connections.get(route.failover)
+        try:
+            connection.manner(entry.operation)
+            connection.provider.check(ask_of(entry))
+            connection.admit()
+        except (GatewayError, Invalid, Unsupported):
+            return None
+        return connection
+
+    async def _commit(self, entry: Entry, transition: Callable[[Entry], Entry]) -> Entry:
+        """Write down what `transition` makes of `entry`, however long the journal is away.
+
+        A caller's promise may have been written meanwhile without touching the lease: then the
+        transition is made again of what stands there. Raises LeaseLost when another hand stepped in.
+        """
+        while True:
+            after = transition(entry)
+            written = await self._write(after)
+            if written is not None:
+                self._observer.wrote(entry, written)
+                return written
+            fresh = await self._insist(self._records.get, entry.transaction_id)
+            if fresh is None or not self._is_mine(entry, fresh):
+                raise LeaseLost
+            entry = fresh
+
+    def _is_mine(self, entry: Entry, fresh: Entry) -> bool:
+        """Tell whether `fresh` is in the hand that `entry` was in.
+
+        While the journal was away the lease may have ended, and this process's own sweep have claimed the
+        entry anew: the task that is still at work, and may know the outcome, goes on under the new fence.
+        """
+        # The one who claimed it may hear of that only when this task is through; then it finds a step made.
+        is_as_it_was = fresh.driver == self.name and fresh.state is entry.state
+        is_at_work = self._tasks.get(entry.transaction_id) is asyncio.current_task()
+        return is_as_it_was and (fresh.fence == entry.fence or is_at_work)
+
+    async def _write(self, after: Entry) -> Entry | None:
+        written = await self._insist(self._records.write, after)
+        if written is None:
+            # A write whose acknowledgement was lost is found as our own.
+            own = msgspec.structs.replace(after, version=after.version + 1)
+            written = own if await self._insist(self._records.get, own.transaction_id) == own else None
+        return written
+
+    async def _insist(self, work: Callable[[_Argument], Awaitable[_Result]], argument: _Argument) -> _Result:
+        while True:
+            try:
+                return await work(argument)
+            except JournalClosed:
+                await self._clock.sleep(_JOURNAL_RETRY_S)
+
+
+def _window_s(connection: Connection, entry: Entry) -> float | None:
+    """Return how long the provider takes a reversal, in seconds from the request; None without an end."""
+    is_reversal = entry.state is State.REVERSING
+    return connection.manner(entry.operation).reversal_window_s if is_reversal else None

@@ -1,0 +1,183 @@
+"""What providers tell us unasked: kept durably, once each, and carried over to the transaction it speaks of.
+
+An event proves an outcome only for a transaction whose outcome is still open. Of any other it is
+news for StreamEvents, and at most a reason to try at once what is owed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from giftcard_adapters.codec import pack, unpacker
+from giftcard_adapters.errors import WebhookRejected
+from giftcard_adapters.model import Verdict
+from giftcard_adapters.reads import ProviderEvent
+from giftcard_gateway.journal.contract import EventRow, JournalClosed
+from giftcard_gateway.journal.records import from_us, to_us
+from giftcard_gateway.ledger import lifecycle
+from giftcard_gateway.ledger.entry import UNSETTLED, State
+from giftcard_gateway.pipeline.driver import PROOF
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from giftcard_adapters.model import Outcome
+    from giftcard_adapters.reads import Webhook
+    from giftcard_gateway.clock import Clock
+    from giftcard_gateway.journal.records import Records
+    from giftcard_gateway.ledger.entry import Entry
+    from giftcard_gateway.ledger.observer import Observer
+    from giftcard_gateway.pipeline.driver import Driver
+    from giftcard_gateway.providers.connections import Connection
+    from giftcard_gateway.seal import Seal
+
+_EVENT = unpacker(ProviderEvent)
+_PATIENCE = timedelta(minutes=15)
+"""How long an event may come before we know the transaction it speaks of: its answer is on the way."""
+_RETRY = timedelta(seconds=5)
+_RETRY_SHARE = 0.25
+"""The older an event is that waits, the seldomer it is tried: after this share of its age."""
+_BATCH = 100
+_LONGEST_ID = 512
+"""More characters than this no database keeps in a unique index."""
+
+
+class Events:
+    """Takes events in and carries them over."""
+
+    def __init__(
+        self, *, records: Records, seal: Seal, driver: Driver, clock: Clock, observer: Observer
+    ) -> None:
+        """Keep what receiving and applying need."""
+        self._records = records
+        self._journal = records.journal
+        self._seal = seal
+        self._driver = driver
+        self._clock = clock
+        self._observer = observer
+        self._woken = asyncio.Event()
+        self._next_try: dict[tuple[str, str], datetime] = {}
+
+    async def receive(self, connection: Connection, webhook: Webhook) -> int:
+        """Make what a webhook tells durable; return how many events were new. `run` carries them over.
+
+        Raises WebhookRejected unless it is authentic, and JournalClosed when not all could be kept.
+        """
+        fresh = 0
+        for event in connection.provider.read_webhook(webhook):
+            row = self._row(connection.provider_id, event, to_us(webhook.received_at))
+            fresh += await self._journal.add_event(row)
+        if fresh:
+            self._woken.set()
+        return fresh
+
+    async def run(self) -> None:
+        """Carry over what comes, and later what could not be carried over when it came, until cancelled."""
+        while True:
+            self._woken.clear()
+            try:
+                if await self.carry_over():
+                    continue
+            except JournalClosed:
+                pass
+            except Exception as fault:  # noqa: BLE001 - whatever fails, events must go on being carried over
+                self._observer.faulted("events", fault)
+            # Not asyncio.wait_for: before Python 3.12 it can swallow a cancellation.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_RETRY.total_seconds()):
+                    await self._woken.wait()
+
+    async def carry_over(self) -> bool:
+        """Try each event that waits and whose time has come; tell whether there may be more."""
+        limit = _BATCH + len(self._next_try)
+        rows = await self._journal.unapplied_events(limit)
+        waiting = {}
+        for row in rows:
+            key, now = (row.provider, row.event_id), self._clock.now()
+            next_try = self._next_try.get(key, now)
+            if next_try > now:
+                waiting[key] = next_try
+            elif await self._try(row):
+                await self._journal.mark_event_applied(row.provider, row.event_id)
+            else:
+                waiting[key] = now + max(_RETRY, self._age(row) * _RETRY_SHARE)
+        self._next_try = waiting
+        return len(rows) == limit
+
+    def open(self, row: EventRow) -> ProviderEvent:
+        """Return the event in a row of the journal."""
+        event: ProviderEvent = _EVENT.decode(
+            self._seal.open(row.document, row=_place(row.provider, row.event_id))
+        )
+        return event
+
+    async def _try(self, row: EventRow) -> bool:
+        """Carry one event over; False to try again. Whatever ails it must not keep the others waiting."""
+        try:
+            event = self.open(row)
+            entry = await self.spoken_of(row.provider, event)
+            return self._is_stale(row) if entry is None else await self._carry_over(entry, event)
+        except JournalClosed:
+            raise
+        except Exception as fault:  # noqa: BLE001 - one event that fails must not end the carrying over
+            self._observer.faulted("events", fault)
+            return self._is_stale(row)
+
+    async def _carry_over(self, entry: Entry, event: ProviderEvent) -> bool:
+        """Do what an event gives reason for; False while another hand is on the transaction."""
+        if entry.state not in UNSETTLED:
+            return True
+        if entry.driver:
+            return False
+        at, outcome = self._clock.now(), event.outcome
+        if entry.state is State.PENDING and outcome is not None and _agrees(entry, outcome):
+            if outcome.verdict in PROOF:
+                return await self._driver.learn(entry, outcome)
+            if outcome.verdict is Verdict.UNKNOWN:
+                entry = lifecycle.learnt(entry, outcome, at)
+        return await self._records.write(lifecycle.hurry(entry, at)) is not None
+
+    async def spoken_of(self, provider_id: str, event: ProviderEvent) -> Entry | None:
+        """Return the transaction an event names: by our id, the provider's ids, or a card that was issued.
+
+        None when it names none, or more than one.
+        """
+        if event.transaction_id:
+            entry = await self._records.get(event.transaction_id)
+            if entry is not None and entry.provider == provider_id:
+                return entry
+        found = await self._records.by_reference(provider_id, event.references.items())
+        if not found and event.outcome is not None:
+            found = await self._records.by_issued(provider_id, event.outcome.issued_cards)
+        return found[0] if len(found) == 1 else None
+
+    def _age(self, row: EventRow) -> timedelta:
+        return self._clock.now() - from_us(row.received_us)
+
+    def _is_stale(self, row: EventRow) -> bool:
+        return self._age(row) >= _PATIENCE
+
+    def _row(self, provider_id: str, event: ProviderEvent, received_us: int) -> EventRow:
+        if len(event.event_id) > _LONGEST_ID:
+            raise WebhookRejected("the event's id is longer than any that is kept")
+        return EventRow(
+            provider=provider_id,
+            event_id=event.event_id,
+            name=event.name,
+            received_us=received_us,
+            document=self._seal.close(pack(event), row=_place(provider_id, event.event_id)),
+        )
+
+
+def _agrees(entry: Entry, outcome: Outcome) -> bool:
+    """Tell whether an outcome is about the amount that was asked; if not, the provider is asked (rule 4)."""
+    asked = entry.ask.amount if entry.ask else None
+    is_silent = outcome.approved is None and outcome.verdict is not Verdict.APPROVED
+    return is_silent or outcome.approved == asked
+
+
+def _place(provider_id: str, event_id: str) -> str:
+    return f"event/{provider_id}/{event_id}"

@@ -1,0 +1,408 @@
+"""What callers may ask of a transaction: begin it, confirm it, reverse it, read it, and end it by hand.
+
+Each is a decision written down before it is acted on; acting is the driver's. Nothing here knows
+gRPC or a database, and a caller's `wait_s` bounds only how long it hears, never the work (rule 6).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from giftcard_adapters.contract import Guarantee
+from giftcard_adapters.errors import Invalid, Unsupported
+from giftcard_adapters.model import Outcome, Verdict
+from giftcard_gateway.errors import (
+    GatewayError,
+    InvalidRequest,
+    JournalUnavailable,
+    OperationUnsupported,
+    PartialUnsupported,
+    ProviderUnreachable,
+    ReversalUnsupported,
+    StateConflict,
+    TransactionIdReused,
+    TransactionNotFound,
+    TransactionReversed,
+)
+from giftcard_gateway.journal.contract import JournalClosed
+from giftcard_gateway.journal.records import InDoubt
+from giftcard_gateway.ledger import lifecycle
+from giftcard_gateway.ledger.amounts import final_amount, reversed_amount
+from giftcard_gateway.ledger.entry import FINAL, UNSETTLED, Entry, State, WantedReversal
+from giftcard_gateway.ledger.idempotency import (
+    first_difference,
+    must_repeat,
+    must_repeat_tenders,
+    must_want,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
+
+    from giftcard_adapters.model import AnyOperation, Operation, ReversalReason
+    from giftcard_adapters.money import Money
+    from giftcard_adapters.point_of_sale import Tender
+    from giftcard_gateway.clock import Clock
+    from giftcard_gateway.journal.records import Records
+    from giftcard_gateway.ledger.observer import Observer
+    from giftcard_gateway.pipeline.driver import Driver
+    from giftcard_gateway.providers.connections import Connection, Connections
+    from giftcard_gateway.providers.routing import Router
+
+_Result = TypeVar("_Result")
+
+_TICK_S = 0.5
+"""How often whoever waits for another process looks whether this one ends."""
+
+_NOT_SENT = Outcome(
+    verdict=Verdict.FAILED,
+    evidence="the journal went away before it could say that this was written down; nothing was sent",
+)
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """A transaction as it stands, and whether it was recorded before this call."""
+
+    entry: Entry
+    is_replayed: bool
+
+
+class Transactions:
+    """The front door of the pipeline."""
+
+    def __init__(
+        self,
+        *,
+        records: Records,
+        connections: Connections,
+        router: Router,
+        driver: Driver,
+        clock: Clock,
+        observer: Observer,
+    ) -> None:
+        """Keep what every call needs."""
+        self._records = records
+        self._connections = connections
+        self._router = router
+        self._driver = driver
+        self._clock = clock
+        self._observer = observer
+        self._released: asyncio.Future[None] | None = None
+
+    async def begin(self, ask: AnyOperation, *, wait_s: float) -> Begun:
+        """Write `ask` down, send it, and return what came of it; a repeat returns what is recorded.
+
+        Raises before anything is written when it cannot be served: InvalidRequest, NoRoute,
+        CrossProvider, OperationUnsupported, Overloaded, ProviderUnreachable, JournalUnavailable;
+        and TransactionIdReused or TransactionReversed when the id is taken.
+        """
+        try:
+            connection = self._admit(ask)
+        except GatewayError:
+            recorded = await self._find(ask.transaction_id)
+            if recorded is None:
+                raise
+            return await self._replay(recorded, ask, wait_s)
+        entry = lifecycle.intend(
+            ask,
+            connection.provider_id,
+            driver=self._driver.name,
+            lease_until=ask.requested_at + connection.lease,
+            traceparent=self._observer.traceparent(),
+        )
+        recorded = await self._shielded_open(entry)
+        if recorded is not None:
+            return await self._replay(recorded, ask, wait_s)
+        return Begun(await self._settled(entry, wait_s), is_replayed=False)
+
+    async def confirm(
+        self,
+        operation: Operation,
+        transaction_id: str,
+        *,
+        amount: Money | None = None,
+        tenders: tuple[Tender, ...] = (),
+        wait_s: float,
+    ) -> Entry:
+        """Promise that an approved transaction is final, for `amount` if that is less than approved.
+
+        Raises TransactionNotFound, StateConflict, TransactionReversed, PartialUnsupported or
+        InvalidRequest; repeating it is harmless.
+        """
+        entry = await self._known(operation, transaction_id)
+        if entry.state is State.PENDING:
+            entry = await self._settled(entry, wait_s)
+        while True:
+            if entry.state in {State.CONFIRMING, State.CONFIRMED}:
+                must_repeat(entry, amount, "final_amount")
+                must_repeat_tenders(entry, tenders)
+                return await self._settled(entry, wait_s)
+            if entry.state is not State.APPROVED:
+                raise _conflict(entry)
+            connection = self._connections.get(entry.provider)
+            amount = final_amount(entry, amount, connection.manner(operation))
+            with _told(PartialUnsupported, connection, operation):
+                promised = self._driver.confirmed(connection, entry, amount=amount, tenders=tenders)
+            if (written := await self._write(entry, promised)) is not None:
+                return await self._settled(written, wait_s)
+            entry = await self._known(operation, transaction_id)
+
+    async def reverse(
+        self,
+        operation: Operation,
+        transaction_id: str,
+        *,
+        reason: ReversalReason,
+        amount: Money | None = None,
+        note: str = "",
+        wait_s: float,
+    ) -> Entry:
+        """Promise that a transaction is undone, wholly or by `amount`, known or not (rules 7 and 9).
+
+        A declined or failed transaction moved nothing and is returned as it is. Raises StateConflict
+        once confirmed, ReversalUnsupported, PartialUnsupported or InvalidRequest.
+        """
+        wanted = WantedReversal(reason=reason, amount=amount, note=note)
+        while True:
+            entry = await self._find(transaction_id)
+            if entry is None:
+                tombstone = lifecycle.bury(transaction_id, operation, wanted, self._clock.now())
+                if await self._open(tombstone) is None:
+                    return tombstone
+                continue
+            _must_be(entry, operation)
+            if entry.state in {State.REVERSING, State.REVERSED}:
+                if entry.outcome is not None and entry.outcome.approved is not None:
+                    must_repeat(entry, amount, "amount")
+            elif entry.wanted_reversal is not None:
+                must_want(entry, entry.wanted_reversal, amount)
+            elif entry.state in {State.PENDING, State.APPROVED}:
+                entry_after = await self._write(entry, self._reversal(entry, wanted))
+                if entry_after is None:
+                    continue
+                entry = entry_after
+            elif entry.state not in {State.DECLINED, State.FAILED}:
+                raise _conflict(entry)
+            return await self._settled(entry, wait_s)
+
+    async def get(self, transaction_id: str, *, wait_s: float = 0) -> Entry:
+        """Return a transaction; wait up to `wait_s` for one that is still finding something out."""
+        entry = await self._find(transaction_id)
+        if entry is None:
+            raise TransactionNotFound(transaction_id=transaction_id)
+        return await self._settled(entry, wait_s, is_promise_enough=False)
+
+    async def resolve(self, transaction_id: str, *, state: State, note: str) -> Entry:
+        """End an UNRESOLVED transaction as CONFIRMED or REVERSED, as a person found out.
+
+        Repeating the same decision is harmless; raises StateConflict for any other state.
+        """
+        while True:
+            entry = await self.get(transaction_id)
+            if entry.state is state and entry.note == note:
+                return entry
+            if entry.state is not State.UNRESOLVED:
+                raise _conflict(entry)
+            resolved = lifecycle.resolve(entry, state, note, self._clock.now())
+            if (written := await self._write(entry, resolved)) is not None:
+                return written
+
+    async def redeliver(self, transaction_id: str, *, wait_s: float) -> Entry:
+        """Try at once what a transaction still owes, instead of when its backoff ends.
+
+        Raises StateConflict when it owes nothing.
+        """
+        while True:
+            entry = await self.get(transaction_id)
+            if entry.state not in UNSETTLED:
+                raise _conflict(entry)
+            if entry.driver:
+                return await self._settled(entry, wait_s)
+            if (written := await self._write(entry, lifecycle.hurry(entry, self._clock.now()))) is not None:
+                return await self._settled(written, wait_s)
+
+    def release(self) -> None:
+        """Answer every caller who still waits with the present state, once: this process is about to end."""
+        self._released = self._released or asyncio.get_running_loop().create_future()
+        self._released.set_result(None)
+
+    def _admit(self, ask: AnyOperation) -> Connection:
+        """Return the provider that takes `ask` now; refuse before anything is written."""
+        route = self._router.route(ask)
+        connection = self._able(route.provider, ask)
+        try:
+            connection.admit()
+        except ProviderUnreachable:
+            # Nothing was sent, so a new card may as well come from the provider that stands in.
+            if not route.failover:
+                raise
+            connection = self._able(route.failover, ask)
+            connection.admit()
+        return connection
+
+    def _able(self, provider_id: str, ask: AnyOperation) -> Connection:
+        connection = self._connections.get(provider_id)
+        connection.manner(ask.operation)
+        with _told(OperationUnsupported, connection, ask.operation):
+            connection.provider.check(ask)
+        return connection
+
+    def _reversal(self, entry: Entry, wanted: WantedReversal) -> Entry:
+        """Return `entry` with a reversal promised now, or wanted until its outcome is known."""
+        connection = self._connections.get(entry.provider)
+        manner = connection.manner(entry.operation)
+        if manner.guarantee is Guarantee.NONE:
+            raise ReversalUnsupported(provider=entry.provider, operation=entry.operation.value)
+        wanted = msgspec.structs.replace(wanted, amount=reversed_amount(entry, wanted.amount, manner))
+        if entry.state is State.PENDING:
+            return lifecycle.want_reversal(entry, wanted, self._clock.now())
+        with _told(ReversalUnsupported, connection, entry.operation):
+            return self._driver.reversed(connection, entry, wanted)
+
+    async def _replay(self, recorded: Entry, ask: AnyOperation, wait_s: float) -> Begun:
+        if recorded.ask is None:
+            raise TransactionReversed(transaction_id=recorded.transaction_id, state=recorded.state.value)
+        difference = first_difference(recorded.ask, ask)
+        if difference is not None:
+            raise TransactionIdReused(field=difference, transaction_id=recorded.transaction_id)
+        return Begun(await self._settled(recorded, wait_s), is_replayed=True)
+
+    async def _shielded_open(self, entry: Entry) -> Entry | None:
+        """Write the intent down and start on it, even if the caller leaves in between."""
+
+        async def open_then_drive() -> Entry | None:
+            recorded = await self._open(entry)
+            if recorded is None:
+                self._driver.drive(entry)
+            return recorded
+
+        return await _finish(open_then_drive())
+
+    async def _settled(self, entry: Entry, wait_s: float, *, is_promise_enough: bool = True) -> Entry:
+        """Return `entry` once nothing is being found out about it, or as it stands after `wait_s`.
+
+        Where a promise is enough, one whose first delivery failed is returned as it is: it is kept in
+        the background.
+        """
+        loop = asyncio.get_running_loop()
+        self._released = released = self._released or loop.create_future()
+        until = loop.time() + wait_s
+        while entry.state in UNSETTLED and not released.done() and (left_s := until - loop.time()) > 0:
+            task = self._driver.driving(entry.transaction_id)
+            if task is None:
+                is_promise = is_promise_enough and entry.state is not State.PENDING
+                if is_promise and entry.driver == self._driver.name:
+                    # Its first delivery was through before we looked for it.
+                    return await self._present(entry)
+                await self._records.journal.wait_changed(min(left_s, _TICK_S))
+                entry = await self._present(entry)
+            else:
+                await asyncio.wait({task, released}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+                entry = await self._after(task, entry) if task.done() else await self._present(entry)
+                if is_promise_enough and entry.state is not State.PENDING:
+                    break
+        return entry
+
+    async def _after(self, task: asyncio.Task[Entry], entry: Entry) -> Entry:
+        is_ended = not task.cancelled() and task.exception() is None
+        return task.result() if is_ended else await self._present(entry)
+
+    async def _present(self, entry: Entry) -> Entry:
+        """Return what the journal says now; what was known last when it cannot say."""
+        try:
+            return await self._records.get(entry.transaction_id) or entry
+        except JournalClosed:
+            return entry
+
+    async def _known(self, operation: Operation, transaction_id: str) -> Entry:
+        entry = await self._find(transaction_id)
+        if entry is None:
+            raise TransactionNotFound(transaction_id=transaction_id)
+        _must_be(entry, operation)
+        return entry
+
+    async def _find(self, transaction_id: str) -> Entry | None:
+        try:
+            return await self._records.get(transaction_id)
+        except JournalClosed:
+            raise JournalUnavailable from None
+
+    async def _open(self, entry: Entry) -> Entry | None:
+        try:
+            recorded = await self._records.open(entry)
+        except InDoubt as fault:
+            if entry.state is State.PENDING:
+                self._driver.doubts.add(fault.row, lambda: self._withdraw(entry))
+            raise JournalUnavailable from None
+        if recorded is None:
+            self._observer.wrote(None, entry)
+        return recorded
+
+    async def _write(self, before: Entry, after: Entry) -> Entry | None:
+        """Write a decision down and, if it is in this driver's hand, start on it; None if it raced."""
+
+        async def write_then_drive() -> Entry | None:
+            try:
+                written = await self._records.write(after)
+            except InDoubt as fault:
+                own = msgspec.structs.replace(after, version=after.version + 1)
+                self._driver.doubts.add(fault.row, lambda: self._start(before, own))
+                raise JournalUnavailable from None
+            if written is not None:
+                await self._start(before, written)
+            return written
+
+        return await _finish(write_then_drive())
+
+    async def _start(self, before: Entry, written: Entry) -> None:
+        """Act on a decision that is written down."""
+        self._observer.wrote(before, written)
+        if written.driver == self._driver.name and written.fence > before.fence:
+            self._driver.drive(written)
+
+    async def _withdraw(self, entry: Entry) -> None:
+        """End an intent that is written down, whose caller was told that it is not: nothing was sent."""
+        at = self._clock.now()
+        failed = lifecycle.answered(entry, _NOT_SENT, confirm_by=at, at=at)
+        if await self._records.write(failed) is not None:
+            self._observer.wrote(entry, failed)
+
+
+async def _finish(work: Coroutine[object, object, _Result]) -> _Result:
+    """Return what `work` comes to, which goes on when the caller leaves in between."""
+    task = asyncio.create_task(work)
+    # Whoever left does not hear a refusal, and asyncio would log it as a fault of ours.
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.shield(task)
+
+
+@contextmanager
+def _told(unsupported: type[GatewayError], connection: Connection, operation: Operation) -> Iterator[None]:
+    """Tell a caller what an adapter refuses before anything is written."""
+    try:
+        yield
+    except Invalid as fault:
+        raise InvalidRequest(fault.violations) from None
+    except Unsupported as fault:
+        raise unsupported(str(fault), provider=connection.provider_id, operation=operation.value) from None
+
+
+def _must_be(entry: Entry, operation: Operation) -> None:
+    if entry.operation is not operation:
+        raise StateConflict(
+            f"This transaction is a {entry.operation.value}, not a {operation.value}.",
+            state=entry.state.value,
+            operation=entry.operation.value,
+        )
+
+
+def _conflict(entry: Entry) -> GatewayError:
+    metadata = {"state": entry.state.value, "transaction_id": entry.transaction_id}
+    if entry.state in {State.REVERSING, State.REVERSED}:
+        return TransactionReversed(**metadata)
+    ended = "has ended as" if entry.state in FINAL else "is"
+    return StateConflict(f"The transaction {ended} {entry.state.value}.", **metadata)

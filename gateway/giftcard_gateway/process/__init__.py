@@ -1,0 +1,1 @@
+"""One gateway process, or several on one port: assembled, started, watched and stopped."""

@@ -1,0 +1,161 @@
+"""The assembly: every part made once, in order, handed what it needs, and put away in reverse.
+
+Reads like a recipe on purpose. Tests assemble the same parts with other ingredients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from giftcard_adapters.stanza import find_adapter, open_provider
+from giftcard_adapters.transport import open_transport
+from giftcard_gateway.http.webhooks import WebhookEdge
+from giftcard_gateway.journal.contract import JournalClosed
+from giftcard_gateway.journal.stores import open_journal
+from giftcard_gateway.ledger.entry import State
+from giftcard_gateway.pipeline.assembly import assemble
+from giftcard_gateway.process.readiness import Readiness
+from giftcard_gateway.providers.connections import Connection, Connections
+from giftcard_gateway.providers.routing import Router
+from giftcard_gateway.rpc.admission import Door
+from giftcard_gateway.rpc.server import Server
+from giftcard_gateway.seal import Seal
+from giftcard_gateway.services import Bundle, handlers, service_names
+
+if TYPE_CHECKING:
+    from giftcard_gateway.clock import Clock
+    from giftcard_gateway.config.settings import Provider as ProviderSettings
+    from giftcard_gateway.config.settings import Settings
+    from giftcard_gateway.journal.contract import Journal
+    from giftcard_gateway.telemetry import Telemetry
+
+_BACKLOG_EVERY_S = 10.0
+_LAST_WORD_S = 1.0
+"""What is left of the drain when callers who still wait are answered with the present state."""
+_ADVICE_STATES = frozenset({State.CONFIRMING.value, State.REVERSING.value})
+
+
+class App:
+    """One gateway process: assembled by the constructor, alive between `start` and `stop`."""
+
+    def __init__(self, settings: Settings, clock: Clock, telemetry: Telemetry, *, name: str) -> None:
+        """Put the parts together; nothing is opened yet. `name` tells this process from its replicas."""
+        self.settings = settings
+        self._clock = clock
+        self._telemetry = telemetry
+        self.journal: Journal = open_journal(settings.journal)
+        self.connections = Connections(
+            _connection(provider_id, stanza, clock, telemetry)
+            for provider_id, stanza in settings.providers.items()
+        )
+        telemetry.metrics.watch_circuits(self._circuits)
+        router = Router(settings.rules(), settings.routing.default)
+        self.pipeline = assemble(
+            name=name,
+            journal=self.journal,
+            seal=_seal(settings, clock),
+            connections=self.connections,
+            router=router,
+            clock=clock,
+            observer=telemetry.observer,
+        )
+        self.door = Door(settings.server.max_concurrent_calls)
+        bundle = Bundle(
+            transactions=self.pipeline.transactions,
+            connections=self.connections,
+            router=router,
+            records=self.pipeline.records,
+            events=self.pipeline.events,
+            clock=clock,
+            telemetry=telemetry,
+            door=self.door,
+        )
+        self.webhooks = WebhookEdge(
+            settings.webhooks,
+            connections=self.connections,
+            events=self.pipeline.events,
+            clock=clock,
+            observer=telemetry.observer,
+        )
+        self.server = Server(settings.server, handlers(bundle), service_names())
+        self.readiness = Readiness(
+            journal=self.journal,
+            server=self.server,
+            door=self.door,
+            clock=clock,
+            observer=telemetry.observer,
+        )
+        self._background: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Open the journal, listen, and begin to finish what was left open.
+
+        Raises SchemaUnknown, JournalBusy, JournalClosed or PortTaken, each with a sentence.
+        """
+        await self.journal.start()
+        await self.server.start()
+        await self.webhooks.start(is_port_shared=self.settings.server.workers > 1)
+        self._background = [
+            asyncio.create_task(self.pipeline.recovery.run()),
+            asyncio.create_task(self.pipeline.events.run()),
+            asyncio.create_task(self._count_backlog()),
+            asyncio.create_task(self.readiness.run()),
+        ]
+        await self.server.serve()
+
+    async def stop(self) -> None:
+        """Refuse new work, let money work in flight finish and be recorded, and put everything away."""
+        drain_s = self.settings.server.drain_s
+        self.door.close()
+        await self.server.pause()
+        # gRPC ends what is left with UNAVAILABLE, which no money call may hear once it was sent (rule 15).
+        last_word = asyncio.get_running_loop().call_later(
+            drain_s - min(_LAST_WORD_S, drain_s / 2), self.pipeline.transactions.release
+        )
+        await self.server.drain(drain_s, self.door.empty())
+        last_word.cancel()
+        await self.webhooks.stop()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self.pipeline.driver.drain(drain_s)
+        for connection in self.connections:
+            await connection.provider.exchange.aclose()
+        await self.journal.close()
+
+    def _circuits(self) -> dict[str, str]:
+        return {one.provider_id: one.circuit.state.value for one in self.connections}
+
+    async def _count_backlog(self) -> None:
+        """Keep the gauge of what providers are still owed, apart from the calls that owe it."""
+        while True:
+            with suppress(JournalClosed):
+                counts = Counter[str]()
+                for owed in await self.journal.backlog():
+                    if owed.state in _ADVICE_STATES:
+                        counts[owed.provider] += owed.count
+                self._telemetry.metrics.set_backlog(counts)
+            await self._clock.sleep(_BACKLOG_EVERY_S)
+
+
+def _seal(settings: Settings, clock: Clock) -> Seal:
+    return Seal(
+        keys=settings.seal.key_bytes(),
+        active=settings.seal.active,
+        hash_key=settings.seal.hash_key_bytes(),
+        random_bytes=clock.random_bytes,
+    )
+
+
+def _connection(provider_id: str, stanza: ProviderSettings, clock: Clock, telemetry: Telemetry) -> Connection:
+    transport = open_transport(stanza.engine, limits=stanza.limits, tls=stanza.tls)
+    provider = open_provider(
+        find_adapter(stanza.adapter),
+        stanza.settings,
+        transport=telemetry.traced(transport, provider_id),
+        moment=clock.moment,
+    )
+    return Connection(provider_id, provider, stanza.terms, clock, is_enabled=stanza.enabled)

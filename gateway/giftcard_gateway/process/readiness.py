@@ -1,0 +1,67 @@
+"""Whether this process can keep a promise now: it asks the journal, and tells health checks and the log.
+
+Callers are refused by the journal itself, call by call. What lives here only keeps new ones from being
+sent this way while it is away, and says when that began and ended.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from giftcard_gateway.journal.contract import JournalClosed
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from giftcard_gateway.clock import Clock
+    from giftcard_gateway.journal.contract import Journal
+    from giftcard_gateway.ledger.observer import Observer
+    from giftcard_gateway.rpc.admission import Door
+    from giftcard_gateway.rpc.server import Server
+
+_WELL_S = 2.0
+"""How long the journal is trusted: asking costs it a commit, and balancers ask us no oftener."""
+_AWAY_S = 0.5
+
+
+class Readiness:
+    """Watches the journal of one process."""
+
+    def __init__(
+        self, *, journal: Journal, server: Server, door: Door, clock: Clock, observer: Observer
+    ) -> None:
+        """Trust the journal, which has just been opened."""
+        self._journal = journal
+        self._server = server
+        self._door = door
+        self._clock = clock
+        self._observer = observer
+        self._away_since: datetime | None = None
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            await self._clock.sleep(_WELL_S if self._away_since is None else _AWAY_S)
+            await self.look()
+
+    async def look(self) -> None:
+        """Ask the journal once, and tell what changed; a process that drains stays NOT_SERVING."""
+        try:
+            await self._journal.check()
+        except JournalClosed as fault:
+            await self._lost(fault)
+        else:
+            await self._found()
+
+    async def _lost(self, fault: JournalClosed) -> None:
+        if self._away_since is None:
+            self._away_since = self._clock.now()
+            self._observer.journal_lost(fault)
+            await self._server.pause()
+
+    async def _found(self) -> None:
+        if self._away_since is not None:
+            self._observer.journal_found((self._clock.now() - self._away_since).total_seconds())
+            self._away_since = None
+            if not self._door.is_closed:
+                await self._server.serve()

@@ -1,0 +1,94 @@
+"""A gateway that needs no configuration: simulated providers on their own ports, and settings that fit.
+
+Its keys and journal live in one folder, and its ports lie at fixed distances from the gateway's, so
+that several sandboxes get along on one machine. It is for trying things out: the simulators forget
+when they stop, the credentials are public, and nothing here is for real cards.
+"""
+
+from __future__ import annotations
+
+import base64
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from giftcard_gateway import config
+from giftcard_gateway.seal import KEY_BYTES
+from giftcard_simulators.catalogue import HOST, PORT, SANDBOXES, Sandbox, sandboxes_at
+from giftcard_simulators.serve import Served, serve
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from giftcard_gateway.clock import Clock
+    from giftcard_gateway.config import Settings
+
+_WEBHOOKS_ABOVE = 9
+"""How far above the gateway's port webhooks are taken; the simulators follow (docs/sandbox.md)."""
+_KEYS_FILE = "keys.json"
+
+
+class FolderUnusable(Exception):
+    """The folder for the sandbox's data cannot be written; the text says which and why."""
+
+
+@asynccontextmanager
+async def simulators(clock: Clock, sandboxes: tuple[Sandbox, ...] = SANDBOXES) -> AsyncIterator[list[Served]]:
+    """Serve every simulated provider on its port; raises OSError when one is taken."""
+    async with AsyncExitStack() as stack:
+        served = []
+        for sandbox in sandboxes:
+            one = await serve(sandbox.make(now=clock.now, ids=clock.uuid4), HOST, sandbox.port)
+            stack.push_async_callback(one.close)
+            served.append(one)
+        yield served
+
+
+def settings(folder: Path, environ: Mapping[str, str], clock: Clock, port: int = PORT) -> Settings:
+    """Return the settings of a gateway on `port` beside the simulators, with its data in `folder`.
+
+    The environment can override them as it can a file. Raises FolderUnusable or ConfigError.
+    """
+    keys = _keys(folder, clock)
+    sandboxes = sandboxes_at(port)
+    table: dict[str, object] = {
+        "server": {"listen": f"{HOST}:{port}"},
+        "journal": {"url": f"sqlite:///{folder / 'journal.db'}"},
+        "seal": {"keys": {"sandbox": keys["seal"]}, "active": "sandbox", "hash_key": keys["hash"]},
+        "webhooks": {"listen": f"{HOST}:{port + _WEBHOOKS_ABOVE}"},
+        "routing": {"default": sandboxes[0].provider_id},
+        "providers": {sandbox.provider_id: _stanza(sandbox) for sandbox in sandboxes},
+    }
+    return config.read(table, environ, folder)
+
+
+def _stanza(sandbox: Sandbox) -> dict[str, object]:
+    return {
+        "adapter": sandbox.adapter,
+        "prefixes": list(sandbox.prefixes),
+        "settings": {
+            "base_url": f"http://{HOST}:{sandbox.port}{sandbox.base_path}",
+            **sandbox.settings(),
+        },
+    }
+
+
+def _keys(folder: Path, clock: Clock) -> dict[str, str]:
+    """Return the sandbox's own sealing keys, made once and kept beside the journal they open."""
+    file = folder / _KEYS_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not file.exists():
+            keys = {name: _fresh_key(clock) for name in ("seal", "hash")}
+            file.touch(mode=0o600, exist_ok=False)
+            file.write_bytes(msgspec.json.encode(keys))
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.DecodeError) as fault:
+        why = fault.strerror if isinstance(fault, OSError) else f"{_KEYS_FILE} in it is damaged"
+        raise FolderUnusable(f"the sandbox cannot keep its data in {folder}: {why}") from None
+
+
+def _fresh_key(clock: Clock) -> str:
+    return base64.b64encode(clock.random_bytes(KEY_BYTES)).decode()

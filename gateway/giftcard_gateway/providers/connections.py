@@ -1,0 +1,167 @@
+"""The configured providers: each with its adapter, its terms, and what this process knows of its health.
+
+A connection counts work in flight and guards the circuit; it decides nothing about money.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from giftcard_adapters.contract import Guarantee, Manner, has, manner_of
+from giftcard_adapters.errors import NoAnswer, NotSent, Refused
+from giftcard_adapters.model import Operation
+from giftcard_gateway.errors import OperationUnsupported, Overloaded, ProviderNotFound, ProviderUnreachable
+from giftcard_gateway.providers.circuit import Circuit
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator
+    from datetime import datetime
+
+    from giftcard_adapters.contract import Provider
+    from giftcard_gateway.clock import Clock
+
+PROVIDER_ID = r"^[a-z][a-z0-9-]{0,62}$"
+"""What a provider's id looks like."""
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator decided about one provider; durations in seconds."""
+
+    confirm_by_s: float = 900.0
+    confirm_by_operation_s: dict[Operation, float] = {}
+    confirms_when_overdue: bool = False
+    """Whether a transaction past `confirm_by` is confirmed instead of reversed (rule 10)."""
+    retry_base_s: float = 1.0
+    retry_cap_s: float = 300.0
+    max_in_flight: int = 256
+    advice_concurrency: int = 8
+    circuit_threshold: int = 10
+    circuit_cooldown_s: float = 5.0
+    lease_margin_s: float = 15.0
+    """What a driver may need besides the exchange itself: two durable writes, a slow disk, a failover. What a
+    dead replica held is taken over once the adapter's `timeout_s` and this are gone."""
+
+
+class Connection:
+    """One configured provider."""
+
+    def __init__(
+        self,
+        provider_id: str,
+        provider: Provider,
+        terms: Terms,
+        clock: Clock,
+        *,
+        is_enabled: bool = True,
+        display_name: str = "",
+    ) -> None:
+        """Start with a closed circuit and nothing in flight."""
+        self.provider_id = provider_id
+        self.display_name = display_name or provider_id
+        self.provider = provider
+        self.terms = terms
+        self.is_enabled = is_enabled
+        self.circuit = Circuit(
+            threshold=terms.circuit_threshold, cooldown_s=terms.circuit_cooldown_s, now=clock.now
+        )
+        self.advice_slots = asyncio.Semaphore(terms.advice_concurrency)
+        self.in_flight = 0
+        self.last_answer_at: datetime | None = None
+        self._clock = clock
+
+    @property
+    def lease(self) -> timedelta:
+        """Return how long a driver may take for one exchange before another hand may step in."""
+        return timedelta(seconds=self.provider.settings.timeout_s + self.terms.lease_margin_s)
+
+    def manner(self, operation: Operation) -> Manner:
+        """Return how the provider does `operation`; raise OperationUnsupported when it does not."""
+        declared = manner_of(self.provider, operation)
+        if declared is None:
+            raise OperationUnsupported(provider=self.provider_id, operation=operation.value)
+        return declared
+
+    def demand(self, method: str) -> None:
+        """Raise OperationUnsupported unless the provider has this read or vault call."""
+        if not has(self.provider, method):
+            raise OperationUnsupported(provider=self.provider_id, operation=method)
+
+    def confirm_by(self, operation: Operation, at: datetime) -> datetime:
+        """Return when a transaction approved at `at` must have been decided."""
+        return at + timedelta(seconds=self.confirm_within_s(operation))
+
+    def confirm_within_s(self, operation: Operation) -> float:
+        """Return how many seconds a caller has to decide after an approval."""
+        return self.terms.confirm_by_operation_s.get(operation, self.terms.confirm_by_s)
+
+    def confirms_when_overdue(self, operation: Operation) -> bool:
+        """Tell whether nobody deciding in time means confirming: so configured, or no way back (rule 10)."""
+        return self.terms.confirms_when_overdue or self.manner(operation).guarantee is Guarantee.NONE
+
+    def admit(self) -> None:
+        """Raise, before anything is written, when a new request should not go out now."""
+        if not self.is_enabled:
+            raise ProviderUnreachable(
+                "The operator has switched this provider off.", provider=self.provider_id
+            )
+        if self.in_flight >= self.terms.max_in_flight:
+            raise Overloaded(provider=self.provider_id)
+        if not self.circuit.admits():
+            refusal = ProviderUnreachable(provider=self.provider_id)
+            refusal.retry_after_s = max(self.circuit.wait_s, 0.1)
+            raise refusal
+
+    @asynccontextmanager
+    async def exchange(self) -> AsyncIterator[None]:
+        """Count one exchange in flight and tell the circuit how it ended."""
+        self.in_flight += 1
+        self.circuit.began()
+        try:
+            yield
+        except (NotSent, NoAnswer):
+            self.circuit.failed()
+            raise
+        except Refused:
+            self._answered()
+            raise
+        except BaseException:
+            # A read whose caller left, or a fault of ours, says nothing of the provider.
+            self.circuit.abandoned()
+            raise
+        else:
+            self._answered()
+        finally:
+            self.in_flight -= 1
+
+    def _answered(self) -> None:
+        self.circuit.succeeded()
+        self.last_answer_at = self._clock.now()
+
+
+class Connections:
+    """All configured providers, by id."""
+
+    def __init__(self, connections: Iterable[Connection]) -> None:
+        """Index them; ids are unique because they are keys of the configuration."""
+        self._by_id = {connection.provider_id: connection for connection in connections}
+
+    def __iter__(self) -> Iterator[Connection]:
+        """Go through them in the order of the configuration."""
+        return iter(self._by_id.values())
+
+    def get(self, provider_id: str) -> Connection:
+        """Return one; raise ProviderNotFound when none has this id.
+
+        The error repeats the id only if it could be one: callers have put card numbers here.
+        """
+        try:
+            return self._by_id[provider_id]
+        except KeyError:
+            told = provider_id if re.fullmatch(PROVIDER_ID, provider_id) else ""
+            raise ProviderNotFound(provider=told) from None

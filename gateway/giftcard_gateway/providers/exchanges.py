@@ -1,0 +1,128 @@
+"""Asks a provider and says what came of it, whatever went wrong on the way (rules 3 and 4).
+
+Every exception of an exchange ends here as an outcome or a receipt; nothing is written down here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from giftcard_adapters.codec import pack
+from giftcard_adapters.errors import ExchangeError, Invalid, NoAnswer, NotSent, Unsupported
+from giftcard_adapters.model import (
+    Acknowledgement,
+    Advice,
+    AnyOperation,
+    Outcome,
+    Receipt,
+    ReversalReason,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
+    from giftcard_gateway.ledger.entry import Entry
+    from giftcard_gateway.ledger.observer import Observer
+    from giftcard_gateway.providers.connections import Connection
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """An outcome, whether any byte of this request left, and why to reverse it if it is UNKNOWN."""
+
+    outcome: Outcome
+    was_sent: bool = True
+    reversal_reason: ReversalReason = ReversalReason.RESPONSE_NOT_FINAL
+
+
+class Exchanges:
+    """Speaks to providers through their connections."""
+
+    def __init__(self, observer: Observer) -> None:
+        """Faults that should not happen are told to `observer`."""
+        self._observer = observer
+
+    async def request(self, connection: Connection, ask: AnyOperation) -> Answer:
+        """Send a money request, once."""
+        method = getattr(connection.provider, ask.operation.value.lower())
+        return await self._answer(connection, method(ask))
+
+    async def find(self, connection: Connection, entry: Entry) -> Answer:
+        """Ask what became of an earlier request; a try that fails proves nothing."""
+        answer = await self._answer(connection, connection.provider.find(ask_of(entry), entry.outcome))
+        return answer if answer.was_sent else doubted(answer)
+
+    async def deliver(
+        self, connection: Connection, entry: Entry, now: Callable[[], datetime]
+    ) -> Acknowledgement:
+        """Send every call of the promised advice in order; the first that is not done is the answer.
+
+        Repeating those before it is harmless: each call has one net effect.
+        """
+        advice = advice_of(entry)
+        receipt = Acknowledgement(receipt=Receipt.DONE)
+        async with connection.advice_slots:
+            # Asked when its turn has come: a provider may have gone away while others were served.
+            if not connection.circuit.admits():
+                return Acknowledgement(receipt=Receipt.AGAIN, evidence=entry.evidence)
+            try:
+                async with connection.exchange():
+                    for call in entry.calls:
+                        # Told when it is sent: the wait for a turn can outlast a provider's memory.
+                        age_s = (now() - advice.written_at).total_seconds()
+                        receipt = await connection.provider.deliver(call, advice, age_s=age_s)
+                        if receipt.receipt in {Receipt.AGAIN, Receipt.REFUSED}:
+                            break
+            except ExchangeError as fault:
+                return Acknowledgement(receipt=Receipt.AGAIN, evidence=str(fault))
+            except Exception as fault:  # noqa: BLE001 - a promise is kept whatever fails in between
+                self._observer.faulted("deliver", fault)
+                return Acknowledgement(receipt=Receipt.AGAIN, evidence=_named(fault))
+        return receipt
+
+    async def _answer(self, connection: Connection, exchange: Awaitable[Outcome]) -> Answer:
+        try:
+            async with connection.exchange():
+                outcome = await exchange
+            # What cannot be packed cannot be written down, and would be asked for again without end.
+            pack(outcome)
+            return Answer(outcome=outcome)
+        except NotSent as fault:
+            return Answer(outcome=Outcome(verdict=Verdict.FAILED, evidence=str(fault)), was_sent=False)
+        except NoAnswer as fault:
+            outcome = Outcome(verdict=Verdict.UNKNOWN, evidence=str(fault))
+            return Answer(outcome=outcome, reversal_reason=ReversalReason.TIMEOUT)
+        except (Invalid, Unsupported) as fault:
+            # An adapter that refuses does so before it sends, in words without card data. Any other of its
+            # errors may come from reading the answer, and proves nothing.
+            return Answer(outcome=Outcome(verdict=Verdict.FAILED, evidence=str(fault)), was_sent=False)
+        except Exception as fault:  # noqa: BLE001 - our own fault after the first byte is an unknown, never a guess
+            self._observer.faulted("exchange", fault)
+            return Answer(outcome=Outcome(verdict=Verdict.UNKNOWN, evidence=_named(fault)))
+
+
+def doubted(answer: Answer) -> Answer:
+    """Return `answer` as UNKNOWN: this try was not sent, but an earlier one may have been."""
+    outcome = msgspec.structs.replace(answer.outcome, verdict=Verdict.UNKNOWN)
+    return msgspec.structs.replace(answer, outcome=outcome)
+
+
+def ask_of(entry: Entry) -> AnyOperation:
+    """Return what was asked; a reversal that came before its request has none and owes nothing."""
+    if entry.ask is None:
+        raise ValueError("a reversal that came before its request owes nothing")
+    return entry.ask
+
+
+def advice_of(entry: Entry) -> Advice:
+    """Return the promised advice; only a promise is ever delivered."""
+    if entry.advice is None:
+        raise ValueError(f"{entry.state} without an advice")
+    return entry.advice
+
+
+def _named(fault: Exception) -> str:
+    return f"the adapter failed: {type(fault).__name__}"

@@ -1,0 +1,135 @@
+"""The gRPC server: its options, what it answers of itself, how it is drained.
+
+What the services do is in `services`; what surrounds each call is in `rpc`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+import grpc
+import grpc.aio
+from grpc_channelz.v1 import channelz
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health import SERVICE_NAME as HEALTH
+from grpc_health.v1.health import aio as health
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+
+from giftcard_gateway.rpc import reflection
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Sequence
+
+    from giftcard_gateway.config.settings import Server as Settings
+
+
+CHANNELZ = "grpc.channelz.v1.Channelz"
+_LAST_WORD_S = 0.5
+"""How long the last answers may take to reach their callers."""
+
+
+class PortTaken(Exception):
+    """The gRPC port cannot be listened on; the text says which."""
+
+
+class Server:
+    """One gRPC server of one process."""
+
+    def __init__(
+        self, settings: Settings, handlers: Sequence[grpc.GenericRpcHandler], names: Sequence[str]
+    ) -> None:
+        """Make the server with every service registered; nothing listens yet."""
+        self._settings = settings
+        self._names = names
+        self._health = health.HealthServicer()
+        self._server = grpc.aio.server(options=_options(settings))
+        self._server.add_generic_rpc_handlers(tuple(handlers))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        served = [*names, HEALTH]
+        if settings.channelz:
+            channelz.add_channelz_servicer(self._server)
+            served.append(CHANNELZ)
+        if settings.reflection:
+            reflection.enable(self._server, served)
+        self.port = 0
+
+    async def start(self) -> None:
+        """Listen and answer health checks; NOT_SERVING until `serve`. Raises PortTaken."""
+        await self._tell_health(is_serving=False)
+        try:
+            self.port = self._server.add_insecure_port(self._settings.listen)
+        except RuntimeError:
+            raise PortTaken(
+                f"cannot listen on {self._settings.listen}: the port is taken or the address is not ours"
+            ) from None
+        await self._server.start()
+
+    async def serve(self) -> None:
+        """Tell health checks that every service is ready."""
+        await self._tell_health(is_serving=True)
+
+    async def pause(self) -> None:
+        """Tell health checks to send callers elsewhere; calls are still answered."""
+        await self._tell_health(is_serving=False)
+
+    async def drain(self, grace_s: float, idle: Awaitable[None]) -> None:
+        """Refuse new calls, let those in flight finish for `grace_s`, then stop listening.
+
+        Once our services are `idle` it is over: whoever watches health or reflection has no end.
+        """
+        await self._health.enter_graceful_shutdown()
+        stopping = asyncio.ensure_future(self._server.stop(grace_s))
+        working = asyncio.ensure_future(idle)
+        await asyncio.wait((stopping, working), return_when=asyncio.FIRST_COMPLETED)
+        working.cancel()
+        await self._server.stop(_LAST_WORD_S)
+        await stopping
+
+    async def _tell_health(self, *, is_serving: bool) -> None:
+        status = HealthCheckResponse.SERVING if is_serving else HealthCheckResponse.NOT_SERVING
+        for name in ("", *self._names):
+            await self._health.set(name, status)
+
+
+def hold_port(listen: str) -> socket.socket:
+    """Bind an address for several processes to share, and refuse if somebody else has it.
+
+    gRPC starts a second server on a shared port without a word, so the port is first bound alone.
+    The socket never listens; keep it open for as long as the port is ours.
+    """
+    host, _, port = listen.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    address = (host.strip("[]"), int(port))
+    with socket.socket(family) as alone:
+        # Connections of a life that ended a moment ago do not count; a listener still does.
+        alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            alone.bind(address)
+        except OSError:
+            raise PortTaken(
+                f"cannot listen on {listen}: the port is taken or the address is not ours"
+            ) from None
+    held = socket.socket(family)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    held.bind(address)
+    return held
+
+
+def _options(settings: Settings) -> list[tuple[str, int]]:
+    milliseconds = 1000
+    return [
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_metadata_size", settings.max_metadata_bytes),
+        # Between this limit and the other gRPC refuses by chance.
+        ("grpc.absolute_max_metadata_size", settings.max_metadata_bytes),
+        ("grpc.max_connection_age_ms", int(settings.max_connection_age_s * milliseconds)),
+        ("grpc.max_connection_age_grace_ms", int(settings.max_connection_age_grace_s * milliseconds)),
+        ("grpc.keepalive_time_ms", int(settings.keepalive_s * milliseconds)),
+        ("grpc.keepalive_timeout_ms", int(settings.keepalive_timeout_s * milliseconds)),
+        ("grpc.http2.min_ping_interval_without_data_ms", int(settings.min_ping_interval_s * milliseconds)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # Only processes of one gateway share a port; see hold_port.
+        ("grpc.so_reuseport", int(settings.workers > 1)),
+    ]

@@ -1,0 +1,33 @@
+"""What the services are made of, handed in by whoever assembles the gateway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from giftcard_gateway.access.identities import Access
+from giftcard_gateway.rpc.admission import Door
+
+if TYPE_CHECKING:
+    from giftcard_gateway.clock import Clock
+    from giftcard_gateway.journal.records import Records
+    from giftcard_gateway.pipeline.events import Events
+    from giftcard_gateway.pipeline.transactions import Transactions
+    from giftcard_gateway.providers.connections import Connections
+    from giftcard_gateway.providers.routing import Router
+    from giftcard_gateway.telemetry import Telemetry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """The parts of one gateway process that its services use."""
+
+    transactions: Transactions
+    connections: Connections
+    router: Router
+    records: Records
+    events: Events
+    clock: Clock
+    telemetry: Telemetry
+    access: Access = Access()  # noqa: RUF009 - a frozen struct
+    door: Door = field(default_factory=lambda: Door(1024))

@@ -1,0 +1,98 @@
+"""The pipeline's observer: what it hears becomes metrics, log lines and attributes of spans.
+
+Only ids, operations, states and providers are told; never what was asked or answered.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from opentelemetry.trace import SpanKind
+
+from giftcard_gateway.ledger.entry import FINAL, State
+from giftcard_gateway.ledger.observer import Observer
+from giftcard_gateway.telemetry.logs import fault_fields
+from giftcard_gateway.telemetry.spans import current, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from giftcard_gateway.journal.contract import JournalClosed
+    from giftcard_gateway.ledger.entry import Entry
+    from giftcard_gateway.telemetry.metrics import Metrics
+    from giftcard_gateway.telemetry.spans import Spans
+
+_log = logging.getLogger("giftcard_gateway")
+_CRITICAL_SHARE = 0.9
+"""From here on a reversal's window is about to close (rule 8)."""
+
+
+class Watcher(Observer):
+    """Hears the pipeline and tells operators."""
+
+    def __init__(self, spans: Spans, metrics: Metrics) -> None:
+        """Tell it to these."""
+        self._spans = spans
+        self._metrics = metrics
+
+    def wrote(self, before: Entry | None, after: Entry) -> None:
+        """Count a state that was reached, and log the last one of a transaction."""
+        span = current()
+        if span is not None and span.is_sampled:
+            span.note("giftcard.transaction_id", after.transaction_id)
+            span.note("giftcard.state", after.state.value)
+            span.note("giftcard.provider", after.provider)
+            span.link(after.traceparent)
+        if before is not None and before.state is after.state:
+            return
+        self._metrics.reached(after.operation.value, after.provider, after.state.value)
+        if after.state is State.UNRESOLVED:
+            self._metrics.unresolved(after.operation.value, after.provider)
+            _log.error("a person must look at this transaction", extra=_facts(after))
+        elif after.state in FINAL and _log.isEnabledFor(logging.INFO):
+            _log.info("transaction ended", extra=_facts(after))
+
+    @contextmanager
+    def resuming(self, entry: Entry) -> Iterator[None]:
+        """Surround work on an entry that no caller waits for with a span of the trace it began in."""
+        facts = {"giftcard.transaction_id": entry.transaction_id, "giftcard.provider": entry.provider}
+        parent = parse(entry.traceparent)
+        with self._spans.start(f"resume {entry.operation}", SpanKind.INTERNAL, {**facts}, parent=parent):
+            yield
+
+    def faulted(self, place: str, fault: BaseException) -> None:
+        """Count and log what should not have happened, by type and place."""
+        self._metrics.fault(place, type(fault).__qualname__)
+        _log.error("something failed that should not have", extra={"place": place} | fault_fields(fault))
+
+    def window_closing(self, entry: Entry, share: float) -> None:
+        """Count and log a reversal that is late in the provider's window (rule 8)."""
+        severity = "critical" if share >= _CRITICAL_SHARE else "warning"
+        self._metrics.window(entry.provider, severity)
+        level = logging.ERROR if severity == "critical" else logging.WARNING
+        extra = _facts(entry) | {"window_used": round(share, 2)}
+        _log.log(level, "a reversal is not through and its window is closing", extra=extra)
+
+    def journal_lost(self, fault: JournalClosed) -> None:
+        """Log that nothing new is accepted, and why; the journal's own sentence holds no row."""
+        _log.error("the journal is away: nothing new is accepted", extra={"why": str(fault)})
+
+    def journal_found(self, away_s: float) -> None:
+        """Log that calls are accepted again."""
+        _log.warning("the journal is back: calls are accepted again", extra={"away_s": round(away_s, 1)})
+
+    def traceparent(self) -> str:
+        """Return the W3C trace the caller is in, or nothing."""
+        span = current()
+        return span.traceparent if span else ""
+
+
+def _facts(entry: Entry) -> dict[str, object]:
+    return {
+        "transaction_id": entry.transaction_id,
+        "operation": entry.operation.value,
+        "provider": entry.provider,
+        "state": entry.state.value,
+    }
