@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.errors import Unreadable
+from giftcard_adapters.values.secret import Secret
 
 T = TypeVar("T")
 
@@ -50,3 +51,14 @@ def to_plain(value: object) -> Any:  # noqa: ANN401 - plain data has no narrower
 def from_plain(plain: object, kind: type[T]) -> T:
     """Read plain data, such as JSON from a file, into a `kind`."""
     return msgspec.convert(plain, kind, dec_hook=hide_hook)
+
+
+def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """Decode a provider's JSON; raise Unreadable, naming the place and never the content."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as fault:
+        place = str(fault).rpartition("`")[0].rpartition("`")[2]
+        raise Unreadable(f"the answer does not fit its schema at {place or 'its root'}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Unreadable("the answer is not JSON") from None

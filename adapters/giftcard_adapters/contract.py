@@ -17,17 +17,14 @@ from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
-from giftcard_adapters.http import Call, Exchange
-from giftcard_adapters.model import (
-    Acknowledgement,
-    Advice,
-    CardRef,
-    Decline,
-    MoneyOperation,
-    Operation,
-    Outcome,
-)
-from giftcard_adapters.reads import (
+from giftcard_adapters.calls import Call
+from giftcard_adapters.exchange import Exchange
+from giftcard_adapters.values.advices import Acknowledgement, Advice
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.declines import Decline
+from giftcard_adapters.values.operations import MoneyOperation, Operation
+from giftcard_adapters.values.outcomes import Outcome
+from giftcard_adapters.values.reads import (
     AccountQuery,
     AccountsExtract,
     CardView,

@@ -1,7 +1,7 @@
 """The errors of this room, drawn as one tree.
 
     AdapterError
-    ├── MoneyError          an amount or currency that cannot be said exactly
+    ├── MoneyError          an amount or currency that cannot be said exactly (values.money)
     ├── SettingsError       a provider's stanza is wrong; lists every fault
     ├── Unsupported         the provider cannot do what was asked
     ├── Invalid             the provider needs a field that is missing or misshapen; lists every one
@@ -24,15 +24,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from giftcard_adapters.model import Decline
+    from giftcard_adapters.values.declines import Decline
 
 
 class AdapterError(Exception):
     """Something this room refuses or could not do."""
-
-
-class MoneyError(AdapterError):
-    """An amount or currency that cannot be said exactly."""
 
 
 class SettingsError(AdapterError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.secret import Secret
 
 _LONGEST = 200
 """Enough for every documented message; a provider's page of HTML is not evidence."""

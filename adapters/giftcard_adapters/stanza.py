@@ -12,10 +12,11 @@ from typing import Any, TypeVar, get_type_hints
 import httpx
 import msgspec
 
+from giftcard_adapters.calls import Moment
 from giftcard_adapters.contract import Provider, Settings
 from giftcard_adapters.errors import SettingsError
-from giftcard_adapters.http import Exchange, Moment
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.exchange import Exchange
+from giftcard_adapters.values.secret import Secret
 
 T = TypeVar("T")
 

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
+from giftcard_adapters.calls import Call
 from giftcard_adapters.contract import Guarantee, manner_of
 from giftcard_adapters.errors import ExchangeError
-from giftcard_adapters.http import Call
-from giftcard_adapters.model import (
-    Advice,
-    AdviceKind,
-    AnyOperation,
-    Operation,
-    Outcome,
-    Receipt,
-    ReversalReason,
-)
-from giftcard_adapters.money import Money
+from giftcard_adapters.values.advices import Advice, AdviceKind, Receipt, ReversalReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import AnyOperation, Operation
+from giftcard_adapters.values.outcomes import Outcome
 from giftcard_conformance.subject import Sample, Subject, demand
 from giftcard_conformance.world import World
 from giftcard_simulators.faults import Fault, FaultKind

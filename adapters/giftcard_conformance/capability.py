@@ -8,8 +8,8 @@ import msgspec
 
 from giftcard_adapters.contract import READS, Ending, Guarantee, Manner, Settings, has, manner_of
 from giftcard_adapters.errors import SettingsError
-from giftcard_adapters.model import Operation
 from giftcard_adapters.stanza import read_settings
+from giftcard_adapters.values.operations import Operation
 from giftcard_conformance.subject import NotConforming, Subject, demand
 from giftcard_conformance.world import World
 from giftcard_simulators.sandbox import Simulator

@@ -18,13 +18,15 @@ from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 
+from giftcard_adapters.calls import Moment
 from giftcard_adapters.codec import from_plain, to_plain
 from giftcard_adapters.contract import Provider, has
 from giftcard_adapters.errors import AdapterError, Invalid, Refused
-from giftcard_adapters.http import Moment
-from giftcard_adapters.model import Advice, AnyOperation, MoneyOperation, Outcome
-from giftcard_adapters.reads import Webhook
 from giftcard_adapters.stanza import find_adapter, open_provider, read_settings
+from giftcard_adapters.values.advices import Advice
+from giftcard_adapters.values.operations import AnyOperation, MoneyOperation
+from giftcard_adapters.values.outcomes import Outcome
+from giftcard_adapters.values.reads import Webhook
 from giftcard_conformance.subject import NotConforming, demand
 from giftcard_conformance.suite import Case
 from giftcard_conformance.wires import Exchange, Plain, Playback, demand_same

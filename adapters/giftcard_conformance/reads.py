@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from giftcard_adapters.errors import AdapterError, NoAnswer, NotSent, Refused
-from giftcard_adapters.model import Decline, DeclineReason
+from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_conformance.subject import NotConforming, ReadSample, Subject, demand
 from giftcard_conformance.world import World
 from giftcard_simulators.faults import Fault, FaultKind

@@ -6,7 +6,9 @@ import asyncio
 
 from giftcard_adapters.contract import Ending, manner_of
 from giftcard_adapters.errors import NoAnswer, NotSent
-from giftcard_adapters.model import AdviceKind, AnyOperation, Operation, Outcome, Receipt, Verdict
+from giftcard_adapters.values.advices import AdviceKind, Receipt
+from giftcard_adapters.values.operations import AnyOperation, Operation
+from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_conformance.subject import Sample, Subject, demand
 from giftcard_conformance.world import World
 from giftcard_simulators.faults import Fault, FaultKind

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from giftcard_adapters.errors import AdapterError
-from giftcard_adapters.model import AdviceKind, Operation
+from giftcard_adapters.values.advices import AdviceKind
+from giftcard_adapters.values.operations import Operation
 from giftcard_conformance.advices import kinds
 from giftcard_conformance.subject import (
     Asking,

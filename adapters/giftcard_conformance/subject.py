@@ -8,8 +8,9 @@ from typing import Protocol
 import msgspec
 
 from giftcard_adapters.contract import Provider
-from giftcard_adapters.model import AnyOperation, DeclineReason, Operation
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.declines import DeclineReason
+from giftcard_adapters.values.operations import AnyOperation, Operation
+from giftcard_adapters.values.secret import Secret
 from giftcard_simulators.sandbox import Clock, IdSource, Simulator
 
 

@@ -7,7 +7,8 @@ from functools import partial
 
 import msgspec
 
-from giftcard_adapters.model import AdviceKind, Operation
+from giftcard_adapters.values.advices import AdviceKind
+from giftcard_adapters.values.operations import Operation
 from giftcard_conformance import advices, capability, reads, requests, secrecy
 from giftcard_conformance.subject import Sample, Subject
 

@@ -9,18 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from giftcard_adapters.calls import Moment
 from giftcard_adapters.contract import Ending, manner_of
-from giftcard_adapters.http import Moment
-from giftcard_adapters.model import (
-    Advice,
-    AdviceKind,
-    AnyOperation,
-    Outcome,
-    ReversalReason,
-    Verdict,
-)
-from giftcard_adapters.money import Money
 from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_adapters.values.advices import Advice, AdviceKind, ReversalReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import AnyOperation
+from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_conformance.subject import Arguments, Asking, NotConforming, Subject
 from giftcard_conformance.wires import Recorder, Transport
 from giftcard_simulators.faults import Fault, Match, Script

@@ -14,7 +14,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Protocol
 
-from giftcard_adapters.http import Moment
+from giftcard_adapters.calls import Moment
 
 _NONCE_BYTES = 16
 """128 bits, written as 32 hexadecimal digits: what `Moment` promises."""

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from giftcard_adapters.model import Decline
+    from giftcard_adapters.values.declines import Decline
 
 
 class GatewayError(Exception):

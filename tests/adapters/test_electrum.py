@@ -13,30 +13,30 @@ import httpx
 import msgspec
 import pytest
 
+from giftcard_adapters.calls import Moment
 from giftcard_adapters.electrum import Electrum
 from giftcard_adapters.errors import Invalid, SettingsError, Unsupported
-from giftcard_adapters.http import Moment
-from giftcard_adapters.model import (
-    Activate,
-    Advice,
-    AdviceKind,
-    AnyOperation,
+from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_adapters.values.advices import Advice, AdviceKind
+from giftcard_adapters.values.cards import (
     CardRef,
     ClearPin,
     EncryptedPin,
     HashedPin,
+    PinBlockFormat,
+)
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import (
+    Activate,
+    AnyOperation,
     Issue,
     Load,
-    Outcome,
-    PinBlockFormat,
-    Points,
     Redeem,
     Transfer,
-    Verdict,
     Void,
 )
-from giftcard_adapters.money import Money
-from giftcard_adapters.point_of_sale import (
+from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_adapters.values.point_of_sale import (
     Address,
     Basket,
     BasketItem,
@@ -46,8 +46,8 @@ from giftcard_adapters.point_of_sale import (
     PointOfSale,
     Product,
 )
-from giftcard_adapters.secret import Secret
-from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_adapters.values.points import Points
+from giftcard_adapters.values.secret import Secret
 
 STANZA: dict[str, Any] = json.loads(
     (Path(__file__).parent / "golden" / "electrum" / "provider.json").read_text(encoding="utf-8")

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from giftcard_adapters.calls import Reply
 from giftcard_adapters.electrum import answers
 from giftcard_adapters.errors import Unreadable
-from giftcard_adapters.http import Reply
-from giftcard_adapters.model import CardRef, Outcome, Redeem, Verdict
-from giftcard_adapters.money import Money
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Redeem
+from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_adapters.values.secret import Secret
 
 ID = "6f1c7a52-3f5e-4c39-9d0b-0d2b6f4a1e11"
 REDEEM = Redeem(

@@ -18,6 +18,7 @@ import httpx
 import pytest
 from jsonschema import Draft4Validator, FormatChecker
 
+from giftcard_adapters.calls import Moment
 from giftcard_adapters.electrum import Electrum
 from giftcard_adapters.electrum.codes import (
     CONDITIONS,
@@ -28,29 +29,23 @@ from giftcard_adapters.electrum.codes import (
     TRANSACTION_TYPES,
     UNKNOWN_MODE,
 )
-from giftcard_adapters.http import Moment
-from giftcard_adapters.model import (
+from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_adapters.values.advices import Advice, AdviceKind, Receipt, ReversalReason
+from giftcard_adapters.values.cards import CardRef, ClearPin
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import (
     Activate,
-    Advice,
-    AdviceKind,
     AnyOperation,
-    CardRef,
-    ClearPin,
     Load,
-    Outcome,
-    Receipt,
     Redeem,
     Replace,
-    ReversalReason,
     Transfer,
-    Verdict,
     Void,
 )
-from giftcard_adapters.money import Money
-from giftcard_adapters.point_of_sale import AccountType, Product, Tender, TenderType
-from giftcard_adapters.reads import Lookup
-from giftcard_adapters.secret import Secret
-from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_adapters.values.point_of_sale import AccountType, Product, Tender, TenderType
+from giftcard_adapters.values.reads import Lookup
+from giftcard_adapters.values.secret import Secret
 from giftcard_conformance.golden import variants
 from giftcard_simulators.electrum import ElectrumSimulator
 from giftcard_simulators.electrum.books import EXPIRY, INSTITUTION_ID, PASSWORD, PIN

@@ -10,15 +10,18 @@ import httpx
 import msgspec
 import pytest
 
+from giftcard_adapters.calls import Moment
 from giftcard_adapters.contract import Provider
 from giftcard_adapters.errors import Invalid, SettingsError, Unsupported
 from giftcard_adapters.gatepay import GatePay, wire
-from giftcard_adapters.http import Moment
-from giftcard_adapters.model import CardRef, DeclineReason, Issue, Operation, Points, Redeem
-from giftcard_adapters.money import Money
-from giftcard_adapters.reads import Lookup
-from giftcard_adapters.secret import Secret
 from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.declines import DeclineReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Issue, Operation, Redeem
+from giftcard_adapters.values.points import Points
+from giftcard_adapters.values.reads import Lookup
+from giftcard_adapters.values.secret import Secret
 from giftcard_conformance import Case, ReadSample, Sample, Subject, cases
 from giftcard_simulators.gatepay import GatePaySimulator, sandbox_settings
 

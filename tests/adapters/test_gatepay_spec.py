@@ -15,16 +15,18 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
+from giftcard_adapters.calls import Moment
 from giftcard_adapters.contract import Provider
 from giftcard_adapters.gatepay import GatePay
 from giftcard_adapters.gatepay.views import STANDINGS
 from giftcard_adapters.gatepay.wire import signature
-from giftcard_adapters.http import Moment
-from giftcard_adapters.model import CardRef, Issue, Verdict
-from giftcard_adapters.money import Money
-from giftcard_adapters.reads import Lookup
-from giftcard_adapters.secret import Secret
 from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Issue
+from giftcard_adapters.values.outcomes import Verdict
+from giftcard_adapters.values.reads import Lookup
+from giftcard_adapters.values.secret import Secret
 from giftcard_simulators.gatepay import GatePaySimulator, sandbox_settings
 from giftcard_simulators.gatepay.books import COURSES
 from giftcard_simulators.sandbox import SimAnswer, SimRequest, seeded_ids

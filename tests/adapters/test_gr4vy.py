@@ -15,24 +15,18 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from giftcard_adapters.calls import Call, Moment
 from giftcard_adapters.errors import SettingsError, WebhookRejected
 from giftcard_adapters.gr4vy import Gr4vy
 from giftcard_adapters.gr4vy.token import TokenSigner
-from giftcard_adapters.http import Call, Moment
-from giftcard_adapters.model import (
-    Advice,
-    AdviceKind,
-    CardRef,
-    ClearPin,
-    Outcome,
-    Receipt,
-    Redeem,
-    Verdict,
-)
-from giftcard_adapters.money import Money
-from giftcard_adapters.reads import Webhook
-from giftcard_adapters.secret import Secret
 from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_adapters.values.advices import Advice, AdviceKind, Receipt
+from giftcard_adapters.values.cards import CardRef, ClearPin
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Redeem
+from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_adapters.values.reads import Webhook
+from giftcard_adapters.values.secret import Secret
 from giftcard_simulators.faults import Fault, FaultKind, Match, Script
 from giftcard_simulators.gr4vy import Gr4vySimulator, sandbox_settings, signed_event
 from giftcard_simulators.sandbox import seeded_ids

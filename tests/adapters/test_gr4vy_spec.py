@@ -15,24 +15,18 @@ import httpx
 import jsonschema
 import pytest
 
+from giftcard_adapters.calls import Moment
 from giftcard_adapters.errors import Refused
 from giftcard_adapters.gr4vy import Gr4vy
-from giftcard_adapters.http import Moment
-from giftcard_adapters.model import (
-    Activate,
-    Advice,
-    AdviceKind,
-    CardRef,
-    ClearPin,
-    Issue,
-    Redeem,
-    Verdict,
-)
-from giftcard_adapters.money import Money
-from giftcard_adapters.point_of_sale import Buyer
-from giftcard_adapters.reads import Lookup, StoreCard, StoredCardQuery
-from giftcard_adapters.secret import Secret
 from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_adapters.values.advices import Advice, AdviceKind
+from giftcard_adapters.values.cards import CardRef, ClearPin
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Activate, Issue, Redeem
+from giftcard_adapters.values.outcomes import Verdict
+from giftcard_adapters.values.point_of_sale import Buyer
+from giftcard_adapters.values.reads import Lookup, StoreCard, StoredCardQuery
+from giftcard_adapters.values.secret import Secret
 from giftcard_simulators.gr4vy import Gr4vySimulator, sandbox_settings
 from giftcard_simulators.sandbox import SimRequest, seeded_ids
 from giftcard_simulators.transport import SimulatorTransport

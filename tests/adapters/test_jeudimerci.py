@@ -9,15 +9,17 @@ import httpx
 import msgspec
 import pytest
 
+from giftcard_adapters.calls import Moment
 from giftcard_adapters.contract import Provider
 from giftcard_adapters.errors import Invalid, SettingsError, Unsupported
-from giftcard_adapters.http import Moment
 from giftcard_adapters.jeudimerci import JeudiMerci, wire
 from giftcard_adapters.jeudimerci.views import card_id
-from giftcard_adapters.model import CardRef, Issue, Points, Redeem
-from giftcard_adapters.money import Money
-from giftcard_adapters.secret import Secret
 from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Issue, Redeem
+from giftcard_adapters.values.points import Points
+from giftcard_adapters.values.secret import Secret
 
 AT = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
 STANZA: dict[str, object] = {"base_url": "https://jdm.example", "api_key": "not-a-key", "currency": "EUR"}

@@ -14,13 +14,14 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from giftcard_adapters.calls import Moment
 from giftcard_adapters.contract import Provider
-from giftcard_adapters.http import Moment
 from giftcard_adapters.jeudimerci import JeudiMerci
-from giftcard_adapters.model import Issue, Outcome, Verdict
-from giftcard_adapters.money import Money
-from giftcard_adapters.reads import Webhook
 from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Issue
+from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_adapters.values.reads import Webhook
 from giftcard_simulators.jeudimerci import JeudiMerciSimulator, sandbox_settings
 from giftcard_simulators.sandbox import SimAnswer, SimRequest, seeded_ids
 from giftcard_simulators.transport import SimulatorTransport

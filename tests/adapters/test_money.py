@@ -6,8 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from giftcard_adapters.errors import MoneyError
-from giftcard_adapters.money import Money, from_decimal
+from giftcard_adapters.values.money import Money, MoneyError, from_decimal
 
 
 @pytest.mark.parametrize("written", ["10.5", "10.500000", "1.05E+1", "10." + "5" + "0" * 90])

@@ -8,12 +8,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from giftcard_adapters.calls import Call
 from giftcard_adapters.contract import Ending, Guarantee, manner
 from giftcard_adapters.electrum import Electrum
 from giftcard_adapters.errors import NoAnswer, NotSent
-from giftcard_adapters.http import Call
-from giftcard_adapters.model import Acknowledgement, Advice, Load, Operation, Outcome, Receipt, Verdict
-from giftcard_adapters.reads import CardView, Lookup
+from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt
+from giftcard_adapters.values.operations import Load, Operation
+from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_adapters.values.reads import CardView, Lookup
 from giftcard_conformance import NotConforming, Subject, cases
 
 

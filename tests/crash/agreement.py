@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from giftcard_adapters.model import (
+from giftcard_adapters.values.operations import (
     Activate,
     Issue,
     Load,

@@ -14,23 +14,21 @@ from typing import TYPE_CHECKING, TypedDict
 
 import msgspec
 
-from giftcard_adapters.model import (
+from giftcard_adapters.values.advices import AdviceKind, ReversalReason
+from giftcard_adapters.values.cards import CardRef, ClearPin
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import (
     Activate,
-    AdviceKind,
     AnyOperation,
-    CardRef,
-    ClearPin,
     Issue,
     Load,
     Redeem,
     Replace,
-    ReversalReason,
     Transfer,
     Void,
 )
-from giftcard_adapters.money import Money
-from giftcard_adapters.point_of_sale import Product
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.point_of_sale import Product
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.errors import (
     GatewayError,
     JournalUnavailable,

@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from giftcard_adapters.model import AnyOperation, CardRef, Redeem, ReversalReason
-from giftcard_adapters.money import Money
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.advices import ReversalReason
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import AnyOperation, Redeem
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.errors import GatewayError
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.pipeline.transactions import Begun, Transactions

@@ -9,13 +9,15 @@ import httpx
 import msgspec
 import pytest
 
+from giftcard_adapters.calls import Call, Moment
 from giftcard_adapters.errors import Unreadable
-from giftcard_adapters.http import Call, Moment
 from giftcard_adapters.jeudimerci import JeudiMerci
-from giftcard_adapters.model import Advice, AdviceKind, CardRef, Operation, Redeem, ReversalReason
-from giftcard_adapters.money import Money
-from giftcard_adapters.secret import Secret
 from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_adapters.values.advices import Advice, AdviceKind, ReversalReason
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Operation, Redeem
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.errors import JournalUnavailable, TransactionIdReused
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.pipeline.driver import LeaseLost

@@ -16,7 +16,7 @@ from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, Unpack
 
-from giftcard_adapters.http import Moment
+from giftcard_adapters.calls import Moment
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike

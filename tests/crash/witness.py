@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from giftcard_adapters.model import AdviceKind, AnyOperation, Outcome, Verdict
-from giftcard_adapters.money import Money
+from giftcard_adapters.values.advices import AdviceKind
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import AnyOperation
+from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_gateway.errors import GatewayError, TransactionNotFound
 from giftcard_gateway.ledger.entry import Entry, State
 from tests.crash.providers import ELECTRUM, GR4VY, Purpose

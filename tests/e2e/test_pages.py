@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from giftcard_adapters.contract import Settings as AdapterSettings
-from giftcard_adapters.secret import Secret
 from giftcard_adapters.transport import Limits, Tls
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config import settings
 from giftcard_gateway.providers.connections import Terms

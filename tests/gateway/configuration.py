@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from giftcard_adapters.contract import Provider, Settings
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway import config
 from giftcard_gateway.config import ConfigError
 

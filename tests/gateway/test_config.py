@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from giftcard_adapters.model import Operation
+from giftcard_adapters.values.operations import Operation
 from giftcard_gateway import config
 from giftcard_gateway.config import ConfigError
 from giftcard_gateway.config.reading import allowed

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from giftcard_adapters.model import CardRef, Operation, Redeem, Transfer
-from giftcard_adapters.money import Money
-from giftcard_adapters.point_of_sale import Merchant, PointOfSale, Product
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Operation, Redeem, Transfer
+from giftcard_adapters.values.point_of_sale import Merchant, PointOfSale, Product
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.errors import CrossProvider, NoRoute
 from giftcard_gateway.providers.routing import Router, Rule, Traits
 

@@ -72,7 +72,7 @@ OWNED = (
             f"{CONFORMANCE}.wires",
             f"{GATEWAY}.telemetry",
         ),
-        "talking to a provider is giftcard_adapters.http, which knows what was surely not sent",
+        "talking to a provider is giftcard_adapters.exchange, which knows what was surely not sent",
     ),
     Owned(
         ("sqlite3", "asyncpg", "alembic", "sqlalchemy"),

@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 import giftcard_gateway.journal
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.config.settings import Journal as JournalSettings
 from giftcard_gateway.journal import schema, stores
 from giftcard_gateway.journal.contract import JournalBusy, JournalClosed, SchemaUnknown

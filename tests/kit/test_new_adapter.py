@@ -127,8 +127,8 @@ def test_no_module_is_hidden(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     """An adapter cannot take the name of a module that is there: its package would hide it."""
     folder = checkout(tmp_path)
     assert new_adapter("http", folder) == 2
-    assert "adapters/giftcard_adapters/http.py" in capsys.readouterr().err
-    assert not (folder / "adapters/giftcard_adapters/http").exists()
+    assert "adapters/giftcard_adapters/exchange.py" in capsys.readouterr().err
+    assert not (folder / "adapters/giftcard_adapters/exchange").exists()
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import msgspec
 from grpc import aio
 
 from giftcard import AsyncClient, RepeatPolicy, v1
-from giftcard_adapters.http import Moment
+from giftcard_adapters.calls import Moment
 from giftcard_gateway import config
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.process.app import App

@@ -13,28 +13,27 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, structs
 
+from giftcard_adapters.calls import Call, Moment
 from giftcard_adapters.contract import Ending, Guarantee, Provider, Settings, manner
 from giftcard_adapters.electrum import answers, limits, requests, wire
 from giftcard_adapters.electrum.codes import SHAPES
 from giftcard_adapters.errors import Refused, Unsupported
-from giftcard_adapters.http import Call, Exchange, Moment
-from giftcard_adapters.model import (
-    Acknowledgement,
+from giftcard_adapters.exchange import Exchange
+from giftcard_adapters.values.advices import Acknowledgement, Advice, AdviceKind
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.declines import Decline
+from giftcard_adapters.values.operations import (
     Activate,
-    Advice,
-    AdviceKind,
-    CardRef,
-    Decline,
     Load,
     MoneyOperation,
-    Outcome,
     Redeem,
     Replace,
     Transfer,
     Void,
 )
-from giftcard_adapters.reads import CardView, Lookup
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.outcomes import Outcome
+from giftcard_adapters.values.reads import CardView, Lookup
+from giftcard_adapters.values.secret import Secret
 
 
 class PartySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,40 +12,28 @@ from datetime import date
 
 import msgspec
 
-from giftcard_adapters.codec import hide_hook
+from giftcard_adapters.calls import Reply
+from giftcard_adapters.codec import decode, hide_hook
 from giftcard_adapters.electrum import wire
 from giftcard_adapters.electrum.codes import DECLINES, SHAPES
-from giftcard_adapters.errors import MoneyError, NoAnswer, Refused, Unreadable
-from giftcard_adapters.http import Reply, decode
-from giftcard_adapters.model import (
-    Acknowledgement,
-    Advice,
-    AdviceKind,
-    Balances,
-    CardRef,
-    ClearPin,
-    Decline,
-    DeclineReason,
-    MoneyOperation,
-    Outcome,
-    PointBalances,
-    Points,
-    Receipt,
-    Slip,
-    SlipLine,
-    Verdict,
-)
-from giftcard_adapters.money import Money, from_numeric_code
-from giftcard_adapters.point_of_sale import (
+from giftcard_adapters.errors import NoAnswer, Refused, Unreadable
+from giftcard_adapters.scrub import scrub
+from giftcard_adapters.values.advices import Acknowledgement, Advice, AdviceKind, Receipt
+from giftcard_adapters.values.cards import CardRef, ClearPin
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import Money, MoneyError, from_numeric_code
+from giftcard_adapters.values.operations import MoneyOperation
+from giftcard_adapters.values.outcomes import Balances, Outcome, Slip, SlipLine, Verdict
+from giftcard_adapters.values.point_of_sale import (
     Address,
     CardHolder,
     Institution,
     Product,
     ThirdPartyIdentifier,
 )
-from giftcard_adapters.reads import CardView, Club, Lookup
-from giftcard_adapters.scrub import scrub
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.points import PointBalances, Points
+from giftcard_adapters.values.reads import CardView, Club, Lookup
+from giftcard_adapters.values.secret import Secret
 
 # Not strict: Electrum's own software takes and may write quoted numbers.
 _RESPONSES = msgspec.json.Decoder(wire.Response, dec_hook=hide_hook, strict=False)

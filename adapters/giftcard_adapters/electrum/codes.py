@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import msgspec
 
-from giftcard_adapters.model import DeclineReason, Operation, PinBlockFormat
-from giftcard_adapters.point_of_sale import EntryMode, PinEntryCapability, PosCondition
+from giftcard_adapters.values.cards import PinBlockFormat
+from giftcard_adapters.values.declines import DeclineReason
+from giftcard_adapters.values.operations import Operation
+from giftcard_adapters.values.point_of_sale import EntryMode, PinEntryCapability, PosCondition
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):

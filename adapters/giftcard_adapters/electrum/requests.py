@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
+from giftcard_adapters.calls import Call
 from giftcard_adapters.codec import reveal_hook
 from giftcard_adapters.electrum import wire
 from giftcard_adapters.electrum.codes import (
@@ -24,22 +25,12 @@ from giftcard_adapters.electrum.codes import (
     Shape,
 )
 from giftcard_adapters.errors import Unsupported
-from giftcard_adapters.http import Call
-from giftcard_adapters.model import (
-    Advice,
-    AdviceKind,
-    CardRef,
-    ClearPin,
-    EncryptedPin,
-    MoneyOperation,
-    Outcome,
-    Pin,
-    Points,
-    ReversalReason,
-    Verdict,
-)
-from giftcard_adapters.money import Money, numeric_code
-from giftcard_adapters.point_of_sale import (
+from giftcard_adapters.values.advices import Advice, AdviceKind, ReversalReason
+from giftcard_adapters.values.cards import CardRef, ClearPin, EncryptedPin, Pin
+from giftcard_adapters.values.money import Money, numeric_code
+from giftcard_adapters.values.operations import MoneyOperation
+from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_adapters.values.point_of_sale import (
     Address,
     Basket,
     BasketItem,
@@ -49,8 +40,9 @@ from giftcard_adapters.point_of_sale import (
     Tender,
     ThirdPartyIdentifier,
 )
-from giftcard_adapters.reads import Lookup
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.points import Points
+from giftcard_adapters.values.reads import Lookup
+from giftcard_adapters.values.secret import Secret
 
 LOOKUP_PATH = "/lookupGiftcard/"
 ITEM_NAME = re.compile(r"[0-9A-Za-z]{1,50}")

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.secret import Secret
 
 _Count = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """int64, as documented."""

@@ -15,33 +15,34 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from giftcard_adapters.calls import Call, Moment, Reply
+from giftcard_adapters.codec import decode
 from giftcard_adapters.contract import Ending, Guarantee, Provider, Settings, manner
 from giftcard_adapters.errors import (
     Invalid,
-    MoneyError,
     Refused,
     SettingsError,
     Unreadable,
     Unsupported,
     WebhookRejected,
 )
+from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.gatepay import views, wire
-from giftcard_adapters.http import Call, Exchange, Moment, Reply, decode
-from giftcard_adapters.model import (
-    Balances,
-    CardRef,
-    Decline,
-    DeclineReason,
-    Issue,
-    IssuedCard,
-    MoneyOperation,
-    Outcome,
-    Verdict,
-)
-from giftcard_adapters.money import CURRENCIES, from_decimal, to_decimal
-from giftcard_adapters.reads import CardView, Lookup, ProviderEvent, Template, Webhook, WebhookReply
 from giftcard_adapters.scrub import scrub
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import CURRENCIES, MoneyError, from_decimal, to_decimal
+from giftcard_adapters.values.operations import Issue, MoneyOperation
+from giftcard_adapters.values.outcomes import Balances, IssuedCard, Outcome, Verdict
+from giftcard_adapters.values.reads import (
+    CardView,
+    Lookup,
+    ProviderEvent,
+    Template,
+    Webhook,
+    WebhookReply,
+)
+from giftcard_adapters.values.secret import Secret
 
 _JSON = (("content-type", "application/json"),)
 """Asked of every request, a GET too, else 400007."""

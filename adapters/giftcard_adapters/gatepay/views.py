@@ -10,15 +10,18 @@ from http import HTTPStatus
 
 import msgspec
 
-from giftcard_adapters.errors import MoneyError, Refused
+from giftcard_adapters.calls import Reply
+from giftcard_adapters.codec import decode
+from giftcard_adapters.errors import Refused
 from giftcard_adapters.gatepay import wire
-from giftcard_adapters.http import Reply, decode
-from giftcard_adapters.model import Balances, CardRef, Decline, DeclineReason, IssuedCard, Verdict
-from giftcard_adapters.money import Money, from_decimal
-from giftcard_adapters.reads import CardEvent, CardState, CardView, ProviderEvent, Template
 from giftcard_adapters.scrub import scrub
-from giftcard_adapters.secret import Secret
-from giftcard_adapters.transaction_id import own_id
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import Money, MoneyError, from_decimal
+from giftcard_adapters.values.outcomes import Balances, IssuedCard, Verdict
+from giftcard_adapters.values.reads import CardEvent, CardState, CardView, ProviderEvent, Template
+from giftcard_adapters.values.secret import Secret
+from giftcard_adapters.values.transaction_id import own_id
 
 SUCCESS = "SUCCESS"
 FAIL = "FAIL"

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.secret import Secret
 
 
 class CreateRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

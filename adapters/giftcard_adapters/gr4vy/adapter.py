@@ -18,9 +18,11 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from giftcard_adapters.codec import hide_hook
+from giftcard_adapters.calls import Call, Reply
+from giftcard_adapters.codec import decode, hide_hook
 from giftcard_adapters.contract import Ending, Guarantee, Provider, Settings, manner
 from giftcard_adapters.errors import ExchangeError, NoAnswer, Refused, Unreadable, Unsupported
+from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.gr4vy import asks, events, views
 from giftcard_adapters.gr4vy.token import TokenSigner
 from giftcard_adapters.gr4vy.verdict import (
@@ -52,23 +54,13 @@ from giftcard_adapters.gr4vy.wire import (
     TransactionRows,
     refusal,
 )
-from giftcard_adapters.http import Call, Exchange, Reply, decode
-from giftcard_adapters.model import (
-    Acknowledgement,
-    Activate,
-    Advice,
-    CardRef,
-    Decline,
-    DeclineReason,
-    Issue,
-    MoneyOperation,
-    Outcome,
-    Receipt,
-    Redeem,
-    Verdict,
-)
-from giftcard_adapters.money import Money
-from giftcard_adapters.reads import (
+from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Activate, Issue, MoneyOperation, Redeem
+from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_adapters.values.reads import (
     CardView,
     Lookup,
     ProviderEvent,
@@ -78,7 +70,7 @@ from giftcard_adapters.reads import (
     StoredCardQuery,
     Webhook,
 )
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.secret import Secret
 
 _RESEND_WINDOW_S = 23 * 3600.0
 """Gr4vy remembers an Idempotency-Key for 24 hours; an hour is left for clocks and queues."""

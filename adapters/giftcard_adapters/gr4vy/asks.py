@@ -15,19 +15,13 @@ import msgspec
 from giftcard_adapters.errors import Invalid, Unsupported
 from giftcard_adapters.gr4vy.verdict import REDEMPTION_TARGET, pin_of
 from giftcard_adapters.gr4vy.wire import RefundAsk
-from giftcard_adapters.model import (
-    Activate,
-    Advice,
-    CardRef,
-    Issue,
-    MoneyOperation,
-    Outcome,
-    Redeem,
-    Verdict,
-)
-from giftcard_adapters.money import Money
-from giftcard_adapters.point_of_sale import Buyer
-from giftcard_adapters.reads import Lookup, StoreCard, StoredCardQuery
+from giftcard_adapters.values.advices import Advice
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Activate, Issue, MoneyOperation, Redeem
+from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_adapters.values.point_of_sale import Buyer
+from giftcard_adapters.values.reads import Lookup, StoreCard, StoredCardQuery
 
 _MOST_MINOR = 99_999_999
 _SHORTEST_NUMBER, _LONGEST_NUMBER = 16, 19

@@ -16,12 +16,12 @@ from uuid import UUID
 
 import msgspec
 
+from giftcard_adapters.codec import decode
 from giftcard_adapters.errors import Unreadable, WebhookRejected
-from giftcard_adapters.http import decode
-from giftcard_adapters.reads import ProviderEvent, Webhook
 from giftcard_adapters.scrub import scrub
-from giftcard_adapters.secret import Secret
-from giftcard_adapters.transaction_id import own_id
+from giftcard_adapters.values.reads import ProviderEvent, Webhook
+from giftcard_adapters.values.secret import Secret
+from giftcard_adapters.values.transaction_id import own_id
 
 _HEADER_FAMILIES = (
     ("x-gr4vy-webhook-timestamp", "x-gr4vy-webhook-signatures"),

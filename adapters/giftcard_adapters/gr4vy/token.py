@@ -16,9 +16,9 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
+from giftcard_adapters.calls import Call, Moment
 from giftcard_adapters.errors import SettingsError
-from giftcard_adapters.http import Call, Moment
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.secret import Secret
 
 _ALGORITHM = "ES512"
 _CURVE = "P-521"

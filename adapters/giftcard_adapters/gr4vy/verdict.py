@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from giftcard_adapters.calls import Reply
 from giftcard_adapters.gr4vy.wire import (
     GiftCard,
     GiftCardFace,
@@ -22,23 +23,13 @@ from giftcard_adapters.gr4vy.wire import (
     decline_for,
     refusal,
 )
-from giftcard_adapters.http import Reply
-from giftcard_adapters.model import (
-    Acknowledgement,
-    Activate,
-    CardRef,
-    ClearPin,
-    Decline,
-    DeclineReason,
-    Issue,
-    IssuedCard,
-    Outcome,
-    Receipt,
-    Redeem,
-    Verdict,
-)
-from giftcard_adapters.money import Money
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.advices import Acknowledgement, Receipt
+from giftcard_adapters.values.cards import CardRef, ClearPin
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Activate, Issue, Redeem
+from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
+from giftcard_adapters.values.secret import Secret
 
 REDEMPTION_TARGET = "gift-card-redemption"
 """The `target_type` of a refund that puts money back on a card."""

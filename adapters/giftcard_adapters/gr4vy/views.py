@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from giftcard_adapters.gr4vy.verdict import face_of, masked, pin_of
 from giftcard_adapters.gr4vy.wire import GiftCard, GiftCardSummary, decline_for
-from giftcard_adapters.model import Balances, CardRef, Decline, DeclineReason
-from giftcard_adapters.money import Money
-from giftcard_adapters.point_of_sale import Buyer
-from giftcard_adapters.reads import CardState, CardView, StoredCard
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.outcomes import Balances
+from giftcard_adapters.values.point_of_sale import Buyer
+from giftcard_adapters.values.reads import CardState, CardView, StoredCard
 
 _STATES = {"expired_card": CardState.EXPIRED, "inactive_card": CardState.INACTIVE}
 """Errors of a balance item that tell a card's state rather than a failure."""

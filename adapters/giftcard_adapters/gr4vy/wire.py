@@ -11,11 +11,12 @@ from datetime import datetime
 
 import msgspec
 
+from giftcard_adapters.calls import Reply
+from giftcard_adapters.codec import decode
 from giftcard_adapters.errors import Unreadable
-from giftcard_adapters.http import Reply, decode
-from giftcard_adapters.model import Decline, DeclineReason
 from giftcard_adapters.scrub import scrub
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.secret import Secret
 
 REASONS: Mapping[str, DeclineReason] = {
     # What a gift card service says: the GiftCardErrorCode of a redemption or of a balance item.

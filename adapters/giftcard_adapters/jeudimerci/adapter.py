@@ -17,6 +17,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from giftcard_adapters.calls import Call, Moment, Reply
+from giftcard_adapters.codec import decode
 from giftcard_adapters.contract import Ending, Guarantee, Provider, Settings, manner
 from giftcard_adapters.errors import (
     Invalid,
@@ -27,24 +29,17 @@ from giftcard_adapters.errors import (
     Unsupported,
     WebhookRejected,
 )
-from giftcard_adapters.http import Call, Exchange, Moment, Reply, decode
+from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.jeudimerci import traces, views, wire
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings, faults_of
-from giftcard_adapters.model import (
-    Acknowledgement,
-    Advice,
-    CardRef,
-    Decline,
-    DeclineReason,
-    Issue,
-    IssuedCard,
-    MoneyOperation,
-    Outcome,
-    Receipt,
-    Verdict,
-)
-from giftcard_adapters.money import to_decimal
-from giftcard_adapters.reads import (
+from giftcard_adapters.scrub import scrub
+from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import to_decimal
+from giftcard_adapters.values.operations import Issue, MoneyOperation
+from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
+from giftcard_adapters.values.reads import (
     AccountQuery,
     AccountsExtract,
     CardView,
@@ -60,8 +55,7 @@ from giftcard_adapters.reads import (
     TicketStatistics,
     Webhook,
 )
-from giftcard_adapters.scrub import scrub
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.secret import Secret
 
 _JSON = (("content-type", "application/json"),)
 _FIND_WINDOW_S = 2 * 3600.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from giftcard_adapters.contract import Settings
-from giftcard_adapters.money import CURRENCIES
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.money import CURRENCIES
+from giftcard_adapters.values.secret import Secret
 
 
 class JeudiMerciSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):

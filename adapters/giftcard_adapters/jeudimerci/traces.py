@@ -13,8 +13,9 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 
 from giftcard_adapters.jeudimerci.wire import ECard
-from giftcard_adapters.model import Issue, Outcome, Verdict
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.operations import Issue
+from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_adapters.values.secret import Secret
 
 _WESTERNMOST = timedelta(hours=12)
 """A time without a zone is at most this much earlier than the same digits read as UTC."""

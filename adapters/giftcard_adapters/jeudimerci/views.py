@@ -12,13 +12,16 @@ from decimal import Decimal
 from email.message import Message
 from http import HTTPStatus
 
-from giftcard_adapters.errors import MoneyError, Unreadable
-from giftcard_adapters.http import Reply, decode
+from giftcard_adapters.calls import Reply
+from giftcard_adapters.codec import decode
+from giftcard_adapters.errors import Unreadable
 from giftcard_adapters.jeudimerci import wire
 from giftcard_adapters.jeudimerci.traces import exact_purchase
-from giftcard_adapters.model import Balances, Decline, DeclineReason, IssuedCard, Outcome, Verdict
-from giftcard_adapters.money import Money, from_decimal, to_decimal
-from giftcard_adapters.reads import (
+from giftcard_adapters.scrub import scrub
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import Money, MoneyError, from_decimal, to_decimal
+from giftcard_adapters.values.outcomes import Balances, IssuedCard, Outcome, Verdict
+from giftcard_adapters.values.reads import (
     AccountQuery,
     AccountRow,
     AccountsExtract,
@@ -31,9 +34,8 @@ from giftcard_adapters.reads import (
     ProviderEvent,
     StoredCard,
 )
-from giftcard_adapters.scrub import scrub
-from giftcard_adapters.secret import Secret
-from giftcard_adapters.transaction_id import own_id
+from giftcard_adapters.values.secret import Secret
+from giftcard_adapters.values.transaction_id import own_id
 
 REFUSALS: Mapping[int, DeclineReason] = {
     401: DeclineReason.CREDENTIALS_REFUSED,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from giftcard_adapters.model import DeclineReason
+from giftcard_adapters.values.declines import DeclineReason
 from giftcard_gateway.errors import CardNotFound, GatewayError, RateLimited, ReadRefused
 
 if TYPE_CHECKING:

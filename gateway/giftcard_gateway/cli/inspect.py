@@ -8,8 +8,8 @@ import click
 from rich.markup import escape
 
 from giftcard_adapters.contract import Provider, manner_of
-from giftcard_adapters.model import Operation
 from giftcard_adapters.stanza import find_adapter
+from giftcard_adapters.values.operations import Operation
 from giftcard_gateway import config
 from giftcard_gateway.cli.console import complain, out, table, tell
 from giftcard_gateway.cli.options import read_settings, settings_options

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.config.checks import check
 from giftcard_gateway.config.reading import Reading
 from giftcard_gateway.config.settings import Settings

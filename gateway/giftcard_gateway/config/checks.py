@@ -13,11 +13,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from giftcard_adapters.contract import manner_of
-from giftcard_adapters.errors import MoneyError
-from giftcard_adapters.model import Operation
-from giftcard_adapters.money import exponent_of
-from giftcard_adapters.secret import Secret
 from giftcard_adapters.stanza import find_adapter
+from giftcard_adapters.values.money import MoneyError, exponent_of
+from giftcard_adapters.values.operations import Operation
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.config.settings import Provider, Settings
 from giftcard_gateway.config.sources import is_readable
 from giftcard_gateway.providers.routing import Rule

@@ -17,8 +17,8 @@ import msgspec
 
 from giftcard_adapters.contract import Settings as AdapterSettings
 from giftcard_adapters.errors import SettingsError
-from giftcard_adapters.secret import Secret
 from giftcard_adapters.stanza import find_adapter, read_settings
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.config.sources import Given, Table, Unavailable, follow, is_reference
 
 _Kind = Any  # a type as an annotation has it; typing gives these no type of their own

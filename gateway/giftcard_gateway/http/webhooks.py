@@ -16,7 +16,7 @@ from aiohttp import web
 
 from giftcard_adapters.contract import has
 from giftcard_adapters.errors import WebhookRejected
-from giftcard_adapters.reads import Webhook
+from giftcard_adapters.values.reads import Webhook
 from giftcard_gateway.errors import ProviderNotFound
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.rpc.server import PortTaken

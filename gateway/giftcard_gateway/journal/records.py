@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from giftcard_adapters.codec import pack, unpacker
-from giftcard_adapters.model import Operation
+from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.journal.contract import JournalClosed, Row, RowQuery
 from giftcard_gateway.journal.rows import is_same
 from giftcard_gateway.ledger.entry import Entry, State
@@ -20,7 +20,8 @@ from giftcard_gateway.seal import SealBroken
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from giftcard_adapters.model import CardRef, IssuedCard
+    from giftcard_adapters.values.cards import CardRef
+    from giftcard_adapters.values.outcomes import IssuedCard
     from giftcard_gateway.journal.contract import Journal
     from giftcard_gateway.seal import Seal
 

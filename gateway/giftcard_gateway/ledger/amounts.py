@@ -8,7 +8,7 @@ from giftcard_gateway.errors import InvalidRequest, PartialUnsupported
 
 if TYPE_CHECKING:
     from giftcard_adapters.contract import Manner
-    from giftcard_adapters.money import Money
+    from giftcard_adapters.values.money import Money
     from giftcard_gateway.ledger.entry import Entry
 
 

@@ -10,9 +10,12 @@ from enum import StrEnum
 
 import msgspec
 
-from giftcard_adapters.http import Call
-from giftcard_adapters.model import Advice, AnyOperation, Decline, Operation, Outcome, ReversalReason
-from giftcard_adapters.money import Money
+from giftcard_adapters.calls import Call
+from giftcard_adapters.values.advices import Advice, ReversalReason
+from giftcard_adapters.values.declines import Decline
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import AnyOperation, Operation
+from giftcard_adapters.values.outcomes import Outcome
 
 
 class State(StrEnum):

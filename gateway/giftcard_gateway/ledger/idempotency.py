@@ -13,9 +13,9 @@ import msgspec
 from giftcard_gateway.errors import TransactionIdReused
 
 if TYPE_CHECKING:
-    from giftcard_adapters.model import AnyOperation
-    from giftcard_adapters.money import Money
-    from giftcard_adapters.point_of_sale import Tender
+    from giftcard_adapters.values.money import Money
+    from giftcard_adapters.values.operations import AnyOperation
+    from giftcard_adapters.values.point_of_sale import Tender
     from giftcard_gateway.ledger.entry import Entry, WantedReversal
 
 _NOT_CONTENT = frozenset({"requested_at", "labels"})

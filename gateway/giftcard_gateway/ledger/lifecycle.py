@@ -11,19 +11,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from giftcard_adapters.calls import Call
 from giftcard_adapters.contract import Ending, Manner
-from giftcard_adapters.http import Call
-from giftcard_adapters.model import (
-    Acknowledgement,
-    Advice,
-    AdviceKind,
-    AnyOperation,
-    IssuedCard,
-    Operation,
-    Outcome,
-    Receipt,
-    Verdict,
-)
+from giftcard_adapters.values.advices import Acknowledgement, Advice, AdviceKind, Receipt
+from giftcard_adapters.values.operations import AnyOperation, Operation
+from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
 from giftcard_gateway.ledger.entry import (
     FINAL,
     UNSETTLED,

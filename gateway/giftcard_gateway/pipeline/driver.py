@@ -14,15 +14,9 @@ import msgspec
 
 from giftcard_adapters.contract import Ending, Guarantee
 from giftcard_adapters.errors import Invalid, Unsupported
-from giftcard_adapters.model import (
-    Advice,
-    AdviceKind,
-    Operation,
-    Outcome,
-    Receipt,
-    ReversalReason,
-    Verdict,
-)
+from giftcard_adapters.values.advices import Advice, AdviceKind, Receipt, ReversalReason
+from giftcard_adapters.values.operations import Operation
+from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_gateway.errors import GatewayError
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.ledger import lifecycle, reversal_windows
@@ -34,9 +28,9 @@ from giftcard_gateway.providers.exchanges import Answer, Exchanges, ask_of, doub
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from giftcard_adapters.http import Call
-    from giftcard_adapters.money import Money
-    from giftcard_adapters.point_of_sale import Tender
+    from giftcard_adapters.calls import Call
+    from giftcard_adapters.values.money import Money
+    from giftcard_adapters.values.point_of_sale import Tender
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.journal.records import Records
     from giftcard_gateway.ledger.observer import Observer

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from giftcard_adapters.codec import pack, unpacker
 from giftcard_adapters.errors import WebhookRejected
-from giftcard_adapters.model import Verdict
-from giftcard_adapters.reads import ProviderEvent
+from giftcard_adapters.values.outcomes import Verdict
+from giftcard_adapters.values.reads import ProviderEvent
 from giftcard_gateway.journal.contract import EventRow, JournalClosed
 from giftcard_gateway.journal.records import from_us, to_us
 from giftcard_gateway.ledger import lifecycle
@@ -24,8 +24,8 @@ from giftcard_gateway.pipeline.driver import PROOF
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from giftcard_adapters.model import Outcome
-    from giftcard_adapters.reads import Webhook
+    from giftcard_adapters.values.outcomes import Outcome
+    from giftcard_adapters.values.reads import Webhook
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.journal.records import Records
     from giftcard_gateway.ledger.entry import Entry

@@ -14,7 +14,7 @@ import msgspec
 
 from giftcard_adapters.contract import Guarantee
 from giftcard_adapters.errors import Invalid, Unsupported
-from giftcard_adapters.model import Outcome, Verdict
+from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_gateway.errors import (
     GatewayError,
     InvalidRequest,
@@ -43,9 +43,10 @@ from giftcard_gateway.ledger.idempotency import (
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
-    from giftcard_adapters.model import AnyOperation, Operation, ReversalReason
-    from giftcard_adapters.money import Money
-    from giftcard_adapters.point_of_sale import Tender
+    from giftcard_adapters.values.advices import ReversalReason
+    from giftcard_adapters.values.money import Money
+    from giftcard_adapters.values.operations import AnyOperation, Operation
+    from giftcard_adapters.values.point_of_sale import Tender
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.journal.records import Records
     from giftcard_gateway.ledger.observer import Observer

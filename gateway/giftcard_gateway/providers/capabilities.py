@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from giftcard_adapters.contract import Guarantee, has, manner_of
-from giftcard_adapters.model import Operation
+from giftcard_adapters.values.operations import Operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

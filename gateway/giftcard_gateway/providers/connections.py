@@ -15,7 +15,7 @@ import msgspec
 
 from giftcard_adapters.contract import Guarantee, Manner, has, manner_of
 from giftcard_adapters.errors import NoAnswer, NotSent, Refused
-from giftcard_adapters.model import Operation
+from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.errors import OperationUnsupported, Overloaded, ProviderNotFound, ProviderUnreachable
 from giftcard_gateway.providers.circuit import Circuit
 

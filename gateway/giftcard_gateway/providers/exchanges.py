@@ -11,15 +11,9 @@ import msgspec
 
 from giftcard_adapters.codec import pack
 from giftcard_adapters.errors import ExchangeError, Invalid, NoAnswer, NotSent, Unsupported
-from giftcard_adapters.model import (
-    Acknowledgement,
-    Advice,
-    AnyOperation,
-    Outcome,
-    Receipt,
-    ReversalReason,
-    Verdict,
-)
+from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt, ReversalReason
+from giftcard_adapters.values.operations import AnyOperation
+from giftcard_adapters.values.outcomes import Outcome, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from giftcard_adapters.model import Operation
+from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.errors import CrossProvider, NoRoute
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from giftcard_adapters.model import CardRef, MoneyOperation
+    from giftcard_adapters.values.cards import CardRef
+    from giftcard_adapters.values.operations import MoneyOperation
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from giftcard import v1
-from giftcard_adapters.model import CardRef, Decline
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.declines import Decline
 from giftcard_gateway.errors import GatewayError
 from giftcard_gateway.rpc.status import status_of
 from giftcard_gateway.services.reads import ask, refusal_of
 from giftcard_gateway.wire.cards import balance_from, card_balance_to, card_from
 
 if TYPE_CHECKING:
-    from giftcard_adapters.reads import CardView
+    from giftcard_adapters.values.reads import CardView
     from giftcard_gateway.access.lookup_throttle import Misses
     from giftcard_gateway.providers.connections import Connection
     from giftcard_gateway.rpc.call import Call

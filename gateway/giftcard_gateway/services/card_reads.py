@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from giftcard import v1
-from giftcard_adapters.model import Decline
+from giftcard_adapters.values.declines import Decline
 from giftcard_gateway.access.lookup_throttle import Misses
 from giftcard_gateway.errors import GatewayError
 from giftcard_gateway.providers.routing import Traits
@@ -13,8 +13,8 @@ from giftcard_gateway.services.reads import ask, refusal_of
 from giftcard_gateway.wire.cards import balance_from, card_balance_to, card_from, lookup_from, view_to
 
 if TYPE_CHECKING:
-    from giftcard_adapters.model import CardRef
-    from giftcard_adapters.reads import CardView
+    from giftcard_adapters.values.cards import CardRef
+    from giftcard_adapters.values.reads import CardView
     from giftcard_gateway.providers.connections import Connection
     from giftcard_gateway.rpc.call import Call
     from giftcard_gateway.services.dependencies import Bundle

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from giftcard import v1
-from giftcard_adapters.model import Operation
+from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.errors import TransactionIdReused
 from giftcard_gateway.services.balances import BatchBalances
 from giftcard_gateway.services.card_reads import CardReads

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from giftcard import v1
 from giftcard_adapters.contract import Ending, Guarantee, has, manner_of
-from giftcard_adapters.model import Operation
+from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.journal.records import from_us
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.providers.circuit import CircuitState

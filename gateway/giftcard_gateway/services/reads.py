@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from giftcard_adapters.errors import Invalid, NoAnswer, NotSent, Refused, TimedOut, Unsupported
-from giftcard_adapters.model import Decline, DeclineReason
+from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_gateway.errors import (
     CardNotFound,
     GatewayError,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from giftcard import v1
-from giftcard_adapters.model import Issue
-from giftcard_adapters.money import Money
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Issue
 from giftcard_gateway.errors import InvalidRequest, StateConflict
 from giftcard_gateway.journal.contract import RowQuery
 from giftcard_gateway.journal.records import to_us
@@ -28,7 +28,7 @@ from giftcard_gateway.wire.transactions import (
 from giftcard_gateway.wire.values import money_from, money_to, time_from
 
 if TYPE_CHECKING:
-    from giftcard_adapters.model import Operation
+    from giftcard_adapters.values.operations import Operation
     from giftcard_gateway.rpc.call import Call
     from giftcard_gateway.services.dependencies import Bundle
 

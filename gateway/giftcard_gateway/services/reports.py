@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from giftcard import v1
-from giftcard_adapters.errors import MoneyError
-from giftcard_adapters.model import DeclineReason
+from giftcard_adapters.values.declines import DeclineReason
+from giftcard_adapters.values.money import MoneyError
 from giftcard_gateway.errors import CardNotFound, ExportNotFound, ProviderFailed, ReadRefused
 from giftcard_gateway.services.reads import admit, ask, told
 from giftcard_gateway.services.reconciliation import Reconciliation

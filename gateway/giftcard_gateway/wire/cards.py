@@ -11,17 +11,11 @@ from datetime import datetime
 import msgspec
 
 from giftcard import v1
-from giftcard_adapters.model import (
-    Balances,
-    CardRef,
-    ClearPin,
-    Decline,
-    EncryptedPin,
-    HashedPin,
-    IssuedCard,
-)
-from giftcard_adapters.point_of_sale import Buyer
-from giftcard_adapters.reads import (
+from giftcard_adapters.values.cards import CardRef, ClearPin, EncryptedPin, HashedPin
+from giftcard_adapters.values.declines import Decline
+from giftcard_adapters.values.outcomes import Balances, IssuedCard
+from giftcard_adapters.values.point_of_sale import Buyer
+from giftcard_adapters.values.reads import (
     CardState,
     CardView,
     Lookup,
@@ -30,7 +24,7 @@ from giftcard_adapters.reads import (
     StoredCardPage,
     StoredCardQuery,
 )
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.wire.mapping import enum_writer, reading, writing
 from giftcard_gateway.wire.values import time_to
 

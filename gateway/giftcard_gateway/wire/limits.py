@@ -23,7 +23,7 @@ from giftcard.v1 import (
     SettlementRow,
     TransactionFilter,
 )
-from giftcard_adapters.money import CURRENCIES
+from giftcard_adapters.values.money import CURRENCIES
 
 Violations = Iterable[tuple[str, str]]
 Check = Callable[[Any], Violations]

@@ -20,10 +20,10 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from giftcard_adapters.model import Points
-from giftcard_adapters.money import Money
-from giftcard_adapters.reads import CardEvent
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.points import Points
+from giftcard_adapters.values.reads import CardEvent
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.wire import values
 
 S = TypeVar("S", bound=msgspec.Struct)

@@ -7,8 +7,8 @@ from decimal import Decimal
 from google.type.money_pb2 import Money as WireMoney
 
 from giftcard import v1
-from giftcard_adapters.money import from_decimal
-from giftcard_adapters.reads import (
+from giftcard_adapters.values.money import from_decimal
+from giftcard_adapters.values.reads import (
     AccountQuery,
     AccountRow,
     ExportFile,

@@ -12,7 +12,9 @@ from google.protobuf.message import Message
 from giftcard.v1 import ReversalReason as WireReversalReason
 from giftcard.v1 import Tender as WireTender
 from giftcard.v1 import gift_card_service_pb2
-from giftcard_adapters.model import (
+from giftcard_adapters.values.advices import ReversalReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import (
     Activate,
     AnyOperation,
     Issue,
@@ -20,12 +22,10 @@ from giftcard_adapters.model import (
     Operation,
     Redeem,
     Replace,
-    ReversalReason,
     Transfer,
     Void,
 )
-from giftcard_adapters.money import Money
-from giftcard_adapters.point_of_sale import Tender
+from giftcard_adapters.values.point_of_sale import Tender
 from giftcard_gateway.wire.cards import card_from
 from giftcard_gateway.wire.mapping import enum_reader, reading
 from giftcard_gateway.wire.values import money_from

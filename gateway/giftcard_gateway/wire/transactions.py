@@ -7,19 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from giftcard import v1
-from giftcard_adapters.model import (
-    AdviceKind,
-    AnyOperation,
-    Balances,
-    CardRef,
-    Operation,
-    Outcome,
-    PointBalances,
-    ReversalReason,
-    Slip,
-)
-from giftcard_adapters.money import Money
-from giftcard_adapters.point_of_sale import Institution, Product, ThirdPartyIdentifier
+from giftcard_adapters.values.advices import AdviceKind, ReversalReason
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import AnyOperation, Operation
+from giftcard_adapters.values.outcomes import Balances, Outcome, Slip
+from giftcard_adapters.values.point_of_sale import Institution, Product, ThirdPartyIdentifier
+from giftcard_adapters.values.points import PointBalances
 from giftcard_gateway.ledger.entry import Entry, State, StateChange
 from giftcard_gateway.wire.cards import balances_to, decline_to, issued_to
 from giftcard_gateway.wire.mapping import enum_reader, enum_writer, writing

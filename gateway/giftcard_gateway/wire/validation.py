@@ -25,7 +25,7 @@ from google.type.date_pb2 import Date
 from google.type.decimal_pb2 import Decimal as WireDecimal
 from google.type.money_pb2 import Money
 
-from giftcard_adapters.money import CURRENCIES, exponent_of
+from giftcard_adapters.values.money import CURRENCIES, exponent_of
 from giftcard_gateway.wire.limits import LIMITS, NONE, RULES, Check, Violations
 from giftcard_gateway.wire.values import NANOS
 

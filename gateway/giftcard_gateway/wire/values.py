@@ -15,7 +15,7 @@ from google.type.date_pb2 import Date
 from google.type.decimal_pb2 import Decimal as WireDecimal
 from google.type.money_pb2 import Money as WireMoney
 
-from giftcard_adapters.money import CURRENCIES, Money, exponent_of
+from giftcard_adapters.values.money import CURRENCIES, Money, exponent_of
 
 NANOS = 1_000_000_000
 """Nanos in one unit, of money and of seconds."""

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from functools import partial
 
 from giftcard_adapters.electrum import Electrum
-from giftcard_adapters.model import (
+from giftcard_adapters.values.cards import CardRef, ClearPin
+from giftcard_adapters.values.declines import DeclineReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import (
     Activate,
-    CardRef,
-    ClearPin,
-    DeclineReason,
     Load,
     Operation,
     Redeem,
@@ -18,10 +18,9 @@ from giftcard_adapters.model import (
     Transfer,
     Void,
 )
-from giftcard_adapters.money import Money
-from giftcard_adapters.point_of_sale import Product
-from giftcard_adapters.reads import Lookup
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.point_of_sale import Product
+from giftcard_adapters.values.reads import Lookup
+from giftcard_adapters.values.secret import Secret
 from giftcard_conformance import ReadSample, Sample, Subject
 from giftcard_simulators.electrum import ElectrumSimulator
 from giftcard_simulators.electrum.books import EXPIRY, INSTITUTION_ID, PASSWORD, PIN

@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from functools import partial
 
 from giftcard_adapters.gatepay import GatePay
-from giftcard_adapters.model import CardRef, DeclineReason, Issue, Operation
-from giftcard_adapters.money import Money
-from giftcard_adapters.reads import Lookup
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.declines import DeclineReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Issue, Operation
+from giftcard_adapters.values.reads import Lookup
+from giftcard_adapters.values.secret import Secret
 from giftcard_conformance import ReadSample, Sample, Subject
 from giftcard_simulators.gatepay import GatePaySimulator, sandbox_settings
 

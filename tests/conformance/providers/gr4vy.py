@@ -8,19 +8,13 @@ from typing import TypedDict
 
 from giftcard_adapters.contract import Provider
 from giftcard_adapters.gr4vy import Gr4vy
-from giftcard_adapters.model import (
-    Activate,
-    CardRef,
-    ClearPin,
-    DeclineReason,
-    Issue,
-    Operation,
-    Redeem,
-)
-from giftcard_adapters.money import Money
-from giftcard_adapters.point_of_sale import Buyer
-from giftcard_adapters.reads import Lookup, StoreCard, StoredCardQuery
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.cards import CardRef, ClearPin
+from giftcard_adapters.values.declines import DeclineReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Activate, Issue, Operation, Redeem
+from giftcard_adapters.values.point_of_sale import Buyer
+from giftcard_adapters.values.reads import Lookup, StoreCard, StoredCardQuery
+from giftcard_adapters.values.secret import Secret
 from giftcard_conformance import ReadSample, Sample, Subject
 from giftcard_simulators.gr4vy import Gr4vySimulator, sandbox_settings
 from giftcard_simulators.gr4vy.books import THEME

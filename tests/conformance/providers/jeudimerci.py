@@ -8,10 +8,12 @@ from functools import partial
 
 from giftcard_adapters.contract import Provider
 from giftcard_adapters.jeudimerci import JeudiMerci
-from giftcard_adapters.model import CardRef, DeclineReason, Issue, Operation
-from giftcard_adapters.money import Money
-from giftcard_adapters.reads import AccountQuery, Lookup, Offer, StoredCardQuery, TicketQuery
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.declines import DeclineReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Issue, Operation
+from giftcard_adapters.values.reads import AccountQuery, Lookup, Offer, StoredCardQuery, TicketQuery
+from giftcard_adapters.values.secret import Secret
 from giftcard_conformance import ReadSample, Sample, Subject
 from giftcard_simulators.jeudimerci import JeudiMerciSimulator, sandbox_settings
 

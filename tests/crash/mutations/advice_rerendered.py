@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from giftcard_adapters.model import AdviceKind, Outcome, Verdict
+from giftcard_adapters.values.advices import AdviceKind
+from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_gateway.ledger.entry import Entry
 from giftcard_gateway.pipeline.driver import Driver
 from giftcard_gateway.providers.connections import Connection

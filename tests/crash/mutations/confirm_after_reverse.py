@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from giftcard_adapters.model import Operation
+from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.pipeline.transactions import Transactions
 

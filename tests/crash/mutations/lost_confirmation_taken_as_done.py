@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 import pytest
 
-from giftcard_adapters.model import Acknowledgement, Receipt
+from giftcard_adapters.values.advices import Acknowledgement, Receipt
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.entry import Entry, State
 

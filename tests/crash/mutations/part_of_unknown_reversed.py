@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from giftcard_adapters.model import ReversalReason
+from giftcard_adapters.values.advices import ReversalReason
 from giftcard_gateway.ledger.entry import Entry, WantedReversal
 from giftcard_gateway.pipeline.driver import Driver
 from giftcard_gateway.providers.connections import Connection

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from giftcard_adapters.model import AnyOperation
+from giftcard_adapters.values.operations import AnyOperation
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.entry import Entry
 from giftcard_gateway.pipeline.transactions import Begun, Transactions

@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from giftcard_adapters.model import AnyOperation, Decline, DeclineReason, Outcome, Verdict
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.operations import AnyOperation
+from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_gateway.providers.connections import Connection
 from giftcard_gateway.providers.exchanges import Answer, Exchanges
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from giftcard_adapters.model import AnyOperation, Outcome, Verdict
+from giftcard_adapters.values.operations import AnyOperation
+from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_gateway.providers.connections import Connection
 from giftcard_gateway.providers.exchanges import Answer, Exchanges
 

@@ -7,13 +7,9 @@ from collections.abc import Sequence
 import msgspec
 
 from giftcard_adapters.codec import pack, unpacker
-from giftcard_adapters.model import (
-    IssuedCard,
-    Outcome,
-    Verdict,
-)
-from giftcard_adapters.reads import ProviderEvent, Webhook
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
+from giftcard_adapters.values.reads import ProviderEvent, Webhook
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.ledger.observer import Observer
 from giftcard_gateway.pipeline.events import Events

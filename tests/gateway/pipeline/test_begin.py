@@ -7,8 +7,10 @@ import asyncio
 import msgspec
 import pytest
 
-from giftcard_adapters.model import Decline, DeclineReason, Outcome, ReversalReason, Verdict
-from giftcard_adapters.money import Money
+from giftcard_adapters.values.advices import ReversalReason
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_gateway.errors import ProviderUnreachable, TransactionIdReused
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.providers.routing import Rule

@@ -7,19 +7,12 @@ import asyncio
 import pytest
 
 from giftcard_adapters.errors import Invalid, NoAnswer, NotSent, Refused, Unsupported
-from giftcard_adapters.model import (
-    Acknowledgement,
-    Advice,
-    Decline,
-    DeclineReason,
-    MoneyOperation,
-    Operation,
-    Outcome,
-    Receipt,
-    ReversalReason,
-)
-from giftcard_adapters.money import Money
-from giftcard_adapters.point_of_sale import Tender, TenderType
+from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt, ReversalReason
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import MoneyOperation, Operation
+from giftcard_adapters.values.outcomes import Outcome
+from giftcard_adapters.values.point_of_sale import Tender, TenderType
 from giftcard_gateway.errors import (
     InvalidRequest,
     OperationUnsupported,

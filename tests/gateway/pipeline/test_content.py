@@ -9,10 +9,11 @@ import pytest
 from google.type.money_pb2 import Money as Wire
 
 from giftcard import v1
-from giftcard_adapters.model import CardRef, ClearPin, HashedPin, Load, Operation, Redeem, Transfer
-from giftcard_adapters.money import Money
-from giftcard_adapters.point_of_sale import ThirdPartyIdentifier
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.cards import CardRef, ClearPin, HashedPin
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Load, Operation, Redeem, Transfer
+from giftcard_adapters.values.point_of_sale import ThirdPartyIdentifier
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.ledger.idempotency import first_difference
 from giftcard_gateway.wire.requests import ask_from
 

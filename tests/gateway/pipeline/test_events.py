@@ -10,19 +10,12 @@ import msgspec
 import pytest
 
 from giftcard_adapters.codec import pack
-from giftcard_adapters.model import (
-    Acknowledgement,
-    Decline,
-    DeclineReason,
-    IssuedCard,
-    Outcome,
-    Receipt,
-    ReversalReason,
-    Verdict,
-)
-from giftcard_adapters.money import Money
-from giftcard_adapters.reads import ProviderEvent, Webhook
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.advices import Acknowledgement, Receipt, ReversalReason
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
+from giftcard_adapters.values.reads import ProviderEvent, Webhook
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.journal.contract import EventRow, JournalClosed
 from giftcard_gateway.ledger.entry import Entry, State
 from tests.gateway.pipeline.desk import CARD_A, CARD_B, CARD_C, Desk, cards_of, lost_issue, quiet

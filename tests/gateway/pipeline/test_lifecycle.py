@@ -11,25 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from giftcard_adapters.calls import Call
 from giftcard_adapters.contract import Ending, Guarantee, Manner
-from giftcard_adapters.http import Call
-from giftcard_adapters.model import (
+from giftcard_adapters.values.advices import (
     Acknowledgement,
     Advice,
     AdviceKind,
-    CardRef,
-    Decline,
-    DeclineReason,
-    IssuedCard,
-    Operation,
-    Outcome,
     Receipt,
-    Redeem,
     ReversalReason,
-    Verdict,
 )
-from giftcard_adapters.money import Money
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Operation, Redeem
+from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.entry import FINAL, Entry, State, WantedReversal
 

@@ -10,7 +10,8 @@ import asyncio
 import msgspec
 import pytest
 
-from giftcard_adapters.model import Acknowledgement, AnyOperation, Receipt, ReversalReason
+from giftcard_adapters.values.advices import Acknowledgement, Receipt, ReversalReason
+from giftcard_adapters.values.operations import AnyOperation
 from giftcard_gateway.errors import JournalUnavailable, TransactionReversed
 from giftcard_gateway.journal.contract import Row
 from giftcard_gateway.ledger.entry import UNSETTLED, Entry, State

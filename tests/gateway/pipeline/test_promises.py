@@ -6,18 +6,12 @@ import asyncio
 
 import pytest
 
-from giftcard_adapters.model import (
-    Acknowledgement,
-    Decline,
-    DeclineReason,
-    Operation,
-    Outcome,
-    Receipt,
-    ReversalReason,
-    Verdict,
-)
-from giftcard_adapters.money import Money
-from giftcard_adapters.point_of_sale import Tender, TenderType
+from giftcard_adapters.values.advices import Acknowledgement, Receipt, ReversalReason
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Operation
+from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_adapters.values.point_of_sale import Tender, TenderType
 from giftcard_gateway.errors import (
     InvalidRequest,
     PartialUnsupported,

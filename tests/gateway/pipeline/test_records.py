@@ -11,18 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from giftcard_adapters.model import (
-    CardRef,
-    ClearPin,
-    Issue,
-    IssuedCard,
-    Outcome,
-    Redeem,
-    Transfer,
-    Verdict,
-)
-from giftcard_adapters.money import Money
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.cards import CardRef, ClearPin
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Issue, Redeem, Transfer
+from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.journal.contract import JournalClosed, Row, RowQuery
 from giftcard_gateway.journal.records import InDoubt, Records, from_us, to_us
 from giftcard_gateway.journal.sqlite.journal import InlineSqlite

@@ -10,8 +10,10 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from giftcard_adapters.http import Call
-from giftcard_adapters.model import Acknowledgement, Advice, MoneyOperation, Outcome, Receipt, ReversalReason
+from giftcard_adapters.calls import Call
+from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt, ReversalReason
+from giftcard_adapters.values.operations import MoneyOperation
+from giftcard_adapters.values.outcomes import Outcome
 from giftcard_gateway.errors import ProviderNotFound
 from giftcard_gateway.journal.contract import Row
 from giftcard_gateway.journal.records import Records

@@ -8,24 +8,15 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from giftcard_adapters.calls import Call
 from giftcard_adapters.contract import Ending, Guarantee, manner
-from giftcard_adapters.errors import MoneyError, Refused, Unsupported
-from giftcard_adapters.http import Call
-from giftcard_adapters.model import (
-    Acknowledgement,
-    Advice,
-    Decline,
-    DeclineReason,
-    Issue,
-    Load,
-    Operation,
-    Outcome,
-    PointBalances,
-    Points,
-    Receipt,
-    ReversalReason,
-    Verdict,
-)
+from giftcard_adapters.errors import Refused, Unsupported
+from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt, ReversalReason
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import MoneyError
+from giftcard_adapters.values.operations import Issue, Load, Operation
+from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_adapters.values.points import PointBalances, Points
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.providers.connections import Terms
 from giftcard_gateway.providers.routing import Rule

@@ -25,18 +25,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from giftcard_adapters.model import (
-    Acknowledgement,
-    AnyOperation,
-    Decline,
-    DeclineReason,
-    Operation,
-    Outcome,
-    Receipt,
-    ReversalReason,
-    Verdict,
-)
-from giftcard_adapters.money import Money
+from giftcard_adapters.values.advices import Acknowledgement, Receipt, ReversalReason
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import AnyOperation, Operation
+from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_gateway.errors import (
     GatewayError,
     PartialUnsupported,

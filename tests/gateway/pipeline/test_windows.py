@@ -8,7 +8,9 @@ from datetime import timedelta
 import pytest
 
 from giftcard_adapters.contract import Ending, Guarantee, manner
-from giftcard_adapters.model import Acknowledgement, Outcome, Receipt, Redeem, ReversalReason
+from giftcard_adapters.values.advices import Acknowledgement, Receipt, ReversalReason
+from giftcard_adapters.values.operations import Redeem
+from giftcard_adapters.values.outcomes import Outcome
 from giftcard_gateway.ledger import reversal_windows
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.ledger.observer import Observer

@@ -15,26 +15,16 @@ from dataclasses import dataclass, field
 import httpx
 import msgspec
 
+from giftcard_adapters.calls import Call
 from giftcard_adapters.contract import Ending, Guarantee, Provider, Settings, manner
 from giftcard_adapters.errors import NoAnswer, NotSent
-from giftcard_adapters.http import Call, Exchange
-from giftcard_adapters.model import (
-    Acknowledgement,
-    Advice,
-    Balances,
-    CardRef,
-    Issue,
-    IssuedCard,
-    Load,
-    MoneyOperation,
-    Outcome,
-    Receipt,
-    Redeem,
-    Verdict,
-    Void,
-)
-from giftcard_adapters.money import Money
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.exchange import Exchange
+from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Issue, Load, MoneyOperation, Redeem, Void
+from giftcard_adapters.values.outcomes import Balances, IssuedCard, Outcome, Verdict
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.journal.records import Records
 from giftcard_gateway.journal.sqlite.journal import InlineSqlite
 from giftcard_gateway.ledger.entry import Entry

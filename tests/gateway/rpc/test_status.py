@@ -10,7 +10,7 @@ import pytest
 from google.rpc.error_details_pb2 import BadRequest
 
 from giftcard import v1
-from giftcard_adapters.model import Decline, DeclineReason
+from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_gateway import errors
 from giftcard_gateway.errors import GatewayError, InvalidRequest, ReadRefused
 from giftcard_gateway.rpc.status import CODES, code_of, status_of, trailer_of

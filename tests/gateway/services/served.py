@@ -23,9 +23,10 @@ from grpc_status import rpc_status
 from giftcard import v1
 from giftcard_adapters.contract import Settings
 from giftcard_adapters.errors import NoAnswer
-from giftcard_adapters.http import Exchange
-from giftcard_adapters.model import CardRef, Decline
-from giftcard_adapters.reads import (
+from giftcard_adapters.exchange import Exchange
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.declines import Decline
+from giftcard_adapters.values.reads import (
     AccountQuery,
     AccountsExtract,
     CardView,

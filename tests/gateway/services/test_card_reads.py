@@ -10,10 +10,11 @@ import pytest
 
 from giftcard import v1
 from giftcard_adapters.errors import Invalid, NoAnswer, NotSent, Refused, TimedOut, Unreadable, Unsupported
-from giftcard_adapters.model import Balances, Decline, DeclineReason
-from giftcard_adapters.money import Money
-from giftcard_adapters.reads import CardState, CardView, Lookup
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.outcomes import Balances
+from giftcard_adapters.values.reads import CardState, CardView, Lookup
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.access.lookup_throttle import Misses
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.errors import CardNotFound, ProviderTimeout, RateLimited, ReadRefused

@@ -10,7 +10,9 @@ import pytest
 
 from giftcard import v1
 from giftcard_adapters.errors import Invalid, NoAnswer
-from giftcard_adapters.model import Decline, DeclineReason, Operation, Outcome, Verdict
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.operations import Operation
+from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_gateway.access.identities import Access
 from giftcard_gateway.providers.routing import Rule
 from tests.gateway.pipeline.world import ISSUED, NUMBER

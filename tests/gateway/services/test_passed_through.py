@@ -16,9 +16,9 @@ from google.type.money_pb2 import Money as WireMoney
 
 from giftcard import v1
 from giftcard_adapters.errors import NoAnswer, Refused, TimedOut
-from giftcard_adapters.model import Decline, DeclineReason
-from giftcard_adapters.money import Money
-from giftcard_adapters.reads import (
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.reads import (
     AccountQuery,
     AccountRow,
     AccountsExtract,
@@ -31,7 +31,7 @@ from giftcard_adapters.reads import (
     TicketStatistics,
     Webhook,
 )
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.secret import Secret
 from tests.gateway.services.served import Served, refusal_of, until
 from tests.gateway.wire.filled import PAN
 

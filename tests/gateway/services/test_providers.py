@@ -6,7 +6,7 @@ import grpc
 
 from giftcard import v1
 from giftcard_adapters.errors import NotSent
-from giftcard_adapters.model import Acknowledgement, Receipt
+from giftcard_adapters.values.advices import Acknowledgement, Receipt
 from giftcard_gateway.providers.connections import Terms
 from tests.gateway.services.served import Served, serve, unresolved
 from tests.gateway.wire.filled import PAN

@@ -9,8 +9,9 @@ import pytest
 from google.type.money_pb2 import Money
 
 from giftcard import v1
-from giftcard_adapters.model import Acknowledgement, Outcome, Receipt, Verdict
-from giftcard_adapters.money import Money as OurMoney
+from giftcard_adapters.values.advices import Acknowledgement, Receipt
+from giftcard_adapters.values.money import Money as OurMoney
+from giftcard_adapters.values.outcomes import Outcome, Verdict
 from tests.gateway.pipeline.world import ISSUED
 from tests.gateway.services.served import RAND, Served, refusal_of, unresolved
 

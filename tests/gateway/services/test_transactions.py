@@ -11,7 +11,8 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from giftcard import v1
-from giftcard_adapters.model import Acknowledgement, Decline, DeclineReason, Receipt
+from giftcard_adapters.values.advices import Acknowledgement, Receipt
+from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_gateway.providers.connections import Terms
 from tests.gateway.services.served import Served, refusal_of, serve, unresolved, until
 from tests.gateway.wire.filled import PAN

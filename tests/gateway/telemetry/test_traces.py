@@ -10,9 +10,10 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
+from giftcard_adapters.calls import Call, Moment
 from giftcard_adapters.errors import NoAnswer
-from giftcard_adapters.http import Call, Exchange, Moment
-from giftcard_adapters.model import Operation
+from giftcard_adapters.exchange import Exchange
+from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.telemetry import open_telemetry

@@ -17,12 +17,12 @@ from giftcard_adapters.codec import unpacker
 from giftcard_adapters.contract import Provider, Settings
 from giftcard_adapters.electrum import Electrum
 from giftcard_adapters.errors import WebhookRejected
+from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.gatepay import GatePay
 from giftcard_adapters.gr4vy import Gr4vy
-from giftcard_adapters.http import Exchange
 from giftcard_adapters.jeudimerci import JeudiMerci
-from giftcard_adapters.reads import ProviderEvent, Webhook
 from giftcard_adapters.stanza import open_provider, read_settings
+from giftcard_adapters.values.reads import ProviderEvent, Webhook
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config.settings import Webhooks
 from giftcard_gateway.http.webhooks import WebhookEdge

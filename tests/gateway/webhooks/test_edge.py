@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from giftcard_adapters.codec import pack
-from giftcard_adapters.reads import ProviderEvent
+from giftcard_adapters.values.reads import ProviderEvent
 from giftcard_gateway.http import webhooks
 from giftcard_gateway.rpc.server import PortTaken
 from giftcard_simulators.sandbox import SimRequest

@@ -11,8 +11,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from giftcard_adapters.money import Money
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.secret import Secret
 
 SAMPLES: dict[type, object] = {
     str: "abc1",

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from giftcard import v1
-from giftcard_adapters.errors import MoneyError
-from giftcard_adapters.model import Balances, Decline
-from giftcard_adapters.money import CURRENCIES, Money
-from giftcard_adapters.reads import (
+from giftcard_adapters.values.declines import Decline
+from giftcard_adapters.values.money import CURRENCIES, Money, MoneyError
+from giftcard_adapters.values.outcomes import Balances
+from giftcard_adapters.values.reads import (
     AccountRow,
     CardView,
     ExportFile,

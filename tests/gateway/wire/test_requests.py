@@ -11,9 +11,10 @@ from google.protobuf.message import Message
 
 from giftcard import v1
 from giftcard_adapters.codec import to_plain
-from giftcard_adapters.model import ClearPin, EncryptedPin, HashedPin, Issue, Operation, PinBlockFormat
-from giftcard_adapters.money import Money
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.cards import ClearPin, EncryptedPin, HashedPin, PinBlockFormat
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Issue, Operation
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.wire import cards, reports
 from giftcard_gateway.wire.cards import card_from
 from giftcard_gateway.wire.requests import ask_from, confirmation_from, field_path, reversal_from

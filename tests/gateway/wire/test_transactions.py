@@ -9,25 +9,13 @@ import msgspec
 import pytest
 
 from giftcard import v1
-from giftcard_adapters.model import (
-    Advice,
-    AdviceKind,
-    Balances,
-    CardRef,
-    Decline,
-    DeclineReason,
-    Issue,
-    IssuedCard,
-    Operation,
-    Outcome,
-    Redeem,
-    Replace,
-    ReversalReason,
-    Transfer,
-    Verdict,
-)
-from giftcard_adapters.money import Money
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.advices import Advice, AdviceKind, ReversalReason
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Issue, Operation, Redeem, Replace, Transfer
+from giftcard_adapters.values.outcomes import Balances, IssuedCard, Outcome, Verdict
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.ledger.entry import Entry, State, StateChange, WantedReversal
 from giftcard_gateway.wire.transactions import transaction_to
 from giftcard_gateway.wire.values import money_from, time_from

@@ -12,26 +12,19 @@ from collections.abc import Mapping
 
 import msgspec
 
-from giftcard_adapters.codec import reveal_hook
+from giftcard_adapters.calls import Call, Moment, Reply
+from giftcard_adapters.codec import decode, reveal_hook
 from giftcard_adapters.contract import Ending, Guarantee, Provider, Settings, manner
-from giftcard_adapters.errors import Invalid, MoneyError, Refused, Unreadable, Unsupported
-from giftcard_adapters.http import Call, Exchange, Moment, Reply, decode
-from giftcard_adapters.model import (
-    Acknowledgement,
-    Advice,
-    Balances,
-    Decline,
-    DeclineReason,
-    MoneyOperation,
-    Outcome,
-    Receipt,
-    Redeem,
-    Verdict,
-)
-from giftcard_adapters.money import Money, exponent_of
-from giftcard_adapters.reads import CardState, CardView, Lookup
+from giftcard_adapters.errors import Invalid, Refused, Unreadable, Unsupported
+from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.scrub import scrub
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import Money, MoneyError, exponent_of
+from giftcard_adapters.values.operations import MoneyOperation, Redeem
+from giftcard_adapters.values.outcomes import Balances, Outcome, Verdict
+from giftcard_adapters.values.reads import CardState, CardView, Lookup
+from giftcard_adapters.values.secret import Secret
 
 DECLINES: Mapping[str, DeclineReason] = {
     "no_such_card": DeclineReason.CARD_UNKNOWN,

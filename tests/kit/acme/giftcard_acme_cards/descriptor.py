@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from giftcard_adapters.model import CardRef, DeclineReason, Operation, Redeem
-from giftcard_adapters.money import Money
-from giftcard_adapters.reads import Lookup
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.declines import DeclineReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Operation, Redeem
+from giftcard_adapters.values.reads import Lookup
+from giftcard_adapters.values.secret import Secret
 from giftcard_conformance import ReadSample, Sample, Subject
 
 from .adapter import AcmeCards

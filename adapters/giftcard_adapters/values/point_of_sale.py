@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
-from giftcard_adapters.money import Money
+from giftcard_adapters.values.money import Money
 
 
 class EntryMode(StrEnum):

@@ -11,23 +11,19 @@ from enum import StrEnum
 
 import msgspec
 
-from giftcard_adapters.model import (
-    Balances,
-    CardRef,
-    Decline,
-    Outcome,
-    PointBalances,
-    Slip,
-)
-from giftcard_adapters.money import Money
-from giftcard_adapters.point_of_sale import (
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.declines import Decline
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.outcomes import Balances, Outcome, Slip
+from giftcard_adapters.values.point_of_sale import (
     Buyer,
     CardHolder,
     PointOfSale,
     Product,
     ThirdPartyIdentifier,
 )
-from giftcard_adapters.secret import Secret
+from giftcard_adapters.values.points import PointBalances
+from giftcard_adapters.values.secret import Secret
 
 
 class CardState(StrEnum):

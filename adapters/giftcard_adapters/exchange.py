@@ -7,13 +7,12 @@ function and the gateway passes one that traces. Nothing here retries, follows r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
 
 import httpx
-import msgspec
 
+from giftcard_adapters.calls import Call, Moment, Reply, Signer
 from giftcard_adapters.errors import NoAnswer, NotSent, TimedOut, Unreadable
 
 _ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
@@ -21,47 +20,6 @@ _ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
 
 _CONNECT_S = 5.0
 """The longest wait for a connection or a place in the pool: beyond it the request is surely not sent."""
-
-T = TypeVar("T")
-
-
-class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One request as written down: method, path with query below the base URL, headers, exact body bytes.
-
-    Credentials are not in it. They are added on the way out, so that a stored advice outlives a key.
-    """
-
-    method: str
-    path: str
-    body: bytes = b""
-    headers: tuple[tuple[str, str], ...] = ()
-
-    def __repr__(self) -> str:
-        """Show neither path nor body: both can name a card."""
-        return f"Call({self.method}, {len(self.body)} bytes)"
-
-
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider's answer, complete: status, headers with lower-case names, body bytes."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def __repr__(self) -> str:
-        """Show the status and never the body."""
-        return f"Reply({self.status}, {len(self.body)} bytes)"
-
-
-class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """Time and chance for a signature: `now_s` in Unix seconds, and a fresh nonce of 32 hex digits."""
-
-    now_s: float
-    nonce: str
-
-
-Signer = Callable[[Call, Moment], Mapping[str, str]]
-"""Returns the credential headers for a call; the time and a nonce are handed in (rule 18)."""
 
 
 class Exchange:
@@ -135,14 +93,3 @@ async def _read(answer: httpx.Response) -> Reply:
         if len(body) > _ANSWER_LIMIT_BYTES:
             raise Unreadable("the answer is larger than any this provider documents")
     return Reply(status=answer.status_code, headers=dict(answer.headers.items()), body=bytes(body))
-
-
-def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
-    """Decode a provider's JSON; raise Unreadable, naming the place and never the content."""
-    try:
-        return decoder.decode(body)
-    except msgspec.ValidationError as fault:
-        place = str(fault).rpartition("`")[0].rpartition("`")[2]
-        raise Unreadable(f"the answer does not fit its schema at {place or 'its root'}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise Unreadable("the answer is not JSON") from None

@@ -11,12 +11,16 @@ from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 import iso4217
 import msgspec
 
-from giftcard_adapters.errors import MoneyError
+from giftcard_adapters.errors import AdapterError
 
 _MOST_MINOR = 2**63 - 1
 _MOST_DIGITS = 19
 _EXACTLY = Context(prec=60, traps=[InvalidOperation, Overflow, Inexact])
 """Arithmetic that refuses where the usual context would round."""
+
+
+class MoneyError(AdapterError):
+    """An amount or currency that cannot be said exactly."""
 
 
 class Money(msgspec.Struct, frozen=True):

@@ -1,0 +1,66 @@
+"""The two decisions about a transaction, and what a provider answers to them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from giftcard_adapters.values.declines import Decline
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.point_of_sale import Tender
+
+
+class AdviceKind(StrEnum):
+    """The two advices."""
+
+    CONFIRMATION = "CONFIRMATION"
+    REVERSAL = "REVERSAL"
+
+
+class ReversalReason(StrEnum):
+    """Why a transaction is reversed."""
+
+    TIMEOUT = "TIMEOUT"
+    """No answer came in time."""
+    RESPONSE_NOT_FINAL = "RESPONSE_NOT_FINAL"
+    """An answer came that left the outcome open."""
+    CANCELLED = "CANCELLED"
+    """The operator or the tender ended it."""
+
+
+class Advice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A decision about a transaction, under its own v4 UUID; written once, sent unchanged.
+
+    `amount` is the final amount of a confirmation, or the part to put back of a reversal; None is all.
+    """
+
+    advice_id: str
+    kind: AdviceKind
+    written_at: datetime
+    amount: Money | None = None
+    reason: ReversalReason | None = None
+    tenders: tuple[Tender, ...] = ()
+
+
+class Receipt(StrEnum):
+    """What a provider answered to an advice."""
+
+    DONE = "DONE"
+    """Acknowledged, now or before."""
+    NO_SUCH_TRANSACTION = "NO_SUCH_TRANSACTION"
+    """The provider never saw the transaction: the end of a reversal, an alarm for a confirmation."""
+    REFUSED = "REFUSED"
+    """A final no: a person must look."""
+    AGAIN = "AGAIN"
+    """Not final: send the same bytes again later."""
+
+
+class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A provider's answer to an advice; `evidence` is for a person and holds no card data."""
+
+    receipt: Receipt
+    evidence: str = ""
+    decline: Decline | None = None
+    references: dict[str, str] = {}

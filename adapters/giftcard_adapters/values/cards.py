@@ -1,0 +1,63 @@
+"""How a caller names a card, and the PIN that goes with it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from giftcard_adapters.values.secret import Secret
+
+
+class PinBlockFormat(StrEnum):
+    """ISO 9564 PIN block formats."""
+
+    ISO_0 = "ISO_0"
+    ISO_1 = "ISO_1"
+    ISO_3 = "ISO_3"
+
+
+class ClearPin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="clear"):
+    """A PIN as the customer typed it."""
+
+    pin: Secret
+
+
+class EncryptedPin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="encrypted"):
+    """An ISO 9564 PIN block of 16 hexadecimal digits, with what the provider needs to open it."""
+
+    block: Secret
+    block_format: PinBlockFormat | None = None
+    account_number: Secret | None = None
+    key_index: int | None = None
+
+
+class HashedPin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="hashed"):
+    """A hash of the PIN in upper-case hexadecimal; `algorithm` is the name agreed with the provider."""
+
+    digest: Secret
+    algorithm: str = ""
+
+
+Pin = ClearPin | EncryptedPin | HashedPin
+
+
+class CardRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A card, named by exactly one of number, redemption key, stored-card id or provider card id."""
+
+    number: Secret | None = None
+    redemption_key: Secret | None = None
+    stored_card_id: str = ""
+    provider_card_id: str = ""
+    expiry: str = ""
+    """`YYMM`, as printed on the card."""
+    pin: Pin | None = None
+    rank: str = ""
+
+    def masked(self) -> str:
+        """Return what logs, answers and errors may show of the card."""
+        if self.number is not None:
+            return self.number.masked_number()
+        if self.redemption_key is not None:
+            return self.redemption_key.masked_key()
+        return self.stored_card_id or self.provider_card_id

@@ -1,0 +1,92 @@
+"""What came of a money operation at a provider."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from giftcard_adapters.values.declines import Decline
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.point_of_sale import Institution, ThirdPartyIdentifier
+from giftcard_adapters.values.points import PointBalances
+from giftcard_adapters.values.secret import Secret
+
+
+class Balances(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Both balances of a card: what the ledger says, and what can be spent now (rule 13)."""
+
+    book: Money | None = None
+    available: Money | None = None
+
+
+class IssuedCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A new card, with whatever the provider tells of it."""
+
+    number: Secret | None = None
+    pin: Secret | None = None
+    redemption_key: Secret | None = None
+    redemption_url: Secret | None = None
+    barcode: Secret | None = None
+    provider_card_id: str = ""
+    amount: Money | None = None
+    expires_at: datetime | None = None
+
+
+class SlipLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line to print; scale factors of 1 are the printer's normal font."""
+
+    text: str
+    width_factor: float = 1.0
+    height_factor: float = 1.0
+    line: bool = False
+    cut: bool = False
+    barcode: str = ""
+    barcode_encoding: str = ""
+
+
+class Slip(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the provider wants printed; `width` counts characters."""
+
+    lines: tuple[SlipLine, ...] = ()
+    width: int | None = None
+    issuer_reference: str = ""
+
+
+class Verdict(StrEnum):
+    """What a provider did with a request."""
+
+    APPROVED = "APPROVED"
+    DECLINED = "DECLINED"
+    FAILED = "FAILED"
+    """It surely had no effect."""
+    UNKNOWN = "UNKNOWN"
+    """It may have had an effect."""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What came of one money operation at a provider.
+
+    An UNKNOWN outcome may carry `references` and `issued_cards` too: what was learnt so far, for
+    the adapter's own `find` (an issue that is accepted but not yet funded, for instance).
+    """
+
+    verdict: Verdict
+    approved: Money | None = None
+    fee: Money | None = None
+    balances: tuple[Balances, ...] = ()
+    """In the order of the operation's cards; empty where the provider tells nothing."""
+    additional_amounts: dict[str, Money] = {}
+    issued_cards: tuple[IssuedCard, ...] = ()
+    decline: Decline | None = None
+    evidence: str = ""
+    """For a person, when UNKNOWN or FAILED: what was seen, without card data."""
+    references: dict[str, str] = {}
+    """The provider's own ids; what a reversal or a find will need."""
+    third_party_identifiers: tuple[ThirdPartyIdentifier, ...] = ()
+    slip: Slip | None = None
+    points: PointBalances | None = None
+    card_expiry: str = ""
+    receiver: Institution | None = None
+    settlement_entity: Institution | None = None
