@@ -1,6 +1,6 @@
 """What a provider adapter may offer, and what it must promise about each thing it offers.
 
-An operation is supported because the adapter has the method; its manner (how it is confirmed,
+An operation is supported because the adapter has the method; its traits (how it is confirmed,
 reversed, and ended when unknown) stands on the method. The capability table is read from here.
 
 Adapters are deterministic: the same operation gives the same bytes. They keep no state, never
@@ -12,13 +12,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from enum import StrEnum
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
 
 from giftcard_adapters.calls import Call
-from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.values.advices import Acknowledgement, Advice
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline
@@ -43,55 +41,15 @@ from giftcard_adapters.values.reads import (
     Webhook,
     WebhookReply,
 )
+from giftcard_adapters.values.traits import Ending, Guarantee, OperationTraits
 
-
-class Guarantee(StrEnum):
-    """What the second phase of an operation is worth at this provider."""
-
-    NATIVE = "NATIVE"
-    """The provider itself confirms and reverses."""
-    COMPENSATED = "COMPENSATED"
-    """One shot; a reversal runs a compensating call."""
-    NONE = "NONE"
-    """One shot; there is no way back."""
-    UNSUPPORTED = "UNSUPPORTED"
-    """The provider has no such operation."""
-
-
-class Ending(StrEnum):
-    """How an unknown outcome is ended, by the provider's own means (rule 5)."""
-
-    REVERSE = "REVERSE"
-    """Promise a reversal and repeat it until it is final."""
-    RESEND = "RESEND"
-    """Send the same request again under the same key, inside the provider's window; then find."""
-    FIND = "FIND"
-    """Ask the provider what became of it."""
-    PERSON = "PERSON"
-    """Nothing is safe to do: a person decides."""
-
-
-class Manner(msgspec.Struct, frozen=True, kw_only=True):
-    """How one operation behaves at this provider. Durations are in seconds; None means no limit known."""
-
-    guarantee: Guarantee
-    unknown: Ending
-    resend_window_s: float | None = None
-    """How long the provider remembers our idempotency key; needed with RESEND."""
-    find_window_s: float = 24 * 3600.0
-    """How long finding is worth trying before a person is asked."""
-    reversal_window_s: float | None = None
-    """How long a reversal is accepted; a budget (rule 8)."""
-    is_reversal_partial: bool = False
-    """Whether part of the amount can be put back."""
-    is_confirmation_partial: bool = False
-    """Whether a confirmation can carry a smaller final amount."""
-
+if TYPE_CHECKING:
+    from giftcard_adapters.exchange import Exchange
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
-def manner(
+def traits(
     guarantee: Guarantee,
     unknown: Ending,
     *,
@@ -101,8 +59,8 @@ def manner(
     is_reversal_partial: bool = False,
     is_confirmation_partial: bool = False,
 ) -> Callable[[_Method], _Method]:
-    """Declare how an adapter's money method behaves; the arguments are those of Manner."""
-    declared = Manner(
+    """Declare how an adapter's money method behaves; the arguments are those of OperationTraits."""
+    declared = OperationTraits(
         guarantee=guarantee,
         unknown=unknown,
         resend_window_s=resend_window_s,
@@ -113,7 +71,7 @@ def manner(
     )
 
     def mark(method: _Method) -> _Method:
-        method.manner = declared  # type: ignore[attr-defined]  # functions take attributes; mypy cannot say so
+        method.traits = declared  # type: ignore[attr-defined]  # functions take attributes; mypy cannot say so
         return method
 
     return mark
@@ -129,7 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Provider:
     """One connection to one gift card company. Subclasses add the methods their provider has.
 
-    Money methods, each `async def NAME(self, ask: TYPE) -> Outcome` under `@manner(...)`:
+    Money methods, each `async def NAME(self, ask: TYPE) -> Outcome` under `@traits(...)`:
     `issue`, `activate`, `load`, `redeem`, `transfer`, `replace`, `void`.
 
     Of an operation whose guarantee is NATIVE the adapter also has `confirmation`; of NATIVE or
@@ -272,8 +230,8 @@ def has(provider: Provider | type[Provider], method: str) -> bool:
     return getattr(kind, method, None) is not getattr(Provider, method, None)
 
 
-def manner_of(provider: Provider | type[Provider], operation: Operation) -> Manner | None:
+def traits_of(provider: Provider | type[Provider], operation: Operation) -> OperationTraits | None:
     """Return how an adapter does a money operation, or None when it does not."""
     method = getattr(provider, operation.value.lower(), None)
-    declared = getattr(method, "manner", None)
-    return declared if isinstance(declared, Manner) else None
+    declared = getattr(method, "traits", None)
+    return declared if isinstance(declared, OperationTraits) else None

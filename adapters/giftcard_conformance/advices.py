@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from giftcard_adapters.calls import Call
-from giftcard_adapters.contract import Guarantee, manner_of
+from giftcard_adapters.contract import traits_of
 from giftcard_adapters.errors import ExchangeError
 from giftcard_adapters.values.advices import Advice, AdviceKind, Receipt, ReversalReason
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import AnyOperation, Operation
 from giftcard_adapters.values.outcomes import Outcome
+from giftcard_adapters.values.traits import Guarantee
 from giftcard_conformance.subject import Sample, Subject, demand
 from giftcard_conformance.world import World
 from giftcard_simulators.faults import Fault, FaultKind
@@ -29,11 +30,11 @@ LOST = tuple(_LOST)
 
 def kinds(subject: Subject, operation: Operation) -> tuple[AdviceKind, ...]:
     """Return the advices an operation has at this provider."""
-    manner = manner_of(subject.adapter, operation)
-    if manner is None or manner.guarantee is Guarantee.NONE:
+    traits = traits_of(subject.adapter, operation)
+    if traits is None or traits.guarantee is Guarantee.NONE:
         return ()
     both = (AdviceKind.CONFIRMATION, AdviceKind.REVERSAL)
-    return both if manner.guarantee is Guarantee.NATIVE else both[1:]
+    return both if traits.guarantee is Guarantee.NATIVE else both[1:]
 
 
 async def advice_is_the_same(
@@ -102,14 +103,14 @@ async def reversal_puts_back(subject: Subject, operation: Operation, sample: Sam
 async def part_can_be_advised(
     subject: Subject, operation: Operation, sample: Sample, kind: AdviceKind
 ) -> None:
-    """Where the manner says that a part can be confirmed or reversed, the provider takes it."""
+    """Where the traits say that a part can be confirmed or reversed, the provider takes it."""
     world = World(subject)
     ask, outcome = await world.approved(sample.approved)
     whole = outcome.approved or ask.amount
-    manner = manner_of(subject.adapter, operation)
-    if whole is None or manner is None or whole.amount_minor < 2:  # noqa: PLR2004 - no half of one unit
+    traits = traits_of(subject.adapter, operation)
+    if whole is None or traits is None or whole.amount_minor < 2:  # noqa: PLR2004 - no half of one unit
         return
-    is_partial = manner.is_reversal_partial if kind is AdviceKind.REVERSAL else manner.is_confirmation_partial
+    is_partial = traits.is_reversal_partial if kind is AdviceKind.REVERSAL else traits.is_confirmation_partial
     if not is_partial:
         return
     advice = _advice(world, kind, Money(whole.currency, whole.amount_minor // 2))
@@ -123,8 +124,8 @@ async def part_can_be_advised(
 
 async def reversal_may_find_nothing(subject: Subject, operation: Operation, sample: Sample) -> None:
     """A native reversal of what the provider never saw is NO_SUCH_TRANSACTION or DONE (rule 8)."""
-    manner = manner_of(subject.adapter, operation)
-    if manner is None or manner.guarantee is not Guarantee.NATIVE:
+    traits = traits_of(subject.adapter, operation)
+    if traits is None or traits.guarantee is not Guarantee.NATIVE:
         return
     world = World(subject)
     ask = await world.ask(sample.approved)

@@ -1,4 +1,4 @@
-"""Checks of what an adapter says it can do, and of its simulator: methods, manners, samples, stanza."""
+"""Checks of what an adapter says it can do, and of its simulator: methods, traits, samples, stanza."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from giftcard_adapters.contract import READS, Ending, Guarantee, Manner, Settings, has, manner_of
+from giftcard_adapters.contract import READS, Settings, has, traits_of
 from giftcard_adapters.errors import SettingsError
 from giftcard_adapters.stanza import read_settings
 from giftcard_adapters.values.operations import Operation
+from giftcard_adapters.values.traits import Ending, Guarantee, OperationTraits
 from giftcard_conformance.subject import NotConforming, Subject, demand
 from giftcard_conformance.world import World
 from giftcard_simulators.sandbox import Simulator
@@ -18,53 +19,53 @@ _LETTERS = {Guarantee.NATIVE: "N", Guarantee.COMPENSATED: "C", Guarantee.NONE: "
 _MISSPELT = "no_such_key"
 
 
-async def methods_and_manners_agree(subject: Subject) -> None:
-    """A money method exists exactly where a manner is declared."""
+async def methods_and_traits_agree(subject: Subject) -> None:
+    """A money method exists exactly where traits are declared."""
     for operation in Operation:
         method = operation.value.lower()
         exists = getattr(subject.adapter, method, None) is not None
         demand(
-            exists == (manner_of(subject.adapter, operation) is not None),
-            f"{subject.adapter.__name__}.{method} needs @manner(...): how it is confirmed and ended",
+            exists == (traits_of(subject.adapter, operation) is not None),
+            f"{subject.adapter.__name__}.{method} needs @traits(...): how it is confirmed and ended",
         )
 
 
-async def manners_have_their_methods(subject: Subject) -> None:
-    """What a manner promises, the adapter has the methods for; and no second phase is there for nothing."""
-    manners = [m for m in (manner_of(subject.adapter, operation) for operation in Operation) if m]
-    demand(manners, f"{subject.adapter.__name__} has no money method: write at least one, under @manner(...)")
-    wanted = {method for one in manners for method in _second_phase(one)}
+async def traits_have_their_methods(subject: Subject) -> None:
+    """Each method that traits promise is there, and no second phase is there for nothing."""
+    traits = [m for m in (traits_of(subject.adapter, operation) for operation in Operation) if m]
+    demand(traits, f"{subject.adapter.__name__} has no money method: write at least one, under @traits(...)")
+    wanted = {method for one in traits for method in _second_phase(one)}
     for method in ("confirmation", "reversal", "deliver", "find"):
         demand(
             has(subject.adapter, method) == (method in wanted),
-            f"write {subject.adapter.__name__}.{method}: a manner promises it"
+            f"write {subject.adapter.__name__}.{method}: its traits promise it"
             if method in wanted
-            else f"{subject.adapter.__name__}.{method} is promised by no manner: take it away, or declare it",
+            else f"{subject.adapter.__name__}.{method} is promised by no traits: take it away, or declare it",
         )
-    for one in manners:
+    for one in traits:
         demand(
             (one.unknown is Ending.RESEND) == (one.resend_window_s is not None),
-            "a manner that ends unknowns by RESEND says for how long: resend_window_s, and only then",
+            "traits that end unknowns by RESEND say for how long: resend_window_s, and only then",
         )
 
 
-def _second_phase(manner: Manner) -> set[str]:
+def _second_phase(traits: OperationTraits) -> set[str]:
     methods = {
         Guarantee.NATIVE: {"confirmation", "reversal", "deliver"},
         Guarantee.COMPENSATED: {"reversal", "deliver"},
-    }.get(manner.guarantee, set())
+    }.get(traits.guarantee, set())
     endings = {Ending.FIND: {"find"}, Ending.RESEND: {"find"}, Ending.REVERSE: {"reversal", "deliver"}}
-    return methods | endings.get(manner.unknown, set())
+    return methods | endings.get(traits.unknown, set())
 
 
 async def row_is_as_expected(subject: Subject) -> None:
     """The computed capability row is the one the descriptor expects."""
-    manners = {operation: manner_of(subject.adapter, operation) for operation in Operation}
-    row = {operation: _LETTERS[m.guarantee] for operation, m in manners.items() if m}
+    traits = {operation: traits_of(subject.adapter, operation) for operation in Operation}
+    row = {operation: _LETTERS[m.guarantee] for operation, m in traits.items() if m}
     lacking = [operation for operation in subject.guarantees if operation not in row]
     demand(
         not lacking,
-        f"{subject.adapter.__name__} lacks what the descriptor expects of it; write, under @manner(...), "
+        f"{subject.adapter.__name__} lacks what the descriptor expects of it; write, under @traits(...), "
         + ", ".join(f"{operation.lower()} as {subject.guarantees[operation]}" for operation in lacking),
     )
     demand(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from giftcard_adapters.contract import Ending, manner_of
+from giftcard_adapters.contract import traits_of
 from giftcard_adapters.errors import NoAnswer, NotSent
 from giftcard_adapters.values.advices import AdviceKind, Receipt
 from giftcard_adapters.values.operations import AnyOperation, Operation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_adapters.values.traits import Ending
 from giftcard_conformance.subject import Sample, Subject, demand
 from giftcard_conformance.world import World
 from giftcard_simulators.faults import Fault, FaultKind
@@ -147,15 +148,15 @@ async def nothing_is_sent_twice(subject: Subject, operation: Operation, sample: 
 
 
 async def unknown_can_be_ended(subject: Subject, operation: Operation, sample: Sample, how: str) -> None:
-    """The way an unknown is ended, as the manner declares it, ends it truly (rule 5)."""
+    """The way an unknown is ended, as the traits declare it, ends it truly (rule 5)."""
     world = World(subject)
     ask = await world.ask(sample.approved)
     before, effects = world.balances(), world.effects()
     world.play(_LOST[how], path=sample.path)
     outcome = await _try(world, ask)
     has_acted = world.effects() > effects
-    manner = manner_of(subject.adapter, operation)
-    ending = manner.unknown if manner else Ending.PERSON
+    traits = traits_of(subject.adapter, operation)
+    ending = traits.unknown if traits else Ending.PERSON
     if ending is Ending.REVERSE:
         await _reverse(world, ask, outcome)
         after = world.balances()

@@ -25,8 +25,8 @@ class Case(msgspec.Struct, frozen=True):
 
 
 _CAPABILITY = (
-    capability.methods_and_manners_agree,
-    capability.manners_have_their_methods,
+    capability.methods_and_traits_agree,
+    capability.traits_have_their_methods,
     capability.row_is_as_expected,
     capability.facts_are_told,
     capability.simulator_is_whole,

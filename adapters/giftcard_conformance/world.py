@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from giftcard_adapters.calls import Moment
-from giftcard_adapters.contract import Ending, manner_of
+from giftcard_adapters.contract import traits_of
 from giftcard_adapters.stanza import open_provider, read_settings
 from giftcard_adapters.values.advices import Advice, AdviceKind, ReversalReason
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import AnyOperation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_adapters.values.traits import Ending
 from giftcard_conformance.subject import Arguments, Asking, NotConforming, Subject
 from giftcard_conformance.wires import Recorder, Transport
 from giftcard_simulators.faults import Fault, Match, Script
@@ -82,9 +83,9 @@ class World:
 
     async def found(self, ask: AnyOperation, outcome: Outcome | None) -> Outcome:
         """Find out what became of an operation, as time goes by; UNKNOWN when that cannot be told."""
-        manner = manner_of(self.provider, ask.operation)
+        traits = traits_of(self.provider, ask.operation)
         last = outcome or Outcome(verdict=Verdict.UNKNOWN)
-        if manner is None or manner.unknown not in {Ending.FIND, Ending.RESEND}:
+        if traits is None or traits.unknown not in {Ending.FIND, Ending.RESEND}:
             return last
         for _ in range(_FIND_TRIES):
             self.now += _FIND_STEP

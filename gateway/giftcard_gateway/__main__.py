@@ -1,4 +1,4 @@
-"""The command line's front door: `giftcard-gateway`, or `python -m giftcard_gateway`."""
+"""The entry point of the command line: `giftcard-gateway`, or `python -m giftcard_gateway`."""
 
 from __future__ import annotations
 

@@ -9,13 +9,14 @@ import msgspec
 import pytest
 
 from giftcard_adapters.calls import Call
-from giftcard_adapters.contract import Ending, Guarantee, manner
+from giftcard_adapters.contract import traits
 from giftcard_adapters.electrum import Electrum
 from giftcard_adapters.errors import NoAnswer, NotSent
 from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt
 from giftcard_adapters.values.operations import Load, Operation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.reads import CardView, Lookup
+from giftcard_adapters.values.traits import Ending, Guarantee
 from giftcard_conformance import NotConforming, Subject, cases
 
 
@@ -32,7 +33,7 @@ def electrum() -> Subject:
     return subject
 
 
-as_before = manner(Guarantee.NATIVE, Ending.REVERSE, is_reversal_partial=True, is_confirmation_partial=True)
+as_before = traits(Guarantee.NATIVE, Ending.REVERSE, is_reversal_partial=True, is_confirmation_partial=True)
 
 
 class WithoutManner(Electrum):
@@ -123,7 +124,7 @@ class Guesses(Electrum):
 
 
 BROKEN: list[tuple[type[Electrum], str, str]] = [
-    (WithoutManner, "methods_and_manners_agree", "WithoutManner.load needs @manner"),
+    (WithoutManner, "methods_and_traits_agree", "WithoutManner.load needs @traits"),
     (CallsSilenceFailure, "LOAD/lost_answer_is_unknown/the answer is dropped", "the outcome is UNKNOWN"),
     (CallsRefusalUnknown, "LOAD/refused_connection_is_not_sent", "a refused connection is NotSent"),
     (Retries, "LOAD/nothing_is_sent_twice", "an adapter never retries"),

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from giftcard_adapters.contract import Ending, Guarantee, manner
+from giftcard_adapters.contract import traits
+from giftcard_adapters.values.traits import Ending, Guarantee
 from tests.gateway.configuration import GOOD, HERE, KEY, OTHER_KEY, MadeUp, faults_of
 
 ADDRESS = (
@@ -127,7 +128,7 @@ def test_no_provider(tmp_path: Path) -> None:
 
 def test_ids_outlive_reversal_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A retention shorter than a provider takes reversals is refused, so that no purge can reach into it."""
-    window = manner(Guarantee.NATIVE, Ending.REVERSE, reversal_window_s=500 * 24 * 3600.0)
+    window = traits(Guarantee.NATIVE, Ending.REVERSE, reversal_window_s=500 * 24 * 3600.0)
     monkeypatch.setattr(MadeUp, "redeem", window(lambda: None), raising=False)
     sentence = "journal.retention_days must be above 500: for so long spar-za takes reversals"
     assert faults_of(tmp_path, GOOD) == (sentence,)

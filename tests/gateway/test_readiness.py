@@ -10,7 +10,7 @@ from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.contract import Journal, JournalClosed
 from giftcard_gateway.ledger.observer import Observer
 from giftcard_gateway.process.readiness import Readiness
-from giftcard_gateway.rpc.admission import Door
+from giftcard_gateway.rpc.admission import Admission
 from giftcard_gateway.rpc.server import Server
 
 
@@ -26,7 +26,7 @@ class Patient:
 
 
 class Sign:
-    """A server of which only the sign at the door is seen."""
+    """A server of which only the sign at the admission is seen."""
 
     def __init__(self) -> None:
         self.shown: list[str] = []
@@ -75,18 +75,18 @@ def log() -> Log:
 
 
 @pytest.fixture
-def door() -> Door:
-    """Give an open door."""
-    return Door(1)
+def admission() -> Admission:
+    """Give an open admission."""
+    return Admission(1)
 
 
 @pytest.fixture
-def readiness(journal: Patient, sign: Sign, log: Log, door: Door) -> Readiness:
+def readiness(journal: Patient, sign: Sign, log: Log, admission: Admission) -> Readiness:
     """Give what is tested."""
     return Readiness(
         journal=cast("Journal", journal),
         server=cast("Server", sign),
-        door=door,
+        admission=admission,
         clock=SystemClock(),
         observer=log,
     )
@@ -100,9 +100,9 @@ async def test_away_and_back(readiness: Readiness, journal: Patient, sign: Sign,
     assert log.heard == ["lost: the journal cannot be used: nobody answers", "found"]
 
 
-async def test_draining(readiness: Readiness, journal: Patient, sign: Sign, door: Door) -> None:
+async def test_draining(readiness: Readiness, journal: Patient, sign: Sign, admission: Admission) -> None:
     """A process that drains is not shown as open again when its journal comes back."""
     for journal.is_away in (True, False):
         await readiness.look()
-        door.close()
+        admission.close()
     assert sign.shown == ["closed"]

@@ -14,7 +14,7 @@ from giftcard_adapters.values.operations import Operation, Redeem, Transfer
 from giftcard_adapters.values.point_of_sale import Merchant, PointOfSale, Product
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.errors import CrossProvider, NoRoute
-from giftcard_gateway.providers.routing import Router, Rule, Traits
+from giftcard_gateway.providers.routing import Router, RoutingFacts, Rule
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -53,7 +53,7 @@ def test_longest_prefix_wins_over_conditions() -> None:
         ]
     )
     assert router.route(redeem()).provider == "tie"
-    assert router.choose(Traits(number="6045")).provider == "long"
+    assert router.choose(RoutingFacts(number="6045")).provider == "long"
 
 
 @pytest.mark.parametrize(
@@ -97,4 +97,6 @@ def test_prefixes_are_the_longest_match(prefixes: list[str], number: str) -> Non
     """Of any set of prefixes the longest that begins the number is the answer."""
     router = Router([Rule(provider=f"p{prefix}", prefix=prefix) for prefix in prefixes], default="none")
     longest = max((prefix for prefix in prefixes if number.startswith(prefix)), key=len, default=None)
-    assert router.choose(Traits(number=number)).provider == ("none" if longest is None else f"p{longest}")
+    assert router.choose(RoutingFacts(number=number)).provider == (
+        "none" if longest is None else f"p{longest}"
+    )

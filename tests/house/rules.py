@@ -62,12 +62,12 @@ OWNED = (
         ("giftcard.v1", "google.api", "google.protobuf", "google.rpc"),
         # The command line and the demo are callers like any other: they speak through the client.
         (*(f"{GATEWAY}.{name}" for name in ("cli", "rpc", "services", "wire")), "giftcard_demo"),
-        "messages of the wire stop at services and wire; use the values of giftcard_adapters.model",
+        "messages of the wire stop at services and wire; use giftcard_adapters.values",
     ),
     Owned(
         ("httpx",),
         (
-            *(f"{ADAPTERS}.{name}" for name in ("http", "stanza", "transport")),
+            *(f"{ADAPTERS}.{name}" for name in ("exchange", "stanza", "transport")),
             f"{SIMULATORS}.transport",
             f"{CONFORMANCE}.wires",
             f"{GATEWAY}.telemetry",

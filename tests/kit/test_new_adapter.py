@@ -17,8 +17,8 @@ from tests.e2e.processes import run
 from tests.kit.packages import EXAMPLE, NAME, python, run_tests
 
 SENTENCES = (
-    "AcmeCards has no money method: write at least one, under @manner(...)",
-    "AcmeCards lacks what the descriptor expects of it; write, under @manner(...), redeem as N",
+    "AcmeCards has no money method: write at least one, under @traits(...)",
+    "AcmeCards lacks what the descriptor expects of it; write, under @traits(...), redeem as N",
     "write AcmeCards.facts: for operators, what is special or assumed at this provider",
     "write AcmeCardsSimulator.answer: Act on one request and answer it",
     "write AcmeCardsSimulator.tamper: Return `answer` with another amount in it",
@@ -126,7 +126,7 @@ def test_nothing_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_no_module_is_hidden(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An adapter cannot take the name of a module that is there: its package would hide it."""
     folder = checkout(tmp_path)
-    assert new_adapter("http", folder) == 2
+    assert new_adapter("exchange", folder) == 2
     assert "adapters/giftcard_adapters/exchange.py" in capsys.readouterr().err
     assert not (folder / "adapters/giftcard_adapters/exchange").exists()
 

@@ -14,7 +14,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, structs
 
 from giftcard_adapters.calls import Call, Moment
-from giftcard_adapters.contract import Ending, Guarantee, Provider, Settings, manner
+from giftcard_adapters.contract import Provider, Settings, traits
 from giftcard_adapters.electrum import answers, limits, requests, wire
 from giftcard_adapters.electrum.codes import SHAPES
 from giftcard_adapters.errors import Refused, Unsupported
@@ -34,6 +34,7 @@ from giftcard_adapters.values.operations import (
 from giftcard_adapters.values.outcomes import Outcome
 from giftcard_adapters.values.reads import CardView, Lookup
 from giftcard_adapters.values.secret import Secret
+from giftcard_adapters.values.traits import Ending, Guarantee
 
 
 class PartySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,9 +69,9 @@ class ElectrumSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     """Electrum documents a card's expiry as required and does not enforce it: false sends cards without."""
 
 
-_WHOLE = manner(Guarantee.NATIVE, Ending.REVERSE)
-_OPENING = manner(Guarantee.NATIVE, Ending.REVERSE, is_confirmation_partial=True)
-_PART = manner(Guarantee.NATIVE, Ending.REVERSE, is_reversal_partial=True, is_confirmation_partial=True)
+_WHOLE = traits(Guarantee.NATIVE, Ending.REVERSE)
+_OPENING = traits(Guarantee.NATIVE, Ending.REVERSE, is_confirmation_partial=True)
+_PART = traits(Guarantee.NATIVE, Ending.REVERSE, is_reversal_partial=True, is_confirmation_partial=True)
 
 
 class Electrum(Provider):

@@ -17,7 +17,7 @@ import msgspec
 
 from giftcard_adapters.calls import Call, Moment, Reply
 from giftcard_adapters.codec import decode
-from giftcard_adapters.contract import Ending, Guarantee, Provider, Settings, manner
+from giftcard_adapters.contract import Provider, Settings, traits
 from giftcard_adapters.errors import (
     Invalid,
     Refused,
@@ -43,6 +43,7 @@ from giftcard_adapters.values.reads import (
     WebhookReply,
 )
 from giftcard_adapters.values.secret import Secret
+from giftcard_adapters.values.traits import Ending, Guarantee
 
 _JSON = (("content-type", "application/json"),)
 """Asked of every request, a GET too, else 400007."""
@@ -147,7 +148,7 @@ class GatePay(Provider):
             faults.append(("template_id", "GatePay needs a cover template; list_templates names them"))
         return faults
 
-    @manner(Guarantee.NONE, Ending.FIND)
+    @traits(Guarantee.NONE, Ending.FIND)
     async def issue(self, ask: Issue) -> Outcome:
         """Create a card; sent once and never again, for a create carries no key of ours.
 

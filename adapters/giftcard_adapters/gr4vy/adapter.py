@@ -20,7 +20,7 @@ import msgspec
 
 from giftcard_adapters.calls import Call, Reply
 from giftcard_adapters.codec import decode, hide_hook
-from giftcard_adapters.contract import Ending, Guarantee, Provider, Settings, manner
+from giftcard_adapters.contract import Provider, Settings, traits
 from giftcard_adapters.errors import ExchangeError, NoAnswer, Refused, Unreadable, Unsupported
 from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.gr4vy import asks, events, views
@@ -71,6 +71,7 @@ from giftcard_adapters.values.reads import (
     Webhook,
 )
 from giftcard_adapters.values.secret import Secret
+from giftcard_adapters.values.traits import Ending, Guarantee
 
 _RESEND_WINDOW_S = 23 * 3600.0
 """Gr4vy remembers an Idempotency-Key for 24 hours; an hour is left for clocks and queues."""
@@ -136,7 +137,7 @@ class Gr4vy(Provider):
 
     # --- money ---
 
-    @manner(Guarantee.COMPENSATED, Ending.RESEND, resend_window_s=_RESEND_WINDOW_S, is_reversal_partial=True)
+    @traits(Guarantee.COMPENSATED, Ending.RESEND, resend_window_s=_RESEND_WINDOW_S, is_reversal_partial=True)
     async def redeem(self, ask: Redeem) -> Outcome:
         """Take the amount from the card as a transaction without a payment method."""
         self.check(ask)
@@ -146,7 +147,7 @@ class Gr4vy(Provider):
             return await self._settled(ask, decode(reply.body, _TRANSACTION))
         return await self._not_taken(ask, reply)
 
-    @manner(Guarantee.NONE, Ending.PERSON)
+    @traits(Guarantee.NONE, Ending.PERSON)
     async def issue(self, ask: Issue) -> Outcome:
         """Issue one virtual card by theme; what comes back is a URL, never a number."""
         self.check(ask)
@@ -157,7 +158,7 @@ class Gr4vy(Provider):
             return refused_once(reply)
         return issued(ask, decode(reply.body, _ISSUANCE))
 
-    @manner(Guarantee.NONE, Ending.PERSON)
+    @traits(Guarantee.NONE, Ending.PERSON)
     async def activate(self, ask: Activate) -> Outcome:
         """Make a physical card live, with an opening amount and into the vault where asked."""
         self.check(ask)

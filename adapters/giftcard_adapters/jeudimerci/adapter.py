@@ -19,7 +19,7 @@ import msgspec
 
 from giftcard_adapters.calls import Call, Moment, Reply
 from giftcard_adapters.codec import decode
-from giftcard_adapters.contract import Ending, Guarantee, Provider, Settings, manner
+from giftcard_adapters.contract import Provider, Settings, traits
 from giftcard_adapters.errors import (
     Invalid,
     NoAnswer,
@@ -56,6 +56,7 @@ from giftcard_adapters.values.reads import (
     Webhook,
 )
 from giftcard_adapters.values.secret import Secret
+from giftcard_adapters.values.traits import Ending, Guarantee
 
 _JSON = (("content-type", "application/json"),)
 _FIND_WINDOW_S = 2 * 3600.0
@@ -106,7 +107,7 @@ class JeudiMerci(Provider):
             faults.append(("quantity", "at least one card"))
         return faults
 
-    @manner(Guarantee.COMPENSATED, Ending.FIND, find_window_s=_FIND_WINDOW_S)
+    @traits(Guarantee.COMPENSATED, Ending.FIND, find_window_s=_FIND_WINDOW_S)
     async def issue(self, ask: Issue) -> Outcome:
         """Generate `quantity` e-cards of `amount` each; sent once and never again."""
         if ask.amount is None:

@@ -1,6 +1,6 @@
 """What can be asked of a provider without moving money, and what it tells of cards, vault and reports.
 
-Values only. Money operations and their outcomes are in `model`.
+Values only. Money operations and their outcomes are in `operations` and `outcomes`.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _CALLERS = 10_000
 """How many callers are remembered; the one not heard of for longest is forgotten first."""
 
 
-class Misses:
+class LookupThrottle:
     """Counts each caller's misses."""
 
     def __init__(self, clock: Clock, *, burst: int = 30, refill_per_s: float = 0.2) -> None:

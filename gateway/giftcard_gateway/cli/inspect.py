@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
-from giftcard_adapters.contract import Provider, manner_of
+from giftcard_adapters.contract import Provider, traits_of
 from giftcard_adapters.stanza import find_adapter
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway import config
@@ -16,7 +16,7 @@ from giftcard_gateway.cli.options import read_settings, settings_options
 from giftcard_gateway.config import Settings
 from giftcard_gateway.errors import NoRoute
 from giftcard_gateway.providers.capabilities import LEGEND, capabilities, markdown
-from giftcard_gateway.providers.routing import Router, Traits
+from giftcard_gateway.providers.routing import Router, RoutingFacts
 
 
 @click.command("check-config", short_help="Check the configuration and show what is in force.")
@@ -58,7 +58,7 @@ def providers(
 
 
 def _endings(adapters: dict[str, type[Provider]], operation: Operation) -> list[str]:
-    declared = [manner_of(adapter, operation) for adapter in adapters.values()]
+    declared = [traits_of(adapter, operation) for adapter in adapters.values()]
     return [one.unknown.value.lower() if one else "–" for one in declared]
 
 
@@ -86,7 +86,7 @@ def route(
     """
     settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
     wanted = Operation(operation.upper()) if operation else None
-    traits = Traits(
+    facts = RoutingFacts(
         number=asked["card"],
         merchant=asked["merchant"],
         currency=asked["currency"],
@@ -94,21 +94,21 @@ def route(
         operation=wanted,
     )
     try:
-        chosen = Router(settings.rules(), settings.routing.default).choose(traits)
+        chosen = Router(settings.rules(), settings.routing.default).choose(facts)
     except NoRoute as refusal:
         complain([str(refusal)])
         raise click.exceptions.Exit(1) from None
     out.print(f"[bold]{chosen.provider}[/], because {chosen.because}")
     if chosen.failover:
         out.print(f"an issue that was surely not sent goes to {chosen.failover}")
-    for warning in _doubts(settings, chosen.provider, wanted):
+    for warning in _in_doubt(settings, chosen.provider, wanted):
         out.print(f"[yellow]but[/] {warning}")
 
 
-def _doubts(settings: Settings, provider_id: str, operation: Operation | None) -> list[str]:
+def _in_doubt(settings: Settings, provider_id: str, operation: Operation | None) -> list[str]:
     """Return why the chosen provider would refuse all the same."""
     stanza = settings.providers[provider_id]
     doubts = [] if stanza.enabled else ["the operator has switched this provider off"]
-    if operation is not None and manner_of(find_adapter(stanza.adapter), operation) is None:
+    if operation is not None and traits_of(find_adapter(stanza.adapter), operation) is None:
         doubts.append(f"it has no {operation.value.lower()}")
     return doubts

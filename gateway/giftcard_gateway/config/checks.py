@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from giftcard_adapters.contract import manner_of
+from giftcard_adapters.contract import traits_of
 from giftcard_adapters.stanza import find_adapter
 from giftcard_adapters.values.money import MoneyError, exponent_of
 from giftcard_adapters.values.operations import Operation
@@ -64,8 +64,8 @@ def _journal(settings: Settings) -> Iterator[str]:
 def _retention(name: str, settings: Settings) -> Iterator[str]:
     """Ids are remembered for longer than a provider takes reversals (rule 1), whatever `purge` is told."""
     adapter = find_adapter(settings.providers[name].adapter)
-    manners = [manner for operation in Operation if (manner := manner_of(adapter, operation)) is not None]
-    window_s = max((manner.reversal_window_s or 0.0 for manner in manners), default=0.0)
+    traits = [traits for operation in Operation if (traits := traits_of(adapter, operation)) is not None]
+    window_s = max((traits.reversal_window_s or 0.0 for traits in traits), default=0.0)
     if settings.journal.retention_days * _DAY_S <= window_s:
         days = math.ceil(window_s / _DAY_S)
         yield f"journal.retention_days must be above {days}: for so long {name} takes reversals"

@@ -1,6 +1,6 @@
 """Where calls to a blocking database run: on a thread of their own, or, for a simulation, in place.
 
-A lane hands everything that waits to one function at once, so that one fsync serves many callers.
+Everything that waits is handed to one function at once, so that one fsync serves many callers.
 What the function does with it is not known here.
 """
 
@@ -25,7 +25,7 @@ Serve = Callable[[Sequence[Request]], Sequence[Outcome]]
 LARGEST_BATCH = 512
 
 
-class Lane(ABC, Generic[Request]):
+class GroupCommit(ABC, Generic[Request]):
     """A place where requests are served one batch after the other, in the order they came."""
 
     @abstractmethod
@@ -37,7 +37,7 @@ class Lane(ABC, Generic[Request]):
         """Serve what waits, then stop."""
 
 
-class InlineLane(Lane[Request]):
+class InlineCommit(GroupCommit[Request]):
     """Serves each request in place, before anything else of the event loop runs."""
 
     def __init__(self, serve: Serve[Request]) -> None:
@@ -51,7 +51,7 @@ class InlineLane(Lane[Request]):
         """Do nothing: nothing ever waits."""
 
 
-class ThreadLane(Lane[Request]):
+class ThreadCommit(GroupCommit[Request]):
     """Serves requests on one thread; all that came while it was busy make the next batch."""
 
     def __init__(self, serve: Serve[Request], name: str, served: Callable[[], None]) -> None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from giftcard_adapters.calls import Call
-from giftcard_adapters.contract import Ending, Manner
 from giftcard_adapters.values.advices import Acknowledgement, Advice, AdviceKind, Receipt
 from giftcard_adapters.values.operations import AnyOperation, Operation
 from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
+from giftcard_adapters.values.traits import Ending, OperationTraits
 from giftcard_gateway.ledger.entry import (
     FINAL,
     UNSETTLED,
@@ -232,31 +232,31 @@ def noted(cause: str, note: str) -> str:
     return f"{cause}: {note}" if note else cause
 
 
-def ending(entry: Entry, manner: Manner, at: datetime) -> Ending:
+def ending(entry: Entry, traits: OperationTraits, at: datetime) -> Ending:
     """Return how a PENDING entry whose outcome is unknown is ended at `at` (rule 5).
 
     RESEND holds inside the provider's window, counted from when the intent was written; then FIND
     holds inside the time finding is worth it; then only a person is left.
     """
     age = at - entry.created_at
-    if manner.unknown is Ending.REVERSE:
+    if traits.unknown is Ending.REVERSE:
         return Ending.REVERSE
-    resend_window = timedelta(seconds=manner.resend_window_s or 0)
-    if manner.unknown is Ending.RESEND and age < resend_window:
+    resend_window = timedelta(seconds=traits.resend_window_s or 0)
+    if traits.unknown is Ending.RESEND and age < resend_window:
         return Ending.RESEND
-    may_find = manner.unknown in {Ending.RESEND, Ending.FIND}
-    if may_find and age < resend_window + timedelta(seconds=manner.find_window_s):
+    may_find = traits.unknown in {Ending.RESEND, Ending.FIND}
+    if may_find and age < resend_window + timedelta(seconds=traits.find_window_s):
         return Ending.FIND
     return Ending.PERSON
 
 
-def is_settling(entry: Entry, manner: Manner, at: datetime) -> bool:
+def is_settling(entry: Entry, traits: OperationTraits, at: datetime) -> bool:
     """Tell whether a resend in the last moment of its window may still be under way at `at`.
 
     Finding nothing proves nothing then: that resend may have been the first to arrive.
     """
-    resend_window = timedelta(seconds=manner.resend_window_s or 0)
-    return manner.unknown is Ending.RESEND and at - entry.created_at < resend_window + _RESEND_SETTLES
+    resend_window = timedelta(seconds=traits.resend_window_s or 0)
+    return traits.unknown is Ending.RESEND and at - entry.created_at < resend_window + _RESEND_SETTLES
 
 
 def _must_be(entry: Entry, states: Container[State]) -> None:

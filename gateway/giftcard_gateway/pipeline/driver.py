@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from giftcard_adapters.contract import Ending, Guarantee
 from giftcard_adapters.errors import Invalid, Unsupported
 from giftcard_adapters.values.advices import Advice, AdviceKind, Receipt, ReversalReason
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_adapters.values.traits import Ending, Guarantee
 from giftcard_gateway.errors import GatewayError
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.ledger import lifecycle, reversal_windows
 from giftcard_gateway.ledger.entry import Entry, State, WantedReversal
-from giftcard_gateway.pipeline.in_doubt import Doubts
+from giftcard_gateway.pipeline.in_doubt import InDoubtWrites
 from giftcard_gateway.pipeline.leases import Leases
 from giftcard_gateway.providers.exchanges import Answer, Exchanges, ask_of, doubted
 
@@ -73,7 +73,7 @@ class Driver:
         self._observer = observer
         self._exchanges = Exchanges(observer)
         self._leases = Leases(name, records=records, clock=clock, observer=observer)
-        self.doubts = Doubts(records=records, clock=clock, observer=observer)
+        self.in_doubt = InDoubtWrites(records=records, clock=clock, observer=observer)
         self._tasks: dict[str, asyncio.Task[Entry]] = {}
 
     def drive(self, entry: Entry) -> asyncio.Task[Entry]:
@@ -115,7 +115,7 @@ class Driver:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        await self.doubts.stop()
+        await self.in_doubt.stop()
         return len(left)
 
     def _finished(self, transaction_id: str, task: asyncio.Task[Entry]) -> None:
@@ -172,8 +172,8 @@ class Driver:
 
     async def _end_unknown(self, connection: Connection, entry: Entry) -> Entry:
         """End a request whose outcome nobody knows by the provider's own means (rule 5)."""
-        manner, at = connection.manner(entry.operation), self._clock.now()
-        how = lifecycle.ending(entry, manner, at)
+        traits, at = connection.traits(entry.operation), self._clock.now()
+        how = lifecycle.ending(entry, traits, at)
         if how is Ending.RESEND and not connection.is_enabled:
             how = Ending.FIND  # whoever switched a provider off wants no request to go there, not even again
         match how:
@@ -185,7 +185,7 @@ class Driver:
                 answer = await self._resend(connection, entry)
             case Ending.FIND:
                 answer = await self._exchanges.find(connection, entry)
-                if answer.outcome.verdict not in PROOF and lifecycle.is_settling(entry, manner, at):
+                if answer.outcome.verdict not in PROOF and lifecycle.is_settling(entry, traits, at):
                     answer = doubted(answer)
             case Ending.PERSON:
                 evidence = entry.evidence or "the process stopped while the request was under way"
@@ -251,7 +251,7 @@ class Driver:
             amount=amount,
             tenders=tenders,
         )
-        is_native = connection.manner(entry.operation).guarantee is Guarantee.NATIVE
+        is_native = connection.traits(entry.operation).guarantee is Guarantee.NATIVE
         calls = (
             connection.provider.confirmation(
                 ask_of(entry), entry.outcome or Outcome(verdict=Verdict.UNKNOWN), advice
@@ -303,7 +303,7 @@ class Driver:
             return self.reversed(connection, after, entry.wanted_reversal)
         if outcome.verdict is not Verdict.UNKNOWN:
             return after
-        match lifecycle.ending(entry, connection.manner(entry.operation), at):
+        match lifecycle.ending(entry, connection.traits(entry.operation), at):
             case Ending.REVERSE:
                 return self._reverse_unknown(connection, after, answer.reversal_reason)
             case Ending.PERSON:
@@ -342,7 +342,7 @@ class Driver:
             return None
         connection = self._connections.get(route.failover)
         try:
-            connection.manner(entry.operation)
+            connection.traits(entry.operation)
             connection.provider.check(ask_of(entry))
             connection.admit()
         except (GatewayError, Invalid, Unsupported):
@@ -396,4 +396,4 @@ class Driver:
 def _window_s(connection: Connection, entry: Entry) -> float | None:
     """Return how long the provider takes a reversal, in seconds from the request; None without an end."""
     is_reversal = entry.state is State.REVERSING
-    return connection.manner(entry.operation).reversal_window_s if is_reversal else None
+    return connection.traits(entry.operation).reversal_window_s if is_reversal else None

@@ -26,11 +26,11 @@ _MOST = 20_000
 _JOURNAL_RETRY_S = 0.5
 
 
-class Doubts:
+class InDoubtWrites:
     """What this process tried to write down and may have."""
 
     def __init__(self, *, records: Records, clock: Clock, observer: Observer) -> None:
-        """Doubt nothing."""
+        """Start with no write in doubt."""
         self._records = records
         self._clock = clock
         self._observer = observer
@@ -62,6 +62,6 @@ class Doubts:
                 await self._clock.sleep(_JOURNAL_RETRY_S)
                 continue
             except Exception as fault:  # noqa: BLE001 - a doubt that cannot be ended is left to the sweep
-                self._observer.faulted("doubts", fault)
+                self._observer.faulted("in_doubt", fault)
             self._rows.pop(document)
         self._task = None

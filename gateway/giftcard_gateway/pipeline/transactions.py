@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from giftcard_adapters.contract import Guarantee
 from giftcard_adapters.errors import Invalid, Unsupported
 from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_adapters.values.traits import Guarantee
 from giftcard_gateway.errors import (
     GatewayError,
     InvalidRequest,
@@ -73,7 +73,7 @@ class Begun(msgspec.Struct, frozen=True):
 
 
 class Transactions:
-    """The front door of the pipeline."""
+    """What callers may do with transactions: begin, confirm, reverse, resolve."""
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class Transactions:
             if entry.state is not State.APPROVED:
                 raise _conflict(entry)
             connection = self._connections.get(entry.provider)
-            amount = final_amount(entry, amount, connection.manner(operation))
+            amount = final_amount(entry, amount, connection.traits(operation))
             with _told(PartialUnsupported, connection, operation):
                 promised = self._driver.confirmed(connection, entry, amount=amount, tenders=tenders)
             if (written := await self._write(entry, promised)) is not None:
@@ -247,7 +247,7 @@ class Transactions:
 
     def _able(self, provider_id: str, ask: AnyOperation) -> Connection:
         connection = self._connections.get(provider_id)
-        connection.manner(ask.operation)
+        connection.traits(ask.operation)
         with _told(OperationUnsupported, connection, ask.operation):
             connection.provider.check(ask)
         return connection
@@ -255,10 +255,10 @@ class Transactions:
     def _reversal(self, entry: Entry, wanted: WantedReversal) -> Entry:
         """Return `entry` with a reversal promised now, or wanted until its outcome is known."""
         connection = self._connections.get(entry.provider)
-        manner = connection.manner(entry.operation)
-        if manner.guarantee is Guarantee.NONE:
+        traits = connection.traits(entry.operation)
+        if traits.guarantee is Guarantee.NONE:
             raise ReversalUnsupported(provider=entry.provider, operation=entry.operation.value)
-        wanted = msgspec.structs.replace(wanted, amount=reversed_amount(entry, wanted.amount, manner))
+        wanted = msgspec.structs.replace(wanted, amount=reversed_amount(entry, wanted.amount, traits))
         if entry.state is State.PENDING:
             return lifecycle.want_reversal(entry, wanted, self._clock.now())
         with _told(ReversalUnsupported, connection, entry.operation):
@@ -337,7 +337,7 @@ class Transactions:
             recorded = await self._records.open(entry)
         except InDoubt as fault:
             if entry.state is State.PENDING:
-                self._driver.doubts.add(fault.row, lambda: self._withdraw(entry))
+                self._driver.in_doubt.add(fault.row, lambda: self._withdraw(entry))
             raise JournalUnavailable from None
         if recorded is None:
             self._observer.wrote(None, entry)
@@ -351,7 +351,7 @@ class Transactions:
                 written = await self._records.write(after)
             except InDoubt as fault:
                 own = msgspec.structs.replace(after, version=after.version + 1)
-                self._driver.doubts.add(fault.row, lambda: self._start(before, own))
+                self._driver.in_doubt.add(fault.row, lambda: self._start(before, own))
                 raise JournalUnavailable from None
             if written is not None:
                 await self._start(before, written)

@@ -20,10 +20,10 @@ from giftcard_gateway.pipeline.assembly import assemble
 from giftcard_gateway.process.readiness import Readiness
 from giftcard_gateway.providers.connections import Connection, Connections
 from giftcard_gateway.providers.routing import Router
-from giftcard_gateway.rpc.admission import Door
+from giftcard_gateway.rpc.admission import Admission
 from giftcard_gateway.rpc.server import Server
 from giftcard_gateway.seal import Seal
-from giftcard_gateway.services import Bundle, handlers, service_names
+from giftcard_gateway.services import Dependencies, handlers, service_names
 
 if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
@@ -62,8 +62,8 @@ class App:
             clock=clock,
             observer=telemetry.observer,
         )
-        self.door = Door(settings.server.max_concurrent_calls)
-        bundle = Bundle(
+        self.admission = Admission(settings.server.max_concurrent_calls)
+        dependencies = Dependencies(
             transactions=self.pipeline.transactions,
             connections=self.connections,
             router=router,
@@ -71,7 +71,7 @@ class App:
             events=self.pipeline.events,
             clock=clock,
             telemetry=telemetry,
-            door=self.door,
+            admission=self.admission,
         )
         self.webhooks = WebhookEdge(
             settings.webhooks,
@@ -80,11 +80,11 @@ class App:
             clock=clock,
             observer=telemetry.observer,
         )
-        self.server = Server(settings.server, handlers(bundle), service_names())
+        self.server = Server(settings.server, handlers(dependencies), service_names())
         self.readiness = Readiness(
             journal=self.journal,
             server=self.server,
-            door=self.door,
+            admission=self.admission,
             clock=clock,
             observer=telemetry.observer,
         )
@@ -109,13 +109,13 @@ class App:
     async def stop(self) -> None:
         """Refuse new work, let money work in flight finish and be recorded, and put everything away."""
         drain_s = self.settings.server.drain_s
-        self.door.close()
+        self.admission.close()
         await self.server.pause()
         # gRPC ends what is left with UNAVAILABLE, which no money call may hear once it was sent (rule 15).
         last_word = asyncio.get_running_loop().call_later(
             drain_s - min(_LAST_WORD_S, drain_s / 2), self.pipeline.transactions.release
         )
-        await self.server.drain(drain_s, self.door.empty())
+        await self.server.drain(drain_s, self.admission.empty())
         last_word.cancel()
         await self.webhooks.stop()
         for task in self._background:

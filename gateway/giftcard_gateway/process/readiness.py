@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.journal.contract import Journal
     from giftcard_gateway.ledger.observer import Observer
-    from giftcard_gateway.rpc.admission import Door
+    from giftcard_gateway.rpc.admission import Admission
     from giftcard_gateway.rpc.server import Server
 
 _WELL_S = 2.0
@@ -28,12 +28,12 @@ class Readiness:
     """Watches the journal of one process."""
 
     def __init__(
-        self, *, journal: Journal, server: Server, door: Door, clock: Clock, observer: Observer
+        self, *, journal: Journal, server: Server, admission: Admission, clock: Clock, observer: Observer
     ) -> None:
         """Trust the journal, which has just been opened."""
         self._journal = journal
         self._server = server
-        self._door = door
+        self._admission = admission
         self._clock = clock
         self._observer = observer
         self._away_since: datetime | None = None
@@ -63,5 +63,5 @@ class Readiness:
         if self._away_since is not None:
             self._observer.journal_found((self._clock.now() - self._away_since).total_seconds())
             self._away_since = None
-            if not self._door.is_closed:
+            if not self._admission.is_closed:
                 await self._server.serve()

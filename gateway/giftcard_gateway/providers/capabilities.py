@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from giftcard_adapters.contract import Guarantee, has, manner_of
+from giftcard_adapters.contract import has, traits_of
 from giftcard_adapters.values.operations import Operation
+from giftcard_adapters.values.traits import Guarantee
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,7 +65,7 @@ def markdown(adapters: Iterable[type[Provider]]) -> str:
 
 
 def _letter(provider: Provider | type[Provider], operation: Operation) -> str:
-    declared = manner_of(provider, operation)
+    declared = traits_of(provider, operation)
     return NOTHING if declared is None else _LETTERS[declared.guarantee]
 
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from giftcard_adapters.contract import Guarantee, Manner, has, manner_of
+from giftcard_adapters.contract import has, traits_of
 from giftcard_adapters.errors import NoAnswer, NotSent, Refused
 from giftcard_adapters.values.operations import Operation
+from giftcard_adapters.values.traits import Guarantee, OperationTraits
 from giftcard_gateway.errors import OperationUnsupported, Overloaded, ProviderNotFound, ProviderUnreachable
 from giftcard_gateway.providers.circuit import Circuit
 
@@ -80,9 +81,9 @@ class Connection:
         """Return how long a driver may take for one exchange before another hand may step in."""
         return timedelta(seconds=self.provider.settings.timeout_s + self.terms.lease_margin_s)
 
-    def manner(self, operation: Operation) -> Manner:
+    def traits(self, operation: Operation) -> OperationTraits:
         """Return how the provider does `operation`; raise OperationUnsupported when it does not."""
-        declared = manner_of(self.provider, operation)
+        declared = traits_of(self.provider, operation)
         if declared is None:
             raise OperationUnsupported(provider=self.provider_id, operation=operation.value)
         return declared
@@ -102,7 +103,7 @@ class Connection:
 
     def confirms_when_overdue(self, operation: Operation) -> bool:
         """Tell whether nobody deciding in time means confirming: so configured, or no way back (rule 10)."""
-        return self.terms.confirms_when_overdue or self.manner(operation).guarantee is Guarantee.NONE
+        return self.terms.confirms_when_overdue or self.traits(operation).guarantee is Guarantee.NONE
 
     def admit(self) -> None:
         """Raise, before anything is written, when a new request should not go out now."""

@@ -34,7 +34,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The provider an issue goes to when it was surely not sent to the first."""
 
 
-class Traits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RoutingFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What rules look at; `number` is a card number and never shown."""
 
     number: str = ""
@@ -45,7 +45,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def __repr__(self) -> str:
         """Show no card number."""
-        return f"Traits({self.operation}, {self.merchant!r}, {self.currency!r}, {self.product!r})"
+        return f"RoutingFacts({self.operation}, {self.merchant!r}, {self.currency!r}, {self.product!r})"
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +68,7 @@ class Router:
         """Return where a money operation goes; raise NoRoute or CrossProvider."""
         if ask.provider:
             return Route(provider=ask.provider, because="the caller named it")
-        shared = Traits(
+        shared = RoutingFacts(
             merchant=_merchant(ask),
             currency=ask.amount.currency if ask.amount else "",
             product=ask.product.product_id if ask.product else "",
@@ -83,12 +83,12 @@ class Router:
         """Return where a read about a card goes; raise NoRoute."""
         if provider:
             return Route(provider=provider, because="the caller named it")
-        return self.choose(_with_card(Traits(), card))
+        return self.choose(_with_card(RoutingFacts(), card))
 
-    def choose(self, traits: Traits) -> Route:
-        """Return where something with these traits goes; raise NoRoute."""
+    def choose(self, facts: RoutingFacts) -> Route:
+        """Return where something with these facts goes; raise NoRoute."""
         for rule in self._rules:
-            if _matches(rule, traits):
+            if _matches(rule, facts):
                 return Route(provider=rule.provider, because=_because(rule), failover=rule.failover)
         if self._default:
             return Route(provider=self._default, because="it is the default and no rule matches")
@@ -100,14 +100,14 @@ def _specificity(rule: Rule) -> tuple[int, int]:
     return len(rule.prefix), sum(1 for condition in conditions if condition)
 
 
-def _matches(rule: Rule, traits: Traits) -> bool:
+def _matches(rule: Rule, facts: RoutingFacts) -> bool:
     # The empty prefix matches every card, and also a request that names no card number.
     return (
-        traits.number.startswith(rule.prefix)
-        and rule.merchant in {"", traits.merchant}
-        and rule.currency in {"", traits.currency}
-        and rule.product in {"", traits.product}
-        and rule.operation in {None, traits.operation}
+        facts.number.startswith(rule.prefix)
+        and rule.merchant in {"", facts.merchant}
+        and rule.currency in {"", facts.currency}
+        and rule.product in {"", facts.product}
+        and rule.operation in {None, facts.operation}
     )
 
 
@@ -130,5 +130,5 @@ def _merchant(ask: MoneyOperation) -> str:
     return point_of_sale.merchant.merchant_id
 
 
-def _with_card(traits: Traits, card: CardRef) -> Traits:
-    return msgspec.structs.replace(traits, number=card.number.reveal() if card.number else "")
+def _with_card(facts: RoutingFacts, card: CardRef) -> RoutingFacts:
+    return msgspec.structs.replace(facts, number=card.number.reveal() if card.number else "")

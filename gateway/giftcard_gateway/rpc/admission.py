@@ -7,11 +7,11 @@ import asyncio
 from giftcard_gateway.errors import Overloaded, ShuttingDown
 
 
-class Door:
+class Admission:
     """Counts calls in and out; closed for good when the process drains."""
 
     def __init__(self, limit: int) -> None:
-        """Let at most `limit` calls be inside."""
+        """Admit at most `limit` calls at a time."""
         self._limit = limit
         self._closed = asyncio.Event()
         self._empty = asyncio.Event()

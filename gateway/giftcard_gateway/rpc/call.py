@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from giftcard_gateway.access.identities import Caller
-    from giftcard_gateway.rpc.admission import Door
+    from giftcard_gateway.rpc.admission import Admission
 
     Context = grpc.aio.ServicerContext[Message, Message]
 
@@ -26,11 +26,11 @@ _MARGIN_SHARE = 0.2
 class Call:
     """What a service may know of a call besides its request."""
 
-    __slots__ = ("_context", "_door", "caller")
+    __slots__ = ("_admission", "_context", "caller")
 
-    def __init__(self, context: Context, caller: Caller, door: Door) -> None:
+    def __init__(self, context: Context, caller: Caller, admission: Admission) -> None:
         self._context = context
-        self._door = door
+        self._admission = admission
         self.caller = caller
 
     def wait_s(self, longest_s: float = _LONGEST_WAIT_S) -> float:
@@ -47,4 +47,4 @@ class Call:
     @property
     def is_ending(self) -> bool:
         """Tell whether the process drains, so that an endless call must end."""
-        return self._door.is_closed
+        return self._admission.is_closed

@@ -1,6 +1,6 @@
 """The handlers gRPC calls, built once per RPC from the service's descriptor: one fused wrapper around each.
 
-In order: a span, the door, the request's validation, the call, and whatever went wrong as a status.
+In order: a span, the admission, the request's validation, the call, and whatever went wrong as a status.
 What a call does is in `services`; an RPC without an implementation says so in an error.
 """
 
@@ -25,7 +25,7 @@ from giftcard_gateway.wire.validation import Validator, validator
 
 if TYPE_CHECKING:
     from giftcard_gateway.access.identities import Access
-    from giftcard_gateway.rpc.admission import Door
+    from giftcard_gateway.rpc.admission import Admission
     from giftcard_gateway.rpc.call import Context
     from giftcard_gateway.telemetry import ServerCall, Telemetry
 
@@ -39,7 +39,7 @@ Implementation = Callable[..., Any]
 class Surroundings:
     """What every handler shares."""
 
-    door: Door
+    admission: Admission
     access: Access
     telemetry: Telemetry
 
@@ -136,11 +136,11 @@ class _Wrapper:
         around = self._around
         with around.telemetry.call(self._name, context.invocation_metadata() or ()) as watched:
             try:
-                around.door.enter()
+                around.admission.enter()
                 try:
-                    return await work(Call(context, around.access.caller(context.peer()), around.door))
+                    return await work(Call(context, around.access.caller(context.peer()), around.admission))
                 finally:
-                    around.door.leave()
+                    around.admission.leave()
             except Exception as fault:  # noqa: BLE001 - the edge: whatever failed inside is told in one way
                 await self._refuse(context, fault, watched)
 

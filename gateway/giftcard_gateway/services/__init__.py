@@ -15,7 +15,7 @@ from giftcard.v1 import (
 )
 from giftcard_gateway.rpc.handlers import Surroundings, build
 from giftcard_gateway.services.catalog import Catalog
-from giftcard_gateway.services.dependencies import Bundle
+from giftcard_gateway.services.dependencies import Dependencies
 from giftcard_gateway.services.events import EventStreams
 from giftcard_gateway.services.gift_cards import GiftCards
 from giftcard_gateway.services.providers import Providers
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import grpc
     from google.protobuf.descriptor import ServiceDescriptor
 
-__all__ = ["Bundle", "handlers", "service_names"]
+__all__ = ["Dependencies", "handlers", "service_names"]
 
 _SERVICES = (
     (gift_card_service_pb2.DESCRIPTOR.services_by_name["GiftCardService"], GiftCards),
@@ -40,10 +40,10 @@ _SERVICES = (
 )
 
 
-def handlers(bundle: Bundle) -> list[grpc.GenericRpcHandler]:
+def handlers(parts: Dependencies) -> list[grpc.GenericRpcHandler]:
     """Return what a gRPC server needs to answer every service of the contract."""
-    around = Surroundings(door=bundle.door, access=bundle.access, telemetry=bundle.telemetry)
-    return [build(service, kind(bundle).calls(), around) for service, kind in _SERVICES]
+    around = Surroundings(admission=parts.admission, access=parts.access, telemetry=parts.telemetry)
+    return [build(service, kind(parts).calls(), around) for service, kind in _SERVICES]
 
 
 def service_names() -> list[str]:

@@ -17,10 +17,10 @@ from giftcard_gateway.wire.cards import balance_from, card_balance_to, card_from
 
 if TYPE_CHECKING:
     from giftcard_adapters.values.reads import CardView
-    from giftcard_gateway.access.lookup_throttle import Misses
+    from giftcard_gateway.access.lookup_throttle import LookupThrottle
     from giftcard_gateway.providers.connections import Connection
     from giftcard_gateway.rpc.call import Call
-    from giftcard_gateway.services.dependencies import Bundle
+    from giftcard_gateway.services.dependencies import Dependencies
 
 _AT_ONCE = 8
 """Exchanges of one batch under way together, so that one caller does not take a provider's whole share."""
@@ -39,12 +39,12 @@ class _Item:
 class BatchBalances:
     """Reads the balances of many cards."""
 
-    def __init__(self, bundle: Bundle, misses: Misses) -> None:
-        self._connections = bundle.connections
-        self._router = bundle.router
-        self._clock = bundle.clock
-        self._observer = bundle.telemetry.observer
-        self._misses = misses
+    def __init__(self, dependencies: Dependencies, throttle: LookupThrottle) -> None:
+        self._connections = dependencies.connections
+        self._router = dependencies.router
+        self._clock = dependencies.clock
+        self._observer = dependencies.telemetry.observer
+        self._throttle = throttle
 
     async def batch(self, request: v1.BatchBalanceRequest, call: Call) -> v1.BatchBalanceResponse:
         """Tell the balances of many cards, in the order they were asked for."""
@@ -67,7 +67,7 @@ class BatchBalances:
     def _item(self, place: int, request: v1.BalanceRequest, call: Call) -> _Item:
         card = card_from(request.card)
         connection = self._connections.get(self._router.route_card(card, request.provider).provider)
-        self._misses.admit(call.caller.name)
+        self._throttle.admit(call.caller.name)
         return _Item(place, card, request, connection)
 
     async def _ask(
@@ -91,7 +91,7 @@ class BatchBalances:
     def _encode(self, item: _Item, told: CardView | Decline | Exception, call: Call) -> v1.BatchBalanceItem:
         answer = refusal_of(told) if isinstance(told, Decline) else told
         if isinstance(answer, GatewayError):
-            self._misses.note(call.caller.name, answer)
+            self._throttle.note(call.caller.name, answer)
         if isinstance(answer, Exception):
             return _failed(answer)
         balance = card_balance_to(answer, provider=item.connection.provider_id, read_at=self._clock.now())

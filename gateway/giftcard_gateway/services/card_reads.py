@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from giftcard import v1
 from giftcard_adapters.values.declines import Decline
-from giftcard_gateway.access.lookup_throttle import Misses
+from giftcard_gateway.access.lookup_throttle import LookupThrottle
 from giftcard_gateway.errors import GatewayError
-from giftcard_gateway.providers.routing import Traits
+from giftcard_gateway.providers.routing import RoutingFacts
 from giftcard_gateway.services.reads import ask, refusal_of
 from giftcard_gateway.wire.cards import balance_from, card_balance_to, card_from, lookup_from, view_to
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from giftcard_adapters.values.reads import CardView
     from giftcard_gateway.providers.connections import Connection
     from giftcard_gateway.rpc.call import Call
-    from giftcard_gateway.services.dependencies import Bundle
+    from giftcard_gateway.services.dependencies import Dependencies
 
 
 class CardReads:
     """Reads one card."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._connections = bundle.connections
-        self._router = bundle.router
-        self._clock = bundle.clock
-        self.misses = Misses(bundle.clock)
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._connections = dependencies.connections
+        self._router = dependencies.router
+        self._clock = dependencies.clock
+        self.throttle = LookupThrottle(dependencies.clock)
 
     async def lookup(self, request: v1.LookupRequest, call: Call) -> v1.LookupResponse:
         """Tell everything the provider tells about a card."""
@@ -35,13 +35,13 @@ class CardReads:
         if asked.card is not None:
             provider_id = self._router.route_card(asked.card, request.provider).provider
         else:
-            provider_id = request.provider or self._router.choose(Traits()).provider
+            provider_id = request.provider or self._router.choose(RoutingFacts()).provider
         connection = self._connections.get(provider_id)
-        self.misses.admit(call.caller.name)
+        self.throttle.admit(call.caller.name)
         try:
             view = await ask(connection, "lookup", lambda provider: provider.lookup(asked))
         except GatewayError as refusal:
-            self.misses.note(call.caller.name, refusal)
+            self.throttle.note(call.caller.name, refusal)
             raise
         return v1.LookupResponse(card=view_to(view, provider=connection.provider_id))
 
@@ -49,11 +49,11 @@ class CardReads:
         """Tell the balances of one card."""
         card = card_from(request.card)
         connection = self._connections.get(self._router.route_card(card, request.provider).provider)
-        self.misses.admit(call.caller.name)
+        self.throttle.admit(call.caller.name)
         try:
             view = await self._one(connection, card, request)
         except GatewayError as refusal:
-            self.misses.note(call.caller.name, refusal)
+            self.throttle.note(call.caller.name, refusal)
             raise
         balance = card_balance_to(view, provider=connection.provider_id, read_at=self._clock.now())
         return v1.BalanceResponse(card_balance=balance)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from giftcard_adapters.contract import Provider
     from giftcard_gateway.rpc.call import Call
     from giftcard_gateway.rpc.handlers import Implementation
-    from giftcard_gateway.services.dependencies import Bundle
+    from giftcard_gateway.services.dependencies import Dependencies
 
 _Item = TypeVar("_Item")
 
@@ -22,8 +22,8 @@ _Item = TypeVar("_Item")
 class Catalog:
     """Three calls about what cards can be issued by."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._connections = bundle.connections
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._connections = dependencies.connections
 
     def calls(self) -> dict[str, Implementation]:
         """Return the implementations by the name of the RPC."""

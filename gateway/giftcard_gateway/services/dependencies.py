@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from giftcard_gateway.access.identities import Access
-from giftcard_gateway.rpc.admission import Door
+from giftcard_gateway.rpc.admission import Admission
 
 if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bundle:
+class Dependencies:
     """The parts of one gateway process that its services use."""
 
     transactions: Transactions
@@ -30,4 +30,4 @@ class Bundle:
     clock: Clock
     telemetry: Telemetry
     access: Access = Access()  # noqa: RUF009 - a frozen struct
-    door: Door = field(default_factory=lambda: Door(1024))
+    admission: Admission = field(default_factory=lambda: Admission(1024))

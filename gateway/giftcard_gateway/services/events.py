@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.journal.contract import EventRow
     from giftcard_gateway.rpc.call import Call
     from giftcard_gateway.rpc.handlers import Implementation
-    from giftcard_gateway.services.dependencies import Bundle
+    from giftcard_gateway.services.dependencies import Dependencies
 
 _BATCH = 200
 _TICK_S = 1.0
@@ -27,10 +27,10 @@ _TICK_S = 1.0
 class EventStreams:
     """One endless call."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._connections = bundle.connections
-        self._journal = bundle.records.journal
-        self._events = bundle.events
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._connections = dependencies.connections
+        self._journal = dependencies.records.journal
+        self._events = dependencies.events
 
     def calls(self) -> dict[str, Implementation]:
         """Return the implementations by the name of the RPC."""

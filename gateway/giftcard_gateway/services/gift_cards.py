@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from giftcard_gateway.rpc.call import Call
     from giftcard_gateway.rpc.handlers import Implementation
-    from giftcard_gateway.services.dependencies import Bundle
+    from giftcard_gateway.services.dependencies import Dependencies
 
 _Answer = Callable[..., Any]
 """The class of a response that holds a `transaction`."""
@@ -27,11 +27,11 @@ _Answer = Callable[..., Any]
 class GiftCards:
     """Twenty-one money calls and three reads."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._transactions = bundle.transactions
-        self._clock = bundle.clock
-        self._reads = CardReads(bundle)
-        self._balances = BatchBalances(bundle, self._reads.misses)
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._transactions = dependencies.transactions
+        self._clock = dependencies.clock
+        self._reads = CardReads(dependencies)
+        self._balances = BatchBalances(dependencies, self._reads.throttle)
 
     def calls(self) -> dict[str, Implementation]:
         """Return the implementations by the name of the RPC."""

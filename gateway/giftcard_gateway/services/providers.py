@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from giftcard import v1
-from giftcard_adapters.contract import Ending, Guarantee, has, manner_of
+from giftcard_adapters.contract import has, traits_of
 from giftcard_adapters.values.operations import Operation
+from giftcard_adapters.values.traits import Ending, Guarantee
 from giftcard_gateway.journal.records import from_us
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.providers.circuit import CircuitState
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.providers.connections import Connection
     from giftcard_gateway.rpc.call import Call
     from giftcard_gateway.rpc.handlers import Implementation
-    from giftcard_gateway.services.dependencies import Bundle
+    from giftcard_gateway.services.dependencies import Dependencies
 
 _guarantee = enum_writer(Guarantee, v1.Guarantee.DESCRIPTOR)
 _circuit_state = enum_writer(CircuitState, v1.CircuitState.DESCRIPTOR)
@@ -66,9 +67,9 @@ _HEALTH = {
 class Providers:
     """Two calls that ask no provider."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._connections = bundle.connections
-        self._journal = bundle.records.journal
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._connections = dependencies.connections
+        self._journal = dependencies.records.journal
 
     def calls(self) -> dict[str, Implementation]:
         """Return the implementations by the name of the RPC."""
@@ -116,8 +117,8 @@ def _provider(connection: Connection, backlog: Sequence[Backlog]) -> v1.Provider
 
 
 def _support(connection: Connection, operation: Operation) -> v1.OperationSupport:
-    manner = manner_of(connection.provider, operation)
-    if manner is None:
+    traits = traits_of(connection.provider, operation)
+    if traits is None:
         return v1.OperationSupport(
             operation=operation_to(operation), guarantee=_guarantee(Guarantee.UNSUPPORTED)
         )
@@ -126,12 +127,12 @@ def _support(connection: Connection, operation: Operation) -> v1.OperationSuppor
         action = v1.ConfirmByAction.CONFIRM_BY_ACTION_CONFIRM
     return v1.OperationSupport(
         operation=operation_to(operation),
-        guarantee=_guarantee(manner.guarantee),
-        unknown_endings=[_ending(ending) for ending in _THEN[manner.unknown]],
-        reversal_window=_duration(manner.reversal_window_s),
-        resend_window=_duration(manner.resend_window_s),
-        partial_confirmation=manner.is_confirmation_partial,
-        partial_reversal=manner.is_reversal_partial,
+        guarantee=_guarantee(traits.guarantee),
+        unknown_endings=[_ending(ending) for ending in _THEN[traits.unknown]],
+        reversal_window=_duration(traits.reversal_window_s),
+        resend_window=_duration(traits.resend_window_s),
+        partial_confirmation=traits.is_confirmation_partial,
+        partial_reversal=traits.is_reversal_partial,
         confirm_within=seconds_to(connection.confirm_within_s(operation)),
         confirm_by_action=action,
     )

@@ -30,7 +30,7 @@ from giftcard_gateway.wire.values import money_from, money_to, time_from
 if TYPE_CHECKING:
     from giftcard_adapters.values.operations import Operation
     from giftcard_gateway.rpc.call import Call
-    from giftcard_gateway.services.dependencies import Bundle
+    from giftcard_gateway.services.dependencies import Dependencies
 
 _MOST_ROWS = 100_000
 """Rows of one settlement that are held while it is compared; a day of a large merchant is a tenth of it."""
@@ -54,10 +54,10 @@ class _Comparison:
 class Reconciliation:
     """Compares settlements."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._connections = bundle.connections
-        self._records = bundle.records
-        self._transactions = bundle.transactions
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._connections = dependencies.connections
+        self._records = dependencies.records
+        self._transactions = dependencies.transactions
 
     async def reconcile(self, parts: AsyncIterator[v1.ReconcileRequest], _call: Call) -> v1.ReconcileResponse:
         """Compare the rows that come with what the journal has, then end what they decide, if asked to."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.providers.connections import Connection
     from giftcard_gateway.rpc.call import Call
     from giftcard_gateway.rpc.handlers import Implementation
-    from giftcard_gateway.services.dependencies import Bundle
+    from giftcard_gateway.services.dependencies import Dependencies
 
 _CHUNK_BYTES = 64 * 1024
 """What one message of a download holds at most; gRPC recommends 16 to 64 KiB for streamed payloads."""
@@ -32,9 +32,9 @@ _CHUNK_BYTES = 64 * 1024
 class Reports:
     """Three reports, and reconciliation."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._connections = bundle.connections
-        self._reconciliation = Reconciliation(bundle)
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._connections = dependencies.connections
+        self._reconciliation = Reconciliation(dependencies)
 
     def calls(self) -> dict[str, Implementation]:
         """Return the implementations by the name of the RPC."""

@@ -11,15 +11,15 @@ from giftcard_gateway.wire.cards import store_from, stored_page_to, stored_query
 if TYPE_CHECKING:
     from giftcard_gateway.rpc.call import Call
     from giftcard_gateway.rpc.handlers import Implementation
-    from giftcard_gateway.services.dependencies import Bundle
+    from giftcard_gateway.services.dependencies import Dependencies
 
 
 class StoredCards:
     """Four calls on a vault."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._connections = bundle.connections
-        self._router = bundle.router
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._connections = dependencies.connections
+        self._router = dependencies.router
 
     def calls(self) -> dict[str, Implementation]:
         """Return the implementations by the name of the RPC."""

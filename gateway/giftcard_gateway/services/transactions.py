@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.journal.contract import Change
     from giftcard_gateway.rpc.call import Call
     from giftcard_gateway.rpc.handlers import Implementation
-    from giftcard_gateway.services.dependencies import Bundle
+    from giftcard_gateway.services.dependencies import Dependencies
 
 _LONGEST_WAIT_S = 60.0
 _SCANNED = 5000
@@ -35,9 +35,9 @@ _STATES = {
 class TransactionReads:
     """Five calls about transactions of any operation."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        self._transactions = bundle.transactions
-        self._records = bundle.records
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._transactions = dependencies.transactions
+        self._records = dependencies.records
 
     def calls(self) -> dict[str, Implementation]:
         """Return the implementations by the name of the RPC."""

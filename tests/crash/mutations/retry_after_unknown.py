@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from giftcard_adapters.contract import Ending, Manner
+from giftcard_adapters.values.traits import Ending, OperationTraits
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.entry import Entry
 
@@ -15,8 +15,8 @@ def apply(patch: pytest.MonkeyPatch) -> None:
     """End every unknown by sending the same again for a few minutes."""
     ending = lifecycle.ending
 
-    def send_again(entry: Entry, manner: Manner, at: datetime) -> Ending:
+    def send_again(entry: Entry, traits: OperationTraits, at: datetime) -> Ending:
         is_young = at - entry.created_at < timedelta(minutes=5)
-        return Ending.RESEND if is_young else ending(entry, manner, at)
+        return Ending.RESEND if is_young else ending(entry, traits, at)
 
     patch.setattr(lifecycle, "ending", send_again)

@@ -270,7 +270,7 @@ def test_unknown_names() -> None:
             world.connections.get(NUMBER + " 1225")
         assert NUMBER not in str(number.value) + str(number.value.metadata)
         with pytest.raises(OperationUnsupported):
-            first(world).manner(Operation.TRANSFER)
+            first(world).traits(Operation.TRANSFER)
         with pytest.raises(OperationUnsupported):
             first(world).demand("list_templates")
 

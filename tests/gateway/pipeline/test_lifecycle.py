@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from giftcard_adapters.calls import Call
-from giftcard_adapters.contract import Ending, Guarantee, Manner
 from giftcard_adapters.values.advices import (
     Acknowledgement,
     Advice,
@@ -26,6 +25,7 @@ from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Operation, Redeem
 from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
 from giftcard_adapters.values.secret import Secret
+from giftcard_adapters.values.traits import Ending, Guarantee, OperationTraits
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.entry import FINAL, Entry, State, WantedReversal
 
@@ -310,7 +310,7 @@ def test_how_an_unknown_is_ended(
     unknown: Ending, resend_s: float | None, age_s: float, ending: Ending
 ) -> None:
     """RESEND holds inside the key's life, then FIND inside its own window, then a person is left (rule 5)."""
-    manner = Manner(
+    traits = OperationTraits(
         guarantee=Guarantee.NATIVE, unknown=unknown, resend_window_s=resend_s, find_window_s=2 * HOUR
     )
-    assert lifecycle.ending(intended(), manner, T0 + timedelta(seconds=age_s)) is ending
+    assert lifecycle.ending(intended(), traits, T0 + timedelta(seconds=age_s)) is ending

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from giftcard_adapters.calls import Call
-from giftcard_adapters.contract import Ending, Guarantee, manner
+from giftcard_adapters.contract import traits
 from giftcard_adapters.errors import Refused, Unsupported
 from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt, ReversalReason
 from giftcard_adapters.values.declines import Decline, DeclineReason
@@ -17,6 +17,7 @@ from giftcard_adapters.values.money import MoneyError
 from giftcard_adapters.values.operations import Issue, Load, Operation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.points import PointBalances, Points
+from giftcard_adapters.values.traits import Ending, Guarantee
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.providers.connections import Terms
 from giftcard_gateway.providers.routing import Rule
@@ -30,7 +31,7 @@ def make_issues_reversible(world: World, provider: str) -> None:
     """Let a provider's issues have a way back."""
     scripted = world.connections.get(provider).provider
 
-    @manner(Guarantee.COMPENSATED, Ending.FIND)
+    @traits(Guarantee.COMPENSATED, Ending.FIND)
     async def issue(ask: Issue) -> Outcome:
         world.scripts[provider].requests.append(ask)
         return await world.scripts[provider].outcome()

@@ -16,7 +16,7 @@ import httpx
 import msgspec
 
 from giftcard_adapters.calls import Call
-from giftcard_adapters.contract import Ending, Guarantee, Provider, Settings, manner
+from giftcard_adapters.contract import Provider, Settings, traits
 from giftcard_adapters.errors import NoAnswer, NotSent
 from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt
@@ -25,6 +25,7 @@ from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Issue, Load, MoneyOperation, Redeem, Void
 from giftcard_adapters.values.outcomes import Balances, IssuedCard, Outcome, Verdict
 from giftcard_adapters.values.secret import Secret
+from giftcard_adapters.values.traits import Ending, Guarantee
 from giftcard_gateway.journal.records import Records
 from giftcard_gateway.journal.sqlite.journal import InlineSqlite
 from giftcard_gateway.ledger.entry import Entry
@@ -87,22 +88,22 @@ class Scripted(Provider):
         super().__init__(settings, exchange)
         self.script = Script()
 
-    @manner(Guarantee.NATIVE, Ending.REVERSE, is_confirmation_partial=True, is_reversal_partial=True)
+    @traits(Guarantee.NATIVE, Ending.REVERSE, is_confirmation_partial=True, is_reversal_partial=True)
     async def redeem(self, ask: Redeem) -> Outcome:
         """Redeem as scripted."""
         return await self._play(ask)
 
-    @manner(Guarantee.COMPENSATED, Ending.RESEND, resend_window_s=3600.0)
+    @traits(Guarantee.COMPENSATED, Ending.RESEND, resend_window_s=3600.0)
     async def load(self, ask: Load) -> Outcome:
         """Load as scripted; the provider remembers the id for an hour."""
         return await self._play(ask)
 
-    @manner(Guarantee.NONE, Ending.FIND, find_window_s=600.0)
+    @traits(Guarantee.NONE, Ending.FIND, find_window_s=600.0)
     async def issue(self, ask: Issue) -> Outcome:
         """Issue as scripted; there is no way back."""
         return await self._play(ask)
 
-    @manner(Guarantee.NONE, Ending.PERSON)
+    @traits(Guarantee.NONE, Ending.PERSON)
     async def void(self, ask: Void) -> Outcome:
         """Void as scripted; nobody can find out what became of one."""
         return await self._play(ask)

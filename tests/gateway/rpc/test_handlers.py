@@ -15,7 +15,7 @@ from giftcard.v1 import gift_card_service_pb2
 from giftcard_gateway.access.identities import Access, machine_of
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.errors import Overloaded, ShuttingDown
-from giftcard_gateway.rpc.admission import Door
+from giftcard_gateway.rpc.admission import Admission
 from giftcard_gateway.rpc.call import Call
 from giftcard_gateway.rpc.handlers import Surroundings, build
 from giftcard_gateway.telemetry import open_telemetry
@@ -96,12 +96,12 @@ async def test_full_house() -> None:
 
 
 async def test_drain(served: Served) -> None:
-    """Once the door is closed new calls are refused, the one inside ends in peace, and streams end."""
+    """Once admission is closed new calls are refused, the one inside ends in peace, and streams end."""
     served.script.reactions.append(0.2)
     inside = served.start("Redeem", served.redemption())
     stream = served.stream("WatchTransactions", v1.WatchTransactionsRequest())
     await served.asked()
-    served.bundle.door.close()
+    served.dependencies.admission.close()
     refusal = await served.refused("Redeem", served.redemption())
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
     answer = await inside
@@ -132,7 +132,7 @@ async def test_a_call_without_implementation_says_so() -> None:
     """A call the service does not implement answers UNIMPLEMENTED with a reason, unary or streamed."""
     service = gift_card_service_pb2.DESCRIPTOR.services_by_name["GiftCardService"]
     telemetry = open_telemetry({}, SystemClock())
-    around = Surroundings(door=Door(1), access=Access(), telemetry=telemetry)
+    around = Surroundings(admission=Admission(1), access=Access(), telemetry=telemetry)
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((build(service, {}, around),))
     port = server.add_insecure_port("127.0.0.1:0")
@@ -163,21 +163,21 @@ def test_wait_leaves_room_for_the_answer(left_s: float | None, waits_s: float) -
             """Return it."""
             return left_s
 
-    call = Call(Context(), Access().caller("ipv4:10.0.0.7:1"), Door(1))  # type: ignore[arg-type]  # all it reads
+    call = Call(Context(), Access().caller("ipv4:10.0.0.7:1"), Admission(1))  # type: ignore[arg-type]  # all it reads
     assert call.wait_s() == pytest.approx(waits_s)
 
 
-def test_door() -> None:
-    """The door counts who is inside, refuses above its limit, and stays closed once it is."""
-    door = Door(1)
-    door.enter()
+def test_admission() -> None:
+    """Admission counts who is inside, refuses above its limit, and stays closed once it is."""
+    admission = Admission(1)
+    admission.enter()
     with pytest.raises(Overloaded):
-        door.enter()
-    door.leave()
-    door.enter()
-    door.close()
+        admission.enter()
+    admission.leave()
+    admission.enter()
+    admission.close()
     with pytest.raises(ShuttingDown):
-        door.enter()
+        admission.enter()
 
 
 @pytest.mark.parametrize(

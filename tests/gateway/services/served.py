@@ -54,9 +54,9 @@ from giftcard_gateway.pipeline.recovery import Recovery
 from giftcard_gateway.pipeline.transactions import Transactions
 from giftcard_gateway.providers.connections import Connection, Connections, Terms
 from giftcard_gateway.providers.routing import Router, Rule
-from giftcard_gateway.rpc.admission import Door
+from giftcard_gateway.rpc.admission import Admission
 from giftcard_gateway.seal import KEY_BYTES, Seal
-from giftcard_gateway.services import Bundle, handlers
+from giftcard_gateway.services import Dependencies, handlers
 from giftcard_gateway.telemetry import open_telemetry
 from tests.gateway.pipeline.world import Refusing, Script, Scripted
 from tests.gateway.wire.filled import METHODS, PAN
@@ -180,7 +180,7 @@ class Served:
     """A served gateway, seen from outside and from within."""
 
     channel: grpc.aio.Channel
-    bundle: Bundle
+    dependencies: Dependencies
     shop: Shop
     recovery: Recovery
     driver: Driver
@@ -196,7 +196,7 @@ class Served:
 
     async def idle(self) -> None:
         """Return once no call is inside."""
-        await until(lambda: not self.bundle.door.inside)
+        await until(lambda: not self.dependencies.admission.inside)
 
     @property
     def telling(self) -> Telling:
@@ -254,7 +254,7 @@ class Served:
     def redemption(self, transaction_id: str = "", **more: Any) -> v1.RedeemRequest:  # noqa: ANN401 - any field
         """Return a good redemption."""
         fields: dict[str, Any] = {
-            "transaction_id": transaction_id or self.bundle.clock.uuid4(),
+            "transaction_id": transaction_id or self.dependencies.clock.uuid4(),
             "card": v1.Card(number=v1.CardNumber(pan=PAN)),
             "amount": RAND,
         }
@@ -363,7 +363,7 @@ async def serve(
     transactions = Transactions(router=router, driver=driver, **shared)  # type: ignore[arg-type]  # shared parts
     recovery = Recovery(driver=driver, **shared)  # type: ignore[arg-type]  # shared parts
     events = Events(records=records, seal=seal, driver=driver, clock=clock, observer=telemetry.observer)
-    bundle = Bundle(
+    dependencies = Dependencies(
         transactions=transactions,
         connections=connections,
         router=router,
@@ -372,10 +372,10 @@ async def serve(
         clock=clock,
         telemetry=telemetry,
         access=access or Access(),
-        door=Door(limit),
+        admission=Admission(limit),
     )
     server = grpc.aio.server(options=[("grpc.max_metadata_size", 8 * 1024)])
-    server.add_generic_rpc_handlers(tuple(handlers(bundle)))
+    server.add_generic_rpc_handlers(tuple(handlers(dependencies)))
     port = server.add_insecure_port("127.0.0.1:0")
     async with AsyncExitStack() as stack:
         await journal.start()
@@ -388,7 +388,7 @@ async def serve(
         stack.push_async_callback(server.stop, None)
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
         assert isinstance(shop, Shop)
-        yield Served(channel, bundle, shop, recovery, driver)
+        yield Served(channel, dependencies, shop, recovery, driver)
 
 
 async def _end(task: asyncio.Task[None]) -> None:
@@ -408,7 +408,7 @@ async def unresolved(served: Served) -> v1.Transaction:
     """Return a transaction that only a person can end."""
     served.script.reactions.append(NoAnswer("no answer in time"))
     void = v1.VoidRequest(
-        transaction_id=served.bundle.clock.uuid4(), card=v1.Card(number=v1.CardNumber(pan=PAN))
+        transaction_id=served.dependencies.clock.uuid4(), card=v1.Card(number=v1.CardNumber(pan=PAN))
     )
     transaction: v1.Transaction = (await served.call("Void", void)).transaction
     assert transaction.state == v1.TransactionState.TRANSACTION_STATE_UNRESOLVED

@@ -15,7 +15,7 @@ from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.outcomes import Balances
 from giftcard_adapters.values.reads import CardState, CardView, Lookup
 from giftcard_adapters.values.secret import Secret
-from giftcard_gateway.access.lookup_throttle import Misses
+from giftcard_gateway.access.lookup_throttle import LookupThrottle
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.errors import CardNotFound, ProviderTimeout, RateLimited, ReadRefused
 from giftcard_gateway.providers.routing import Rule
@@ -148,21 +148,21 @@ class Turned(SystemClock):
 def test_misses_are_forgiven_with_time() -> None:
     """A bucket fills again, holds no more than its burst, and is each caller's own."""
     clock = Turned()
-    misses = Misses(clock, burst=2, refill_per_s=0.5)
+    throttle = LookupThrottle(clock, burst=2, refill_per_s=0.5)
     for _ in range(3):
-        misses.admit("a") if _ < 2 else None
-        misses.note("a", CardNotFound())
+        throttle.admit("a") if _ < 2 else None
+        throttle.note("a", CardNotFound())
     with pytest.raises(RateLimited) as refused:
-        misses.admit("a")
+        throttle.admit("a")
     assert refused.value.retry_after_s == pytest.approx(4.0)
-    misses.admit("b")
+    throttle.admit("b")
     clock.seconds = 4.0
-    misses.admit("a")
-    misses.note("a", ProviderTimeout())
-    misses.admit("a")
-    misses.note("a", ReadRefused(Decline(reason=DeclineReason.PIN_INCORRECT)))
+    throttle.admit("a")
+    throttle.note("a", ProviderTimeout())
+    throttle.admit("a")
+    throttle.note("a", ReadRefused(Decline(reason=DeclineReason.PIN_INCORRECT)))
     with pytest.raises(RateLimited):
-        misses.admit("a")
+        throttle.admit("a")
 
 
 async def test_a_read_ends_with_its_caller(served: Served) -> None:
@@ -172,7 +172,7 @@ async def test_a_read_ends_with_its_caller(served: Served) -> None:
     await served.asked()
     call.cancel()
     await served.idle()
-    connection = served.bundle.connections.get("first")
+    connection = served.dependencies.connections.get("first")
     assert connection.in_flight == 0
     with pytest.raises(grpc.aio.AioRpcError) as late:
         await served.call("Lookup", v1.LookupRequest(card=card()), timeout_s=0.1)

@@ -190,7 +190,7 @@ async def test_download_left_half_way(served: Served) -> None:
     await stream.read()
     stream.cancel()
     await served.idle()
-    assert served.bundle.connections.get("first").in_flight == 0
+    assert served.dependencies.connections.get("first").in_flight == 0
 
 
 def event(event_id: str, **more: Any) -> ProviderEvent:  # noqa: ANN401 - any field
@@ -202,7 +202,7 @@ async def receive(served: Served, *events: ProviderEvent) -> None:
     """Let the shop tell events as a webhook would."""
     served.telling.answers["read_webhook"] = events
     webhook = Webhook(headers={}, body=b"", received_at=datetime.now(UTC))
-    await served.bundle.events.receive(served.bundle.connections.get("first"), webhook)
+    await served.dependencies.events.receive(served.dependencies.connections.get("first"), webhook)
 
 
 async def take(stream: Any, count: int) -> list[v1.StreamEventsResponse]:  # noqa: ANN401 - a call
@@ -254,7 +254,7 @@ async def test_events_from_now_on(served: Served) -> None:
     await receive(served, event("old"))
     stream = served.stream("StreamEvents", v1.StreamEventsRequest())
     first = asyncio.create_task(take(stream, 1))
-    await until(lambda: served.bundle.door.inside == 1)
+    await until(lambda: served.dependencies.admission.inside == 1)
     await receive(served, event("new"))
     (heard,) = await first
     assert heard.event.event_id == "new"

@@ -24,7 +24,7 @@ from giftcard_gateway.journal.contract import (
     Row,
     RowQuery,
 )
-from giftcard_gateway.journal.group_commit import InlineLane, Lane, ThreadLane
+from giftcard_gateway.journal.group_commit import GroupCommit, InlineCommit, ThreadCommit
 from giftcard_gateway.journal.rows import Open, Write
 from giftcard_gateway.journal.signal import Signal
 from giftcard_gateway.journal.sqlite import file, lists
@@ -44,9 +44,9 @@ class Sqlite(Journal):
         self._signal = Signal()
         self._lock: int | None = None
         self._connections: list[sqlite3.Connection] = []
-        self._writer: Lane[WriteRequest] | None = None
-        self._reader: Lane[Work] | None = None
-        self._lister: Lane[Work] | None = None
+        self._writer: GroupCommit[WriteRequest] | None = None
+        self._reader: GroupCommit[Work] | None = None
+        self._lister: GroupCommit[Work] | None = None
 
     async def start(self) -> None:
         """Lock and open the file, making it when it is not there; see Journal.start."""
@@ -56,17 +56,17 @@ class Sqlite(Journal):
             self._let_go()
             raise
         write, read, gather = self._connections
-        self._writer = ThreadLane(partial(file.serve_writes, write), "journal-writer", self._signal.fire)
-        self._reader = ThreadLane(partial(file.serve_reads, read), "journal-reader", _ignore)
-        self._lister = ThreadLane(partial(file.serve_reads, gather), "journal-lister", _ignore)
+        self._writer = ThreadCommit(partial(file.serve_writes, write), "journal-writer", self._signal.fire)
+        self._reader = ThreadCommit(partial(file.serve_reads, read), "journal-reader", _ignore)
+        self._lister = ThreadCommit(partial(file.serve_reads, gather), "journal-lister", _ignore)
 
     async def close(self) -> None:
         """Finish what waits and unlock the file."""
-        lanes = (self._writer, self._reader, self._lister)
+        all_commits = (self._writer, self._reader, self._lister)
         self._writer = self._reader = self._lister = None
-        for lane in lanes:
-            if lane is not None:
-                await lane.close()
+        for commits in all_commits:
+            if commits is not None:
+                await commits.close()
         self._let_go()
 
     async def check(self) -> None:
@@ -75,11 +75,11 @@ class Sqlite(Journal):
 
     async def open(self, row: Row) -> Row | None:
         """Insert a row; see Journal.open."""
-        return cast("Row | None", await _lane(self._writer).submit(Open(row)))
+        return cast("Row | None", await _commits(self._writer).submit(Open(row)))
 
     async def write(self, row: Row) -> bool:
         """Replace a row; see Journal.write."""
-        return cast("bool", await _lane(self._writer).submit(Write(row)))
+        return cast("bool", await _commits(self._writer).submit(Write(row)))
 
     async def get(self, transaction_id: str) -> Row | None:
         """Return one row; see Journal.get."""
@@ -150,8 +150,8 @@ class Sqlite(Journal):
         return await _ask(self._reader, lists.last_event_cursor)
 
     async def _write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        # The lane carries every kind of outcome; this request's outcome is what its own work returned.
-        return cast("Result", await _lane(self._writer).submit(work))
+        # It carries every kind of outcome; this request's outcome is what its own work returned.
+        return cast("Result", await _commits(self._writer).submit(work))
 
     def _open_file(self) -> None:
         self._lock = file.lock(self._path)
@@ -185,8 +185,8 @@ class InlineSqlite(Sqlite):
             self._let_go()
             raise
         connection = self._connections[0]
-        self._writer = InlineLane(partial(self._serve, connection))
-        self._reader = self._lister = InlineLane(partial(file.serve_reads, connection))
+        self._writer = InlineCommit(partial(self._serve, connection))
+        self._reader = self._lister = InlineCommit(partial(file.serve_reads, connection))
 
     def _serve(self, connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[object]:
         outcomes = file.serve_writes(connection, requests)
@@ -213,17 +213,17 @@ def _prepare(connection: sqlite3.Connection) -> None:
         raise file.closed(fault) from fault
 
 
-def _lane(lane: Lane[WriteRequest] | None) -> Lane[WriteRequest]:
-    if lane is None:
+def _commits(commits: GroupCommit[WriteRequest] | None) -> GroupCommit[WriteRequest]:
+    if commits is None:
         raise JournalClosed("the journal is not open")
-    return lane
+    return commits
 
 
-async def _ask(lane: Lane[Work] | None, work: Callable[[sqlite3.Connection], Result]) -> Result:
-    if lane is None:
+async def _ask(commits: GroupCommit[Work] | None, work: Callable[[sqlite3.Connection], Result]) -> Result:
+    if commits is None:
         raise JournalClosed("the journal is not open")
-    # The lane carries every kind of outcome; this request's outcome is what its own work returned.
-    return cast("Result", await lane.submit(work))
+    # It carries every kind of outcome; this request's outcome is what its own work returned.
+    return cast("Result", await commits.submit(work))
 
 
 def _ignore() -> None:

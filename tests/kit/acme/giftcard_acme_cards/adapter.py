@@ -14,7 +14,7 @@ import msgspec
 
 from giftcard_adapters.calls import Call, Moment, Reply
 from giftcard_adapters.codec import decode, reveal_hook
-from giftcard_adapters.contract import Ending, Guarantee, Provider, Settings, manner
+from giftcard_adapters.contract import Provider, Settings, traits
 from giftcard_adapters.errors import Invalid, Refused, Unreadable, Unsupported
 from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.scrub import scrub
@@ -25,6 +25,7 @@ from giftcard_adapters.values.operations import MoneyOperation, Redeem
 from giftcard_adapters.values.outcomes import Balances, Outcome, Verdict
 from giftcard_adapters.values.reads import CardState, CardView, Lookup
 from giftcard_adapters.values.secret import Secret
+from giftcard_adapters.values.traits import Ending, Guarantee
 
 DECLINES: Mapping[str, DeclineReason] = {
     "no_such_card": DeclineReason.CARD_UNKNOWN,
@@ -112,7 +113,7 @@ class AcmeCards(Provider):
             raise Unsupported("AcmeCards has neither PINs nor points")
         _parts(ask)
 
-    @manner(Guarantee.NATIVE, Ending.REVERSE, is_confirmation_partial=True)
+    @traits(Guarantee.NATIVE, Ending.REVERSE, is_confirmation_partial=True)
     async def redeem(self, ask: Redeem) -> Outcome:
         """Hold the amount; it is spent once settled."""
         self.check(ask)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from giftcard_gateway.journal.contract import JournalClosed
-from giftcard_gateway.journal.group_commit import ThreadLane
+from giftcard_gateway.journal.group_commit import ThreadCommit
 
 
 async def test_lane_outlives_a_fault_nobody_foresaw() -> None:
@@ -16,8 +16,8 @@ async def test_lane_outlives_a_fault_nobody_foresaw() -> None:
     def serve(requests: Sequence[int]) -> Sequence[object]:
         return [10 // request for request in requests]
 
-    lane = ThreadLane(serve, "lane", lambda: None)
+    commits = ThreadCommit(serve, "commits", lambda: None)
     with pytest.raises(JournalClosed, match="ZeroDivisionError"):
-        await lane.submit(0)
-    assert await lane.submit(5) == 2
-    await lane.close()
+        await commits.submit(0)
+    assert await commits.submit(5) == 2
+    await commits.close()

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from giftcard_adapters.contract import Ending, Guarantee, manner
+from giftcard_adapters.contract import traits
 from giftcard_adapters.values.advices import Acknowledgement, Receipt, ReversalReason
 from giftcard_adapters.values.operations import Redeem
 from giftcard_adapters.values.outcomes import Outcome
+from giftcard_adapters.values.traits import Ending, Guarantee
 from giftcard_gateway.ledger import reversal_windows
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.ledger.observer import Observer
@@ -44,7 +45,7 @@ async def _redeem(self: Scripted, ask: Redeem) -> Outcome:
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     """Give redemptions a window, and watch it."""
-    windowed = manner(Guarantee.NATIVE, Ending.REVERSE, reversal_window_s=WINDOW_S)(_redeem)
+    windowed = traits(Guarantee.NATIVE, Ending.REVERSE, reversal_window_s=WINDOW_S)(_redeem)
     monkeypatch.setattr(Scripted, "redeem", windowed)
     return Watch()
 

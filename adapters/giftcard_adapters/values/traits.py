@@ -1,0 +1,50 @@
+"""What an adapter declares of each operation it has: what its second phase is worth, how an unknown ends."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Guarantee(StrEnum):
+    """What the second phase of an operation is worth at this provider."""
+
+    NATIVE = "NATIVE"
+    """The provider itself confirms and reverses."""
+    COMPENSATED = "COMPENSATED"
+    """One shot; a reversal runs a compensating call."""
+    NONE = "NONE"
+    """One shot; there is no way back."""
+    UNSUPPORTED = "UNSUPPORTED"
+    """The provider has no such operation."""
+
+
+class Ending(StrEnum):
+    """How an unknown outcome is ended, by the provider's own means (rule 5)."""
+
+    REVERSE = "REVERSE"
+    """Promise a reversal and repeat it until it is final."""
+    RESEND = "RESEND"
+    """Send the same request again under the same key, inside the provider's window; then find."""
+    FIND = "FIND"
+    """Ask the provider what became of it."""
+    PERSON = "PERSON"
+    """Nothing is safe to do: a person decides."""
+
+
+class OperationTraits(msgspec.Struct, frozen=True, kw_only=True):
+    """How one operation behaves at this provider. Durations are in seconds; None means no limit known."""
+
+    guarantee: Guarantee
+    unknown: Ending
+    resend_window_s: float | None = None
+    """How long the provider remembers our idempotency key; needed with RESEND."""
+    find_window_s: float = 24 * 3600.0
+    """How long finding is worth trying before a person is asked."""
+    reversal_window_s: float | None = None
+    """How long a reversal is accepted; a budget (rule 8)."""
+    is_reversal_partial: bool = False
+    """Whether part of the amount can be put back."""
+    is_confirmation_partial: bool = False
+    """Whether a confirmation can carry a smaller final amount."""
