@@ -21,7 +21,7 @@ from giftcard import (
     to_money,
     v1,
 )
-from giftcard.calls import Call, Calls
+from giftcard.calls import Calls, Rpc
 from giftcard.stubs import Stubs
 from tests.clients.scripted import (
     CUT,
@@ -69,7 +69,7 @@ async def test_every_operation_is_asked_confirmed_and_reversed(
 
 def test_every_unary_call_of_the_contract_is_friendly() -> None:
     """Each unary call of each service has a method of the same name, and nothing else has."""
-    friendly = {name for name, value in vars(Calls).items() if isinstance(value, Call)}
+    friendly = {name for name, value in vars(Calls).items() if isinstance(value, Rpc)}
     stubs = vars(Stubs(grpc.insecure_channel("127.0.0.1:1"))).values()
     methods = {name for stub in stubs for name in vars(stub)}
     snake = {"".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_") for name in methods}

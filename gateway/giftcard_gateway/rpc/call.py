@@ -23,7 +23,7 @@ _MARGIN_SHARE = 0.2
 """What is left of a deadline for our answer to travel: a quarter of a second, of short ones a fifth."""
 
 
-class Call:
+class RpcCall:
     """What a service may know of a call besides its request."""
 
     __slots__ = ("_admission", "_context", "caller")

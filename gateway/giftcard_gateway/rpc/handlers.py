@@ -19,7 +19,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from giftcard_gateway.errors import GatewayError, InvalidRequest, JournalUnavailable, NotImplementedYet
 from giftcard_gateway.journal.contract import JournalClosed
-from giftcard_gateway.rpc.call import Call
+from giftcard_gateway.rpc.call import RpcCall
 from giftcard_gateway.rpc.status import code_of, status_of, trailer_of
 from giftcard_gateway.wire.validation import Validator, validator
 
@@ -62,10 +62,10 @@ def build(
 
 
 def _missing(method: MethodDescriptor) -> Implementation:
-    async def refuse(_request: object, _call: Call) -> Message:
+    async def refuse(_request: object, _call: RpcCall) -> Message:
         raise NotImplementedYet(method=method.name)
 
-    async def refuse_stream(_request: object, _call: Call) -> AsyncIterator[Message]:
+    async def refuse_stream(_request: object, _call: RpcCall) -> AsyncIterator[Message]:
         nothing: tuple[Message, ...] = ()
         for message in nothing:
             yield message
@@ -109,12 +109,12 @@ class _Wrapper:
         """Answer one request with a stream of messages."""
         await self._surround(context, lambda call: self._pour(request, call, context))
 
-    async def _answer(self, request: Message, call: Call) -> Message:
+    async def _answer(self, request: Message, call: RpcCall) -> Message:
         self._check(request)
         answer: Message = await self._call(request, call)
         return answer
 
-    async def _pour(self, request: Message, call: Call, context: Context) -> None:
+    async def _pour(self, request: Message, call: RpcCall, context: Context) -> None:
         self._check(request)
         async with aclosing(self._call(request, call)) as answers:
             async for answer in answers:
@@ -132,13 +132,15 @@ class _Wrapper:
         if violations := self._validate(request):
             raise InvalidRequest(violations)
 
-    async def _surround(self, context: Context, work: Callable[[Call], Awaitable[_Answer]]) -> _Answer:
+    async def _surround(self, context: Context, work: Callable[[RpcCall], Awaitable[_Answer]]) -> _Answer:
         around = self._around
         with around.telemetry.call(self._name, context.invocation_metadata() or ()) as watched:
             try:
                 around.admission.enter()
                 try:
-                    return await work(Call(context, around.access.caller(context.peer()), around.admission))
+                    return await work(
+                        RpcCall(context, around.access.caller(context.peer()), around.admission)
+                    )
                 finally:
                     around.admission.leave()
             except Exception as fault:  # noqa: BLE001 - the edge: whatever failed inside is told in one way

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from giftcard_adapters.values.reads import CardView
     from giftcard_gateway.access.lookup_throttle import LookupThrottle
     from giftcard_gateway.providers.connections import Connection
-    from giftcard_gateway.rpc.call import Call
+    from giftcard_gateway.rpc.call import RpcCall
     from giftcard_gateway.services.dependencies import Dependencies
 
 _AT_ONCE = 8
@@ -46,7 +46,7 @@ class BatchBalances:
         self._observer = dependencies.telemetry.observer
         self._throttle = throttle
 
-    async def batch(self, request: v1.BatchBalanceRequest, call: Call) -> v1.BatchBalanceResponse:
+    async def batch(self, request: v1.BatchBalanceRequest, call: RpcCall) -> v1.BatchBalanceResponse:
         """Tell the balances of many cards, in the order they were asked for."""
         items: list[v1.BatchBalanceItem] = [v1.BatchBalanceItem() for _ in request.requests]
         wanted: list[_Item] = []
@@ -64,7 +64,7 @@ class BatchBalances:
                 items[item.place] = self._encode(item, answer, call)
         return v1.BatchBalanceResponse(items=items)
 
-    def _item(self, place: int, request: v1.BalanceRequest, call: Call) -> _Item:
+    def _item(self, place: int, request: v1.BalanceRequest, call: RpcCall) -> _Item:
         card = card_from(request.card)
         connection = self._connections.get(self._router.route_card(card, request.provider).provider)
         self._throttle.admit(call.caller.name)
@@ -88,7 +88,9 @@ class BatchBalances:
             self._observer.faulted("balances", fault)
             return [fault] * len(chunk)
 
-    def _encode(self, item: _Item, told: CardView | Decline | Exception, call: Call) -> v1.BatchBalanceItem:
+    def _encode(
+        self, item: _Item, told: CardView | Decline | Exception, call: RpcCall
+    ) -> v1.BatchBalanceItem:
         answer = refusal_of(told) if isinstance(told, Decline) else told
         if isinstance(answer, GatewayError):
             self._throttle.note(call.caller.name, answer)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from giftcard_adapters.values.cards import CardRef
     from giftcard_adapters.values.reads import CardView
     from giftcard_gateway.providers.connections import Connection
-    from giftcard_gateway.rpc.call import Call
+    from giftcard_gateway.rpc.call import RpcCall
     from giftcard_gateway.services.dependencies import Dependencies
 
 
@@ -29,7 +29,7 @@ class CardReads:
         self._clock = dependencies.clock
         self.throttle = LookupThrottle(dependencies.clock)
 
-    async def lookup(self, request: v1.LookupRequest, call: Call) -> v1.LookupResponse:
+    async def lookup(self, request: v1.LookupRequest, call: RpcCall) -> v1.LookupResponse:
         """Tell everything the provider tells about a card."""
         asked = lookup_from(request, lookup_id=self._clock.uuid4(), asked_at=self._clock.now())
         if asked.card is not None:
@@ -45,7 +45,7 @@ class CardReads:
             raise
         return v1.LookupResponse(card=view_to(view, provider=connection.provider_id))
 
-    async def balance(self, request: v1.BalanceRequest, call: Call) -> v1.BalanceResponse:
+    async def balance(self, request: v1.BalanceRequest, call: RpcCall) -> v1.BalanceResponse:
         """Tell the balances of one card."""
         card = card_from(request.card)
         connection = self._connections.get(self._router.route_card(card, request.provider).provider)

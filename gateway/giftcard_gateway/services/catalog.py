@@ -12,7 +12,7 @@ from giftcard_gateway.wire.reports import offer_to, template_to
 
 if TYPE_CHECKING:
     from giftcard_adapters.contract import Provider
-    from giftcard_gateway.rpc.call import Call
+    from giftcard_gateway.rpc.call import RpcCall
     from giftcard_gateway.rpc.handlers import Implementation
     from giftcard_gateway.services.dependencies import Dependencies
 
@@ -29,17 +29,17 @@ class Catalog:
         """Return the implementations by the name of the RPC."""
         return {"ListTemplates": self.templates, "ListOffers": self.offers, "SyncOffers": self.sync}
 
-    async def templates(self, request: v1.ListTemplatesRequest, _call: Call) -> v1.ListTemplatesResponse:
+    async def templates(self, request: v1.ListTemplatesRequest, _call: RpcCall) -> v1.ListTemplatesResponse:
         """List a page of a provider's templates."""
         page, token = await self._page(request, "list_templates", lambda provider: provider.list_templates())
         return v1.ListTemplatesResponse(templates=list(map(template_to, page)), next_page_token=token)
 
-    async def offers(self, request: v1.ListOffersRequest, _call: Call) -> v1.ListOffersResponse:
+    async def offers(self, request: v1.ListOffersRequest, _call: RpcCall) -> v1.ListOffersResponse:
         """List a page of a provider's offers."""
         page, token = await self._page(request, "list_offers", lambda provider: provider.list_offers())
         return v1.ListOffersResponse(offers=list(map(offer_to, page)), next_page_token=token)
 
-    async def sync(self, request: v1.SyncOffersRequest, _call: Call) -> v1.SyncOffersResponse:
+    async def sync(self, request: v1.SyncOffersRequest, _call: RpcCall) -> v1.SyncOffersResponse:
         """Have the provider synchronize its offers; none are sent, for the gateway has none of its own."""
         connection = self._connections.get(request.provider)
         done = await ask(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from giftcard_gateway.journal.contract import EventRow
-    from giftcard_gateway.rpc.call import Call
+    from giftcard_gateway.rpc.call import RpcCall
     from giftcard_gateway.rpc.handlers import Implementation
     from giftcard_gateway.services.dependencies import Dependencies
 
@@ -37,7 +37,7 @@ class EventStreams:
         return {"StreamEvents": self.stream}
 
     async def stream(
-        self, request: v1.StreamEventsRequest, call: Call
+        self, request: v1.StreamEventsRequest, call: RpcCall
     ) -> AsyncIterator[v1.StreamEventsResponse]:
         """Stream events; ends when the process drains, and the cursor goes on elsewhere."""
         providers = {self._connections.get(provider).provider_id for provider in request.providers}

@@ -16,7 +16,7 @@ from giftcard_gateway.wire.transactions import transaction_to
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-    from giftcard_gateway.rpc.call import Call
+    from giftcard_gateway.rpc.call import RpcCall
     from giftcard_gateway.rpc.handlers import Implementation
     from giftcard_gateway.services.dependencies import Dependencies
 
@@ -48,7 +48,7 @@ class GiftCards:
         return calls
 
     def _begin(self, operation: Operation, answer: _Answer) -> Implementation:
-        async def begin(request: Message, call: Call) -> Message:
+        async def begin(request: Message, call: RpcCall) -> Message:
             ask = ask_from(operation, request, requested_at=self._clock.now())
             try:
                 begun = await self._transactions.begin(ask, wait_s=call.wait_s())
@@ -64,7 +64,7 @@ class GiftCards:
         return begin
 
     def _confirm(self, operation: Operation, answer: _Answer) -> Implementation:
-        async def confirm(request: Any, call: Call) -> Message:  # noqa: ANN401 - any of the seven
+        async def confirm(request: Any, call: RpcCall) -> Message:  # noqa: ANN401 - any of the seven
             amount, tenders = confirmation_from(request)
             entry = await self._transactions.confirm(
                 operation,
@@ -79,7 +79,7 @@ class GiftCards:
         return confirm
 
     def _reverse(self, operation: Operation, answer: _Answer) -> Implementation:
-        async def reverse(request: Any, call: Call) -> Message:  # noqa: ANN401 - any of the seven
+        async def reverse(request: Any, call: RpcCall) -> Message:  # noqa: ANN401 - any of the seven
             reason, amount, note = reversal_from(request)
             entry = await self._transactions.reverse(
                 operation,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from giftcard_gateway.journal.contract import Backlog
     from giftcard_gateway.providers.connections import Connection
-    from giftcard_gateway.rpc.call import Call
+    from giftcard_gateway.rpc.call import RpcCall
     from giftcard_gateway.rpc.handlers import Implementation
     from giftcard_gateway.services.dependencies import Dependencies
 
@@ -75,7 +75,7 @@ class Providers:
         """Return the implementations by the name of the RPC."""
         return {"ListProviders": self.list, "GetProvider": self.get}
 
-    async def list(self, request: v1.ListProvidersRequest, _call: Call) -> v1.ListProvidersResponse:
+    async def list(self, request: v1.ListProvidersRequest, _call: RpcCall) -> v1.ListProvidersResponse:
         """List a page of the configured providers, in the order of their ids."""
         connections = sorted(self._connections, key=lambda connection: connection.provider_id)
         page, token = page_of(
@@ -89,7 +89,7 @@ class Providers:
             providers=[_provider(connection, backlog) for connection in page], next_page_token=token
         )
 
-    async def get(self, request: v1.GetProviderRequest, _call: Call) -> v1.GetProviderResponse:
+    async def get(self, request: v1.GetProviderRequest, _call: RpcCall) -> v1.GetProviderResponse:
         """Tell about one provider."""
         connection = self._connections.get(request.provider)
         return v1.GetProviderResponse(provider=_provider(connection, await self._journal.backlog()))

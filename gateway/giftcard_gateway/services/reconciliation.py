@@ -29,7 +29,7 @@ from giftcard_gateway.wire.values import money_from, money_to, time_from
 
 if TYPE_CHECKING:
     from giftcard_adapters.values.operations import Operation
-    from giftcard_gateway.rpc.call import Call
+    from giftcard_gateway.rpc.call import RpcCall
     from giftcard_gateway.services.dependencies import Dependencies
 
 _MOST_ROWS = 100_000
@@ -59,7 +59,9 @@ class Reconciliation:
         self._records = dependencies.records
         self._transactions = dependencies.transactions
 
-    async def reconcile(self, parts: AsyncIterator[v1.ReconcileRequest], _call: Call) -> v1.ReconcileResponse:
+    async def reconcile(
+        self, parts: AsyncIterator[v1.ReconcileRequest], _call: RpcCall
+    ) -> v1.ReconcileResponse:
         """Compare the rows that come with what the journal has, then end what they decide, if asked to."""
         scope, rows = await _gather(parts)
         self._connections.get(scope.provider)

@@ -21,7 +21,7 @@ from giftcard_gateway.wire.reports import (
 
 if TYPE_CHECKING:
     from giftcard_gateway.providers.connections import Connection
-    from giftcard_gateway.rpc.call import Call
+    from giftcard_gateway.rpc.call import RpcCall
     from giftcard_gateway.rpc.handlers import Implementation
     from giftcard_gateway.services.dependencies import Dependencies
 
@@ -45,7 +45,7 @@ class Reports:
             "Reconcile": self._reconciliation.reconcile,
         }
 
-    async def extract(self, request: v1.ExtractAccountsRequest, _call: Call) -> v1.ExtractAccountsResponse:
+    async def extract(self, request: v1.ExtractAccountsRequest, _call: RpcCall) -> v1.ExtractAccountsResponse:
         """Extract accounts, and an export file of them where the provider makes one."""
         query = account_query_from(request)
         extract = await ask(
@@ -61,7 +61,7 @@ class Reports:
         )
 
     async def download(
-        self, request: v1.DownloadExportRequest, _call: Call
+        self, request: v1.DownloadExportRequest, _call: RpcCall
     ) -> AsyncIterator[v1.DownloadExportResponse]:
         """Stream an export file; no more than one piece of it is in memory."""
         connection = self._connections.get(request.provider)
@@ -76,7 +76,7 @@ class Reports:
             raise
 
     async def tickets(
-        self, request: v1.GetTicketStatisticsRequest, _call: Call
+        self, request: v1.GetTicketStatisticsRequest, _call: RpcCall
     ) -> v1.GetTicketStatisticsResponse:
         """Count tickets."""
         query = ticket_query_from(request)

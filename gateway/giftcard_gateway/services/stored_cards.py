@@ -9,7 +9,7 @@ from giftcard_gateway.services.reads import ask
 from giftcard_gateway.wire.cards import store_from, stored_page_to, stored_query_from, stored_to
 
 if TYPE_CHECKING:
-    from giftcard_gateway.rpc.call import Call
+    from giftcard_gateway.rpc.call import RpcCall
     from giftcard_gateway.rpc.handlers import Implementation
     from giftcard_gateway.services.dependencies import Dependencies
 
@@ -30,7 +30,7 @@ class StoredCards:
             "DeleteStoredCard": self.delete,
         }
 
-    async def store(self, request: v1.StoreCardRequest, _call: Call) -> v1.StoreCardResponse:
+    async def store(self, request: v1.StoreCardRequest, _call: RpcCall) -> v1.StoreCardResponse:
         """Put a card into the vault."""
         wanted = store_from(request)
         route = self._router.route_card(wanted.card, request.provider)
@@ -40,7 +40,7 @@ class StoredCards:
         )
         return v1.StoreCardResponse(stored_card=stored_to(card, provider=connection.provider_id))
 
-    async def get(self, request: v1.GetStoredCardRequest, _call: Call) -> v1.GetStoredCardResponse:
+    async def get(self, request: v1.GetStoredCardRequest, _call: RpcCall) -> v1.GetStoredCardResponse:
         """Tell about one stored card."""
         connection = self._connections.get(request.provider)
         card = await ask(
@@ -50,14 +50,16 @@ class StoredCards:
         )
         return v1.GetStoredCardResponse(stored_card=stored_to(card, provider=connection.provider_id))
 
-    async def list(self, request: v1.ListStoredCardsRequest, _call: Call) -> v1.ListStoredCardsResponse:
+    async def list(self, request: v1.ListStoredCardsRequest, _call: RpcCall) -> v1.ListStoredCardsResponse:
         """List a page of stored cards."""
         connection = self._connections.get(request.provider)
         query = stored_query_from(request)
         page = await ask(connection, "list_stored_cards", lambda provider: provider.list_stored_cards(query))
         return stored_page_to(page, provider=connection.provider_id)
 
-    async def delete(self, request: v1.DeleteStoredCardRequest, _call: Call) -> v1.DeleteStoredCardResponse:
+    async def delete(
+        self, request: v1.DeleteStoredCardRequest, _call: RpcCall
+    ) -> v1.DeleteStoredCardResponse:
         """Take a card out of the vault."""
         connection = self._connections.get(request.provider)
         await ask(

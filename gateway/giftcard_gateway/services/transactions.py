@@ -16,7 +16,7 @@ from giftcard_gateway.wire.values import seconds_from, time_from
 
 if TYPE_CHECKING:
     from giftcard_gateway.journal.contract import Change
-    from giftcard_gateway.rpc.call import Call
+    from giftcard_gateway.rpc.call import RpcCall
     from giftcard_gateway.rpc.handlers import Implementation
     from giftcard_gateway.services.dependencies import Dependencies
 
@@ -49,13 +49,13 @@ class TransactionReads:
             "RedeliverAdvice": self.redeliver,
         }
 
-    async def get(self, request: v1.GetTransactionRequest, call: Call) -> v1.GetTransactionResponse:
+    async def get(self, request: v1.GetTransactionRequest, call: RpcCall) -> v1.GetTransactionResponse:
         """Tell how a transaction stands, at once or when it has settled."""
         longest_s = min(seconds_from(request.wait), _LONGEST_WAIT_S)
         entry = await self._transactions.get(request.transaction_id.lower(), wait_s=call.wait_s(longest_s))
         return v1.GetTransactionResponse(transaction=transaction_to(entry))
 
-    async def page(self, request: v1.ListTransactionsRequest, _call: Call) -> v1.ListTransactionsResponse:
+    async def page(self, request: v1.ListTransactionsRequest, _call: RpcCall) -> v1.ListTransactionsResponse:
         """List a page of transactions, newest first."""
         wanted = Filter(request.filter, self._records)
         size = size_of(request.page_size)
@@ -80,7 +80,7 @@ class TransactionReads:
         )
 
     async def watch(
-        self, request: v1.WatchTransactionsRequest, call: Call
+        self, request: v1.WatchTransactionsRequest, call: RpcCall
     ) -> AsyncIterator[v1.WatchTransactionsResponse]:
         """Stream changes of state; ends when the process drains, and the cursor goes on elsewhere."""
         wanted = Filter(request.filter, self._records)
@@ -109,7 +109,7 @@ class TransactionReads:
             raise InvalidRequest([("cursor", "is not a cursor this stream gave")]) from None
 
     async def resolve(
-        self, request: v1.ResolveTransactionRequest, _call: Call
+        self, request: v1.ResolveTransactionRequest, _call: RpcCall
     ) -> v1.ResolveTransactionResponse:
         """End an UNRESOLVED transaction by an operator's word."""
         entry = await self._transactions.resolve(
@@ -117,7 +117,9 @@ class TransactionReads:
         )
         return v1.ResolveTransactionResponse(transaction=transaction_to(entry))
 
-    async def redeliver(self, request: v1.RedeliverAdviceRequest, call: Call) -> v1.RedeliverAdviceResponse:
+    async def redeliver(
+        self, request: v1.RedeliverAdviceRequest, call: RpcCall
+    ) -> v1.RedeliverAdviceResponse:
         """Try at once what a transaction owes."""
         entry = await self._transactions.redeliver(request.transaction_id.lower(), wait_s=call.wait_s())
         return v1.RedeliverAdviceResponse(transaction=transaction_to(entry))

@@ -16,7 +16,7 @@ from giftcard_gateway.access.identities import Access, machine_of
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.errors import Overloaded, ShuttingDown
 from giftcard_gateway.rpc.admission import Admission
-from giftcard_gateway.rpc.call import Call
+from giftcard_gateway.rpc.call import RpcCall
 from giftcard_gateway.rpc.handlers import Surroundings, build
 from giftcard_gateway.telemetry import open_telemetry
 from tests.gateway.services.served import Served, refusal_of, serve
@@ -163,7 +163,7 @@ def test_wait_leaves_room_for_the_answer(left_s: float | None, waits_s: float) -
             """Return it."""
             return left_s
 
-    call = Call(Context(), Access().caller("ipv4:10.0.0.7:1"), Admission(1))  # type: ignore[arg-type]  # all it reads
+    call = RpcCall(Context(), Access().caller("ipv4:10.0.0.7:1"), Admission(1))  # type: ignore[arg-type]  # all it reads
     assert call.wait_s() == pytest.approx(waits_s)
 
 

@@ -36,7 +36,7 @@ def chain(plan: Callable[P, _Planned], then: Callable[[_Planned], _Result]) -> C
     return call
 
 
-class Call(Generic[P, Answer]):
+class Rpc(Generic[P, Answer]):
     """A method of both clients: it makes a plan of its arguments and has the client run it."""
 
     def __init__(self, plan: Callable[P, Plan[Answer]]) -> None:
@@ -85,29 +85,29 @@ class Opening(Generic[P]):
 class Calls:
     """Every friendly call; keyword arguments are the fields of the request, under the same names."""
 
-    issue = Call(operations.issue)
-    activate = Call(operations.activate)
-    load = Call(operations.load)
-    redeem = Call(operations.redeem)
-    transfer = Call(operations.transfer)
-    replace = Call(operations.replace)
-    void = Call(operations.void)
+    issue = Rpc(operations.issue)
+    activate = Rpc(operations.activate)
+    load = Rpc(operations.load)
+    redeem = Rpc(operations.redeem)
+    transfer = Rpc(operations.transfer)
+    replace = Rpc(operations.replace)
+    void = Rpc(operations.void)
 
-    confirm_issue = Call(confirmation("Issue"))
-    confirm_activate = Call(confirmation("Activate"))
-    confirm_load = Call(confirmation("Load"))
-    confirm_redeem = Call(confirmation("Redeem"))
-    confirm_transfer = Call(confirmation("Transfer"))
-    confirm_replace = Call(confirmation("Replace"))
-    confirm_void = Call(confirmation("Void"))
+    confirm_issue = Rpc(confirmation("Issue"))
+    confirm_activate = Rpc(confirmation("Activate"))
+    confirm_load = Rpc(confirmation("Load"))
+    confirm_redeem = Rpc(confirmation("Redeem"))
+    confirm_transfer = Rpc(confirmation("Transfer"))
+    confirm_replace = Rpc(confirmation("Replace"))
+    confirm_void = Rpc(confirmation("Void"))
 
-    reverse_issue = Call(reversal("Issue"))
-    reverse_activate = Call(reversal("Activate"))
-    reverse_load = Call(reversal("Load"))
-    reverse_redeem = Call(reversal("Redeem"))
-    reverse_transfer = Call(reversal("Transfer"))
-    reverse_replace = Call(reversal("Replace"))
-    reverse_void = Call(reversal("Void"))
+    reverse_issue = Rpc(reversal("Issue"))
+    reverse_activate = Rpc(reversal("Activate"))
+    reverse_load = Rpc(reversal("Load"))
+    reverse_redeem = Rpc(reversal("Redeem"))
+    reverse_transfer = Rpc(reversal("Transfer"))
+    reverse_replace = Rpc(reversal("Replace"))
+    reverse_void = Rpc(reversal("Void"))
 
     issuance = Opening(operations.issue)
     activation = Opening(operations.activate)
@@ -117,40 +117,40 @@ class Calls:
     replacement = Opening(operations.replace)
     voiding = Opening(operations.void)
 
-    balance = Call(reads.balance)
-    batch_balance = Call(reads.batch_balance)
-    lookup = Call(reads.lookup)
+    balance = Rpc(reads.balance)
+    batch_balance = Rpc(reads.batch_balance)
+    lookup = Rpc(reads.lookup)
 
-    get_transaction = Call(reads.get_transaction)
-    list_transactions = Call(
+    get_transaction = Rpc(reads.get_transaction)
+    list_transactions = Rpc(
         plain(v1.ListTransactionsRequest, lambda stubs: stubs.transactions.ListTransactions)
     )
-    resolve_transaction = Call(
+    resolve_transaction = Rpc(
         plain(v1.ResolveTransactionRequest, lambda stubs: stubs.transactions.ResolveTransaction, changes=True)
     )
-    redeliver_advice = Call(
+    redeliver_advice = Rpc(
         plain(v1.RedeliverAdviceRequest, lambda stubs: stubs.transactions.RedeliverAdvice, changes=True)
     )
 
-    store_card = Call(reads.store_card)
-    get_stored_card = Call(plain(v1.GetStoredCardRequest, lambda stubs: stubs.stored_cards.GetStoredCard))
-    list_stored_cards = Call(
+    store_card = Rpc(reads.store_card)
+    get_stored_card = Rpc(plain(v1.GetStoredCardRequest, lambda stubs: stubs.stored_cards.GetStoredCard))
+    list_stored_cards = Rpc(
         plain(v1.ListStoredCardsRequest, lambda stubs: stubs.stored_cards.ListStoredCards)
     )
-    delete_stored_card = Call(
+    delete_stored_card = Rpc(
         plain(v1.DeleteStoredCardRequest, lambda stubs: stubs.stored_cards.DeleteStoredCard, changes=True)
     )
 
-    list_templates = Call(plain(v1.ListTemplatesRequest, lambda stubs: stubs.catalog.ListTemplates))
-    list_offers = Call(plain(v1.ListOffersRequest, lambda stubs: stubs.catalog.ListOffers))
-    sync_offers = Call(plain(v1.SyncOffersRequest, lambda stubs: stubs.catalog.SyncOffers, changes=True))
+    list_templates = Rpc(plain(v1.ListTemplatesRequest, lambda stubs: stubs.catalog.ListTemplates))
+    list_offers = Rpc(plain(v1.ListOffersRequest, lambda stubs: stubs.catalog.ListOffers))
+    sync_offers = Rpc(plain(v1.SyncOffersRequest, lambda stubs: stubs.catalog.SyncOffers, changes=True))
 
-    extract_accounts = Call(
+    extract_accounts = Rpc(
         plain(v1.ExtractAccountsRequest, lambda stubs: stubs.reports.ExtractAccounts, changes=True)
     )
-    get_ticket_statistics = Call(
+    get_ticket_statistics = Rpc(
         plain(v1.GetTicketStatisticsRequest, lambda stubs: stubs.reports.GetTicketStatistics)
     )
 
-    list_providers = Call(plain(v1.ListProvidersRequest, lambda stubs: stubs.providers.ListProviders))
-    get_provider = Call(plain(v1.GetProviderRequest, lambda stubs: stubs.providers.GetProvider))
+    list_providers = Rpc(plain(v1.ListProvidersRequest, lambda stubs: stubs.providers.ListProviders))
+    get_provider = Rpc(plain(v1.GetProviderRequest, lambda stubs: stubs.providers.GetProvider))

@@ -19,7 +19,7 @@ from grpc import aio
 from giftcard.calls import Calls
 from giftcard.channels import open_async_channel, open_channel
 from giftcard.open_transactions import AsyncRunner, Runner
-from giftcard.scripts import Answer, Metadata, Outcome, Pause, Plan, Play, RepeatPolicy, Send
+from giftcard.scripts import Answer, Metadata, Pause, Plan, Play, RepeatPolicy, Reply, Send
 from giftcard.stubs import AsyncStubs, Stubs
 
 
@@ -61,7 +61,7 @@ class Client(Calls, Runner):
             play.go_on(self._take(play.step))
         return play.answer
 
-    def _take(self, step: Send | Pause) -> Outcome:
+    def _take(self, step: Send | Pause) -> Reply:
         """Take one step."""
         try:
             if isinstance(step, Pause):
@@ -113,7 +113,7 @@ class AsyncClient(Calls, AsyncRunner):
             play.go_on(await self._take(play.step))
         return play.answer
 
-    async def _take(self, step: Send | Pause) -> Outcome:
+    async def _take(self, step: Send | Pause) -> Reply:
         """Take one step."""
         try:
             if isinstance(step, Pause):

@@ -13,7 +13,7 @@ from typing import Self, Unpack
 from giftcard import v1
 from giftcard.errors import CallError, NotApproved
 from giftcard.fields import FinalFields
-from giftcard.operations import Advice, Ask
+from giftcard.operations import Ask, Decision
 from giftcard.scripts import Answer, Plan, RepeatPolicy, Script
 from giftcard.transaction_state import is_approved, is_pending, raise_for_decline
 
@@ -73,7 +73,7 @@ class _Held:
     def _end(self, policy: RepeatPolicy, failure: BaseException | None) -> Script[None]:
         """Confirm, or reverse if the block raised; what it raised goes on its way."""
         if failure is None:
-            confirm = Advice.of(f"Confirm{self._ask.name}", {**self._same(), **self._final})
+            confirm = Decision.of(f"Confirm{self._ask.name}", {**self._same(), **self._final})
             self._transaction = yield from confirm(policy)
         else:
             yield from self._reverse(policy, _Reason.REVERSAL_REASON_CANCELLED, failure)
@@ -82,7 +82,7 @@ class _Held:
         self, policy: RepeatPolicy, reason: v1.ReversalReason.ValueType, cause: BaseException
     ) -> Script[None]:
         """Reverse because of something; should that fail too, say so beside the cause, which matters more."""
-        reverse = Advice.of(f"Reverse{self._ask.name}", {**self._same(), "reason": reason})
+        reverse = Decision.of(f"Reverse{self._ask.name}", {**self._same(), "reason": reason})
         try:
             self._transaction = yield from reverse(policy)
         except CallError as error:

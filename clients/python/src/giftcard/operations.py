@@ -131,7 +131,7 @@ class Ask(MoneyCall):
         return (yield from self.repeated(policy, end_s, is_repeatable_ask))
 
 
-class Advice(MoneyCall):
+class Decision(MoneyCall):
     """A confirmation or a reversal: repeated until it is promised."""
 
     def __call__(self, policy: RepeatPolicy) -> Script[v1.Transaction]:
@@ -178,22 +178,22 @@ def void(**fields: Unpack[VoidFields]) -> Ask:
 class Confirm(Protocol):
     """What confirms the transactions of one operation."""
 
-    def __call__(self, **fields: Unpack[ConfirmFields]) -> Advice:
+    def __call__(self, **fields: Unpack[ConfirmFields]) -> Decision:
         """Plan to make a transaction final. Once it answers, the gateway delivers it, whatever happens."""
 
 
 class Reverse(Protocol):
     """What reverses the transactions of one operation."""
 
-    def __call__(self, **fields: Unpack[ReverseFields]) -> Advice:
+    def __call__(self, **fields: Unpack[ReverseFields]) -> Decision:
         """Plan to take a transaction back. May come before the request, which is then refused."""
 
 
 def confirmation(operation: str) -> Confirm:
     """Return what confirms an operation, such as `Redeem`."""
 
-    def confirm(**fields: Unpack[ConfirmFields]) -> Advice:
-        return Advice.of(f"Confirm{operation}", fields)
+    def confirm(**fields: Unpack[ConfirmFields]) -> Decision:
+        return Decision.of(f"Confirm{operation}", fields)
 
     confirm.__doc__ = Confirm.__call__.__doc__
     return confirm
@@ -202,8 +202,8 @@ def confirmation(operation: str) -> Confirm:
 def reversal(operation: str) -> Reverse:
     """Return what reverses an operation, such as `Redeem`."""
 
-    def reverse(**fields: Unpack[ReverseFields]) -> Advice:
-        return Advice.of(f"Reverse{operation}", fields)
+    def reverse(**fields: Unpack[ReverseFields]) -> Decision:
+        return Decision.of(f"Reverse{operation}", fields)
 
     reverse.__doc__ = Reverse.__call__.__doc__
     return reverse

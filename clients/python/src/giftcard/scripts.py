@@ -73,7 +73,7 @@ class RepeatPolicy:
 Plan = Callable[[RepeatPolicy], Script[Answer]]
 """A call that is ready to be made: give it a policy, and it is a script."""
 
-Outcome = Message | BaseException | None
+Reply = Message | BaseException | None
 """What a step came to: an answer, a failure, or nothing where nothing is said."""
 
 
@@ -87,7 +87,7 @@ class Play(Generic[Answer]):
         self.step: Send | Pause | None = None
         self.go_on(None)
 
-    def go_on(self, outcome: Outcome) -> None:
+    def go_on(self, outcome: Reply) -> None:
         """Go on to the next step or the answer; raise what the script lets pass."""
         try:
             if isinstance(outcome, grpc.RpcError):
