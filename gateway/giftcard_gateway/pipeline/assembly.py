@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from giftcard_gateway.journal.records import Records
 from giftcard_gateway.pipeline.driver import Driver
 from giftcard_gateway.pipeline.events import Events
+from giftcard_gateway.pipeline.reconciliation import Reconciliation
 from giftcard_gateway.pipeline.recovery import Recovery
 from giftcard_gateway.pipeline.transactions import Transactions
 
@@ -29,6 +30,7 @@ class Pipeline:
     transactions: Transactions
     recovery: Recovery
     events: Events
+    reconciliation: Reconciliation
 
 
 def assemble(
@@ -46,19 +48,16 @@ def assemble(
     driver = Driver(
         name=name, records=records, connections=connections, router=router, clock=clock, observer=observer
     )
+    transactions = Transactions(
+        records=records, connections=connections, router=router, driver=driver, clock=clock, observer=observer
+    )
     return Pipeline(
         records=records,
         driver=driver,
-        transactions=Transactions(
-            records=records,
-            connections=connections,
-            router=router,
-            driver=driver,
-            clock=clock,
-            observer=observer,
-        ),
+        transactions=transactions,
         recovery=Recovery(
             records=records, connections=connections, driver=driver, clock=clock, observer=observer
         ),
         events=Events(records=records, seal=seal, driver=driver, clock=clock, observer=observer),
+        reconciliation=Reconciliation(connections=connections, records=records, transactions=transactions),
     )

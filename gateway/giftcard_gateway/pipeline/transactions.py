@@ -31,7 +31,7 @@ from giftcard_gateway.errors import (
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.journal.records import InDoubt
 from giftcard_gateway.ledger import lifecycle
-from giftcard_gateway.ledger.amounts import final_amount, reversed_amount
+from giftcard_gateway.ledger.amounts import part_to_confirm, part_to_reverse
 from giftcard_gateway.ledger.entry import FINAL, UNSETTLED, Entry, State, WantedReversal
 from giftcard_gateway.ledger.idempotency import (
     first_difference,
@@ -145,7 +145,7 @@ class Transactions:
             if entry.state is not State.APPROVED:
                 raise _conflict(entry)
             connection = self._connections.get(entry.provider)
-            amount = final_amount(entry, amount, connection.traits(operation))
+            amount = part_to_confirm(entry, amount, connection.traits(operation))
             with _told(PartialUnsupported, connection, operation):
                 promised = self._driver.confirmed(connection, entry, amount=amount, tenders=tenders)
             if (written := await self._write(entry, promised)) is not None:
@@ -258,7 +258,7 @@ class Transactions:
         traits = connection.traits(entry.operation)
         if traits.guarantee is Guarantee.NONE:
             raise ReversalUnsupported(provider=entry.provider, operation=entry.operation.value)
-        wanted = msgspec.structs.replace(wanted, amount=reversed_amount(entry, wanted.amount, traits))
+        wanted = msgspec.structs.replace(wanted, amount=part_to_reverse(entry, wanted.amount, traits))
         if entry.state is State.PENDING:
             return lifecycle.want_reversal(entry, wanted, self._clock.now())
         with _told(ReversalUnsupported, connection, entry.operation):

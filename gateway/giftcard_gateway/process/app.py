@@ -69,6 +69,7 @@ class App:
             router=router,
             records=self.pipeline.records,
             events=self.pipeline.events,
+            reconciliation=self.pipeline.reconciliation,
             clock=clock,
             telemetry=telemetry,
             admission=self.admission,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.journal.records import Records
     from giftcard_gateway.pipeline.events import Events
+    from giftcard_gateway.pipeline.reconciliation import Reconciliation
     from giftcard_gateway.pipeline.transactions import Transactions
     from giftcard_gateway.providers.connections import Connections
     from giftcard_gateway.providers.routing import Router
@@ -27,6 +28,7 @@ class Dependencies:
     router: Router
     records: Records
     events: Events
+    reconciliation: Reconciliation
     clock: Clock
     telemetry: Telemetry
     access: Access = Access()  # noqa: RUF009 - a frozen struct

@@ -10,7 +10,7 @@ from giftcard_adapters.values.declines import DeclineReason
 from giftcard_adapters.values.money import MoneyError
 from giftcard_gateway.errors import CardNotFound, ExportNotFound, ProviderFailed, ReadRefused
 from giftcard_gateway.services.reads import admit, ask, told
-from giftcard_gateway.services.reconciliation import Reconciliation
+from giftcard_gateway.services.reconciliation import ReconcileCall
 from giftcard_gateway.wire.reports import (
     account_query_from,
     account_to,
@@ -34,7 +34,7 @@ class Reports:
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._connections = dependencies.connections
-        self._reconciliation = Reconciliation(dependencies)
+        self._reconcile = ReconcileCall(dependencies.reconciliation)
 
     def calls(self) -> dict[str, Implementation]:
         """Return the implementations by the name of the RPC."""
@@ -42,7 +42,7 @@ class Reports:
             "ExtractAccounts": self.extract,
             "DownloadExport": self.download,
             "GetTicketStatistics": self.tickets,
-            "Reconcile": self._reconciliation.reconcile,
+            "Reconcile": self._reconcile.reconcile,
         }
 
     async def extract(self, request: v1.ExtractAccountsRequest, _call: RpcCall) -> v1.ExtractAccountsResponse:

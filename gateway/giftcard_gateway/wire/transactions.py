@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from giftcard import v1
-from giftcard_adapters.values.advices import AdviceKind, ReversalReason
+from giftcard_adapters.values.advices import ReversalReason
 from giftcard_adapters.values.cards import CardRef
-from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import AnyOperation, Operation
 from giftcard_adapters.values.outcomes import Balances, Outcome, Slip
 from giftcard_adapters.values.point_of_sale import Institution, Product, ThirdPartyIdentifier
 from giftcard_adapters.values.points import PointBalances
+from giftcard_gateway.ledger.amounts import confirmed_amount, reversed_amount
 from giftcard_gateway.ledger.entry import Entry, State, StateChange
 from giftcard_gateway.wire.cards import balances_to, decline_to, issued_to
 from giftcard_gateway.wire.mapping import enum_reader, enum_writer, writing
@@ -69,30 +69,6 @@ def transaction_to(entry: Entry, *, reveal: bool = False) -> v1.Transaction:
 def change_to(change: StateChange) -> v1.StateChange:
     """Return one state a transaction has been in."""
     return v1.StateChange(state=state_to(change.state), change_time=time_to(change.at), note=change.cause)
-
-
-def confirmed_amount(entry: Entry) -> Money | None:
-    """Return what a confirmation made final, per card; None while there is none."""
-    if entry.state not in {State.CONFIRMING, State.CONFIRMED}:
-        return None
-    advice = entry.advice
-    final = advice.amount if advice and advice.kind is AdviceKind.CONFIRMATION else None
-    return final or approved_amount(entry)
-
-
-def reversed_amount(entry: Entry) -> Money | None:
-    """Return what a reversal put back; None where nothing was approved before."""
-    if entry.state not in {State.REVERSING, State.REVERSED}:
-        return None
-    advice = entry.advice
-    part = advice.amount if advice and advice.kind is AdviceKind.REVERSAL else None
-    return part or (entry.outcome.approved if entry.outcome else None)
-
-
-def approved_amount(entry: Entry) -> Money | None:
-    """Return what the provider approved, or what was asked where its answer never came."""
-    approved = entry.outcome.approved if entry.outcome else None
-    return approved or (entry.ask.amount if entry.ask else None)
 
 
 def _changed_at(entry: Entry) -> datetime:

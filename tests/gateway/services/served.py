@@ -50,6 +50,7 @@ from giftcard_gateway.journal.records import Records
 from giftcard_gateway.journal.sqlite.journal import InlineSqlite
 from giftcard_gateway.pipeline.driver import Driver
 from giftcard_gateway.pipeline.events import Events
+from giftcard_gateway.pipeline.reconciliation import Reconciliation
 from giftcard_gateway.pipeline.recovery import Recovery
 from giftcard_gateway.pipeline.transactions import Transactions
 from giftcard_gateway.providers.connections import Connection, Connections, Terms
@@ -369,6 +370,7 @@ async def serve(
         router=router,
         records=records,
         events=events,
+        reconciliation=Reconciliation(connections=connections, records=records, transactions=transactions),
         clock=clock,
         telemetry=telemetry,
         access=access or Access(),
