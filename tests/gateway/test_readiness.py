@@ -46,9 +46,9 @@ class Log(Observer):
     def __init__(self) -> None:
         self.heard: list[str] = []
 
-    def journal_lost(self, fault: JournalClosed) -> None:
+    def journal_lost(self, why: str) -> None:
         """Keep that it went."""
-        self.heard.append(f"lost: {fault}")
+        self.heard.append(f"lost: {why}")
 
     def journal_found(self, away_s: float) -> None:
         """Keep that it came."""

@@ -1,6 +1,6 @@
-"""What the pipeline tells whoever watches: metrics, logs and traces hang on here, not inside the rules.
+"""The moments that metrics, logs and traces are made of, told by those who work and heard by telemetry.
 
-The default hears everything and does nothing, which is what most tests want.
+The default implementation does nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from giftcard_gateway.journal.contract import JournalClosed
     from giftcard_gateway.ledger.entry import Entry
 
 
@@ -31,7 +30,7 @@ class Observer:
     def window_closing(self, entry: Entry, share: float) -> None:
         """A reversal is not through and `share` of the provider's window is gone (rule 8)."""
 
-    def journal_lost(self, fault: JournalClosed) -> None:
+    def journal_lost(self, why: str) -> None:
         """The journal cannot be written: from now on nothing new is accepted."""
 
     def journal_found(self, away_s: float) -> None:

@@ -56,7 +56,7 @@ class Readiness:
     async def _lost(self, fault: JournalClosed) -> None:
         if self._away_since is None:
             self._away_since = self._clock.now()
-            self._observer.journal_lost(fault)
+            self._observer.journal_lost(str(fault))
             await self._server.pause()
 
     async def _found(self) -> None:

@@ -19,7 +19,6 @@ from giftcard_gateway.telemetry.spans import current, parse
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from giftcard_gateway.journal.contract import JournalClosed
     from giftcard_gateway.ledger.entry import Entry
     from giftcard_gateway.telemetry.metrics import Metrics
     from giftcard_gateway.telemetry.spans import Spans
@@ -75,9 +74,9 @@ class Watcher(Observer):
         extra = _facts(entry) | {"window_used": round(share, 2)}
         _log.log(level, "a reversal is not through and its window is closing", extra=extra)
 
-    def journal_lost(self, fault: JournalClosed) -> None:
+    def journal_lost(self, why: str) -> None:
         """Log that nothing new is accepted, and why; the journal's own sentence holds no row."""
-        _log.error("the journal is away: nothing new is accepted", extra={"why": str(fault)})
+        _log.error("the journal is away: nothing new is accepted", extra={"why": why})
 
     def journal_found(self, away_s: float) -> None:
         """Log that calls are accepted again."""
