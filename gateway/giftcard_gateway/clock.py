@@ -1,4 +1,4 @@
-"""Time, chance and ids: the only place that has any of them (rule 18).
+"""The only source of time, chance and fresh ids (rule 18).
 
 Everything else is handed a `Clock`, so that a test can turn it and one seed makes one run. What is
 done with the time, and when, is elsewhere.
@@ -21,7 +21,7 @@ _NONCE_BYTES = 16
 
 
 class Clock(Protocol):
-    """What the rest of the gateway may know of time and chance."""
+    """The source of time and chance that the rest of the gateway is handed."""
 
     def now(self) -> datetime:
         """Return the time, aware, in UTC."""
@@ -48,7 +48,7 @@ class Clock(Protocol):
         ...
 
     def random_bytes(self, count: int) -> bytes:
-        """Return bytes nobody can foresee, for keys and nonces."""
+        """Return unpredictable bytes, for keys and nonces."""
         ...
 
     def moment(self) -> Moment:

@@ -1,4 +1,4 @@
-"""What the gateway refuses, drawn as one tree. The class docstring is the message a caller reads.
+"""The errors callers can get, as one tree. A class's docstring is its default message.
 
     GatewayError
     ├── InvalidRequest          fields are missing or malformed; names every one

@@ -1,1 +1,1 @@
-"""Who is asking, and what they may do and use up."""
+"""Who calls, what they may do, and how much of it."""

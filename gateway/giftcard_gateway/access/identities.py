@@ -1,4 +1,4 @@
-"""Who is asking, and what they may see.
+"""Who calls, and what they may see.
 
 Nobody signs in yet: a caller is known by the machine they call from, and what callers may see is one
 decision for all. Names, scopes and tenants will be decided here and nowhere else.
@@ -10,7 +10,7 @@ import msgspec
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """One caller; `name` tells callers apart in limits, and is nobody's secret."""
+    """One caller; `name` tells callers apart in limits and may be logged."""
 
     name: str
     may_see_issued_cards: bool

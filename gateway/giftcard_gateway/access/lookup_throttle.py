@@ -1,4 +1,4 @@
-"""How often one caller may look up cards that are not there, so that the gateway is no oracle (rule 16).
+"""Limits how often a caller may look up cards that do not exist, so that numbers cannot be guessed (rule 16).
 
 A bucket of tokens per caller, in this process. A miss takes one; with none left, look-ups are
 refused before anybody is asked, hits too, or the refusal itself would tell.
@@ -21,7 +21,7 @@ _CALLERS = 10_000
 
 
 class LookupThrottle:
-    """Counts each caller's misses."""
+    """A token bucket of failed look-ups per caller."""
 
     def __init__(self, clock: Clock, *, burst: int = 30, refill_per_s: float = 0.2) -> None:
         """Let a caller miss `burst` times at once and then one in every five seconds."""
@@ -39,7 +39,7 @@ class LookupThrottle:
             raise refusal
 
     def note(self, caller: str, refusal: GatewayError) -> None:
-        """Count `refusal` if it is what a guess gets; reads in flight may take the bucket below zero."""
+        """Take a token if a wrong guess gets `refusal`; concurrent reads may take the bucket below zero."""
         is_guess = isinstance(refusal, CardNotFound) or (
             isinstance(refusal, ReadRefused) and refusal.decline.reason in _GUESSES
         )

@@ -1,4 +1,4 @@
-"""Whether settings fit each other: names that must exist, keys of the right length, files that must be there.
+"""Checks settings against each other: names exist, keys have the right length, files are there.
 
 Each check gives sentences, none of which repeats a secret.
 """

@@ -1,1 +1,1 @@
-"""The HTTP port: what comes in from providers."""
+"""The HTTP port: webhooks from providers."""

@@ -51,7 +51,7 @@ _wire_log.setLevel(logging.CRITICAL)
 
 
 class WebhookEdge:
-    """Listens for events, verifies them in the provider's own way, and hands them on."""
+    """Receives events, verifies them in the provider's own way, and stores them before answering."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class WebhookEdge:
         clock: Clock,
         observer: Observer,
     ) -> None:
-        """Keep what each request needs; nothing listens yet."""
+        """Keep the parts that each request needs; nothing listens yet."""
         self._settings = settings
         self._connections = connections
         self._events = events
@@ -121,7 +121,7 @@ class WebhookEdge:
     async def _refuse_barely(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Answer whatever goes wrong with a status and no words."""
+        """Answer errors with a bare status, so that nothing is disclosed."""
         if self._in_hand >= _MOST_AT_ONCE:
             return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, headers=_RETRY_AFTER)
         self._in_hand += 1
@@ -150,7 +150,7 @@ class WebhookEdge:
         return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)
 
     def _is_news(self, status: int, provider_id: str) -> bool:
-        """Tell whether an operator should hear: of every fault of ours, and of refusals now and then."""
+        """Tell whether to log a failure: every fault of ours, and refusals at a limited rate."""
         if status != HTTPStatus.UNAUTHORIZED:
             return status == HTTPStatus.INTERNAL_SERVER_ERROR
         now = self._clock.now()
@@ -184,10 +184,10 @@ def _status_of(fault: Exception) -> int:
 
 
 def _headers(request: web.Request) -> dict[str, str]:
-    """Return the headers as text that can be compared with any other: no lone surrogates."""
+    """Return the headers as valid text: lone surrogates, which compare_digest refuses, are replaced."""
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.raw_headers}
 
 
 async def _keep_quiet(_: web.Request, response: web.StreamResponse) -> None:
-    """Tell nobody what serves here, and in which version."""
+    """Remove the Server header."""
     response.headers.popall("Server", None)

@@ -1,1 +1,1 @@
-"""What is true of a transaction, as values and pure functions: the rules about money, nothing that runs."""
+"""Transactions as values, and the rules about money as pure functions. Start reading here."""

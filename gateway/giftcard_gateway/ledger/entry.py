@@ -56,7 +56,7 @@ class WantedReversal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One transaction. `version` counts writes; `fence` counts the hands that drove it (rule 14)."""
+    """One transaction. `version` counts its writes, `fence` counts its leases (rule 14)."""
 
     transaction_id: str
     operation: Operation

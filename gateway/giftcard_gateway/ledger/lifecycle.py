@@ -63,7 +63,7 @@ def move(entry: Entry, state: State, at: datetime, cause: str) -> Entry:
 def intend(
     ask: AnyOperation, provider: str, *, driver: str, lease_until: datetime, traceparent: str
 ) -> Entry:
-    """Return the entry that is written down before anything is sent; its time is the ask's own."""
+    """Return the PENDING entry that is written before anything is sent, created at the time of `ask`."""
     at = ask.requested_at
     return Entry(
         transaction_id=ask.transaction_id,
@@ -81,7 +81,7 @@ def intend(
 
 
 def bury(transaction_id: str, operation: Operation, wanted: WantedReversal, at: datetime) -> Entry:
-    """Return the entry of a reversal whose request was never seen: it surely never was (rule 9)."""
+    """Return a REVERSED entry for a reversal that came before its request (rule 9)."""
     cause = noted("reversed before it was asked", wanted.note)
     return Entry(
         transaction_id=transaction_id,
@@ -95,19 +95,19 @@ def bury(transaction_id: str, operation: Operation, wanted: WantedReversal, at: 
 
 
 def take(entry: Entry, *, driver: str, lease_until: datetime, at: datetime) -> Entry:
-    """Return `entry` in the hand of `driver` until the lease ends, one fence higher."""
+    """Return `entry` leased to `driver` until `lease_until`, with the next fence."""
     return msgspec.structs.replace(
         entry, driver=driver, due_at=lease_until, fence=entry.fence + 1, updated_at=at
     )
 
 
 def hold(entry: Entry, *, lease_until: datetime) -> Entry:
-    """Return `entry` in the same hand for longer; nothing else about it is new."""
+    """Return `entry` with its lease extended and nothing else changed."""
     return msgspec.structs.replace(entry, due_at=lease_until)
 
 
 def postpone(entry: Entry, *, due_at: datetime, evidence: str, at: datetime) -> Entry:
-    """Return `entry` let go of until `due_at` after a try that came to nothing final."""
+    """Return `entry` released until its next try at `due_at`, after a try without a final answer."""
     _must_be(entry, UNSETTLED)
     return msgspec.structs.replace(
         entry,
@@ -209,13 +209,13 @@ def reroute(entry: Entry, provider: str, *, lease_until: datetime, at: datetime)
 
 
 def hurry(entry: Entry, at: datetime) -> Entry:
-    """Return `entry` due at once, because a person or an event gave reason to."""
+    """Return `entry` due immediately, after a person or an event asked for another try."""
     _must_be(entry, UNSETTLED)
     return msgspec.structs.replace(entry, due_at=at, updated_at=at)
 
 
 def give_up(entry: Entry, evidence: str, at: datetime) -> Entry:
-    """Return `entry` as UNRESOLVED, with the evidence a person needs; never a guess (rule 5)."""
+    """Return `entry` as UNRESOLVED, with the evidence a person needs to decide (rule 5)."""
     return msgspec.structs.replace(
         move(entry, State.UNRESOLVED, at, "no safe move is left"), evidence=evidence
     )
@@ -228,7 +228,7 @@ def resolve(entry: Entry, state: State, note: str, at: datetime) -> Entry:
 
 
 def noted(cause: str, note: str) -> str:
-    """Return why a state changed, with what a person wrote of it."""
+    """Return the cause of a state change, with the note a person gave."""
     return f"{cause}: {note}" if note else cause
 
 
@@ -265,18 +265,18 @@ def _must_be(entry: Entry, states: Container[State]) -> None:
 
 
 def _ended(entry: Entry, outcome: Outcome) -> Entry:
-    """Keep the outcome that ends a request; of a card that never came to be nothing is left to show."""
+    """Return `entry` with its final outcome; cards of an issue that failed are dropped."""
     outcome = msgspec.structs.replace(outcome, issued_cards=())
     return msgspec.structs.replace(entry, outcome=outcome, evidence=outcome.evidence, wanted_reversal=None)
 
 
 def _kept(entry: Entry, at: datetime, cause: str) -> Entry:
-    """Return a promise kept; the tries that came to nothing are no evidence of anything any more."""
+    """Return `entry` with its advice acknowledged; evidence of failed tries is dropped."""
     return msgspec.structs.replace(move(entry, _KEPT[entry.state], at, cause), evidence="")
 
 
 def _with_receipt(entry: Entry, receipt: Acknowledgement) -> Entry:
-    """Keep what the provider told with its answer to the advice: its ids, and why it said no."""
+    """Add what the provider's answer to the advice told: its references, and its decline."""
     outcome = entry.outcome
     if receipt.references:
         known = outcome or Outcome(verdict=Verdict.UNKNOWN)
@@ -285,7 +285,7 @@ def _with_receipt(entry: Entry, receipt: Acknowledgement) -> Entry:
 
 
 def _completed(known: Outcome | None, told: Outcome) -> Outcome:
-    """Keep the references and cards that an earlier answer told, when a later one tells less."""
+    """Return `told`, completed with references and cards that an earlier answer told."""
     if known is None:
         return told
     return msgspec.structs.replace(
@@ -297,7 +297,7 @@ def _completed(known: Outcome | None, told: Outcome) -> Outcome:
 
 
 def _joined(known: tuple[IssuedCard, ...], told: tuple[IssuedCard, ...]) -> tuple[IssuedCard, ...]:
-    """Return every card once: those known as they are told now, then those told for the first time."""
+    """Merge two lists of issued cards: known cards first, updated, then new ones."""
     cards = list(known)
     for card in told:
         place = next((place for place, one in enumerate(cards) if _is_one_card(one, card)), None)

@@ -1,4 +1,4 @@
-"""A provider's reversal window as a budget: how much of it is gone, and when somebody must hear (rule 8).
+"""How much of a provider's reversal window is used up, and when to warn about it (rule 8).
 
 Pure arithmetic on a window in seconds; None is a window without an end.
 """
@@ -16,12 +16,12 @@ _LEVELS = (WARN_AT, ESCALATE_AT, CLOSED)
 
 
 def level(entry: Entry, window_s: float | None, at: datetime) -> float:
-    """Return the last level an entry has reached at `at`, counted from when it was asked; 0 for none."""
+    """Return the share of the window whose warning is due at `at`, counted from the request; 0 for none."""
     return max((one for one in _LEVELS if _reached(entry, window_s, one, at)), default=0.0)
 
 
 def next_level_at(entry: Entry, window_s: float | None, at: datetime) -> datetime | None:
-    """Return when the next level is reached, None when there is none to come."""
+    """Return when the next warning is due, None after the last."""
     if window_s is None:
         return None
     times = (entry.created_at + timedelta(seconds=window_s * one) for one in _LEVELS)

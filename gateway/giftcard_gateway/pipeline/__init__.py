@@ -1,1 +1,1 @@
-"""How a transaction is carried from state to state: written, sent, written, and finished when left open."""
+"""Carries transactions from state to state: writes intents, sends, writes outcomes, delivers advices."""

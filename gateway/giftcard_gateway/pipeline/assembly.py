@@ -1,4 +1,4 @@
-"""The pipeline put together: everything between the services and the journal, made once in order."""
+"""Assembles everything between the services and the journal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What callers, the sweep and providers' events work with."""
+    """The assembled parts."""
 
     records: Records
     driver: Driver
@@ -43,7 +43,7 @@ def assemble(
     clock: Clock,
     observer: Observer,
 ) -> Pipeline:
-    """Put a pipeline together over `journal`; `name` tells its process from those that share it."""
+    """Assemble a pipeline over `journal`; `name` must differ from every process that shares the journal."""
     records = Records(journal, seal)
     driver = Driver(
         name=name, records=records, connections=connections, router=router, clock=clock, observer=observer

@@ -84,7 +84,7 @@ class Driver:
         return task
 
     async def learn(self, entry: Entry, outcome: Outcome) -> bool:
-        """Take a PENDING entry nobody drives, settle it by what the provider told unasked, go on from there.
+        """Settle a PENDING entry that nobody drives by what an event told, and drive it on.
 
         False when another hand was quicker.
         """
@@ -193,7 +193,7 @@ class Driver:
         return await self._commit(entry, lambda e: self._settle(connection, e, answer))
 
     async def _resend(self, connection: Connection, entry: Entry) -> Answer:
-        """Send the same request again under its key, and look for it when that proves nothing.
+        """Send the same request again under its idempotency key, then look for it if that proves nothing.
 
         A provider may keep an error under the key and repeat it for as long as the key lives. A repeat
         that surely had no effect, or nothing found, says nothing of the first sending.
@@ -205,7 +205,7 @@ class Driver:
         return found if found.outcome.verdict in PROOF else doubted(answer)
 
     async def _end_undecided(self, connection: Connection, entry: Entry) -> Entry:
-        """Decide for a caller who did not come back in time (rule 10)."""
+        """Confirm or reverse a transaction that nobody decided in time (rule 10)."""
         confirms = connection.confirms_when_overdue(entry.operation)
         return await self._commit(
             entry,
@@ -312,13 +312,13 @@ class Driver:
                 return self._later(connection, after, outcome.evidence)
 
     def _reverse_unknown(self, connection: Connection, entry: Entry, reason: ReversalReason) -> Entry:
-        """Reverse all of `entry`: of what was never approved no part can be left standing."""
+        """Return `entry` with a reversal of the whole amount promised, since nothing was approved."""
         wanted = entry.wanted_reversal or WantedReversal(reason=reason)
         wanted = msgspec.structs.replace(wanted, amount=None)
         return self.reversed(connection, entry, wanted, cause="the outcome is unknown")
 
     def _later(self, connection: Connection, entry: Entry, evidence: str, *, level: float = 0.0) -> Entry:
-        """Let go of `entry` until its next try: exponential backoff with full jitter, capped.
+        """Release `entry` until its next try: exponential backoff with full jitter, capped.
 
         No later than a reversal's window reaches its next level, so that somebody hears in time.
         """
@@ -334,7 +334,7 @@ class Driver:
         return msgspec.structs.replace(later, window_told=level)
 
     def _failover(self, entry: Entry) -> Connection | None:
-        """Return where an issue that was surely not sent may go instead, if anybody takes it now."""
+        """Return the fail-over provider of an issue that was not sent, if one takes it now."""
         if entry.operation is not Operation.ISSUE:
             return None
         route = self._router.route(ask_of(entry))
@@ -350,7 +350,7 @@ class Driver:
         return connection
 
     async def _commit(self, entry: Entry, transition: Callable[[Entry], Entry]) -> Entry:
-        """Write down what `transition` makes of `entry`, however long the journal is away.
+        """Write what `transition` makes of `entry`, retrying for as long as the journal is away.
 
         A caller's promise may have been written meanwhile without touching the lease: then the
         transition is made again of what stands there. Raises LeaseLost when another hand stepped in.
@@ -367,7 +367,7 @@ class Driver:
             entry = fresh
 
     def _is_mine(self, entry: Entry, fresh: Entry) -> bool:
-        """Tell whether `fresh` is in the hand that `entry` was in.
+        """Tell whether `fresh` is still leased to this task.
 
         While the journal was away the lease may have ended, and this process's own sweep have claimed the
         entry anew: the task that is still at work, and may know the outcome, goes on under the new fence.

@@ -1,4 +1,4 @@
-"""What providers tell us unasked: kept durably, once each, and carried over to the transaction it speaks of.
+"""Webhook events: stored once each, then applied to the transaction they name.
 
 An event proves an outcome only for a transaction whose outcome is still open. Of any other it is
 news for StreamEvents, and at most a reason to try at once what is owed.
@@ -46,12 +46,12 @@ _LONGEST_ID = 512
 
 
 class Events:
-    """Takes events in and carries them over."""
+    """Stores events and applies them to transactions."""
 
     def __init__(
         self, *, records: Records, seal: Seal, driver: Driver, clock: Clock, observer: Observer
     ) -> None:
-        """Keep what receiving and applying need."""
+        """Keep the parts that storing and applying need."""
         self._records = records
         self._journal = records.journal
         self._seal = seal
@@ -62,7 +62,7 @@ class Events:
         self._next_try: dict[tuple[str, str], datetime] = {}
 
     async def receive(self, connection: Connection, webhook: Webhook) -> int:
-        """Make what a webhook tells durable; return how many events were new. `run` carries them over.
+        """Store the events of a webhook; return how many were new. `run` applies them.
 
         Raises WebhookRejected unless it is authentic, and JournalClosed when not all could be kept.
         """
@@ -75,7 +75,7 @@ class Events:
         return fresh
 
     async def run(self) -> None:
-        """Carry over what comes, and later what could not be carried over when it came, until cancelled."""
+        """Apply stored events as they come, and retry those that could not be applied, until cancelled."""
         while True:
             self._woken.clear()
             try:
@@ -91,7 +91,7 @@ class Events:
                     await self._woken.wait()
 
     async def carry_over(self) -> bool:
-        """Try each event that waits and whose time has come; tell whether there may be more."""
+        """Apply each event that is due; tell whether more may be waiting."""
         limit = _BATCH + len(self._next_try)
         rows = await self._journal.unapplied_events(limit)
         waiting = {}
@@ -115,7 +115,7 @@ class Events:
         return event
 
     async def _try(self, row: EventRow) -> bool:
-        """Carry one event over; False to try again. Whatever ails it must not keep the others waiting."""
+        """Apply one event; return False to retry it later. A failure must not delay the other events."""
         try:
             event = self.open(row)
             entry = await self.spoken_of(row.provider, event)
@@ -127,7 +127,7 @@ class Events:
             return self._is_stale(row)
 
     async def _carry_over(self, entry: Entry, event: ProviderEvent) -> bool:
-        """Do what an event gives reason for; False while another hand is on the transaction."""
+        """Apply an event to its transaction; return False while a process drives the transaction."""
         if entry.state not in UNSETTLED:
             return True
         if entry.driver:
@@ -173,7 +173,7 @@ class Events:
 
 
 def _agrees(entry: Entry, outcome: Outcome) -> bool:
-    """Tell whether an outcome is about the amount that was asked; if not, the provider is asked (rule 4)."""
+    """Tell whether an event's amount is the one that was asked for (rule 4)."""
     asked = entry.ask.amount if entry.ask else None
     is_silent = outcome.approved is None and outcome.verdict is not Verdict.APPROVED
     return is_silent or outcome.approved == asked

@@ -1,4 +1,4 @@
-"""Writes of ours that were not answered: their callers were told that nothing is accepted.
+"""Journal writes that were never answered, whose callers were told that nothing was accepted.
 
 They may be in the journal all the same. Left to the sweep an intent would be ended as an unknown, at
 worst by a person, and a promise be kept only when its lease ends. As long as this process lives it
@@ -27,7 +27,7 @@ _JOURNAL_RETRY_S = 0.5
 
 
 class InDoubtWrites:
-    """What this process tried to write down and may have."""
+    """The writes of this process whose fate is unknown."""
 
     def __init__(self, *, records: Records, clock: Clock, observer: Observer) -> None:
         """Start with no write in doubt."""
@@ -38,7 +38,7 @@ class InDoubtWrites:
         self._task: asyncio.Task[None] | None = None
 
     def add(self, row: Row, then: Callable[[], Awaitable[None]]) -> None:
-        """Do `then` if `row` turns out to be written, as this process wrote it and nobody since."""
+        """Call `then` if `row` turns out to be in the journal, unchanged since this process wrote it."""
         if len(self._rows) < _MOST:
             # Sealed anew each time, a row's bytes are its own.
             self._rows[row.document] = (row, then)
@@ -46,7 +46,7 @@ class InDoubtWrites:
             self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Leave what is still in doubt to the sweep."""
+        """Stop; the recovery sweep ends what is still in doubt."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""Keeps the hand on a transaction while one step lasts: several exchanges, and the wait for a turn.
+"""Renews a transaction's lease while one step lasts.
 
 A lease is as long as one exchange may take. What lasts longer renews it, so that no other hand
 steps in while the first is still speaking to the provider (rule 14). A process that stands still
@@ -40,7 +40,7 @@ class Leases:
 
     @contextmanager
     def kept(self, entry: Entry, lease: timedelta) -> Iterator[None]:
-        """Renew the lease of `entry` for as long as the block lasts; a quick block costs one timer."""
+        """Renew the lease of `entry` while the block runs; a short block costs one timer."""
         tasks: list[asyncio.Task[None]] = []
 
         def renew() -> None:
@@ -64,7 +64,7 @@ class Leases:
             self._observer.faulted("lease", fault)
 
     async def _renewed(self, entry: Entry, lease: timedelta) -> bool:
-        """Renew once, however often somebody writes meanwhile; False when the hand was lost or let go."""
+        """Renew the lease once; return False when it was lost or given up."""
         while True:
             try:
                 fresh = await self._records.get(entry.transaction_id)

@@ -1,4 +1,4 @@
-"""The sweep: claims what is overdue and hands it to the driver, on start and ever after.
+"""The recovery sweep: claims overdue transactions and hands them to the driver.
 
 It knows nothing of what an entry owes. It sleeps until the next due time or until
 this process writes an earlier one, so that work is picked up at once and an idle gateway asks little.
@@ -34,7 +34,7 @@ _PAUSE_S = 0.5
 
 
 class Recovery:
-    """Finishes what was left open, by this process or another."""
+    """Finishes transactions that this process or another left open."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Recovery:
         max_driven: int = 256,
         idle: timedelta = _IDLE,
     ) -> None:
-        """Hand at most `max_driven` entries to the driver at a time; never sleep longer than `idle`."""
+        """Drive at most `max_driven` entries at a time; sleep for at most `idle`."""
         self._records = records
         self._connections = connections
         self._driver = driver
@@ -74,7 +74,7 @@ class Recovery:
                 await self._clock.sleep(_PAUSE_S)
 
     async def sweep(self) -> bool:
-        """Claim one batch of due entries and start on them; tell whether there may be more."""
+        """Claim one batch of due entries and start driving them; tell whether more may be due."""
         room = min(_BATCH, self._max_driven - self._driver.load)
         if room <= 0:
             await self._clock.sleep(_PAUSE_S)

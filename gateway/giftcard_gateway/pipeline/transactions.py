@@ -85,7 +85,7 @@ class Transactions:
         clock: Clock,
         observer: Observer,
     ) -> None:
-        """Keep what every call needs."""
+        """Keep the parts that every call needs."""
         self._records = records
         self._connections = connections
         self._router = router
@@ -227,7 +227,7 @@ class Transactions:
                 return await self._settled(written, wait_s)
 
     def release(self) -> None:
-        """Answer every caller who still waits with the present state, once: this process is about to end."""
+        """Answer every waiting caller with the present state, because this process is about to stop."""
         self._released = self._released or asyncio.get_running_loop().create_future()
         self._released.set_result(None)
 
@@ -273,7 +273,7 @@ class Transactions:
         return Begun(await self._settled(recorded, wait_s), is_replayed=True)
 
     async def _shielded_open(self, entry: Entry) -> Entry | None:
-        """Write the intent down and start on it, even if the caller leaves in between."""
+        """Write the intent and start driving it, even if the caller is cancelled in between."""
 
         async def open_then_drive() -> Entry | None:
             recorded = await self._open(entry)
@@ -313,7 +313,7 @@ class Transactions:
         return task.result() if is_ended else await self._present(entry)
 
     async def _present(self, entry: Entry) -> Entry:
-        """Return what the journal says now; what was known last when it cannot say."""
+        """Return the entry as the journal has it now, or `entry` when the journal is away."""
         try:
             return await self._records.get(entry.transaction_id) or entry
         except JournalClosed:
@@ -344,7 +344,7 @@ class Transactions:
         return recorded
 
     async def _write(self, before: Entry, after: Entry) -> Entry | None:
-        """Write a decision down and, if it is in this driver's hand, start on it; None if it raced."""
+        """Write a decision and, if this process has the lease, drive it; None when another write won."""
 
         async def write_then_drive() -> Entry | None:
             try:
@@ -366,7 +366,7 @@ class Transactions:
             self._driver.drive(written)
 
     async def _withdraw(self, entry: Entry) -> None:
-        """End an intent that is written down, whose caller was told that it is not: nothing was sent."""
+        """Fail an intent whose caller was told that it was not accepted; nothing was sent."""
         at = self._clock.now()
         failed = lifecycle.answered(entry, _NOT_SENT, confirm_by=at, at=at)
         if await self._records.write(failed) is not None:
@@ -374,7 +374,7 @@ class Transactions:
 
 
 async def _finish(work: Coroutine[object, object, _Result]) -> _Result:
-    """Return what `work` comes to, which goes on when the caller leaves in between."""
+    """Return the result of `work`, which runs to its end even if the caller is cancelled."""
     task = asyncio.create_task(work)
     # Whoever left does not hear a refusal, and asyncio would log it as a fault of ours.
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -383,7 +383,7 @@ async def _finish(work: Coroutine[object, object, _Result]) -> _Result:
 
 @contextmanager
 def _told(unsupported: type[GatewayError], connection: Connection, operation: Operation) -> Iterator[None]:
-    """Tell a caller what an adapter refuses before anything is written."""
+    """Translate an adapter's refusals into errors for the caller."""
     try:
         yield
     except Invalid as fault:

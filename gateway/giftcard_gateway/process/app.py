@@ -1,4 +1,4 @@
-"""The assembly: every part made once, in order, handed what it needs, and put away in reverse.
+"""Assembles a gateway: makes every part once, in order, and stops them in reverse.
 
 Reads like a recipe on purpose. Tests assemble the same parts with other ingredients.
 """

@@ -1,4 +1,4 @@
-"""Whether this process can keep a promise now: it asks the journal, and tells health checks and the log.
+"""Watches the journal, and tells health checks and the log whether this process can accept work.
 
 Callers are refused by the journal itself, call by call. What lives here only keeps new ones from being
 sent this way while it is away, and says when that began and ended.
@@ -30,7 +30,7 @@ class Readiness:
     def __init__(
         self, *, journal: Journal, server: Server, admission: Admission, clock: Clock, observer: Observer
     ) -> None:
-        """Trust the journal, which has just been opened."""
+        """Start with the journal available, since it has just been opened."""
         self._journal = journal
         self._server = server
         self._admission = admission
@@ -45,7 +45,7 @@ class Readiness:
             await self.look()
 
     async def look(self) -> None:
-        """Ask the journal once, and tell what changed; a process that drains stays NOT_SERVING."""
+        """Check the journal once and report a change; a process that drains stays NOT_SERVING."""
         try:
             await self._journal.check()
         except JournalClosed as fault:

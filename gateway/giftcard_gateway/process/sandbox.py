@@ -1,4 +1,4 @@
-"""A gateway that needs no configuration: simulated providers on their own ports, and settings that fit.
+"""Settings and simulated providers for a gateway that needs no configuration.
 
 Its keys and journal live in one folder, and its ports lie at fixed distances from the gateway's, so
 that several sandboxes get along on one machine. It is for trying things out: the simulators forget

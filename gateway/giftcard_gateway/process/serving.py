@@ -1,4 +1,4 @@
-"""One gateway process from its first line to its last: signals, start, drain, exit.
+"""Runs one gateway process: signals, start, drain, exit.
 
 What is assembled is in `app`; several processes on one port are in `workers`.
 """
@@ -78,5 +78,5 @@ def stop_event() -> asyncio.Event:
 
 
 def process_name() -> str:
-    """Return a name no other process that shares a journal has, and that says where to look."""
+    """Return this process's name: host, pid and a random part, unique among those that share a journal."""
     return f"{socket.gethostname()}-{os.getpid()}-{SystemClock().uuid4()[:8]}"

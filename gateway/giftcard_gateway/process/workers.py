@@ -1,4 +1,4 @@
-"""Several gateway processes on one port: started afresh, watched, replaced when one dies.
+"""Runs several gateway processes on one port, and replaces those that die.
 
 Each process is a whole gateway; the kernel spreads connections over them (SO_REUSEPORT). They share
 a PostgreSQL journal, and nothing else.

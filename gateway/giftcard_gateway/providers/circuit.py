@@ -1,4 +1,4 @@
-"""A circuit breaker: stops asking a provider that does not answer, and tries again now and then.
+"""A circuit breaker: stops sending to a provider that does not answer, and probes it after a pause.
 
 State of this process only; other replicas find out for themselves. It counts consecutive
 exchanges without an answer, because one success proves the provider is there.
@@ -59,7 +59,7 @@ class Circuit:
         return self._failures > 0
 
     def began(self) -> None:
-        """Note that a call goes out; of a half-open circuit it is the probe."""
+        """Count a call that goes out; in a half-open circuit it is the probe."""
         self._is_probing = self.state is CircuitState.HALF_OPEN
 
     def succeeded(self) -> None:
@@ -69,7 +69,7 @@ class Circuit:
         self._is_probing = False
 
     def abandoned(self) -> None:
-        """Note that an exchange was cut short by us and proves nothing; somebody else may probe."""
+        """Forget an exchange that this process cut short: it proves nothing, and the next call may probe."""
         self._is_probing = False
 
     def failed(self) -> None:

@@ -1,4 +1,4 @@
-"""The configured providers: each with its adapter, its terms, and what this process knows of its health.
+"""The configured providers: each with its adapter, its terms, and its health as this process sees it.
 
 A connection counts work in flight and guards the circuit; it decides nothing about money.
 """
@@ -78,7 +78,7 @@ class Connection:
 
     @property
     def lease(self) -> timedelta:
-        """Return how long a driver may take for one exchange before another hand may step in."""
+        """Return how long one exchange may take before another process may take the transaction over."""
         return timedelta(seconds=self.provider.settings.timeout_s + self.terms.lease_margin_s)
 
     def traits(self, operation: Operation) -> OperationTraits:
@@ -102,7 +102,7 @@ class Connection:
         return self.terms.confirm_by_operation_s.get(operation, self.terms.confirm_by_s)
 
     def confirms_when_overdue(self, operation: Operation) -> bool:
-        """Tell whether nobody deciding in time means confirming: so configured, or no way back (rule 10)."""
+        """Tell whether an overdue transaction is confirmed rather than reversed (rule 10)."""
         return self.terms.confirms_when_overdue or self.traits(operation).guarantee is Guarantee.NONE
 
     def admit(self) -> None:
@@ -149,11 +149,11 @@ class Connections:
     """All configured providers, by id."""
 
     def __init__(self, connections: Iterable[Connection]) -> None:
-        """Index them; ids are unique because they are keys of the configuration."""
+        """Index the connections by id."""
         self._by_id = {connection.provider_id: connection for connection in connections}
 
     def __iter__(self) -> Iterator[Connection]:
-        """Go through them in the order of the configuration."""
+        """Iterate in the order of the configuration."""
         return iter(self._by_id.values())
 
     def get(self, provider_id: str) -> Connection:

@@ -1,4 +1,4 @@
-"""Asks a provider and says what came of it, whatever went wrong on the way (rules 3 and 4).
+"""Sends requests and advices to a provider, and turns every way that can end into an outcome (rules 3 and 4).
 
 Every exception of an exchange ends here as an outcome or a receipt; nothing is written down here.
 """
@@ -36,7 +36,7 @@ class Exchanges:
     """Speaks to providers through their connections."""
 
     def __init__(self, observer: Observer) -> None:
-        """Faults that should not happen are told to `observer`."""
+        """Report unexpected exceptions to `observer`."""
         self._observer = observer
 
     async def request(self, connection: Connection, ask: AnyOperation) -> Answer:
@@ -45,7 +45,7 @@ class Exchanges:
         return await self._answer(connection, method(ask))
 
     async def find(self, connection: Connection, entry: Entry) -> Answer:
-        """Ask what became of an earlier request; a try that fails proves nothing."""
+        """Ask the provider what became of a request; UNKNOWN when that fails."""
         answer = await self._answer(connection, connection.provider.find(ask_of(entry), entry.outcome))
         return answer if answer.was_sent else doubted(answer)
 
@@ -99,7 +99,7 @@ class Exchanges:
 
 
 def doubted(answer: Answer) -> Answer:
-    """Return `answer` as UNKNOWN: this try was not sent, but an earlier one may have been."""
+    """Return `answer` as UNKNOWN: this try proves nothing, because an earlier one may have been sent."""
     outcome = msgspec.structs.replace(answer.outcome, verdict=Verdict.UNKNOWN)
     return msgspec.structs.replace(answer, outcome=outcome)
 

@@ -35,7 +35,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RoutingFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What rules look at; `number` is a card number and never shown."""
+    """The facts of a request that rules match; `number` is a card number and never shown."""
 
     number: str = ""
     merchant: str = ""

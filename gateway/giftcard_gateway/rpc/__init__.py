@@ -1,1 +1,1 @@
-"""What surrounds every call: limits, drain, a span, validation, and errors as statuses. Decides no money."""
+"""The gRPC server and what surrounds every call: admission, a span, validation, errors as statuses."""

@@ -1,4 +1,4 @@
-"""How many calls may be inside at once, and the end of taking new ones."""
+"""Limits how many calls run at once, and refuses new ones while the process drains."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from giftcard_gateway.errors import Overloaded, ShuttingDown
 
 
 class Admission:
-    """Counts calls in and out; closed for good when the process drains."""
+    """Counts running calls; closed for good when the process drains."""
 
     def __init__(self, limit: int) -> None:
         """Admit at most `limit` calls at a time."""
@@ -18,7 +18,7 @@ class Admission:
         self.inside = 0
 
     def enter(self) -> None:
-        """Let one call in; raise ShuttingDown or Overloaded. Every call let in must `leave`."""
+        """Admit one call; raise ShuttingDown or Overloaded. Every admitted call must `leave`."""
         if self._closed.is_set():
             raise ShuttingDown
         if self.inside >= self._limit:
@@ -26,12 +26,12 @@ class Admission:
         self.inside += 1
 
     def leave(self) -> None:
-        """Let one call out."""
+        """Count one call as ended."""
         self.inside -= 1
         self._tell_empty()
 
     def close(self) -> None:
-        """Let no more calls in, and tell the endless ones inside to end."""
+        """Admit no more calls, and tell streams to end."""
         self._closed.set()
         self._tell_empty()
 
@@ -45,7 +45,7 @@ class Admission:
         await self._closed.wait()
 
     async def empty(self) -> None:
-        """Return when the process drains and the last call has left."""
+        """Return when the process drains and the last call has ended."""
         await self._empty.wait()
 
     def _tell_empty(self) -> None:

@@ -1,4 +1,4 @@
-"""One call as a service sees it: who asks, how long they listen, and what goes back beside the answer."""
+"""One RPC as a service sees it: the caller, the deadline, and trailing metadata."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MARGIN_SHARE = 0.2
 
 
 class RpcCall:
-    """What a service may know of a call besides its request."""
+    """What a service may know of an RPC besides its request."""
 
     __slots__ = ("_admission", "_context", "caller")
 
@@ -34,17 +34,17 @@ class RpcCall:
         self.caller = caller
 
     def wait_s(self, longest_s: float = _LONGEST_WAIT_S) -> float:
-        """Return how many seconds may pass so that the caller still hears the present state."""
+        """Return how many seconds to wait at most, so that the answer arrives before the deadline."""
         left_s: float | None = self._context.time_remaining()
         if left_s is None:
             return longest_s
         return max(0.0, min(longest_s, left_s - min(_MARGIN_S, left_s * _MARGIN_SHARE)))
 
     def mark_replayed(self) -> None:
-        """Say beside the answer that it was recorded before this call."""
+        """Mark the answer, in trailing metadata, as recorded before this call."""
         self._context.set_trailing_metadata((REPLAYED,))
 
     @property
     def is_ending(self) -> bool:
-        """Tell whether the process drains, so that an endless call must end."""
+        """Tell whether the process drains, so that streams must end."""
         return self._admission.is_closed

@@ -1,4 +1,4 @@
-"""The handlers gRPC calls, built once per RPC from the service's descriptor: one fused wrapper around each.
+"""Builds the gRPC handlers of each service from its descriptor, one wrapper around every RPC.
 
 In order: a span, the admission, the request's validation, the call, and whatever went wrong as a status.
 What a call does is in `services`; an RPC without an implementation says so in an error.
@@ -37,7 +37,7 @@ Implementation = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What every handler shares."""
+    """The parts that every handler shares."""
 
     admission: Admission
     access: Access
@@ -89,7 +89,7 @@ def _handler(
 
 
 class _Wrapper:
-    """What surrounds one RPC."""
+    """The wrapper around one RPC."""
 
     def __init__(self, name: str, call: Implementation, validate: Validator, around: Surroundings) -> None:
         self._name = name

@@ -1,4 +1,4 @@
-"""The gRPC server: its options, what it answers of itself, how it is drained.
+"""The gRPC server: its options, health, reflection and channelz, and draining.
 
 What the services do is in `services`; what surrounds each call is in `rpc`.
 """

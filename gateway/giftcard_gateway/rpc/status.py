@@ -59,14 +59,14 @@ _RESOURCES: Mapping[str, str] = {
 
 
 def code_of(fault: Exception) -> grpc.StatusCode:
-    """Return the status code a fault is answered with."""
+    """Return the status code for an exception."""
     if not isinstance(fault, GatewayError):
         return grpc.StatusCode.INTERNAL
     return next(CODES[kind] for kind in type(fault).__mro__ if kind in CODES)
 
 
 def status_of(fault: Exception) -> Status:
-    """Return the status a fault is answered with; of a fault that is not ours to tell, nothing."""
+    """Return the status for an exception; an unexpected one becomes INTERNAL without its text."""
     code: int = code_of(fault).value[0]
     if not isinstance(fault, GatewayError):
         info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN)

@@ -47,7 +47,7 @@ class BatchBalances:
         self._throttle = throttle
 
     async def batch(self, request: v1.BatchBalanceRequest, call: RpcCall) -> v1.BatchBalanceResponse:
-        """Tell the balances of many cards, in the order they were asked for."""
+        """Return the balances of many cards, in the order they were asked for."""
         items: list[v1.BatchBalanceItem] = [v1.BatchBalanceItem() for _ in request.requests]
         wanted: list[_Item] = []
         for place, one in enumerate(request.requests):
@@ -73,7 +73,7 @@ class BatchBalances:
     async def _ask(
         self, chunk: Sequence[_Item], slots: asyncio.Semaphore
     ) -> Sequence[CardView | Decline | Exception]:
-        """Return what one exchange tells of its cards; a fault of it is every card's."""
+        """Ask the provider for a chunk of cards; when that fails, every card of the chunk has the error."""
         first = chunk[0]
         asked = balance_from(first.request, lookup_id=self._clock.uuid4(), asked_at=self._clock.now())
         cards = [item.card for item in chunk]

@@ -30,7 +30,7 @@ class CardReads:
         self.throttle = LookupThrottle(dependencies.clock)
 
     async def lookup(self, request: v1.LookupRequest, call: RpcCall) -> v1.LookupResponse:
-        """Tell everything the provider tells about a card."""
+        """Return everything the provider tells about a card."""
         asked = lookup_from(request, lookup_id=self._clock.uuid4(), asked_at=self._clock.now())
         if asked.card is not None:
             provider_id = self._router.route_card(asked.card, request.provider).provider
@@ -46,7 +46,7 @@ class CardReads:
         return v1.LookupResponse(card=view_to(view, provider=connection.provider_id))
 
     async def balance(self, request: v1.BalanceRequest, call: RpcCall) -> v1.BalanceResponse:
-        """Tell the balances of one card."""
+        """Return the balances of one card."""
         card = card_from(request.card)
         connection = self._connections.get(self._router.route_card(card, request.provider).provider)
         self.throttle.admit(call.caller.name)

@@ -20,7 +20,7 @@ _Item = TypeVar("_Item")
 
 
 class Catalog:
-    """Three calls about what cards can be issued by."""
+    """Lists templates and offers, and has a provider synchronize its offers."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._connections = dependencies.connections

@@ -1,4 +1,4 @@
-"""What the services are made of, handed in by whoever assembles the gateway."""
+"""The parts that services need, handed in by whoever assembles the gateway."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EventService: what providers' webhooks told us, as a stream that can be taken up again."""
+"""EventService: the events that providers' webhooks brought, as a resumable stream."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TICK_S = 1.0
 
 
 class EventStreams:
-    """One endless call."""
+    """Streams webhook events; resumable by cursor."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._connections = dependencies.connections

@@ -25,7 +25,7 @@ _Answer = Callable[..., Any]
 
 
 class GiftCards:
-    """Twenty-one money calls and three reads."""
+    """The 21 money RPCs and the three card reads."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._transactions = dependencies.transactions

@@ -65,7 +65,7 @@ _HEALTH = {
 
 
 class Providers:
-    """Two calls that ask no provider."""
+    """Lists and describes providers from memory and the journal; asks none of them."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._connections = dependencies.connections
@@ -90,7 +90,7 @@ class Providers:
         )
 
     async def get(self, request: v1.GetProviderRequest, _call: RpcCall) -> v1.GetProviderResponse:
-        """Tell about one provider."""
+        """Describe one provider."""
         connection = self._connections.get(request.provider)
         return v1.GetProviderResponse(provider=_provider(connection, await self._journal.backlog()))
 

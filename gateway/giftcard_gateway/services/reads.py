@@ -1,4 +1,4 @@
-"""Asking a provider something that moves no money, and telling its failures in the contract's words.
+"""Reads from a provider, with its failures as errors of the contract.
 
 A read belongs to its caller: it is cancelled with them, and nothing of it is written down.
 """
@@ -47,14 +47,14 @@ async def ask(
 
 
 def admit(connection: Connection, method: str) -> None:
-    """Refuse, before anything is sent, what the provider has not or should not be asked now."""
+    """Raise, before anything is sent, when the provider lacks the read or should not be asked now."""
     connection.demand(method)
     connection.admit()
 
 
 @contextmanager
 def told(provider_id: str, *, has_effect: bool = False) -> Iterator[None]:
-    """Turn an adapter's refusals into ours.
+    """Translate an adapter's exceptions into errors for the caller.
 
     With `has_effect` an answer that never came is ProviderTimeout whatever the reason, because the
     provider may have acted and nobody may repeat the call unasked.
@@ -80,5 +80,5 @@ def told(provider_id: str, *, has_effect: bool = False) -> Iterator[None]:
 
 
 def refusal_of(decline: Decline) -> GatewayError:
-    """Return what a provider's no to a read becomes; an unknown card says one uniform thing (rule 16)."""
+    """Return the error for a provider's no to a read; unknown cards all get the same one (rule 16)."""
     return CardNotFound() if decline.reason is DeclineReason.CARD_UNKNOWN else ReadRefused(decline)

@@ -30,7 +30,7 @@ _CHUNK_BYTES = 64 * 1024
 
 
 class Reports:
-    """Three reports, and reconciliation."""
+    """Passes three reports through, and answers Reconcile."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._connections = dependencies.connections
@@ -78,7 +78,7 @@ class Reports:
     async def tickets(
         self, request: v1.GetTicketStatisticsRequest, _call: RpcCall
     ) -> v1.GetTicketStatisticsResponse:
-        """Count tickets."""
+        """Return a provider's ticket counts."""
         query = ticket_query_from(request)
         connection = self._connections.get(request.provider)
         counted = await ask(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class StoredCards:
-    """Four calls on a vault."""
+    """Stores, gets, lists and deletes cards in a provider's vault."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._connections = dependencies.connections
@@ -41,7 +41,7 @@ class StoredCards:
         return v1.StoreCardResponse(stored_card=stored_to(card, provider=connection.provider_id))
 
     async def get(self, request: v1.GetStoredCardRequest, _call: RpcCall) -> v1.GetStoredCardResponse:
-        """Tell about one stored card."""
+        """Return one stored card."""
         connection = self._connections.get(request.provider)
         card = await ask(
             connection,

@@ -33,7 +33,7 @@ _STATES = {
 
 
 class TransactionReads:
-    """Five calls about transactions of any operation."""
+    """Reads, watches, resolves and redelivers transactions of any operation."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._transactions = dependencies.transactions
@@ -50,7 +50,7 @@ class TransactionReads:
         }
 
     async def get(self, request: v1.GetTransactionRequest, call: RpcCall) -> v1.GetTransactionResponse:
-        """Tell how a transaction stands, at once or when it has settled."""
+        """Return a transaction, at once or when it has settled."""
         longest_s = min(seconds_from(request.wait), _LONGEST_WAIT_S)
         entry = await self._transactions.get(request.transaction_id.lower(), wait_s=call.wait_s(longest_s))
         return v1.GetTransactionResponse(transaction=transaction_to(entry))
@@ -82,7 +82,7 @@ class TransactionReads:
     async def watch(
         self, request: v1.WatchTransactionsRequest, call: RpcCall
     ) -> AsyncIterator[v1.WatchTransactionsResponse]:
-        """Stream changes of state; ends when the process drains, and the cursor goes on elsewhere."""
+        """Stream changes of state; ends when the process drains, and resumes elsewhere by its cursor."""
         wanted = Filter(request.filter, self._records)
         journal = self._records.journal
         is_at = request.WhichOneof("start") == "start_time"
@@ -111,7 +111,7 @@ class TransactionReads:
     async def resolve(
         self, request: v1.ResolveTransactionRequest, _call: RpcCall
     ) -> v1.ResolveTransactionResponse:
-        """End an UNRESOLVED transaction by an operator's word."""
+        """End an UNRESOLVED transaction as an operator decided."""
         entry = await self._transactions.resolve(
             request.transaction_id.lower(), state=_STATES[request.resolution], note=request.note
         )
@@ -120,7 +120,7 @@ class TransactionReads:
     async def redeliver(
         self, request: v1.RedeliverAdviceRequest, call: RpcCall
     ) -> v1.RedeliverAdviceResponse:
-        """Try at once what a transaction owes."""
+        """Retry at once what a transaction owes."""
         entry = await self._transactions.redeliver(request.transaction_id.lower(), wait_s=call.wait_s())
         return v1.RedeliverAdviceResponse(transaction=transaction_to(entry))
 

@@ -1,4 +1,4 @@
-"""Seeing what happens: traces, metrics and logs, set up once and handed to whoever tells something.
+"""Traces, metrics and logs of one process.
 
 The only room that imports the OpenTelemetry SDK. Nothing told here names a card: see each module
 for what it leaves out. What to do about what is seen is in the runbook.
@@ -30,21 +30,21 @@ __all__ = ["ServerCall", "Telemetry", "open_telemetry"]
 
 
 class Telemetry:
-    """Everything a gateway process tells of itself."""
+    """The traces and metrics of one gateway process."""
 
     def __init__(self, clock: Clock, spans: Spans, metrics: Metrics) -> None:
-        """Tell it through these; `open_telemetry` makes them."""
+        """Keep the parts that `open_telemetry` made."""
         self._clock = clock
         self._spans = spans
         self.metrics = metrics
         self.observer: Observer = Watcher(spans, metrics)
 
     def call(self, method: str, metadata: Iterable[tuple[str, str | bytes]]) -> ServerCall:
-        """Begin to watch a call we answer, in the caller's trace; use it in a `with`."""
+        """Return a context manager that traces and measures one RPC."""
         return ServerCall(method, metadata, spans=self._spans, metrics=self.metrics, clock=self._clock)
 
     def traced(self, transport: httpx.AsyncBaseTransport, provider_id: str) -> httpx.AsyncBaseTransport:
-        """Return a transport to a provider whose exchanges are seen."""
+        """Return a transport that traces and measures each exchange with a provider."""
         return TracedTransport(
             transport, provider_id=provider_id, spans=self._spans, metrics=self.metrics, clock=self._clock
         )

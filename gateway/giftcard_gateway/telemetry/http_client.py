@@ -1,4 +1,4 @@
-"""A transport that shows each exchange with a provider as a client span, and measures it.
+"""An HTTP transport that traces and measures each exchange with a provider.
 
 The address is never recorded: a path can hold a card's number. The documented operation's name
 stands for it. Bodies and headers are not looked at.
@@ -23,7 +23,7 @@ _FAILED_FROM = 400
 
 
 class TracedTransport(httpx.AsyncBaseTransport):
-    """Passes every exchange through another transport, seen and with the trace sent on."""
+    """Passes exchanges on to another transport, in client spans, with the trace context in the headers."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class TracedTransport(httpx.AsyncBaseTransport):
         metrics: Metrics,
         clock: Clock,
     ) -> None:
-        """Stand in front of `inner`."""
+        """Wrap `inner`."""
         self._inner = inner
         self._provider_id = provider_id
         self._spans = spans
@@ -91,7 +91,7 @@ class TracedTransport(httpx.AsyncBaseTransport):
 
 
 class _Exchange:
-    """What is known of one exchange so far; ends once."""
+    """The span and the measurement of one exchange; ended once."""
 
     __slots__ = ("_began_s", "_error", "_is_ended", "_operation", "_span", "_status", "_transport")
 
@@ -124,7 +124,7 @@ class _Exchange:
 
 
 class _SeenBody(httpx.AsyncByteStream):
-    """An answer's body whose end is the exchange's end."""
+    """A response body; the exchange ends when it is closed."""
 
     def __init__(self, body: httpx.SyncByteStream | httpx.AsyncByteStream, seen: _Exchange) -> None:
         if not isinstance(body, httpx.AsyncByteStream):

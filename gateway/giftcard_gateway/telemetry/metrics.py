@@ -1,4 +1,4 @@
-"""The few numbers an operator watches. Their names follow the OpenTelemetry conventions where there are any.
+"""The metrics; names follow the OpenTelemetry conventions where there are any.
 
 Counters are counted here and only read by the SDK when it exports, because its own cost ten
 microseconds a count. No attribute can name a card or a caller.

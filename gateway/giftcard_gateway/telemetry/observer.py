@@ -29,10 +29,10 @@ _CRITICAL_SHARE = 0.9
 
 
 class Watcher(Observer):
-    """Hears the pipeline and tells operators."""
+    """Turns what the pipeline reports into metrics, logs and span attributes."""
 
     def __init__(self, spans: Spans, metrics: Metrics) -> None:
-        """Tell it to these."""
+        """Write to these."""
         self._spans = spans
         self._metrics = metrics
 

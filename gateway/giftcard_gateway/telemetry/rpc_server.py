@@ -1,4 +1,4 @@
-"""What is shown and measured of each call we answer, on the present RPC conventions.
+"""The server span and the metrics of each RPC, by OpenTelemetry's RPC conventions.
 
 Which code a call ends with is decided elsewhere; a code, a method and a transaction's id are all
 that is told of it.
@@ -27,7 +27,7 @@ OUR_FAULTS = frozenset(
 
 
 class ServerCall:
-    """One call, from its arrival to its answer. Entered, its span is the current one.
+    """One RPC, from its arrival to its answer. Entered, its span is the current one.
 
     Left by an exception without an answer, it ended UNKNOWN, or CANCELLED when it was cancelled.
     """

@@ -64,7 +64,7 @@ def parse(traceparent: str, tracestate: str = "") -> SpanContext | None:
 
 
 class Span:
-    """One piece of work in a trace. Entered, it is the current one; left with an exception, it failed."""
+    """One span. Entered, it is the current one; left with an exception, it is marked as failed."""
 
     __slots__ = (
         "_attributes",
@@ -103,7 +103,7 @@ class Span:
 
     @property
     def is_sampled(self) -> bool:
-        """Tell whether anybody will see this span."""
+        """Tell whether this span will be exported."""
         return self.context is not None and bool(self.context.trace_flags & TraceFlags.SAMPLED)
 
     @property
@@ -124,7 +124,7 @@ class Span:
         self._attributes[key] = value
 
     def link(self, traceparent: str) -> None:
-        """Point at another trace this work belongs to as well, once."""
+        """Add a link to another trace, once."""
         other = parse(traceparent)
         known = {self.context.trace_id if self.context else 0, *(one.context.trace_id for one in self._links)}
         if other is not None and other.trace_id not in known:
@@ -170,7 +170,7 @@ class Span:
 
 
 class Spans:
-    """Makes spans, decides which are sampled, and hands the finished ones on."""
+    """Makes spans, decides which are sampled, and exports the finished ones."""
 
     def __init__(self, clock: Clock, processors: Sequence[SpanProcessor], provider: TracerProvider) -> None:
         """Without processors nothing is recorded, and a caller's trace is passed on as it came."""

@@ -1,1 +1,1 @@
-"""Between protobuf and the values inside: validation, and the conversion both ways. Decides nothing."""
+"""Validates requests and converts between protobuf messages and values. Decides nothing."""

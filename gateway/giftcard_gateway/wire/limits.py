@@ -1,4 +1,4 @@
-"""What only the contract's comments promise: lengths, digits, ranges, fields that need one another.
+"""The checks that only the contract's comments state: lengths, digits, ranges, fields that need each other.
 
 One row per field, named `Message.field`. What the descriptors can say (REQUIRED, UUIDs, enums,
 oneofs) is read from them in `validation` and does not stand here. A check returns the faults it
@@ -68,7 +68,7 @@ def above_zero(number: int) -> Violations:
 
 
 def moves_money(money: Money) -> Violations:
-    """Check that an amount is not nothing; that it is not negative is checked of every amount."""
+    """Check that an amount is above zero; no amount may be negative anyway."""
     return NONE if money.units or money.nanos else (("", "must be more than 0"),)
 
 

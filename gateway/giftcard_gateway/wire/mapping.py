@@ -1,4 +1,4 @@
-"""Messages to structs and back, compiled once from the declarations of both, so that no field can be dropped.
+"""Compiles conversions between messages and structs from both declarations, so that no field can be dropped.
 
 A field goes to the field of the same name unless a rename says otherwise. `reading` refuses, when
 the gateway starts, a message field that no struct field takes; `writing` a struct field that no

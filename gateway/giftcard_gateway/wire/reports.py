@@ -1,4 +1,4 @@
-"""What catalogues, reports and events say, on the wire."""
+"""Catalogues, reports and events on the wire."""
 
 from __future__ import annotations
 

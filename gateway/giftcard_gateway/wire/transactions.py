@@ -1,4 +1,4 @@
-"""A journal entry as the one answer of all money calls, masked; and what filters say of transactions."""
+"""Turns a journal entry into the Transaction message, masked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a request says all it must, compiled once per message from the contract's own descriptors.
+"""Validators of requests, compiled once per message from the contract's descriptors.
 
 REQUIRED fields, oneofs, enums, UUIDs, money, times, days and decimals are read from the
 descriptors; what only the comments promise is the table in `limits`. A request is walked once,
