@@ -38,7 +38,7 @@ _NUMBERS = re.compile(r"\b[Rr]ules?\s+(\d+(?:(?:,|,?\s+(?:and|or|to)|\s*[–-])\
 _PATH = re.compile(rf"(?<![\w./}}$-])(?:{'|'.join(ROOMS)})/[\w./-]*(?![\w*{{<$…])")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _FILE = re.compile(
-    r"(?<![\w./}*<$-])(?!google/)((?:[\w.-]+/)*[\w-][\w.-]*\.(?:md|proto|py))(?![\w*-])(?:,? (\d+))?"
+    r"(?<![\w./}*<$-])(?!google/|build/)((?:[\w.-]+/)*[\w-][\w.-]*\.(?:md|proto|py))(?![\w*-])(?:,? (\d+))?"
 )
 _MODULE = re.compile(
     r"(?<![\w./@-])(?:giftcard(?:_[a-z]+)?|tests)(?:\.[a-z]\w*)+(?:[.:][A-Z]\w*)?(?![\w*(-]|\.\w)"
@@ -48,7 +48,7 @@ _ARGUMENT = re.compile(r" +[A-Z]+=(?:'[^']*'|\S+)")
 _MAKE = re.compile(rf"^make((?:{_ARGUMENT.pattern}| +[a-z][a-z-]*)+)")
 _GATEWAY = re.compile(r"(?:^|[\s/$])giftcard-gateway +(.+)")
 _VARIABLE = re.compile(r"\bGIFTCARD_\w+[A-Z]\b(?!__|\.)")
-_TABLE = re.compile(r"^\[{1,2}([\w.-]+)\]{1,2}(?: (\w+))?$")
+_TABLE = re.compile(r"^\[{1,2}([a-z][\w.-]*)\]{1,2}(?: (\w+))?$")
 _DURATION = re.compile(r"^[a-z]\w*_s$")
 _CELL = re.compile(r"`([a-z_]+\*?)`")
 
