@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from posixpath import dirname, join, normpath
 
 import click
@@ -44,6 +45,7 @@ _MODULE = re.compile(
     r"(?<![\w./@-])(?:giftcard(?:_[a-z]+)?|tests)(?:\.[a-z]\w*)+(?:[.:][A-Z]\w*)?(?![\w*(-]|\.\w)"
 )
 _MESSAGE = re.compile(r"(?<![\w.])giftcard\.v1\.([A-Z]\w+)")
+_NEIGHBOUR = re.compile(r"\b(?:in|by|of|to|is|are|and|beside)\s+`([a-z_]+)`")
 _ARGUMENT = re.compile(r" +[A-Z]+=(?:'[^']*'|\S+)")
 _MAKE = re.compile(rf"^make((?:{_ARGUMENT.pattern}| +[a-z][a-z-]*)+)")
 _GATEWAY = re.compile(r"(?:^|[\s/$])giftcard-gateway +(.+)")
@@ -128,9 +130,19 @@ def missing_modules(page: Page) -> Iterator[str]:
     for offset, code in page.inline():
         room = code.partition(".")[0]
         if room in shelf.packages() and re.fullmatch(r"[a-z_]+(\.\w+)+", code):
-            inside = (f"{package}.{code}" for package in shelf.PACKAGES)
+            inside = (f"{package}.{code}" for package in shelf.roots())
             if not any(map(shelf.is_named, inside)) and not is_key(code) and code not in shelf.endings():
                 yield f"{page.place(offset)}: the room {room} has no {code.partition('.')[2]}"
+
+
+def missing_neighbours(page: Page) -> Iterator[str]:
+    """Find neighbours that a module's docstring points to and that are not there."""
+    head = page.head()
+    for found in _NEIGHBOUR.finditer(head):
+        folders = [str(folder) for folder in PurePosixPath(page.path).parents]
+        beside = {f"{folder}/{found[1]}{end}" for folder in folders for end in ("", ".py")}
+        if not beside & shelf.paths() and not re.search(rf"\b{found[1]}\b", page.code()):
+            yield f"{page.place(found.start(1))}: no module near by and nothing here is called {found[1]}"
 
 
 def missing_targets(page: Page) -> Iterator[str]:
@@ -269,6 +281,7 @@ CITATIONS = (
     missing_links,
     missing_files,
     missing_modules,
+    missing_neighbours,
     missing_targets,
     missing_commands,
     missing_settings,

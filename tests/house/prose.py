@@ -47,6 +47,18 @@ class Page:
         """The text without code blocks."""
         return _FENCE.sub(lambda block: blank(block[0]), self.text) if self.is_markdown else self.text
 
+    def head(self) -> str:
+        """Return a module's own docstring, which says what lives there; nothing of another file."""
+        if not self.path.endswith(".py") or not self.text.lstrip().startswith(('"""', 'r"""')):
+            return ""
+        end = self.text.index('"""', self.text.index('"""') + 3)
+        return self.text[:end]
+
+    def code(self) -> str:
+        """Return what is not read: the code, without docstrings and comments."""
+        pairs = zip(self.whole, self.text, strict=True)
+        return "".join(" " if read.strip() else written for written, read in pairs)
+
     def inline(self) -> Iterator[tuple[int, str]]:
         """Give what stands between backticks, with its offset."""
         for found in _INLINE.finditer(self.prose):

@@ -21,7 +21,6 @@ from giftcard_gateway.config.settings import Provider, Settings
 from tests.house.source import ROOT, files, import_name, modules, text_of
 
 RULES = "docs/rules.md"
-PACKAGES = ("giftcard_gateway", "giftcard_adapters")
 Struct = type[msgspec.Struct]
 
 
@@ -69,9 +68,15 @@ def targets() -> frozenset[str]:
 
 
 @cache
+def roots() -> frozenset[str]:
+    """Return the packages of ours that hold rooms: the gateway, the adapters and what may join them."""
+    return frozenset(top for one in modules() if (top := one.name.split(".")[0]).startswith("giftcard_"))
+
+
+@cache
 def packages() -> frozenset[str]:
-    """Return the rooms inside the gateway and the adapters, such as `journal`."""
-    inside = (one.name.split(".")[1:] for one in modules() if one.name.startswith(PACKAGES))
+    """Return the rooms inside these packages, such as `journal`."""
+    inside = (one.name.split(".")[1:] for one in modules() if one.name.split(".")[0] in roots())
     return frozenset(parts[0] for parts in inside if len(parts) > 1)
 
 

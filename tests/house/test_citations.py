@@ -63,6 +63,7 @@ BROKEN: list[tuple[Check, str, str]] = [
     (citations.missing_modules, DOC, "`giftcard.nothing.counted`"),
     (citations.missing_modules, DOC, "giftcard.v1.NoService/Redeem"),
     (citations.missing_modules, CODE, '"""The table is in `rpc.nowhere`."""'),
+    (citations.missing_neighbours, CODE, '"""What is decided is in `nowhere`, the rest in `clock`."""'),
     (citations.missing_targets, CODE, '"""Run `make nothing`."""'),
     (citations.missing_targets, DOC, "```sh\nmake install nothing PYTHON=python3\n```"),
     (citations.missing_targets, ".github/workflows/x.yml", "      - run: make nothing"),
@@ -119,6 +120,8 @@ KEPT: list[tuple[Check, str, str]] = [
         '"""`giftcard_adapters.secret.Secret`, `rpc.status`, `journal.url`."""',
     ),
     (citations.missing_modules, DOC, "giftcard.v1.GiftCardService/Redeem in `giftcard_gateway.journal`"),
+    (citations.missing_neighbours, CODE, '"""Time is in `clock`, sums in `add`."""\nadd = sum'),
+    (citations.missing_neighbours, CODE, '"""What lives here."""\n# done by `nobody`'),
     (citations.missing_targets, DOC, "`make check test ARGS='-k x'`, and make sure of it"),
     (citations.missing_commands, DOC, "`giftcard-gateway serve --sandbox --port 50051`, `giftcard-gateway`"),
     (
