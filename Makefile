@@ -70,6 +70,10 @@ lock: $(PINS) ## Pin the versions anew; UPGRADE=1 takes the newest
 	    $${UPGRADE:+--upgrade} $$([ $$set = dev ] && echo --group dev) -o deploy/requirements/$$set.txt; \
 	  done
 
+.PHONY: hooks
+hooks: $(READY) ## Check every commit and its message before git makes it
+	$(BIN)/pre-commit install --install-hooks
+
 .PHONY: clean
 clean: ## Remove all that these targets made: .venv, .tools, caches
 	rm -rf .venv .tools build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
@@ -86,10 +90,30 @@ crash: $(READY) ## Prove the promises by stopping and killing gateways (long)
 bench: $(READY) ## Measure what must not grow with history, on five million finished rows (long)
 	$(BIN)/python -m tests.bench.claim_at_history $(ARGS)
 
+.PHONY: coverage
+coverage: $(READY) ## Run the tests and show how much of each room they reach
+	@mkdir -p build
+	$(BIN)/pytest -n $(JOBS) --cov --cov-report= $(ARGS)
+	$(BIN)/coverage json --quiet -o build/coverage.json
+	@$(BIN)/python deploy/rooms_covered.py build/coverage.json | tee build/coverage.md
+
 .PHONY: clients
 clients: $(READY) ## Build the client's wheel into dist/ and test it; Python is the only one so far
 	$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist clients/python
 	$(BIN)/pytest -n $(JOBS) tests/clients $(ARGS)
+
+##@ Ship
+# The time that stands in what is built is the commit's, so that the same commit gives the same bytes.
+dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+.PHONY: dist
+dist: $(READY) ## Build sdists, wheels, the list of parts and checksums into dist/
+	rm -rf dist
+	for source in . clients/python; do \
+	  $(BIN)/uv build --quiet --no-build-isolation --no-create-gitignore --python $(BIN)/python --out-dir dist $$source; \
+	done
+	$(BIN)/python -W ignore -m cyclonedx_py requirements --output-reproducible --pyproject pyproject.toml \
+	  --output-file dist/giftcard-gateway.cdx.json deploy/requirements/runtime.txt
+	cd dist && sha256sum -- * > SHA256SUMS
 
 # ---- set-up: done again only when what it depends on is newer ----
 

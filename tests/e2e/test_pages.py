@@ -38,7 +38,6 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "[providers.ID.tls]": Tls,
     "[providers.ID.terms]": Terms,
 }
-API = ROOT.parent / "shared" / "design" / "api.md"
 
 
 def page(name: str) -> str:
@@ -149,23 +148,6 @@ def test_the_capability_table_is_the_programs_own(tmp_path: Path) -> None:
     _, _, after = page("README.md").partition("<!-- capabilities:")
     table = after.partition("-->")[2].partition("<!-- end of capabilities -->")[0]
     assert table.strip().splitlines() == done.stdout.strip().splitlines()
-
-
-def test_the_capability_table_is_what_was_designed() -> None:
-    """Whatever the design says a provider can do, it can, with the same guarantee, and nothing else."""
-    if not API.exists():
-        pytest.skip("the design is not beside the repository")
-    ours = {name: cells for name, *cells in rows(page("README.md").partition("capabilities:")[2])}
-    designed = API.read_text(encoding="utf-8")
-    for names, *cells in rows(designed[designed.index("| | Electrum") :]):
-        for name in names.replace("Templates / offers", "Templates/offers").split(", "):
-            row = ours[name.replace("Templates/offers", "Templates, offers")]
-            assert list(map(kind_of, row)) == list(map(kind_of, cells)), name
-
-
-def kind_of(cell: str) -> str:
-    """Return what a cell of a capability table promises: a guarantee, something or nothing."""
-    return cell[0] if cell[0] in "NC1–" else "some"
 
 
 def lists_of_options(help_text: str) -> Iterator[str]:

@@ -49,7 +49,7 @@ def test_no_file_tells_where_it_was_made(pattern: re.Pattern[str]) -> None:
         (FOLDER, "clients/work", False),
         (FOLDER, "https://example.org/root", False),
         (FOLDER, "/workers", False),
-        (FOLDER, "../shared/specs", False),
+        (FOLDER, "../beside/specs", False),
     ],
 )
 def test_the_patterns_tell_right_from_wrong(pattern: re.Pattern[str], text: str, *, is_found: bool) -> None:

@@ -1,6 +1,6 @@
 """Gate.com's GatePay gift cards: issued from the merchant's payment account, redeemed inside Gate.
 
-Source: the gift card guide (seed 001), the API reference and the official SDKs, which disagree; a setting
+Source: the provider's gift card guide, its API reference and its official SDKs, which disagree; a setting
 picks the dialect. Everything is signed, business errors come inside HTTP 200, and an issue is accepted
 long before it is certain. The JSON is in `wire`, what it means in `views`.
 """
@@ -57,7 +57,7 @@ class Dialect(StrEnum):
     REFERENCE = "reference"
     """The API reference and the three official SDKs; most likely the real server (assumption)."""
     GUIDE = "guide"
-    """The gift card guide, seed 001."""
+    """The gift card guide."""
 
 
 class Paths(msgspec.Struct, frozen=True):

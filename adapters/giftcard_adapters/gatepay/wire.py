@@ -1,6 +1,6 @@
 """The JSON and the signature of GatePay's gift cards, typed; their meaning is in `views`.
 
-Two dialects exist: the guide's (seed 001) and the reference's, which three official SDKs speak. Their
+Two dialects exist: the guide's and the reference's, which three official SDKs speak. Their
 fields differ in name only, and a newer guide mixes them, so an answer is read by either name.
 """
 

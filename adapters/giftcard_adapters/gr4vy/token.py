@@ -3,7 +3,7 @@
 The clock and the nonce are handed in with each call, so nothing here knows the time. Which scopes a
 token carries is a setting of the adapter.
 
-Sources: Gr4vy's API guide and the `auth.py` of its Python SDK.
+Sources: Gr4vy's API guide and how its Python SDK signs.
 """
 
 from __future__ import annotations

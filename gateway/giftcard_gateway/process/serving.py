@@ -33,7 +33,7 @@ CANNOT_START = (PortTaken, JournalBusy, JournalClosed, SchemaUnknown)
 
 
 def run(work: Coroutine[object, object, None]) -> None:
-    """Run `work` on uvloop, which is 1.2 to 1.4 times the loop asyncio brings (docs/performance.md)."""
+    """Run `work` on uvloop, which is 1.2 to 1.4 times the loop asyncio brings."""
     uvloop.run(work)
 
 

@@ -1,6 +1,6 @@
 """Logs: one JSON object a line on standard error, or lines for people on a terminal.
 
-Modules log with the standard library, a fixed sentence and `extra` fields. What lives here is the
+Modules log with the standard library, a fixed sentence and extra fields. What lives here is the
 form, the trace a line belongs to, and the last defence of card numbers: long runs of digits are
 taken out wherever they stand, and an exception shows its type and place and never its text.
 """

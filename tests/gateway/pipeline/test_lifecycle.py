@@ -1,4 +1,4 @@
-"""The states and the steps between them, each function for each state: the table of semantics.md as data."""
+"""The states and the steps between them, function by state: the table of docs/states.md as data."""
 
 from __future__ import annotations
 
