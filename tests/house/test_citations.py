@@ -12,7 +12,7 @@ from tests.house.source import text_of
 
 Check = Callable[[Page], Iterator[str]]
 
-CODE = "gateway/giftcard_gateway/pipeline.py"
+CODE = "gateway/giftcard_gateway/pipeline/assembly.py"
 PROTO = "protos/giftcard/v1/x.proto"
 DOC = "docs/x.md"
 PROVIDER = "docs/providers/x.md"
@@ -57,7 +57,7 @@ BROKEN: list[tuple[Check, str, str]] = [
     (citations.missing_files, DOC, "`journal/nowhere.py`"),
     (citations.missing_files, DOC, "rules.md 99 says so"),
     (citations.missing_modules, CODE, '"""Values live in `giftcard_adapters.nowhere`."""'),
-    (citations.missing_modules, CODE, "# see giftcard_adapters.secret.Nothing"),
+    (citations.missing_modules, CODE, "# see giftcard_adapters.values.secret.Nothing"),
     (citations.missing_modules, DOC, "`giftcard_adapters.electrum:Nothing`"),
     (citations.missing_modules, DOC, "python -m tests.nowhere"),
     (citations.missing_modules, DOC, "`giftcard.nothing.counted`"),
@@ -112,12 +112,12 @@ KEPT: list[tuple[Check, str, str]] = [
     (citations.missing_paths, DOC, "docs/providers/*.md and deploy/{name}.md"),
     (citations.missing_links, DOC, "[there](rules.md#words) and [out](https://example.org/x.md)"),
     (citations.missing_links, DOC, "```\n[there](nowhere.md)\n```"),
-    (citations.missing_files, DOC, "`journal/journal.py`, `test_*.py`, `gateway.toml`"),
+    (citations.missing_files, DOC, "`journal/contract.py`, `test_*.py`, `gateway.toml`"),
     (citations.missing_files, DOC, "adding-a-provider.md 8 says so"),
     (
         citations.missing_modules,
         CODE,
-        '"""`giftcard_adapters.secret.Secret`, `rpc.status`, `journal.url`."""',
+        '"""`giftcard_adapters.values.secret.Secret`, `rpc.status`, `journal.url`."""',
     ),
     (citations.missing_modules, DOC, "giftcard.v1.GiftCardService/Redeem in `giftcard_gateway.journal`"),
     (citations.missing_neighbours, CODE, '"""Time is in `clock`, sums in `add`."""\nadd = sum'),

@@ -2,7 +2,7 @@
 
 A journal keeps rows: a few plain columns to find work by, and one sealed document it cannot read.
 Every write is durable before it returns (rule 2) and is a compare-and-set on `version` (rule 14).
-The rules of money are not here; they are in `lifecycle` and `transactions`.
+The rules of money are not here; they are in `ledger.lifecycle` and `pipeline.transactions`.
 """
 
 from __future__ import annotations

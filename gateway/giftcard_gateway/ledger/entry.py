@@ -1,6 +1,6 @@
 """A transaction as the gateway knows it: its state, what was asked, what came of it, what is promised.
 
-Values only. How an entry may change is in `lifecycle`; how it is kept is in `records`.
+Values only. How an entry may change is in `lifecycle`; how it is kept is in `journal.records`.
 """
 
 from __future__ import annotations

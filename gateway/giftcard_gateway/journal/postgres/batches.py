@@ -1,7 +1,7 @@
 """Group commit on PostgreSQL: rows that wait together are written by one statement.
 
 Several batches may be on their way at once, but never two with the same row. What a batch does is in
-`postgres_statements`, how it is sent in `postgres_sessions`.
+`statements`, how it is sent in `sessions`.
 """
 
 from __future__ import annotations

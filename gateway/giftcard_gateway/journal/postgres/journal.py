@@ -1,7 +1,7 @@
 """The journal in PostgreSQL 15 or newer, shared by any number of processes on any number of hosts.
 
-Rows are written in batches (`postgres_batches`), sessions and lost answers are dealt with in
-`postgres_sessions`, other processes are woken in `postgres_wake`, the SQL is in `postgres_statements`.
+Rows are written in batches (`batches`), sessions and lost answers are dealt with in
+`sessions`, other processes are woken in `wake`, the SQL is in `statements`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The journal in one SQLite file: for one process, safe against kill -9 and loss of power.
 
 One thread writes: all that waits goes into one database transaction, so one fsync serves many callers.
-Other threads read, each on a connection of its own. What a batch does is in `sqlite_file`.
+Other threads read, each on a connection of its own. What a batch does is in `file`.
 """
 
 from __future__ import annotations
