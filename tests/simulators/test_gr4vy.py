@@ -242,6 +242,88 @@ def test_misshapen_transactions_are_refused(caller: Caller, change: Body) -> Non
     assert caller.simulator.effects() == []
 
 
+def test_documented_fields_are_taken_and_told_back(caller: Caller) -> None:
+    """What bears on no gift card is taken all the same, and a transaction in full tells it."""
+    told = {
+        "country": "US",
+        "metadata": {"till": "7"},
+        "payment_source": "recurring",
+        "merchant_initiated": True,
+        "is_subsequent_payment": True,
+        "account_funding_transaction": False,
+        "cart_items": [{"name": "Tea", "quantity": 1, "unit_amount": 1_000}],
+        "statement_descriptor": {"name": "Corner Shop"},
+        "installment_count": 3,
+        "tax_amount": 70,
+        "purchase_order_number": "PO-1",
+        "approval_expires_at": "2026-11-22T12:00:00Z",
+    }
+    silent: Body = {
+        "store": False,
+        "async_capture": True,
+        "allow_partial_authorization": False,
+        "is_amount_estimated": None,
+        "description": "a cup of tea",
+        "browser_info": {"language": "en"},
+        "connection_options": {"mock-card": {}},
+        "integration_client": "web",
+        "payment_method": None,
+        "buyer": {"display_name": "Ada", "external_identifier": "guest-1"},
+    }
+    body = {
+        "amount": 1_000,
+        "currency": "USD",
+        "intent": "capture",
+        "gift_cards": [{**FUNDED, "amount": 1_000}],
+    }
+    status, paid = caller.ask("POST", "/transactions", {**body, **told, **silent})
+    assert status == 201
+    assert {name: paid[name] for name in told} == told
+    assert (paid["buyer"]["display_name"], paid["buyer"]["external_identifier"]) == ("Ada", "guest-1")
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"payment_source": "recurring"}, "/store"),
+        ({"payment_source": "installment", "merchant_initiated": True}, "/is_subsequent_payment"),
+        ({"merchant_initiated": True, "is_subsequent_payment": True}, "/is_subsequent_payment"),
+        ({"async_capture": True, "intent": "authorize"}, "/async_capture"),
+        ({"installment_count": 101}, "/installment_count"),
+        ({"approval_expires_at": "2026-11-22T12:00:00"}, "/approval_expires_at"),
+        ({"gift_cards": [{**FUNDED, "amount": 1_000, "currency": "USD"}]}, "/gift_cards/0/currency"),
+        ({"gift_cards": [FUNDED]}, "/gift_cards/0/amount"),
+        ({"colour": "red"}, "/colour"),
+        ({"currency": None}, "/currency"),
+    ],
+)
+def test_what_the_document_rules_out_is_named(caller: Caller, change: Body, pointer: str) -> None:
+    """Flags that exclude each other, and fields that are unknown, missing or misshapen, are pointed at."""
+    body = {
+        "amount": 1_000,
+        "currency": "USD",
+        "intent": "capture",
+        "gift_cards": [{**FUNDED, "amount": 1_000}],
+    }
+    status, answer = caller.ask("POST", "/transactions", {**body, **change})
+    assert (status, answer["details"][0]["pointer"]) == (400, pointer)
+
+
+def test_transactions_are_filtered(caller: Caller) -> None:
+    """A list holds what fits every filter that is played."""
+    caller.pay(FUNDED, amount=1_000)
+    caller.pay(OTHER, amount=2_000)
+    for query, amounts in (
+        ("", [2_000, 1_000]),
+        ("?amount_eq=1000", [1_000]),
+        ("?currency=EUR", []),
+        ("?currency=USD&gift_card_last4=0002", [2_000]),
+        ("?buyer_external_identifier=user-12", []),
+    ):
+        _, answer = caller.ask("GET", f"/transactions{query}")
+        assert [row["amount"] for row in answer["items"]] == amounts
+
+
 @pytest.mark.parametrize(
     ("amount", "status"), [(500, "succeeded"), (501, "failed"), (502, "failed"), (503, "failed")]
 )
