@@ -76,7 +76,8 @@ async def test_balances(sdk: Gr4vy) -> None:
     stored = await sdk.gift_cards.create_async(number=NUMBER, pin=PIN)
     by_id = models.GiftCardStoredRequest(id=stored.id)
     wrong = models.GiftCardRequest(number="6045100000000002", pin="10001")
-    told = await sdk.gift_cards.balances.list_async(items=[FUNDED, by_id, wrong])
+    items: list[models.GiftCardRequest | models.GiftCardStoredRequest] = [FUNDED, by_id, wrong]
+    told = await sdk.gift_cards.balances.list_async(items=items)
     assert [card.balance for card in told.items] == [50_000, 50_000, None]
     assert told.items[-1].balance_error_code == "expired_card"
 
