@@ -1,109 +1,68 @@
-"""JeudiMerci's public part against both readings of it: what the adapter sends, what the simulator answers.
-
-The specification lies beside the repository; only generate and the webhook are in it.
-"""
+"""JeudiMerci's adapter and simulator speak to each other as its wire format says, published or assumed."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
-from jsonschema import Draft202012Validator, FormatChecker
 
-from giftcard_adapters.contract import Provider
+from giftcard_adapters.errors import Refused
 from giftcard_adapters.http import Moment
 from giftcard_adapters.jeudimerci import JeudiMerci
-from giftcard_adapters.model import Issue, Outcome, Verdict
+from giftcard_adapters.model import CardRef, Issue, Outcome, Verdict
 from giftcard_adapters.money import Money
-from giftcard_adapters.reads import Webhook
+from giftcard_adapters.reads import AccountQuery, Lookup, Offer, StoredCardQuery, TicketQuery, Webhook
+from giftcard_adapters.secret import Secret
 from giftcard_adapters.simulators.jeudimerci import JeudiMerciSimulator, sandbox_settings
-from giftcard_adapters.simulators.sandbox import SimAnswer, SimRequest, seeded_ids
+from giftcard_adapters.simulators.sandbox import SimRequest, seeded_ids
 from giftcard_adapters.simulators.transport import SimulatorTransport
 from giftcard_adapters.stanza import open_provider, read_settings
+from tests.specs.validating import Watched, described
 
-SPEC = Path(__file__).resolve().parents[3] / "shared" / "specs" / "kyzpay-jdm.partial.openapi.json"
 AT = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
-GENERATE, WEBHOOK = "/jdm/ecards/generate", "/jdm/webhook"
-
-pytestmark = pytest.mark.specs
-
-
-@cache
-def spec() -> dict[str, Any]:
-    """Return the specification."""
-    return dict(msgspec.json.decode(SPEC.read_bytes()))
-
-
-def validate(content: bytes, holder: dict[str, Any]) -> None:
-    """Check JSON bytes strictly: every field is one that the specification names, and all are there."""
-    name = holder["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
-    schema = strict(spec()["components"]["schemas"][name])
-    Draft202012Validator(schema, format_checker=FormatChecker()).validate(msgspec.json.decode(content))
-
-
-def strict(schema: Any) -> Any:  # noqa: ANN401 - a schema is any JSON
-    """Return a schema that takes no field it does not name and misses none it does."""
-    if isinstance(schema, list):
-        return [strict(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    closed = {key: strict(value) for key, value in schema.items()}
-    if isinstance(schema.get("properties"), dict):
-        closed |= {"additionalProperties": False, "required": list(schema["properties"])}
-    return closed
-
-
-class Checked(JeudiMerciSimulator):
-    """A simulator whose public exchanges are checked against the specification."""
-
-    def answer(self, request: SimRequest) -> SimAnswer:
-        """Answer, and check the answer always, and the request where it was taken."""
-        answer = super().answer(request)
-        if request.path == GENERATE:
-            operation = spec()["paths"][GENERATE]["post"]
-            if answer.status == 200:
-                validate(request.body, operation["requestBody"])
-            if str(answer.status) in operation["responses"]:
-                validate(answer.body, operation["responses"][str(answer.status)])
-        return answer
+JEUDIMERCI = described("jeudimerci")
 
 
 @pytest.fixture
-def simulator() -> Checked:
-    """Return a checked simulator."""
-    return Checked(now=lambda: AT, ids=seeded_ids(1))
+def simulator() -> JeudiMerciSimulator:
+    """Return a simulator."""
+    return JeudiMerciSimulator(now=lambda: AT, ids=seeded_ids(1))
 
 
 @pytest.fixture
-def provider(simulator: Checked) -> Provider:
-    """Return the adapter, on the checked simulator."""
+def watched(simulator: JeudiMerciSimulator) -> Watched:
+    """Return the simulator, watched; one test asks for no cards at all."""
+    return Watched(simulator, JEUDIMERCI, may_be_asked_wrongly=True)
+
+
+@pytest.fixture
+def provider(watched: Watched) -> JeudiMerci:
+    """Return the adapter, on the watched simulator."""
     stanza = {"base_url": "http://jeudimerci.test", **sandbox_settings()}
-    return open_provider(
+    opened = open_provider(
         JeudiMerci,
         read_settings(JeudiMerci, stanza),
-        transport=SimulatorTransport(simulator),
+        transport=SimulatorTransport(watched),
         moment=lambda: Moment(now_s=0.0, nonce="0" * 32),
     )
+    assert isinstance(opened, JeudiMerci)
+    return opened
 
 
-async def issued(provider: Provider, minor: int, quantity: int) -> Outcome:
+async def issued(provider: JeudiMerci, minor: int, quantity: int) -> Outcome:
     """Issue cards."""
     ask = Issue(transaction_id="t", requested_at=AT, amount=Money("EUR", minor), quantity=quantity)
-    outcome: Outcome = await provider.issue(ask)  # type: ignore[attr-defined]  # the adapter has it
-    return outcome
+    return await provider.issue(ask)
 
 
 @pytest.mark.parametrize(("minor", "quantity"), [(1, 1), (123_456, 3), (1313, 2)])
-async def test_generate_fits_both_ways(provider: Provider, minor: int, quantity: int) -> None:
+async def test_generate_fits_both_ways(provider: JeudiMerci, minor: int, quantity: int) -> None:
     """What the adapter sends and what the simulator answers are an ECardPurchaseRequest and its response."""
     assert (await issued(provider, minor, quantity)).verdict in {Verdict.APPROVED, Verdict.UNKNOWN}
 
 
-async def test_the_refusal_fits(provider: Provider) -> None:
+async def test_the_refusal_fits(provider: JeudiMerci) -> None:
     """The simulator's 422 is an HTTPValidationError, and the adapter declines by it."""
     outcome = await issued(provider, 100, 0)
     assert outcome.decline is not None
@@ -111,16 +70,41 @@ async def test_the_refusal_fits(provider: Provider) -> None:
     assert outcome.decline.provider_text.startswith("body.numCards: ")
 
 
-async def test_the_event_fits(simulator: Checked, provider: Provider) -> None:
+async def test_every_operation_fits(watched: Watched, provider: JeudiMerci) -> None:
+    """The eight operations we call, and the list of offers, fit both ways, refusals too."""
+    outcome = await issued(provider, 2_500, 2)
+    shown = await provider.list_stored_cards(StoredCardQuery())
+    await provider.get_stored_card(shown.cards[0].stored_card_id)
+    await provider.delete_stored_card(outcome.issued_cards[0].provider_card_id)
+    look = Lookup(lookup_id="l", asked_at=AT, card=CardRef(redemption_key=Secret("JDMDEMO000000001")))
+    await provider.lookup(look)
+    with pytest.raises(Refused):
+        await provider.lookup(msgspec.structs.replace(look, card=CardRef(redemption_key=Secret("X"))))
+    with pytest.raises(Refused):
+        await provider.delete_stored_card(shown.cards[2].stored_card_id)
+    offers = await provider.list_offers()
+    await provider.sync_offers([*offers, Offer(offer_id="new", name="New", price=Money("EUR", 1_050))])
+    day = AT.date()
+    told = AccountQuery(from_day=day, to_day=day, currency="EUR", account_ids=("account-1",))
+    await provider.extract_accounts(told)
+    extract = await provider.extract_accounts(AccountQuery(mandate_type="OWNER", export_format="csv"))
+    async with provider.download_export(extract.export_id) as (_, pieces):
+        assert b"".join([piece async for piece in pieces])
+    await provider.ticket_statistics(TicketQuery(from_day=day, to_day=day, is_consumed=False, offer_id="new"))
+    assert {name for name, status in watched.seen if status == 200} == set(JEUDIMERCI.operations)
+    assert {("getECard", 404), ("deleteECard", 409)} <= watched.seen
+
+
+@pytest.mark.parametrize("status", [401, 404, 405, 500, 503])
+def test_a_failure_fits(simulator: JeudiMerciSimulator, status: int) -> None:
+    """A scripted failure's body is a complaint in a sentence."""
+    asked = SimRequest(method="POST", path="/jdm/ecards/generate")
+    assert not JEUDIMERCI.answer_faults(asked, simulator.failure(status, asked))
+
+
+async def test_the_event_fits(simulator: JeudiMerciSimulator, provider: JeudiMerci) -> None:
     """The event the simulator sends is a WebhookPayload, and the adapter reads it."""
     sent = simulator.completed_event("JDMDEMO000000001", merchant_operation_id="order-1")
-    validate(sent.body, spec()["paths"][WEBHOOK]["post"]["requestBody"])
+    assert not JEUDIMERCI.event_faults("event", sent)
     events = provider.read_webhook(Webhook(headers=dict(sent.headers), body=sent.body, received_at=AT))
     assert [event.name for event in events] == ["GiftCardPurchaseCompleted"]
-
-
-def test_the_key_goes_where_the_specification_says(provider: Provider) -> None:
-    """The credential is the header the specification names."""
-    scheme = spec()["components"]["securitySchemes"]["apiKey"]
-    assert (scheme["in"], scheme["name"]) == ("header", "x-api-key")
-    assert isinstance(provider, JeudiMerci)
