@@ -6,10 +6,12 @@ import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from gr4vy import Gr4vy, auth, errors, models
+from pydantic import BaseModel
 
-from giftcard_adapters.simulators.gr4vy import Gr4vySimulator, sandbox_settings
+from giftcard_adapters.simulators.gr4vy import Gr4vySimulator, messages, sandbox_settings
 from giftcard_adapters.simulators.sandbox import seeded_ids
 from giftcard_adapters.simulators.serve import serve
 
@@ -154,3 +156,20 @@ async def test_refusals_are_the_sdks_own_errors(sdk: Gr4vy) -> None:
         await sdk.gift_cards.create_async(number=NUMBER, pin=PIN)
     with pytest.raises(errors.HTTPValidationError):
         await sdk.gift_cards.get_async(gift_card_id="not a uuid")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (messages.StoreBody, models.GiftCardCreate),
+        (messages.BalancesBody, models.GiftCardBalanceRequest),
+        (messages.ActivationBody, models.GiftCardActivationCreate),
+        (messages.IssuanceBody, models.GiftCardIssuanceCreate),
+        (messages.TransactionBody, models.TransactionCreate),
+        (messages.RefundBody, models.TransactionRefundCreate),
+        (messages.RefundAllBody, models.TransactionRefundAllCreate),
+    ],
+)
+def test_every_field_of_the_sdk_is_taken(ours: type[msgspec.Struct], theirs: type[BaseModel]) -> None:
+    """The simulator's bodies have the SDK's fields, no fewer and no more; a newer SDK shows what is new."""
+    assert set(ours.__struct_fields__) == set(theirs.model_fields)
