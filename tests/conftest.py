@@ -16,7 +16,8 @@ from hypothesis import settings
 pytest_plugins = ["tests.postgres"]
 
 ROOT = Path(__file__).resolve().parent.parent
-SPECS = ROOT.parent / "shared" / "specs"
+THIRD_PARTY = ROOT.parent / "shared" / "specs"
+"""What others wrote of the providers' wire formats; ours are in tests/specs."""
 
 # No deadline: on a busy machine an example's time says nothing. In CI the same examples run every time, so
 # that a change is judged by itself; elsewhere chance goes on looking.
@@ -27,10 +28,8 @@ settings.load_profile("house")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what this machine cannot run, and say why."""
     for item in items:
-        if item.get_closest_marker("specs") and not SPECS.is_dir():
-            item.add_marker(
-                pytest.mark.skip(reason="the providers' specifications are not beside the repository")
-            )
+        if item.get_closest_marker("specs") and not THIRD_PARTY.is_dir():
+            item.add_marker(pytest.mark.skip(reason="the documents of others are not beside the repository"))
         if item.get_closest_marker("postgres") and not has_postgres():
             item.add_marker(pytest.mark.skip(reason="PostgreSQL's programs are not on this machine"))
 
@@ -39,9 +38,3 @@ def has_postgres() -> bool:
     """Tell whether a PostgreSQL cluster could be made here; Debian keeps initdb off the PATH."""
     debian = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     return shutil.which("initdb") is not None or any(debian)
-
-
-@pytest.fixture(scope="session")
-def specs() -> Path:
-    """Give the folder of the providers' machine-readable specifications; use it with the marker `specs`."""
-    return SPECS

@@ -26,6 +26,14 @@ SENTENCES = (
     "AcmeCards has no redeem: write it, or take this golden away",
 )
 NAMES = ("acme-cards", "zeta", "a1", "money-2-go", "longest-name-of-them")
+CHECKED_OUT = (
+    "pyproject.toml",
+    "tests/adapters/test_golden.py",
+    "tests/conformance/test_conformance.py",
+    "tests/specs/formats.py",
+    "tests/specs/gr4vy_sdk.py",
+    "tests/specs/validating.py",
+)
 LINTERS = (("check", "--quiet"), ("format", "--check", "--quiet"))
 
 
@@ -38,7 +46,7 @@ def checkout(folder: Path) -> Path:
     """Copy as much of this repository as its adapters' tests need."""
     junk = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "adapters", folder / "adapters", ignore=junk)
-    for path in ("pyproject.toml", "tests/conformance/test_conformance.py", "tests/adapters/test_golden.py"):
+    for path in CHECKED_OUT:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, folder / path)
     return folder

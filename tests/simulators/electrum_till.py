@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from giftcard_simulators.electrum import ElectrumSimulator
-from giftcard_simulators.sandbox import SimAnswer, SimRequest, seeded_ids
+from giftcard_simulators.sandbox import SimAnswer, SimRequest, Simulator, seeded_ids
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 CREDENTIALS = base64.b64encode(b"70000001:sandbox-electrum-password").decode()
@@ -54,7 +54,7 @@ class Reply:
 class Till:
     """Sends messages to one simulator, with ids from a seed."""
 
-    def __init__(self, simulator: ElectrumSimulator | None = None) -> None:
+    def __init__(self, simulator: Simulator | None = None) -> None:
         """Use a fresh simulator unless one is given."""
         self.simulator = simulator or ElectrumSimulator(now=lambda: NOW, ids=seeded_ids(1))
         self.fresh_id = seeded_ids(2)

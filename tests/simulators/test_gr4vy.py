@@ -3,96 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
-from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from giftcard_simulators.gr4vy import Gr4vySimulator, sandbox_settings
 from giftcard_simulators.gr4vy.service import CODES
-from giftcard_simulators.sandbox import SimAnswer, SimRequest, seeded_ids
-
-Body = dict[str, Any]
-
-START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-PEM = str(sandbox_settings()["private_key"])
-ALL_SCOPES = ("gift-cards.read", "gift-cards.write", "transactions.read", "transactions.write")
-FUNDED = {"number": "6045100000000001", "pin": "050000"}
-OTHER = {"number": "6045100000000002", "pin": "050000"}
-LOW = {"number": "6045100000000003", "pin": "00100"}
-EMPTY = {"number": "6045100000000004", "pin": "00000"}
-EXPIRED = {"number": "6045100000000005", "pin": "050000"}
-INACTIVE = {"number": "6045100000000006", "pin": "01234"}
-BUYER = {"buyer_external_identifier": "user-12"}
-
-
-class Caller:
-    """Asks a simulator as a merchant would, with a clock that jumps."""
-
-    def __init__(self, *, settles_after_s: float = 0.0) -> None:
-        """Open the simulator at START."""
-        self.now = START
-        self.simulator = Gr4vySimulator(
-            now=lambda: self.now, ids=seeded_ids(1), settles_after_s=settles_after_s
-        )
-        self.authorization = f"Bearer {self.token()}"
-
-    def token(self, *, key: str = PEM, scopes: tuple[str, ...] = ALL_SCOPES, **claims: Any) -> str:  # noqa: ANN401 - claims are JSON
-        """Make a token; claims given as None are left out."""
-        at = int(self.now.timestamp())
-        said = {"iss": "till", "iat": at, "nbf": at, "exp": at + 10**7, "jti": "1", "scopes": list(scopes)}
-        said = {name: value for name, value in {**said, **claims}.items() if value is not None}
-        signing = ECKey.import_key(key)
-        header = {"alg": "ES512", "kid": signing.thumbprint()}
-        return jwt.encode(header, said, signing, algorithms=["ES512"])
-
-    def send(self, method: str, path: str, body: object = None, **headers: str) -> SimAnswer:
-        """Send one request; header names have underscores for dashes."""
-        path, _, query = path.partition("?")
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = SimRequest(
-            method=method,
-            path=path,
-            query=query,
-            headers={"authorization": self.authorization, **named},
-            body=b"" if body is None else json.dumps(body).encode(),
-        )
-        return self.simulator.answer(request)
-
-    def ask(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
-        """Send one request and read the answer."""
-        answer = self.send(method, path, body, **headers)
-        return answer.status, json.loads(answer.body) if answer.body else None
-
-    def pay(self, *cards: Mapping[str, object], amount: int = 1_000, **headers: str) -> Body:
-        """Redeem `amount` from each card in one transaction."""
-        body = {
-            "amount": amount * len(cards),
-            "currency": "USD",
-            "intent": "capture",
-            "gift_cards": [{**card, "amount": amount} for card in cards],
-        }
-        status, answer = self.ask("POST", "/transactions", body, **headers)
-        assert status == 201, answer
-        return dict(answer)
-
-    def refund(self, paid: Body, **body: Any) -> tuple[int, Any]:  # noqa: ANN401 - the body is JSON
-        """Refund the transaction's first redemption."""
-        asked = {
-            "target_type": "gift-card-redemption",
-            "target_id": paid["gift_card_redemptions"][0]["id"],
-            **body,
-        }
-        return self.ask("POST", f"/transactions/{paid['id']}/refunds", asked)
-
-    def balance(self, card: Mapping[str, object]) -> int:
-        """Tell what is on a card in the books."""
-        found = self.simulator.bank.find(str(card["number"]))
-        assert found is not None
-        return found.available_minor
+from giftcard_simulators.sandbox import SimAnswer
+from tests.simulators.gr4vy_caller import (
+    BUYER,
+    EMPTY,
+    EXPIRED,
+    FUNDED,
+    INACTIVE,
+    LOW,
+    OTHER,
+    START,
+    Body,
+    Caller,
+)
 
 
 @pytest.fixture
@@ -240,6 +169,88 @@ def test_misshapen_transactions_are_refused(caller: Caller, change: Body) -> Non
     status, answer = caller.ask("POST", "/transactions", body)
     assert (status, answer["code"]) == (400, "bad_request")
     assert caller.simulator.effects() == []
+
+
+def test_documented_fields_are_taken_and_told_back(caller: Caller) -> None:
+    """What bears on no gift card is taken all the same, and a transaction in full tells it."""
+    told = {
+        "country": "US",
+        "metadata": {"till": "7"},
+        "payment_source": "recurring",
+        "merchant_initiated": True,
+        "is_subsequent_payment": True,
+        "account_funding_transaction": False,
+        "cart_items": [{"name": "Tea", "quantity": 1, "unit_amount": 1_000}],
+        "statement_descriptor": {"name": "Corner Shop"},
+        "installment_count": 3,
+        "tax_amount": 70,
+        "purchase_order_number": "PO-1",
+        "approval_expires_at": "2026-11-22T12:00:00Z",
+    }
+    silent: Body = {
+        "store": False,
+        "async_capture": True,
+        "allow_partial_authorization": False,
+        "is_amount_estimated": None,
+        "description": "a cup of tea",
+        "browser_info": {"language": "en"},
+        "connection_options": {"mock-card": {}},
+        "integration_client": "web",
+        "payment_method": None,
+        "buyer": {"display_name": "Ada", "external_identifier": "guest-1"},
+    }
+    body = {
+        "amount": 1_000,
+        "currency": "USD",
+        "intent": "capture",
+        "gift_cards": [{**FUNDED, "amount": 1_000}],
+    }
+    status, paid = caller.ask("POST", "/transactions", {**body, **told, **silent})
+    assert status == 201
+    assert {name: paid[name] for name in told} == told
+    assert (paid["buyer"]["display_name"], paid["buyer"]["external_identifier"]) == ("Ada", "guest-1")
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"payment_source": "recurring"}, "/store"),
+        ({"payment_source": "installment", "merchant_initiated": True}, "/is_subsequent_payment"),
+        ({"merchant_initiated": True, "is_subsequent_payment": True}, "/is_subsequent_payment"),
+        ({"async_capture": True, "intent": "authorize"}, "/async_capture"),
+        ({"installment_count": 101}, "/installment_count"),
+        ({"approval_expires_at": "2026-11-22T12:00:00"}, "/approval_expires_at"),
+        ({"gift_cards": [{**FUNDED, "amount": 1_000, "currency": "USD"}]}, "/gift_cards/0/currency"),
+        ({"gift_cards": [FUNDED]}, "/gift_cards/0/amount"),
+        ({"colour": "red"}, "/colour"),
+        ({"currency": None}, "/currency"),
+    ],
+)
+def test_what_the_document_rules_out_is_named(caller: Caller, change: Body, pointer: str) -> None:
+    """Flags that exclude each other, and fields that are unknown, missing or misshapen, are pointed at."""
+    body = {
+        "amount": 1_000,
+        "currency": "USD",
+        "intent": "capture",
+        "gift_cards": [{**FUNDED, "amount": 1_000}],
+    }
+    status, answer = caller.ask("POST", "/transactions", {**body, **change})
+    assert (status, answer["details"][0]["pointer"]) == (400, pointer)
+
+
+def test_transactions_are_filtered(caller: Caller) -> None:
+    """A list holds what fits every filter that is played."""
+    caller.pay(FUNDED, amount=1_000)
+    caller.pay(OTHER, amount=2_000)
+    for query, amounts in (
+        ("", [2_000, 1_000]),
+        ("?amount_eq=1000", [1_000]),
+        ("?currency=EUR", []),
+        ("?currency=USD&gift_card_last4=0002", [2_000]),
+        ("?buyer_external_identifier=user-12", []),
+    ):
+        _, answer = caller.ask("GET", f"/transactions{query}")
+        assert [row["amount"] for row in answer["items"]] == amounts
 
 
 @pytest.mark.parametrize(

@@ -202,7 +202,11 @@ def _rank(value: object) -> str:
 def _fits(paid: Paid, wanted: Mapping[str, str]) -> bool:
     told: Mapping[str, Sequence[str | None]] = {
         "id": [paid.id],
-        "external_identifier": [paid.external_identifier],
+        "amount_eq": [str(paid.asked.amount)],
+        "currency": [paid.asked.currency],
+        "buyer_id": [paid.buyer[0]],
+        "buyer_external_identifier": [paid.buyer[1]],
+        "external_identifier": [paid.asked.external_identifier],
         "gift_card_id": [redemption.stored_id for redemption in paid.redemptions],
         "gift_card_last4": [redemption.number[-4:] for redemption in paid.redemptions],
         "has_gift_card_redemptions": ["true" if paid.redemptions else "false"],

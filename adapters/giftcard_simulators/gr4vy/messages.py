@@ -1,10 +1,12 @@
 """The bodies Gr4vy takes for gift cards, checked as its OpenAPI document says; unknown fields are refused.
 
-Of a transaction only what a gift card needs is played: a payment method is refused.
+Every documented field is taken. An object that bears on no gift card (`JsonObject`) is not looked into.
 """
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 from uuid import UUID
 
@@ -16,7 +18,13 @@ Number = Annotated[str, msgspec.Meta(min_length=16, max_length=19, pattern=r"^[0
 Pin = Annotated[str, msgspec.Meta(min_length=1)]
 Amount = Annotated[int, msgspec.Meta(ge=0, le=99_999_999)]
 Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
+Country = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}$")]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Line = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+JsonObject = dict[str, object]
+
+_UNKNOWN_FIELD = re.compile(r"unknown field `(\w*)`")
+_MISSING_FIELD = re.compile(r"required field `(\w*)`")
 
 T = TypeVar("T")
 
@@ -77,16 +85,52 @@ class IssuanceBody(_Body, frozen=True, kw_only=True):
 
 
 class TransactionBody(_Body, frozen=True, kw_only=True):
-    """TransactionCreate, as far as gift cards go."""
+    """TransactionCreate."""
 
     amount: Amount
     currency: Currency
-    gift_cards: tuple[PaidItem, ...] = ()
+    gift_cards: tuple[PaidItem, ...] | None = None
     intent: Literal["authorize", "capture"] = "authorize"
     external_identifier: Name | None = None
     buyer_id: UUID | None = None
     buyer_external_identifier: Name | None = None
+    buyer: JsonObject | None = None
+    payment_method: JsonObject | None = None
+    payment_source: Literal["ecommerce", "moto", "recurring", "installment", "card_on_file"] = "ecommerce"
+    merchant_initiated: bool = False
+    is_subsequent_payment: bool = False
+    store: bool = False
+    async_capture: bool = False
+    account_funding_transaction: bool = False
+    allow_partial_authorization: bool = False
+    is_amount_estimated: bool | None = None
+    country: Country | None = None
     metadata: dict[str, str] | None = None
+    description: str | None = None
+    statement_descriptor: JsonObject | None = None
+    cart_items: tuple[JsonObject, ...] | None = None
+    airline: JsonObject | None = None
+    recipient: JsonObject | None = None
+    browser_info: JsonObject | None = None
+    connection_options: JsonObject | None = None
+    three_d_secure: JsonObject | None = None
+    three_d_secure_data: JsonObject | None = None
+    integration_client: Literal["redirect", "web", "android", "ios"] | None = None
+    anti_fraud_fingerprint: str | None = None
+    payment_service_id: UUID | None = None
+    shipping_details_id: UUID | None = None
+    previous_scheme_transaction_id: Line | None = None
+    previous_transaction_link_id: Line | None = None
+    installment_count: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
+    approval_expires_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    tax_amount: Amount | None = None
+    duty_amount: Amount | None = None
+    shipping_amount: Amount | None = None
+    amount_includes_tax: bool | None = None
+    merchant_tax_id: Line | None = None
+    purchase_order_number: Line | None = None
+    customer_reference_number: Line | None = None
+    supplier_order_number: Line | None = None
 
 
 class RefundBody(_Body, frozen=True, kw_only=True):
@@ -111,10 +155,31 @@ def read(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as fault:
-        place = str(fault).rpartition("`$")[2].strip("`").replace(".", "/").replace("[...]", "/0")
-        raise Problem(400, pointer=place or "/") from None
+        raise Problem(400, pointer=_pointer(str(fault))) from None
     except msgspec.DecodeError:
         raise Problem(400, message="The body is not JSON", pointer="/") from None
+
+
+def _pointer(fault: str) -> str:
+    """Return the place a validation error speaks of, a missing or unknown field included."""
+    way = fault.partition(" - at `$")[2].strip("`").replace(".", "/").replace("[...]", "/0")
+    way = re.sub(r"\[(\d+)\]", r"/\1", way)
+    field = _UNKNOWN_FIELD.search(fault) or _MISSING_FIELD.search(fault)
+    return f"{way}/{field[1]}" if field else way or "/"
+
+
+def check_use_case(body: TransactionBody) -> None:
+    """Raise a Problem for flags that the document rules out together."""
+    is_agreed = body.payment_source in {"recurring", "installment"}
+    is_on_file = body.payment_source == "card_on_file"
+    if is_agreed and not (body.merchant_initiated or body.store):
+        raise Problem(400, pointer="/store", message="A first recurring payment must be stored")
+    if body.merchant_initiated and not (is_on_file or (is_agreed and body.is_subsequent_payment)):
+        raise Problem(
+            400, pointer="/is_subsequent_payment", message="A merchant starts no such payment by itself"
+        )
+    if body.async_capture and body.intent != "capture":
+        raise Problem(400, pointer="/async_capture", message="Only a capture can be asynchronous")
 
 
 def check_card(item: CardItem) -> None:

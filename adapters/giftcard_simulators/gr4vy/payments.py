@@ -20,6 +20,7 @@ from giftcard_simulators.gr4vy.messages import (
     TransactionBody,
     buyer_of,
     check_card,
+    check_use_case,
 )
 from giftcard_simulators.gr4vy.problems import Problem
 from giftcard_simulators.gr4vy.service import CardService, ServiceError
@@ -44,15 +45,11 @@ class Redeemed(msgspec.Struct, kw_only=True):
 
 
 class Paid(msgspec.Struct, kw_only=True):
-    """One transaction; `outcome` is what it comes to once it has settled."""
+    """One transaction; `asked` made it, `outcome` is what it comes to once it has settled."""
 
     id: str
-    amount: int
-    currency: str
-    intent: str
-    external_identifier: str | None
+    asked: TransactionBody
     buyer: Buyer
-    metadata: dict[str, str] | None
     created_at: datetime
     settled_at: datetime
     outcome: str
@@ -61,7 +58,7 @@ class Paid(msgspec.Struct, kw_only=True):
     @property
     def effect_id(self) -> str:
         """What the books call it: the merchant's own id, where there is one."""
-        return self.external_identifier or self.id
+        return self.asked.external_identifier or self.id
 
 
 class PutBack(msgspec.Struct, kw_only=True):
@@ -107,12 +104,8 @@ class Payments:
         at = self._now()
         paid = Paid(
             id=self._ids(),
-            amount=body.amount,
-            currency=body.currency,
-            intent=body.intent,
-            external_identifier=body.external_identifier,
+            asked=body,
             buyer=buyer,
-            metadata=body.metadata,
             created_at=at,
             settled_at=at + self._settles_after,
             outcome="succeeded",
@@ -123,8 +116,9 @@ class Payments:
         return paid
 
     def _redemptions(self, body: TransactionBody, buyer: Buyer) -> list[Redeemed]:
-        if not body.gift_cards:
-            raise Problem(400, pointer="/payment_method", message="The sandbox needs at least one gift card")
+        check_use_case(body)
+        if body.payment_method is not None or not body.gift_cards:
+            raise Problem(400, pointer="/payment_method", message="The sandbox plays gift cards alone")
         if len(body.gift_cards) > _MOST_CARDS:
             raise Problem(400, pointer="/gift_cards", message="Too many gift cards")
         if body.intent == "capture" and body.amount == 0:
@@ -158,7 +152,7 @@ class Payments:
                 continue
             try:
                 card = self._service.usable_card(redemption.number, redemption.pin)
-                self._service.redeem(card, redemption.amount, paid.currency, paid.effect_id)
+                self._service.redeem(card, redemption.amount, paid.asked.currency, paid.effect_id)
             except ServiceError as why:
                 redemption.status, redemption.error, paid.outcome = "failed", why, "failed"
                 self._revert(done, paid)

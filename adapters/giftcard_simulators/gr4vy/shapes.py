@@ -8,7 +8,7 @@ from giftcard_simulators.bank import Card
 from giftcard_simulators.gr4vy.books import MERCHANT_ACCOUNT_ID
 from giftcard_simulators.gr4vy.payments import Paid, PutBack, Redeemed
 from giftcard_simulators.gr4vy.service import ServiceError
-from giftcard_simulators.gr4vy.vault import NOBODY, Buyer, Stored
+from giftcard_simulators.gr4vy.vault import NOBODY, Stored
 from giftcard_simulators.sandbox import Plain
 
 SERVICE: Plain = {
@@ -22,6 +22,30 @@ SERVICE: Plain = {
 _STATUSES = {"pending": "processing", "succeeded": "capture_succeeded", "failed": "authorization_failed"}
 """Gr4vy documents no `status` for a transaction without a payment method; this is our guess."""
 
+_GUEST = ("display_name", "external_identifier", "billing_details", "account_number")
+_ECHOED = (
+    "metadata",
+    "payment_source",
+    "merchant_initiated",
+    "is_subsequent_payment",
+    "account_funding_transaction",
+    "airline",
+    "cart_items",
+    "statement_descriptor",
+    "recipient",
+    "installment_count",
+    "approval_expires_at",
+    "tax_amount",
+    "duty_amount",
+    "shipping_amount",
+    "amount_includes_tax",
+    "merchant_tax_id",
+    "purchase_order_number",
+    "customer_reference_number",
+    "supplier_order_number",
+)
+"""What a Transaction in full tells as it was asked."""
+
 
 def _face(number: str) -> dict[str, object]:
     return {"type": "gift-card", "bin": number[:6], "sub_bin": number[6:9], "last4": number[-4:]}
@@ -31,11 +55,12 @@ def _time(at: datetime | None) -> str | None:
     return at.isoformat() if at is not None else None
 
 
-def _buyer(buyer: Buyer) -> Plain | None:
-    buyer_id, external_id = buyer
-    if buyer == NOBODY:
-        return None
-    return {"type": "buyer", "id": buyer_id or None, "external_identifier": external_id or None}
+def _buyer(paid: Paid) -> Plain | None:
+    buyer_id, external_id = paid.buyer
+    if paid.buyer != NOBODY:
+        return {"type": "buyer", "id": buyer_id or None, "external_identifier": external_id or None}
+    guest = paid.asked.buyer
+    return guest and {"type": "buyer", "id": None, **{name: guest.get(name) for name in _GUEST}}
 
 
 def gift_card(card: Card, *, card_id: str, at: datetime, stored: Stored | None = None) -> Plain:
@@ -139,20 +164,21 @@ def transaction_row(paid: Paid, now: datetime) -> dict[str, object]:
         "id": paid.id,
         "reconciliation_id": paid.id.replace("-", "")[:22],
         "merchant_account_id": MERCHANT_ACCOUNT_ID,
-        "currency": paid.currency,
-        "amount": paid.amount,
+        "currency": paid.asked.currency,
+        "amount": paid.asked.amount,
         "status": _STATUSES[outcome],
         "authorized_amount": 0,
         "captured_amount": 0,
         "refunded_amount": 0,
         "settled_amount": 0,
         "settled": False,
-        "external_identifier": paid.external_identifier,
-        "intent": paid.intent,
+        "country": paid.asked.country,
+        "external_identifier": paid.asked.external_identifier,
+        "intent": paid.asked.intent,
         "payment_method": None,
         "error_code": None,
         "pending_review": False,
-        "buyer": _buyer(paid.buyer),
+        "buyer": _buyer(paid),
         "gift_card_redemptions": [_redemption(each, is_settled=is_settled) for each in paid.redemptions],
         "gift_card_service": SERVICE,
         "created_at": _time(paid.created_at),
@@ -165,13 +191,9 @@ def transaction(paid: Paid, now: datetime) -> Plain:
     """Return a Transaction in full."""
     return {
         **transaction_row(paid, now),
-        "metadata": paid.metadata,
-        "payment_source": "ecommerce",
-        "merchant_initiated": False,
-        "is_subsequent_payment": False,
+        **{name: getattr(paid.asked, name) for name in _ECHOED},
         "intent_outcome": paid.outcome if now >= paid.settled_at else "pending",
         "multi_tender": len(paid.redemptions) > 1,
-        "account_funding_transaction": False,
     }
 
 
@@ -184,7 +206,7 @@ def refund(put: PutBack, now: datetime) -> Plain:
         "id": put.id,
         "transaction_id": put.paid.id,
         "status": put.outcome if is_settled else "processing",
-        "currency": put.paid.currency,
+        "currency": put.paid.asked.currency,
         "amount": put.amount,
         "reason": put.reason,
         "target_type": "gift-card-redemption",
@@ -192,7 +214,7 @@ def refund(put: PutBack, now: datetime) -> Plain:
         "reconciliation_id": put.id.replace("-", "")[:22],
         "external_identifier": put.external_identifier,
         "transaction_reconciliation_id": put.paid.id.replace("-", "")[:22],
-        "transaction_external_identifier": put.paid.external_identifier,
+        "transaction_external_identifier": put.paid.asked.external_identifier,
         "created_at": _time(put.created_at),
         "updated_at": _time(put.settled_at if is_settled else put.created_at),
         "error_code": error.code if error else None,
