@@ -13,47 +13,19 @@ through: no refusal is a decline before a look for our external identifier found
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import ClassVar
 from urllib.parse import urlencode
 
 import msgspec
 
 from giftcard_adapters.calls import Call, Reply
-from giftcard_adapters.codec import decode, hide_hook
+from giftcard_adapters.codec import decode
 from giftcard_adapters.contract import Provider, Settings, traits
 from giftcard_adapters.errors import ExchangeError, NoAnswer, Refused, Unreadable, Unsupported
 from giftcard_adapters.exchange import Exchange
-from giftcard_adapters.gr4vy import asks, events, views
-from giftcard_adapters.gr4vy.token import TokenSigner
-from giftcard_adapters.gr4vy.verdict import (
-    AT_THE_DOOR,
-    activated,
-    face_of,
-    failed,
-    furthest,
-    is_same_card,
-    issued,
-    may_have_acted,
-    not_activated,
-    pin_of,
-    redeemed,
-    refund_contradiction,
-    refunded,
-    refused_once,
-    unknown,
-)
-from giftcard_adapters.gr4vy.wire import (
-    GiftCard,
-    GiftCards,
-    GiftCardSummaries,
-    Issuance,
-    Refund,
-    RefundAsk,
-    Refunds,
-    Transaction,
-    TransactionRows,
-    refusal,
-)
+from giftcard_adapters.gr4vy import answers, limits, requests, webhooks, wire
+from giftcard_adapters.gr4vy.settings import Gr4vySettings
+from giftcard_adapters.gr4vy.tokens import TokenSigner
 from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline, DeclineReason
@@ -81,35 +53,6 @@ _LIST_LAG_S = 60.0
 
 _DONE = frozenset({200, 201, 204})
 
-_TRANSACTION = msgspec.json.Decoder(Transaction)
-_TRANSACTION_ROWS = msgspec.json.Decoder(TransactionRows)
-_REFUND_ASK = msgspec.json.Decoder(RefundAsk)
-_REFUND = msgspec.json.Decoder(Refund)
-_REFUNDS = msgspec.json.Decoder(Refunds)
-_GIFT_CARD = msgspec.json.Decoder(GiftCard)
-_GIFT_CARDS = msgspec.json.Decoder(GiftCards)
-_SUMMARIES = msgspec.json.Decoder(GiftCardSummaries)
-_ISSUANCE = msgspec.json.Decoder(Issuance, dec_hook=hide_hook)
-
-
-class Gr4vySettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How one Gr4vy merchant account is reached."""
-
-    private_key: Secret
-    """The PEM of the EC P-521 key whose public half Gr4vy has."""
-    merchant_account_id: Annotated[str, msgspec.Meta(min_length=1)] = "default"
-    scopes: tuple[str, ...] = (
-        "gift-cards.read",
-        "gift-cards.write",
-        "transactions.read",
-        "transactions.write",
-    )
-    token_lifetime_s: Annotated[float, msgspec.Meta(ge=120, le=86400)] = 3600.0
-    webhook_secrets: tuple[Secret, ...] = ()
-    """Every secret that is active now: while one is rotated there are two."""
-    webhook_tolerance_s: Annotated[float, msgspec.Meta(gt=0)] = 300.0
-    """How far the time of signing may be from the time of arrival."""
-
 
 class Gr4vy(Provider):
     """One Gr4vy merchant account."""
@@ -133,7 +76,7 @@ class Gr4vy(Provider):
 
     def check(self, ask: MoneyOperation | Lookup) -> None:
         """Refuse what Gr4vy could not take, before anything is written."""
-        asks.check(ask)
+        limits.check(ask)
 
     # --- money ---
 
@@ -141,10 +84,10 @@ class Gr4vy(Provider):
     async def redeem(self, ask: Redeem) -> Outcome:
         """Take the amount from the card as a transaction without a payment method."""
         self.check(ask)
-        body = asks.redemption(ask, _amount_of(ask))
+        body = requests.redemption(ask, _amount_of(ask))
         reply = await self._send(self._post("/transactions", body, key=ask.transaction_id), "redeem")
         if reply.status in _DONE:
-            return await self._settled(ask, decode(reply.body, _TRANSACTION))
+            return await self._settled(ask, decode(reply.body, wire.TRANSACTION))
         return await self._not_taken(ask, reply)
 
     @traits(Guarantee.NONE, Ending.PERSON)
@@ -152,56 +95,56 @@ class Gr4vy(Provider):
         """Issue one virtual card by theme; what comes back is a URL, never a number."""
         self.check(ask)
         amount = _amount_of(ask)
-        call = self._post("/gift-cards/issuances", asks.issuance(ask, amount), key=ask.transaction_id)
+        call = self._post("/gift-cards/issuances", requests.issuance(ask, amount), key=ask.transaction_id)
         reply = await self._send(call, "issue")
         if reply.status not in _DONE:
-            return refused_once(reply)
-        return issued(ask, decode(reply.body, _ISSUANCE))
+            return answers.refused_once(reply)
+        return answers.issued(ask, decode(reply.body, wire.ISSUANCE))
 
     @traits(Guarantee.NONE, Ending.PERSON)
     async def activate(self, ask: Activate) -> Outcome:
         """Make a physical card live, with an opening amount and into the vault where asked."""
         self.check(ask)
-        call = self._post("/gift-cards/activations", asks.activation(ask), key=ask.transaction_id)
+        call = self._post("/gift-cards/activations", requests.activation(ask), key=ask.transaction_id)
         reply = await self._send(call, "activate")
         if reply.status in _DONE:
-            return activated(ask, decode(reply.body, _GIFT_CARD))
-        return not_activated(ask, reply)
+            return answers.activated(ask, decode(reply.body, wire.GIFT_CARD))
+        return answers.not_activated(ask, reply)
 
     async def find(self, ask: MoneyOperation, outcome: Outcome | None) -> Outcome:
         """Look for the transaction; after the resend window, finding none proves there never was one."""
         if not isinstance(ask, Redeem):
-            return unknown("Gr4vy has no way to look for an issuance or an activation")
+            return answers.unknown("Gr4vy has no way to look for an issuance or an activation")
         known = outcome.references.get("transaction_id") if outcome is not None else None
         try:
             found = await self._read_transaction(ask, known) if known else await self._seek(ask)
         except ExchangeError as fault:
-            return unknown(f"looked for the transaction: {fault}")
+            return answers.unknown(f"looked for the transaction: {fault}")
         return found or Outcome(
             verdict=Verdict.FAILED, evidence="Gr4vy has no transaction with our external identifier"
         )
 
-    async def _settled(self, ask: Redeem, transaction: Transaction) -> Outcome:
+    async def _settled(self, ask: Redeem, transaction: wire.Transaction) -> Outcome:
         if transaction.intent_outcome != "pending":
-            return redeemed(ask, transaction)
+            return answers.redeemed(ask, transaction)
         try:
             return await self._read_transaction(ask, transaction.id)
         except ExchangeError:
-            return redeemed(ask, transaction)
+            return answers.redeemed(ask, transaction)
 
     async def _not_taken(self, ask: Redeem, reply: Reply) -> Outcome:
-        decline = refusal(reply, pin_of(ask.card))
-        if reply.status in AT_THE_DOOR:
-            return failed(decline)
+        decline = answers.refusal(reply, answers.pin_of(ask.card))
+        if reply.status in answers.AT_THE_DOOR:
+            return answers.failed(decline)
         is_duplicate = decline.provider_code == "duplicate_record"
-        if may_have_acted(reply) and not is_duplicate:
-            return unknown(f"Gr4vy answered {decline.provider_code}")
+        if answers.may_have_acted(reply) and not is_duplicate:
+            return answers.unknown(f"Gr4vy answered {decline.provider_code}")
         try:
             found = await self._seek(ask)
         except ExchangeError:
-            return unknown(f"{decline.provider_code}, and looking for the transaction failed")
+            return answers.unknown(f"{decline.provider_code}, and looking for the transaction failed")
         if found is None and is_duplicate:
-            return unknown("duplicate_record, and no transaction of ours is to be seen")
+            return answers.unknown("duplicate_record, and no transaction of ours is to be seen")
         return found or Outcome(verdict=Verdict.DECLINED, decline=decline)
 
     async def _seek(self, ask: Redeem) -> Outcome | None:
@@ -209,13 +152,15 @@ class Gr4vy(Provider):
         query = urlencode({"external_identifier": ask.transaction_id, "limit": 2})
         reply = await self._send(self._get(f"/transactions?{query}"), "find")
         if reply.status not in _DONE:
-            raise NoAnswer(f"find: {refusal(reply).provider_code}")
-        rows = decode(reply.body, _TRANSACTION_ROWS).items
+            raise NoAnswer(f"find: {answers.refusal(reply).provider_code}")
+        rows = decode(reply.body, wire.TRANSACTION_ROWS).items
         ours = [row.id for row in rows if row.external_identifier == ask.transaction_id]
         if not ours:
             return None
         if len(ours) > 1:
-            return unknown("two transactions carry our external identifier", {"transaction_id": ours[0]})
+            return answers.unknown(
+                "two transactions carry our external identifier", {"transaction_id": ours[0]}
+            )
         # A row of the list has no intent_outcome: only the transaction in full tells what came of it.
         return await self._read_transaction(ask, ours[0])
 
@@ -223,8 +168,8 @@ class Gr4vy(Provider):
         reply = await self._send(self._get(f"/transactions/{transaction_id}"), "get transaction")
         references = {"transaction_id": transaction_id}
         if reply.status not in _DONE:
-            return unknown(f"get transaction: {refusal(reply).provider_code}", references)
-        return redeemed(ask, decode(reply.body, _TRANSACTION))
+            return answers.unknown(f"get transaction: {answers.refusal(reply).provider_code}", references)
+        return answers.redeemed(ask, decode(reply.body, wire.TRANSACTION))
 
     # --- advices ---
 
@@ -232,7 +177,7 @@ class Gr4vy(Provider):
         """Write the refund that puts a redemption back; raise ValueError unless it was approved."""
         if not isinstance(ask, Redeem):
             raise Unsupported("Gr4vy reverses redemptions only")
-        path, body = asks.refund(outcome, advice)
+        path, body = requests.refund(outcome, advice)
         return (self._post(path, body, key=advice.advice_id),)
 
     async def deliver(self, call: Call, advice: Advice, *, age_s: float) -> Acknowledgement:
@@ -243,32 +188,32 @@ class Gr4vy(Provider):
                 return earlier
         reply = await self._send(call, "reverse")
         if reply.status in _DONE:
-            return await self._refund_settled(call, advice, decode(reply.body, _REFUND))
+            return await self._refund_settled(call, advice, decode(reply.body, wire.REFUND))
         return await self._not_refunded(call, advice, reply, age_s)
 
-    async def _refund_settled(self, call: Call, advice: Advice, refund: Refund) -> Acknowledgement:
-        asked = decode(call.body, _REFUND_ASK)
+    async def _refund_settled(self, call: Call, advice: Advice, refund: wire.Refund) -> Acknowledgement:
+        asked = decode(call.body, wire.REFUND_ASK)
         if refund.status == "processing":
             # The key would bring back this same stored answer for a day; ask for the present one.
             reply = await self._send(self._get(f"/refunds/{refund.id}"), "get refund")
             if reply.status in _DONE:
-                refund = decode(reply.body, _REFUND)
-        if refund_contradiction(asked, refund):
+                refund = decode(reply.body, wire.REFUND)
+        if answers.refund_contradiction(asked, refund):
             # One garbled answer is no reason to wake a person; what the list says is.
-            return await self._seek_refund(call, advice) or refunded(asked, refund)
-        return refunded(asked, refund)
+            return await self._seek_refund(call, advice) or answers.refunded(asked, refund)
+        return answers.refunded(asked, refund)
 
     async def _not_refunded(self, call: Call, advice: Advice, reply: Reply, age_s: float) -> Acknowledgement:
-        decline = refusal(reply)
+        decline = answers.refusal(reply)
         again = Acknowledgement(receipt=Receipt.AGAIN, evidence=decline.provider_code, decline=decline)
-        if reply.status in AT_THE_DOOR or decline.provider_code == "concurrent_request":
+        if reply.status in answers.AT_THE_DOOR or decline.provider_code == "concurrent_request":
             return again
-        if may_have_acted(reply) and age_s < _LIST_LAG_S:
+        if answers.may_have_acted(reply) and age_s < _LIST_LAG_S:
             return again
         earlier = await self._seek_refund(call, advice)
         if earlier is not None:
             return earlier
-        if may_have_acted(reply):
+        if answers.may_have_acted(reply):
             return again
         # A 404 too: the redemption was approved, so a transaction Gr4vy does not know is an alarm.
         evidence = f"the refund was refused: {decline.provider_code}"
@@ -278,11 +223,11 @@ class Gr4vy(Provider):
         """Return what our own earlier refund came to; None when there surely is none."""
         reply = await self._send(self._get(call.path), "find refund")
         if reply.status not in _DONE:
-            raise NoAnswer(f"find refund: {refusal(reply).provider_code}")
-        refunds = decode(reply.body, _REFUNDS)
+            raise NoAnswer(f"find refund: {answers.refusal(reply).provider_code}")
+        refunds = decode(reply.body, wire.REFUNDS)
         ours = [refund for refund in refunds.items if refund.external_identifier == advice.advice_id]
         if ours:
-            return refunded(decode(call.body, _REFUND_ASK), furthest(ours))
+            return answers.refunded(decode(call.body, wire.REFUND_ASK), answers.furthest(ours))
         if refunds.next_cursor:
             # The request takes no cursor, so what is on the next page cannot be seen.
             return Acknowledgement(receipt=Receipt.REFUSED, evidence="more refunds than Gr4vy lists")
@@ -296,7 +241,7 @@ class Gr4vy(Provider):
             raise Unsupported("Gr4vy looks up one card, by number or stored-card id")
         self.check(ask)
         (summary,) = (await self._summaries([ask.card])).items
-        view = views.lookup_view(summary, ask.card)
+        view = answers.lookup_view(summary, ask.card)
         if isinstance(view, Decline):
             raise Refused(view)
         return view
@@ -304,54 +249,56 @@ class Gr4vy(Provider):
     async def balances(self, cards: Sequence[CardRef], ask: Lookup) -> Sequence[CardView | Decline]:
         """Tell many balances at once; a card Gr4vy would choke on is answered here and not sent."""
         del ask
-        refused = [asks.fault_of(card) for card in cards]
+        refused = [limits.fault_of(card) for card in cards]
         sent = [card for card, fault in zip(cards, refused, strict=True) if not fault]
         items = iter((await self._summaries(sent)).items if sent else ())
         return [
-            views.unaskable(fault) if fault else views.balance_view(next(items), card)
+            answers.unaskable(fault) if fault else answers.balance_view(next(items), card)
             for card, fault in zip(cards, refused, strict=True)
         ]
 
-    async def _summaries(self, cards: Sequence[CardRef]) -> GiftCardSummaries:
-        body = msgspec.json.encode({"items": [asks.card_body(card) for card in cards]})
+    async def _summaries(self, cards: Sequence[CardRef]) -> wire.GiftCardSummaries:
+        body = msgspec.json.encode({"items": [requests.card_body(card) for card in cards]})
         reply = await self._ask(self._post("/gift-cards/balances", body), "balances")
-        summaries = decode(reply.body, _SUMMARIES)
+        summaries = decode(reply.body, wire.SUMMARIES)
         # That the items come in the order of the question is an assumption, so it is checked.
         if len(summaries.items) != len(cards) or not all(
-            is_same_card(face_of(summary), card) for summary, card in zip(summaries.items, cards, strict=True)
+            answers.is_same_card(answers.face_of(summary), card)
+            for summary, card in zip(summaries.items, cards, strict=True)
         ):
             raise Unreadable("the balances are of other cards than were asked")
         return summaries
 
     async def store_card(self, ask: StoreCard) -> StoredCard:
         """Put a card into the vault; not idempotent at Gr4vy, which refuses a card it has already."""
-        asks.check_store(ask)
-        call = self._post("/gift-cards", asks.stored(ask))
-        reply = await self._ask(call, "store card", pin=pin_of(ask.card))
-        card = decode(reply.body, _GIFT_CARD)
-        if not is_same_card(face_of(card), ask.card):
+        limits.check_store(ask)
+        call = self._post("/gift-cards", requests.stored(ask))
+        reply = await self._ask(call, "store card", pin=answers.pin_of(ask.card))
+        card = decode(reply.body, wire.GIFT_CARD)
+        if not answers.is_same_card(answers.face_of(card), ask.card):
             raise Unreadable("another card was stored than was asked")
-        return views.stored_card(card)
+        return answers.stored_card(card)
 
     async def get_stored_card(self, stored_card_id: str) -> StoredCard:
         """Return one stored card, without its balance."""
         reply = await self._ask(self._get(_vault_path(stored_card_id)), "get stored card")
-        return views.stored_card(decode(reply.body, _GIFT_CARD))
+        return answers.stored_card(decode(reply.body, wire.GIFT_CARD))
 
     async def list_stored_cards(self, query: StoredCardQuery) -> StoredCardPage:
         """Return a page of the vault, or all of a buyer's cards with their balances.
 
         The latter makes Gr4vy drop the buyer's empty and expired cards.
         """
-        reply = await self._ask(self._get(asks.vault_path(query)), "list stored cards")
+        limits.check_listed(query)
+        reply = await self._ask(self._get(requests.vault_path(query)), "list stored cards")
         if query.with_balances:
-            summaries = decode(reply.body, _SUMMARIES)
+            summaries = decode(reply.body, wire.SUMMARIES)
             return StoredCardPage(
-                cards=tuple(views.stored_summary(item, query.buyer) for item in summaries.items)
+                cards=tuple(answers.stored_summary(item, query.buyer) for item in summaries.items)
             )
-        page = decode(reply.body, _GIFT_CARDS)
+        page = decode(reply.body, wire.GIFT_CARDS)
         return StoredCardPage(
-            cards=tuple(views.stored_card(card) for card in page.items),
+            cards=tuple(answers.stored_card(card) for card in page.items),
             next_page_token=page.next_cursor or "",
         )
 
@@ -364,8 +311,8 @@ class Gr4vy(Provider):
 
     def read_webhook(self, webhook: Webhook) -> Sequence[ProviderEvent]:
         """Verify an event against every active secret, and read it."""
-        events.verify(webhook, self.settings.webhook_secrets, tolerance_s=self.settings.webhook_tolerance_s)
-        return events.read(webhook)
+        webhooks.verify(webhook, self.settings.webhook_secrets, tolerance_s=self.settings.webhook_tolerance_s)
+        return webhooks.read(webhook)
 
     # --- the wire ---
 
@@ -394,8 +341,8 @@ class Gr4vy(Provider):
         reply = await self._send(call, name)
         if reply.status in _DONE:
             return reply
-        decline = refusal(reply, pin)
-        if may_have_acted(reply) and decline.provider_code != "duplicate_record":
+        decline = answers.refusal(reply, pin)
+        if answers.may_have_acted(reply) and decline.provider_code != "duplicate_record":
             raise NoAnswer(f"gr4vy {name}: {decline.provider_code}")
         if decline.reason is DeclineReason.RECORD_NOT_FOUND:
             decline = msgspec.structs.replace(decline, reason=DeclineReason.CARD_UNKNOWN)
@@ -409,7 +356,7 @@ def _amount_of(ask: MoneyOperation) -> Money:
 
 
 def _vault_path(stored_card_id: str) -> str:
-    if not asks.is_uuid(stored_card_id):
+    if not limits.is_uuid(stored_card_id):
         # Gr4vy makes every id, so one of another shape is an id it never made.
         raise Refused(Decline(reason=DeclineReason.CARD_UNKNOWN, provider_text="not an id Gr4vy makes"))
     return f"/gift-cards/{stored_card_id}"
