@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 from giftcard_adapters.calls import Moment
 from giftcard_adapters.contract import Provider
 from giftcard_adapters.gatepay import GatePay
-from giftcard_adapters.gatepay.views import STANDINGS
+from giftcard_adapters.gatepay.codes import STANDINGS
 from giftcard_adapters.gatepay.wire import signature
 from giftcard_adapters.stanza import open_provider, read_settings
 from giftcard_adapters.values.cards import CardRef
