@@ -108,7 +108,7 @@ class Gr4vy(Provider):
         call = self._post("/gift-cards/activations", requests.activation(ask), key=ask.transaction_id)
         reply = await self._send(call, "activate")
         if reply.status in _DONE:
-            return answers.activated(ask, decode(reply.body, wire.GIFT_CARD))
+            return answers.activated(ask, decode(reply.body, wire.VAULT_CARD))
         return answers.not_activated(ask, reply)
 
     async def find(self, ask: MoneyOperation, outcome: Outcome | None) -> Outcome:
@@ -124,7 +124,7 @@ class Gr4vy(Provider):
             verdict=Verdict.FAILED, evidence="Gr4vy has no transaction with our external identifier"
         )
 
-    async def _settled(self, ask: Redeem, transaction: wire.Transaction) -> Outcome:
+    async def _settled(self, ask: Redeem, transaction: wire.WireTransaction) -> Outcome:
         if transaction.intent_outcome != "pending":
             return answers.redeemed(ask, transaction)
         try:
@@ -153,7 +153,7 @@ class Gr4vy(Provider):
         reply = await self._send(self._get(f"/transactions?{query}"), "find")
         if reply.status not in _DONE:
             raise NoAnswer(f"find: {answers.refusal(reply).provider_code}")
-        rows = decode(reply.body, wire.TRANSACTION_ROWS).items
+        rows = decode(reply.body, wire.TRANSACTION_PAGE).items
         ours = [row.id for row in rows if row.external_identifier == ask.transaction_id]
         if not ours:
             return None
@@ -224,7 +224,7 @@ class Gr4vy(Provider):
         reply = await self._send(self._get(call.path), "find refund")
         if reply.status not in _DONE:
             raise NoAnswer(f"find refund: {answers.refusal(reply).provider_code}")
-        refunds = decode(reply.body, wire.REFUNDS)
+        refunds = decode(reply.body, wire.REFUND_PAGE)
         ours = [refund for refund in refunds.items if refund.external_identifier == advice.advice_id]
         if ours:
             return answers.refunded(decode(call.body, wire.REFUND_ASK), answers.furthest(ours))
@@ -274,7 +274,7 @@ class Gr4vy(Provider):
         limits.check_store(ask)
         call = self._post("/gift-cards", requests.stored(ask))
         reply = await self._ask(call, "store card", pin=answers.pin_of(ask.card))
-        card = decode(reply.body, wire.GIFT_CARD)
+        card = decode(reply.body, wire.VAULT_CARD)
         if not answers.is_same_card(answers.face_of(card), ask.card):
             raise Unreadable("another card was stored than was asked")
         return answers.stored_card(card)
@@ -282,7 +282,7 @@ class Gr4vy(Provider):
     async def get_stored_card(self, stored_card_id: str) -> StoredCard:
         """Return one stored card, without its balance."""
         reply = await self._ask(self._get(_vault_path(stored_card_id)), "get stored card")
-        return answers.stored_card(decode(reply.body, wire.GIFT_CARD))
+        return answers.stored_card(decode(reply.body, wire.VAULT_CARD))
 
     async def list_stored_cards(self, query: StoredCardQuery) -> StoredCardPage:
         """Return a page of the vault, or all of a buyer's cards with their balances.
@@ -296,7 +296,7 @@ class Gr4vy(Provider):
             return StoredCardPage(
                 cards=tuple(answers.stored_summary(item, query.buyer) for item in summaries.items)
             )
-        page = decode(reply.body, wire.GIFT_CARDS)
+        page = decode(reply.body, wire.VAULT_PAGE)
         return StoredCardPage(
             cards=tuple(answers.stored_card(card) for card in page.items),
             next_page_token=page.next_cursor or "",

@@ -49,7 +49,7 @@ def pin_of(card: CardRef) -> Secret | None:
     return card.pin.pin if isinstance(card.pin, ClearPin) else None
 
 
-def face_of(card: wire.GiftCard | wire.GiftCardSummary) -> wire.GiftCardFace:
+def face_of(card: wire.VaultCard | wire.GiftCardSummary) -> wire.GiftCardFace:
     """Return the part of an answer that says which card it is about."""
     return wire.GiftCardFace(bin=card.bin, sub_bin=card.sub_bin, last4=card.last4, id=card.id)
 
@@ -70,7 +70,7 @@ def masked(face: wire.GiftCardFace) -> str:
     return f"{face.bin}******{face.last4}"
 
 
-def redeemed(ask: Redeem, transaction: wire.Transaction) -> Outcome:
+def redeemed(ask: Redeem, transaction: wire.WireTransaction) -> Outcome:
     """Return what became of `ask`; an answer that contradicts it is UNKNOWN (rule 4)."""
     contradiction = _contradiction(ask, transaction)
     if contradiction:
@@ -78,7 +78,7 @@ def redeemed(ask: Redeem, transaction: wire.Transaction) -> Outcome:
     return _judged(transaction, pin_of(ask.card))
 
 
-def _judged(transaction: wire.Transaction, pin: Secret | None) -> Outcome:
+def _judged(transaction: wire.WireTransaction, pin: Secret | None) -> Outcome:
     redemptions = transaction.gift_card_redemptions
     references = _references(transaction)
     if transaction.intent_outcome == "succeeded" and redemptions:
@@ -93,7 +93,7 @@ def _judged(transaction: wire.Transaction, pin: Secret | None) -> Outcome:
     return unknown(f"the intent is {transaction.intent_outcome:.20}, which is not final", references)
 
 
-def _approved(transaction: wire.Transaction) -> Outcome:
+def _approved(transaction: wire.WireTransaction) -> Outcome:
     total = sum(redemption.amount for redemption in transaction.gift_card_redemptions)
     if total != transaction.amount:
         return unknown("the redemptions do not add up to the transaction", _references(transaction))
@@ -110,7 +110,7 @@ def _may_be_charged(redemption: wire.Redemption) -> bool:
     return not (redemption.status == "succeeded" and redemption.refunded_amount == redemption.amount)
 
 
-def _why_failed(transaction: wire.Transaction, pin: Secret | None) -> Decline:
+def _why_failed(transaction: wire.WireTransaction, pin: Secret | None) -> Decline:
     for redemption in transaction.gift_card_redemptions:
         if redemption.error_code:
             text = f"{redemption.raw_error_code or ''} {redemption.raw_error_message or ''}".strip()
@@ -120,7 +120,7 @@ def _why_failed(transaction: wire.Transaction, pin: Secret | None) -> Decline:
     return Decline(reason=DeclineReason.PROVIDER_REFUSED, provider_code="failed")
 
 
-def _contradiction(ask: Redeem, transaction: wire.Transaction) -> str:
+def _contradiction(ask: Redeem, transaction: wire.WireTransaction) -> str:
     amount = ask.amount
     if transaction.external_identifier not in {None, ask.transaction_id}:
         return "the answer is about a transaction with another external identifier"
@@ -134,7 +134,7 @@ def _contradiction(ask: Redeem, transaction: wire.Transaction) -> str:
     return ""
 
 
-def _references(transaction: wire.Transaction) -> dict[str, str]:
+def _references(transaction: wire.WireTransaction) -> dict[str, str]:
     found = {"transaction_id": transaction.id, "reconciliation_id": transaction.reconciliation_id}
     if len(transaction.gift_card_redemptions) == 1:
         (redemption,) = transaction.gift_card_redemptions
@@ -222,7 +222,7 @@ def issued(ask: Issue, issuance: wire.Issuance) -> Outcome:
     return Outcome(verdict=Verdict.APPROVED, approved=amount, issued_cards=(card,), references=references)
 
 
-def activated(ask: Activate, card: wire.GiftCard) -> Outcome:
+def activated(ask: Activate, card: wire.VaultCard) -> Outcome:
     """Return the activation, which Gr4vy answers with the card and without an amount."""
     if not is_same_card(face_of(card), ask.card):
         return unknown("another card was activated than was asked")
@@ -322,7 +322,7 @@ def _balances(summary: wire.GiftCardSummary) -> Balances:
     return Balances(available=Money(summary.currency, summary.balance))
 
 
-def stored_card(card: wire.GiftCard) -> StoredCard:
+def stored_card(card: wire.VaultCard) -> StoredCard:
     """Return a card of the vault; Gr4vy never tells its number, PIN or balance."""
     return StoredCard(
         stored_card_id=card.id,
@@ -339,7 +339,7 @@ def stored_card(card: wire.GiftCard) -> StoredCard:
     )
 
 
-def _buyer(card: wire.GiftCard) -> Buyer | None:
+def _buyer(card: wire.VaultCard) -> Buyer | None:
     if card.buyer is None:
         return None
     return Buyer(buyer_id=card.buyer.id or "", external_id=card.buyer.external_identifier or "")

@@ -37,7 +37,7 @@ class Redemption(msgspec.Struct, frozen=True, kw_only=True):
     raw_error_message: str | None = None
 
 
-class Transaction(msgspec.Struct, frozen=True, kw_only=True):
+class WireTransaction(msgspec.Struct, frozen=True, kw_only=True):
     """A transaction in full; `intent_outcome` is pending, succeeded or failed, and then never changes."""
 
     id: str
@@ -58,7 +58,7 @@ class TransactionRow(msgspec.Struct, frozen=True, kw_only=True):
     external_identifier: str | None = None
 
 
-class TransactionRows(msgspec.Struct, frozen=True, kw_only=True):
+class TransactionPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of transactions."""
 
     items: tuple[TransactionRow, ...]
@@ -94,7 +94,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     raw_response_description: str | None = None
 
 
-class Refunds(msgspec.Struct, frozen=True, kw_only=True):
+class RefundPage(msgspec.Struct, frozen=True, kw_only=True):
     """The refunds of one transaction; the request takes no cursor, though the answer may hold one."""
 
     items: tuple[Refund, ...]
@@ -114,7 +114,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     gift_card_service_definition_id: str = ""
 
 
-class GiftCard(msgspec.Struct, frozen=True, kw_only=True):
+class VaultCard(msgspec.Struct, frozen=True, kw_only=True):
     """A card in the vault; never its number, its PIN or its balance."""
 
     id: str
@@ -132,10 +132,10 @@ class GiftCard(msgspec.Struct, frozen=True, kw_only=True):
     cit_last_used_at: datetime | None = None
 
 
-class GiftCards(msgspec.Struct, frozen=True, kw_only=True):
+class VaultPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the vault."""
 
-    items: tuple[GiftCard, ...]
+    items: tuple[VaultCard, ...]
     next_cursor: str | None = None
 
 
@@ -228,13 +228,13 @@ class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 ERROR_BODY = msgspec.json.Decoder(ErrorBody)
 FIELD_FAULTS = msgspec.json.Decoder(FieldFaults)
-TRANSACTION = msgspec.json.Decoder(Transaction)
-TRANSACTION_ROWS = msgspec.json.Decoder(TransactionRows)
+TRANSACTION = msgspec.json.Decoder(WireTransaction)
+TRANSACTION_PAGE = msgspec.json.Decoder(TransactionPage)
 REFUND_ASK = msgspec.json.Decoder(RefundAsk)
 REFUND = msgspec.json.Decoder(Refund)
-REFUNDS = msgspec.json.Decoder(Refunds)
-GIFT_CARD = msgspec.json.Decoder(GiftCard)
-GIFT_CARDS = msgspec.json.Decoder(GiftCards)
+REFUND_PAGE = msgspec.json.Decoder(RefundPage)
+VAULT_CARD = msgspec.json.Decoder(VaultCard)
+VAULT_PAGE = msgspec.json.Decoder(VaultPage)
 SUMMARIES = msgspec.json.Decoder(GiftCardSummaries)
 ISSUANCE = msgspec.json.Decoder(Issuance, dec_hook=hide_hook)
 WEBHOOK_EVENT = msgspec.json.Decoder(WebhookEvent)
