@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
@@ -17,7 +18,6 @@ from giftcard_adapters.electrum import answers, limits, requests
 from giftcard_adapters.electrum.codes import SHAPES
 from giftcard_adapters.electrum.settings import ElectrumSettings
 from giftcard_adapters.errors import Refused, Unsupported
-from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.values.advices import Acknowledgement, Advice, AdviceKind
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline
@@ -34,6 +34,9 @@ from giftcard_adapters.values.outcomes import Outcome
 from giftcard_adapters.values.reads import CardView, Lookup
 from giftcard_adapters.values.secret import Secret
 from giftcard_adapters.values.traits import Ending, Guarantee
+
+if TYPE_CHECKING:
+    from giftcard_adapters.exchange import Exchange
 
 _WHOLE = traits(Guarantee.NATIVE, Ending.REVERSE)
 _OPENING = traits(Guarantee.NATIVE, Ending.REVERSE, is_confirmation_partial=True)

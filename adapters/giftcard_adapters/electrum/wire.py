@@ -1,7 +1,7 @@
-"""Electrum's gift card interface on the wire: its JSON objects, and nothing they mean.
+"""The JSON objects of Electrum's gift card interface, as msgspec structs.
 
-`requests` fills them in, `answers` reads them, the code tables are `codes`.
-Names come from Electrum's published interface: gift card 3.15 and 4.0, base 3.34.
+Names are those of Electrum's published interface (gift card 3.15 and 4.0, base 3.34). `Wire` begins
+the name of a struct where giftcard_adapters.values has one of the same name.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def decline_of(envelope: wire.Envelope, *secrets: Secret | None) -> Decline:
     """Return a codes.FAIL as a decline; a code that is not documented is the provider's refusal."""
     code = code_of(envelope)
     return Decline(
-        reason=codes.REFUSALS.get(code) or codes.OPEN.get(code) or DeclineReason.PROVIDER_REFUSED,
+        reason=codes.DECLINES.get(code) or codes.OPEN.get(code) or DeclineReason.PROVIDER_REFUSED,
         provider_code=code,
         provider_text=scrub(envelope.errorMessage or envelope.label or "", *secrets),
     )

@@ -16,7 +16,7 @@ SUCCESS = "SUCCESS"
 FAIL = "FAIL"
 
 
-REFUSALS: Mapping[str, DeclineReason] = {
+DECLINES: Mapping[str, DeclineReason] = {
     "400001": DeclineReason.REQUEST_MALFORMED,
     "400002": DeclineReason.CREDENTIALS_REFUSED,
     "400003": DeclineReason.CREDENTIALS_REFUSED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from giftcard_adapters.errors import Invalid, Unsupported
+from giftcard_adapters.errors import Invalid, Unsupported, Violation
 from giftcard_adapters.gatepay.settings import GatePaySettings
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.operations import Issue, MoneyOperation
@@ -27,7 +27,7 @@ def check_card(card: CardRef) -> None:
         raise Invalid([("card", "GatePay finds a card by its number or its redemption key only")])
 
 
-def _issuance(ask: Issue, settings: GatePaySettings) -> Iterator[tuple[str, str]]:
+def _issuance(ask: Issue, settings: GatePaySettings) -> Iterator[Violation]:
     if ask.amount is None or ask.amount.amount_minor <= 0:
         yield "amount", "GatePay needs an amount of more than zero"
     if ask.quantity != 1:

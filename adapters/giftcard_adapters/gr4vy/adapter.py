@@ -1,20 +1,16 @@
-"""Gr4vy: redemption as a transaction, reversal as a refund of it, activation, issuance, the card vault.
+"""Gr4vy: redemption as a transaction, reversal as its refund, activation, issuance and the card vault.
 
-The exchanges live here. What is asked is written in `asks`, what an answer proves is judged
-in `verdict`, Gr4vy's JSON and codes are in `wire`.
-
-Two habits of Gr4vy shape this module. For 24 hours it answers a repeated Idempotency-Key with the
-stored first answer, be it "pending" or a 500: repeating alone never ends such an unknown, so what is
-pending is read again, and a repeated refund that errs again is looked for. And a repeat can be
-refused (a validation that fails by now, a card gone from the vault) although the first sending went
-through: no refusal is a decline before a look for our external identifier found nothing.
+Two facts about Gr4vy shape this module. For 24 hours it answers a repeated Idempotency-Key with the
+stored first answer, even if that was "pending" or a 500. Repeating alone therefore ends no such
+unknown: a pending transaction is read again, and a refund that keeps failing is searched for. And a
+repeat can be refused (the card left the vault meanwhile) although the first request went through. A
+refusal is therefore a decline only after a search for our external identifier found nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
@@ -22,14 +18,12 @@ from giftcard_adapters.calls import Call, Reply
 from giftcard_adapters.codec import decode
 from giftcard_adapters.contract import Provider, Settings, traits
 from giftcard_adapters.errors import ExchangeError, NoAnswer, Refused, Unreadable, Unsupported
-from giftcard_adapters.exchange import Exchange
-from giftcard_adapters.gr4vy import answers, limits, requests, webhooks, wire
+from giftcard_adapters.gr4vy import answers, codes, limits, requests, webhooks, wire
 from giftcard_adapters.gr4vy.settings import Gr4vySettings
 from giftcard_adapters.gr4vy.tokens import TokenSigner
 from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline, DeclineReason
-from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Activate, Issue, MoneyOperation, Redeem
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.reads import (
@@ -44,6 +38,9 @@ from giftcard_adapters.values.reads import (
 )
 from giftcard_adapters.values.secret import Secret
 from giftcard_adapters.values.traits import Ending, Guarantee
+
+if TYPE_CHECKING:
+    from giftcard_adapters.exchange import Exchange
 
 _RESEND_WINDOW_S = 23 * 3600.0
 """Gr4vy remembers an Idempotency-Key for 24 hours; an hour is left for clocks and queues."""
@@ -74,18 +71,15 @@ class Gr4vy(Provider):
             private_key=settings.private_key, scopes=settings.scopes, lifetime_s=settings.token_lifetime_s
         )
 
-    def check(self, ask: MoneyOperation | Lookup) -> None:
-        """Refuse what Gr4vy could not take, before anything is written."""
-        limits.check(ask)
-
-    # --- money ---
+    def check(self, ask: MoneyOperation) -> None:
+        """Raise Invalid or Unsupported for an operation that Gr4vy could not take."""
+        limits.check_operation(ask)
 
     @traits(Guarantee.COMPENSATED, Ending.RESEND, resend_window_s=_RESEND_WINDOW_S, is_reversal_partial=True)
     async def redeem(self, ask: Redeem) -> Outcome:
         """Take the amount from the card as a transaction without a payment method."""
         self.check(ask)
-        body = requests.redemption(ask, _amount_of(ask))
-        reply = await self._send(self._post("/transactions", body, key=ask.transaction_id), "redeem")
+        reply = await self._send(requests.redemption(ask, self.settings), "redeem")
         if reply.status in _DONE:
             return await self._settled(ask, decode(reply.body, wire.TRANSACTION))
         return await self._not_taken(ask, reply)
@@ -94,9 +88,7 @@ class Gr4vy(Provider):
     async def issue(self, ask: Issue) -> Outcome:
         """Issue one virtual card by theme; what comes back is a URL, never a number."""
         self.check(ask)
-        amount = _amount_of(ask)
-        call = self._post("/gift-cards/issuances", requests.issuance(ask, amount), key=ask.transaction_id)
-        reply = await self._send(call, "issue")
+        reply = await self._send(requests.issuance(ask, self.settings), "issue")
         if reply.status not in _DONE:
             return answers.refused_once(reply)
         return answers.issued(ask, decode(reply.body, wire.ISSUANCE))
@@ -105,8 +97,7 @@ class Gr4vy(Provider):
     async def activate(self, ask: Activate) -> Outcome:
         """Make a physical card live, with an opening amount and into the vault where asked."""
         self.check(ask)
-        call = self._post("/gift-cards/activations", requests.activation(ask), key=ask.transaction_id)
-        reply = await self._send(call, "activate")
+        reply = await self._send(requests.activation(ask, self.settings), "activate")
         if reply.status in _DONE:
             return answers.activated(ask, decode(reply.body, wire.VAULT_CARD))
         return answers.not_activated(ask, reply)
@@ -133,8 +124,8 @@ class Gr4vy(Provider):
             return answers.redeemed(ask, transaction)
 
     async def _not_taken(self, ask: Redeem, reply: Reply) -> Outcome:
-        decline = answers.refusal(reply, answers.pin_of(ask.card))
-        if reply.status in answers.AT_THE_DOOR:
+        decline = answers.decline_of(reply, limits.pin_of(ask.card))
+        if reply.status in codes.NOT_LOOKED_AT:
             return answers.failed(decline)
         is_duplicate = decline.provider_code == "duplicate_record"
         if answers.may_have_acted(reply) and not is_duplicate:
@@ -149,10 +140,9 @@ class Gr4vy(Provider):
 
     async def _seek(self, ask: Redeem) -> Outcome | None:
         """Return what the transaction with our external identifier says; None when there is none."""
-        query = urlencode({"external_identifier": ask.transaction_id, "limit": 2})
-        reply = await self._send(self._get(f"/transactions?{query}"), "find")
+        reply = await self._send(requests.transaction_search(ask, self.settings), "find")
         if reply.status not in _DONE:
-            raise NoAnswer(f"find: {answers.refusal(reply).provider_code}")
+            raise NoAnswer(f"find: {answers.decline_of(reply).provider_code}")
         rows = decode(reply.body, wire.TRANSACTION_PAGE).items
         ours = [row.id for row in rows if row.external_identifier == ask.transaction_id]
         if not ours:
@@ -165,20 +155,18 @@ class Gr4vy(Provider):
         return await self._read_transaction(ask, ours[0])
 
     async def _read_transaction(self, ask: Redeem, transaction_id: str) -> Outcome:
-        reply = await self._send(self._get(f"/transactions/{transaction_id}"), "get transaction")
+        call = requests.transaction(transaction_id, self.settings)
+        reply = await self._send(call, "get transaction")
         references = {"transaction_id": transaction_id}
         if reply.status not in _DONE:
-            return answers.unknown(f"get transaction: {answers.refusal(reply).provider_code}", references)
+            return answers.unknown(f"get transaction: {answers.decline_of(reply).provider_code}", references)
         return answers.redeemed(ask, decode(reply.body, wire.TRANSACTION))
-
-    # --- advices ---
 
     def reversal(self, ask: MoneyOperation, outcome: Outcome | None, advice: Advice) -> tuple[Call, ...]:
         """Write the refund that puts a redemption back; raise ValueError unless it was approved."""
         if not isinstance(ask, Redeem):
             raise Unsupported("Gr4vy reverses redemptions only")
-        path, body = requests.refund(outcome, advice)
-        return (self._post(path, body, key=advice.advice_id),)
+        return (requests.refund(outcome, advice, self.settings),)
 
     async def deliver(self, call: Call, advice: Advice, *, age_s: float) -> Acknowledgement:
         """Send the refund; once Gr4vy has forgotten the key, look for an earlier one first."""
@@ -192,10 +180,10 @@ class Gr4vy(Provider):
         return await self._not_refunded(call, advice, reply, age_s)
 
     async def _refund_settled(self, call: Call, advice: Advice, refund: wire.Refund) -> Acknowledgement:
-        asked = decode(call.body, wire.REFUND_ASK)
+        asked = decode(call.body, wire.REFUND_REQUEST)
         if refund.status == "processing":
             # The key would bring back this same stored answer for a day; ask for the present one.
-            reply = await self._send(self._get(f"/refunds/{refund.id}"), "get refund")
+            reply = await self._send(requests.get(f"/refunds/{refund.id}", self.settings), "get refund")
             if reply.status in _DONE:
                 refund = decode(reply.body, wire.REFUND)
         if answers.refund_contradiction(asked, refund):
@@ -204,9 +192,9 @@ class Gr4vy(Provider):
         return answers.refunded(asked, refund)
 
     async def _not_refunded(self, call: Call, advice: Advice, reply: Reply, age_s: float) -> Acknowledgement:
-        decline = answers.refusal(reply)
+        decline = answers.decline_of(reply)
         again = Acknowledgement(receipt=Receipt.AGAIN, evidence=decline.provider_code, decline=decline)
-        if reply.status in answers.AT_THE_DOOR or decline.provider_code == "concurrent_request":
+        if reply.status in codes.NOT_LOOKED_AT or decline.provider_code == "concurrent_request":
             return again
         if answers.may_have_acted(reply) and age_s < _LIST_LAG_S:
             return again
@@ -221,27 +209,23 @@ class Gr4vy(Provider):
 
     async def _seek_refund(self, call: Call, advice: Advice) -> Acknowledgement | None:
         """Return what our own earlier refund came to; None when there surely is none."""
-        reply = await self._send(self._get(call.path), "find refund")
+        reply = await self._send(requests.get(call.path, self.settings), "find refund")
         if reply.status not in _DONE:
-            raise NoAnswer(f"find refund: {answers.refusal(reply).provider_code}")
+            raise NoAnswer(f"find refund: {answers.decline_of(reply).provider_code}")
         refunds = decode(reply.body, wire.REFUND_PAGE)
         ours = [refund for refund in refunds.items if refund.external_identifier == advice.advice_id]
         if ours:
-            return answers.refunded(decode(call.body, wire.REFUND_ASK), answers.furthest(ours))
+            return answers.refunded(decode(call.body, wire.REFUND_REQUEST), answers.furthest(ours))
         if refunds.next_cursor:
             # The request takes no cursor, so what is on the next page cannot be seen.
             return Acknowledgement(receipt=Receipt.REFUSED, evidence="more refunds than Gr4vy lists")
         return None
 
-    # --- reads ---
-
     async def lookup(self, ask: Lookup) -> CardView:
         """Tell what Gr4vy knows of a card: balance, expiry, and whether it is inactive or expired."""
-        if ask.card is None:
-            raise Unsupported("Gr4vy looks up one card, by number or stored-card id")
-        self.check(ask)
-        (summary,) = (await self._summaries([ask.card])).items
-        view = answers.lookup_view(summary, ask.card)
+        card = limits.check_lookup(ask)
+        (summary,) = (await self._summaries([card])).items
+        view = answers.lookup_view(summary, card)
         if isinstance(view, Decline):
             raise Refused(view)
         return view
@@ -258,8 +242,7 @@ class Gr4vy(Provider):
         ]
 
     async def _summaries(self, cards: Sequence[CardRef]) -> wire.GiftCardSummaries:
-        body = msgspec.json.encode({"items": [requests.card_body(card) for card in cards]})
-        reply = await self._ask(self._post("/gift-cards/balances", body), "balances")
+        reply = await self._ask(requests.balances(cards, self.settings), "balances")
         summaries = decode(reply.body, wire.SUMMARIES)
         # That the items come in the order of the question is an assumption, so it is checked.
         if len(summaries.items) != len(cards) or not all(
@@ -272,8 +255,8 @@ class Gr4vy(Provider):
     async def store_card(self, ask: StoreCard) -> StoredCard:
         """Put a card into the vault; not idempotent at Gr4vy, which refuses a card it has already."""
         limits.check_store(ask)
-        call = self._post("/gift-cards", requests.stored(ask))
-        reply = await self._ask(call, "store card", pin=answers.pin_of(ask.card))
+        call = requests.storage(ask, self.settings)
+        reply = await self._ask(call, "store card", pin=limits.pin_of(ask.card))
         card = decode(reply.body, wire.VAULT_CARD)
         if not answers.is_same_card(answers.face_of(card), ask.card):
             raise Unreadable("another card was stored than was asked")
@@ -281,7 +264,7 @@ class Gr4vy(Provider):
 
     async def get_stored_card(self, stored_card_id: str) -> StoredCard:
         """Return one stored card, without its balance."""
-        reply = await self._ask(self._get(_vault_path(stored_card_id)), "get stored card")
+        reply = await self._ask(requests.stored_card(stored_card_id, self.settings), "get stored card")
         return answers.stored_card(decode(reply.body, wire.VAULT_CARD))
 
     async def list_stored_cards(self, query: StoredCardQuery) -> StoredCardPage:
@@ -289,8 +272,8 @@ class Gr4vy(Provider):
 
         The latter makes Gr4vy drop the buyer's empty and expired cards.
         """
-        limits.check_listed(query)
-        reply = await self._ask(self._get(requests.vault_path(query)), "list stored cards")
+        limits.check_list(query)
+        reply = await self._ask(requests.card_list(query, self.settings), "list stored cards")
         if query.with_balances:
             summaries = decode(reply.body, wire.SUMMARIES)
             return StoredCardPage(
@@ -304,34 +287,12 @@ class Gr4vy(Provider):
 
     async def delete_stored_card(self, stored_card_id: str) -> None:
         """Take a card out of the vault; the card itself lives on."""
-        call = self._call("DELETE", _vault_path(stored_card_id))
-        await self._ask(call, "delete stored card")
-
-    # --- events ---
+        await self._ask(requests.deletion(stored_card_id, self.settings), "delete stored card")
 
     def read_webhook(self, webhook: Webhook) -> Sequence[ProviderEvent]:
         """Verify an event against every active secret, and read it."""
-        webhooks.verify(webhook, self.settings.webhook_secrets, tolerance_s=self.settings.webhook_tolerance_s)
+        webhooks.verify(webhook, self.settings)
         return webhooks.read(webhook)
-
-    # --- the wire ---
-
-    def _get(self, path: str) -> Call:
-        return self._call("GET", path)
-
-    def _post(self, path: str, body: bytes, *, key: str = "") -> Call:
-        headers = [("content-type", "application/json")]
-        if key:
-            headers.append(("idempotency-key", key))
-        return self._call("POST", path, body=body, headers=headers)
-
-    def _call(
-        self, method: str, path: str, *, body: bytes = b"", headers: Sequence[tuple[str, str]] = ()
-    ) -> Call:
-        merchant = ("x-gr4vy-merchant-account-id", self.settings.merchant_account_id)
-        return Call(
-            method=method, path=path, body=body, headers=(("accept", "application/json"), merchant, *headers)
-        )
 
     async def _send(self, call: Call, name: str) -> Reply:
         return await self.exchange.send(call, sign=self._sign, name=f"gr4vy {name}")
@@ -341,22 +302,9 @@ class Gr4vy(Provider):
         reply = await self._send(call, name)
         if reply.status in _DONE:
             return reply
-        decline = answers.refusal(reply, pin)
+        decline = answers.decline_of(reply, pin)
         if answers.may_have_acted(reply) and decline.provider_code != "duplicate_record":
             raise NoAnswer(f"gr4vy {name}: {decline.provider_code}")
         if decline.reason is DeclineReason.RECORD_NOT_FOUND:
             decline = msgspec.structs.replace(decline, reason=DeclineReason.CARD_UNKNOWN)
         raise Refused(decline)
-
-
-def _amount_of(ask: MoneyOperation) -> Money:
-    if ask.amount is None:
-        raise ValueError("an operation without the amount it needs is refused by check")
-    return ask.amount
-
-
-def _vault_path(stored_card_id: str) -> str:
-    if not limits.is_uuid(stored_card_id):
-        # Gr4vy makes every id, so one of another shape is an id it never made.
-        raise Refused(Decline(reason=DeclineReason.CARD_UNKNOWN, provider_text="not an id Gr4vy makes"))
-    return f"/gift-cards/{stored_card_id}"

@@ -13,10 +13,10 @@ import msgspec
 from giftcard_adapters.calls import Reply
 from giftcard_adapters.codec import decode
 from giftcard_adapters.errors import Unreadable
-from giftcard_adapters.gr4vy import codes, wire
+from giftcard_adapters.gr4vy import codes, limits, wire
 from giftcard_adapters.scrub import scrub
 from giftcard_adapters.values.advices import Acknowledgement, Receipt
-from giftcard_adapters.values.cards import CardRef, ClearPin
+from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Activate, Issue, Redeem
@@ -24,14 +24,6 @@ from giftcard_adapters.values.outcomes import Balances, IssuedCard, Outcome, Ver
 from giftcard_adapters.values.point_of_sale import Buyer
 from giftcard_adapters.values.reads import CardState, CardView, StoredCard
 from giftcard_adapters.values.secret import Secret
-
-REDEMPTION_TARGET = "gift-card-redemption"
-"""The `target_type` of a refund that puts money back on a card."""
-
-AT_THE_DOOR = frozenset({401, 403, 405, 429})
-"""Refused before anything is looked at: this sending surely had no effect."""
-_REFUSED = AT_THE_DOOR | {400, 404, 422}
-"""The documented ways to say no; any other status, a 202 or a redirect too, leaves open what was done."""
 
 _RANK = {"succeeded": 0, "processing": 1}
 """Of several refunds that carry our identifier, the one that says most for the money being back."""
@@ -42,11 +34,6 @@ _BIN_LENGTH, _SUB_BIN_LENGTH, _LAST_LENGTH = 6, 3, 4
 def unknown(evidence: str, references: dict[str, str] | None = None) -> Outcome:
     """Return an outcome that is still open, with what a person should know."""
     return Outcome(verdict=Verdict.UNKNOWN, evidence=evidence, references=references or {})
-
-
-def pin_of(card: CardRef) -> Secret | None:
-    """Return the PIN in clear, which is the only kind Gr4vy takes."""
-    return card.pin.pin if isinstance(card.pin, ClearPin) else None
 
 
 def face_of(card: wire.VaultCard | wire.GiftCardSummary) -> wire.GiftCardFace:
@@ -75,7 +62,7 @@ def redeemed(ask: Redeem, transaction: wire.WireTransaction) -> Outcome:
     contradiction = _contradiction(ask, transaction)
     if contradiction:
         return unknown(contradiction, _references(transaction))
-    return _judged(transaction, pin_of(ask.card))
+    return _judged(transaction, limits.pin_of(ask.card))
 
 
 def _judged(transaction: wire.WireTransaction, pin: Secret | None) -> Outcome:
@@ -143,7 +130,7 @@ def _references(transaction: wire.WireTransaction) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def refunded(asked: wire.RefundAsk, refund: wire.Refund) -> Acknowledgement:
+def refunded(asked: wire.RefundRequest, refund: wire.Refund) -> Acknowledgement:
     """Return what a refund means for the reversal that asked for it.
 
     `failed`, `declined` and `voided` are Gr4vy's last word, and the money is not back: a person.
@@ -170,7 +157,7 @@ def _why_not_refunded(refund: wire.Refund) -> Decline:
     return decline_for(refund.error_code or refund.status, text)
 
 
-def refund_contradiction(asked: wire.RefundAsk, refund: wire.Refund) -> str:
+def refund_contradiction(asked: wire.RefundRequest, refund: wire.Refund) -> str:
     """Say how a refund differs from what was asked; empty when it does not."""
     if refund.amount != asked.amount:
         return "the refund is of another amount than was asked"
@@ -188,7 +175,7 @@ def furthest(refunds: Sequence[wire.Refund]) -> wire.Refund:
 
 def may_have_acted(reply: Reply) -> bool:
     """Tell whether an error leaves open what was done."""
-    return reply.status not in _REFUSED
+    return reply.status not in codes.REFUSED
 
 
 def failed(decline: Decline) -> Outcome:
@@ -199,8 +186,8 @@ def failed(decline: Decline) -> Outcome:
 
 def refused_once(reply: Reply, pin: Secret | None = None) -> Outcome:
     """Return what an error means for a request that is never sent twice."""
-    decline = refusal(reply, pin)
-    if reply.status in AT_THE_DOOR:
+    decline = decline_of(reply, pin)
+    if reply.status in codes.NOT_LOOKED_AT:
         return failed(decline)
     # Nothing of ours can have come before, so a record that is there already is somebody else's.
     if may_have_acted(reply) and decline.provider_code != "duplicate_record":
@@ -233,7 +220,7 @@ def activated(ask: Activate, card: wire.VaultCard) -> Outcome:
 
 def not_activated(ask: Activate, reply: Reply) -> Outcome:
     """Return what an error means for an activation."""
-    outcome = refused_once(reply, pin_of(ask.card))
+    outcome = refused_once(reply, limits.pin_of(ask.card))
     reason = outcome.decline.reason if outcome.decline else None
     if ask.store and reason in {DeclineReason.DUPLICATE, DeclineReason.LIMIT_EXCEEDED}:
         # It may be the vault that refused, after the card went live; Gr4vy does not document which.
@@ -243,11 +230,11 @@ def not_activated(ask: Activate, reply: Reply) -> Outcome:
 
 def decline_for(code: str, text: str = "", pin: Secret | None = None) -> Decline:
     """Return the decline for one of Gr4vy's codes; one that is not documented keeps its own name."""
-    reason = codes.REASONS.get(code, DeclineReason.PROVIDER_REFUSED)
+    reason = codes.DECLINES.get(code, DeclineReason.PROVIDER_REFUSED)
     return Decline(reason=reason, provider_code=scrub(code, pin), provider_text=scrub(text, pin))
 
 
-def refusal(reply: Reply, pin: Secret | None = None) -> Decline:
+def decline_of(reply: Reply, pin: Secret | None = None) -> Decline:
     """Read an error answer of any shape: Gr4vy's own, the 422 list, or a stranger's page.
 
     Of a detail only the place and the kind are kept, because its message can repeat what was sent.
@@ -267,7 +254,7 @@ def refusal(reply: Reply, pin: Secret | None = None) -> Decline:
 
 def _violations(reply: Reply) -> str:
     try:
-        found = decode(reply.body, wire.FIELD_FAULTS).detail
+        found = decode(reply.body, wire.FIELD_PROBLEMS).detail
     except Unreadable:
         return ""
     return "; ".join(f"{'.'.join(map(str, violation.loc))} {violation.type}" for violation in found)
@@ -286,7 +273,7 @@ def balance_error(summary: wire.GiftCardSummary, card: CardRef | None = None) ->
     """Return why an item has no balance; None when it has one. No balance and no code is an error too."""
     if summary.balance_error_code:
         text = f"{summary.balance_raw_error_code or ''} {summary.balance_raw_error_message or ''}".strip()
-        return decline_for(summary.balance_error_code, text, pin_of(card) if card else None)
+        return decline_for(summary.balance_error_code, text, limits.pin_of(card) if card else None)
     if summary.balance is None or summary.currency is None:
         return Decline(
             reason=DeclineReason.PROVIDER_UNAVAILABLE, provider_text="the balance could not be fetched"

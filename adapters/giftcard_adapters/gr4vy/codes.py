@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from giftcard_adapters.values.declines import DeclineReason
 
-REASONS: Mapping[str, DeclineReason] = {
+DECLINES: Mapping[str, DeclineReason] = {
     # What a gift card service says: the GiftCardErrorCode of a redemption or of a balance item.
     "invalid_gift_card": DeclineReason.CARD_UNKNOWN,
     "expired_card": DeclineReason.CARD_EXPIRED,
@@ -65,3 +65,9 @@ ORDERS = {
     "customer_usage_count": "cit_usage_count",
 }
 """What a buyer's cards can be sorted by: our word, and theirs."""
+
+NOT_LOOKED_AT = frozenset({401, 403, 405, 429})
+"""Statuses of a request refused before anything was looked at: it surely had no effect."""
+
+REFUSED = NOT_LOOKED_AT | {400, 404, 422}
+"""The documented statuses of a no; any other, a 202 or a redirect too, leaves open what was done."""

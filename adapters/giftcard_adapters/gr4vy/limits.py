@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import UUID
 
-from giftcard_adapters.errors import Invalid, Unsupported
-from giftcard_adapters.gr4vy import answers, codes, requests
-from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.errors import Invalid, Unsupported, Violation
+from giftcard_adapters.gr4vy import codes
+from giftcard_adapters.values.cards import CardRef, ClearPin
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Activate, Issue, MoneyOperation, Redeem
 from giftcard_adapters.values.point_of_sale import Buyer
 from giftcard_adapters.values.reads import Lookup, StoreCard, StoredCardQuery
+from giftcard_adapters.values.secret import Secret
 
 _MOST_MINOR = 99_999_999
 
@@ -25,10 +26,7 @@ _SHORTEST_NUMBER, _LONGEST_NUMBER = 16, 19
 _LONGEST_NAME = 200
 
 
-Violation = tuple[str, str]
-
-
-def check(ask: MoneyOperation | Lookup) -> None:
+def check_operation(ask: MoneyOperation) -> None:
     """Raise Invalid with everything Gr4vy needs and did not get, or Unsupported for what it cannot do."""
     violations: list[Violation] = []
     match ask:
@@ -40,10 +38,18 @@ def check(ask: MoneyOperation | Lookup) -> None:
             violations += _activation(ask)
         case Issue():
             violations += _issuance(ask)
-        case Lookup():
-            violations += _looked_up(ask)
     if violations:
         raise Invalid(violations)
+
+
+def check_lookup(ask: Lookup) -> CardRef:
+    """Return the card; raise Invalid or Unsupported unless it is named as Gr4vy takes it."""
+    if ask.card is None:
+        raise Unsupported("Gr4vy looks up one card, by number or stored-card id")
+    violations = list(_card(ask.card))
+    if violations:
+        raise Invalid(violations)
+    return ask.card
 
 
 def check_store(ask: StoreCard) -> None:
@@ -53,8 +59,8 @@ def check_store(ask: StoreCard) -> None:
         raise Invalid(violations)
 
 
-def check_listed(query: StoredCardQuery) -> None:
-    """Raise Invalid with everything the list in question cannot do."""
+def check_list(query: StoredCardQuery) -> None:
+    """Raise Invalid with everything about a list that Gr4vy cannot give."""
     violations = [*_buyer(query.buyer), *_list_violations(query)]
     if violations:
         raise Invalid(violations)
@@ -66,6 +72,11 @@ def fault_of(card: CardRef) -> str:
         return "; ".join(f"{field}: {reason}" for field, reason in _card(card))
     except Unsupported as why:
         return str(why)
+
+
+def pin_of(card: CardRef) -> Secret | None:
+    """Return the PIN in clear, which is the only kind Gr4vy takes."""
+    return card.pin.pin if isinstance(card.pin, ClearPin) else None
 
 
 def is_uuid(text: str) -> bool:
@@ -105,14 +116,6 @@ def _issuance(ask: Issue) -> Iterator[Violation]:
     yield from _amount(ask.amount, least=0)
 
 
-def _looked_up(ask: Lookup) -> Iterator[Violation]:
-    if ask.card is None:
-        if ask.card_holder is not None:
-            raise Unsupported("Gr4vy looks cards up by number or stored-card id, not by card holder")
-        return
-    yield from _card(ask.card)
-
-
 def _amount(amount: Money | None, *, least: int) -> Iterator[Violation]:
     if amount is None:
         yield "amount", "Gr4vy needs an amount"
@@ -138,7 +141,7 @@ def _number(card: CardRef) -> Iterator[Violation]:
 
 
 def _pin(card: CardRef) -> Iterator[Violation]:
-    if answers.pin_of(card) is None:
+    if pin_of(card) is None:
         yield "card.pin", "Gr4vy needs the PIN in clear"
 
 
@@ -158,7 +161,7 @@ def _list_violations(query: StoredCardQuery) -> Iterator[Violation]:
         if query.order_by:
             yield "order_by", "Gr4vy sorts a buyer's cards with balances only"
         return
-    if not requests.buyer_fields(query.buyer):
+    if not (query.buyer and (query.buyer.buyer_id or query.buyer.external_id)):
         yield "buyer", "Gr4vy tells balances for the cards of one buyer"
     if query.page_token:
         yield "page_token", "a buyer's cards come on one page"

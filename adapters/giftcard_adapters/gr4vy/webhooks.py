@@ -16,6 +16,7 @@ from uuid import UUID
 from giftcard_adapters.codec import decode
 from giftcard_adapters.errors import Unreadable, WebhookRejected
 from giftcard_adapters.gr4vy import wire
+from giftcard_adapters.gr4vy.settings import Gr4vySettings
 from giftcard_adapters.scrub import scrub
 from giftcard_adapters.values.reads import ProviderEvent, Webhook
 from giftcard_adapters.values.secret import Secret
@@ -29,14 +30,14 @@ _MOST_SIGNATURES = 10
 """One per active secret; more is somebody making us work."""
 
 
-def verify(webhook: Webhook, secrets: Sequence[Secret], *, tolerance_s: float) -> None:
+def verify(webhook: Webhook, settings: Gr4vySettings) -> None:
     """Raise WebhookRejected unless one secret signed this very body at about the time it came."""
     timestamp, signatures = _signed_headers(webhook)
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= len("99999999999")):
         raise WebhookRejected("the timestamp is not Unix seconds")
-    if not _is_signed(webhook.body, timestamp, signatures, secrets):
+    if not _is_signed(webhook.body, timestamp, signatures, settings.webhook_secrets):
         raise WebhookRejected("no signature fits")
-    if abs(webhook.received_at.timestamp() - int(timestamp)) > tolerance_s:
+    if abs(webhook.received_at.timestamp() - int(timestamp)) > settings.webhook_tolerance_s:
         raise WebhookRejected("the event was signed too long ago, or in the future")
 
 

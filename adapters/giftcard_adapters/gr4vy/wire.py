@@ -64,7 +64,7 @@ class TransactionPage(msgspec.Struct, frozen=True, kw_only=True):
     items: tuple[TransactionRow, ...]
 
 
-class RefundAsk(msgspec.Struct, frozen=True, kw_only=True):
+class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The body of a refund, in the order it is written; always explicit about amount and target.
 
     Left out, `target_type` would mean a payment method, which a gift card transaction has none of.
@@ -175,7 +175,7 @@ class Issuance(msgspec.Struct, frozen=True, kw_only=True):
     external_identifier: str | None = None
 
 
-class ErrorDetail(msgspec.Struct, frozen=True, kw_only=True):
+class ErrorPlace(msgspec.Struct, frozen=True, kw_only=True):
     """One place in a request that Gr4vy refused, and the kind of fault."""
 
     pointer: str = ""
@@ -187,20 +187,20 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
 
     code: str
     message: str = ""
-    details: tuple[ErrorDetail, ...] = ()
+    details: tuple[ErrorPlace, ...] = ()
 
 
-class FieldFault(msgspec.Struct, frozen=True, kw_only=True):
+class FieldProblem(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of a 422: the place, and the kind of fault."""
 
     loc: tuple[str | int, ...] = ()
     type: str = ""
 
 
-class FieldFaults(msgspec.Struct, frozen=True, kw_only=True):
+class FieldProblems(msgspec.Struct, frozen=True, kw_only=True):
     """The other body of a 422: a list of fields, without a code."""
 
-    detail: tuple[FieldFault, ...]
+    detail: tuple[FieldProblem, ...]
 
 
 class WebhookTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -227,10 +227,11 @@ class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ERROR_BODY = msgspec.json.Decoder(ErrorBody)
-FIELD_FAULTS = msgspec.json.Decoder(FieldFaults)
+FIELD_PROBLEMS = msgspec.json.Decoder(FieldProblems)
+encode = msgspec.json.Encoder().encode
 TRANSACTION = msgspec.json.Decoder(WireTransaction)
 TRANSACTION_PAGE = msgspec.json.Decoder(TransactionPage)
-REFUND_ASK = msgspec.json.Decoder(RefundAsk)
+REFUND_REQUEST = msgspec.json.Decoder(RefundRequest)
 REFUND = msgspec.json.Decoder(Refund)
 REFUND_PAGE = msgspec.json.Decoder(RefundPage)
 VAULT_CARD = msgspec.json.Decoder(VaultCard)

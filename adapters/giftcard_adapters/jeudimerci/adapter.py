@@ -10,7 +10,7 @@ import hmac
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
@@ -23,7 +23,6 @@ from giftcard_adapters.errors import (
     SettingsError,
     Unsupported,
 )
-from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.jeudimerci import answers, limits, purchases, requests, webhooks, wire
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings, faults_of
 from giftcard_adapters.values.advices import Acknowledgement, Advice
@@ -49,6 +48,9 @@ from giftcard_adapters.values.reads import (
 )
 from giftcard_adapters.values.secret import Secret
 from giftcard_adapters.values.traits import Ending, Guarantee
+
+if TYPE_CHECKING:
+    from giftcard_adapters.exchange import Exchange
 
 _FIND_WINDOW_S = 2 * 3600.0
 """A generate is over within an hour, so that a later look tells nothing new."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from giftcard_adapters.errors import Invalid, Unsupported
+from giftcard_adapters.errors import Invalid, Unsupported, Violation
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.operations import Issue, MoneyOperation
@@ -37,7 +37,7 @@ def check_list(query: StoredCardQuery) -> None:
         raise Invalid([("page_token", "not a token of this list")])
 
 
-def _issuance(ask: Issue, settings: JeudiMerciSettings) -> Iterator[tuple[str, str]]:
+def _issuance(ask: Issue, settings: JeudiMerciSettings) -> Iterator[Violation]:
     if ask.amount is None:
         yield "amount", "JeudiMerci needs the price of one card"
         return
