@@ -13,8 +13,8 @@ import msgspec
 from giftcard_simulators.gr4vy.problems import Problem
 
 Number = Annotated[str, msgspec.Meta(min_length=16, max_length=19, pattern=r"^[0-9]+$")]
-Pin = Annotated[str, msgspec.Meta(min_length=1)]
-Amount = Annotated[int, msgspec.Meta(ge=0, le=99_999_999)]
+PinText = Annotated[str, msgspec.Meta(min_length=1)]
+MinorUnits = Annotated[int, msgspec.Meta(ge=0, le=99_999_999)]
 Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
@@ -29,7 +29,7 @@ class StoreBody(_Body, frozen=True, kw_only=True):
     """GiftCardCreate."""
 
     number: Number
-    pin: Pin
+    pin: PinText
     buyer_id: UUID | None = None
     buyer_external_identifier: Name | None = None
 
@@ -38,14 +38,14 @@ class CardItem(_Body, frozen=True, kw_only=True):
     """A card by number and PIN, or by the id it is stored under."""
 
     number: Number | None = None
-    pin: Pin | None = None
+    pin: PinText | None = None
     id: UUID | None = None
 
 
 class PaidItem(CardItem, frozen=True, kw_only=True):
     """A card and what it pays."""
 
-    amount: Amount
+    amount: MinorUnits
 
 
 class BalancesBody(_Body, frozen=True, kw_only=True):
@@ -58,8 +58,8 @@ class ActivationBody(_Body, frozen=True, kw_only=True):
     """GiftCardActivationCreate."""
 
     number: Number
-    pin: Pin | None = None
-    amount: Amount | None = None
+    pin: PinText | None = None
+    amount: MinorUnits | None = None
     currency: Currency | None = None
     external_identifier: Name | None = None
     store: bool = False
@@ -71,7 +71,7 @@ class IssuanceBody(_Body, frozen=True, kw_only=True):
     """GiftCardIssuanceCreate."""
 
     theme: Name
-    amount: Amount
+    amount: MinorUnits
     currency: Currency
     external_identifier: Name | None = None
 
@@ -79,7 +79,7 @@ class IssuanceBody(_Body, frozen=True, kw_only=True):
 class TransactionBody(_Body, frozen=True, kw_only=True):
     """TransactionCreate, as far as gift cards go."""
 
-    amount: Amount
+    amount: MinorUnits
     currency: Currency
     gift_cards: tuple[PaidItem, ...] = ()
     intent: Literal["authorize", "capture"] = "authorize"
@@ -92,7 +92,7 @@ class TransactionBody(_Body, frozen=True, kw_only=True):
 class RefundBody(_Body, frozen=True, kw_only=True):
     """TransactionRefundCreate."""
 
-    amount: Amount | None = None
+    amount: MinorUnits | None = None
     target_type: Literal["payment-method", "gift-card-redemption"] = "payment-method"
     target_id: UUID | None = None
     reason: Annotated[str, msgspec.Meta(max_length=100)] | None = None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from giftcard_simulators.bank import Card
+from giftcard_simulators.bank import BankCard
 from giftcard_simulators.gr4vy.books import MERCHANT_ACCOUNT_ID
 from giftcard_simulators.gr4vy.payments import Paid, PutBack, Redeemed
 from giftcard_simulators.gr4vy.service import ServiceError
-from giftcard_simulators.gr4vy.vault import NOBODY, Buyer, Stored
+from giftcard_simulators.gr4vy.vault import NOBODY, BuyerIds, Stored
 from giftcard_simulators.sandbox import Plain
 
 SERVICE: Plain = {
@@ -31,14 +31,14 @@ def _time(at: datetime | None) -> str | None:
     return at.isoformat() if at is not None else None
 
 
-def _buyer(buyer: Buyer) -> Plain | None:
+def _buyer(buyer: BuyerIds) -> Plain | None:
     buyer_id, external_id = buyer
     if buyer == NOBODY:
         return None
     return {"type": "buyer", "id": buyer_id or None, "external_identifier": external_id or None}
 
 
-def gift_card(card: Card, *, card_id: str, at: datetime, stored: Stored | None = None) -> Plain:
+def gift_card(card: BankCard, *, card_id: str, at: datetime, stored: Stored | None = None) -> Plain:
     """Return a GiftCard; `stored` is the card in the vault, where it is there."""
     used_at = _time(stored.last_used_at) if stored else None
     used = stored.usage_count if stored else 0
@@ -74,7 +74,7 @@ def _vault_buyer(stored: Stored, at: datetime) -> Plain | None:
     }
 
 
-def summary(number: str, card: Card | None, error: ServiceError | None, stored: Stored | None) -> Plain:
+def summary(number: str, card: BankCard | None, error: ServiceError | None, stored: Stored | None) -> Plain:
     """Return a GiftCardSummary: a balance, or why there is none."""
     used_at = _time(stored.last_used_at) if stored else None
     used = stored.usage_count if stored else 0
