@@ -44,13 +44,17 @@ class Unsupported(AdapterError):
     """The provider cannot do what was asked; the text says what, for a person."""
 
 
+Violation = tuple[str, str]
+"""One bad field: its path in the caller's words, and what is wrong with it."""
+
+
 class Invalid(AdapterError):
     """The provider needs fields that are missing or misshapen; nothing was sent.
 
-    `violations` holds every one as (field path in the caller's words, what is wrong with it).
+    `violations` holds every one.
     """
 
-    def __init__(self, violations: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, violations: Sequence[Violation]) -> None:
         """Keep every violation, so that a caller mends them in one go."""
         super().__init__("; ".join(f"{field}: {reason}" for field, reason in violations))
         self.violations = tuple(violations)

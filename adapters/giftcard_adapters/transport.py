@@ -46,7 +46,7 @@ _OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 """What aiohttp would add unasked. What is sent is what was signed."""
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PoolLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many exchanges run at once, and how long an idle connection is kept, in seconds.
 
     `keepalive_s` should be shorter than the provider's own, so that we are the one who hangs up.
@@ -65,13 +65,13 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 def open_transport(
-    engine: Engine = "aiohttp", *, limits: Limits | None = None, tls: Tls | None = None
+    engine: Engine = "aiohttp", *, limits: PoolLimits | None = None, tls: Tls | None = None
 ) -> httpx.AsyncBaseTransport:
     """Return a transport for one provider; nothing is connected yet.
 
     Raises OSError (ssl.SSLError is one) when a TLS file cannot be read.
     """
-    bounds = limits or Limits()
+    bounds = limits or PoolLimits()
     context = _trust(tls or Tls())
     wire = _Aiohttp(context, bounds) if engine == "aiohttp" else _Httpx(context)
     return _Bounded(wire, bounds.connections)
@@ -185,7 +185,7 @@ class _Httpx(httpx.AsyncBaseTransport):
 class _Aiohttp(httpx.AsyncBaseTransport):
     """aiohttp underneath: one session, made on the first call because it belongs to the running loop."""
 
-    def __init__(self, context: ssl.SSLContext, limits: Limits) -> None:
+    def __init__(self, context: ssl.SSLContext, limits: PoolLimits) -> None:
         self._context = context
         self._limits = limits
         self._session: aiohttp.ClientSession | None = None

@@ -29,7 +29,7 @@ from giftcard_adapters.values.outcomes import Outcome
 from giftcard_adapters.values.reads import Webhook
 from giftcard_conformance.subject import NotConforming, demand
 from giftcard_conformance.suite import Case
-from giftcard_conformance.wires import Exchange, Plain, Playback, demand_same
+from giftcard_conformance.wires import GoldenExchange, JsonObject, Playback, demand_same
 
 T = TypeVar("T")
 
@@ -43,22 +43,22 @@ class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     fact: str
     method: str
-    provider: Plain
-    settings: Plain = {}
+    provider: JsonObject
+    settings: JsonObject = {}
     moment: Moment = Moment(now_s=0.0, nonce="0" * 32)
     ask: Any = None
-    arguments: Plain = {}
-    request: Plain | None = None
-    reply: Plain | None = None
-    exchanges: tuple[Exchange, ...] = ()
+    arguments: JsonObject = {}
+    request: JsonObject | None = None
+    reply: JsonObject | None = None
+    exchanges: tuple[GoldenExchange, ...] = ()
     outcome: Any = None
-    raises: Plain | None = None
+    raises: JsonObject | None = None
 
-    def script(self) -> tuple[Exchange, ...]:
+    def script(self) -> tuple[GoldenExchange, ...]:
         """Give the exchanges in order, none when nothing is to be sent."""
         if self.request is None or self.reply is None:
             return self.exchanges
-        return (Exchange(self.request, self.reply), *self.exchanges)
+        return (GoldenExchange(self.request, self.reply), *self.exchanges)
 
 
 def goldens(folder: Path) -> Iterator[Case]:
@@ -74,7 +74,7 @@ def goldens(folder: Path) -> Iterator[Case]:
                 yield Case(f"{home.parent.name}/{path.stem}/{golden.name}", partial(play, golden))
 
 
-def variants(path: Path) -> Iterator[Plain]:
+def variants(path: Path) -> Iterator[JsonObject]:
     """Give what a golden file holds as plain data: the golden, or each of its variants."""
     plain = _read(path)
     given = plain.pop("variants", [{}])
@@ -101,7 +101,7 @@ async def play(golden: Golden) -> None:
     demand(not playback.left, "the adapter sent fewer requests than the golden has")
 
 
-async def _demand_raised(golden: Golden, provider: Provider, wanted: Plain) -> None:
+async def _demand_raised(golden: Golden, provider: Provider, wanted: JsonObject) -> None:
     try:
         await _run(golden, provider)
     except AdapterError as error:
@@ -110,12 +110,12 @@ async def _demand_raised(golden: Golden, provider: Provider, wanted: Plain) -> N
         raise NotConforming(f"{golden.method} raised nothing, the golden has {wanted['error']}")
 
 
-def _read(path: Path) -> Plain:
-    plain: Plain = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+def _read(path: Path) -> JsonObject:
+    plain: JsonObject = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
     return plain
 
 
-def _place(plain: Plain | list[Any], path: list[str], value: object) -> None:
+def _place(plain: JsonObject | list[Any], path: list[str], value: object) -> None:
     """Set a value at a path of keys; numbers are places in a list."""
     *way, last = path
     for key in way:

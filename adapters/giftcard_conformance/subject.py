@@ -11,7 +11,7 @@ from giftcard_adapters.contract import Provider
 from giftcard_adapters.values.declines import DeclineReason
 from giftcard_adapters.values.operations import AnyOperation, Operation
 from giftcard_adapters.values.secret import Secret
-from giftcard_simulators.sandbox import Clock, IdSource, Simulator
+from giftcard_simulators.sandbox import IdSource, Simulator, TimeSource
 
 
 class NotConforming(AssertionError):
@@ -27,7 +27,7 @@ def demand(fact: object, sentence: str) -> None:
 class MakesSimulator(Protocol):
     """Makes a fresh simulator; a Simulator subclass with the usual arguments is one."""
 
-    def __call__(self, *, now: Clock, ids: IdSource) -> Simulator:
+    def __call__(self, *, now: TimeSource, ids: IdSource) -> Simulator:
         """Return it, opened."""
 
 

@@ -56,15 +56,15 @@ class Echo(httpx.AsyncBaseTransport):
         return httpx.Response(self._status, content=await request.aread() or request.url.raw_path)
 
 
-Plain = dict[str, Any]
+JsonObject = dict[str, Any]
 """A JSON object as it is read from a file, its decimals exact."""
 
 
-class Exchange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class GoldenExchange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One request as it must be, and the reply to play."""
 
-    request: Plain
-    reply: Plain
+    request: JsonObject
+    reply: JsonObject
 
 
 _REPLIES = msgspec.json.Encoder(decimal_format="number")
@@ -79,7 +79,7 @@ _PARTS = frozenset({"method", "path", "headers", "body", "text"})
 class Playback(httpx.AsyncBaseTransport):
     """Compares each request with a script and plays the reply that belongs to it."""
 
-    def __init__(self, script: Sequence[Exchange]) -> None:
+    def __init__(self, script: Sequence[GoldenExchange]) -> None:
         """Keep what is still to come."""
         self.left = list(script)
 
@@ -96,7 +96,7 @@ class Playback(httpx.AsyncBaseTransport):
         return httpx.Response(reply["status"], headers=reply.get("headers"), content=body)
 
 
-def _compare(golden: Plain, request: httpx.Request, body: bytes) -> None:
+def _compare(golden: JsonObject, request: httpx.Request, body: bytes) -> None:
     """Raise NotConforming unless a request is the golden one."""
     unknown = ", ".join(sorted(golden.keys() - _PARTS))
     demand(not unknown, f"a golden request has {', '.join(sorted(_PARTS))}, and no {unknown}")
@@ -111,7 +111,7 @@ def _compare(golden: Plain, request: httpx.Request, body: bytes) -> None:
         demand_same("the body", body.decode(), golden.get("text", ""))
 
 
-def _compare_header(name: str, sent: str | None, wanted: str | Plain) -> None:
+def _compare_header(name: str, sent: str | None, wanted: str | JsonObject) -> None:
     if isinstance(wanted, dict):
         is_right = re.fullmatch(wanted["matches"], sent or "") is not None
     else:

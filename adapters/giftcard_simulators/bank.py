@@ -11,14 +11,14 @@ from datetime import datetime
 
 import msgspec
 
-from giftcard_simulators.sandbox import Clock, Plain
+from giftcard_simulators.sandbox import Plain, TimeSource
 
 
 class BankError(Exception):
     """A simulator tried to book what cannot be: its own defect, never a caller's."""
 
 
-class Card(msgspec.Struct, kw_only=True):
+class BankCard(msgspec.Struct, kw_only=True):
     """One card or account; balances in minor units of `currency`, as the provider counts them."""
 
     number: str
@@ -36,7 +36,7 @@ class Card(msgspec.Struct, kw_only=True):
         return f"Card({self.state})"
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class BalanceChange(msgspec.Struct, frozen=True, kw_only=True):
     """What one effect adds to one card's balances, in minor units; negative takes away."""
 
     card: str
@@ -60,33 +60,33 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     cards: tuple[str, ...]
     amount_minor: int
     currency: str
-    changes: tuple[Change, ...]
+    changes: tuple[BalanceChange, ...]
 
 
 class Bank:
     """Cards by number, and the log of effects that only grows."""
 
-    def __init__(self, cards: Iterable[Card], *, now: Clock) -> None:
+    def __init__(self, cards: Iterable[BankCard], *, now: TimeSource) -> None:
         """Open the books with `cards` and the balances they have."""
         self._now = now
-        self._cards: dict[str, Card] = {}
+        self._cards: dict[str, BankCard] = {}
         self._opening: dict[str, tuple[int, int]] = {}
         self._effects: list[Effect] = []
         for card in cards:
             self.open(card)
 
-    def open(self, card: Card) -> None:
+    def open(self, card: BankCard) -> None:
         """Add a card; raise BankError when its number is taken."""
         if card.number in self._cards:
             raise BankError("the card number is taken")
         self._cards[card.number] = card
         self._opening[card.number] = (card.book_minor, card.available_minor)
 
-    def find(self, number: str) -> Card | None:
+    def find(self, number: str) -> BankCard | None:
         """Return the card with this number, or None."""
         return self._cards.get(number)
 
-    def __iter__(self) -> Iterator[Card]:
+    def __iter__(self) -> Iterator[BankCard]:
         """Go over the cards in the order they were opened."""
         return iter(self._cards.values())
 
@@ -95,7 +95,7 @@ class Bank:
         kind: str,
         transaction: str,
         *,
-        changes: Sequence[Change],
+        changes: Sequence[BalanceChange],
         amount_minor: int,
         currency: str,
         at: datetime | None = None,
@@ -120,7 +120,7 @@ class Bank:
         self._effects.append(effect)
         return effect
 
-    def _check(self, change: Change) -> None:
+    def _check(self, change: BalanceChange) -> None:
         card = self._cards.get(change.card)
         if card is None:
             raise BankError("an effect names a card that is not in the books")
@@ -136,7 +136,7 @@ class Bank:
         plain: list[Plain] = msgspec.json.decode(msgspec.json.encode(self._effects))
         return plain
 
-    def _plain_card(self, card: Card) -> Plain:
+    def _plain_card(self, card: BankCard) -> Plain:
         book_minor, available_minor = self._opening[card.number]
         return {
             **msgspec.to_builtins(card),

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-Clock = Callable[[], datetime]
+TimeSource = Callable[[], datetime]
 """Returns the present time, with its zone."""
 
 IdSource = Callable[[], str]
@@ -58,7 +58,7 @@ class SimAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class Make(Protocol):
     """Makes a simulator, as its class does."""
 
-    def __call__(self, *, now: Clock, ids: IdSource) -> Simulator: ...  # noqa: D102 - the class says it
+    def __call__(self, *, now: TimeSource, ids: IdSource) -> Simulator: ...  # noqa: D102 - the class says it
 
 
 class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +99,7 @@ class Simulator(ABC):
     name: str
     """The provider, such as `electrum`; shown by the sandbox."""
 
-    def __init__(self, *, now: Clock, ids: IdSource) -> None:
+    def __init__(self, *, now: TimeSource, ids: IdSource) -> None:
         """Keep the clock and the id source."""
         self.now = now
         self.ids = ids

@@ -28,7 +28,9 @@ REDEEM = Redeem(
 
 def answered(**more: Any) -> Outcome:  # noqa: ANN401 - any JSON
     """Return what becomes of a redemption that is approved with these fields besides."""
-    return answers.outcome(REDEEM, Reply(status=201, headers={}, body=json.dumps({"id": ID} | more).encode()))
+    return answers.outcome_of(
+        REDEEM, Reply(status=201, headers={}, body=json.dumps({"id": ID} | more).encode())
+    )
 
 
 @pytest.mark.parametrize("written", ["soon", "2026/12/31", "2026-02-30T00:00:00Z"])

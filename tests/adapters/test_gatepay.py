@@ -141,7 +141,7 @@ def test_the_wire_hides_what_is_money() -> None:
     shown = repr(
         [
             wire.CreatedCard(card_num="6045200000000001", card_key="SECRET-KEY"),
-            wire.GiftCard(card_num="6045200000000001", key="SECRET-KEY"),
+            wire.QueriedCard(card_num="6045200000000001", key="SECRET-KEY"),
             wire.QueryRequest(card_number="6045200000000001", key="SECRET-KEY"),
             wire.Envelope(status="SUCCESS", data=msgspec.Raw(b'"SECRET-KEY"')),
         ]

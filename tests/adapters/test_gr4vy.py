@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey
 from giftcard_adapters.calls import Call, Moment
 from giftcard_adapters.errors import SettingsError, WebhookRejected
 from giftcard_adapters.gr4vy import Gr4vy
-from giftcard_adapters.gr4vy.token import TokenSigner
+from giftcard_adapters.gr4vy.tokens import TokenSigner
 from giftcard_adapters.stanza import open_provider, read_settings
 from giftcard_adapters.values.advices import Advice, AdviceKind, Receipt
 from giftcard_adapters.values.cards import CardRef, ClearPin

@@ -13,7 +13,7 @@ from giftcard_adapters.calls import Moment
 from giftcard_adapters.contract import Provider
 from giftcard_adapters.errors import Invalid, SettingsError, Unsupported
 from giftcard_adapters.jeudimerci import JeudiMerci, wire
-from giftcard_adapters.jeudimerci.views import card_id
+from giftcard_adapters.jeudimerci.answers import card_id
 from giftcard_adapters.stanza import open_provider, read_settings
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.money import Money
@@ -148,7 +148,7 @@ async def test_a_compressed_export_has_no_size() -> None:
 def test_the_wire_hides_what_is_money() -> None:
     """No struct of the wire shows a code, a PIN, a URL or a person."""
     card = wire.ECard(code="SECRET-CODE", url="https://short.example/SECRET")
-    resource = wire.EventResource(virtual_card_code="SECRET-CODE", pin_code="4711")
+    resource = wire.WebhookResource(virtual_card_code="SECRET-CODE", pin_code="4711")
     contact = wire.AccountContact(name="Ada", email="ada@x.example")
     shown = repr([wire.ECards(eCards=(card,)), resource, contact])
     assert not any(text in shown for text in ("SECRET", "4711", "Ada", "ada@"))

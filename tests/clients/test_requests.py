@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.message import Message
 
 from giftcard import Card, minor_to_money, new_transaction_id, to_money, v1
-from giftcard.cards import Pin
+from giftcard.cards import PinLike
 from giftcard.operations import redeem
 from giftcard.requests import make_request
 from tests.clients.scripted import PAN, PIN
@@ -126,7 +126,7 @@ def test_what_cannot_be_sent_is_refused_unseen(
 
 
 @pytest.mark.parametrize(("pan", "pin"), [(int(PAN), PIN), (PAN, int(PIN))])
-def test_numbers_of_cards_are_text(pan: str, pin: Pin) -> None:
+def test_numbers_of_cards_are_text(pan: str, pin: PinLike) -> None:
     """A card's number or PIN given as a number is refused without being shown: leading zeros count."""
     with pytest.raises(TypeError, match="leading zeros count") as caught:
         Card.number(pan, pin=pin)

@@ -16,7 +16,7 @@ from giftcard_adapters.contract import Provider
 from giftcard_adapters.transport import open_transport
 from giftcard_conformance import Case, Subject, World, cases
 from giftcard_simulators.faults import Fault, FaultKind, Script
-from giftcard_simulators.sandbox import Clock, IdSource, Simulator
+from giftcard_simulators.sandbox import IdSource, Simulator, TimeSource
 from giftcard_simulators.serve import serve
 from tests.specs.formats import wire_format
 from tests.specs.validating import Watched
@@ -46,7 +46,7 @@ def watched(subject: Subject) -> Subject:
     except FileNotFoundError:
         return subject
 
-    def make(*, now: Clock, ids: IdSource) -> Simulator:
+    def make(*, now: TimeSource, ids: IdSource) -> Simulator:
         simulator = subject.simulator(now=now, ids=ids)
         return Watched(simulator, reader, may_be_asked_wrongly=True)
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from giftcard_adapters.stanza import find_adapter, read_settings
 from giftcard_simulators import catalogue
-from giftcard_simulators.bank import Card
+from giftcard_simulators.bank import BankCard
 from giftcard_simulators.electrum import ElectrumSimulator
-from giftcard_simulators.electrum.checks import CardState
+from giftcard_simulators.electrum.checks import CardStage
 from giftcard_simulators.gatepay import GatePaySimulator
 from giftcard_simulators.gr4vy import Gr4vySimulator
 from giftcard_simulators.jeudimerci import JeudiMerciSimulator
@@ -155,23 +155,23 @@ def _open(provider_id: str, simulator: Simulator, weather: Weather, timeout_s: f
     return Counter(provider_id, simulator, adapter, settings, transport)
 
 
-def _electrum_cards() -> Iterable[Card]:
+def _electrum_cards() -> Iterable[BankCard]:
     for number in ACTIVE_CARDS:
-        yield _electrum_card(number, CardState.ACTIVATED_CONFIRMED, OPENING_MINOR)
-    yield _electrum_card(POOR_CARD, CardState.ACTIVATED_CONFIRMED, 100)
+        yield _electrum_card(number, CardStage.ACTIVATED_CONFIRMED, OPENING_MINOR)
+    yield _electrum_card(POOR_CARD, CardStage.ACTIVATED_CONFIRMED, 100)
     for number in NEW_CARDS:
-        yield _electrum_card(number, CardState.NEW, 0)
+        yield _electrum_card(number, CardStage.NEW, 0)
 
 
-def _electrum_card(number: str, state: CardState, minor: int) -> Card:
-    return Card(
+def _electrum_card(number: str, state: CardStage, minor: int) -> BankCard:
+    return BankCard(
         number=number,
         currency="ZAR",
         state=state.value,
         book_minor=minor,
         available_minor=minor,
         expiry="4912",
-        labels={} if state is CardState.NEW else {"product": "product001"},
+        labels={} if state is CardStage.NEW else {"product": "product001"},
     )
 
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from giftcard_adapters.contract import Settings as AdapterSettings
-from giftcard_adapters.transport import Limits, Tls
+from giftcard_adapters.transport import PoolLimits, Tls
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config import settings
@@ -34,7 +34,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "[[routing.rules]]": Rule,
     "[providers.ID]": settings.Provider,
     "[providers.ID.settings]": AdapterSettings,
-    "[providers.ID.limits]": Limits,
+    "[providers.ID.limits]": PoolLimits,
     "[providers.ID.tls]": Tls,
     "[providers.ID.terms]": Terms,
 }

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from giftcard_simulators.bank import Bank, BankError, Card, Change
+from giftcard_simulators.bank import BalanceChange, Bank, BankCard, BankError
 from giftcard_simulators.sandbox import SimAnswer, SimRequest, seeded_ids
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -16,8 +16,10 @@ def bank() -> Bank:
     """Return a bank with two cards."""
     return Bank(
         [
-            Card(number="1", currency="ZAR", state="ACTIVE", book_minor=100, available_minor=80, pin="9753"),
-            Card(number="2", currency="ZAR", state="ACTIVE"),
+            BankCard(
+                number="1", currency="ZAR", state="ACTIVE", book_minor=100, available_minor=80, pin="9753"
+            ),
+            BankCard(number="2", currency="ZAR", state="ACTIVE"),
         ],
         now=lambda: NOW,
     )
@@ -26,7 +28,10 @@ def bank() -> Bank:
 def test_effect_changes_balances() -> None:
     """An effect changes the balances it names and is numbered from one, at the bank's time."""
     books = bank()
-    changes = (Change(card="1", book_minor=-30, available_minor=-30), Change(card="2", book_minor=30))
+    changes = (
+        BalanceChange(card="1", book_minor=-30, available_minor=-30),
+        BalanceChange(card="2", book_minor=30),
+    )
     effect = books.post("transfer", "t-1", changes=changes, amount_minor=30, currency="ZAR")
     assert (effect.seq, effect.at, effect.cards) == (1, NOW, ("1", "2"))
     assert [(card.book_minor, card.available_minor) for card in books] == [(70, 50), (30, 0)]
@@ -36,12 +41,12 @@ def test_effect_changes_balances() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        Change(card="3", book_minor=1),
-        Change(card="2", book_minor=-1),
-        Change(card="1", available_minor=-81),
+        BalanceChange(card="3", book_minor=1),
+        BalanceChange(card="2", book_minor=-1),
+        BalanceChange(card="1", available_minor=-81),
     ],
 )
-def test_impossible_effect(change: Change) -> None:
+def test_impossible_effect(change: BalanceChange) -> None:
     """An effect on a card we do not have, or below zero, raises and changes no card at all."""
     books = bank()
     before = books.cards()
@@ -49,7 +54,7 @@ def test_impossible_effect(change: Change) -> None:
         books.post(
             "load",
             "t-1",
-            changes=(Change(card="1", book_minor=5), change),
+            changes=(BalanceChange(card="1", book_minor=5), change),
             amount_minor=5,
             currency="ZAR",
         )
@@ -59,7 +64,7 @@ def test_impossible_effect(change: Change) -> None:
 def test_number_is_taken_once() -> None:
     """Two cards cannot have one number."""
     with pytest.raises(BankError):
-        bank().open(Card(number="1", currency="ZAR", state="NEW"))
+        bank().open(BankCard(number="1", currency="ZAR", state="NEW"))
 
 
 def test_nothing_secret_shows() -> None:

@@ -7,7 +7,7 @@ import base64
 import msgspec
 import pytest
 
-from giftcard_simulators.bank import Card
+from giftcard_simulators.bank import BankCard
 from giftcard_simulators.electrum import ElectrumSimulator
 from giftcard_simulators.sandbox import SimRequest, seeded_ids
 from tests.simulators.electrum_till import (
@@ -283,7 +283,7 @@ def test_own_cards() -> None:
         now=lambda: NOW,
         ids=seeded_ids(1),
         open_with=lambda: [
-            Card(
+            BankCard(
                 number="60451",
                 currency="USD",
                 state="ACTIVATED_CONFIRMED",

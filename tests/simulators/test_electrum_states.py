@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from giftcard_simulators.bank import Card, Effect
+from giftcard_simulators.bank import BankCard, Effect
 from tests.simulators.electrum_till import (
     EMPTY,
     EXPIRED,
@@ -383,7 +383,7 @@ def test_advice_of_another_operation() -> None:
     assert till.confirm("load", request_id).status == 404
 
 
-class Opened(Card, kw_only=True):
+class Opened(BankCard, kw_only=True):
     """A card as the sandbox shows it, with the balances it was opened with."""
 
     opening_book_minor: int

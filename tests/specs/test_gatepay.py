@@ -11,7 +11,7 @@ import pytest
 
 from giftcard_adapters.calls import Moment
 from giftcard_adapters.gatepay import GatePay
-from giftcard_adapters.gatepay.views import OPEN, REFUSALS, STANDINGS
+from giftcard_adapters.gatepay.codes import DECLINES, OPEN, STANDINGS
 from giftcard_adapters.gatepay.wire import signature
 from giftcard_adapters.stanza import open_provider, read_settings
 from giftcard_adapters.values.cards import CardRef
@@ -131,5 +131,5 @@ def test_every_status_has_a_meaning() -> None:
 def test_every_code_has_a_meaning() -> None:
     """The adapter knows each documented code of a failure, and no other; our simulator's own is none."""
     codes = described("gatepay-reference").words("FailureCode")
-    assert codes - {BALANCE_SHORT} == REFUSALS.keys() | OPEN.keys()
+    assert codes - {BALANCE_SHORT} == DECLINES.keys() | OPEN.keys()
     assert described("gatepay-guide").words("FailureCode") == codes

@@ -1,5 +1,5 @@
-"""How Electrum is spoken to; `Electrum` is the adapter, the rest of this package is its own business."""
+"""The adapter for Electrum. `Electrum` is the adapter class; the rest is private to this package."""
 
-from giftcard_adapters.electrum.adapter import Electrum, ElectrumSettings
+from giftcard_adapters.electrum.adapter import Electrum
 
-__all__ = ["Electrum", "ElectrumSettings"]
+__all__ = ["Electrum"]

@@ -1,24 +1,23 @@
-"""The Electrum Payments adapter: pre-printed cards in two phases, at shop tills.
+"""Electrum Payments: pre-printed gift cards at shop tills, in two phases.
 
-Every request is sent once and closed by one confirmation or reversal; an unknown is reversed. What
-messages look like is in `requests` and `wire`, what answers mean in
-`answers`, what is refused beforehand in `limits`.
+Every request is sent once and closed by one confirmation or one reversal. A request with an unknown
+outcome is reversed.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-from msgspec import Meta, Struct, structs
+from msgspec import structs
 
 from giftcard_adapters.calls import Call, Moment
-from giftcard_adapters.contract import Provider, Settings, traits
-from giftcard_adapters.electrum import answers, limits, requests, wire
+from giftcard_adapters.contract import Provider, traits
+from giftcard_adapters.electrum import answers, limits, requests
 from giftcard_adapters.electrum.codes import SHAPES
+from giftcard_adapters.electrum.settings import ElectrumSettings
 from giftcard_adapters.errors import Refused, Unsupported
-from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.values.advices import Acknowledgement, Advice, AdviceKind
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline
@@ -36,38 +35,8 @@ from giftcard_adapters.values.reads import CardView, Lookup
 from giftcard_adapters.values.secret import Secret
 from giftcard_adapters.values.traits import Ending, Guarantee
 
-
-class PartySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An institution by the id agreed with Electrum, and its name."""
-
-    institution_id: Annotated[str, Meta(min_length=1)]
-    name: Annotated[str, Meta(min_length=1, max_length=40)]
-
-
-class ElectrumSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How one connection to Electrum is set up. What a till leaves out is filled from here.
-
-    `timeout_s` is 60 unless agreed otherwise with Electrum.
-    """
-
-    institution_id: Annotated[str, Meta(min_length=1)]
-    """Who we are to Electrum: the user name, the sender, and the originator of every transaction."""
-    institution_name: Annotated[str, Meta(min_length=1, max_length=40)]
-    password: Secret
-    terminal_id: Annotated[str, Meta(min_length=8, max_length=8)] | None = None
-    merchant_id: Annotated[str, Meta(min_length=15, max_length=15)] | None = None
-    merchant_category_code: Annotated[str, Meta(pattern="^[0-9]{4}$")] | None = None
-    merchant_name: Annotated[str, Meta(min_length=1, max_length=23)] | None = None
-    merchant_city: Annotated[str, Meta(min_length=1, max_length=13)] | None = None
-    merchant_region: Annotated[str, Meta(min_length=1, max_length=2)] | None = None
-    merchant_country: Annotated[str, Meta(min_length=1, max_length=2)] | None = None
-    receiver: PartySettings | None = None
-    """Whom to name as receiver; left out unless agreed."""
-    settlement_entity: PartySettings | None = None
-    """Whom to name as settlement entity; left out unless agreed."""
-    is_expiry_needed: bool = True
-    """Electrum documents a card's expiry as required and does not enforce it: false sends cards without."""
-
+if TYPE_CHECKING:
+    from giftcard_adapters.exchange import Exchange
 
 _WHOLE = traits(Guarantee.NATIVE, Ending.REVERSE)
 _OPENING = traits(Guarantee.NATIVE, Ending.REVERSE, is_confirmation_partial=True)
@@ -88,7 +57,7 @@ class Electrum(Provider):
         super().__init__(settings, exchange)
         pair = f"{settings.institution_id}:{settings.password.reveal()}".encode()
         self._credentials = Secret(f"Basic {base64.b64encode(pair).decode()}")
-        self._parties = _parties(settings)
+        self._parties = requests.parties_of(settings)
         self._is_expiry_needed = settings.is_expiry_needed
 
     @_OPENING
@@ -143,7 +112,7 @@ class Electrum(Provider):
         noun = next(shape.noun for shape in SHAPES.values() if shape.path == path)
         verb = "confirm" if advice.kind is AdviceKind.CONFIRMATION else "reverse"
         reply = await self.exchange.send(call, sign=self._sign, name=verb + noun)
-        return answers.receipt(advice, request_id, reply)
+        return answers.acknowledgement_of(advice, request_id, reply)
 
     async def lookup(self, ask: Lookup) -> CardView:
         """Tell what Electrum knows of a card, or of a card holder's card."""
@@ -165,34 +134,7 @@ class Electrum(Provider):
         self.check(ask)
         call = requests.request(ask, self._parties)
         reply = await self.exchange.send(call, sign=self._sign, name=SHAPES[ask.operation].name)
-        return answers.outcome(ask, reply)
+        return answers.outcome_of(ask, reply)
 
     def _sign(self, _call: Call, _moment: Moment) -> Mapping[str, str]:
         return {"authorization": self._credentials.reveal()}
-
-
-def _parties(settings: ElectrumSettings) -> requests.Parties:
-    us = wire.Party(id=settings.institution_id, name=settings.institution_name)
-    return requests.Parties(
-        client=us,
-        originator=wire.Originator(
-            institution=us,
-            terminal_id=settings.terminal_id or "",
-            merchant=wire.Merchant(
-                merchant_type=settings.merchant_category_code or "",
-                merchant_id=settings.merchant_id or "",
-                merchant_name=wire.MerchantName(
-                    name=settings.merchant_name or "",
-                    city=settings.merchant_city or "",
-                    region=settings.merchant_region or "",
-                    country=settings.merchant_country or "",
-                ),
-            ),
-        ),
-        receiver=_party(settings.receiver),
-        settlement_entity=_party(settings.settlement_entity),
-    )
-
-
-def _party(named: PartySettings | None) -> wire.Party | None:
-    return wire.Party(id=named.institution_id, name=named.name) if named else None

@@ -13,7 +13,7 @@ from datetime import date
 import msgspec
 
 from giftcard_adapters.calls import Reply
-from giftcard_adapters.codec import decode, hide_hook
+from giftcard_adapters.codec import decode
 from giftcard_adapters.electrum import wire
 from giftcard_adapters.electrum.codes import DECLINES, SHAPES
 from giftcard_adapters.errors import NoAnswer, Refused, Unreadable
@@ -35,11 +35,6 @@ from giftcard_adapters.values.points import PointBalances, Points
 from giftcard_adapters.values.reads import CardView, Club, Lookup
 from giftcard_adapters.values.secret import Secret
 
-# Not strict: Electrum's own software takes and may write quoted numbers.
-_RESPONSES = msgspec.json.Decoder(wire.Response, dec_hook=hide_hook, strict=False)
-_ECHOES = msgspec.json.Decoder(wire.AdviceEcho)
-_ERRORS = msgspec.json.Decoder(wire.ErrorDetail)
-
 _SUCCEEDED = frozenset({200, 201, 202})
 _NOT_LET_IN = frozenset({401, 403})
 _NOT_FOUND = 404
@@ -54,7 +49,7 @@ _NOTHING_LEFT_TO_REVERSE = frozenset({"Request failed", "Request reversed"})
 """GENERAL_ERROR texts of Electrum's test server that say a reversal's aim is reached already."""
 
 
-def outcome(ask: MoneyOperation, reply: Reply) -> Outcome:
+def outcome_of(ask: MoneyOperation, reply: Reply) -> Outcome:
     """Say what became of a money request; raise Unreadable when that cannot be read."""
     if reply.status in _SUCCEEDED:
         return _approval(ask, _response(reply))
@@ -76,7 +71,7 @@ def outcome(ask: MoneyOperation, reply: Reply) -> Outcome:
     return Outcome(verdict=Verdict.DECLINED, decline=_decline(error, ask.cards))
 
 
-def receipt(advice: Advice, request_id: str, reply: Reply) -> Acknowledgement:
+def acknowledgement_of(advice: Advice, request_id: str, reply: Reply) -> Acknowledgement:
     """Say whether an advice is final; raise Unreadable when that cannot be read: then it is not."""
     if reply.status in _SUCCEEDED:
         return _echoed(advice, request_id, reply)
@@ -108,13 +103,13 @@ def _is_open(status: int) -> bool:
     return status >= _FIRST_SERVER_ERROR and status not in _FINAL_SERVER_ERRORS
 
 
-def _response(reply: Reply) -> wire.Response:
-    return decode(reply.body, _RESPONSES)
+def _response(reply: Reply) -> wire.TransactionResponse:
+    return decode(reply.body, wire.RESPONSE)
 
 
 def _error(reply: Reply) -> wire.ErrorDetail | None:
     """Return why not; None for an empty body, which is documented. Any other body is not Electrum's."""
-    return decode(reply.body, _ERRORS) if reply.body.strip() else None
+    return decode(reply.body, wire.ERROR_DETAIL) if reply.body.strip() else None
 
 
 def _decline(error: wire.ErrorDetail, cards: Sequence[CardRef] = ()) -> Decline:
@@ -144,7 +139,7 @@ class _Exact:
             raise Unreadable("the answer names an amount or a currency that cannot be said exactly") from None
 
 
-def _approval(ask: MoneyOperation, response: wire.Response) -> Outcome:
+def _approval(ask: MoneyOperation, response: wire.TransactionResponse) -> Outcome:
     amounts = response.amounts or wire.Amounts()
     with _Exact():
         told = Outcome(
@@ -167,7 +162,9 @@ def _approval(ask: MoneyOperation, response: wire.Response) -> Outcome:
     return msgspec.structs.replace(told, verdict=Verdict.UNKNOWN, evidence=doubt, approved=None)
 
 
-def _doubt(ask: MoneyOperation, response: wire.Response, asked: Money | None, approved: Money | None) -> str:
+def _doubt(
+    ask: MoneyOperation, response: wire.TransactionResponse, asked: Money | None, approved: Money | None
+) -> str:
     """Say how an approval differs from what was asked (rule 4), or nothing."""
     if response.error_type:
         return f"the provider answered success with the error {scrub(response.error_type)}"
@@ -209,7 +206,7 @@ def _balances(ask: MoneyOperation, amounts: wire.Amounts) -> tuple[Balances, ...
 
 
 def _echoed(advice: Advice, request_id: str, reply: Reply) -> Acknowledgement:
-    echo = decode(reply.body, _ECHOES) if reply.body.strip() else wire.AdviceEcho()
+    echo = decode(reply.body, wire.ADVICE_ECHO) if reply.body.strip() else wire.AdviceEcho()
     if echo.id not in {"", advice.advice_id} or echo.request_id not in {"", request_id}:
         return Acknowledgement(receipt=Receipt.AGAIN, evidence="the provider acknowledged another advice")
     return Acknowledgement(receipt=Receipt.DONE)
@@ -262,7 +259,7 @@ def _bare(status: int) -> DeclineReason:
     return reasons.get(status, DeclineReason.PROVIDER_REFUSED)
 
 
-def _view(ask: Lookup, response: wire.Response) -> CardView:
+def _view(ask: Lookup, response: wire.TransactionResponse) -> CardView:
     echo = response.card or wire.CardEcho()
     number = echo.pan or (ask.card.number if ask.card else None)
     return CardView(
@@ -291,13 +288,13 @@ def _institution(party: wire.Party | None) -> Institution | None:
     return Institution(institution_id=party.id, name=party.name) if party else None
 
 
-def _product(product: wire.Product | None) -> Product | None:
+def _product(product: wire.WireProduct | None) -> Product | None:
     if product is None:
         return None
     return Product(product_id=product.id, barcode=product.barcode, product_type=product.type)
 
 
-def _club(club: wire.Club) -> Club:
+def _club(club: wire.WireClub) -> Club:
     return Club(
         name=club.name,
         description=club.description,
@@ -317,7 +314,7 @@ def _slip(data: wire.SlipData | None) -> Slip | None:
     )
 
 
-def _slip_line(line: wire.SlipLine) -> SlipLine:
+def _slip_line(line: wire.WireSlipLine) -> SlipLine:
     return SlipLine(
         text=line.text,
         width_factor=line.font_width_scale_factor,

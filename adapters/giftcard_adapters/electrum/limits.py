@@ -15,13 +15,11 @@ import msgspec
 
 from giftcard_adapters.electrum import wire
 from giftcard_adapters.electrum.codes import SHAPES, TRANSACTION_TYPES, Shape
-from giftcard_adapters.errors import Invalid, Unsupported
+from giftcard_adapters.errors import Invalid, Unsupported, Violation
 from giftcard_adapters.values.cards import CardRef, ClearPin, EncryptedPin, HashedPin
 from giftcard_adapters.values.operations import Activate, MoneyOperation
 from giftcard_adapters.values.point_of_sale import AccountType, PointOfSale, Tender
 from giftcard_adapters.values.reads import Lookup
-
-Violation = tuple[str, str]
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,6 @@ from datetime import UTC, date, datetime
 import msgspec
 
 from giftcard_adapters.calls import Call
-from giftcard_adapters.codec import reveal_hook
 from giftcard_adapters.electrum import wire
 from giftcard_adapters.electrum.codes import (
     CONDITIONS,
@@ -24,6 +23,7 @@ from giftcard_adapters.electrum.codes import (
     UNKNOWN_MODE,
     Shape,
 )
+from giftcard_adapters.electrum.settings import ElectrumSettings, PartySettings
 from giftcard_adapters.errors import Unsupported
 from giftcard_adapters.values.advices import Advice, AdviceKind, ReversalReason
 from giftcard_adapters.values.cards import CardRef, ClearPin, EncryptedPin, Pin
@@ -48,7 +48,6 @@ LOOKUP_PATH = "/lookupGiftcard/"
 ITEM_NAME = re.compile(r"[0-9A-Za-z]{1,50}")
 """Electrum's item names hold no space, so most real ones do not fit; they are left out, not refused."""
 
-_ENCODER = msgspec.json.Encoder(enc_hook=reveal_hook, decimal_format="number")
 _HEADERS = (("content-type", "application/json"), ("accept", "application/json"))
 
 
@@ -62,10 +61,34 @@ class Parties(msgspec.Struct, frozen=True, kw_only=True):
     settlement_entity: wire.Party | None = None
 
 
+def parties_of(settings: ElectrumSettings) -> Parties:
+    """Return what the settings say of the parties to every transaction."""
+    us = wire.Party(id=settings.institution_id, name=settings.institution_name)
+    return Parties(
+        client=us,
+        originator=wire.Originator(
+            institution=us,
+            terminal_id=settings.terminal_id or "",
+            merchant=wire.WireMerchant(
+                merchant_type=settings.merchant_category_code or "",
+                merchant_id=settings.merchant_id or "",
+                merchant_name=wire.MerchantName(
+                    name=settings.merchant_name or "",
+                    city=settings.merchant_city or "",
+                    region=settings.merchant_region or "",
+                    country=settings.merchant_country or "",
+                ),
+            ),
+        ),
+        receiver=_party(settings.receiver),
+        settlement_entity=_party(settings.settlement_entity),
+    )
+
+
 def request(ask: MoneyOperation, parties: Parties) -> Call:
     """Write the request of a money operation."""
     shape = SHAPES[ask.operation]
-    body = wire.Request(
+    body = wire.TransactionRequest(
         id=ask.transaction_id,
         time=_time(ask.requested_at),
         originator=originator(ask.point_of_sale, parties.originator),
@@ -92,7 +115,7 @@ def request(ask: MoneyOperation, parties: Parties) -> Call:
 
 def lookup(ask: Lookup, parties: Parties) -> Call:
     """Write a lookup. It always says how the card was read: Electrum's servers may echo that and need it."""
-    body = wire.Request(
+    body = wire.TransactionRequest(
         id=ask.lookup_id,
         time=_time(ask.asked_at),
         originator=originator(ask.point_of_sale, parties.originator),
@@ -144,7 +167,7 @@ def originator(till: PointOfSale | None, default: wire.Originator) -> wire.Origi
         terminal_id=till.terminal_id or default.terminal_id,
         merchant=house
         if shop is None
-        else wire.Merchant(
+        else wire.WireMerchant(
             merchant_type=shop.category_code or house.merchant_type,
             merchant_id=shop.merchant_id or house.merchant_id,
             merchant_name=wire.MerchantName(
@@ -159,8 +182,12 @@ def originator(till: PointOfSale | None, default: wire.Originator) -> wire.Origi
     )
 
 
+def _party(named: PartySettings | None) -> wire.Party | None:
+    return wire.Party(id=named.institution_id, name=named.name) if named else None
+
+
 def _post(path: str, body: msgspec.Struct) -> Call:
-    return Call(method="POST", path=path, body=_ENCODER.encode(body), headers=_HEADERS)
+    return Call(method="POST", path=path, body=wire.encode(body), headers=_HEADERS)
 
 
 def _time(at: datetime) -> str:
@@ -191,8 +218,8 @@ def _identifiers(given: Sequence[ThirdPartyIdentifier]) -> tuple[wire.Identifier
     )
 
 
-def _card(card: CardRef) -> wire.Card:
-    return wire.Card(
+def _card(card: CardRef) -> wire.WireCard:
+    return wire.WireCard(
         pan=card.number or Secret(""),
         expiry_date=card.expiry,
         pin=_pin(card.pin) if card.pin else None,
@@ -219,10 +246,10 @@ def _encryption(pin: EncryptedPin) -> wire.EncryptionParameters | None:
     )
 
 
-def _product(product: Product | None) -> wire.Product | None:
+def _product(product: Product | None) -> wire.WireProduct | None:
     if product is None:
         return None
-    return wire.Product(id=product.product_id, barcode=product.barcode, type=product.product_type)
+    return wire.WireProduct(id=product.product_id, barcode=product.barcode, type=product.product_type)
 
 
 def _pos_info(till: PointOfSale | None, *, is_needed: bool = False) -> wire.PosInfo | None:
@@ -240,10 +267,10 @@ def _pos_info(till: PointOfSale | None, *, is_needed: bool = False) -> wire.PosI
     return wire.PosInfo(entry_mode=modes, pos_condition_code=condition) if modes or condition else None
 
 
-def _basket(basket: Basket | None) -> wire.Basket | None:
+def _basket(basket: Basket | None) -> wire.WireBasket | None:
     if basket is None:
         return None
-    return wire.Basket(basket_id=basket.basket_id, items=tuple(_item(item) for item in basket.items))
+    return wire.WireBasket(basket_id=basket.basket_id, items=tuple(_item(item) for item in basket.items))
 
 
 def _item(item: BasketItem) -> wire.Item:
@@ -280,9 +307,9 @@ def _customer(holder: CardHolder | None) -> wire.Customer | None:
     )
 
 
-def _address(address: Address) -> wire.Address:
+def _address(address: Address) -> wire.WireAddress:
     first, second = (*address.lines, "", "")[:2]
-    return wire.Address(
+    return wire.WireAddress(
         address_line1=first,
         address_line2=second,
         city=address.city,
@@ -305,12 +332,12 @@ def _final_amount(ask: MoneyOperation, outcome: Outcome | None, written: Advice)
     return left if left.amount_minor else None
 
 
-def _tenders(shape: Shape, written: Advice) -> tuple[wire.Tender, ...] | None:
+def _tenders(shape: Shape, written: Advice) -> tuple[wire.WireTender, ...] | None:
     return tuple(_tender(tender) for tender in written.tenders) if shape.has_tenders else None
 
 
-def _tender(tender: Tender) -> wire.Tender:
-    return wire.Tender(
+def _tender(tender: Tender) -> wire.WireTender:
+    return wire.WireTender(
         amount=_amount(tender.amount),
         tender_type=tender.tender_type,
         account_type=tender.account_type or "",

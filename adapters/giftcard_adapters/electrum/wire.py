@@ -1,7 +1,7 @@
-"""Electrum's gift card interface on the wire: its JSON objects, and nothing they mean.
+"""The JSON objects of Electrum's gift card interface, as msgspec structs.
 
-`requests` fills them in, `answers` reads them, the code tables are `codes`.
-Names come from Electrum's published interface: gift card 3.15 and 4.0, base 3.34.
+Names are those of Electrum's published interface (gift card 3.15 and 4.0, base 3.34). `Wire` begins
+the name of a struct where giftcard_adapters.values has one of the same name.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 
+from giftcard_adapters.codec import hide_hook, reveal_hook
 from giftcard_adapters.values.secret import Secret
 
 _Count = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -56,7 +57,7 @@ class MerchantName(_Json, frozen=True, kw_only=True):
     country: str
 
 
-class Merchant(_Json, frozen=True, kw_only=True):
+class WireMerchant(_Json, frozen=True, kw_only=True):
     """The merchant; `merchant_type` is the category code."""
 
     merchant_type: str
@@ -69,7 +70,7 @@ class Originator(_Json, frozen=True, kw_only=True):
 
     institution: Party
     terminal_id: str
-    merchant: Merchant
+    merchant: WireMerchant
     operator_id: str = ""
     channel_id: str = ""
 
@@ -115,7 +116,7 @@ class PinHashed(_Json, frozen=True, kw_only=True, tag_field="type", tag="HASHED_
     hashed_pin_parameters: HashedPinParameters | None = None
 
 
-class Card(_Json, frozen=True, kw_only=True):
+class WireCard(_Json, frozen=True, kw_only=True):
     """A card as sent; the deprecated `clearPin` and `encryptedPin` are never used."""
 
     pan: Secret
@@ -145,7 +146,7 @@ class PosInfo(_Json, frozen=True, kw_only=True):
     pos_condition_code: str = ""
 
 
-class Product(_Json, frozen=True, kw_only=True):
+class WireProduct(_Json, frozen=True, kw_only=True):
     """A gift card product."""
 
     id: str
@@ -163,7 +164,7 @@ class Item(_Json, frozen=True, kw_only=True):
     unit: str = ""
 
 
-class Basket(_Json, frozen=True, kw_only=True):
+class WireBasket(_Json, frozen=True, kw_only=True):
     """The basket of a redemption."""
 
     basket_id: str
@@ -188,7 +189,7 @@ class PointAmounts(_Json, frozen=True, kw_only=True):
     available_amount: PointsAmount | None = None
 
 
-class Address(_Json, frozen=True, kw_only=True):
+class WireAddress(_Json, frozen=True, kw_only=True):
     """A postal address."""
 
     address_line1: str = ""
@@ -205,7 +206,7 @@ class Customer(_Json, frozen=True, kw_only=True):
     first_name: str = ""
     last_name: str = ""
     address: str = ""
-    address_details: Address | None = None
+    address_details: WireAddress | None = None
     date_of_birth: str = ""
     status: str = ""
     msisdn: str = ""
@@ -217,7 +218,7 @@ class Customer(_Json, frozen=True, kw_only=True):
         return "Customer(***)"
 
 
-class Tender(_Json, frozen=True, kw_only=True):
+class WireTender(_Json, frozen=True, kw_only=True):
     """One payment towards a sale."""
 
     amount: LedgerAmount
@@ -227,7 +228,7 @@ class Tender(_Json, frozen=True, kw_only=True):
     reference: str = ""
 
 
-class Request(_Json, frozen=True, kw_only=True):
+class TransactionRequest(_Json, frozen=True, kw_only=True):
     """Any of the seven requests: Transaction, and the fields of its operation."""
 
     id: str
@@ -243,15 +244,15 @@ class Request(_Json, frozen=True, kw_only=True):
     dest_acc_type: str = ""
     stan: str = ""
     rrn: str = ""
-    card: Card | None = None
-    source_card: Card | None = None
-    target_card: Card | None = None
-    old_card: Card | None = None
-    new_card: Card | None = None
+    card: WireCard | None = None
+    source_card: WireCard | None = None
+    target_card: WireCard | None = None
+    old_card: WireCard | None = None
+    new_card: WireCard | None = None
     amounts: Amounts | None = None
-    product: Product | None = None
+    product: WireProduct | None = None
     pos_info: PosInfo | None = None
-    basket: Basket | None = None
+    basket: WireBasket | None = None
     points: PointAmounts | None = None
     card_holder: Customer | None = None
 
@@ -266,7 +267,7 @@ class AdviceBody(_Json, frozen=True, kw_only=True):
     stan: str = ""
     rrn: str = ""
     amounts: Amounts | None = None
-    tenders: tuple[Tender, ...] | None = None
+    tenders: tuple[WireTender, ...] | None = None
     reversal_reason: str = ""
 
 
@@ -277,7 +278,7 @@ class Barcode(_Json, frozen=True, kw_only=True):
     encoding: str = ""
 
 
-class SlipLine(_Json, frozen=True, kw_only=True):
+class WireSlipLine(_Json, frozen=True, kw_only=True):
     """One line to print."""
 
     text: str
@@ -291,22 +292,22 @@ class SlipLine(_Json, frozen=True, kw_only=True):
 class SlipData(_Json, frozen=True, kw_only=True):
     """What to print."""
 
-    message_lines: tuple[SlipLine, ...] = ()
+    message_lines: tuple[WireSlipLine, ...] = ()
     slip_width: int | None = None
     issuer_reference: str = ""
 
 
-class Club(_Json, frozen=True, kw_only=True):
+class WireClub(_Json, frozen=True, kw_only=True):
     """A club or a marketing attribute."""
 
     name: str
     description: str = ""
     member: bool = False
     market_to_customer: bool = False
-    products: tuple[Product, ...] = ()
+    products: tuple[WireProduct, ...] = ()
 
 
-class Response(_Json, frozen=True, kw_only=True):
+class TransactionResponse(_Json, frozen=True, kw_only=True):
     """Any of the seven responses, as far as it tells something; echoes of what we sent are not read."""
 
     id: str
@@ -318,11 +319,11 @@ class Response(_Json, frozen=True, kw_only=True):
     rrn: str = ""
     card: CardEcho | None = None
     amounts: Amounts | None = None
-    product: Product | None = None
+    product: WireProduct | None = None
     points: PointAmounts | None = None
     card_holder: Customer | None = None
-    clubs: tuple[Club, ...] = ()
-    marketing_attributes: tuple[Club, ...] = ()
+    clubs: tuple[WireClub, ...] = ()
+    marketing_attributes: tuple[WireClub, ...] = ()
     error_type: str = ""
     """Never part of a response: an ErrorDetail under a success status is caught by it."""
 
@@ -339,3 +340,12 @@ class ErrorDetail(_Json, frozen=True, kw_only=True):
 
     error_type: str
     error_message: str = ""
+
+
+encode = msgspec.json.Encoder(enc_hook=reveal_hook, decimal_format="number").encode
+"""Writes a request, secrets in clear; a Decimal becomes a JSON number with exactly its digits."""
+
+# Not strict: Electrum's own software takes and may write quoted numbers.
+RESPONSE = msgspec.json.Decoder(TransactionResponse, dec_hook=hide_hook, strict=False)
+ADVICE_ECHO = msgspec.json.Decoder(AdviceEcho)
+ERROR_DETAIL = msgspec.json.Decoder(ErrorDetail)

@@ -1,5 +1,5 @@
-"""How GatePay is spoken to; `GatePay` is the adapter, the rest of this package is its own business."""
+"""The adapter for GatePay. `GatePay` is the adapter class; the other modules are private to this package."""
 
-from giftcard_adapters.gatepay.adapter import GatePay, GatePaySettings
+from giftcard_adapters.gatepay.adapter import GatePay
 
-__all__ = ["GatePay", "GatePaySettings"]
+__all__ = ["GatePay"]

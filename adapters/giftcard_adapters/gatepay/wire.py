@@ -1,4 +1,4 @@
-"""The JSON and the signature of GatePay's gift cards, typed; their meaning is in `views`.
+"""The JSON and the signature of GatePay's gift cards, typed; their meaning is in `answers`.
 
 Two dialects exist: the guide's and the reference's, which three official SDKs speak. Their
 fields differ in name only, and a newer guide mixes them, so an answer is read by either name.
@@ -87,7 +87,7 @@ class CreatedCard(msgspec.Struct, frozen=True, kw_only=True):
         return f"{type(self).__name__}(status={self.status})"
 
 
-class GiftCard(CreatedCard, frozen=True, kw_only=True):
+class QueriedCard(CreatedCard, frozen=True, kw_only=True):
     """What a query tells besides; times in milliseconds."""
 
     title: str | None = None
@@ -154,7 +154,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 encode = msgspec.json.Encoder().encode
 ENVELOPE = msgspec.json.Decoder(Envelope)
 CREATED_CARD = msgspec.json.Decoder(CreatedCard)
-GIFT_CARD = msgspec.json.Decoder(GiftCard)
+QUERIED_CARD = msgspec.json.Decoder(QueriedCard)
 CARD_BALANCE = msgspec.json.Decoder(CardBalance)
 TEMPLATES = msgspec.json.Decoder(tuple[TemplateItem, ...])
 NOTIFICATION = msgspec.json.Decoder(Notification)

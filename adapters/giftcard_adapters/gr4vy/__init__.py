@@ -1,5 +1,5 @@
-"""How Gr4vy is spoken to; `Gr4vy` is the adapter, the rest of this package is its own business."""
+"""The adapter for Gr4vy. `Gr4vy` is the adapter class; the other modules are private to this package."""
 
-from giftcard_adapters.gr4vy.adapter import Gr4vy, Gr4vySettings
+from giftcard_adapters.gr4vy.adapter import Gr4vy
 
-__all__ = ["Gr4vy", "Gr4vySettings"]
+__all__ = ["Gr4vy"]

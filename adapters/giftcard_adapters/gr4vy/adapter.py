@@ -1,63 +1,29 @@
-"""Gr4vy: redemption as a transaction, reversal as a refund of it, activation, issuance, the card vault.
+"""Gr4vy: redemption as a transaction, reversal as its refund, activation, issuance and the card vault.
 
-The exchanges live here. What is asked is written in `asks`, what an answer proves is judged
-in `verdict`, Gr4vy's JSON and codes are in `wire`.
-
-Two habits of Gr4vy shape this module. For 24 hours it answers a repeated Idempotency-Key with the
-stored first answer, be it "pending" or a 500: repeating alone never ends such an unknown, so what is
-pending is read again, and a repeated refund that errs again is looked for. And a repeat can be
-refused (a validation that fails by now, a card gone from the vault) although the first sending went
-through: no refusal is a decline before a look for our external identifier found nothing.
+Two facts about Gr4vy shape this module. For 24 hours it answers a repeated Idempotency-Key with the
+stored first answer, even if that was "pending" or a 500. Repeating alone therefore ends no such
+unknown: a pending transaction is read again, and a refund that keeps failing is searched for. And a
+repeat can be refused (the card left the vault meanwhile) although the first request went through. A
+refusal is therefore a decline only after a search for our external identifier found nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
 from giftcard_adapters.calls import Call, Reply
-from giftcard_adapters.codec import decode, hide_hook
+from giftcard_adapters.codec import decode
 from giftcard_adapters.contract import Provider, Settings, traits
 from giftcard_adapters.errors import ExchangeError, NoAnswer, Refused, Unreadable, Unsupported
-from giftcard_adapters.exchange import Exchange
-from giftcard_adapters.gr4vy import asks, events, views
-from giftcard_adapters.gr4vy.token import TokenSigner
-from giftcard_adapters.gr4vy.verdict import (
-    AT_THE_DOOR,
-    activated,
-    face_of,
-    failed,
-    furthest,
-    is_same_card,
-    issued,
-    may_have_acted,
-    not_activated,
-    pin_of,
-    redeemed,
-    refund_contradiction,
-    refunded,
-    refused_once,
-    unknown,
-)
-from giftcard_adapters.gr4vy.wire import (
-    GiftCard,
-    GiftCards,
-    GiftCardSummaries,
-    Issuance,
-    Refund,
-    RefundAsk,
-    Refunds,
-    Transaction,
-    TransactionRows,
-    refusal,
-)
+from giftcard_adapters.gr4vy import answers, codes, limits, requests, webhooks, wire
+from giftcard_adapters.gr4vy.settings import Gr4vySettings
+from giftcard_adapters.gr4vy.tokens import TokenSigner
 from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline, DeclineReason
-from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Activate, Issue, MoneyOperation, Redeem
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.reads import (
@@ -73,6 +39,9 @@ from giftcard_adapters.values.reads import (
 from giftcard_adapters.values.secret import Secret
 from giftcard_adapters.values.traits import Ending, Guarantee
 
+if TYPE_CHECKING:
+    from giftcard_adapters.exchange import Exchange
+
 _RESEND_WINDOW_S = 23 * 3600.0
 """Gr4vy remembers an Idempotency-Key for 24 hours; an hour is left for clocks and queues."""
 
@@ -80,35 +49,6 @@ _LIST_LAG_S = 60.0
 """An error on a younger advice is its first: it is sent again before the list is believed (assumption)."""
 
 _DONE = frozenset({200, 201, 204})
-
-_TRANSACTION = msgspec.json.Decoder(Transaction)
-_TRANSACTION_ROWS = msgspec.json.Decoder(TransactionRows)
-_REFUND_ASK = msgspec.json.Decoder(RefundAsk)
-_REFUND = msgspec.json.Decoder(Refund)
-_REFUNDS = msgspec.json.Decoder(Refunds)
-_GIFT_CARD = msgspec.json.Decoder(GiftCard)
-_GIFT_CARDS = msgspec.json.Decoder(GiftCards)
-_SUMMARIES = msgspec.json.Decoder(GiftCardSummaries)
-_ISSUANCE = msgspec.json.Decoder(Issuance, dec_hook=hide_hook)
-
-
-class Gr4vySettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How one Gr4vy merchant account is reached."""
-
-    private_key: Secret
-    """The PEM of the EC P-521 key whose public half Gr4vy has."""
-    merchant_account_id: Annotated[str, msgspec.Meta(min_length=1)] = "default"
-    scopes: tuple[str, ...] = (
-        "gift-cards.read",
-        "gift-cards.write",
-        "transactions.read",
-        "transactions.write",
-    )
-    token_lifetime_s: Annotated[float, msgspec.Meta(ge=120, le=86400)] = 3600.0
-    webhook_secrets: tuple[Secret, ...] = ()
-    """Every secret that is active now: while one is rotated there are two."""
-    webhook_tolerance_s: Annotated[float, msgspec.Meta(gt=0)] = 300.0
-    """How far the time of signing may be from the time of arrival."""
 
 
 class Gr4vy(Provider):
@@ -131,109 +71,102 @@ class Gr4vy(Provider):
             private_key=settings.private_key, scopes=settings.scopes, lifetime_s=settings.token_lifetime_s
         )
 
-    def check(self, ask: MoneyOperation | Lookup) -> None:
-        """Refuse what Gr4vy could not take, before anything is written."""
-        asks.check(ask)
-
-    # --- money ---
+    def check(self, ask: MoneyOperation) -> None:
+        """Raise Invalid or Unsupported for an operation that Gr4vy could not take."""
+        limits.check_operation(ask)
 
     @traits(Guarantee.COMPENSATED, Ending.RESEND, resend_window_s=_RESEND_WINDOW_S, is_reversal_partial=True)
     async def redeem(self, ask: Redeem) -> Outcome:
         """Take the amount from the card as a transaction without a payment method."""
         self.check(ask)
-        body = asks.redemption(ask, _amount_of(ask))
-        reply = await self._send(self._post("/transactions", body, key=ask.transaction_id), "redeem")
+        reply = await self._send(requests.redemption(ask, self.settings), "redeem")
         if reply.status in _DONE:
-            return await self._settled(ask, decode(reply.body, _TRANSACTION))
+            return await self._settled(ask, decode(reply.body, wire.TRANSACTION))
         return await self._not_taken(ask, reply)
 
     @traits(Guarantee.NONE, Ending.PERSON)
     async def issue(self, ask: Issue) -> Outcome:
         """Issue one virtual card by theme; what comes back is a URL, never a number."""
         self.check(ask)
-        amount = _amount_of(ask)
-        call = self._post("/gift-cards/issuances", asks.issuance(ask, amount), key=ask.transaction_id)
-        reply = await self._send(call, "issue")
+        reply = await self._send(requests.issuance(ask, self.settings), "issue")
         if reply.status not in _DONE:
-            return refused_once(reply)
-        return issued(ask, decode(reply.body, _ISSUANCE))
+            return answers.refused_once(reply)
+        return answers.issued(ask, decode(reply.body, wire.ISSUANCE))
 
     @traits(Guarantee.NONE, Ending.PERSON)
     async def activate(self, ask: Activate) -> Outcome:
         """Make a physical card live, with an opening amount and into the vault where asked."""
         self.check(ask)
-        call = self._post("/gift-cards/activations", asks.activation(ask), key=ask.transaction_id)
-        reply = await self._send(call, "activate")
+        reply = await self._send(requests.activation(ask, self.settings), "activate")
         if reply.status in _DONE:
-            return activated(ask, decode(reply.body, _GIFT_CARD))
-        return not_activated(ask, reply)
+            return answers.activated(ask, decode(reply.body, wire.VAULT_CARD))
+        return answers.not_activated(ask, reply)
 
     async def find(self, ask: MoneyOperation, outcome: Outcome | None) -> Outcome:
         """Look for the transaction; after the resend window, finding none proves there never was one."""
         if not isinstance(ask, Redeem):
-            return unknown("Gr4vy has no way to look for an issuance or an activation")
+            return answers.unknown("Gr4vy has no way to look for an issuance or an activation")
         known = outcome.references.get("transaction_id") if outcome is not None else None
         try:
             found = await self._read_transaction(ask, known) if known else await self._seek(ask)
         except ExchangeError as fault:
-            return unknown(f"looked for the transaction: {fault}")
+            return answers.unknown(f"looked for the transaction: {fault}")
         return found or Outcome(
             verdict=Verdict.FAILED, evidence="Gr4vy has no transaction with our external identifier"
         )
 
-    async def _settled(self, ask: Redeem, transaction: Transaction) -> Outcome:
+    async def _settled(self, ask: Redeem, transaction: wire.WireTransaction) -> Outcome:
         if transaction.intent_outcome != "pending":
-            return redeemed(ask, transaction)
+            return answers.redeemed(ask, transaction)
         try:
             return await self._read_transaction(ask, transaction.id)
         except ExchangeError:
-            return redeemed(ask, transaction)
+            return answers.redeemed(ask, transaction)
 
     async def _not_taken(self, ask: Redeem, reply: Reply) -> Outcome:
-        decline = refusal(reply, pin_of(ask.card))
-        if reply.status in AT_THE_DOOR:
-            return failed(decline)
+        decline = answers.decline_of(reply, limits.pin_of(ask.card))
+        if reply.status in codes.NOT_LOOKED_AT:
+            return answers.failed(decline)
         is_duplicate = decline.provider_code == "duplicate_record"
-        if may_have_acted(reply) and not is_duplicate:
-            return unknown(f"Gr4vy answered {decline.provider_code}")
+        if answers.may_have_acted(reply) and not is_duplicate:
+            return answers.unknown(f"Gr4vy answered {decline.provider_code}")
         try:
             found = await self._seek(ask)
         except ExchangeError:
-            return unknown(f"{decline.provider_code}, and looking for the transaction failed")
+            return answers.unknown(f"{decline.provider_code}, and looking for the transaction failed")
         if found is None and is_duplicate:
-            return unknown("duplicate_record, and no transaction of ours is to be seen")
+            return answers.unknown("duplicate_record, and no transaction of ours is to be seen")
         return found or Outcome(verdict=Verdict.DECLINED, decline=decline)
 
     async def _seek(self, ask: Redeem) -> Outcome | None:
         """Return what the transaction with our external identifier says; None when there is none."""
-        query = urlencode({"external_identifier": ask.transaction_id, "limit": 2})
-        reply = await self._send(self._get(f"/transactions?{query}"), "find")
+        reply = await self._send(requests.transaction_search(ask, self.settings), "find")
         if reply.status not in _DONE:
-            raise NoAnswer(f"find: {refusal(reply).provider_code}")
-        rows = decode(reply.body, _TRANSACTION_ROWS).items
+            raise NoAnswer(f"find: {answers.decline_of(reply).provider_code}")
+        rows = decode(reply.body, wire.TRANSACTION_PAGE).items
         ours = [row.id for row in rows if row.external_identifier == ask.transaction_id]
         if not ours:
             return None
         if len(ours) > 1:
-            return unknown("two transactions carry our external identifier", {"transaction_id": ours[0]})
+            return answers.unknown(
+                "two transactions carry our external identifier", {"transaction_id": ours[0]}
+            )
         # A row of the list has no intent_outcome: only the transaction in full tells what came of it.
         return await self._read_transaction(ask, ours[0])
 
     async def _read_transaction(self, ask: Redeem, transaction_id: str) -> Outcome:
-        reply = await self._send(self._get(f"/transactions/{transaction_id}"), "get transaction")
+        call = requests.transaction(transaction_id, self.settings)
+        reply = await self._send(call, "get transaction")
         references = {"transaction_id": transaction_id}
         if reply.status not in _DONE:
-            return unknown(f"get transaction: {refusal(reply).provider_code}", references)
-        return redeemed(ask, decode(reply.body, _TRANSACTION))
-
-    # --- advices ---
+            return answers.unknown(f"get transaction: {answers.decline_of(reply).provider_code}", references)
+        return answers.redeemed(ask, decode(reply.body, wire.TRANSACTION))
 
     def reversal(self, ask: MoneyOperation, outcome: Outcome | None, advice: Advice) -> tuple[Call, ...]:
         """Write the refund that puts a redemption back; raise ValueError unless it was approved."""
         if not isinstance(ask, Redeem):
             raise Unsupported("Gr4vy reverses redemptions only")
-        path, body = asks.refund(outcome, advice)
-        return (self._post(path, body, key=advice.advice_id),)
+        return (requests.refund(outcome, advice, self.settings),)
 
     async def deliver(self, call: Call, advice: Advice, *, age_s: float) -> Acknowledgement:
         """Send the refund; once Gr4vy has forgotten the key, look for an earlier one first."""
@@ -243,32 +176,32 @@ class Gr4vy(Provider):
                 return earlier
         reply = await self._send(call, "reverse")
         if reply.status in _DONE:
-            return await self._refund_settled(call, advice, decode(reply.body, _REFUND))
+            return await self._refund_settled(call, advice, decode(reply.body, wire.REFUND))
         return await self._not_refunded(call, advice, reply, age_s)
 
-    async def _refund_settled(self, call: Call, advice: Advice, refund: Refund) -> Acknowledgement:
-        asked = decode(call.body, _REFUND_ASK)
+    async def _refund_settled(self, call: Call, advice: Advice, refund: wire.Refund) -> Acknowledgement:
+        asked = decode(call.body, wire.REFUND_REQUEST)
         if refund.status == "processing":
             # The key would bring back this same stored answer for a day; ask for the present one.
-            reply = await self._send(self._get(f"/refunds/{refund.id}"), "get refund")
+            reply = await self._send(requests.get(f"/refunds/{refund.id}", self.settings), "get refund")
             if reply.status in _DONE:
-                refund = decode(reply.body, _REFUND)
-        if refund_contradiction(asked, refund):
+                refund = decode(reply.body, wire.REFUND)
+        if answers.refund_contradiction(asked, refund):
             # One garbled answer is no reason to wake a person; what the list says is.
-            return await self._seek_refund(call, advice) or refunded(asked, refund)
-        return refunded(asked, refund)
+            return await self._seek_refund(call, advice) or answers.refunded(asked, refund)
+        return answers.refunded(asked, refund)
 
     async def _not_refunded(self, call: Call, advice: Advice, reply: Reply, age_s: float) -> Acknowledgement:
-        decline = refusal(reply)
+        decline = answers.decline_of(reply)
         again = Acknowledgement(receipt=Receipt.AGAIN, evidence=decline.provider_code, decline=decline)
-        if reply.status in AT_THE_DOOR or decline.provider_code == "concurrent_request":
+        if reply.status in codes.NOT_LOOKED_AT or decline.provider_code == "concurrent_request":
             return again
-        if may_have_acted(reply) and age_s < _LIST_LAG_S:
+        if answers.may_have_acted(reply) and age_s < _LIST_LAG_S:
             return again
         earlier = await self._seek_refund(call, advice)
         if earlier is not None:
             return earlier
-        if may_have_acted(reply):
+        if answers.may_have_acted(reply):
             return again
         # A 404 too: the redemption was approved, so a transaction Gr4vy does not know is an alarm.
         evidence = f"the refund was refused: {decline.provider_code}"
@@ -276,27 +209,23 @@ class Gr4vy(Provider):
 
     async def _seek_refund(self, call: Call, advice: Advice) -> Acknowledgement | None:
         """Return what our own earlier refund came to; None when there surely is none."""
-        reply = await self._send(self._get(call.path), "find refund")
+        reply = await self._send(requests.get(call.path, self.settings), "find refund")
         if reply.status not in _DONE:
-            raise NoAnswer(f"find refund: {refusal(reply).provider_code}")
-        refunds = decode(reply.body, _REFUNDS)
+            raise NoAnswer(f"find refund: {answers.decline_of(reply).provider_code}")
+        refunds = decode(reply.body, wire.REFUND_PAGE)
         ours = [refund for refund in refunds.items if refund.external_identifier == advice.advice_id]
         if ours:
-            return refunded(decode(call.body, _REFUND_ASK), furthest(ours))
+            return answers.refunded(decode(call.body, wire.REFUND_REQUEST), answers.furthest(ours))
         if refunds.next_cursor:
             # The request takes no cursor, so what is on the next page cannot be seen.
             return Acknowledgement(receipt=Receipt.REFUSED, evidence="more refunds than Gr4vy lists")
         return None
 
-    # --- reads ---
-
     async def lookup(self, ask: Lookup) -> CardView:
         """Tell what Gr4vy knows of a card: balance, expiry, and whether it is inactive or expired."""
-        if ask.card is None:
-            raise Unsupported("Gr4vy looks up one card, by number or stored-card id")
-        self.check(ask)
-        (summary,) = (await self._summaries([ask.card])).items
-        view = views.lookup_view(summary, ask.card)
+        card = limits.check_lookup(ask)
+        (summary,) = (await self._summaries([card])).items
+        view = answers.lookup_view(summary, card)
         if isinstance(view, Decline):
             raise Refused(view)
         return view
@@ -304,87 +233,66 @@ class Gr4vy(Provider):
     async def balances(self, cards: Sequence[CardRef], ask: Lookup) -> Sequence[CardView | Decline]:
         """Tell many balances at once; a card Gr4vy would choke on is answered here and not sent."""
         del ask
-        refused = [asks.fault_of(card) for card in cards]
+        refused = [limits.fault_of(card) for card in cards]
         sent = [card for card, fault in zip(cards, refused, strict=True) if not fault]
         items = iter((await self._summaries(sent)).items if sent else ())
         return [
-            views.unaskable(fault) if fault else views.balance_view(next(items), card)
+            answers.unaskable(fault) if fault else answers.balance_view(next(items), card)
             for card, fault in zip(cards, refused, strict=True)
         ]
 
-    async def _summaries(self, cards: Sequence[CardRef]) -> GiftCardSummaries:
-        body = msgspec.json.encode({"items": [asks.card_body(card) for card in cards]})
-        reply = await self._ask(self._post("/gift-cards/balances", body), "balances")
-        summaries = decode(reply.body, _SUMMARIES)
+    async def _summaries(self, cards: Sequence[CardRef]) -> wire.GiftCardSummaries:
+        reply = await self._ask(requests.balances(cards, self.settings), "balances")
+        summaries = decode(reply.body, wire.SUMMARIES)
         # That the items come in the order of the question is an assumption, so it is checked.
         if len(summaries.items) != len(cards) or not all(
-            is_same_card(face_of(summary), card) for summary, card in zip(summaries.items, cards, strict=True)
+            answers.is_same_card(answers.face_of(summary), card)
+            for summary, card in zip(summaries.items, cards, strict=True)
         ):
             raise Unreadable("the balances are of other cards than were asked")
         return summaries
 
     async def store_card(self, ask: StoreCard) -> StoredCard:
         """Put a card into the vault; not idempotent at Gr4vy, which refuses a card it has already."""
-        asks.check_store(ask)
-        call = self._post("/gift-cards", asks.stored(ask))
-        reply = await self._ask(call, "store card", pin=pin_of(ask.card))
-        card = decode(reply.body, _GIFT_CARD)
-        if not is_same_card(face_of(card), ask.card):
+        limits.check_store(ask)
+        call = requests.storage(ask, self.settings)
+        reply = await self._ask(call, "store card", pin=limits.pin_of(ask.card))
+        card = decode(reply.body, wire.VAULT_CARD)
+        if not answers.is_same_card(answers.face_of(card), ask.card):
             raise Unreadable("another card was stored than was asked")
-        return views.stored_card(card)
+        return answers.stored_card(card)
 
     async def get_stored_card(self, stored_card_id: str) -> StoredCard:
         """Return one stored card, without its balance."""
-        reply = await self._ask(self._get(_vault_path(stored_card_id)), "get stored card")
-        return views.stored_card(decode(reply.body, _GIFT_CARD))
+        reply = await self._ask(requests.stored_card(stored_card_id, self.settings), "get stored card")
+        return answers.stored_card(decode(reply.body, wire.VAULT_CARD))
 
     async def list_stored_cards(self, query: StoredCardQuery) -> StoredCardPage:
         """Return a page of the vault, or all of a buyer's cards with their balances.
 
         The latter makes Gr4vy drop the buyer's empty and expired cards.
         """
-        reply = await self._ask(self._get(asks.vault_path(query)), "list stored cards")
+        limits.check_list(query)
+        reply = await self._ask(requests.card_list(query, self.settings), "list stored cards")
         if query.with_balances:
-            summaries = decode(reply.body, _SUMMARIES)
+            summaries = decode(reply.body, wire.SUMMARIES)
             return StoredCardPage(
-                cards=tuple(views.stored_summary(item, query.buyer) for item in summaries.items)
+                cards=tuple(answers.stored_summary(item, query.buyer) for item in summaries.items)
             )
-        page = decode(reply.body, _GIFT_CARDS)
+        page = decode(reply.body, wire.VAULT_PAGE)
         return StoredCardPage(
-            cards=tuple(views.stored_card(card) for card in page.items),
+            cards=tuple(answers.stored_card(card) for card in page.items),
             next_page_token=page.next_cursor or "",
         )
 
     async def delete_stored_card(self, stored_card_id: str) -> None:
         """Take a card out of the vault; the card itself lives on."""
-        call = self._call("DELETE", _vault_path(stored_card_id))
-        await self._ask(call, "delete stored card")
-
-    # --- events ---
+        await self._ask(requests.deletion(stored_card_id, self.settings), "delete stored card")
 
     def read_webhook(self, webhook: Webhook) -> Sequence[ProviderEvent]:
         """Verify an event against every active secret, and read it."""
-        events.verify(webhook, self.settings.webhook_secrets, tolerance_s=self.settings.webhook_tolerance_s)
-        return events.read(webhook)
-
-    # --- the wire ---
-
-    def _get(self, path: str) -> Call:
-        return self._call("GET", path)
-
-    def _post(self, path: str, body: bytes, *, key: str = "") -> Call:
-        headers = [("content-type", "application/json")]
-        if key:
-            headers.append(("idempotency-key", key))
-        return self._call("POST", path, body=body, headers=headers)
-
-    def _call(
-        self, method: str, path: str, *, body: bytes = b"", headers: Sequence[tuple[str, str]] = ()
-    ) -> Call:
-        merchant = ("x-gr4vy-merchant-account-id", self.settings.merchant_account_id)
-        return Call(
-            method=method, path=path, body=body, headers=(("accept", "application/json"), merchant, *headers)
-        )
+        webhooks.verify(webhook, self.settings)
+        return webhooks.read(webhook)
 
     async def _send(self, call: Call, name: str) -> Reply:
         return await self.exchange.send(call, sign=self._sign, name=f"gr4vy {name}")
@@ -394,22 +302,9 @@ class Gr4vy(Provider):
         reply = await self._send(call, name)
         if reply.status in _DONE:
             return reply
-        decline = refusal(reply, pin)
-        if may_have_acted(reply) and decline.provider_code != "duplicate_record":
+        decline = answers.decline_of(reply, pin)
+        if answers.may_have_acted(reply) and decline.provider_code != "duplicate_record":
             raise NoAnswer(f"gr4vy {name}: {decline.provider_code}")
         if decline.reason is DeclineReason.RECORD_NOT_FOUND:
             decline = msgspec.structs.replace(decline, reason=DeclineReason.CARD_UNKNOWN)
         raise Refused(decline)
-
-
-def _amount_of(ask: MoneyOperation) -> Money:
-    if ask.amount is None:
-        raise ValueError("an operation without the amount it needs is refused by check")
-    return ask.amount
-
-
-def _vault_path(stored_card_id: str) -> str:
-    if not asks.is_uuid(stored_card_id):
-        # Gr4vy makes every id, so one of another shape is an id it never made.
-        raise Refused(Decline(reason=DeclineReason.CARD_UNKNOWN, provider_text="not an id Gr4vy makes"))
-    return f"/gift-cards/{stored_card_id}"

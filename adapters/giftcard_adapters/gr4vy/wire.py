@@ -1,72 +1,17 @@
 """Gr4vy's answers as structs, and what its codes mean in our words.
 
 Typed to Gr4vy's OpenAPI document; fields we have no use for are left out. What follows from an
-answer is decided in `verdict` and `gr4vy`.
+answer is decided in `answers` and `gr4vy`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
 
-from giftcard_adapters.calls import Reply
-from giftcard_adapters.codec import decode
-from giftcard_adapters.errors import Unreadable
-from giftcard_adapters.scrub import scrub
-from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.codec import hide_hook
 from giftcard_adapters.values.secret import Secret
-
-REASONS: Mapping[str, DeclineReason] = {
-    # What a gift card service says: the GiftCardErrorCode of a redemption or of a balance item.
-    "invalid_gift_card": DeclineReason.CARD_UNKNOWN,
-    "expired_card": DeclineReason.CARD_EXPIRED,
-    "inactive_card": DeclineReason.CARD_NOT_ACTIVE,
-    "invalid_service_credentials": DeclineReason.PROVIDER_MISCONFIGURED,
-    "invalid_amount": DeclineReason.AMOUNT_INVALID,
-    "incorrect_currency": DeclineReason.CURRENCY_MISMATCH,
-    "insufficient_funds": DeclineReason.FUNDS_INSUFFICIENT,
-    "invalid_service_configuration": DeclineReason.PROVIDER_MISCONFIGURED,
-    "operation_canceled": DeclineReason.CANCELED,
-    "service_error": DeclineReason.PROVIDER_ERROR,
-    "service_network_error": DeclineReason.PROVIDER_UNAVAILABLE,
-    "unknown_error": DeclineReason.PROVIDER_ERROR,
-    "max_gift_cards_reached": DeclineReason.LIMIT_EXCEEDED,
-    "suspected_fraud": DeclineReason.SUSPECTED_FRAUD,
-    "canceled_payment_method": DeclineReason.CARD_VOIDED,
-    "duplicate_transaction": DeclineReason.DUPLICATE,
-    "unexpected_state": DeclineReason.STATE_UNEXPECTED,
-    # What Gr4vy itself says: the `code` of an error body.
-    "bad_request": DeclineReason.REQUEST_MALFORMED,
-    "unauthorized": DeclineReason.CREDENTIALS_REFUSED,
-    "forbidden": DeclineReason.CREDENTIALS_REFUSED,
-    "not_found": DeclineReason.RECORD_NOT_FOUND,
-    "method_not_allowed": DeclineReason.PROVIDER_MISCONFIGURED,
-    "duplicate_record": DeclineReason.DUPLICATE,
-    "concurrent_request": DeclineReason.PROVIDER_UNAVAILABLE,
-    "too_early": DeclineReason.PROVIDER_UNAVAILABLE,
-    "too_many_requests": DeclineReason.PROVIDER_UNAVAILABLE,
-    "server_error": DeclineReason.PROVIDER_ERROR,
-    "bad_gateway": DeclineReason.PROVIDER_UNAVAILABLE,
-    "gateway_timeout": DeclineReason.PROVIDER_UNAVAILABLE,
-}
-
-_CODE_BY_STATUS = {
-    400: "bad_request",
-    401: "unauthorized",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    409: "duplicate_record",
-    422: "bad_request",
-    425: "too_early",
-    429: "too_many_requests",
-    500: "server_error",
-    502: "bad_gateway",
-    504: "gateway_timeout",
-}
-"""For a body that is not Gr4vy's, such as a proxy's page, and for the 422 shape, which has no code."""
 
 
 class GiftCardFace(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +37,7 @@ class Redemption(msgspec.Struct, frozen=True, kw_only=True):
     raw_error_message: str | None = None
 
 
-class Transaction(msgspec.Struct, frozen=True, kw_only=True):
+class WireTransaction(msgspec.Struct, frozen=True, kw_only=True):
     """A transaction in full; `intent_outcome` is pending, succeeded or failed, and then never changes."""
 
     id: str
@@ -113,13 +58,13 @@ class TransactionRow(msgspec.Struct, frozen=True, kw_only=True):
     external_identifier: str | None = None
 
 
-class TransactionRows(msgspec.Struct, frozen=True, kw_only=True):
+class TransactionPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of transactions."""
 
     items: tuple[TransactionRow, ...]
 
 
-class RefundAsk(msgspec.Struct, frozen=True, kw_only=True):
+class RefundRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The body of a refund, in the order it is written; always explicit about amount and target.
 
     Left out, `target_type` would mean a payment method, which a gift card transaction has none of.
@@ -149,7 +94,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     raw_response_description: str | None = None
 
 
-class Refunds(msgspec.Struct, frozen=True, kw_only=True):
+class RefundPage(msgspec.Struct, frozen=True, kw_only=True):
     """The refunds of one transaction; the request takes no cursor, though the answer may hold one."""
 
     items: tuple[Refund, ...]
@@ -169,7 +114,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     gift_card_service_definition_id: str = ""
 
 
-class GiftCard(msgspec.Struct, frozen=True, kw_only=True):
+class VaultCard(msgspec.Struct, frozen=True, kw_only=True):
     """A card in the vault; never its number, its PIN or its balance."""
 
     id: str
@@ -187,10 +132,10 @@ class GiftCard(msgspec.Struct, frozen=True, kw_only=True):
     cit_last_used_at: datetime | None = None
 
 
-class GiftCards(msgspec.Struct, frozen=True, kw_only=True):
+class VaultPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of the vault."""
 
-    items: tuple[GiftCard, ...]
+    items: tuple[VaultCard, ...]
     next_cursor: str | None = None
 
 
@@ -230,57 +175,68 @@ class Issuance(msgspec.Struct, frozen=True, kw_only=True):
     external_identifier: str | None = None
 
 
-class _Detail(msgspec.Struct, frozen=True, kw_only=True):
+class ErrorPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """One place in a request that Gr4vy refused, and the kind of fault."""
+
     pointer: str = ""
     type: str = ""
 
 
-class _Problem(msgspec.Struct, frozen=True, kw_only=True):
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of an error, as Gr4vy documents it."""
+
     code: str
     message: str = ""
-    details: tuple[_Detail, ...] = ()
+    details: tuple[ErrorPlace, ...] = ()
 
 
-class _Violation(msgspec.Struct, frozen=True, kw_only=True):
+class FieldProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of a 422: the place, and the kind of fault."""
+
     loc: tuple[str | int, ...] = ()
     type: str = ""
 
 
-class _Violations(msgspec.Struct, frozen=True, kw_only=True):
-    detail: tuple[_Violation, ...]
+class FieldProblems(msgspec.Struct, frozen=True, kw_only=True):
+    """The other body of a 422: a list of fields, without a code."""
+
+    detail: tuple[FieldProblem, ...]
 
 
-_PROBLEM = msgspec.json.Decoder(_Problem)
-_VIOLATIONS = msgspec.json.Decoder(_Violations)
+class WebhookTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """What an event is about; `type` is `transaction` or `refund`, among others."""
+
+    type: str = ""
+    id: str = ""
+    status: str | None = None
+    external_identifier: str | None = None
+    transaction_id: str | None = None
+    transaction_external_identifier: str | None = None
 
 
-def decline_for(code: str, text: str = "", pin: Secret | None = None) -> Decline:
-    """Return the decline for one of Gr4vy's codes; one that is not documented keeps its own name."""
-    reason = REASONS.get(code, DeclineReason.PROVIDER_REFUSED)
-    return Decline(reason=reason, provider_code=scrub(code, pin), provider_text=scrub(text, pin))
+class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook event."""
+
+    type: str
+    id: str = ""
+    name: str = ""
+    created_at: datetime | None = None
+    merchant_account_id: str = ""
+    environment: str = ""
+    target: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-def refusal(reply: Reply, pin: Secret | None = None) -> Decline:
-    """Read an error answer of any shape: Gr4vy's own, the 422 list, or a stranger's page.
-
-    Of a detail only the place and the kind are kept, because its message can repeat what was sent.
-    """
-    code = _CODE_BY_STATUS.get(reply.status, f"http_{reply.status}")
-    try:
-        problem = decode(reply.body, _PROBLEM)
-    except Unreadable:
-        return decline_for(code, _violations(reply), pin)
-    places = "; ".join(f"{detail.pointer} {detail.type}".strip() for detail in problem.details)
-    decline = decline_for(problem.code, f"{problem.message} {places}".strip(), pin)
-    if problem.code == "bad_request" and "limit" in problem.message.lower():
-        # A full vault has no code of its own, only a sentence saying that the limit is reached.
-        return msgspec.structs.replace(decline, reason=DeclineReason.LIMIT_EXCEEDED)
-    return decline
-
-
-def _violations(reply: Reply) -> str:
-    try:
-        found = decode(reply.body, _VIOLATIONS).detail
-    except Unreadable:
-        return ""
-    return "; ".join(f"{'.'.join(map(str, violation.loc))} {violation.type}" for violation in found)
+ERROR_BODY = msgspec.json.Decoder(ErrorBody)
+FIELD_PROBLEMS = msgspec.json.Decoder(FieldProblems)
+encode = msgspec.json.Encoder().encode
+TRANSACTION = msgspec.json.Decoder(WireTransaction)
+TRANSACTION_PAGE = msgspec.json.Decoder(TransactionPage)
+REFUND_REQUEST = msgspec.json.Decoder(RefundRequest)
+REFUND = msgspec.json.Decoder(Refund)
+REFUND_PAGE = msgspec.json.Decoder(RefundPage)
+VAULT_CARD = msgspec.json.Decoder(VaultCard)
+VAULT_PAGE = msgspec.json.Decoder(VaultPage)
+SUMMARIES = msgspec.json.Decoder(GiftCardSummaries)
+ISSUANCE = msgspec.json.Decoder(Issuance, dec_hook=hide_hook)
+WEBHOOK_EVENT = msgspec.json.Decoder(WebhookEvent)
+WEBHOOK_TARGET = msgspec.json.Decoder(WebhookTarget)

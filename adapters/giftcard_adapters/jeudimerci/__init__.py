@@ -1,4 +1,4 @@
-"""How JeudiMerci is spoken to; `JeudiMerci` is the adapter, the rest of this package is its own business."""
+"""The adapter for JeudiMerci. `JeudiMerci` is the adapter class; the rest is private to this package."""
 
 from giftcard_adapters.jeudimerci.adapter import JeudiMerci
 

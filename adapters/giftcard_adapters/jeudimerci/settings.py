@@ -40,6 +40,11 @@ class JeudiMerciSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fie
     export_path: str = "/stats/exports/{id}"
     tickets_path: str = "/stats/tickets"
 
+    @property
+    def id_key(self) -> Secret:
+        """Return the key of the ids shown for e-cards."""
+        return self.card_id_key or self.api_key
+
 
 def faults_of(settings: JeudiMerciSettings) -> Iterator[str]:
     """Say what is wrong with settings whose types are right, one sentence each."""

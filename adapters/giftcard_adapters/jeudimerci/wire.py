@@ -70,7 +70,7 @@ class Complaint(msgspec.Struct, frozen=True, kw_only=True):
         return "; ".join(f"{'.'.join(map(str, fault.loc))}: {fault.msg}" for fault in self.detail)
 
 
-class EventResource(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class WebhookResource(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The `resource` of an event: the fields of a completed purchase; a failed one's are not public."""
 
     operation_id: str | None = None
@@ -84,15 +84,15 @@ class EventResource(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     def __repr__(self) -> str:
         """Show no code and no PIN."""
-        return "EventResource(***)"
+        return "WebhookResource(***)"
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class WebhookPayload(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """WebhookPayload."""
 
     event_type: str
     date: datetime
-    resource: EventResource
+    resource: WebhookResource
 
 
 class OfferItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -192,7 +192,7 @@ CARD = msgspec.json.Decoder(ECard)
 CARD_LIST = msgspec.json.Decoder(ECards | tuple[ECard, ...])
 """The list's path and shape are not public: the generate answer's shape, or a bare array."""
 COMPLAINT = msgspec.json.Decoder(Complaint)
-EVENT = msgspec.json.Decoder(Event)
+WEBHOOK_PAYLOAD = msgspec.json.Decoder(WebhookPayload)
 OFFERS = msgspec.json.Decoder(OfferList)
 OFFER_SYNC = msgspec.json.Decoder(OfferSyncAnswer)
 ACCOUNTS = msgspec.json.Decoder(AccountsAnswer)

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from giftcard_simulators.bank import Card
+from giftcard_simulators.bank import BankCard
 from giftcard_simulators.currencies import numeric_code, shown
 from giftcard_simulators.electrum import books, messages
 from giftcard_simulators.electrum.checks import Refusal
 from giftcard_simulators.electrum.paths import Phase, Target
-from giftcard_simulators.electrum.rules import Rule
+from giftcard_simulators.electrum.rules import RequestRule
 from giftcard_simulators.electrum.values import PresentedCard
 from giftcard_simulators.sandbox import SimAnswer, json_answer
 
@@ -93,7 +93,7 @@ def _error(status: int, target: Target, refusal: Refusal, text: str, detail: Bod
     return json_answer(status, body | ({"detailMessage": detail} if detail else {}))
 
 
-def acknowledged(advice: messages.Advice) -> SimAnswer:
+def acknowledged(advice: messages.AdviceMessage) -> SimAnswer:
     """Return the BasicAdvice that acknowledges an advice: its own fields, as they came."""
     body = msgspec.to_builtins(advice)
     for name in ("tenders", "reversalReason"):
@@ -103,9 +103,9 @@ def acknowledged(advice: messages.Advice) -> SimAnswer:
 
 def approved(
     target: Target,
-    rule: Rule,
+    rule: RequestRule,
     request: messages.MoneyRequest,
-    cards: Sequence[Card],
+    cards: Sequence[BankCard],
     *,
     at: datetime,
     own_id: str,
@@ -122,7 +122,7 @@ def approved(
 def looked_up(
     target: Target,
     request: messages.LookupRequest,
-    card: Card,
+    card: BankCard,
     shown: PresentedCard,
     *,
     at: datetime,
@@ -140,7 +140,7 @@ def looked_up(
     return json_answer(HTTPStatus.CREATED, body, {"location": target.path})
 
 
-def _response(request: messages.Transaction, *, at: datetime, own_id: str) -> Body:
+def _response(request: messages.TransactionMessage, *, at: datetime, own_id: str) -> Body:
     body: Body = msgspec.to_builtins(request)
     own = {"institutionId": books.RECEIVER["id"], "transactionIdentifier": own_id}
     return (
@@ -158,19 +158,19 @@ def _camel(role: str) -> str:
     return first + "".join(word.capitalize() for word in others)
 
 
-def _shown(card: Card, shown: PresentedCard) -> Body:
+def _shown(card: BankCard, shown: PresentedCard) -> Body:
     """Name the card as it was named, without its PIN."""
     return {"pan": card.number, "expiryDate": card.expiry} | ({"rank": shown.rank} if shown.rank else {})
 
 
-def _amounts(rule: Rule, request: messages.MoneyRequest, card: Card) -> Body:
+def _amounts(rule: RequestRule, request: messages.MoneyRequest, card: BankCard) -> Body:
     asked: Body = msgspec.to_builtins(request.amounts) if rule.has_amounts and request.amounts else {}
     if "requestAmount" in asked:
         asked["approvedAmount"] = asked["requestAmount"]
     return asked | _balances(card)
 
 
-def _balances(card: Card) -> Body:
+def _balances(card: BankCard) -> Body:
     currency = numeric_code(card.currency)
     return {
         "balanceAmount": {"amount": card.book_minor, "currency": currency},
@@ -178,7 +178,7 @@ def _balances(card: Card) -> Body:
     }
 
 
-def _slip(rule: Rule, card: Card, own_id: str) -> Body:
+def _slip(rule: RequestRule, card: BankCard, own_id: str) -> Body:
     balance = shown(card.currency, card.available_minor)
     return {
         "messageLines": [

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from giftcard_simulators.bank import Card
-from giftcard_simulators.electrum.checks import CardState, Refusal
+from giftcard_simulators.bank import BankCard
+from giftcard_simulators.electrum.checks import CardStage, Refusal
 
 INSTITUTION_ID = "70000001"
 """The sandbox's Basic user name: the caller's institution id."""
@@ -46,7 +46,7 @@ PRODUCTS = {
 }
 """Product id to its type and the balance a card starts with, in cents."""
 
-_NEW, _ACTIVE = CardState.NEW, CardState.ACTIVATED_CONFIRMED
+_NEW, _ACTIVE = CardStage.NEW, CardStage.ACTIVATED_CONFIRMED
 
 _INACTIVE = ("6045000000000012", "6045000000000020", "6045000000000038", "6045000000000000017")
 _DEMO_CARDS = (
@@ -61,7 +61,7 @@ _DEMO_CARDS = (
     ("6045000000000095", _ACTIVE, 0, EXPIRY, ""),
     ("6045000000000103", _ACTIVE, 50_000, PAST_EXPIRY, ""),
     ("6045000000000111", _ACTIVE, 100_000_000, EXPIRY, ""),
-    ("6045000000000129", CardState.VOIDED_CONFIRMED, 2_500, EXPIRY, ""),
+    ("6045000000000129", CardStage.VOIDED_CONFIRMED, 2_500, EXPIRY, ""),
     ("6045000000000137", Refusal.CARD_BLOCKED, 50_000, EXPIRY, ""),
     ("6045000000000145", Refusal.CARD_DELETED, 0, EXPIRY, ""),
     ("6045000000000152", Refusal.FUNCTION_BLOCKED_FOR_CARD_RANK, 50_000, EXPIRY, ""),
@@ -93,14 +93,14 @@ LOYALTY: dict[str, dict[str, object]] = {
 """What a lookup adds for a card with this loyalty label; one demo card has it."""
 
 
-def demo_cards() -> list[Card]:
+def demo_cards() -> list[BankCard]:
     """Return the demo cards, fresh: number, state, balance in cents, expiry, and PIN if any.
 
     The last six are always refused, each with the error type that is its state: Electrum documents
     these errors and no operation that leads to them (assumption).
     """
     return [
-        Card(
+        BankCard(
             number=number,
             currency=CURRENCY,
             state=str(state),

@@ -11,12 +11,12 @@ from enum import StrEnum
 
 import msgspec
 
-from giftcard_simulators.bank import Card
+from giftcard_simulators.bank import BankCard
 from giftcard_simulators.currencies import numeric_code
 from giftcard_simulators.electrum import messages, values
 
 
-class CardState(StrEnum):
+class CardStage(StrEnum):
     """The life of a card."""
 
     NEW = "NEW"
@@ -64,18 +64,18 @@ class Refusal(StrEnum):
 class Course(msgspec.Struct, frozen=True, kw_only=True):
     """One card's way through an operation: the state it must be in, and the states it is put in."""
 
-    needed: CardState
-    asked: CardState
-    confirmed: CardState
-    undone: CardState
+    needed: CardStage
+    asked: CardStage
+    confirmed: CardStage
+    undone: CardStage
 
 
-class Ask(msgspec.Struct, frozen=True, kw_only=True):
+class CheckedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request with the cards it names, in the order of the operation's roles."""
 
     request: messages.MoneyRequest
     shown: tuple[values.PresentedCard, ...]
-    cards: tuple[Card, ...]
+    cards: tuple[BankCard, ...]
     courses: tuple[Course, ...]
     at: datetime
     products: Mapping[str, tuple[str, int]]
@@ -89,11 +89,11 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
         return asked.amount if asked else 0
 
 
-Check = Callable[[Ask], Refusal | None]
+RequestCheck = Callable[[CheckedRequest], Refusal | None]
 """Returns what is wrong, or None."""
 
 
-def is_in_state(ask: Ask) -> Refusal | None:
+def is_in_state(ask: CheckedRequest) -> Refusal | None:
     """Every card must be in the state its course begins with."""
     for card, course in zip(ask.cards, ask.courses, strict=True):
         if card.state != course.needed:
@@ -102,8 +102,8 @@ def is_in_state(ask: Ask) -> Refusal | None:
 
 
 _WRONG_STATE = {
-    CardState.VOIDED: Refusal.CARD_VOIDED,
-    CardState.VOIDED_CONFIRMED: Refusal.CARD_VOIDED,
+    CardStage.VOIDED: Refusal.CARD_VOIDED,
+    CardStage.VOIDED_CONFIRMED: Refusal.CARD_VOIDED,
     **{
         refusal.value: refusal
         for refusal in (
@@ -119,61 +119,61 @@ _WRONG_STATE = {
 """A card in one of these states is refused so, whatever is asked of it."""
 
 _NOT_FOR = {
-    CardState.NEW: Refusal.CARD_ACTIVATED,
-    CardState.ACTIVATED_CONFIRMED: Refusal.CARD_NOT_ACTIVATED,
+    CardStage.NEW: Refusal.CARD_ACTIVATED,
+    CardStage.ACTIVATED_CONFIRMED: Refusal.CARD_NOT_ACTIVATED,
 }
 """What is wrong with a card that had to be in this state; an unconfirmed activation does not count."""
 
 
-def has_product(ask: Ask) -> Refusal | None:
+def has_product(ask: CheckedRequest) -> Refusal | None:
     """The product must be one we sell."""
     product = ask.request.product
     return None if product and product.id in ask.products else Refusal.INVALID_PRODUCT
 
 
-def has_funds(ask: Ask) -> Refusal | None:
+def has_funds(ask: CheckedRequest) -> Refusal | None:
     """The first card must have the amount available."""
     return Refusal.INSUFFICIENT_FUNDS if ask.amount_minor > ask.cards[0].available_minor else None
 
 
-def knows_pin(ask: Ask) -> Refusal | None:
+def knows_pin(ask: CheckedRequest) -> Refusal | None:
     """The first card's PIN must be shown, if it has one."""
     return None if is_pin_right(ask.cards[0], ask.shown[0]) else Refusal.INCORRECT_PIN
 
 
-def names_expiry(ask: Ask) -> Refusal | None:
+def names_expiry(ask: CheckedRequest) -> Refusal | None:
     """An expiry date, where shown, must be the card's."""
     pairs = zip(ask.shown, ask.cards, strict=True)
     is_wrong = any(shown.expiry_date not in {None, card.expiry} for shown, card in pairs)
     return Refusal.CARD_EXPIRED if is_wrong else None
 
 
-def names_expiry_of_void(ask: Ask) -> Refusal | None:
+def names_expiry_of_void(ask: CheckedRequest) -> Refusal | None:
     """A void with a wrong expiry date is a general error at Electrum's test server."""
     return Refusal.GENERAL_ERROR if names_expiry(ask) else None
 
 
-def is_in_date(ask: Ask) -> Refusal | None:
+def is_in_date(ask: CheckedRequest) -> Refusal | None:
     """No card may be past its expiry month."""
     return Refusal.CARD_EXPIRED if any(card.expiry < f"{ask.at:%y%m}" for card in ask.cards) else None
 
 
-def is_new_card_in_date(ask: Ask) -> Refusal | None:
+def is_new_card_in_date(ask: CheckedRequest) -> Refusal | None:
     """The second card may not be past its expiry month; the first may be: a reason to replace it."""
     return Refusal.CARD_EXPIRED if ask.cards[1].expiry < f"{ask.at:%y%m}" else None
 
 
-def is_idle(ask: Ask) -> Refusal | None:
+def is_idle(ask: CheckedRequest) -> Refusal | None:
     """The first card may have no request that still waits for its advice."""
     return Refusal.GENERAL_ERROR if ask.is_card_busy(ask.cards[0].number) else None
 
 
-def has_amount(ask: Ask) -> Refusal | None:
+def has_amount(ask: CheckedRequest) -> Refusal | None:
     """There must be an amount, above zero and in the currency of every card (assumption)."""
     return takes_amount(ask) if ask.amount_minor else Refusal.INVALID_AMOUNT
 
 
-def takes_amount(ask: Ask) -> Refusal | None:
+def takes_amount(ask: CheckedRequest) -> Refusal | None:
     """An amount, where there is one, must not be negative, and in the currency of every card (assumption)."""
     asked = ask.request.amounts.request_amount if ask.request.amounts else None
     if asked is None:
@@ -182,17 +182,17 @@ def takes_amount(ask: Ask) -> Refusal | None:
     return None if is_ours and asked.amount >= 0 else Refusal.INVALID_AMOUNT
 
 
-def are_two(ask: Ask) -> Refusal | None:
+def are_two(ask: CheckedRequest) -> Refusal | None:
     """The two cards must not be one card (assumption)."""
     return None if ask.cards[0].number != ask.cards[1].number else Refusal.INVALID_CARD_NUMBER
 
 
-def are_of_one_currency(ask: Ask) -> Refusal | None:
+def are_of_one_currency(ask: CheckedRequest) -> Refusal | None:
     """Money cannot move between currencies (assumption)."""
     return None if len({card.currency for card in ask.cards}) == 1 else Refusal.TRANSACTION_NOT_SUPPORTED
 
 
-def is_pin_right(card: Card, shown: values.PresentedCard) -> bool:
+def is_pin_right(card: BankCard, shown: values.PresentedCard) -> bool:
     """Tell whether the PIN shown is the card's, in whichever form it came; no PIN is a wrong one."""
     forms = {"clear": card.pin, "block": card.labels.get("pin_block"), "hash": card.labels.get("pin_hash")}
     if not any(forms.values()):

@@ -10,32 +10,32 @@ from collections import Counter
 
 import msgspec
 
-from giftcard_simulators.bank import Bank, Card, Change
+from giftcard_simulators.bank import BalanceChange, Bank, BankCard
 from giftcard_simulators.currencies import numeric_code
 from giftcard_simulators.electrum import books, checks, messages
 from giftcard_simulators.electrum.answers import RefusedError
-from giftcard_simulators.electrum.checks import Ask, CardState, Check, Refusal, RequestState
+from giftcard_simulators.electrum.checks import CardStage, CheckedRequest, Refusal, RequestCheck, RequestState
 from giftcard_simulators.electrum.moves import Move, Settle, keep, undo
 from giftcard_simulators.electrum.paths import Phase, Target
-from giftcard_simulators.electrum.rules import Rule
+from giftcard_simulators.electrum.rules import RequestRule
 from giftcard_simulators.electrum.values import PresentedCard
-from giftcard_simulators.sandbox import Clock
+from giftcard_simulators.sandbox import TimeSource
 
 
 class Record(msgspec.Struct, kw_only=True):
     """One financial request: its state, what it did, its cards, and how they were before it."""
 
-    rule: Rule
+    rule: RequestRule
     state: RequestState
     move: Move = Move(amount_minor=0, changes=())
-    cards: tuple[Card, ...] = ()
-    before: tuple[Card, ...] = ()
+    cards: tuple[BankCard, ...] = ()
+    before: tuple[BankCard, ...] = ()
 
 
 class Ledger:
     """The records over a bank."""
 
-    def __init__(self, bank: Bank, *, now: Clock) -> None:
+    def __init__(self, bank: Bank, *, now: TimeSource) -> None:
         """Start with nothing asked."""
         self.bank = bank
         self._now = now
@@ -55,14 +55,14 @@ class Ledger:
         elif not is_repeat_welcome or earlier != use:
             raise RefusedError(Refusal.DUPLICATE_RECORD)
 
-    def card(self, shown: PresentedCard) -> Card:
+    def card(self, shown: PresentedCard) -> BankCard:
         """Return the card shown; raise RefusedError when there is none of that number."""
         card = self.bank.find(shown.pan)
         if card is None:
             raise RefusedError(Refusal.INVALID_CARD_NUMBER)
         return card
 
-    def begin(self, rule: Rule, request: messages.MoneyRequest) -> tuple[Card, ...]:
+    def begin(self, rule: RequestRule, request: messages.MoneyRequest) -> tuple[BankCard, ...]:
         """Do what a financial request asks and return its cards; raise RefusedError when it may not be."""
         if (rule.segment, request.id) in self._reversed_early:
             raise RefusedError(Refusal.GENERAL_ERROR, "Request reversed")
@@ -75,7 +75,7 @@ class Ledger:
         self._do(record, ask)
         return ask.cards
 
-    def settle(self, target: Target, rule: Rule, advice: messages.Advice) -> None:
+    def settle(self, target: Target, rule: RequestRule, advice: messages.AdviceMessage) -> None:
         """Confirm or reverse a request, once; raise RefusedError when that cannot be."""
         record = self._records.get(advice.request_id)
         is_reversal = target.phase is Phase.REVERSAL
@@ -88,9 +88,9 @@ class Ledger:
             _refuse_wrong_state(record, is_reversal=is_reversal)
             self._finish(record, advice, is_reversal=is_reversal)
 
-    def _ask(self, rule: Rule, request: messages.MoneyRequest) -> Ask:
+    def _ask(self, rule: RequestRule, request: messages.MoneyRequest) -> CheckedRequest:
         shown = tuple(getattr(request, role) for role in rule.roles)
-        return Ask(
+        return CheckedRequest(
             request=request,
             shown=shown,
             cards=tuple(self.card(card) for card in shown),
@@ -100,7 +100,7 @@ class Ledger:
             is_card_busy=lambda number: self._open_requests[number] > 0,
         )
 
-    def _do(self, record: Record, ask: Ask) -> None:
+    def _do(self, record: Record, ask: CheckedRequest) -> None:
         record.before = copy.deepcopy(ask.cards)
         record.cards = ask.cards
         record.move = record.rule.move(ask)
@@ -109,10 +109,10 @@ class Ledger:
         for card, course, shown in zip(ask.cards, ask.courses, ask.shown, strict=True):
             card.state = course.asked
             self._open_requests[card.number] += 1
-            if course.needed is CardState.NEW:
+            if course.needed is CardStage.NEW:
                 _set_up(card, shown, ask)
 
-    def _finish(self, record: Record, advice: messages.Advice, *, is_reversal: bool) -> None:
+    def _finish(self, record: Record, advice: messages.AdviceMessage, *, is_reversal: bool) -> None:
         settle = record.rule.reverse if is_reversal else record.rule.confirm
         final_minor = _final_minor(record, advice, settle, is_reversal=is_reversal)
         changes = settle(record.move, final_minor)
@@ -126,7 +126,12 @@ class Ledger:
                 card.pin, card.labels = before.pin, before.labels
 
     def _post(
-        self, kind: str, record: Record, request_id: str, amount_minor: int, changes: tuple[Change, ...]
+        self,
+        kind: str,
+        record: Record,
+        request_id: str,
+        amount_minor: int,
+        changes: tuple[BalanceChange, ...],
     ) -> None:
         self.bank.post(
             kind,
@@ -137,11 +142,11 @@ class Ledger:
         )
 
 
-_TEXTS: dict[Check, str] = {checks.is_idle: "Request in progress"}
+_TEXTS: dict[RequestCheck, str] = {checks.is_idle: "Request in progress"}
 """Where the text says more than the error type."""
 
 
-def _set_up(card: Card, shown: PresentedCard, ask: Ask) -> None:
+def _set_up(card: BankCard, shown: PresentedCard, ask: CheckedRequest) -> None:
     """Give a card that comes into use its product, and the PIN shown in place of its own."""
     product = ask.request.product
     label = product.id if product else ask.cards[0].labels.get("product")
@@ -165,10 +170,10 @@ def _refuse_wrong_state(record: Record, *, is_reversal: bool) -> None:
         raise RefusedError(Refusal.CARD_VOIDED)
 
 
-_VOIDED = {CardState.VOIDED, CardState.VOIDED_CONFIRMED}
+_VOIDED = {CardStage.VOIDED, CardStage.VOIDED_CONFIRMED}
 
 
-def _final_minor(record: Record, advice: messages.Advice, settle: Settle, *, is_reversal: bool) -> int:
+def _final_minor(record: Record, advice: messages.AdviceMessage, settle: Settle, *, is_reversal: bool) -> int:
     """Return the final amount an advice asks for: whole or nothing where the operation has no part."""
     whole = 0 if is_reversal else record.move.amount_minor
     final = advice.amounts.approved_amount if advice.amounts else None

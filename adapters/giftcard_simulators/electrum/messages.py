@@ -7,60 +7,60 @@ does. Answers are not typed here: they are the request's fields and a few more.
 from __future__ import annotations
 
 from giftcard_simulators.electrum.values import (
-    AccountType,
     Amounts,
-    Basket,
     Customer,
-    Institution,
+    ElectrumMessage,
     Originator,
     PointAmounts,
     PosInfo,
     PresentedCard,
-    Product,
-    ReversalReason,
     SlipData,
-    Tender,
-    ThirdPartyIdentifier,
     Time,
     TranType,
     Uuid,
-    Wire,
+    WireAccountType,
+    WireBasket,
+    WireInstitution,
+    WireProduct,
+    WireReversalReason,
+    WireTender,
+    WireThirdPartyIdentifier,
 )
 
 
-class Transaction(Wire, frozen=True, kw_only=True):
+class TransactionMessage(ElectrumMessage, frozen=True, kw_only=True):
     """What every request carries."""
 
     id: Uuid
     time: Time
     originator: Originator
-    client: Institution
-    third_party_identifiers: tuple[ThirdPartyIdentifier, ...]
-    settlement_entity: Institution | None = None
-    receiver: Institution | None = None
+    client: WireInstitution
+    third_party_identifiers: tuple[WireThirdPartyIdentifier, ...]
+    settlement_entity: WireInstitution | None = None
+    receiver: WireInstitution | None = None
     slip_data: SlipData | None = None
     basket_ref: str | None = None
     tran_type: TranType | None = None
-    src_acc_type: AccountType | None = None
-    dest_acc_type: AccountType | None = None
+    src_acc_type: WireAccountType | None = None
+    dest_acc_type: WireAccountType | None = None
     stan: str | None = None
     rrn: str | None = None
     pos_info: PosInfo | None = None
     card_holder: Customer | None = None
 
 
-class MoneyRequest(Transaction, frozen=True, kw_only=True):
+class MoneyRequest(TransactionMessage, frozen=True, kw_only=True):
     """What the six financial requests have in common; each says below what it must have."""
 
     amounts: Amounts | None = None
-    product: Product | None = None
+    product: WireProduct | None = None
 
 
 class ActivationRequest(MoneyRequest, frozen=True, kw_only=True):
     """Makes a pre-printed card usable, with an initial load if amounts say so."""
 
     card: PresentedCard
-    product: Product
+    product: WireProduct
 
 
 class LoadRequest(MoneyRequest, frozen=True, kw_only=True):
@@ -75,7 +75,7 @@ class RedemptionRequest(MoneyRequest, frozen=True, kw_only=True):
 
     card: PresentedCard
     amounts: Amounts
-    basket: Basket | None = None
+    basket: WireBasket | None = None
     points: PointAmounts | None = None
 
 
@@ -100,31 +100,31 @@ class TransferRequest(MoneyRequest, frozen=True, kw_only=True):
     amounts: Amounts
 
 
-class LookupRequest(Transaction, frozen=True, kw_only=True):
+class LookupRequest(TransactionMessage, frozen=True, kw_only=True):
     """Asks for a card's state and balances."""
 
     card: PresentedCard | None = None
 
 
-class Advice(Wire, frozen=True, kw_only=True):
+class AdviceMessage(ElectrumMessage, frozen=True, kw_only=True):
     """A confirmation; `approvedAmount`, when there, is the final amount."""
 
     id: Uuid
     request_id: Uuid
     time: Time
-    third_party_identifiers: tuple[ThirdPartyIdentifier, ...]
+    third_party_identifiers: tuple[WireThirdPartyIdentifier, ...]
     stan: str | None = None
     rrn: str | None = None
     amounts: Amounts | None = None
 
 
-class TenderAdvice(Advice, frozen=True, kw_only=True):
+class TenderAdvice(AdviceMessage, frozen=True, kw_only=True):
     """A confirmation that says how the customer paid; documented as required, not enforced."""
 
-    tenders: tuple[Tender, ...] | None = None
+    tenders: tuple[WireTender, ...] | None = None
 
 
-class Reversal(Advice, frozen=True, kw_only=True):
+class Reversal(AdviceMessage, frozen=True, kw_only=True):
     """Takes a request back."""
 
-    reversal_reason: ReversalReason
+    reversal_reason: WireReversalReason

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from giftcard_simulators.electrum import messages
-from giftcard_simulators.electrum.rules import RULES, Rule
+from giftcard_simulators.electrum.rules import RULES, RequestRule
 
 BASE_PATH = "/giftcard/v3"
 """As in the published documents; a later version would be `/giftcard/v4`."""
@@ -22,7 +22,7 @@ _PATH = re.compile(
     r"(?:/(?P<phase>confirmations|reversals)/(?P<advice>[^/]+))?"
 )
 
-M = TypeVar("M", bound=messages.Transaction | messages.Advice)
+M = TypeVar("M", bound=messages.TransactionMessage | messages.AdviceMessage)
 """Whatever can come in."""
 
 
@@ -41,7 +41,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """What a path names; `rule` is None for a lookup."""
 
     path: str
-    rule: Rule | None
+    rule: RequestRule | None
     phase: Phase
     request_id: str
     message_id: str

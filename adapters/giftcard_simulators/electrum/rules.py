@@ -12,10 +12,10 @@ from collections.abc import Callable
 import msgspec
 
 from giftcard_simulators.electrum import checks, messages, moves
-from giftcard_simulators.electrum.checks import Ask, CardState, Check, Course, Refusal
+from giftcard_simulators.electrum.checks import CardStage, CheckedRequest, Course, Refusal, RequestCheck
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
+class RequestRule(msgspec.Struct, frozen=True, kw_only=True):
     """One operation. `checks` run in order, once every card number is known to exist.
 
     `late_reversal` is the error of a reversal that comes after the confirmation.
@@ -25,11 +25,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     kind: str
     request: type[messages.MoneyRequest]
-    confirmation: type[messages.Advice]
+    confirmation: type[messages.AdviceMessage]
     roles: tuple[str, ...] = ("card",)
     courses: tuple[Course, ...]
-    checks: tuple[Check, ...]
-    move: Callable[[Ask], moves.Move]
+    checks: tuple[RequestCheck, ...]
+    move: Callable[[CheckedRequest], moves.Move]
     confirm: moves.Settle
     reverse: moves.Settle
     late_reversal: Refusal = Refusal.TRANSACTION_NOT_SUPPORTED
@@ -45,26 +45,26 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _FRESH = Course(
-    needed=CardState.NEW,
-    asked=CardState.ACTIVATED,
-    confirmed=CardState.ACTIVATED_CONFIRMED,
-    undone=CardState.NEW,
+    needed=CardStage.NEW,
+    asked=CardStage.ACTIVATED,
+    confirmed=CardStage.ACTIVATED_CONFIRMED,
+    undone=CardStage.NEW,
 )
 _IN_USE = Course(
-    needed=CardState.ACTIVATED_CONFIRMED,
-    asked=CardState.ACTIVATED_CONFIRMED,
-    confirmed=CardState.ACTIVATED_CONFIRMED,
-    undone=CardState.ACTIVATED_CONFIRMED,
+    needed=CardStage.ACTIVATED_CONFIRMED,
+    asked=CardStage.ACTIVATED_CONFIRMED,
+    confirmed=CardStage.ACTIVATED_CONFIRMED,
+    undone=CardStage.ACTIVATED_CONFIRMED,
 )
 _ENDING = Course(
-    needed=CardState.ACTIVATED_CONFIRMED,
-    asked=CardState.VOIDED,
-    confirmed=CardState.VOIDED_CONFIRMED,
-    undone=CardState.ACTIVATED_CONFIRMED,
+    needed=CardStage.ACTIVATED_CONFIRMED,
+    asked=CardStage.VOIDED,
+    confirmed=CardStage.VOIDED_CONFIRMED,
+    undone=CardStage.ACTIVATED_CONFIRMED,
 )
 
 RULES = (
-    Rule(
+    RequestRule(
         segment="activations",
         name="ACTIVATION",
         kind="activate",
@@ -83,7 +83,7 @@ RULES = (
         reverse=moves.undo,
         late_reversal=Refusal.CARD_ACTIVATED,
     ),
-    Rule(
+    RequestRule(
         segment="loads",
         name="LOAD",
         kind="load",
@@ -95,12 +95,12 @@ RULES = (
         confirm=moves.settle_load,
         reverse=moves.settle_load,
     ),
-    Rule(
+    RequestRule(
         segment="redemptions",
         name="REDEMPTION",
         kind="redeem",
         request=messages.RedemptionRequest,
-        confirmation=messages.Advice,
+        confirmation=messages.AdviceMessage,
         courses=(_IN_USE,),
         checks=(
             checks.is_in_state,
@@ -114,12 +114,12 @@ RULES = (
         confirm=moves.settle_redemption,
         reverse=moves.settle_redemption,
     ),
-    Rule(
+    RequestRule(
         segment="transfers",
         name="TRANSFER",
         kind="transfer",
         request=messages.TransferRequest,
-        confirmation=messages.Advice,
+        confirmation=messages.AdviceMessage,
         roles=("source_card", "target_card"),
         courses=(_IN_USE, _IN_USE),
         checks=(
@@ -136,12 +136,12 @@ RULES = (
         confirm=moves.settle_transfer,
         reverse=moves.settle_transfer,
     ),
-    Rule(
+    RequestRule(
         segment="replaces",
         name="REPLACE",
         kind="replace",
         request=messages.ReplaceRequest,
-        confirmation=messages.Advice,
+        confirmation=messages.AdviceMessage,
         roles=("old_card", "new_card"),
         courses=(_ENDING, _FRESH),
         balance_of=1,
@@ -158,12 +158,12 @@ RULES = (
         confirm=moves.keep,
         reverse=moves.undo,
     ),
-    Rule(
+    RequestRule(
         segment="voids",
         name="VOID",
         kind="void",
         request=messages.VoidRequest,
-        confirmation=messages.Advice,
+        confirmation=messages.AdviceMessage,
         courses=(_ENDING,),
         has_amounts=False,
         checks=(checks.is_in_state, checks.names_expiry_of_void, checks.is_in_date),

@@ -14,14 +14,14 @@ from http import HTTPStatus
 
 import msgspec
 
-from giftcard_simulators.bank import Bank, Card
+from giftcard_simulators.bank import Bank, BankCard
 from giftcard_simulators.electrum import answers, books, messages
 from giftcard_simulators.electrum.answers import RefusedError
 from giftcard_simulators.electrum.checks import Refusal
 from giftcard_simulators.electrum.ledger import Ledger
 from giftcard_simulators.electrum.paths import M, Phase, Target, find_target, read_message
-from giftcard_simulators.electrum.rules import Rule
-from giftcard_simulators.sandbox import Clock, IdSource, Plain, SimAnswer, SimRequest, Simulator
+from giftcard_simulators.electrum.rules import RequestRule
+from giftcard_simulators.sandbox import IdSource, Plain, SimAnswer, SimRequest, Simulator, TimeSource
 
 
 class ElectrumSimulator(Simulator):
@@ -32,9 +32,9 @@ class ElectrumSimulator(Simulator):
     def __init__(
         self,
         *,
-        now: Clock,
+        now: TimeSource,
         ids: IdSource,
-        open_with: Callable[[], Iterable[Card]] = books.demo_cards,
+        open_with: Callable[[], Iterable[BankCard]] = books.demo_cards,
         are_repeats_duplicates: bool = False,
     ) -> None:
         """Open the books; `open_with` makes the cards anew at every reset."""
@@ -96,12 +96,12 @@ class ElectrumSimulator(Simulator):
         kind = messages.Reversal if target.phase is Phase.REVERSAL else rule.confirmation
         return self._settle(target, rule, _read(target, body, kind))
 
-    def _begin(self, target: Target, rule: Rule, request: messages.MoneyRequest) -> SimAnswer:
+    def _begin(self, target: Target, rule: RequestRule, request: messages.MoneyRequest) -> SimAnswer:
         self._ledger.use_id(request.id, target.path, is_repeat_welcome=False)
         cards = self._ledger.begin(rule, request)
         return answers.approved(target, rule, request, cards, at=self.now(), own_id=self.ids())
 
-    def _settle(self, target: Target, rule: Rule, advice: messages.Advice) -> SimAnswer:
+    def _settle(self, target: Target, rule: RequestRule, advice: messages.AdviceMessage) -> SimAnswer:
         if advice.request_id != target.request_id:
             raise RefusedError(Refusal.FORMAT_ERROR, "UUID inconsistent")
         self._ledger.use_id(advice.id, target.path, is_repeat_welcome=not self._are_repeats_duplicates)

@@ -1,7 +1,8 @@
 """The values inside Electrum's gift card messages, with the constraints its documents give.
 
 The sources are Electrum's published gift card interface and its message base. What breaks a
-constraint cannot be decoded, which is FORMAT_ERROR. The messages themselves are in `messages`.
+constraint cannot be decoded, which is FORMAT_ERROR. The messages themselves are in `messages`. `Wire`
+begins the name of an object where the gateway has a value of the same name.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Text40 = Annotated[str, Meta(max_length=40)]
 CountryCode = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
 
 
-class Wire(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+class ElectrumMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """One JSON object of the interface; a field that is None is left out."""
 
     def __repr__(self) -> str:
@@ -57,7 +58,7 @@ TranType = Literal[
 ]
 """What kind of transaction the sender says it is; nothing depends on it here."""
 
-AccountType = Literal[
+WireAccountType = Literal[
     "DEFAULT",
     "SAVINGS",
     "CHEQUE",
@@ -69,7 +70,7 @@ AccountType = Literal[
 ]
 """The kind of account money comes from or goes to."""
 
-TenderType = Literal[
+WireTenderType = Literal[
     "CASH",
     "CHEQUE",
     "CREDIT_CARD",
@@ -98,7 +99,7 @@ PanEntryMode = Literal[
 ]
 """How the card number was read."""
 
-PinEntryCapability = Literal[
+WirePinEntryCapability = Literal[
     "UNKNOWN",
     "CAN_ACCEPT",
     "CANNOT_ACCEPT",
@@ -124,21 +125,21 @@ LedgerIndicator = Literal[
 ]
 """Which way an amount goes, where that could be in doubt."""
 
-PinBlockFormat = Literal[
+WirePinBlockFormat = Literal[
     "ISO_9564_FORMAT_0",
     "ISO_9564_FORMAT_1",
     "ISO_9564_FORMAT_3",
 ]
 """ISO 9564 PIN block formats."""
 
-QuantityUnit = Literal[
+WireQuantityUnit = Literal[
     "UNIT",
     "LITRE",
     "KILOGRAM",
 ]
 """What a basket item's quantity counts."""
 
-ReversalReason = Literal[
+WireReversalReason = Literal[
     "TIMEOUT",
     "CANCELLED",
     "RESPONSE_NOT_FINAL",
@@ -146,14 +147,14 @@ ReversalReason = Literal[
 """Why the sender reverses; nothing depends on it here."""
 
 
-class Institution(Wire, frozen=True, kw_only=True):
+class WireInstitution(ElectrumMessage, frozen=True, kw_only=True):
     """A party to the transaction."""
 
     id: str
     name: Text40
 
 
-class MerchantName(Wire, frozen=True, kw_only=True):
+class MerchantName(ElectrumMessage, frozen=True, kw_only=True):
     """The shop's name and place, as printed on slips."""
 
     name: Annotated[str, Meta(max_length=23)]
@@ -162,7 +163,7 @@ class MerchantName(Wire, frozen=True, kw_only=True):
     country: Annotated[str, Meta(max_length=2)]
 
 
-class Merchant(Wire, frozen=True, kw_only=True):
+class WireMerchant(ElectrumMessage, frozen=True, kw_only=True):
     """The shop; its id has exactly 15 characters."""
 
     merchant_type: Annotated[str, Meta(pattern="^[0-9]{4}$")]
@@ -170,24 +171,24 @@ class Merchant(Wire, frozen=True, kw_only=True):
     merchant_name: MerchantName
 
 
-class Originator(Wire, frozen=True, kw_only=True):
+class Originator(ElectrumMessage, frozen=True, kw_only=True):
     """Where the transaction began; a terminal id has exactly 8 characters."""
 
-    institution: Institution
+    institution: WireInstitution
     terminal_id: Annotated[str, Meta(min_length=8, max_length=8)]
-    merchant: Merchant
+    merchant: WireMerchant
     operator_id: Annotated[str, Meta(max_length=30)] | None = None
     channel_id: Annotated[str, Meta(max_length=50)] | None = None
 
 
-class ThirdPartyIdentifier(Wire, frozen=True, kw_only=True):
+class WireThirdPartyIdentifier(ElectrumMessage, frozen=True, kw_only=True):
     """One party's own id for the transaction; nobody alters another's."""
 
     institution_id: str
     transaction_identifier: str | None = None
 
 
-class LedgerAmount(Wire, frozen=True, kw_only=True):
+class LedgerAmount(ElectrumMessage, frozen=True, kw_only=True):
     """Minor units of a currency by its three-digit ISO 4217 code."""
 
     amount: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -195,7 +196,7 @@ class LedgerAmount(Wire, frozen=True, kw_only=True):
     ledger_indicator: LedgerIndicator | None = None
 
 
-class Amounts(Wire, frozen=True, kw_only=True):
+class Amounts(ElectrumMessage, frozen=True, kw_only=True):
     """The amounts of a message; one left out is zero, or not said."""
 
     request_amount: LedgerAmount | None = None
@@ -206,41 +207,41 @@ class Amounts(Wire, frozen=True, kw_only=True):
     additional_amounts: dict[str, LedgerAmount] | None = None
 
 
-class PinClear(Wire, frozen=True, kw_only=True, tag_field="type", tag="CLEAR_PIN"):
+class PinClear(ElectrumMessage, frozen=True, kw_only=True, tag_field="type", tag="CLEAR_PIN"):
     """A PIN as typed."""
 
     pin: Text20
 
 
-class EncryptionParameters(Wire, frozen=True, kw_only=True):
+class EncryptionParameters(ElectrumMessage, frozen=True, kw_only=True):
     """How to open a PIN block."""
 
     account_number: Annotated[str, Meta(pattern="^[0-9]{12}$")]
-    pin_block_format: PinBlockFormat | None = None
+    pin_block_format: WirePinBlockFormat | None = None
     key_index: int | None = None
 
 
-class PinEncrypted(Wire, frozen=True, kw_only=True, tag_field="type", tag="ENCRYPTED_PIN"):
+class PinEncrypted(ElectrumMessage, frozen=True, kw_only=True, tag_field="type", tag="ENCRYPTED_PIN"):
     """An ISO 9564 PIN block."""
 
     pin_block: Annotated[str, Meta(pattern="^[a-fA-F0-9]{16}$")]
     encryption_parameters: EncryptionParameters | None = None
 
 
-class HashedPinParameters(Wire, frozen=True, kw_only=True):
+class HashedPinParameters(ElectrumMessage, frozen=True, kw_only=True):
     """The name of the hash."""
 
     name: Text20
 
 
-class PinHashed(Wire, frozen=True, kw_only=True, tag_field="type", tag="HASHED_PIN"):
+class PinHashed(ElectrumMessage, frozen=True, kw_only=True, tag_field="type", tag="HASHED_PIN"):
     """A hash of the PIN; the comma stands in the documented pattern."""
 
     hash: Annotated[str, Meta(pattern="^[0-9,A-F]{1,512}$")]
     hashed_pin_parameters: HashedPinParameters | None = None
 
 
-class PresentedCard(Wire, frozen=True, kw_only=True):
+class PresentedCard(ElectrumMessage, frozen=True, kw_only=True):
     """The card as the sender presents it; `pin` wins over the two older fields."""
 
     pan: Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
@@ -251,7 +252,7 @@ class PresentedCard(Wire, frozen=True, kw_only=True):
     rank: str | None = None
 
 
-class Product(Wire, frozen=True, kw_only=True):
+class WireProduct(ElectrumMessage, frozen=True, kw_only=True):
     """A gift card product."""
 
     id: Annotated[str, Meta(pattern="^[0-9A-Za-z]{1,100}$")]
@@ -259,38 +260,38 @@ class Product(Wire, frozen=True, kw_only=True):
     type: Annotated[str, Meta(pattern="^.{1,50}$")] | None = None
 
 
-class EntryMode(Wire, frozen=True, kw_only=True):
+class WireEntryMode(ElectrumMessage, frozen=True, kw_only=True):
     """How card and PIN were taken."""
 
     pan_entry_mode: PanEntryMode
-    pin_entry_capability: PinEntryCapability
+    pin_entry_capability: WirePinEntryCapability
 
 
-class PosInfo(Wire, frozen=True, kw_only=True):
+class PosInfo(ElectrumMessage, frozen=True, kw_only=True):
     """The circumstances at the point of sale."""
 
-    entry_mode: EntryMode | None = None
+    entry_mode: WireEntryMode | None = None
     pos_condition_code: PosConditionCode | None = None
 
 
-class Item(Wire, frozen=True, kw_only=True):
+class Item(ElectrumMessage, frozen=True, kw_only=True):
     """One line of a basket."""
 
     product_id: Annotated[str, Meta(pattern="^[0-9A-Za-z]{1,20}$")] | None = None
     product_name: Annotated[str, Meta(pattern="^[0-9A-Za-z]{1,50}$")] | None = None
     product_type: Annotated[str, Meta(pattern="^[0-9A-Za-z]{1,30}$")] | None = None
     quantity: float | None = None
-    unit: QuantityUnit | None = None
+    unit: WireQuantityUnit | None = None
 
 
-class Basket(Wire, frozen=True, kw_only=True):
+class WireBasket(ElectrumMessage, frozen=True, kw_only=True):
     """What the customer buys."""
 
     basket_id: Annotated[str, Meta(pattern="^[0-9A-Za-z]{1,20}$")]
     items: tuple[Item, ...] | None = None
 
 
-class PointsAmount(Wire, frozen=True, kw_only=True):
+class PointsAmount(ElectrumMessage, frozen=True, kw_only=True):
     """Loyalty points."""
 
     amount: int
@@ -299,7 +300,7 @@ class PointsAmount(Wire, frozen=True, kw_only=True):
     expiry_date: Time | None = None
 
 
-class PointAmounts(Wire, frozen=True, kw_only=True):
+class PointAmounts(ElectrumMessage, frozen=True, kw_only=True):
     """Points asked for, granted, held and spendable."""
 
     request_amount: PointsAmount | None = None
@@ -308,7 +309,7 @@ class PointAmounts(Wire, frozen=True, kw_only=True):
     available_amount: PointsAmount | None = None
 
 
-class Address(Wire, frozen=True, kw_only=True):
+class WireAddress(ElectrumMessage, frozen=True, kw_only=True):
     """A postal address."""
 
     address_line1: Annotated[str, Meta(pattern="^.{1,100}$")] | None = None
@@ -319,13 +320,13 @@ class Address(Wire, frozen=True, kw_only=True):
     postal_code: Annotated[str, Meta(pattern="^[A-Za-z0-9 -]{1,20}$")] | None = None
 
 
-class Customer(Wire, frozen=True, kw_only=True):
+class Customer(ElectrumMessage, frozen=True, kw_only=True):
     """The card holder."""
 
     first_name: Text40 | None = None
     last_name: Text40 | None = None
     address: Annotated[str, Meta(max_length=80)] | None = None
-    address_details: Address | None = None
+    address_details: WireAddress | None = None
     date_of_birth: Time | None = None
     status: str | None = None
     msisdn: Annotated[str, Meta(pattern=r"^\+?[1-9]\d{0,14}$")] | None = None
@@ -333,24 +334,24 @@ class Customer(Wire, frozen=True, kw_only=True):
     profile_id: str | None = None
 
 
-class Tender(Wire, frozen=True, kw_only=True):
+class WireTender(ElectrumMessage, frozen=True, kw_only=True):
     """One payment towards the sale of a card; a card number is masked by the sender."""
 
     amount: LedgerAmount
-    tender_type: TenderType
-    account_type: AccountType | None = None
+    tender_type: WireTenderType
+    account_type: WireAccountType | None = None
     card_number: Annotated[str, Meta(pattern="^[0-9]{6}[0-9*]{0,13}$")] | None = None
     reference: Text40 | None = None
 
 
-class Barcode(Wire, frozen=True, kw_only=True):
+class Barcode(ElectrumMessage, frozen=True, kw_only=True):
     """A barcode on a slip."""
 
     data: str
     encoding: str | None = None
 
 
-class SlipLine(Wire, frozen=True, kw_only=True):
+class WireSlipLine(ElectrumMessage, frozen=True, kw_only=True):
     """One line of a slip."""
 
     text: str
@@ -361,9 +362,9 @@ class SlipLine(Wire, frozen=True, kw_only=True):
     barcode: Barcode | None = None
 
 
-class SlipData(Wire, frozen=True, kw_only=True):
+class SlipData(ElectrumMessage, frozen=True, kw_only=True):
     """What to print for the customer."""
 
-    message_lines: tuple[SlipLine, ...] | None = None
+    message_lines: tuple[WireSlipLine, ...] | None = None
     slip_width: int | None = None
     issuer_reference: Annotated[str, Meta(pattern="^[A-Z0-9]{1,40}$")] | None = None

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from giftcard_simulators.bank import Card
+from giftcard_simulators.bank import BankCard
 
 CLIENT_ID = "sandbox-gatepay-client"
 """The X-GatePay-Certificate-ClientId of every request."""
@@ -65,7 +65,7 @@ def key_of(number: str) -> str:
     return base64.b64encode(hashlib.sha256(f"sandbox {number}".encode()).digest()).decode()
 
 
-def opening_cards() -> list[Card]:
+def opening_cards() -> list[BankCard]:
     """Return the merchant's accounts and the demo cards of 25 USDT, fresh."""
     accounts = [_account(currency) for currency in ("USDT", "USD", "EUR")]
     return accounts + [
@@ -91,7 +91,7 @@ def gift_card(
     template: str,
     made: datetime,
     course: tuple[str, str],
-) -> Card:
+) -> BankCard:
     """Return a gift card; it holds its worth from the start only if it starts as settled."""
     first, last = course
     held = worth if first == last and first in {READY, FROZEN} else 0
@@ -104,7 +104,7 @@ def gift_card(
         "queries": "0",
         "key": key_of(number),
     }
-    return Card(
+    return BankCard(
         number=number,
         currency=currency,
         state=first,
@@ -126,9 +126,9 @@ def sandbox_settings() -> Mapping[str, object]:
     }
 
 
-def _account(currency: str) -> Card:
+def _account(currency: str) -> BankCard:
     opening = ACCOUNT_OPENING * MILLIONTHS
-    return Card(
+    return BankCard(
         number=ACCOUNT + currency,
         currency=currency,
         state=READY,

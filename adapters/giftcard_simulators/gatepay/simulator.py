@@ -17,7 +17,7 @@ from uuid import UUID
 
 import msgspec
 
-from giftcard_simulators.bank import Bank, Card, Change
+from giftcard_simulators.bank import BalanceChange, Bank, BankCard
 from giftcard_simulators.gatepay import books
 from giftcard_simulators.gatepay.envelope import (
     BALANCE_SHORT,
@@ -31,7 +31,7 @@ from giftcard_simulators.gatepay.envelope import (
     sign,
     success,
 )
-from giftcard_simulators.sandbox import Clock, IdSource, Plain, SimAnswer, SimRequest, Simulator
+from giftcard_simulators.sandbox import IdSource, Plain, SimAnswer, SimRequest, Simulator, TimeSource
 
 _AMOUNT = re.compile(r"\d{1,12}(\.\d{1,6})?")
 _INSTITUTION = "/payment/open/institution"
@@ -49,9 +49,9 @@ class GatePaySimulator(Simulator):
     def __init__(
         self,
         *,
-        now: Clock,
+        now: TimeSource,
         ids: IdSource,
-        open_with: Callable[[], Iterable[Card]] = books.opening_cards,
+        open_with: Callable[[], Iterable[BankCard]] = books.opening_cards,
         dialect: Literal["reference", "guide"] = "reference",
         settles_after_queries: int = 2,
         settles_after_s: float = 5.0,
@@ -227,7 +227,7 @@ class GatePaySimulator(Simulator):
             ]
         }
 
-    def _accept(self, request: SimRequest) -> Card:
+    def _accept(self, request: SimRequest) -> BankCard:
         wanted = _read_create(request)
         if self._bank.find(books.ACCOUNT + wanted["currency"]) is None:
             raise FailError(PARAMETERS, "unknown currency")
@@ -254,11 +254,11 @@ class GatePaySimulator(Simulator):
             if card.state in {books.PENDING, books.REVIEW} and self._is_due(card):
                 self._settle(card)
 
-    def _is_due(self, card: Card) -> bool:
+    def _is_due(self, card: BankCard) -> bool:
         is_old = self.now() - datetime.fromisoformat(card.labels["made"]) >= self._settles_after
         return is_old or int(card.labels["queries"]) >= self._settles_after_queries
 
-    def _settle(self, card: Card) -> None:
+    def _settle(self, card: BankCard) -> None:
         """Pay for a card from the account, or fail it; the account can be short of money."""
         worth, account = int(card.labels["worth"]), self._account(card.currency)
         settled = card.labels["settles_to"]
@@ -276,14 +276,14 @@ class GatePaySimulator(Simulator):
             )
         card.state = settled
 
-    def _find_by_parameters(self, request: SimRequest) -> Card:
+    def _find_by_parameters(self, request: SimRequest) -> BankCard:
         given = request.parameters()
         number, key = given.get("cardNumber", ""), given.get("key", "")
         if number and key:
             raise FailError(PARAMETERS, "cardNumber and key are mutually exclusive")
         return self._find(number, key)
 
-    def _find(self, number: str, key: str) -> Card:
+    def _find(self, number: str, key: str) -> BankCard:
         if not (number or key):
             raise FailError(PARAMETERS, "a card number or a key is needed")
         for card in self._gift_cards():
@@ -291,13 +291,13 @@ class GatePaySimulator(Simulator):
                 return card
         raise FailError(NO_SUCH_CARD, "no such card")
 
-    def _gift_cards(self) -> list[Card]:
+    def _gift_cards(self) -> list[BankCard]:
         return [card for card in self._bank if not card.number.startswith(books.ACCOUNT)]
 
-    def _accounts(self) -> list[Card]:
+    def _accounts(self) -> list[BankCard]:
         return [card for card in self._bank if card.number.startswith(books.ACCOUNT)]
 
-    def _account(self, currency: str) -> Card:
+    def _account(self, currency: str) -> BankCard:
         return next(account for account in self._accounts() if account.currency == currency)
 
 
@@ -338,7 +338,7 @@ def _read_create(request: SimRequest) -> dict[str, Any]:
     return wanted
 
 
-def _created(card: Card) -> dict[str, object]:
+def _created(card: BankCard) -> dict[str, object]:
     return {
         "card_num": card.number,
         "card_key": card.labels["key"],
@@ -356,7 +356,7 @@ def _created(card: Card) -> dict[str, object]:
     }
 
 
-def _queried(card: Card) -> dict[str, object]:
+def _queried(card: BankCard) -> dict[str, object]:
     """Tell a card; as in the reference's own example, exchange_time is set on an unredeemed one too."""
     return {
         "card_num": card.number,
@@ -373,7 +373,7 @@ def _queried(card: Card) -> dict[str, object]:
     }
 
 
-def _guide_word(card: Card) -> str:
+def _guide_word(card: BankCard) -> str:
     return _GUIDE_WORDS.get(card.state, "EXPIRED")
 
 
@@ -381,8 +381,8 @@ def _cover(template: str) -> str:
     return f"https://gatepay.sandbox.example/covers/{template}.png"
 
 
-def _change(card: Card, millionths: int) -> Change:
-    return Change(card=card.number, book_minor=millionths, available_minor=millionths)
+def _change(card: BankCard, millionths: int) -> BalanceChange:
+    return BalanceChange(card=card.number, book_minor=millionths, available_minor=millionths)
 
 
 def _written(millionths: int) -> str:
@@ -392,7 +392,7 @@ def _written(millionths: int) -> str:
     return f"{short if short == exact else exact.normalize():f}"
 
 
-def _made_ms(card: Card) -> int:
+def _made_ms(card: BankCard) -> int:
     return _milliseconds(datetime.fromisoformat(card.labels["made"]))
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from giftcard_simulators.bank import Card
+from giftcard_simulators.bank import BankCard
 
 MERCHANT_ACCOUNT_ID = "default"
 """The only merchant account of the sandbox."""
@@ -43,10 +43,10 @@ _DEMO_CARDS = (
 """Number, PIN, balance in cents, state, expiry."""
 
 
-def demo_cards() -> Iterable[Card]:
+def demo_cards() -> Iterable[BankCard]:
     """Make the demo cards anew."""
     for number, pin, balance, state, expiry in _DEMO_CARDS:
-        yield Card(
+        yield BankCard(
             number=number,
             currency=CURRENCY,
             state=state,

@@ -25,8 +25,8 @@ from giftcard_simulators.gr4vy.messages import (
 from giftcard_simulators.gr4vy.payments import Paid, Payments
 from giftcard_simulators.gr4vy.problems import Problem, Unprocessable
 from giftcard_simulators.gr4vy.service import CardService, ServiceError
-from giftcard_simulators.gr4vy.vault import NOBODY, Buyer, Vault
-from giftcard_simulators.sandbox import Clock, IdSource, Plain, SimAnswer, SimRequest, json_answer
+from giftcard_simulators.gr4vy.vault import NOBODY, BuyerIds, Vault
+from giftcard_simulators.sandbox import IdSource, Plain, SimAnswer, SimRequest, TimeSource, json_answer
 
 _DEFAULT_PAGE, _LARGEST_PAGE = 20, 100
 _SORTS = ("last_used_at", "usage_count", "cit_last_used_at", "cit_usage_count")
@@ -38,7 +38,7 @@ class Endpoints:
     """One handler for each endpoint, from a request and the ids in its path to an answer."""
 
     def __init__(
-        self, service: CardService, vault: Vault, payments: Payments, *, now: Clock, ids: IdSource
+        self, service: CardService, vault: Vault, payments: Payments, *, now: TimeSource, ids: IdSource
     ) -> None:
         """Keep what the handlers share."""
         self._service = service
@@ -180,11 +180,11 @@ class Endpoints:
         return shapes.gift_card(stored.card, card_id=stored.id, at=stored.created_at, stored=stored)
 
 
-def _buyer_wanted(wanted: Mapping[str, str]) -> Buyer:
+def _buyer_wanted(wanted: Mapping[str, str]) -> BuyerIds:
     return wanted.get("buyer_id", ""), wanted.get("buyer_external_identifier", "")
 
 
-def _check_activation(body: ActivationBody, buyer: Buyer) -> None:
+def _check_activation(body: ActivationBody, buyer: BuyerIds) -> None:
     if (body.amount is None) != (body.currency is None):
         raise Problem(400, message="Amount and currency come together", pointer="/amount")
     if body.store and body.pin is None:

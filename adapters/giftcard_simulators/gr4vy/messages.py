@@ -15,8 +15,8 @@ import msgspec
 from giftcard_simulators.gr4vy.problems import Problem
 
 Number = Annotated[str, msgspec.Meta(min_length=16, max_length=19, pattern=r"^[0-9]+$")]
-Pin = Annotated[str, msgspec.Meta(min_length=1)]
-Amount = Annotated[int, msgspec.Meta(ge=0, le=99_999_999)]
+PinText = Annotated[str, msgspec.Meta(min_length=1)]
+MinorUnits = Annotated[int, msgspec.Meta(ge=0, le=99_999_999)]
 Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
 Country = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}$")]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -37,7 +37,7 @@ class StoreBody(_Body, frozen=True, kw_only=True):
     """GiftCardCreate."""
 
     number: Number
-    pin: Pin
+    pin: PinText
     buyer_id: UUID | None = None
     buyer_external_identifier: Name | None = None
 
@@ -46,14 +46,14 @@ class CardItem(_Body, frozen=True, kw_only=True):
     """A card by number and PIN, or by the id it is stored under."""
 
     number: Number | None = None
-    pin: Pin | None = None
+    pin: PinText | None = None
     id: UUID | None = None
 
 
 class PaidItem(CardItem, frozen=True, kw_only=True):
     """A card and what it pays."""
 
-    amount: Amount
+    amount: MinorUnits
 
 
 class BalancesBody(_Body, frozen=True, kw_only=True):
@@ -66,8 +66,8 @@ class ActivationBody(_Body, frozen=True, kw_only=True):
     """GiftCardActivationCreate."""
 
     number: Number
-    pin: Pin | None = None
-    amount: Amount | None = None
+    pin: PinText | None = None
+    amount: MinorUnits | None = None
     currency: Currency | None = None
     external_identifier: Name | None = None
     store: bool = False
@@ -79,7 +79,7 @@ class IssuanceBody(_Body, frozen=True, kw_only=True):
     """GiftCardIssuanceCreate."""
 
     theme: Name
-    amount: Amount
+    amount: MinorUnits
     currency: Currency
     external_identifier: Name | None = None
 
@@ -87,7 +87,7 @@ class IssuanceBody(_Body, frozen=True, kw_only=True):
 class TransactionBody(_Body, frozen=True, kw_only=True):
     """TransactionCreate."""
 
-    amount: Amount
+    amount: MinorUnits
     currency: Currency
     gift_cards: tuple[PaidItem, ...] | None = None
     intent: Literal["authorize", "capture"] = "authorize"
@@ -123,9 +123,9 @@ class TransactionBody(_Body, frozen=True, kw_only=True):
     previous_transaction_link_id: Line | None = None
     installment_count: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
     approval_expires_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    tax_amount: Amount | None = None
-    duty_amount: Amount | None = None
-    shipping_amount: Amount | None = None
+    tax_amount: MinorUnits | None = None
+    duty_amount: MinorUnits | None = None
+    shipping_amount: MinorUnits | None = None
     amount_includes_tax: bool | None = None
     merchant_tax_id: Line | None = None
     purchase_order_number: Line | None = None
@@ -136,7 +136,7 @@ class TransactionBody(_Body, frozen=True, kw_only=True):
 class RefundBody(_Body, frozen=True, kw_only=True):
     """TransactionRefundCreate."""
 
-    amount: Amount | None = None
+    amount: MinorUnits | None = None
     target_type: Literal["payment-method", "gift-card-redemption"] = "payment-method"
     target_id: UUID | None = None
     reason: Annotated[str, msgspec.Meta(max_length=100)] | None = None

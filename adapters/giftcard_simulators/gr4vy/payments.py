@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from giftcard_simulators.bank import Card
+from giftcard_simulators.bank import BankCard
 from giftcard_simulators.gr4vy.messages import (
     CardItem,
     PaidItem,
@@ -24,7 +24,7 @@ from giftcard_simulators.gr4vy.messages import (
 )
 from giftcard_simulators.gr4vy.problems import Problem
 from giftcard_simulators.gr4vy.service import CardService, ServiceError
-from giftcard_simulators.gr4vy.vault import NOBODY, Buyer, Vault
+from giftcard_simulators.gr4vy.vault import NOBODY, BuyerIds, Vault
 from giftcard_simulators.sandbox import IdSource
 
 _MOST_CARDS = 10
@@ -49,7 +49,7 @@ class Paid(msgspec.Struct, kw_only=True):
 
     id: str
     asked: TransactionBody
-    buyer: Buyer
+    buyer: BuyerIds
     created_at: datetime
     settled_at: datetime
     outcome: str
@@ -115,7 +115,7 @@ class Payments:
         self._redeem(paid)
         return paid
 
-    def _redemptions(self, body: TransactionBody, buyer: Buyer) -> list[Redeemed]:
+    def _redemptions(self, body: TransactionBody, buyer: BuyerIds) -> list[Redeemed]:
         check_use_case(body)
         if body.payment_method is not None or not body.gift_cards:
             raise Problem(400, pointer="/payment_method", message="The sandbox plays gift cards alone")
@@ -130,7 +130,7 @@ class Payments:
             raise Problem(400, pointer="/gift_cards", message="A gift card is named twice")
         return redemptions
 
-    def _redemption(self, item: PaidItem, buyer: Buyer) -> Redeemed:
+    def _redemption(self, item: PaidItem, buyer: BuyerIds) -> Redeemed:
         number, pin, stored_id = self.named(item)
         if stored_id and (owner := self._vault.get(stored_id).buyer) not in {NOBODY, buyer}:
             raise Problem(400, pointer="/buyer_id", message=f"The gift card has another buyer: {bool(owner)}")
@@ -145,7 +145,7 @@ class Payments:
         return item.number or "", item.pin or "", ""
 
     def _redeem(self, paid: Paid) -> None:
-        done: list[tuple[Redeemed, Card]] = []
+        done: list[tuple[Redeemed, BankCard]] = []
         for redemption in paid.redemptions:
             if paid.outcome == "failed":
                 redemption.status = "skipped"
@@ -161,7 +161,7 @@ class Payments:
             self._vault.count_use(redemption.stored_id)
             done.append((redemption, card))
 
-    def _revert(self, done: Iterable[tuple[Redeemed, Card]], paid: Paid) -> None:
+    def _revert(self, done: Iterable[tuple[Redeemed, BankCard]], paid: Paid) -> None:
         for redemption, card in done:
             self._service.revert(card, redemption.amount, paid.effect_id)
             redemption.refunded = redemption.amount

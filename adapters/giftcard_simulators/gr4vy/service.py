@@ -12,7 +12,7 @@ from datetime import datetime
 
 import msgspec
 
-from giftcard_simulators.bank import Bank, Card, Change
+from giftcard_simulators.bank import BalanceChange, Bank, BankCard
 from giftcard_simulators.gr4vy.books import CURRENCY, EXPIRY
 
 CODES = (
@@ -80,7 +80,7 @@ class CardService:
         self._bank = bank
         self._now = now
 
-    def card(self, number: str, pin: str) -> Card:
+    def card(self, number: str, pin: str) -> BankCard:
         """Return the card behind number and PIN; raise ServiceError unless they belong together."""
         obey_pin(pin)
         card = self._bank.find(number)
@@ -90,7 +90,7 @@ class CardService:
             raise ServiceError("invalid_gift_card")
         return card
 
-    def usable_card(self, number: str, pin: str) -> Card:
+    def usable_card(self, number: str, pin: str) -> BankCard:
         """Return a card that is active and not expired; raise ServiceError otherwise."""
         card = self.card(number, pin)
         if self.is_expired(card):
@@ -99,11 +99,11 @@ class CardService:
             raise ServiceError("inactive_card")
         return card
 
-    def is_expired(self, card: Card) -> bool:
+    def is_expired(self, card: BankCard) -> bool:
         """Tell whether a card's time is over."""
         return datetime.fromisoformat(card.expiry) <= self._now()
 
-    def redeem(self, card: Card, amount_minor: int, currency: str, transaction: str) -> None:
+    def redeem(self, card: BankCard, amount_minor: int, currency: str, transaction: str) -> None:
         """Take money from a card; raise ServiceError when it has not enough, or other money."""
         if card.currency != currency:
             raise ServiceError("incorrect_currency")
@@ -111,16 +111,16 @@ class CardService:
             raise ServiceError("insufficient_funds")
         self._post("redeem", card, -amount_minor, transaction)
 
-    def put_back(self, card: Card, amount_minor: int, transaction: str) -> None:
+    def put_back(self, card: BankCard, amount_minor: int, transaction: str) -> None:
         """Put money back on a card; which amount it is decides whether that works."""
         obey_amount(amount_minor)
         self._post("reverse", card, amount_minor, transaction)
 
-    def revert(self, card: Card, amount_minor: int, transaction: str) -> None:
+    def revert(self, card: BankCard, amount_minor: int, transaction: str) -> None:
         """Undo a redemption of a transaction that failed on another card."""
         self._post("reverse", card, amount_minor, transaction)
 
-    def activate(self, number: str, pin: str | None, amount_minor: int, transaction: str) -> Card:
+    def activate(self, number: str, pin: str | None, amount_minor: int, transaction: str) -> BankCard:
         """Make a card live; raise ServiceError when it is already."""
         if pin is not None:
             obey_pin(pin)
@@ -135,25 +135,25 @@ class CardService:
         self._post("activate", card, amount_minor, transaction)
         return card
 
-    def issue(self, number: str, amount_minor: int, transaction: str) -> Card:
+    def issue(self, number: str, amount_minor: int, transaction: str) -> BankCard:
         """Make a virtual card, active at once."""
         card = self._add(number, "", "active")
         self._post("issue", card, amount_minor, transaction)
         return card
 
-    def _open(self, number: str, pin: str) -> Card:
+    def _open(self, number: str, pin: str) -> BankCard:
         # Its money was there before we saw it, so it is an opening balance and no effect.
         opening = int(pin) if pin.isdigit() else 0
         return self._add(number, pin, "active", opening)
 
-    def _add(self, number: str, pin: str, state: str, opening_minor: int = 0) -> Card:
-        card = Card(number=number, currency=CURRENCY, state=state, pin=pin, expiry=EXPIRY)
+    def _add(self, number: str, pin: str, state: str, opening_minor: int = 0) -> BankCard:
+        card = BankCard(number=number, currency=CURRENCY, state=state, pin=pin, expiry=EXPIRY)
         card = msgspec.structs.replace(card, book_minor=opening_minor, available_minor=opening_minor)
         self._bank.open(card)
         return card
 
-    def _post(self, kind: str, card: Card, change_minor: int, transaction: str) -> None:
-        change = Change(card=card.number, book_minor=change_minor, available_minor=change_minor)
+    def _post(self, kind: str, card: BankCard, change_minor: int, transaction: str) -> None:
+        change = BalanceChange(card=card.number, book_minor=change_minor, available_minor=change_minor)
         self._bank.post(
             kind, transaction, changes=[change], amount_minor=abs(change_minor), currency=card.currency
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from giftcard_simulators.bank import Card
+from giftcard_simulators.bank import BankCard
 from giftcard_simulators.gr4vy.books import MERCHANT_ACCOUNT_ID
 from giftcard_simulators.gr4vy.payments import Paid, PutBack, Redeemed
 from giftcard_simulators.gr4vy.service import ServiceError
@@ -63,7 +63,7 @@ def _buyer(paid: Paid) -> Plain | None:
     return guest and {"type": "buyer", "id": None, **{name: guest.get(name) for name in _GUEST}}
 
 
-def gift_card(card: Card, *, card_id: str, at: datetime, stored: Stored | None = None) -> Plain:
+def gift_card(card: BankCard, *, card_id: str, at: datetime, stored: Stored | None = None) -> Plain:
     """Return a GiftCard; `stored` is the card in the vault, where it is there."""
     used_at = _time(stored.last_used_at) if stored else None
     used = stored.usage_count if stored else 0
@@ -99,7 +99,7 @@ def _vault_buyer(stored: Stored, at: datetime) -> Plain | None:
     }
 
 
-def summary(number: str, card: Card | None, error: ServiceError | None, stored: Stored | None) -> Plain:
+def summary(number: str, card: BankCard | None, error: ServiceError | None, stored: Stored | None) -> Plain:
     """Return a GiftCardSummary: a balance, or why there is none."""
     used_at = _time(stored.last_used_at) if stored else None
     used = stored.usage_count if stored else 0

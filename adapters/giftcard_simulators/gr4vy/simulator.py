@@ -23,7 +23,7 @@ from giftcard_simulators.gr4vy.problems import Problem, Unprocessable
 from giftcard_simulators.gr4vy.service import CardService
 from giftcard_simulators.gr4vy.tokens import TokenGate
 from giftcard_simulators.gr4vy.vault import Vault
-from giftcard_simulators.sandbox import Clock, IdSource, Plain, SimAnswer, SimRequest, Simulator
+from giftcard_simulators.sandbox import IdSource, Plain, SimAnswer, SimRequest, Simulator, TimeSource
 
 _KEY_LIFE = timedelta(hours=24)
 _LONGEST_KEY = 255
@@ -41,7 +41,7 @@ class Gr4vySimulator(Simulator):
 
     name = "gr4vy"
 
-    def __init__(self, *, now: Clock, ids: IdSource, settles_after_s: float = 0.0) -> None:
+    def __init__(self, *, now: TimeSource, ids: IdSource, settles_after_s: float = 0.0) -> None:
         """Open the books; `settles_after_s` makes transactions and refunds show their outcome late."""
         super().__init__(now=now, ids=ids)
         self._settles_after = timedelta(seconds=settles_after_s)

@@ -7,26 +7,26 @@ from datetime import datetime
 
 import msgspec
 
-from giftcard_simulators.bank import Card
+from giftcard_simulators.bank import BankCard
 from giftcard_simulators.gr4vy.problems import Problem
 from giftcard_simulators.gr4vy.service import CardService, ServiceError
 from giftcard_simulators.sandbox import IdSource
 
 _MOST_PER_BUYER = 10
 
-Buyer = tuple[str, str]
+BuyerIds = tuple[str, str]
 """Gr4vy's id of a buyer and the merchant's own; one of them is empty, or both."""
 
-NOBODY: Buyer = ("", "")
+NOBODY: BuyerIds = ("", "")
 
 
 class Stored(msgspec.Struct, kw_only=True):
     """One stored card."""
 
     id: str
-    card: Card
+    card: BankCard
     pin: str
-    buyer: Buyer
+    buyer: BuyerIds
     created_at: datetime
     updated_at: datetime
     usage_count: int = 0
@@ -43,7 +43,7 @@ class Vault:
         self._ids = ids
         self._stored: dict[str, Stored] = {}
 
-    def store(self, number: str, pin: str, buyer: Buyer) -> Stored:
+    def store(self, number: str, pin: str, buyer: BuyerIds) -> Stored:
         """Store a card that the service knows; raise a Problem when it has it or is full."""
         try:
             card = self._service.usable_card(number, pin)
@@ -51,7 +51,7 @@ class Vault:
             raise Problem(400, message=f"The gift card was refused: {why.code}", pointer="/number") from None
         return self.keep(card, pin, buyer)
 
-    def keep(self, card: Card, pin: str, buyer: Buyer) -> Stored:
+    def keep(self, card: BankCard, pin: str, buyer: BuyerIds) -> Stored:
         """Store a card that is known to be good."""
         for stored in self._stored.values():
             if stored.card.number == card.number and stored.buyer == buyer:
@@ -75,11 +75,11 @@ class Vault:
         self.get(stored_id)
         del self._stored[stored_id]
 
-    def of(self, buyer: Buyer) -> Sequence[Stored]:
+    def of(self, buyer: BuyerIds) -> Sequence[Stored]:
         """Return a buyer's cards; of nobody, all cards."""
         return [stored for stored in self._stored.values() if buyer in {NOBODY, stored.buyer}]
 
-    def sweep(self, buyer: Buyer) -> Sequence[Stored]:
+    def sweep(self, buyer: BuyerIds) -> Sequence[Stored]:
         """Return a buyer's cards after dropping the empty and the expired ones; nothing else drops them."""
         for stored in self.of(buyer):
             if stored.card.available_minor == 0 or self._service.is_expired(stored.card):

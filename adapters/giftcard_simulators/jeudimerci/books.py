@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from giftcard_simulators.bank import Card
+from giftcard_simulators.bank import BankCard
 
 API_KEY = "sandbox-jeudimerci-key"
 """The x-api-key of every request."""
@@ -86,9 +86,9 @@ ACCOUNTS: tuple[Mapping[str, object], ...] = (
 )
 
 
-def opening_cards() -> list[Card]:
+def opening_cards() -> list[BankCard]:
     """Return the wallet and the demo cards, fresh; what a demo card cost is its label `cost_minor`."""
-    wallet = Card(
+    wallet = BankCard(
         number=WALLET,
         currency=CURRENCY,
         state=ACTIVE,
@@ -110,10 +110,10 @@ def e_card(
     operation: str,
     state: str = ACTIVE,
     left_minor: int = 0,
-) -> Card:
+) -> BankCard:
     """Return an e-card; `operation` is the generate it came from."""
     labels = {"cost_minor": str(cost_minor), "bought": bought.isoformat(), "operation": operation}
-    return Card(
+    return BankCard(
         number=code,
         currency=CURRENCY,
         state=state,

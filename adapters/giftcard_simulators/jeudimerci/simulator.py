@@ -18,15 +18,15 @@ from urllib.parse import unquote
 
 import msgspec
 
-from giftcard_simulators.bank import Bank, Card, Change
+from giftcard_simulators.bank import BalanceChange, Bank, BankCard
 from giftcard_simulators.jeudimerci import books
 from giftcard_simulators.sandbox import (
-    Clock,
     IdSource,
     Plain,
     SimAnswer,
     SimRequest,
     Simulator,
+    TimeSource,
     json_answer,
 )
 
@@ -62,9 +62,9 @@ class JeudiMerciSimulator(Simulator):
     def __init__(
         self,
         *,
-        now: Clock,
+        now: TimeSource,
         ids: IdSource,
-        open_with: Callable[[], Iterable[Card]] = books.opening_cards,
+        open_with: Callable[[], Iterable[BankCard]] = books.opening_cards,
         export_size_bytes: int = 64 * 1024,
     ) -> None:
         """Open the books; `open_with` makes the wallet and the cards anew at every reset."""
@@ -247,10 +247,10 @@ class JeudiMerciSimulator(Simulator):
             "currency": books.CURRENCY,
         }
 
-    def _e_cards(self) -> list[Card]:
+    def _e_cards(self) -> list[BankCard]:
         return [card for card in self._bank if card.number != books.WALLET and card.state != books.DELETED]
 
-    def _card(self, code: str) -> Card:
+    def _card(self, code: str) -> BankCard:
         card = self._bank.find(code)
         if card is None or card.state == books.DELETED:
             raise _Problem(HTTPStatus.NOT_FOUND, "E-card not found")
@@ -331,14 +331,14 @@ def _fits(account: Mapping[str, object], wanted: Mapping[str, Any]) -> bool:
     )
 
 
-def _is_wanted(card: Card, wanted: Mapping[str, Any]) -> bool:
+def _is_wanted(card: BankCard, wanted: Mapping[str, Any]) -> bool:
     day = datetime.fromisoformat(card.labels["bought"]).date().isoformat()
     is_consumed = card.state == books.CONSUMED
     is_in_time = str(wanted.get("fromDay", day)) <= day <= str(wanted.get("toDay", day))
     return is_in_time and bool(wanted.get("isConsumed", is_consumed)) == is_consumed
 
 
-def _shown(card: Card) -> dict[str, object]:
+def _shown(card: BankCard) -> dict[str, object]:
     return {
         "Code": card.number,
         "ECardCost": _major(int(card.labels["cost_minor"])),
@@ -348,8 +348,8 @@ def _shown(card: Card) -> dict[str, object]:
     }
 
 
-def _change(card: Card, minor: int) -> Change:
-    return Change(card=card.number, book_minor=minor, available_minor=minor)
+def _change(card: BankCard, minor: int) -> BalanceChange:
+    return BalanceChange(card=card.number, book_minor=minor, available_minor=minor)
 
 
 def _major(minor: int) -> Decimal:

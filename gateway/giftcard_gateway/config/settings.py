@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from giftcard_adapters.contract import Settings as AdapterSettings
-from giftcard_adapters.transport import Engine, Limits, Tls
+from giftcard_adapters.transport import Engine, PoolLimits, Tls
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.providers.connections import PROVIDER_ID, Terms
 from giftcard_gateway.providers.routing import Rule
@@ -128,7 +128,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     """Free words for people and dashboards."""
     engine: Engine = "aiohttp"
-    limits: Limits = Limits()
+    limits: PoolLimits = PoolLimits()
     tls: Tls = Tls()
     terms: Terms = Terms()
 

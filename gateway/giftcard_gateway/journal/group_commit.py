@@ -17,9 +17,9 @@ from typing import Generic, TypeVar
 from giftcard_gateway.journal.contract import JournalClosed
 
 Request = TypeVar("Request")
-Outcome = object
+CommitResult = object
 """What came of one request: a value, or the exception its caller gets."""
-Serve = Callable[[Sequence[Request]], Sequence[Outcome]]
+Serve = Callable[[Sequence[Request]], Sequence[CommitResult]]
 
 # One batch holds the write lock for as long as it takes; 512 rows are about 20 ms.
 LARGEST_BATCH = 512
@@ -29,7 +29,7 @@ class GroupCommit(ABC, Generic[Request]):
     """A place where requests are served one batch after the other, in the order they came."""
 
     @abstractmethod
-    async def submit(self, request: Request) -> Outcome:
+    async def submit(self, request: Request) -> CommitResult:
         """Return what came of a request; raise the exception it met."""
 
     @abstractmethod
@@ -43,7 +43,7 @@ class InlineCommit(GroupCommit[Request]):
     def __init__(self, serve: Serve[Request]) -> None:
         self._serve = serve
 
-    async def submit(self, request: Request) -> Outcome:
+    async def submit(self, request: Request) -> CommitResult:
         """Serve one request now."""
         return _value(self._serve([request])[0])
 
@@ -59,14 +59,14 @@ class ThreadCommit(GroupCommit[Request]):
         self._serve = serve
         self._served = served
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[tuple[Request, asyncio.Future[Outcome]] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Request, asyncio.Future[CommitResult]] | None] = SimpleQueue()
         # A daemon: a program that ends without closing must not hang on a thread that waits for work.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    async def submit(self, request: Request) -> Outcome:
+    async def submit(self, request: Request) -> CommitResult:
         """Wait for the batch that holds this request; a cancelled caller's request is served all the same."""
-        future: asyncio.Future[Outcome] = self._loop.create_future()
+        future: asyncio.Future[CommitResult] = self._loop.create_future()
         self._queue.put((request, future))
         return _value(await future)
 
@@ -85,13 +85,13 @@ class ThreadCommit(GroupCommit[Request]):
                 outcomes = self._outcomes([request for request, _ in calls])
                 self._resolve([future for _, future in calls], outcomes)
 
-    def _outcomes(self, requests: Sequence[Request]) -> Sequence[Outcome]:
+    def _outcomes(self, requests: Sequence[Request]) -> Sequence[CommitResult]:
         try:
             return self._serve(requests)
         except Exception as fault:  # noqa: BLE001 - a thread that ended would leave its callers waiting for ever
             return [JournalClosed(f"the journal failed: {type(fault).__name__}")] * len(requests)
 
-    def _next_batch(self) -> list[tuple[Request, asyncio.Future[Outcome]] | None]:
+    def _next_batch(self) -> list[tuple[Request, asyncio.Future[CommitResult]] | None]:
         batch = [self._queue.get()]
         try:
             while batch[-1] is not None and len(batch) < LARGEST_BATCH:
@@ -100,7 +100,7 @@ class ThreadCommit(GroupCommit[Request]):
             pass
         return batch
 
-    def _resolve(self, futures: list[asyncio.Future[Outcome]], outcomes: Sequence[Outcome]) -> None:
+    def _resolve(self, futures: list[asyncio.Future[CommitResult]], outcomes: Sequence[CommitResult]) -> None:
         def resolve() -> None:
             for future, outcome in zip(futures, outcomes, strict=True):
                 if not future.done():
@@ -112,7 +112,7 @@ class ThreadCommit(GroupCommit[Request]):
             self._loop.call_soon_threadsafe(resolve)
 
 
-def _value(outcome: Outcome) -> Outcome:
+def _value(outcome: CommitResult) -> CommitResult:
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import uvloop
 
-from giftcard_adapters.transport import Engine, Limits, open_transport
+from giftcard_adapters.transport import Engine, PoolLimits, open_transport
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -26,6 +26,6 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 @pytest.fixture
 async def transport(engine: Engine) -> AsyncIterator[httpx.AsyncBaseTransport]:
     """Open a transport with two connections, and close it afterwards."""
-    opened = open_transport(engine=engine, limits=Limits(connections=2))
+    opened = open_transport(engine=engine, limits=PoolLimits(connections=2))
     yield opened
     await opened.aclose()

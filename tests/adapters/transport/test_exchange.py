@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from giftcard_adapters.transport import Engine, Limits, open_transport
+from giftcard_adapters.transport import Engine, PoolLimits, open_transport
 from tests.adapters.transport.wire import OK, Line, keep, post, serve, then
 
 Transport = httpx.AsyncBaseTransport
@@ -114,7 +114,7 @@ class TestPlainExchange:
 async def test_environment_is_not_read(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy named in the environment is not used: only the configuration decides where requests go."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    transport = open_transport(engine=engine, limits=Limits(connections=1))
+    transport = open_transport(engine=engine, limits=PoolLimits(connections=1))
     async with serve(keep) as wire:
         assert (await post(transport, wire.url)).status_code == 200
         await transport.aclose()

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from giftcard_adapters.transport import Engine, Limits, Tls, open_transport
+from giftcard_adapters.transport import Engine, PoolLimits, Tls, open_transport
 from tests.adapters.transport.wire import OK, Line, serve
 
 NOW = dt.datetime.now(dt.UTC)
@@ -83,7 +83,7 @@ async def answer_once(line: Line) -> None:
 
 async def exchange(engine: Engine, tls: Tls, url: str) -> int:
     """Open a transport, make one exchange through it, and return the status."""
-    transport = open_transport(engine=engine, limits=Limits(connections=1), tls=tls)
+    transport = open_transport(engine=engine, limits=PoolLimits(connections=1), tls=tls)
     try:
         request = httpx.Request(
             "POST", url, content=b"{}", extensions={"timeout": httpx.Timeout(5).as_dict()}

@@ -13,10 +13,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from giftcard_gateway.clock import Clock
-from giftcard_simulators.bank import Card
+from giftcard_simulators.bank import BankCard
 from giftcard_simulators.catalogue import SANDBOXES, Sandbox
 from giftcard_simulators.electrum import ElectrumSimulator
-from giftcard_simulators.electrum.checks import CardState
+from giftcard_simulators.electrum.checks import CardStage
 from giftcard_simulators.faults import Fault, FaultKind, Script
 from giftcard_simulators.gr4vy import Gr4vySimulator
 from giftcard_simulators.sandbox import SimRequest, Simulator
@@ -145,20 +145,20 @@ def _simulator(sandbox: Sandbox, clock: Clock) -> Simulator:
     return Gr4vySimulator(now=clock.now, ids=clock.uuid4)
 
 
-def _rand_cards() -> Iterable[Card]:
+def _rand_cards() -> Iterable[BankCard]:
     for number in (*TILL_CARDS, *ENDING_CARDS):
-        yield _rand_card(number, CardState.ACTIVATED_CONFIRMED, OPENING_MINOR)
+        yield _rand_card(number, CardStage.ACTIVATED_CONFIRMED, OPENING_MINOR)
     for number in NEW_CARDS:
-        yield _rand_card(number, CardState.NEW, 0)
+        yield _rand_card(number, CardStage.NEW, 0)
 
 
-def _rand_card(number: str, state: CardState, minor: int) -> Card:
-    return Card(
+def _rand_card(number: str, state: CardStage, minor: int) -> BankCard:
+    return BankCard(
         number=number,
         currency="ZAR",
         state=state.value,
         book_minor=minor,
         available_minor=minor,
         expiry="4912",
-        labels={} if state is CardState.NEW else {"product": "product001"},
+        labels={} if state is CardStage.NEW else {"product": "product001"},
     )

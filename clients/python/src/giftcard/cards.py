@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from giftcard import v1
 
-Pin = str | v1.EncryptedPin | v1.HashedPin
+PinLike = str | v1.EncryptedPin | v1.HashedPin
 """A PIN as the customer typed it, as a PIN pad encrypted it, or hashed."""
 
 _SHOWN = 4
@@ -24,7 +24,7 @@ class Card:
         self._shown = shown
 
     @classmethod
-    def number(cls, pan: str, *, expiry: str = "", pin: Pin | None = None, rank: str = "") -> Card:
+    def number(cls, pan: str, *, expiry: str = "", pin: PinLike | None = None, rank: str = "") -> Card:
         """Name a card by its number of 1 to 19 digits; `expiry` is `YYMM`."""
         number = v1.CardNumber(pan=_text("pan", pan), expiry=_text("expiry", expiry))
         if isinstance(pin, v1.EncryptedPin):

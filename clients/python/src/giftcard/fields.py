@@ -11,7 +11,7 @@ from typing import Required, TypedDict
 from uuid import UUID
 
 from giftcard import v1
-from giftcard.cards import Card, Pin
+from giftcard.cards import Card, PinLike
 from giftcard.money import Amount
 
 AnyCard = Card | v1.Card | str
@@ -56,7 +56,7 @@ class CardFields(TypedDict, total=False):
     """A card; `pin` and `expiry` go with a bare number only."""
 
     card: Required[AnyCard]
-    pin: Pin
+    pin: PinLike
     expiry: str
 
 
@@ -137,7 +137,7 @@ class LookupFields(TypedDict, total=False):
     """The fields of LookupRequest: a `card`, or the `card_holder` whose card it is."""
 
     card: AnyCard
-    pin: Pin
+    pin: PinLike
     expiry: str
     card_holder: v1.CardHolder
     provider: str

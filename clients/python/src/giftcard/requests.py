@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from google.type.money_pb2 import Money
 
-from giftcard.cards import Card, Pin
+from giftcard.cards import Card, PinLike
 from giftcard.money import Amount, minor_to_money, to_money
 
 _Request = TypeVar("_Request", bound=Message)
@@ -66,7 +66,10 @@ def _take_cards(descriptor: Descriptor, given: dict[str, object]) -> None:
     for name in _fields_of(descriptor, "giftcard.v1.Card"):
         card = given.get(name)
         if isinstance(card, str):
-            pin, expiry = cast("Pin | None", extras.pop("pin", None)), cast("str", extras.pop("expiry", ""))
+            pin, expiry = (
+                cast("PinLike | None", extras.pop("pin", None)),
+                cast("str", extras.pop("expiry", "")),
+            )
             card = Card.number(card, pin=pin, expiry=expiry)
         if isinstance(card, Card):
             given[name] = card.to_message()

@@ -19,7 +19,7 @@ from giftcard_gateway.journal.postgres.sessions import Connection, Sessions, mak
 from giftcard_gateway.journal.postgres.statements import BATCH, ROWS
 from giftcard_gateway.journal.rows import COLUMNS, Open, Write, is_same, row_of, values_of, written_of
 
-Outcome = Row | bool | Exception | None
+WriteResult = Row | bool | Exception | None
 
 LARGEST_BATCH = 256
 IN_FLIGHT = 4
@@ -27,11 +27,11 @@ IN_FLIGHT = 4
 LINGER_S = 0.001
 
 
-class Call(NamedTuple):
+class PendingWrite(NamedTuple):
     """A request and who waits for it."""
 
     request: Open | Write
-    future: asyncio.Future[Outcome]
+    future: asyncio.Future[WriteResult]
 
     @property
     def transaction_id(self) -> str:
@@ -45,7 +45,7 @@ class Batches:
     def __init__(self, sessions: Sessions, on_written: Callable[[], None]) -> None:
         self._sessions = sessions
         self._on_written = on_written
-        self._waiting: deque[Call] = deque()
+        self._waiting: deque[PendingWrite] = deque()
         self._busy: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_flight = 0
@@ -54,8 +54,8 @@ class Batches:
 
     async def submit(self, request: Open | Write) -> Row | bool | None:
         """Wait until the request is committed; it is, even when its caller is cancelled meanwhile."""
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Call(request, future))
+        future: asyncio.Future[WriteResult] = asyncio.get_running_loop().create_future()
+        self._waiting.append(PendingWrite(request, future))
         self._schedule()
         outcome = await future
         if isinstance(outcome, Exception):
@@ -89,10 +89,10 @@ class Batches:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def _take(self) -> list[Call]:
+    def _take(self) -> list[PendingWrite]:
         """Take what can go together: no row twice, and no row that is on its way, or order would be lost."""
-        batch: list[Call] = []
-        passed: deque[Call] = deque()
+        batch: list[PendingWrite] = []
+        passed: deque[PendingWrite] = deque()
         seen = set(self._busy)
         while self._waiting and len(batch) < LARGEST_BATCH:
             call = self._waiting.popleft()
@@ -101,9 +101,9 @@ class Batches:
         self._waiting = passed + self._waiting
         return batch
 
-    async def _carry(self, batch: Sequence[Call]) -> None:
+    async def _carry(self, batch: Sequence[PendingWrite]) -> None:
         # Kept only when the event loop is closing, or by a bug; even then nobody may wait for ever.
-        outcomes: Sequence[Outcome] = [JournalClosed("the journal stopped before it knew")] * len(batch)
+        outcomes: Sequence[WriteResult] = [JournalClosed("the journal stopped before it knew")] * len(batch)
         try:
             outcomes = await self._outcomes(batch)
         finally:
@@ -114,7 +114,7 @@ class Batches:
             if self._waiting:
                 self._schedule()
 
-    async def _outcomes(self, batch: Sequence[Call]) -> Sequence[Outcome]:
+    async def _outcomes(self, batch: Sequence[PendingWrite]) -> Sequence[WriteResult]:
         try:
             outcomes = await self._sessions.run(partial(_send, batch), is_write=True)
         except ValueError as fault:
@@ -131,13 +131,17 @@ class Batches:
         return outcomes
 
 
-def _answer(batch: Sequence[Call], outcomes: Sequence[Outcome]) -> None:
+def _answer(batch: Sequence[PendingWrite], outcomes: Sequence[WriteResult]) -> None:
     for call, outcome in zip(batch, outcomes, strict=True):
         if not call.future.done():
             call.future.set_result(outcome)
 
 
-async def _send(batch: Sequence[Call], connection: Connection, is_repeat: bool) -> Sequence[Outcome]:  # noqa: FBT001 - the shape of a Work
+async def _send(
+    batch: Sequence[PendingWrite],
+    connection: Connection,
+    is_repeat: bool,  # noqa: FBT001 - the shape of a Work
+) -> Sequence[WriteResult]:
     done = await connection.fetchrow(BATCH, *_arguments([call.request for call in batch]))
     stored = set(done["opened"]) | set(done["written"]) if done else set()
     refused = [call.transaction_id for call in batch if call.transaction_id not in stored]
@@ -168,7 +172,7 @@ def _columns(rows: Sequence[tuple[object, ...]], count: int) -> Sequence[Sequenc
 
 def _outcome(
     request: Open | Write, stored: set[str], recorded: dict[str, Row], *, is_repeat: bool
-) -> Outcome:
+) -> WriteResult:
     row = request.row
     if row.transaction_id in stored:
         return None if isinstance(request, Open) else True

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from giftcard_gateway.journal.contract import EventRow, JournalBusy, JournalClosed, Row
-from giftcard_gateway.journal.group_commit import Outcome
+from giftcard_gateway.journal.group_commit import CommitResult
 from giftcard_gateway.journal.rows import (
     COLUMNS,
     EVENT_COLUMNS,
@@ -70,7 +70,7 @@ UNFIT = (
 """What a single request can be at fault for; anything else from SQLite is the database's fault."""
 
 
-Work = Callable[[sqlite3.Connection], Outcome]
+Work = Callable[[sqlite3.Connection], CommitResult]
 WriteRequest = Open | Write | Work
 
 
@@ -123,7 +123,7 @@ def closed(fault: Exception) -> JournalClosed:
     return JournalClosed(f"the journal cannot be used: {why}")
 
 
-def serve_writes(connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[Outcome]:
+def serve_writes(connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[CommitResult]:
     """Do all requests in one database transaction and return what came of each, once it is on disk.
 
     A fault of the database fails them all. A request that cannot be done by itself fails alone.
@@ -140,7 +140,7 @@ def serve_writes(connection: sqlite3.Connection, requests: Sequence[WriteRequest
         return [closed(fault)] * len(requests)
 
 
-def serve_reads(connection: sqlite3.Connection, requests: Sequence[Work]) -> Sequence[Outcome]:
+def serve_reads(connection: sqlite3.Connection, requests: Sequence[Work]) -> Sequence[CommitResult]:
     """Do all reads one after the other; each sees every write that was answered before it was asked."""
     return [_read(connection, request) for request in requests]
 
@@ -186,9 +186,9 @@ def add_event(connection: sqlite3.Connection, event: EventRow) -> bool:
     return done.rowcount == 1
 
 
-def _commit(connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[Outcome]:
+def _commit(connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[CommitResult]:
     connection.execute("BEGIN IMMEDIATE")
-    outcomes: list[Outcome] = []
+    outcomes: list[CommitResult] = []
     rows: list[Open | Write] = []
     for request in requests:
         if isinstance(request, Open | Write):
@@ -202,7 +202,7 @@ def _commit(connection: sqlite3.Connection, requests: Sequence[WriteRequest]) ->
     return outcomes
 
 
-def _apply_rows(connection: sqlite3.Connection, requests: Sequence[Open | Write]) -> list[Outcome]:
+def _apply_rows(connection: sqlite3.Connection, requests: Sequence[Open | Write]) -> list[CommitResult]:
     """Insert and replace rows. No other writer exists, so what was read stays true until the commit."""
     if not requests:
         return []
@@ -210,7 +210,7 @@ def _apply_rows(connection: sqlite3.Connection, requests: Sequence[Open | Write]
     inserts: list[Row] = []
     updates: list[Row] = []
     changes: list[Row] = []
-    outcomes: list[Outcome] = []
+    outcomes: list[CommitResult] = []
     for request in requests:
         row = request.row
         recorded = known.get(row.transaction_id)
@@ -255,7 +255,7 @@ def _store(
     )
 
 
-def _compare_refused(connection: sqlite3.Connection, outcomes: list[Outcome]) -> list[Outcome]:
+def _compare_refused(connection: sqlite3.Connection, outcomes: list[CommitResult]) -> list[CommitResult]:
     """Answer what was not stored: an open by the recorded row, a write by whether it is the recorded one."""
     refused = [outcome.row.transaction_id for outcome in outcomes if isinstance(outcome, Open | Write)]
     if not refused:
@@ -264,7 +264,7 @@ def _compare_refused(connection: sqlite3.Connection, outcomes: list[Outcome]) ->
     return [_compare(outcome, recorded) for outcome in outcomes]
 
 
-def _compare(outcome: Outcome, recorded: dict[str, Row]) -> Outcome:
+def _compare(outcome: CommitResult, recorded: dict[str, Row]) -> CommitResult:
     match outcome:
         case Open(row):
             return recorded[row.transaction_id]
@@ -275,7 +275,7 @@ def _compare(outcome: Outcome, recorded: dict[str, Row]) -> Outcome:
             return outcome
 
 
-def _read(connection: sqlite3.Connection, request: Work) -> Outcome:
+def _read(connection: sqlite3.Connection, request: Work) -> CommitResult:
     try:
         return request(connection)
     except UNFIT as fault:

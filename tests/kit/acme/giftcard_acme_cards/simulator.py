@@ -10,14 +10,14 @@ from typing import TypeVar
 
 import msgspec
 
-from giftcard_simulators.bank import Bank, Card, Change
+from giftcard_simulators.bank import BalanceChange, Bank, BankCard
 from giftcard_simulators.sandbox import (
-    Clock,
     IdSource,
     Plain,
     SimAnswer,
     SimRequest,
     Simulator,
+    TimeSource,
     json_answer,
 )
 
@@ -34,10 +34,10 @@ def sandbox_settings() -> Mapping[str, object]:
     return {"key_id": KEY_ID, "signing_key": SIGNING_KEY}
 
 
-def demo_cards() -> Sequence[Card]:
+def demo_cards() -> Sequence[BankCard]:
     """Return the documented cards as they are at the beginning."""
     return [
-        Card(number=number, currency="EUR", state=state, book_minor=cents, available_minor=cents)
+        BankCard(number=number, currency="EUR", state=state, book_minor=cents, available_minor=cents)
         for number, state, cents in (
             (FUNDED, "open", 100_000),
             (POOR, "open", 100),
@@ -75,7 +75,7 @@ class AcmeCardsSimulator(Simulator):
 
     name = "acme-cards"
 
-    def __init__(self, *, now: Clock, ids: IdSource) -> None:
+    def __init__(self, *, now: TimeSource, ids: IdSource) -> None:
         """Open the books."""
         super().__init__(now=now, ids=ids)
         self.reset()
@@ -136,7 +136,9 @@ class AcmeCardsSimulator(Simulator):
             raise _ProblemError(402, "wrong_currency")
         if not 0 < asked.cents <= card.available_minor:
             raise _ProblemError(402, "not_enough")
-        self._post("redeem", asked, asked.cents, Change(card=card.number, available_minor=-asked.cents))
+        self._post(
+            "redeem", asked, asked.cents, BalanceChange(card=card.number, available_minor=-asked.cents)
+        )
         self._holds[asked.id] = msgspec.structs.replace(asked, state="held")
         return self._holds[asked.id]
 
@@ -157,11 +159,11 @@ class AcmeCardsSimulator(Simulator):
         spent = 0 if ended == "released" else hold.cents if asked.cents is None else asked.cents
         if not 0 <= spent <= hold.cents:
             raise _ProblemError(400, "malformed")
-        change = Change(card=hold.card, book_minor=-spent, available_minor=hold.cents - spent)
+        change = BalanceChange(card=hold.card, book_minor=-spent, available_minor=hold.cents - spent)
         self._post("confirm" if ended == "settled" else "reverse", hold, spent or hold.cents, change)
         hold.state = ended
 
-    def _post(self, kind: str, hold: _Redemption, cents: int, change: Change) -> None:
+    def _post(self, kind: str, hold: _Redemption, cents: int, change: BalanceChange) -> None:
         self._bank.post(kind, hold.id, changes=[change], amount_minor=cents, currency=hold.currency)
 
     def _find(self, asked: _Search) -> SimAnswer:
@@ -175,7 +177,7 @@ class AcmeCardsSimulator(Simulator):
         }
         return json_answer(200, told)
 
-    def _card(self, number: str) -> Card:
+    def _card(self, number: str) -> BankCard:
         card = self._bank.find(number)
         if card is None:
             raise _ProblemError(404, "no_such_card")

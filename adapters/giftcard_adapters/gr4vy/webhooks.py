@@ -11,13 +11,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
-
-import msgspec
 
 from giftcard_adapters.codec import decode
 from giftcard_adapters.errors import Unreadable, WebhookRejected
+from giftcard_adapters.gr4vy import wire
+from giftcard_adapters.gr4vy.settings import Gr4vySettings
 from giftcard_adapters.scrub import scrub
 from giftcard_adapters.values.reads import ProviderEvent, Webhook
 from giftcard_adapters.values.secret import Secret
@@ -31,37 +30,14 @@ _MOST_SIGNATURES = 10
 """One per active secret; more is somebody making us work."""
 
 
-class _Target(msgspec.Struct, frozen=True, kw_only=True):
-    type: str = ""
-    id: str = ""
-    status: str | None = None
-    external_identifier: str | None = None
-    transaction_id: str | None = None
-    transaction_external_identifier: str | None = None
-
-
-class _Event(msgspec.Struct, frozen=True, kw_only=True):
-    type: str
-    id: str = ""
-    name: str = ""
-    created_at: datetime | None = None
-    merchant_account_id: str = ""
-    environment: str = ""
-    target: msgspec.Raw = msgspec.Raw(b"{}")
-
-
-_EVENT = msgspec.json.Decoder(_Event)
-_TARGET = msgspec.json.Decoder(_Target)
-
-
-def verify(webhook: Webhook, secrets: Sequence[Secret], *, tolerance_s: float) -> None:
+def verify(webhook: Webhook, settings: Gr4vySettings) -> None:
     """Raise WebhookRejected unless one secret signed this very body at about the time it came."""
     timestamp, signatures = _signed_headers(webhook)
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= len("99999999999")):
         raise WebhookRejected("the timestamp is not Unix seconds")
-    if not _is_signed(webhook.body, timestamp, signatures, secrets):
+    if not _is_signed(webhook.body, timestamp, signatures, settings.webhook_secrets):
         raise WebhookRejected("no signature fits")
-    if abs(webhook.received_at.timestamp() - int(timestamp)) > tolerance_s:
+    if abs(webhook.received_at.timestamp() - int(timestamp)) > settings.webhook_tolerance_s:
         raise WebhookRejected("the event was signed too long ago, or in the future")
 
 
@@ -72,8 +48,8 @@ def read(webhook: Webhook) -> Sequence[ProviderEvent]:
     there are redemptions; and whether an amount is the one asked for cannot be told from here.
     """
     try:
-        event = decode(webhook.body, _EVENT)
-        target = decode(event.target, _TARGET)
+        event = decode(webhook.body, wire.WEBHOOK_EVENT)
+        target = decode(event.target, wire.WEBHOOK_TARGET)
     except Unreadable:
         raise WebhookRejected("the event cannot be read") from None
     # The id in the body is signed; the header, the same for every delivery, is not.
@@ -112,7 +88,7 @@ def _is_signed(body: bytes, timestamp: str, signatures: Sequence[str], secrets: 
     return is_signed
 
 
-def _our_id(target: _Target) -> str:
+def _our_id(target: wire.WebhookTarget) -> str:
     names = {"transaction": target.external_identifier, "refund": target.transaction_external_identifier}
     name = names.get(target.type) or ""
     try:
@@ -122,7 +98,7 @@ def _our_id(target: _Target) -> str:
         return ""
 
 
-def _references(target: _Target) -> dict[str, str]:
+def _references(target: wire.WebhookTarget) -> dict[str, str]:
     if target.type == "transaction" and target.id:
         return {"transaction_id": target.id}
     if target.type == "refund" and target.transaction_id:
@@ -130,7 +106,7 @@ def _references(target: _Target) -> dict[str, str]:
     return {}
 
 
-def _attributes(event: _Event, target: _Target) -> dict[str, str]:
+def _attributes(event: wire.WebhookEvent, target: wire.WebhookTarget) -> dict[str, str]:
     told = {
         "target_type": target.type,
         "target_id": target.id,

@@ -11,33 +11,19 @@ from collections.abc import Sequence
 import msgspec
 
 from giftcard_adapters.calls import Reply
-from giftcard_adapters.gr4vy.wire import (
-    GiftCard,
-    GiftCardFace,
-    GiftCardSummary,
-    Issuance,
-    Redemption,
-    Refund,
-    RefundAsk,
-    Transaction,
-    decline_for,
-    refusal,
-)
+from giftcard_adapters.codec import decode
+from giftcard_adapters.errors import Unreadable
+from giftcard_adapters.gr4vy import codes, limits, wire
+from giftcard_adapters.scrub import scrub
 from giftcard_adapters.values.advices import Acknowledgement, Receipt
-from giftcard_adapters.values.cards import CardRef, ClearPin
+from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Activate, Issue, Redeem
-from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
+from giftcard_adapters.values.outcomes import Balances, IssuedCard, Outcome, Verdict
+from giftcard_adapters.values.point_of_sale import Buyer
+from giftcard_adapters.values.reads import CardState, CardView, StoredCard
 from giftcard_adapters.values.secret import Secret
-
-REDEMPTION_TARGET = "gift-card-redemption"
-"""The `target_type` of a refund that puts money back on a card."""
-
-AT_THE_DOOR = frozenset({401, 403, 405, 429})
-"""Refused before anything is looked at: this sending surely had no effect."""
-_REFUSED = AT_THE_DOOR | {400, 404, 422}
-"""The documented ways to say no; any other status, a 202 or a redirect too, leaves open what was done."""
 
 _RANK = {"succeeded": 0, "processing": 1}
 """Of several refunds that carry our identifier, the one that says most for the money being back."""
@@ -50,17 +36,12 @@ def unknown(evidence: str, references: dict[str, str] | None = None) -> Outcome:
     return Outcome(verdict=Verdict.UNKNOWN, evidence=evidence, references=references or {})
 
 
-def pin_of(card: CardRef) -> Secret | None:
-    """Return the PIN in clear, which is the only kind Gr4vy takes."""
-    return card.pin.pin if isinstance(card.pin, ClearPin) else None
-
-
-def face_of(card: GiftCard | GiftCardSummary) -> GiftCardFace:
+def face_of(card: wire.VaultCard | wire.GiftCardSummary) -> wire.GiftCardFace:
     """Return the part of an answer that says which card it is about."""
-    return GiftCardFace(bin=card.bin, sub_bin=card.sub_bin, last4=card.last4, id=card.id)
+    return wire.GiftCardFace(bin=card.bin, sub_bin=card.sub_bin, last4=card.last4, id=card.id)
 
 
-def is_same_card(face: GiftCardFace, card: CardRef) -> bool:
+def is_same_card(face: wire.GiftCardFace, card: CardRef) -> bool:
     """Tell whether Gr4vy speaks of the card that was asked for, as far as it shows it."""
     if card.number is None:
         return face.id in {None, card.stored_card_id}
@@ -71,20 +52,20 @@ def is_same_card(face: GiftCardFace, card: CardRef) -> bool:
     )
 
 
-def masked(face: GiftCardFace) -> str:
+def masked(face: wire.GiftCardFace) -> str:
     """Return the card as it may be shown; Gr4vy does not tell how long the number is."""
     return f"{face.bin}******{face.last4}"
 
 
-def redeemed(ask: Redeem, transaction: Transaction) -> Outcome:
+def redeemed(ask: Redeem, transaction: wire.WireTransaction) -> Outcome:
     """Return what became of `ask`; an answer that contradicts it is UNKNOWN (rule 4)."""
     contradiction = _contradiction(ask, transaction)
     if contradiction:
         return unknown(contradiction, _references(transaction))
-    return _judged(transaction, pin_of(ask.card))
+    return _judged(transaction, limits.pin_of(ask.card))
 
 
-def _judged(transaction: Transaction, pin: Secret | None) -> Outcome:
+def _judged(transaction: wire.WireTransaction, pin: Secret | None) -> Outcome:
     redemptions = transaction.gift_card_redemptions
     references = _references(transaction)
     if transaction.intent_outcome == "succeeded" and redemptions:
@@ -99,7 +80,7 @@ def _judged(transaction: Transaction, pin: Secret | None) -> Outcome:
     return unknown(f"the intent is {transaction.intent_outcome:.20}, which is not final", references)
 
 
-def _approved(transaction: Transaction) -> Outcome:
+def _approved(transaction: wire.WireTransaction) -> Outcome:
     total = sum(redemption.amount for redemption in transaction.gift_card_redemptions)
     if total != transaction.amount:
         return unknown("the redemptions do not add up to the transaction", _references(transaction))
@@ -110,13 +91,13 @@ def _approved(transaction: Transaction) -> Outcome:
     )
 
 
-def _may_be_charged(redemption: Redemption) -> bool:
+def _may_be_charged(redemption: wire.Redemption) -> bool:
     if redemption.status in {"failed", "skipped"}:
         return False
     return not (redemption.status == "succeeded" and redemption.refunded_amount == redemption.amount)
 
 
-def _why_failed(transaction: Transaction, pin: Secret | None) -> Decline:
+def _why_failed(transaction: wire.WireTransaction, pin: Secret | None) -> Decline:
     for redemption in transaction.gift_card_redemptions:
         if redemption.error_code:
             text = f"{redemption.raw_error_code or ''} {redemption.raw_error_message or ''}".strip()
@@ -126,7 +107,7 @@ def _why_failed(transaction: Transaction, pin: Secret | None) -> Decline:
     return Decline(reason=DeclineReason.PROVIDER_REFUSED, provider_code="failed")
 
 
-def _contradiction(ask: Redeem, transaction: Transaction) -> str:
+def _contradiction(ask: Redeem, transaction: wire.WireTransaction) -> str:
     amount = ask.amount
     if transaction.external_identifier not in {None, ask.transaction_id}:
         return "the answer is about a transaction with another external identifier"
@@ -140,7 +121,7 @@ def _contradiction(ask: Redeem, transaction: Transaction) -> str:
     return ""
 
 
-def _references(transaction: Transaction) -> dict[str, str]:
+def _references(transaction: wire.WireTransaction) -> dict[str, str]:
     found = {"transaction_id": transaction.id, "reconciliation_id": transaction.reconciliation_id}
     if len(transaction.gift_card_redemptions) == 1:
         (redemption,) = transaction.gift_card_redemptions
@@ -149,7 +130,7 @@ def _references(transaction: Transaction) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def refunded(asked: RefundAsk, refund: Refund) -> Acknowledgement:
+def refunded(asked: wire.RefundRequest, refund: wire.Refund) -> Acknowledgement:
     """Return what a refund means for the reversal that asked for it.
 
     `failed`, `declined` and `voided` are Gr4vy's last word, and the money is not back: a person.
@@ -171,12 +152,12 @@ def refunded(asked: RefundAsk, refund: Refund) -> Acknowledgement:
     return Acknowledgement(receipt=Receipt.AGAIN, evidence=evidence, references=references)
 
 
-def _why_not_refunded(refund: Refund) -> Decline:
+def _why_not_refunded(refund: wire.Refund) -> Decline:
     text = f"{refund.raw_response_code or ''} {refund.raw_response_description or ''}".strip()
     return decline_for(refund.error_code or refund.status, text)
 
 
-def refund_contradiction(asked: RefundAsk, refund: Refund) -> str:
+def refund_contradiction(asked: wire.RefundRequest, refund: wire.Refund) -> str:
     """Say how a refund differs from what was asked; empty when it does not."""
     if refund.amount != asked.amount:
         return "the refund is of another amount than was asked"
@@ -187,14 +168,14 @@ def refund_contradiction(asked: RefundAsk, refund: Refund) -> str:
     return ""
 
 
-def furthest(refunds: Sequence[Refund]) -> Refund:
+def furthest(refunds: Sequence[wire.Refund]) -> wire.Refund:
     """Return, of our own refunds of one advice, the one that got furthest."""
     return min(refunds, key=lambda refund: _RANK.get(refund.status, len(_RANK)))
 
 
 def may_have_acted(reply: Reply) -> bool:
     """Tell whether an error leaves open what was done."""
-    return reply.status not in _REFUSED
+    return reply.status not in codes.REFUSED
 
 
 def failed(decline: Decline) -> Outcome:
@@ -205,8 +186,8 @@ def failed(decline: Decline) -> Outcome:
 
 def refused_once(reply: Reply, pin: Secret | None = None) -> Outcome:
     """Return what an error means for a request that is never sent twice."""
-    decline = refusal(reply, pin)
-    if reply.status in AT_THE_DOOR:
+    decline = decline_of(reply, pin)
+    if reply.status in codes.NOT_LOOKED_AT:
         return failed(decline)
     # Nothing of ours can have come before, so a record that is there already is somebody else's.
     if may_have_acted(reply) and decline.provider_code != "duplicate_record":
@@ -214,7 +195,7 @@ def refused_once(reply: Reply, pin: Secret | None = None) -> Outcome:
     return Outcome(verdict=Verdict.DECLINED, decline=decline)
 
 
-def issued(ask: Issue, issuance: Issuance) -> Outcome:
+def issued(ask: Issue, issuance: wire.Issuance) -> Outcome:
     """Return the issued card: its URL and what is on it."""
     references = {
         "issuance_id": issuance.id,
@@ -228,7 +209,7 @@ def issued(ask: Issue, issuance: Issuance) -> Outcome:
     return Outcome(verdict=Verdict.APPROVED, approved=amount, issued_cards=(card,), references=references)
 
 
-def activated(ask: Activate, card: GiftCard) -> Outcome:
+def activated(ask: Activate, card: wire.VaultCard) -> Outcome:
     """Return the activation, which Gr4vy answers with the card and without an amount."""
     if not is_same_card(face_of(card), ask.card):
         return unknown("another card was activated than was asked")
@@ -239,9 +220,130 @@ def activated(ask: Activate, card: GiftCard) -> Outcome:
 
 def not_activated(ask: Activate, reply: Reply) -> Outcome:
     """Return what an error means for an activation."""
-    outcome = refused_once(reply, pin_of(ask.card))
+    outcome = refused_once(reply, limits.pin_of(ask.card))
     reason = outcome.decline.reason if outcome.decline else None
     if ask.store and reason in {DeclineReason.DUPLICATE, DeclineReason.LIMIT_EXCEEDED}:
         # It may be the vault that refused, after the card went live; Gr4vy does not document which.
         return unknown("refused while storing; the card may be active already")
     return outcome
+
+
+def decline_for(code: str, text: str = "", pin: Secret | None = None) -> Decline:
+    """Return the decline for one of Gr4vy's codes; one that is not documented keeps its own name."""
+    reason = codes.DECLINES.get(code, DeclineReason.PROVIDER_REFUSED)
+    return Decline(reason=reason, provider_code=scrub(code, pin), provider_text=scrub(text, pin))
+
+
+def decline_of(reply: Reply, pin: Secret | None = None) -> Decline:
+    """Read an error answer of any shape: Gr4vy's own, the 422 list, or a stranger's page.
+
+    Of a detail only the place and the kind are kept, because its message can repeat what was sent.
+    """
+    code = codes.CODE_BY_STATUS.get(reply.status, f"http_{reply.status}")
+    try:
+        problem = decode(reply.body, wire.ERROR_BODY)
+    except Unreadable:
+        return decline_for(code, _violations(reply), pin)
+    places = "; ".join(f"{detail.pointer} {detail.type}".strip() for detail in problem.details)
+    decline = decline_for(problem.code, f"{problem.message} {places}".strip(), pin)
+    if problem.code == "bad_request" and "limit" in problem.message.lower():
+        # A full vault has no code of its own, only a sentence saying that the limit is reached.
+        return msgspec.structs.replace(decline, reason=DeclineReason.LIMIT_EXCEEDED)
+    return decline
+
+
+def _violations(reply: Reply) -> str:
+    try:
+        found = decode(reply.body, wire.FIELD_PROBLEMS).detail
+    except Unreadable:
+        return ""
+    return "; ".join(f"{'.'.join(map(str, violation.loc))} {violation.type}" for violation in found)
+
+
+_STATES = {"expired_card": CardState.EXPIRED, "inactive_card": CardState.INACTIVE}
+"""Errors of a balance item that tell a card's state rather than a failure."""
+
+
+def unaskable(fault: str) -> Decline:
+    """Return the answer for a card that Gr4vy would refuse the whole question for."""
+    return Decline(reason=DeclineReason.REQUEST_MALFORMED, provider_text=fault)
+
+
+def balance_error(summary: wire.GiftCardSummary, card: CardRef | None = None) -> Decline | None:
+    """Return why an item has no balance; None when it has one. No balance and no code is an error too."""
+    if summary.balance_error_code:
+        text = f"{summary.balance_raw_error_code or ''} {summary.balance_raw_error_message or ''}".strip()
+        return decline_for(summary.balance_error_code, text, limits.pin_of(card) if card else None)
+    if summary.balance is None or summary.currency is None:
+        return Decline(
+            reason=DeclineReason.PROVIDER_UNAVAILABLE, provider_text="the balance could not be fetched"
+        )
+    return None
+
+
+def balance_view(summary: wire.GiftCardSummary, card: CardRef) -> CardView | Decline:
+    """Return the card's balance, or why there is none."""
+    return balance_error(summary, card) or _view(summary, card, CardState.ACTIVE)
+
+
+def lookup_view(summary: wire.GiftCardSummary, card: CardRef) -> CardView | Decline:
+    """Return everything told of the card; an expired or inactive card is a state, not a refusal."""
+    state = _STATES.get(summary.balance_error_code or "")
+    return balance_view(summary, card) if state is None else _view(summary, card, state)
+
+
+def _view(summary: wire.GiftCardSummary, card: CardRef, state: CardState) -> CardView:
+    return CardView(
+        masked_card=card.masked() if card.number is not None else masked(face_of(summary)),
+        state=state,
+        balances=_balances(summary),
+        provider_state=summary.balance_error_code or "",
+        expires_at=summary.expiration_date,
+        references={"stored_card_id": summary.id} if summary.id else {},
+    )
+
+
+def _balances(summary: wire.GiftCardSummary) -> Balances:
+    if summary.balance is None or summary.currency is None:
+        return Balances()
+    return Balances(available=Money(summary.currency, summary.balance))
+
+
+def stored_card(card: wire.VaultCard) -> StoredCard:
+    """Return a card of the vault; Gr4vy never tells its number, PIN or balance."""
+    return StoredCard(
+        stored_card_id=card.id,
+        masked_card=masked(face_of(card)),
+        buyer=_buyer(card),
+        expires_at=card.expiration_date,
+        created_at=card.created_at,
+        updated_at=card.updated_at,
+        last_used_at=card.last_used_at,
+        customer_last_used_at=card.cit_last_used_at,
+        usage_count=card.usage_count,
+        customer_usage_count=card.cit_usage_count,
+        provider_service=card.gift_card_service.gift_card_service_definition_id,
+    )
+
+
+def _buyer(card: wire.VaultCard) -> Buyer | None:
+    if card.buyer is None:
+        return None
+    return Buyer(buyer_id=card.buyer.id or "", external_id=card.buyer.external_identifier or "")
+
+
+def stored_summary(summary: wire.GiftCardSummary, buyer: Buyer | None) -> StoredCard:
+    """Return one of a buyer's cards, with its balance or why there is none."""
+    error = balance_error(summary)
+    return StoredCard(
+        stored_card_id=summary.id or "",
+        masked_card=masked(face_of(summary)),
+        buyer=buyer,
+        expires_at=summary.expiration_date,
+        last_used_at=summary.last_used_at,
+        customer_last_used_at=summary.cit_last_used_at,
+        usage_count=summary.usage_count,
+        customer_usage_count=summary.cit_usage_count,
+        balances=None if error else _balances(summary),
+        balance_error=error,
+    )

@@ -1,8 +1,8 @@
-"""What e-cards seen at JeudiMerci can prove about an issue whose answer we did not understand.
+"""When e-cards were bought, and what a list of them proves about an issue without an answer.
 
 A generate carries no key of ours and none comes back, so a card of the right price bought at the
-right time may be somebody else's. Only two things are ever certain: that codes our own answer named
-exist, and, where the operator vouches for the list, that nothing fitting is in it. All else is UNKNOWN.
+right time may be somebody else's. A list therefore never proves an issue. It disproves one if the
+operator vouches that the list is complete and no card in it fits. Everything else is UNKNOWN.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 
-from giftcard_adapters.jeudimerci.wire import ECard
+from giftcard_adapters.jeudimerci import wire
+from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
+from giftcard_adapters.values.money import to_decimal
 from giftcard_adapters.values.operations import Issue
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.secret import Secret
@@ -23,13 +25,13 @@ _SHOWN = 5
 """Candidates named in the evidence; a person opens the provider's own list for more."""
 
 
-def exact_purchase(card: ECard) -> datetime | None:
+def exact_purchase(card: wire.ECard) -> datetime | None:
     """Return when a card was bought, where PurchaseDate tells it with its zone."""
     bought = _written(card)
     return bought if bought is not None and bought.tzinfo is not None else None
 
 
-def latest_purchase(card: ECard) -> datetime | None:
+def _latest_purchase(card: wire.ECard) -> datetime | None:
     """Return the last instant a card can have been bought at; None when its date cannot be read.
 
     The format of PurchaseDate is not public: ISO 8601 with a zone, without one, or a day alone.
@@ -42,7 +44,7 @@ def latest_purchase(card: ECard) -> datetime | None:
     return bought.replace(tzinfo=UTC) + _WESTERNMOST
 
 
-def provider_time(date_header: str) -> datetime | None:
+def _provider_time(date_header: str) -> datetime | None:
     """Return the provider's own time from an answer's Date header; None when it tells none."""
     try:
         told = parsedate_to_datetime(date_header)
@@ -51,7 +53,23 @@ def provider_time(date_header: str) -> datetime | None:
     return told if told.tzinfo is not None else told.replace(tzinfo=UTC)
 
 
-def candidates(cards: Sequence[ECard], cost: Decimal | None, since: datetime) -> list[ECard]:
+def judge_list(
+    ask: Issue, listed: Sequence[wire.ECard], date_header: str, settings: JeudiMerciSettings
+) -> Outcome:
+    """Say what a list of e-cards proves about an issue: FAILED or UNKNOWN, never APPROVED."""
+    since = ask.requested_at - timedelta(seconds=settings.clock_skew_s)
+    cost = to_decimal(ask.amount) if ask.amount and settings.is_cost_face_value else None
+    return _judge_absence(
+        ask,
+        _candidates(listed, cost, since),
+        _provider_time(date_header),
+        is_list_complete=settings.is_list_complete,
+        # A provider's clock that is ahead of ours must not make the request older than it is.
+        settle_s=settings.settle_s + settings.clock_skew_s,
+    )
+
+
+def _candidates(cards: Sequence[wire.ECard], cost: Decimal | None, since: datetime) -> list[wire.ECard]:
     """Return the cards that may be the issue's: not surely of another cost, not surely bought before.
 
     `cost` is None where the answers' ECardCost is not the card's value.
@@ -59,8 +77,8 @@ def candidates(cards: Sequence[ECard], cost: Decimal | None, since: datetime) ->
     return [card for card in cards if _may_cost(card, cost) and _may_be_bought(card, since)]
 
 
-def judge_absence(
-    ask: Issue, found: Sequence[ECard], told: datetime | None, *, is_list_complete: bool, settle_s: float
+def _judge_absence(
+    ask: Issue, found: Sequence[wire.ECard], told: datetime | None, *, is_list_complete: bool, settle_s: float
 ) -> Outcome:
     """Say what a list without any code of ours proves: FAILED at best, never APPROVED.
 
@@ -83,28 +101,28 @@ def judge_absence(
     )
 
 
-def _written(card: ECard) -> datetime | None:
+def _written(card: wire.ECard) -> datetime | None:
     try:
         return datetime.fromisoformat(card.purchased or "")
     except ValueError:
         return None
 
 
-def _may_cost(card: ECard, cost: Decimal | None) -> bool:
+def _may_cost(card: wire.ECard, cost: Decimal | None) -> bool:
     return cost is None or card.cost is None or card.cost == cost
 
 
-def _may_be_bought(card: ECard, since: datetime) -> bool:
-    latest = latest_purchase(card)
+def _may_be_bought(card: wire.ECard, since: datetime) -> bool:
+    latest = _latest_purchase(card)
     return latest is None or latest >= since
 
 
-def _show(cards: Sequence[ECard]) -> str:
+def _show(cards: Sequence[wire.ECard]) -> str:
     return ", ".join(map(_name, cards[:_SHOWN])) + (", ..." if len(cards) > _SHOWN else "")
 
 
-def _name(card: ECard) -> str:
-    bought = latest_purchase(card)
+def _name(card: wire.ECard) -> str:
+    bought = _latest_purchase(card)
     when = f"bought by {bought.isoformat(timespec='seconds')}" if bought else "bought at an unreadable time"
     return f"{Secret(card.code or '').masked_key()} {when}"
 

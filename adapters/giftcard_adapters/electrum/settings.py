@@ -1,0 +1,42 @@
+"""The settings of one connection to Electrum. No behaviour lives here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from giftcard_adapters.contract import Settings
+from giftcard_adapters.values.secret import Secret
+
+
+class PartySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An institution by the id agreed with Electrum, and its name."""
+
+    institution_id: Annotated[str, Meta(min_length=1)]
+    name: Annotated[str, Meta(min_length=1, max_length=40)]
+
+
+class ElectrumSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one connection to Electrum is set up. What a till leaves out is filled from here.
+
+    `timeout_s` is 60 unless agreed otherwise with Electrum.
+    """
+
+    institution_id: Annotated[str, Meta(min_length=1)]
+    """Who we are to Electrum: the user name, the sender, and the originator of every transaction."""
+    institution_name: Annotated[str, Meta(min_length=1, max_length=40)]
+    password: Secret
+    terminal_id: Annotated[str, Meta(min_length=8, max_length=8)] | None = None
+    merchant_id: Annotated[str, Meta(min_length=15, max_length=15)] | None = None
+    merchant_category_code: Annotated[str, Meta(pattern="^[0-9]{4}$")] | None = None
+    merchant_name: Annotated[str, Meta(min_length=1, max_length=23)] | None = None
+    merchant_city: Annotated[str, Meta(min_length=1, max_length=13)] | None = None
+    merchant_region: Annotated[str, Meta(min_length=1, max_length=2)] | None = None
+    merchant_country: Annotated[str, Meta(min_length=1, max_length=2)] | None = None
+    receiver: PartySettings | None = None
+    """Whom to name as receiver; left out unless agreed."""
+    settlement_entity: PartySettings | None = None
+    """Whom to name as settlement entity; left out unless agreed."""
+    is_expiry_needed: bool = True
+    """Electrum documents a card's expiry as required and does not enforce it: false sends cards without."""

@@ -1,0 +1,332 @@
+"""JeudiMerci's answers as our values: replies in; outcomes, receipts, card views and reports out.
+
+Pure; nothing is sent here. What a list of e-cards can prove about an issue is in `purchases`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from email.message import Message
+from http import HTTPStatus
+
+import msgspec
+
+from giftcard_adapters.calls import Reply
+from giftcard_adapters.codec import decode
+from giftcard_adapters.errors import NoAnswer, Refused, Unreadable
+from giftcard_adapters.jeudimerci import codes, wire
+from giftcard_adapters.jeudimerci.purchases import exact_purchase
+from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
+from giftcard_adapters.scrub import scrub
+from giftcard_adapters.values.advices import Acknowledgement, Receipt
+from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import Money, MoneyError, from_decimal
+from giftcard_adapters.values.operations import Issue
+from giftcard_adapters.values.outcomes import Balances, IssuedCard, Outcome, Verdict
+from giftcard_adapters.values.reads import (
+    AccountRow,
+    AccountsExtract,
+    CardEvent,
+    CardState,
+    CardView,
+    ExportFile,
+    Offer,
+    OfferSync,
+    StoredCard,
+    TicketStatistics,
+)
+from giftcard_adapters.values.secret import Secret
+
+_UNROUTED = "Not Found"
+"""What FastAPI writes when no such path exists at all, so it proves nothing about a card (assumption)."""
+
+
+def unknown(evidence: str) -> Outcome:
+    """Return an outcome that is still open, with what a person should know."""
+    return Outcome(verdict=Verdict.UNKNOWN, evidence=evidence)
+
+
+def outcome_of(ask: Issue, reply: Reply, settings: JeudiMerciSettings) -> Outcome:
+    """Return what became of an issue, from the answer to its generate; raise Unreadable for no JSON."""
+    if reply.status in codes.DECLINES:
+        return Outcome(verdict=Verdict.DECLINED, decline=decline_of(reply))
+    if reply.status != HTTPStatus.OK:
+        return unknown(f"HTTP {reply.status} is not documented: {complaint_of(reply)}")
+    return _issued(ask, decode(reply.body, wire.CARDS), settings)
+
+
+def _issued(ask: Issue, answer: wire.ECards, settings: JeudiMerciSettings) -> Outcome:
+    status = scrub(answer.status or "")
+    named = tuple(card for card in answer.eCards if card.code)
+    learnt = Outcome(
+        verdict=Verdict.UNKNOWN,
+        issued_cards=tuple(issued_card(card, settings) for card in named),
+        references={"status": status} if status else {},
+    )
+    fault = _fault_of(ask, answer.eCards, settings)
+    if not fault and status.casefold() not in map(str.casefold, settings.approved_statuses):
+        fault = f"status {status!r} is not known to be final"
+    if fault:
+        return msgspec.structs.replace(learnt, evidence=fault)
+    return msgspec.structs.replace(learnt, verdict=Verdict.APPROVED, approved=ask.amount)
+
+
+def details_of(reply: Reply, code: Secret) -> wire.ECard | str:
+    """Return the details of the e-card that was asked for, or a sentence that says why there are none."""
+    if reply.status != HTTPStatus.OK:
+        return f"details of a named e-card answer HTTP {reply.status}"
+    details = decode(reply.body, wire.CARD)
+    return details if details.code == code.reveal() else "the details name another e-card"
+
+
+def found(ask: Issue, outcome: Outcome, seen: Sequence[wire.ECard], settings: JeudiMerciSettings) -> Outcome:
+    """Return what became of an issue, from the details of each of its e-cards."""
+    fault = _fault_of(ask, seen, settings)
+    if fault:
+        return msgspec.structs.replace(outcome, evidence=fault)
+    told = [issued_card(card, settings) for card in seen]
+    return msgspec.structs.replace(
+        outcome,
+        verdict=Verdict.APPROVED,
+        approved=ask.amount,
+        issued_cards=tuple(map(_completed, outcome.issued_cards, told)),
+        evidence="",
+    )
+
+
+def _fault_of(ask: Issue, cards: Sequence[wire.ECard], settings: JeudiMerciSettings) -> str:
+    """Say how the cards differ from those asked for; empty when they do not."""
+    if not all(card.code for card in cards):
+        return "an e-card came without its code"
+    if len({card.code for card in cards}) != ask.quantity or len(cards) != ask.quantity:
+        return f"{len(cards)} e-card(s) for {ask.quantity} asked for"
+    others = sum(_has_other_cost(card, ask, settings) for card in cards)
+    return f"{others} e-card(s) cost something else than {ask.amount}" if others else ""
+
+
+def _has_other_cost(card: wire.ECard, ask: Issue, settings: JeudiMerciSettings) -> bool:
+    if not settings.is_cost_face_value or card.cost is None:
+        return False
+    return money_of(card.cost, settings.currency) != ask.amount
+
+
+def _completed(known: IssuedCard, seen: IssuedCard) -> IssuedCard:
+    """Keep what only an event told (PIN, barcode, expiry) beside what the details tell."""
+    return msgspec.structs.replace(
+        known,
+        redemption_url=known.redemption_url or seen.redemption_url,
+        amount=known.amount or seen.amount,
+    )
+
+
+def looked_at(reply: Reply) -> Acknowledgement:
+    """Return what an e-card's details mean for the reversal of its issue."""
+    if reply.status == HTTPStatus.OK and decode(reply.body, wire.CARD).is_consumed:
+        return Acknowledgement(receipt=Receipt.REFUSED, evidence="an e-card of this issue is fully consumed")
+    if _is_open(reply):
+        return Acknowledgement(receipt=Receipt.AGAIN, evidence=f"details answer HTTP {reply.status}")
+    # Any other answer to the look decides nothing: the answer to the delete does.
+    return Acknowledgement(receipt=Receipt.DONE)
+
+
+def deleted(reply: Reply) -> Acknowledgement:
+    """Return what the answer to a delete means; a card that is gone already was deleted by us before."""
+    if reply.status in {HTTPStatus.OK, HTTPStatus.NO_CONTENT} or is_card_gone(reply):
+        return Acknowledgement(receipt=Receipt.DONE)
+    if "json" in reply.headers.get("content-type", ""):
+        # A 404 whose JSON broke off may be the one that says the card is gone: it raises, and is no answer.
+        decode(reply.body, wire.COMPLAINT)
+    # The provider's own words may hold the code, which stands in the path alone; so none are kept.
+    evidence = f"delete answers HTTP {reply.status}"
+    return Acknowledgement(receipt=Receipt.AGAIN if _is_open(reply) else Receipt.REFUSED, evidence=evidence)
+
+
+def _is_open(reply: Reply) -> bool:
+    return reply.status in codes.NOT_FINAL or reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def read(reply: Reply, name: str, *secrets: Secret, missing: DeclineReason | None = None) -> bytes:
+    """Return the body of a read's answer; raise Refused for a no, NoAnswer for what may not be final."""
+    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise NoAnswer(f"{name} answers HTTP {reply.status}")
+    if not HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
+        raise Refused(decline_of(reply, *secrets, missing=missing))
+    return reply.body
+
+
+def cards_in(body: bytes) -> tuple[wire.ECard, ...]:
+    """Return the e-cards of a list."""
+    listed = decode(body, wire.CARD_LIST)
+    return listed.eCards if isinstance(listed, wire.ECards) else listed
+
+
+def complaint_of(reply: Reply, *secrets: Secret | None) -> str:
+    """Return what an error body says, scrubbed of card data; empty when it says nothing readable."""
+    try:
+        return scrub(decode(reply.body, wire.COMPLAINT).text(), *secrets)
+    except Unreadable:
+        return ""
+
+
+def decline_of(reply: Reply, *secrets: Secret | None, missing: DeclineReason | None = None) -> Decline:
+    """Return the refusal in an error answer to a read; `missing` is what 404 means there."""
+    reason = codes.DECLINES.get(reply.status, DeclineReason.PROVIDER_REFUSED)
+    if reply.status == HTTPStatus.NOT_FOUND and missing is not None:
+        reason = missing
+    return Decline(
+        reason=reason, provider_code=str(reply.status), provider_text=complaint_of(reply, *secrets)
+    )
+
+
+def is_card_gone(reply: Reply) -> bool:
+    """Tell whether an answer proves that the e-card named in the path does not exist (any more).
+
+    A bare `Not Found` does not: with a wrong path in the settings every card would look deleted.
+    """
+    if reply.status == HTTPStatus.NOT_FOUND:
+        return complaint_of(reply) not in {"", _UNROUTED}
+    return reply.status == HTTPStatus.GONE
+
+
+def card_id(code: str, key: Secret) -> str:
+    """Return the id we show for an e-card: a keyed hash, because its code is money to whoever reads it."""
+    return hmac.new(key.reveal().encode(), code.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def money_of(amount: Decimal | None, currency: str) -> Money | None:
+    """Return an amount exactly; None when it is not told or has more decimals than the currency."""
+    if amount is None:
+        return None
+    try:
+        return from_decimal(amount, currency)
+    except MoneyError:
+        return None
+
+
+def issued_card(card: wire.ECard, settings: JeudiMerciSettings) -> IssuedCard:
+    """Return a generated e-card; its code is a key to whoever has it, and no card number."""
+    code = card.code or ""
+    return IssuedCard(
+        redemption_key=Secret(code),
+        redemption_url=Secret(card.url) if card.url else None,
+        provider_card_id=card_id(code, settings.id_key),
+        amount=money_of(card.cost, settings.currency),
+    )
+
+
+def card_view(card: wire.ECard, code: Secret, settings: JeudiMerciSettings) -> CardView:
+    """Return what an e-card's details tell: consumed or not, never a balance before that."""
+    return CardView(
+        masked_card=code.masked_key(),
+        state=_STATES.get(card.is_consumed),
+        balances=_balances(card, settings.currency) or Balances(),
+        provider_card_id=card_id(code.reveal(), settings.id_key),
+        provider_state=_WORDS.get(card.is_consumed, ""),
+        history=_history(card, settings.currency),
+    )
+
+
+def stored_card(card: wire.ECard, settings: JeudiMerciSettings) -> StoredCard:
+    """Return an e-card as a stored card: no code, no URL."""
+    code = Secret(card.code or "")
+    return StoredCard(
+        stored_card_id=card_id(code.reveal(), settings.id_key),
+        masked_card=code.masked_key(),
+        created_at=exact_purchase(card),
+        state=_STATES.get(card.is_consumed),
+        amount=money_of(card.cost, settings.currency),
+        balances=_balances(card, settings.currency),
+    )
+
+
+_STATES: Mapping[bool | None, CardState] = {True: CardState.REDEEMED, False: CardState.ACTIVE}
+_WORDS: Mapping[bool | None, str] = {True: "IsFullyConsumed", False: "not IsFullyConsumed"}
+
+
+def _history(card: wire.ECard, currency: str) -> tuple[CardEvent, ...]:
+    if not card.purchased:
+        return ()
+    return (CardEvent(name="purchase", at=exact_purchase(card), amount=money_of(card.cost, currency)),)
+
+
+def _balances(card: wire.ECard, currency: str) -> Balances | None:
+    """A fully consumed card has nothing left; what is left on any other is told by nobody."""
+    return Balances(available=Money(currency, 0)) if card.is_consumed else None
+
+
+def _offer(item: wire.OfferItem, currency: str) -> Offer:
+    """Return one of the provider's offers."""
+    return Offer(
+        offer_id=item.offer_id,
+        name=item.name,
+        offer_type=item.offer_type,
+        code_type=item.code_type,
+        usage_location=item.usage_location,
+        price=money_of(item.price, currency),
+        minimum=money_of(item.min_price, currency),
+        maximum=money_of(item.max_price, currency),
+        is_active=item.is_active,
+    )
+
+
+def offers(body: bytes, currency: str) -> Sequence[Offer]:
+    """Return the provider's offers."""
+    return [_offer(item, currency) for item in decode(body, wire.OFFERS).offers]
+
+
+def offer_sync(answer: wire.OfferSyncAnswer, currency: str) -> OfferSync:
+    """Return what came of a synchronization."""
+    return OfferSync(
+        offers=tuple(_offer(item, currency) for item in answer.offers),
+        created=answer.created,
+        updated=answer.updated,
+        removed=answer.removed,
+    )
+
+
+def accounts_extract(answer: wire.AccountsAnswer, currency: str) -> AccountsExtract:
+    """Return an extract; an account that names no currency has the wallet's."""
+    return AccountsExtract(
+        accounts=tuple(_account(item, currency) for item in answer.accounts),
+        export_id=answer.export_id,
+        is_ready=answer.is_ready,
+    )
+
+
+def export_file(headers: Mapping[str, str]) -> ExportFile:
+    """Return what an answer's headers tell of the file in its body."""
+    parsed = Message()
+    parsed["content-disposition"] = headers.get("content-disposition", "")
+    length = headers.get("content-length", "")
+    # A compressed body is unpacked on its way, so its length is not the file's.
+    is_plain = headers.get("content-encoding", "identity") == "identity"
+    return ExportFile(
+        file_name=parsed.get_filename() or "",
+        content_type=headers.get("content-type", ""),
+        size=int(length) if length.isdecimal() and is_plain else None,
+    )
+
+
+def _account(item: wire.AccountItem, currency: str) -> AccountRow:
+    return AccountRow(
+        account_id=item.account_id,
+        name=item.name,
+        balance=money_of(item.balance, item.currency or currency),
+        mandate_type=item.mandate_type,
+        contact_name=item.contact.name,
+        contact_email=item.contact.email,
+    )
+
+
+def ticket_statistics(answer: wire.TicketsAnswer, currency: str) -> TicketStatistics:
+    """Return how many e-cards were issued and consumed, and their worth in the wallet's currency."""
+    return TicketStatistics(
+        issued=answer.issued,
+        consumed=answer.consumed,
+        issued_value=answer.issued_value,
+        consumed_value=answer.consumed_value,
+        currency=answer.currency or currency,
+    )

@@ -1,0 +1,49 @@
+"""What JeudiMerci cannot take, refused before anything is written or sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from giftcard_adapters.errors import Invalid, Unsupported, Violation
+from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.operations import Issue, MoneyOperation
+from giftcard_adapters.values.reads import StoredCardQuery
+
+
+def check_operation(ask: MoneyOperation, settings: JeudiMerciSettings) -> None:
+    """Raise Invalid with everything wrong with an issue, or Unsupported for what has no field here."""
+    if not isinstance(ask, Issue):
+        return
+    if ask.template_id or ask.theme_id or ask.offer_id or ask.points:
+        raise Unsupported("JeudiMerci publishes no field for a template, a theme, an offer or points")
+    violations = list(_issuance(ask, settings))
+    if violations:
+        raise Invalid(violations)
+
+
+def check_card(card: CardRef | None) -> CardRef:
+    """Return the card; raise Invalid unless one is named."""
+    if card is None or card == CardRef():
+        raise Invalid([("card", "JeudiMerci finds an e-card by its Code or by the id it was shown with")])
+    return card
+
+
+def check_list(query: StoredCardQuery) -> None:
+    """Raise Unsupported or Invalid for a list of e-cards that JeudiMerci cannot give."""
+    if query.buyer or query.with_balances or query.order_by:
+        raise Unsupported("JeudiMerci lists e-cards without buyers, balances or an order")
+    if query.page_token and not query.page_token.isdecimal():
+        raise Invalid([("page_token", "not a token of this list")])
+
+
+def _issuance(ask: Issue, settings: JeudiMerciSettings) -> Iterator[Violation]:
+    if ask.amount is None:
+        yield "amount", "JeudiMerci needs the price of one card"
+        return
+    if ask.amount.currency != settings.currency:
+        yield "amount.currency_code", f"this wallet is in {settings.currency}"
+    if ask.amount.amount_minor <= 0:
+        yield "amount", "the price must be more than zero"
+    if ask.quantity < 1:
+        yield "quantity", "at least one card"
