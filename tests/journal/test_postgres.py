@@ -255,7 +255,7 @@ async def test_a_plain_role_can_serve(fragile: Server, fragile_server: PostgresS
     await fragile_server.execute("CREATE ROLE clerk LOGIN")
     await fragile_server.execute(
         "GRANT SELECT, INSERT, UPDATE, DELETE ON transactions, handles, changes, events TO clerk;"
-        "GRANT SELECT ON alembic_version TO clerk",
+        "GRANT SELECT ON schema_version TO clerk",
         database,
     )
     journal = Postgres(fragile.url.replace("postgres@", "clerk@"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from giftcard_gateway.journal import stores
 from giftcard_gateway.journal.contract import JournalClosed
+from giftcard_gateway.journal.postgres.journal import Postgres
 from giftcard_gateway.journal.postgres.sessions import Limits, Sessions
 
 
@@ -16,6 +16,6 @@ async def test_password_that_breaks_the_url_is_not_repeated(password: str) -> No
     with pytest.raises(JournalClosed, match="%2F") as serving:
         await Sessions(url, Limits()).open()
     with pytest.raises(JournalClosed, match="%2F") as migrating:
-        await stores.current(url)
+        await Postgres(url).schema()
     for said in (str(serving.value), str(migrating.value)):
         assert not any(piece in said for piece in ("pearl", "har", "bour"))
