@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from giftcard_adapters.contract import Settings as AdapterSettings
-from giftcard_adapters.transport import Engine, Limits, Tls
+from giftcard_adapters.engine import Engine, Limits, Tls
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.providers.connections import PROVIDER_ID, Terms
 from giftcard_gateway.providers.routing import Rule

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
+from giftcard_gateway.errors import OperatorError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
@@ -96,7 +98,7 @@ class SchemaState(msgspec.Struct, frozen=True, kw_only=True):
     sql: str
 
 
-class JournalClosed(Exception):
+class JournalClosed(OperatorError):
     """The journal cannot be written or read at the moment; nothing of this call is promised to be durable.
 
     A write may still be found later: its commit was sent and the answer was lost. An open so found is a
@@ -104,11 +106,11 @@ class JournalClosed(Exception):
     """
 
 
-class SchemaUnknown(Exception):
+class SchemaUnknown(OperatorError):
     """The database has a schema this gateway does not know; the text says what to run."""
 
 
-class JournalBusy(Exception):
+class JournalBusy(OperatorError):
     """Another process writes this journal, and this kind of journal allows one; the text says which."""
 
 
