@@ -10,13 +10,13 @@ import click
 from giftcard_gateway.cli.console import out
 from giftcard_gateway.cli.options import read_settings, settings_options
 from giftcard_gateway.journal.stores import open_journal
-from giftcard_gateway.process import serving
+from giftcard_gateway.process import loop
 
 if TYPE_CHECKING:
     from giftcard_gateway.journal.contract import Journal
 
 
-@click.command(short_help="Bring the journal to this version's schema.")
+@click.command()
 @settings_options
 @click.option(
     "--check", "is_check", is_flag=True, help="Only tell; exit with 1 when there is something to do."
@@ -40,7 +40,7 @@ def migrate(
     """
     settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
     journal = open_journal(settings.journal)
-    serving.run(_print(journal) if is_print else _migrate(journal, is_check=is_check))
+    loop.run(_print(journal) if is_print else _migrate(journal, is_check=is_check))
 
 
 async def _print(journal: Journal) -> None:

@@ -1,1 +1,60 @@
 """Runs one gateway process: telemetry, start, drain, exit.
+
+What is assembled is in `app`; the event loop is in `loop`; several processes on one port are in `workers`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.process.app import App
+from giftcard_gateway.process.loop import stop_event
+from giftcard_gateway.telemetry import open_telemetry
+from giftcard_gateway.telemetry.logs import set_up as set_up_logs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from giftcard_gateway.config.settings import Settings
+    from giftcard_gateway.telemetry import Telemetry
+
+
+@contextmanager
+def telemetry(settings: Settings, environ: Mapping[str, str]) -> Iterator[Telemetry]:
+    """Set up logs, traces and metrics for this process, and export what is left at its end."""
+    set_up_logs(settings.telemetry, sys.stderr)
+    opened = open_telemetry(environ, SystemClock())
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+async def serve(
+    settings: Settings,
+    watched: Telemetry,
+    *,
+    started: Callable[[App], None] = lambda _: None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; `started` hears when calls are answered.
+
+    Raises OperatorError when it cannot start.
+    """
+    stop = stop_event()
+    app = App(settings, SystemClock(), watched, name=process_name())
+    try:
+        await app.start()
+        started(app)
+        await stop.wait()
+    finally:
+        await app.stop()
+
+
+def process_name() -> str:
+    """Return this process's name: host, pid and a random part, unique among those that share a journal."""
+    return f"{socket.gethostname()}-{os.getpid()}-{SystemClock().uuid4()[:8]}"
