@@ -16,7 +16,9 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 PINS := .venv/.pins
 READY := .venv/.ready
-SOURCES := adapters gateway clients/python tests protos
+# Where each distribution of ours has its pyproject.toml.
+DISTRIBUTIONS := clients/python adapters .
+PROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 
 ##@ Use
 .PHONY: help
@@ -27,7 +29,7 @@ help: ## Show this list
 	  /^[a-z-]+:.*## / { printf "  %s%-10s%s %s\n", name, $$1, off, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: install
-install: $(READY) ## Make .venv with the pinned versions and both distributions
+install: $(READY) ## Make .venv with the pinned versions and our distributions
 
 .PHONY: run
 run: $(READY) ## Start a gateway with simulated providers on 127.0.0.1:50051
@@ -65,8 +67,9 @@ protos: $(READY) ## Make the Python stubs anew from protos/
 .PHONY: lock
 lock: $(PINS) ## Pin the versions anew; UPGRADE=1 takes the newest
 	@for set in runtime dev; do \
-	  $(BIN)/uv pip compile pyproject.toml clients/python/pyproject.toml --universal --python-version 3.11 \
-	    --generate-hashes --no-emit-package giftcard-client --custom-compile-command 'make lock' --quiet \
+	  $(BIN)/uv pip compile $(PROJECTS) --all-extras --universal --python-version 3.11 --generate-hashes \
+	    $(foreach one,client gateway sandbox,--no-emit-package giftcard-$(one)) \
+	    --custom-compile-command 'make lock' --quiet \
 	    $${UPGRADE:+--upgrade} $$([ $$set = dev ] && echo --group dev) -o deploy/requirements/$$set.txt; \
 	  done
 
@@ -108,7 +111,7 @@ dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 .PHONY: dist
 dist: $(READY) ## Build sdists, wheels, the list of parts and checksums into dist/
 	rm -rf dist
-	for source in . clients/python; do \
+	for source in $(DISTRIBUTIONS); do \
 	  $(BIN)/uv build --quiet --no-build-isolation --no-create-gitignore --python $(BIN)/python --out-dir dist $$source; \
 	done
 	$(BIN)/python -W ignore -m cyclonedx_py requirements --output-reproducible --pyproject pyproject.toml \
@@ -128,6 +131,6 @@ $(PINS): deploy/requirements/dev.txt | $(BIN)/python
 	@$(PIP) install --require-hashes -r deploy/requirements/dev.txt
 	@touch $@
 
-$(READY): $(PINS) pyproject.toml clients/python/pyproject.toml
-	@$(PIP) install --no-deps --no-build-isolation -e clients/python -e .
+$(READY): $(PINS) $(PROJECTS)
+	@$(PIP) install --no-deps --no-build-isolation $(addprefix -e ,$(DISTRIBUTIONS))
 	@touch $@

@@ -2,7 +2,7 @@
 
 python deploy/release_notes.py v1.2.3
 
-Refuses a tag that is not the version of both distributions, or that the changelog does not have.
+Refuses a tag that is not the version of every distribution, or that the changelog does not have.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-DISTRIBUTIONS = ("pyproject.toml", "clients/python/pyproject.toml")
+DISTRIBUTIONS = ("pyproject.toml", "adapters/pyproject.toml", "clients/python/pyproject.toml")
 _TAG = re.compile(r"v(\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?)")
 
 

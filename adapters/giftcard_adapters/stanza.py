@@ -16,6 +16,7 @@ from giftcard_adapters.calls import Moment
 from giftcard_adapters.contract import Provider, Settings
 from giftcard_adapters.errors import SettingsError
 from giftcard_adapters.exchange import Exchange
+from giftcard_adapters.extras import what_it_needs
 from giftcard_adapters.values.secret import Secret
 
 T = TypeVar("T")
@@ -42,6 +43,8 @@ def find_class(what: str, name: str, kind: type[T]) -> type[T]:
 
 
 def _why_not_found(what: str, name: str, module_name: str, fault: Exception) -> str:
+    if needs := what_it_needs(fault):
+        return f"{what} {name!r} {needs}"
     is_there = isinstance(fault, ImportError) and not f"{module_name}.".startswith(f"{fault.name}.")
     if is_there:
         return f"{what} {name!r} is there and cannot be imported: {fault}"

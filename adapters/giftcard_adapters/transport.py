@@ -24,44 +24,23 @@ import asyncio
 import select
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Literal
 from weakref import WeakSet
 
 import aiohttp
 import httpx
-import msgspec
 import yarl
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
-Engine = Literal["aiohttp", "httpx"]
-"""Who speaks HTTP/1.1 underneath: aiohttp is quick; httpx opens a connection for every exchange."""
+from giftcard_adapters.engine import Engine, PoolLimits, Tls
 
 _PIECE_BYTES = 64 * 1024
 _UNPACKED = ("Accept-Encoding", "identity")
 """Said unless the caller says otherwise: a packed answer can be far larger than it looks."""
 _OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 """What aiohttp would add unasked. What is sent is what was signed."""
-
-
-class PoolLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many exchanges run at once, and how long an idle connection is kept, in seconds.
-
-    `keepalive_s` should be shorter than the provider's own, so that we are the one who hangs up.
-    """
-
-    connections: int = 100
-    keepalive_s: float = 15.0
-
-
-class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """PEM files: authorities to trust instead of the system's; a certificate to show, and its key."""
-
-    ca_file: str | None = None
-    certificate_file: str | None = None
-    key_file: str | None = None
 
 
 def open_transport(

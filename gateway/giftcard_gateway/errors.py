@@ -1,4 +1,4 @@
-"""The errors callers can get, as one tree. A class's docstring is its default message.
+"""The errors callers can get, and those an operator can mend, as two trees.
 
     GatewayError
     ├── InvalidRequest          fields are missing or malformed; names every one
@@ -24,7 +24,17 @@
     ├── ShuttingDown            this process takes no new work; surely not sent
     └── NotImplementedYet       the contract has this call and this release has not
 
-`rpc.status` maps each class to one status code. Nothing here holds card data.
+A class's docstring is its default message, and `rpc.status` maps each class to one status code.
+
+    OperatorError               the command line says the text and exits with 2
+    ├── cli.faults.CannotDo     the arguments ask for what cannot be done
+    ├── config.ConfigError      settings
+    ├── journal.contract        JournalClosed, JournalBusy, SchemaUnknown
+    ├── process.sandbox.FolderUnusable
+    ├── process.workers.WorkerFailed
+    └── rpc.server.PortTaken
+
+Nothing here holds card data.
 """
 
 from __future__ import annotations
@@ -35,6 +45,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from giftcard_adapters.values.declines import Decline
+
+
+class OperatorError(Exception):
+    """The program cannot do its work until a person mends something; the text says what."""
+
+    @property
+    def sentences(self) -> Sequence[str]:
+        """What to tell a person, a sentence for each thing to mend."""
+        return (str(self),)
 
 
 class GatewayError(Exception):

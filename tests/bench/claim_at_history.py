@@ -19,7 +19,6 @@ from pathlib import Path
 
 import asyncpg
 
-from giftcard_gateway.journal import stores
 from giftcard_gateway.journal.contract import Journal, RowQuery
 from giftcard_gateway.journal.postgres.journal import Postgres
 from giftcard_gateway.journal.sqlite.journal import Sqlite
@@ -81,7 +80,7 @@ async def measure_sqlite(path: Path, rows: int) -> None:
 async def measure_postgres(running: PostgresServer, rows: int) -> None:
     """Measure a PostgreSQL journal twice."""
     url = await running.create_database()
-    await stores.upgrade(url)
+    await Postgres(url).upgrade()
     empty = await measure(lambda: Postgres(url))
     session = await asyncpg.connect(url, server_settings={"synchronous_commit": "off"})
     seconds = await fill_postgres(session, rows)

@@ -11,10 +11,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
-from giftcard_gateway.journal import schema
 from giftcard_gateway.journal.contract import JournalClosed, Row
 from giftcard_gateway.journal.records import to_us
-from giftcard_gateway.journal.sqlite import file
+from giftcard_gateway.journal.sqlite import file, schema
 from giftcard_gateway.journal.sqlite.journal import InlineSqlite
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.ledger.lifecycle import ALLOWED
@@ -74,7 +73,7 @@ class Store(InlineSqlite):
 @cache
 def _empty_journal() -> bytes:
     connection = file.connect(file.MEMORY, synchronous="OFF")
-    schema.upgrade_sqlite(connection)
+    schema.upgrade(connection)
     try:
         return connection.serialize()
     finally:

@@ -60,12 +60,15 @@ def test_purge_keeps_to_the_retention(tmp_path: Path) -> None:
 
 
 def test_migrate_tells_and_does(tmp_path: Path) -> None:
-    """`migrate --check` ends with 1 while there is something to do; `migrate` does it once."""
+    """`migrate --check` ends with 1 while there is something to do, `--print` shows it, `migrate` does it."""
     journal = ("--sandbox", "--data", str(tmp_path / "data"))
     assert run("migrate", *journal, "--check", folder=tmp_path).returncode == 1
+    printed = run("migrate", *journal, "--print", folder=tmp_path)
+    assert (printed.returncode, printed.stdout.count("CREATE TABLE transactions")) == (0, 1)
     moved = run("migrate", *journal, folder=tmp_path)
     assert (moved.returncode, moved.stdout) == (0, "the journal went from schema none to 0001\n")
     assert run("migrate", *journal, "--check", folder=tmp_path).returncode == 0
+    assert "nothing to run" in run("migrate", *journal, "--print", folder=tmp_path).stdout
 
 
 def test_no_route_ends_with_one(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from giftcard_adapters.contract import Settings as AdapterSettings
-from giftcard_adapters.transport import PoolLimits, Tls
+from giftcard_adapters.engine import PoolLimits, Tls
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config import settings

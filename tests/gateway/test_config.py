@@ -23,7 +23,7 @@ def test_good(tmp_path: Path) -> None:
     assert settings.server == Server()
     assert settings.seal.key_bytes() == {"2026": bytes([1]) * 32}
     assert settings.seal.hash_key_bytes() == bytes([2]) * 32
-    assert settings.journal.is_sqlite
+    assert settings.journal.url.reveal().startswith("sqlite:")
 
 
 def test_everything(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_everything(tmp_path: Path) -> None:
         ("other", "6045", None),
         ("other", "605", None),
     ]
-    assert not settings.journal.is_sqlite
+    assert settings.journal.url.reveal().startswith("postgresql:")
 
 
 class TestFile:

@@ -75,7 +75,7 @@ OWNED = (
         "talking to a provider is giftcard_adapters.exchange, which knows what was surely not sent",
     ),
     Owned(
-        ("sqlite3", "asyncpg", "alembic", "sqlalchemy"),
+        ("sqlite3", "asyncpg"),
         (f"{GATEWAY}.journal",),
         "databases belong to giftcard_gateway.journal; ask the journal for what you need",
     ),

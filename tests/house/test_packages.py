@@ -1,4 +1,4 @@
-"""The two distributions ask for what they need and no more, and their pins are complete."""
+"""The distributions ask for what they import and no more, and their pins are complete."""
 
 from __future__ import annotations
 
@@ -6,29 +6,63 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable
+from importlib.metadata import packages_distributions
+from pathlib import PurePosixPath
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from giftcard_adapters.extras import EXTRAS
 from tests.house.source import ROOT, files, modules, text_of
 
+PROJECTS = ("pyproject.toml", "adapters/pyproject.toml", "clients/python/pyproject.toml")
 CLIENT_ROOT = "clients/python/src/"
 CLIENT_NEEDS = {"giftcard", "google", "grpc"}
 PINS = ("deploy/requirements/runtime.txt", "deploy/requirements/dev.txt")
 STUBS = [path for path in files() if path.startswith(f"{CLIENT_ROOT}giftcard/v1/")]
 
 
+def content(path: str) -> dict[str, Any]:
+    """Read a pyproject.toml."""
+    return tomllib.loads((ROOT / path).read_text(encoding="utf-8"))
+
+
 def project(path: str) -> dict[str, Requirement]:
     """Read what a distribution depends on, by name."""
-    content = tomllib.loads((ROOT / path).read_text(encoding="utf-8"))
-    return by_name(content["project"]["dependencies"])
+    return by_name(content(path)["project"]["dependencies"])
+
+
+def extras(path: str) -> dict[str, dict[str, Requirement]]:
+    """Read what each extra of a distribution adds, by name."""
+    lists = content(path)["project"].get("optional-dependencies", {})
+    return {extra: by_name(lines) for extra, lines in lists.items()}
 
 
 def dev_tools() -> dict[str, Requirement]:
     """Read the group `dev`, by name."""
-    content = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    return by_name(line for line in content["dependency-groups"]["dev"] if isinstance(line, str))
+    lines = content("pyproject.toml")["dependency-groups"]["dev"]
+    return by_name(line for line in lines if isinstance(line, str))
+
+
+def packages(path: str) -> list[str]:
+    """List the folders of the packages a distribution's wheel has, from the root."""
+    folder = PurePosixPath(path).parent
+    listed = content(path)["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    return [str(folder / package) for package in listed]
+
+
+def imported(path: str) -> dict[str, set[str]]:
+    """Give each package from elsewhere that a distribution imports, with the distributions that bring it."""
+    brings = {name: set(bringers) for name, bringers in packages_distributions().items()}
+    for each in PROJECTS:
+        name = content(each)["project"]["name"]
+        brings |= {PurePosixPath(package).name: {name} for package in packages(each)}
+    own = [f"{package}/" for package in packages(path)]
+    used = {name.split(".")[0] for module in modules(*own) for _, name in module.uses()}
+    used -= {*sys.stdlib_module_names, *(PurePosixPath(package).name for package in own)}
+    return {name: {canonicalize_name(one) for one in brings[name]} for name in used}
 
 
 def by_name(lines: Iterable[str]) -> dict[str, Requirement]:
@@ -54,7 +88,7 @@ def pins(path: str) -> dict[str, list[str]]:
     return entries
 
 
-@pytest.mark.parametrize("path", ["pyproject.toml", "clients/python/pyproject.toml"])
+@pytest.mark.parametrize("path", PROJECTS)
 def test_floors_are_what_the_stubs_ask_for(path: str) -> None:
     """The floors of grpcio and protobuf equal what the generated stubs refuse to run below."""
     grpc_stub = next((text_of(stub) for stub in STUBS if stub.endswith("_pb2_grpc.py")), None)
@@ -81,6 +115,34 @@ def test_the_client_needs_only_the_wire() -> None:
     assert used - set(sys.stdlib_module_names) <= CLIENT_NEEDS
 
 
+@pytest.mark.parametrize("path", PROJECTS)
+def test_what_is_imported_is_asked_for(path: str) -> None:
+    """A distribution asks for what it imports, in an extra or without, and for nothing else."""
+    always, used = set(project(path)), imported(path)
+    allowed = always.union(*extras(path).values())
+    unasked = {name for name, bringers in used.items() if not bringers & allowed}
+    assert not unasked, f"{path} does not ask for what brings {unasked}"
+    unused = always - set().union(*used.values())
+    assert not unused, f"{path} asks for {unused} and imports nothing of it"
+
+
+def test_every_extra_is_told_of() -> None:
+    """The sentence for a missing module names an extra that brings it, and `all` is all of them."""
+    known = extras("pyproject.toml")
+    (everything,) = known.pop("all").values()
+    assert everything.name == "giftcard-gateway"
+    assert everything.extras == set(known) == set(EXTRAS.values())
+    own = {PurePosixPath(package).name for package in packages("adapters/pyproject.toml")}
+    for module, extra in EXTRAS.items():
+        name = "giftcard-sandbox" if module in own else module.replace(".", "-")
+        assert any(each.startswith(name) for each in known[extra]), f"[{extra}] does not bring {module}"
+
+
+def test_the_distributions_have_one_version() -> None:
+    """What is released together has the same version."""
+    assert len({content(path)["project"]["version"] for path in PROJECTS}) == 1
+
+
 @pytest.mark.parametrize("path", PINS)
 def test_pins_have_hashes_and_name_no_place(path: str) -> None:
     """Every package has one version and its files' hashes, and nothing says where it came from."""
@@ -95,10 +157,15 @@ def test_pins_have_hashes_and_name_no_place(path: str) -> None:
 @pytest.mark.parametrize("path", PINS)
 def test_pins_cover_what_is_asked_for(path: str) -> None:
     """Everything the distributions depend on is pinned, and the tools too where they are wanted."""
-    wanted = project("pyproject.toml") | project("clients/python/pyproject.toml")
+    wanted = {name: each for path in PROJECTS for name, each in project(path).items()}
+    wanted |= {name: each for extra in extras("pyproject.toml").values() for name, each in extra.items()}
     if path.endswith("dev.txt"):
         wanted |= dev_tools()
-    missing = set(wanted) - {canonicalize_name(name) for name in pins(path)} - {"giftcard-client"}
+    missing = (
+        set(wanted)
+        - {canonicalize_name(name) for name in pins(path)}
+        - {content(each)["project"]["name"] for each in PROJECTS}
+    )
     assert not missing, f"run make lock: {missing}"
     for name, lines in pins(path).items():
         version = lines[0].split("==")[1].split()[0]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from giftcard_gateway.journal import stores
 from giftcard_gateway.journal.contract import Journal
+from giftcard_gateway.journal.postgres.journal import Postgres
 from tests.journal.places import Place, Server, file
 from tests.postgres import PostgresServer
 
@@ -45,5 +45,5 @@ def fragile_server() -> Iterator[PostgresServer]:
 async def server_place(server: PostgresServer) -> Server:
     """Return a new database with the schema in place."""
     url = await server.create_database()
-    await stores.upgrade(url)
+    await Postgres(url).upgrade()
     return Server(url)

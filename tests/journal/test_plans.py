@@ -11,11 +11,12 @@ from contextlib import closing
 import asyncpg
 import pytest
 
-from giftcard_gateway.journal import schema, stores
 from giftcard_gateway.journal.postgres import statements
+from giftcard_gateway.journal.postgres.journal import Postgres
 from giftcard_gateway.journal.rows import EARLIEST_US, LATEST_US
 from giftcard_gateway.journal.sqlite import file as sqlite_file
 from giftcard_gateway.journal.sqlite import lists
+from giftcard_gateway.journal.sqlite import schema as sqlite_schema
 from tests.bench.claim_at_history import HISTORY_US, fill_postgres, fill_sqlite
 from tests.journal.samples import NOW_US
 from tests.postgres import PostgresServer
@@ -83,7 +84,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connectio
     """Give a SQLite journal with a history."""
     path = tmp_path_factory.mktemp("plans") / "journal.db"
     with closing(sqlite_file.connect(str(path))) as database:
-        schema.upgrade_sqlite(database)
+        sqlite_schema.upgrade(database)
         fill_sqlite(database, HISTORY)
         yield database
 
@@ -109,7 +110,7 @@ def server_with_history(postgres_server: PostgresServer) -> str:
 async def make_history(postgres_server: PostgresServer) -> str:
     """Make a PostgreSQL journal with a history and return its URL."""
     url = await postgres_server.create_database()
-    await stores.upgrade(url)
+    await Postgres(url).upgrade()
     session = await asyncpg.connect(url)
     await fill_postgres(session, HISTORY)
     await session.execute(

@@ -1,50 +1,45 @@
-"""The schema's steps, on both databases: from each to the next, and what is refused."""
+"""The schema's steps on both databases: each to the next, from the previous release, and what is refused."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import asyncpg
 import pytest
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 
-import giftcard_gateway.journal
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.config.settings import Journal as JournalSettings
-from giftcard_gateway.journal import schema, stores
-from giftcard_gateway.journal.contract import JournalBusy, JournalClosed, SchemaUnknown
+from giftcard_gateway.journal.contract import Journal, JournalBusy, JournalClosed, SchemaUnknown
+from giftcard_gateway.journal.postgres import schema as postgres_schema
 from giftcard_gateway.journal.postgres.journal import Postgres
-from giftcard_gateway.journal.sqlite.journal import Sqlite
+from giftcard_gateway.journal.schema import EMPTY, Found, Steps
+from giftcard_gateway.journal.sqlite import schema as sqlite_schema
+from giftcard_gateway.journal.sqlite.journal import Sqlite, path_of
+from giftcard_gateway.journal.stores import open_journal
 from tests.journal.samples import opened, row
 from tests.postgres import PostgresServer
 
-
-def steps() -> Iterator[tuple[str, str]]:
-    """Give each step as (the schema before it, its own)."""
-    config = Config()
-    config.set_main_option(
-        "script_location", str(Path(giftcard_gateway.journal.__file__).parent / "migrations")
-    )
-    config.set_main_option("path_separator", "os")
-    for revision in reversed(list(ScriptDirectory.from_config(config).walk_revisions())):
-        assert isinstance(revision.down_revision, str | None)
-        yield revision.down_revision or schema.EMPTY, revision.revision
+FOLDERS = {
+    "sqlite": Path(sqlite_schema.__file__).parent,
+    "postgres": Path(postgres_schema.__file__).parent,
+}
+PREVIOUS = Path(__file__).with_name("previous")
+VERSIONS = [EMPTY, *(file.name[:4] for file in sorted(FOLDERS["sqlite"].glob("0*.sql")))]
+ALEMBIC = "alembic_version"
 
 
-STEPS = list(steps())
+def test_both_databases_have_the_same_steps() -> None:
+    """Each step exists for both databases under one name, and no number is left out."""
+    names = {kind: sorted(file.name for file in folder.glob("*.sql")) for kind, folder in FOLDERS.items()}
+    assert names["sqlite"] == names["postgres"]
+    assert VERSIONS[1:] == [f"{number:04}" for number in range(1, len(VERSIONS))]
 
 
-def test_the_newest_step_is_the_known_schema() -> None:
-    """The schema that a start accepts is the last of an unbroken line of steps."""
-    assert STEPS[-1][1] == schema.HEAD
-    assert [before for before, _ in STEPS] == [schema.EMPTY, *(after for _, after in STEPS[:-1])]
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Give the URL of a database without a schema, of each kind."""
     if request.param == "sqlite":
@@ -53,47 +48,187 @@ async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return await server.create_database()
 
 
-@pytest.mark.parametrize(("before", "after"), STEPS)
+def journal_at(url: str) -> Journal:
+    """Return the journal at a URL, not started."""
+    return open_journal(JournalSettings(url=Secret(url)))
+
+
+async def run_sql(url: str, sql: str) -> None:
+    """Run a script as a person would with the database's own shell."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(path_of(url))) as database:
+            database.executescript(sql)
+        return
+    session = await asyncpg.connect(url)
+    try:
+        await session.execute(sql)
+    finally:
+        await session.close()
+
+
+async def upgrade_with(url: str, make: Callable[[Path], Steps]) -> None:
+    """Bring a database up by other steps than all of ours; `make` gets the folder of its kind."""
+    if url.startswith("sqlite"):
+        sqlite_schema.upgrade_file(path_of(url), make(FOLDERS["sqlite"]))
+        return
+    session = await asyncpg.connect(url)
+    try:
+        await postgres_schema.upgrade(session, make(FOLDERS["postgres"]))
+    finally:
+        await session.close()
+
+
+async def shape(url: str) -> set[tuple[object, ...]]:
+    """Return every column and index of the journal's tables, as the database itself describes them."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(path_of(url))) as database:
+            return set(
+                database.execute(
+                    'SELECT t.name, c.name, c.type, c."notnull", c.pk FROM sqlite_schema AS t,'
+                    " pragma_table_info(t.name) AS c WHERE t.type = 'table' AND t.name NOT LIKE '%version'"
+                    ' UNION SELECT t.name, i.name, i."unique", i.partial, c.name || c.seqno'
+                    " FROM sqlite_schema AS t, pragma_index_list(t.name) AS i, pragma_index_info(i.name) AS c"
+                    " WHERE t.type = 'table' AND t.name NOT LIKE '%version'"
+                )
+            )
+    session = await asyncpg.connect(url)
+    found = await session.fetch(
+        "SELECT table_name, column_name, data_type, is_nullable, column_default, collation_name, is_identity"
+        " FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE '%version'"
+        " UNION SELECT tablename, indexname, indexdef, '', '', '', '' FROM pg_indexes"
+        " WHERE schemaname = 'public' AND tablename NOT LIKE '%version'"
+        " UNION SELECT relname, array_to_string(reloptions, ','), attname, attstorage::text, '', '', ''"
+        " FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
+        " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname NOT LIKE '%version'"
+    )
+    await session.close()
+    return {tuple(record) for record in found}
+
+
+@pytest.mark.parametrize(("before", "after"), list(pairwise(VERSIONS)))
 async def test_each_step_leads_from_the_one_before(url: str, before: str, after: str) -> None:
     """A database with the schema before a step gets the step's, and running it again does nothing."""
     if before:
-        await stores.upgrade(url, before)
-    assert await stores.current(url) == before
-    await stores.upgrade(url, after)
-    assert await stores.current(url) == after
-    await stores.upgrade(url, after)
-    assert await stores.current(url) == after
+        await upgrade_with(url, lambda folder: Steps(folder, until=before))
+    assert (await journal_at(url).schema()).found == before
+    for _ in range(2):
+        await upgrade_with(url, lambda folder: Steps(folder, until=after))
+        assert (await journal_at(url).schema()).found == after
 
 
 async def test_an_upgraded_journal_works(url: str) -> None:
-    """A journal made by the steps starts and keeps a row."""
-    await stores.upgrade(url)
-    journal = stores.open_journal(JournalSettings(url=Secret(url)))
+    """A journal made by the steps starts, has nothing more to run, and keeps a row."""
+    await journal_at(url).upgrade()
+    assert not (await journal_at(url).schema()).sql
+    journal = journal_at(url)
     await journal.start()
     (first,) = await opened(journal, row())
     assert await journal.get(first.transaction_id) == first
     await journal.close()
 
 
-@pytest.mark.parametrize(("version", "sentence"), [("0000", "giftcard-gateway migrate"), ("9999", "newer")])
+async def test_the_printed_sql_is_what_runs(url: str) -> None:
+    """Running the printed SQL by hand leaves a journal that starts and needs no `migrate`."""
+    state = await journal_at(url).schema()
+    await run_sql(url, state.sql)
+    after = await journal_at(url).schema()
+    assert (state.found, after.found, after.sql) == (EMPTY, state.known, "")
+    journal = journal_at(url)
+    await journal.start()
+    await journal.close()
+
+
+async def previous_release(url: str) -> None:
+    """Make the schema as the previous release did, through Alembic."""
+    kind = "sqlite" if url.startswith("sqlite") else "postgres"
+    await run_sql(url, (PREVIOUS / f"{kind}.sql").read_text())
+
+
+async def test_a_journal_of_the_previous_release_goes_on(url: str) -> None:
+    """A journal that Alembic made is at 0001: it starts as it is, with nothing to run first."""
+    await previous_release(url)
+    state = await journal_at(url).schema()
+    assert (state.found, state.sql) == ("0001", "")
+    await journal_at(url).upgrade()
+    journal = journal_at(url)
+    await journal.start()
+    (first,) = await opened(journal, row())
+    assert await journal.get(first.transaction_id) == first
+    await journal.close()
+
+
+async def test_the_previous_release_made_the_same_tables(
+    url: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Columns, keys, indexes and storage are the same whether Alembic or our file made them."""
+    await previous_release(url)
+    if url.startswith("sqlite"):
+        other = f"sqlite:///{tmp_path}/other.db"
+    else:
+        other = await request.getfixturevalue("postgres_server").create_database()
+    await upgrade_with(other, lambda folder: Steps(folder, until="0001"))
+    assert await shape(url) == await shape(other)
+
+
+async def test_the_first_step_after_the_previous_release_takes_over(url: str, tmp_path: Path) -> None:
+    """A step run on a journal that Alembic made is noted in our table, and Alembic's is gone."""
+    await previous_release(url)
+
+    def with_another(folder: Path) -> Steps:
+        for file in folder.glob("*.sql"):
+            (tmp_path / file.name).write_text(file.read_text())
+        (tmp_path / "0002_more.sql").write_text("CREATE TABLE more (x TEXT);\n")
+        return Steps(tmp_path)
+
+    await upgrade_with(url, with_another)
+    assert (await journal_at(url).schema()).found == "0002"
+    await run_sql(url, "INSERT INTO more VALUES ('it is there')")
+    with pytest.raises((sqlite3.OperationalError, asyncpg.UndefinedTableError)):
+        await run_sql(url, f"SELECT * FROM {ALEMBIC}")  # noqa: S608 - a name of our own
+
+
+async def test_a_step_that_fails_leaves_nothing(url: str, tmp_path: Path) -> None:
+    """A fault in the middle of a step undoes all of it, and the version stays what it was."""
+
+    def with_a_fault(folder: Path) -> Steps:
+        (tmp_path / "schema_version.sql").write_text((folder / "schema_version.sql").read_text())
+        (tmp_path / "0001_wrong.sql").write_text(
+            "CREATE TABLE half (x TEXT);\nSELECT nothing FROM nowhere;\n"
+        )
+        return Steps(tmp_path)
+
+    with pytest.raises((JournalClosed, asyncpg.PostgresError)):
+        await upgrade_with(url, with_a_fault)
+    assert (await journal_at(url).schema()).found == EMPTY
+    await journal_at(url).upgrade()
+
+
+@pytest.mark.parametrize(
+    ("version", "sentence"),
+    [("0000", "giftcard-gateway migrate"), ("9999", "newer"), ("5", "another program")],
+)
 async def test_another_schema_is_refused_with_what_to_do(url: str, version: str, sentence: str) -> None:
     """A start on an older schema says what to run, on a newer one that the gateway is too old."""
-    await stores.upgrade(url)
-    await _set_version(url, version)
+    await journal_at(url).upgrade()
+    await run_sql(url, f"UPDATE schema_version SET version = '{version}'")  # noqa: S608 - versions of our own
     with pytest.raises(SchemaUnknown, match=sentence):
-        await stores.open_journal(JournalSettings(url=Secret(url))).start()
+        await journal_at(url).start()
 
 
-async def _set_version(url: str, version: str) -> None:
-    statement = f"UPDATE alembic_version SET version_num = '{version}'"  # noqa: S608 - two versions of our own
-    if url.startswith("sqlite"):
-        with closing(sqlite3.connect(stores.sqlite_path(url))) as database:
-            database.execute(statement)
-            database.commit()
-    else:
-        session = await asyncpg.connect(url)
-        await session.execute(statement)
-        await session.close()
+@pytest.mark.parametrize("version", ["9999", "5"])
+async def test_a_schema_that_is_not_ours_is_not_upgraded(url: str, version: str) -> None:
+    """`migrate` changes nothing of a schema it does not know, and says so in a sentence."""
+    await journal_at(url).upgrade()
+    await run_sql(url, f"UPDATE schema_version SET version = '{version}'")  # noqa: S608 - versions of our own
+    with pytest.raises(SchemaUnknown):
+        await journal_at(url).upgrade()
+
+
+def test_a_version_is_told_apart_from_a_step_to_run() -> None:
+    """Nothing runs from the known version on, and everything from nothing."""
+    steps = Steps(FOLDERS["sqlite"])
+    assert not steps.sql(Found(steps.known))
+    assert steps.sql(Found(EMPTY)).count("CREATE TABLE transactions") == 1
 
 
 @pytest.mark.postgres
@@ -104,15 +239,18 @@ async def test_postgresql_without_a_schema_is_refused(postgres_server: PostgresS
 
 
 @pytest.mark.postgres
-async def test_every_column_says_what_it_is_for(postgres_server: PostgresServer) -> None:
-    """In PostgreSQL each column of ours carries its comment, for whoever looks with psql."""
+async def test_everything_says_what_it_is_for(postgres_server: PostgresServer) -> None:
+    """In PostgreSQL each table, column and index of ours carries its comment, for whoever looks with psql."""
     url = await postgres_server.create_database()
-    await stores.upgrade(url)
+    await Postgres(url).upgrade()
     session = await asyncpg.connect(url)
     silent = await session.fetch(
         "SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
-        " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'"
+        " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
         " AND attnum > 0 AND col_description(attrelid, attnum) IS NULL"
+        " UNION ALL SELECT relname, '' FROM pg_class LEFT JOIN pg_constraint ON conindid = pg_class.oid"
+        " WHERE relkind IN ('r', 'i') AND relnamespace = 'public'::regnamespace"
+        " AND conindid IS NULL AND obj_description(pg_class.oid) IS NULL"
     )
     await session.close()
     assert not silent
@@ -125,6 +263,8 @@ async def test_a_sqlite_file_of_someone_else_is_refused(tmp_path: Path) -> None:
         database.execute("CREATE TABLE theirs (x)")
     with pytest.raises(SchemaUnknown, match="not a journal"):
         await Sqlite(str(path)).start()
+    with pytest.raises(SchemaUnknown, match="not a journal"):
+        await Sqlite(str(path)).upgrade()
 
 
 async def test_a_journal_in_use_is_not_upgraded(tmp_path: Path) -> None:
@@ -132,7 +272,7 @@ async def test_a_journal_in_use_is_not_upgraded(tmp_path: Path) -> None:
     journal = Sqlite(str(tmp_path / "journal.db"))
     await journal.start()
     with pytest.raises(JournalBusy):
-        await stores.upgrade(f"sqlite:///{tmp_path}/journal.db")
+        await Sqlite(str(tmp_path / "journal.db")).upgrade()
     await journal.close()
 
 
@@ -142,7 +282,7 @@ async def test_a_journal_in_use_is_not_upgraded(tmp_path: Path) -> None:
 async def test_other_urls_are_refused_in_words(wrong: str) -> None:
     """A URL of no journal is refused with the forms that are."""
     with pytest.raises(ValueError, match="sqlite:///"):
-        stores.open_journal(JournalSettings(url=Secret(wrong)))
+        journal_at(wrong)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +290,7 @@ async def test_other_urls_are_refused_in_words(wrong: str) -> None:
 )
 def test_a_path_may_be_relative_or_absolute(given: str, path: str) -> None:
     """Three slashes lead to a file beside the working folder, four to an absolute path."""
-    assert stores.sqlite_path(given) == path
+    assert path_of(given) == path
 
 
 async def test_a_server_that_is_away_is_named_without_its_password() -> None:

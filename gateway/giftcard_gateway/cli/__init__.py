@@ -1,21 +1,17 @@
-"""The command line: one module a group of commands. It says what it does and leaves the doing to others."""
+"""The command line: one module a group of commands. It says what it does and leaves the doing to others.
+
+A command's module is imported when it is asked for, so that each costs what it needs and no more.
+"""
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 from typing import TYPE_CHECKING
 
 import click
 
-from giftcard_gateway.cli.console import complain
-from giftcard_gateway.cli.demo import demo
-from giftcard_gateway.cli.faults import EXPECTED, sentences
-from giftcard_gateway.cli.inspect import check_config, providers, route
-from giftcard_gateway.cli.migrate import migrate
-from giftcard_gateway.cli.new_adapter import new_adapter
-from giftcard_gateway.cli.serve import sandbox, serve
-from giftcard_gateway.cli.simulate import simulate
-from giftcard_gateway.cli.transactions import transactions
+from giftcard_gateway.cli.faults import CannotDo, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,8 +21,45 @@ _CANNOT = 2
 _INTERRUPTED = 130
 """What a shell answers for a program that Ctrl-C ended before it served."""
 
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "check-config": ("inspect:check_config", "Check the configuration and show what is in force."),
+    "demo": ("demo:demo", "Tell a gift card's story on a sandbox, step by step."),
+    "migrate": ("migrate:migrate", "Bring the journal to this version's schema."),
+    "new-adapter": ("new_adapter:new_adapter", "Write the skeleton of an adapter."),
+    "providers": ("inspect:providers", "Show what every provider can do."),
+    "route": ("inspect:route", "Say where a request would go, and why."),
+    "sandbox": ("sandbox:sandbox", "Serve the simulated providers alone, for tests of your own."),
+    "serve": ("serve:serve", "Serve the gateway until SIGTERM or Ctrl-C, then drain."),
+    "simulate": ("simulate:simulate", "Serve one simulator of your own."),
+    "transactions": ("transactions:transactions", "Look after transactions."),
+}
+"""Each command: its module and name there, and what the list of commands says of it."""
+
+
+class _Commands(click.Group):
+    """A group that imports a command when it is asked for, and lists all without importing any."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click asks so
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click asks so
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        try:
+            command: click.Command = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+        except ValueError as fault:
+            # The OpenTelemetry SDK reads some of its variables at its import.
+            raise CannotDo(str(fault)) from None
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click asks so
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, said) for name, (_, said) in COMMANDS.items()])
+
 
 @click.group(
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help="Gift cards over one gRPC contract: many providers behind it, and money that is never lost "
     "or moved twice.",
@@ -39,21 +72,6 @@ def commands() -> None:
     """Group every command."""
 
 
-for command in (
-    serve,
-    sandbox,
-    demo,
-    migrate,
-    transactions,
-    providers,
-    check_config,
-    route,
-    new_adapter,
-    simulate,
-):
-    commands.add_command(command)
-
-
 def command_line(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command and return its exit code; what a person can mend is said in sentences."""
     try:
@@ -64,7 +82,16 @@ def command_line(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except click.ClickException as fault:
         fault.show()
         return fault.exit_code
-    except EXPECTED as fault:
-        complain(sentences(fault))
+    except Exception as fault:
+        said = sentences(fault)
+        if said is None:
+            raise
+        _complain(said)
         return _CANNOT
     return ended if isinstance(ended, int) else 0
+
+
+def _complain(said: Sequence[str]) -> None:
+    from giftcard_gateway.cli.console import complain  # noqa: PLC0415 - it loads what draws tables
+
+    complain(said)

@@ -44,7 +44,7 @@ def _read_address(_context: click.Context, _option: click.Parameter, text: str) 
     return _Address(host, int(port))
 
 
-@click.command(short_help="Tell a gift card's story on a sandbox, step by step.")
+@click.command()
 @click.option(
     "--address",
     default=f"{HOST}:{PORT}",
@@ -62,6 +62,8 @@ def demo(environ: dict[str, str], address: _Address) -> None:
         try:
             for chapter in tale.story(client, address.host, address.port):
                 _tell(chapter)
+        except tale.NoSandbox as fault:
+            raise CannotDo(str(fault)) from None
         except GiftcardError as fault:
             raise CannotDo(f"the story ended early: {fault}") from None
 

@@ -19,7 +19,7 @@ from giftcard_gateway.providers.capabilities import LEGEND, capabilities, markdo
 from giftcard_gateway.providers.routing import Router, RoutingFacts
 
 
-@click.command("check-config", short_help="Check the configuration and show what is in force.")
+@click.command("check-config")
 @settings_options
 @click.pass_obj
 def check_config(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool) -> None:
@@ -31,7 +31,7 @@ def check_config(environ: dict[str, str], file: Path | None, data: Path, *, is_s
     out.print(config.describe(settings), markup=False)
 
 
-@click.command(short_help="Show what every provider can do.")
+@click.command()
 @settings_options
 @click.option("--markdown", "is_markdown", is_flag=True, help="Print the table as README and docs have it.")
 @click.pass_obj
@@ -62,7 +62,7 @@ def _endings(adapters: dict[str, type[Provider]], operation: Operation) -> list[
     return [one.unknown.value.lower() if one else "–" for one in declared]
 
 
-@click.command(short_help="Say where a request would go, and why.")
+@click.command()
 @settings_options
 @click.option("--card", default="", help="A card number, or as much of its beginning as rules look at.")
 @click.option("--operation", type=click.Choice([one.value.lower() for one in Operation]))

@@ -3,39 +3,61 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from giftcard_gateway.cli.console import out
 from giftcard_gateway.cli.options import read_settings, settings_options
-from giftcard_gateway.journal import schema, stores
-from giftcard_gateway.process import serving
+from giftcard_gateway.journal.stores import open_journal
+from giftcard_gateway.process import loop
+
+if TYPE_CHECKING:
+    from giftcard_gateway.journal.contract import Journal
 
 
-@click.command(short_help="Bring the journal to this version's schema.")
+@click.command()
 @settings_options
 @click.option(
     "--check", "is_check", is_flag=True, help="Only tell; exit with 1 when there is something to do."
 )
+@click.option(
+    "--print", "is_print", is_flag=True, help="Only print the SQL that would run, to read or to run by hand."
+)
 @click.pass_obj
 def migrate(
-    environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool, is_check: bool
+    environ: dict[str, str],
+    file: Path | None,
+    data: Path,
+    *,
+    is_sandbox: bool,
+    is_check: bool,
+    is_print: bool,
 ) -> None:
     """Bring the journal to this version's schema, whole or not at all.
 
     Safe to repeat, and safe from several hosts at once: they take turns.
     """
-    url = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data).journal.url.reveal()
-    serving.run(_migrate(url, is_check=is_check))
+    settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
+    journal = open_journal(settings.journal)
+    loop.run(_print(journal) if is_print else _migrate(journal, is_check=is_check))
 
 
-async def _migrate(url: str, *, is_check: bool) -> None:
-    found = await stores.current(url)
-    if found == schema.HEAD:
-        out.print(f"the journal has schema {found}, as this version knows it")
+async def _print(journal: Journal) -> None:
+    state = await journal.schema()
+    # Not through the console, which would break lines at the terminal's width.
+    click.echo(state.sql or f"-- The journal has schema {state.found}: there is nothing to run.")
+
+
+async def _migrate(journal: Journal, *, is_check: bool) -> None:
+    state = await journal.schema()
+    if state.found == state.known:
+        out.print(f"the journal has schema {state.found}, as this version knows it")
     elif is_check:
-        out.print(f"the journal has schema {found or 'none'}; this version knows {schema.HEAD}: run migrate")
+        out.print(
+            f"the journal has schema {state.found or 'none'}; this version knows {state.known}: run migrate"
+        )
         raise click.exceptions.Exit(1)
     else:
-        await stores.upgrade(url)
-        out.print(f"the journal went from schema {found or 'none'} to {schema.HEAD}")
+        await journal.upgrade()
+        out.print(f"the journal went from schema {state.found or 'none'} to {state.known}")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from giftcard_conformance.skeleton import Skeleton
 
 
-@click.command("new-adapter", short_help="Write the skeleton of an adapter.")
+@click.command("new-adapter")
 @click.argument("name")
 @click.option(
     "--into",

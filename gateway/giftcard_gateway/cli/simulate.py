@@ -10,9 +10,9 @@ from giftcard_adapters.errors import SettingsError
 from giftcard_adapters.stanza import find_class
 from giftcard_gateway.cli.console import out
 from giftcard_gateway.cli.faults import CannotDo
-from giftcard_gateway.cli.serve import explain_simulators
+from giftcard_gateway.cli.sandbox import explain_simulators
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.process import serving
+from giftcard_gateway.process import loop
 from giftcard_simulators.catalogue import HOST
 from giftcard_simulators.sandbox import Simulator
 from giftcard_simulators.serve import serve
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _HIGHEST_PORT = 65535
 
 
-@click.command(short_help="Serve one simulator of your own.")
+@click.command()
 @click.argument("simulator")
 @click.option("--port", type=click.IntRange(0, _HIGHEST_PORT), default=50080, show_default=True)
 def simulate(simulator: str, port: int) -> None:
@@ -34,11 +34,11 @@ def simulate(simulator: str, port: int) -> None:
         raise CannotDo(str(fault)) from None
     if lacking := sorted(kind.__abstractmethods__):
         raise CannotDo(f"the simulator {simulator!r} is not whole yet: write {', '.join(lacking)}")
-    serving.run(_serve(kind, port))
+    loop.run(_serve(kind, port))
 
 
 async def _serve(make: MakesSimulator, port: int) -> None:
-    stop, clock = serving.stop_event(), SystemClock()
+    stop, clock = loop.stop_event(), SystemClock()
     served = await serve(make(now=clock.now, ids=clock.uuid4), HOST, port)
     try:
         out.print(f"[bold]{served.simulator.name}[/] is played on {served.url}")

@@ -6,36 +6,27 @@ All but purge ask a running gateway, like any caller; purge works on the journal
 from __future__ import annotations
 
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.markup import escape
-from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from giftcard import Client, GiftcardError, to_decimal, v1
 from giftcard_gateway.cli.console import err, out, table
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import read_settings, settings_options
-from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.journal.records import to_us
-from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.ledger.entry import State
-from giftcard_gateway.process import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from giftcard_gateway.config import Settings
-    from giftcard_gateway.journal.contract import Journal
 
-_PURGE_BATCH = 1000
 _STATES = [state.value.lower() for state in State]
 _COLOURS = {"UNRESOLVED": "bold red", "CONFIRMED": "green", "APPROVED": "green", "DECLINED": "yellow"}
 
 
-@click.group(short_help="Look after transactions.")
+@click.group()
 @click.option(
     "--address",
     default="127.0.0.1:50051",
@@ -147,27 +138,9 @@ def purge(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox:
     least = settings.journal.retention_days
     if days < least:
         raise CannotDo(f"--older-than {days} is less than journal.retention_days, which is {least}")
-    serving.run(_purge(settings, days))
+    from giftcard_gateway.cli.purge import purge_journal  # noqa: PLC0415 - the others need no journal
 
-
-async def _purge(settings: Settings, days: int) -> None:
-    journal = open_journal(settings.journal)
-    await journal.start()
-    try:
-        await _purge_batches(journal, days)
-    finally:
-        await journal.close()
-
-
-async def _purge_batches(journal: Journal, days: int) -> None:
-    before_us = to_us(SystemClock().now() - timedelta(days=days))
-    columns = (TextColumn("deleted {task.completed:,.0f}"), TimeElapsedColumn())
-    with Progress(*columns, console=err) as progress:
-        task = progress.add_task("", total=None)
-        while deleted := await journal.purge(before_us=before_us, limit=_PURGE_BATCH):
-            progress.advance(task, deleted)
-        total = progress.tasks[0].completed
-    out.print(f"deleted {total:,.0f} transactions finished more than {days} days ago")
+    purge_journal(settings, days)
 
 
 @contextmanager

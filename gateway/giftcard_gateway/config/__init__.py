@@ -6,7 +6,7 @@ and said in sentences; what the settings are is `settings`, and nothing here ope
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,17 +17,23 @@ from giftcard_gateway.config.checks import check
 from giftcard_gateway.config.reading import Reading
 from giftcard_gateway.config.settings import Settings
 from giftcard_gateway.config.sources import Table, Unavailable, override, read_file
+from giftcard_gateway.errors import OperatorError
 
 __all__ = ["ConfigError", "Settings", "describe", "load", "read"]
 
 
-class ConfigError(Exception):
+class ConfigError(OperatorError):
     """The configuration is wrong; `faults` names each fault in a sentence, without any secret."""
 
     def __init__(self, faults: list[str]) -> None:
         """Keep every fault, so that a person mends them in one go."""
         super().__init__("\n".join(faults))
         self.faults = tuple(faults)
+
+    @property
+    def sentences(self) -> Sequence[str]:
+        """Each fault."""
+        return self.faults
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:

@@ -13,12 +13,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from giftcard_adapters.contract import traits_of
+from giftcard_adapters.errors import SettingsError
 from giftcard_adapters.stanza import find_adapter
 from giftcard_adapters.values.money import MoneyError, exponent_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.config.settings import Provider, Settings
 from giftcard_gateway.config.sources import is_readable
+from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.providers.routing import Rule
 from giftcard_gateway.seal import KEY_BYTES
 
@@ -49,16 +51,16 @@ def _listens(settings: Settings) -> Iterator[str]:
 
 def _journal(settings: Settings) -> Iterator[str]:
     try:
-        url = urlsplit(settings.journal.url.reveal())
-    except ValueError:
-        yield "journal.url is not a URL"
-        return
-    if url.scheme not in {"sqlite", "postgresql", "postgres"}:
-        yield "journal.url must begin with sqlite:/// or postgresql://"
-    elif url.scheme == "sqlite" and (url.netloc or len(url.path) <= 1):
-        yield "journal.url must name a file, as in sqlite:///giftcard-gateway.db"
-    elif settings.journal.is_sqlite and settings.server.workers > 1:
-        yield "server.workers must be 1 with a SQLite journal: one process writes it; PostgreSQL takes more"
+        journal = open_journal(settings.journal)
+    except SettingsError as fault:
+        yield from fault.faults
+    except ValueError as fault:
+        yield f"journal.url {fault}"
+    else:
+        if not journal.is_shared and settings.server.workers > 1:
+            yield (
+                "server.workers must be 1 with a SQLite journal: one process writes it; PostgreSQL takes more"
+            )
 
 
 def _retention(name: str, settings: Settings) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from giftcard_adapters.contract import Settings as AdapterSettings
-from giftcard_adapters.transport import Engine, PoolLimits, Tls
+from giftcard_adapters.engine import Engine, PoolLimits, Tls
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.providers.connections import PROVIDER_ID, Terms
 from giftcard_gateway.providers.routing import Rule
@@ -57,6 +57,8 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
 
     url: Secret = Secret("sqlite:///giftcard-gateway.db")
     """sqlite:///PATH, or postgresql://USER:PASSWORD@HOST/DATABASE."""
+    store: str = ""
+    """The journal class, as module:Class, from any installed package; empty takes the one for the URL."""
     listen_url: Secret = Secret("")
     """The same PostgreSQL database directly; set it when `url` leads through a pooler such as pgbouncer."""
     pool_size: Annotated[int, msgspec.Meta(ge=1, le=500)] = 8
@@ -64,11 +66,6 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     statement_timeout_s: float = 5.0
     retention_days: Annotated[int, msgspec.Meta(ge=30)] = 400
     """Finished transactions older may be purged; ids must outlive every reversal window (rule 1)."""
-
-    @property
-    def is_sqlite(self) -> bool:
-        """Tell whether this journal is one file, which only one process may write."""
-        return self.url.reveal().startswith("sqlite:")
 
 
 class Seal(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,12 +8,17 @@ The rules of money are not here; they are in `ledger.lifecycle` and `pipeline.tr
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
+from giftcard_gateway.errors import OperatorError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Self
+
+    from giftcard_gateway.config.settings import Journal as JournalSettings
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +90,15 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str = ""
 
 
-class JournalClosed(Exception):
+class SchemaState(msgspec.Struct, frozen=True, kw_only=True):
+    """The schema version found (empty for none), the known one, and the SQL from one to the other."""
+
+    found: str
+    known: str
+    sql: str
+
+
+class JournalClosed(OperatorError):
     """The journal cannot be written or read at the moment; nothing of this call is promised to be durable.
 
     A write may still be found later: its commit was sent and the answer was lost. An open so found is a
@@ -93,11 +106,11 @@ class JournalClosed(Exception):
     """
 
 
-class SchemaUnknown(Exception):
+class SchemaUnknown(OperatorError):
     """The database has a schema this gateway does not know; the text says what to run."""
 
 
-class JournalBusy(Exception):
+class JournalBusy(OperatorError):
     """Another process writes this journal, and this kind of journal allows one; the text says which."""
 
 
@@ -106,6 +119,25 @@ class Journal(ABC):
 
     Any call raises ValueError for what no database can hold, and for a cursor that no feed gave.
     """
+
+    is_shared: ClassVar[bool]
+    """Whether several processes may have it open at once."""
+
+    @classmethod
+    @abstractmethod
+    def at(cls, settings: JournalSettings) -> Self:
+        """Return the journal the settings name, not started; raise ValueError for a URL it cannot use."""
+
+    @abstractmethod
+    async def schema(self) -> SchemaState:
+        """Return how the database's schema stands; needs no `start` and changes nothing."""
+
+    @abstractmethod
+    async def upgrade(self) -> None:
+        """Bring the database to the known schema, whole or not at all; needs no `start`.
+
+        Raises JournalBusy where a process has it open that must not, and SchemaUnknown for a newer schema.
+        """
 
     @abstractmethod
     async def start(self) -> None:

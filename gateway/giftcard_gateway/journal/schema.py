@@ -1,90 +1,78 @@
-"""The schema a database has, the one this gateway knows, and the steps from one to the other.
+"""The steps that make a journal's schema, and what is said of a schema that is not the known one.
 
-Alembic renders the steps (in `migrations`) as SQL, and the journal's own driver runs them in one
-database transaction, so no second driver is needed. Data are not touched here.
+A step is a file such as `0001_journal.sql` beside the journal it is for. Each database's own `schema` module
+runs the steps; nothing is run here.
 """
 
 from __future__ import annotations
 
-import io
-import sqlite3
+import re
 from pathlib import Path
-from typing import TypeAlias
-
-import asyncpg
-from asyncpg.pool import PoolConnectionProxy
+from typing import NamedTuple
 
 from giftcard_gateway.journal.contract import SchemaUnknown
 
-Session: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
-
-HEAD = "0001"
-"""The schema this gateway knows: the newest step in `migrations/versions`."""
-
 EMPTY = ""
-"""What `current` returns for a database without a journal."""
+"""The version of a database without a journal."""
+
+_STEP = re.compile(r"(\d{4})_\w+\.sql", re.ASCII)
+_VERSION = re.compile(r"\d{4}", re.ASCII)
 
 
-def render(dialect: str, *, current: str = EMPTY, target: str = HEAD) -> str:
-    """Return the SQL from one schema to another, for `sqlite` or `postgresql`."""
-    # Loading Alembic takes a third of a second, and a start on a known schema needs none of it.
-    from alembic import command  # noqa: PLC0415 - see above
-    from alembic.config import Config  # noqa: PLC0415 - see above
+class Found(NamedTuple):
+    """The version a database has, and whether Alembic wrote it, as releases before 0.2 did."""
 
-    text = io.StringIO()
-    config = Config(output_buffer=text, attributes={"dialect": dialect})
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    config.set_main_option("path_separator", "os")
-    command.upgrade(config, f"{current or 'base'}:{target}", sql=True)
-    return text.getvalue()
+    version: str
+    is_from_alembic: bool = False
 
 
-def refuse_unknown(found: str, database: str) -> None:
-    """Raise SchemaUnknown unless `found` is the schema this gateway knows; the text says what to run."""
-    if found == HEAD:
-        return
-    if found.isdigit() and found > HEAD:
-        raise SchemaUnknown(
-            f"{database} has schema {found}, newer than {HEAD}, which this gateway knows:"
-            " run a newer giftcard-gateway"
-        )
-    has = f"has schema {found}, older than {HEAD}" if found.isdigit() else "has no schema"
-    raise SchemaUnknown(f"{database} {has}: run: giftcard-gateway migrate --config gateway.toml")
+class Steps:
+    """The steps in one folder, in order; those after `until` are left out when it is given."""
+
+    def __init__(self, folder: Path, until: str = "") -> None:
+        numbered = {file.name[:4]: file for file in folder.iterdir() if _STEP.fullmatch(file.name)}
+        self._files = {number: numbered[number] for number in sorted(numbered) if number <= (until or number)}
+        self._version_table = folder / "schema_version.sql"
+        self.known = max(self._files)
+        """The version after the last step: the one this gateway works with."""
+
+    def sql(self, found: Found) -> str:
+        """Return the SQL from the version found to the known one, empty when there is nothing to run."""
+        due = [file for number, file in self._files.items() if number > found.version]
+        if not due:
+            return ""
+        parts = [_text(self._version_table)]
+        if found.is_from_alembic:
+            parts += ["DROP TABLE alembic_version;\n", _note(found.version)]
+        for file in due:
+            parts += [f"-- {file.name}\n", _text(file), _note(file.name[:4])]
+        return "\n".join(parts)
+
+    def refuse_unknown(self, found: Found, database: str) -> None:
+        """Raise SchemaUnknown unless `found` is the known version; the text says what to run."""
+        self.refuse_newer(found, database)
+        if found.version == self.known:
+            return
+        is_old = bool(found.version)
+        has = f"has schema {found.version}, older than {self.known}" if is_old else "has no schema"
+        raise SchemaUnknown(f"{database} {has}: run: giftcard-gateway migrate --config gateway.toml")
+
+    def refuse_newer(self, found: Found, database: str) -> None:
+        """Raise SchemaUnknown for a version that a newer gateway made, or that is no version of a journal."""
+        if found.version and not _VERSION.fullmatch(found.version):
+            raise SchemaUnknown(
+                f"{database} has tables of another program: give the journal its own database"
+            )
+        if found.version > self.known:
+            raise SchemaUnknown(
+                f"{database} has schema {found.version}, newer than {self.known}, which this gateway knows:"
+                " run a newer giftcard-gateway"
+            )
 
 
-def read_sqlite(connection: sqlite3.Connection) -> str:
-    """Return the schema of an SQLite database; raise SchemaUnknown when it is not a journal's."""
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    if not tables:
-        return EMPTY
-    if "alembic_version" not in tables:
-        raise SchemaUnknown("this SQLite file is not a journal: name another file")
-    found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    return str(found[0]) if found else EMPTY
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
 
 
-def upgrade_sqlite(connection: sqlite3.Connection, target: str = HEAD) -> None:
-    """Bring an SQLite database to `target`, whole or not at all."""
-    steps = render("sqlite", current=read_sqlite(connection), target=target)
-    try:
-        connection.executescript(f"BEGIN IMMEDIATE;\n{steps}\nCOMMIT;")
-    except sqlite3.Error:
-        connection.rollback()
-        raise
-
-
-async def read_postgres(connection: Session) -> str:
-    """Return the schema of a PostgreSQL database."""
-    if await connection.fetchval("SELECT to_regclass('alembic_version') IS NULL"):
-        return EMPTY
-    return await connection.fetchval("SELECT version_num FROM alembic_version") or EMPTY
-
-
-async def upgrade_postgres(connection: Session, target: str = HEAD) -> None:
-    """Bring a PostgreSQL database to `target`, whole or not at all; two at once take turns."""
-    async with connection.transaction():
-        # Any number serves, as long as only this uses it.
-        await connection.execute("SELECT pg_advisory_xact_lock(7283640917)")
-        found = await read_postgres(connection)
-        if found != target:
-            await connection.execute(render("postgresql", current=found, target=target))
+def _note(version: str) -> str:
+    return f"INSERT INTO schema_version (version) VALUES ('{version}');\n"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from giftcard_gateway import config
+from giftcard_gateway.errors import OperatorError
 from giftcard_gateway.seal import KEY_BYTES
 from giftcard_simulators.catalogue import HOST, PORT, SANDBOXES, Sandbox, sandboxes_at
 from giftcard_simulators.serve import Served, serve
@@ -30,7 +31,7 @@ _WEBHOOKS_ABOVE = 9
 _KEYS_FILE = "keys.json"
 
 
-class FolderUnusable(Exception):
+class FolderUnusable(OperatorError):
     """The folder for the sandbox's data cannot be written; the text says which and why."""
 
 

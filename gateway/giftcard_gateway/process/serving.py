@@ -1,40 +1,27 @@
-"""Runs one gateway process: signals, start, drain, exit.
+"""Runs one gateway process: telemetry, start, drain, exit.
 
-What is assembled is in `app`; several processes on one port are in `workers`.
+What is assembled is in `app`; the event loop is in `loop`; several processes on one port are in `workers`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 import socket
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import uvloop
-
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.journal.contract import JournalBusy, JournalClosed, SchemaUnknown
 from giftcard_gateway.process.app import App
-from giftcard_gateway.rpc.server import PortTaken
+from giftcard_gateway.process.loop import stop_event
 from giftcard_gateway.telemetry import open_telemetry
 from giftcard_gateway.telemetry.logs import set_up as set_up_logs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from giftcard_gateway.config.settings import Settings
     from giftcard_gateway.telemetry import Telemetry
-
-CANNOT_START = (PortTaken, JournalBusy, JournalClosed, SchemaUnknown)
-"""What can keep a gateway from starting, each with a sentence an operator can act on."""
-
-
-def run(work: Coroutine[object, object, None]) -> None:
-    """Run `work` on uvloop, which is 1.2 to 1.4 times the loop asyncio brings."""
-    uvloop.run(work)
 
 
 @contextmanager
@@ -56,7 +43,7 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain; `started` hears when calls are answered.
 
-    Raises one of CANNOT_START when it cannot start.
+    Raises OperatorError when it cannot start.
     """
     stop = stop_event()
     app = App(settings, SystemClock(), watched, name=process_name())
@@ -66,15 +53,6 @@ async def serve(
         await stop.wait()
     finally:
         await app.stop()
-
-
-def stop_event() -> asyncio.Event:
-    """Return an event that SIGTERM and SIGINT set, whenever they come from now on."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop
 
 
 def process_name() -> str:

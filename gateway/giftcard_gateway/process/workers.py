@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from giftcard_gateway.config import ConfigError, Settings
-from giftcard_gateway.process import serving
+from giftcard_gateway.config import Settings
+from giftcard_gateway.errors import OperatorError
+from giftcard_gateway.process import loop, serving
 from giftcard_gateway.rpc.server import hold_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from multiprocessing.context import SpawnProcess
     from types import FrameType
 
@@ -34,8 +35,13 @@ _AGAIN_S = 1.0
 """How long to wait before a worker that could not be replaced is tried again: its journal may be away."""
 
 
-class WorkerFailed(Exception):
+class WorkerFailed(OperatorError):
     """A worker could not start; it has said why itself."""
+
+    @property
+    def sentences(self) -> Sequence[str]:
+        """Nothing more to say."""
+        return ()
 
 
 def supervise(
@@ -110,9 +116,9 @@ def _work(
     threading.Thread(target=_end_with_supervisor, daemon=True).start()
     try:
         with serving.telemetry(settings, environ) as watched:
-            serving.run(serving.serve(settings, watched, started=started))
-    except (ConfigError, *serving.CANNOT_START) as fault:
-        complain(str(fault).splitlines())
+            loop.run(serving.serve(settings, watched, started=started))
+    except OperatorError as fault:
+        complain(list(fault.sentences))
         sys.exit(_CANNOT_START)
 
 

@@ -1,4 +1,4 @@
-"""Limits how many calls run at once, and refuses new ones while the process drains."""
+"""PoolLimits how many calls run at once, and refuses new ones while the process drains."""
 
 from __future__ import annotations
 

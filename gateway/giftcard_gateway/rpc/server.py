@@ -17,6 +17,7 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH
 from grpc_health.v1.health import aio as health
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
+from giftcard_gateway.errors import OperatorError
 from giftcard_gateway.rpc import reflection
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _LAST_WORD_S = 0.5
 """How long the last answers may take to reach their callers."""
 
 
-class PortTaken(Exception):
+class PortTaken(OperatorError):
     """The gRPC port cannot be listened on; the text says which."""
 
 

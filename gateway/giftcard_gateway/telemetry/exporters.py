@@ -6,15 +6,17 @@ otlp when an OTLP endpoint is named, and else none: nobody's gateway calls out u
 
 from __future__ import annotations
 
+import importlib
 import sys
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
 
+from giftcard_adapters.extras import what_it_needs
 from giftcard_gateway.config import ConfigError
 
 if TYPE_CHECKING:
@@ -22,10 +24,13 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.metrics.export import MetricExporter
     from opentelemetry.sdk.trace import SpanProcessor
-    from opentelemetry.sdk.trace.export import SpanExporter
 
 _KINDS = ("console", "none", "otlp")
-_PROTOCOLS = ("grpc", "http/protobuf")
+_OTLP = {
+    "grpc": "opentelemetry.exporter.otlp.proto.grpc",
+    "http/protobuf": "opentelemetry.exporter.otlp.proto.http",
+}
+"""The package that speaks each protocol."""
 
 
 def resource(environ: Mapping[str, str], instance_id: str) -> Resource:
@@ -43,7 +48,7 @@ def span_processors(environ: Mapping[str, str]) -> list[SpanProcessor]:
     if "console" in kinds:
         processors.append(SimpleSpanProcessor(ConsoleSpanExporter(out=sys.stderr)))
     if "otlp" in kinds:
-        processors.append(BatchSpanProcessor(_otlp_spans(_protocol(environ, "TRACES"))))
+        processors.append(BatchSpanProcessor(_otlp(_protocol(environ, "TRACES"), "trace").OTLPSpanExporter()))
     return processors
 
 
@@ -54,7 +59,7 @@ def meter_provider(environ: Mapping[str, str], described: Resource) -> MeterProv
     if "console" in kinds:
         exporters.append(ConsoleMetricExporter(out=sys.stderr))
     if "otlp" in kinds:
-        exporters.append(_otlp_metrics(_protocol(environ, "METRICS")))
+        exporters.append(_otlp(_protocol(environ, "METRICS"), "metric").OTLPMetricExporter())
     if not exporters:
         return None
     readers = [PeriodicExportingMetricReader(exporter) for exporter in exporters]
@@ -77,27 +82,16 @@ def _protocol(environ: Mapping[str, str], signal: str) -> str:
     names = (f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
     name = next((name for name in names if environ.get(name)), "")
     protocol = environ.get(name) or "http/protobuf"
-    if protocol not in _PROTOCOLS:
-        raise ConfigError([f"{name} must be one of {', '.join(_PROTOCOLS)}"])
+    if protocol not in _OTLP:
+        raise ConfigError([f"{name} must be one of {', '.join(_OTLP)}"])
     return protocol
 
 
-# The exporters are imported only when asked for: they bring in requests or a second gRPC channel.
-def _otlp_spans(protocol: str) -> SpanExporter:
-    if protocol == "grpc":
-        from opentelemetry.exporter.otlp.proto.grpc import trace_exporter as grpc  # noqa: PLC0415 -- see above
-
-        return grpc.OTLPSpanExporter()
-    from opentelemetry.exporter.otlp.proto.http import trace_exporter as http  # noqa: PLC0415 -- see above
-
-    return http.OTLPSpanExporter()
-
-
-def _otlp_metrics(protocol: str) -> MetricExporter:
-    if protocol == "grpc":
-        from opentelemetry.exporter.otlp.proto.grpc import metric_exporter as grpc  # noqa: PLC0415 -- see above
-
-        return grpc.OTLPMetricExporter()
-    from opentelemetry.exporter.otlp.proto.http import metric_exporter as http  # noqa: PLC0415 -- see above
-
-    return http.OTLPMetricExporter()
+def _otlp(protocol: str, kind: str) -> Any:  # noqa: ANN401 - the modules have one form, and no type for it
+    """Import exporters only when asked for: they bring in requests, or a second gRPC channel."""
+    try:
+        return importlib.import_module(f"{_OTLP[protocol]}.{kind}_exporter")
+    except ModuleNotFoundError as fault:
+        if needs := what_it_needs(fault):
+            raise ConfigError([f"an OTLP exporter {needs}"]) from None
+        raise

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _DIGITS = re.compile(r"(?P<uuid>\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b)|\d(?:[ -]?\d){11,}")
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
-_CHATTY = ("alembic",)
-"""Libraries that tell an operator nothing below a warning."""
 _FRAMES = 8
 """Enough of a traceback to find the place."""
 
@@ -40,8 +38,6 @@ def set_up(settings: LogSettings, stream: TextIO) -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(settings.log_level.upper())
-    for name in _CHATTY:
-        logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
 
 

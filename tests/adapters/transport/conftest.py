@@ -9,7 +9,8 @@ import httpx
 import pytest
 import uvloop
 
-from giftcard_adapters.transport import Engine, PoolLimits, open_transport
+from giftcard_adapters.engine import Engine, PoolLimits
+from giftcard_adapters.transport import open_transport
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from giftcard_adapters.transport import Engine, PoolLimits, open_transport
+from giftcard_adapters.engine import Engine, PoolLimits
+from giftcard_adapters.transport import open_transport
 from tests.adapters.transport.wire import OK, Line, keep, post, serve, then
 
 Transport = httpx.AsyncBaseTransport

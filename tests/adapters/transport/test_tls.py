@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from giftcard_adapters.transport import Engine, PoolLimits, Tls, open_transport
+from giftcard_adapters.engine import Engine, PoolLimits, Tls
+from giftcard_adapters.transport import open_transport
 from tests.adapters.transport.wire import OK, Line, serve
 
 NOW = dt.datetime.now(dt.UTC)

@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from giftcard import CallError, NotFound, v1
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.journal import stores
+from giftcard_gateway.config.settings import Journal as JournalSettings
+from giftcard_gateway.journal.stores import open_journal
 from tests.crash.processes.counters import Counters, open_counters
 from tests.crash.processes.gateways import HURRIED, Gateway, Restart, write_config
 from tests.crash.processes.sales import Assortment, Sale, Shop, state_of
@@ -89,7 +91,7 @@ async def open_world(
             if database is not None and not url:
                 url = await database.create_database()
             url = url or f"sqlite:///{folder / 'journal.db'}"
-            await stores.upgrade(url)
+            await open_journal(JournalSettings(url=Secret(url))).upgrade()
             write_config(folder / "gateway.toml", url, counters.stanzas(), terms)
             gateways = [
                 Gateway(folder / "gateway.toml", folder, f"gateway-{number}", count)

@@ -7,20 +7,27 @@ Rows are written in batches (`batches`), sessions and lost answers are dealt wit
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import asyncpg
 
-from giftcard_gateway.journal import schema
-from giftcard_gateway.journal.contract import Backlog, Change, EventRow, Journal, Row, RowQuery
+from giftcard_gateway.journal.contract import Backlog, Change, EventRow, Journal, Row, RowQuery, SchemaState
+from giftcard_gateway.journal.postgres import schema
 from giftcard_gateway.journal.postgres import statements as sql
 from giftcard_gateway.journal.postgres.batches import Batches
-from giftcard_gateway.journal.postgres.sessions import Connection, Limits, Sessions, make_safe
+from giftcard_gateway.journal.postgres.hosts import connect
+from giftcard_gateway.journal.postgres.sessions import LOST, Connection, Limits, Sessions, closed, make_safe
 from giftcard_gateway.journal.postgres.wake import Wake
 from giftcard_gateway.journal.rows import Open, Write, bounds, event_of, row_of
 from giftcard_gateway.journal.signal import Signal
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from giftcard_gateway.config.settings import Journal as JournalSettings
 
 _CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
 _DEFAULT_LIMITS = Limits()
@@ -32,18 +39,44 @@ class Postgres(Journal):
     `listen_url` leads to the same database without a pooler; empty when `url` does so itself.
     """
 
+    is_shared = True
+
     def __init__(self, url: str, limits: Limits = _DEFAULT_LIMITS, *, listen_url: str = "") -> None:
+        self._url = url
+        self._limits = limits
         self._signal = Signal()
         self._sessions = Sessions(url, limits)
         self._batches = Batches(self._sessions, self._changed)
         self._wake = Wake(listen_url or url, self._sessions, self._signal.fire, limits.connect_timeout_s)
 
+    @classmethod
+    def at(cls, settings: JournalSettings) -> Self:
+        """Return the journal at a `postgresql://user:password@host1,host2/database` URL; see Journal.at."""
+        listen_url = settings.listen_url.reveal()
+        limits = Limits(
+            pool_size=settings.pool_size,
+            connect_timeout_s=settings.connect_timeout_s,
+            statement_timeout_s=settings.statement_timeout_s,
+            is_pooled=bool(listen_url),
+        )
+        return cls(settings.url.reveal(), limits, listen_url=listen_url)
+
+    async def schema(self) -> SchemaState:
+        """Return how the database's schema stands; see Journal.schema."""
+        async with self._session() as session:
+            return await schema.state(session)
+
+    async def upgrade(self) -> None:
+        """Bring the database to the known schema; see Journal.upgrade."""
+        async with self._session() as session:
+            await schema.upgrade(session)
+
     async def start(self) -> None:
         """Connect, refuse a schema that is not known, and listen; see Journal.start."""
         await self._sessions.open()
         try:
-            found = await self._sessions.run(lambda connection, _: schema.read_postgres(connection))
-            schema.refuse_unknown(found, "the PostgreSQL journal")
+            found = await self._sessions.run(lambda connection, _: schema.read(connection))
+            schema.STEPS.refuse_unknown(found, schema.NAME)
         except BaseException:
             await self._sessions.close()
             raise
@@ -156,6 +189,20 @@ class Postgres(Journal):
         if provider is None:
             return _events(await self._fetch(sql.EVENTS, *_place(after), limit))
         return _events(await self._fetch(sql.EVENTS_OF_PROVIDER, *_place(after), limit, provider))
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+        """Give a session of its own, without the time limits that statements of a serving gateway have."""
+        try:
+            session = await connect(self._url, timeout=self._limits.connect_timeout_s)
+        except (*LOST, ValueError) as fault:
+            raise closed(fault) from fault
+        try:
+            yield session
+        except LOST as fault:
+            raise closed(fault) from fault
+        finally:
+            await session.close()
 
     def _changed(self) -> None:
         self._signal.fire()

@@ -12,9 +12,9 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
+from urllib.parse import urlsplit
 
-from giftcard_gateway.journal import schema
 from giftcard_gateway.journal.contract import (
     Backlog,
     Change,
@@ -23,12 +23,18 @@ from giftcard_gateway.journal.contract import (
     JournalClosed,
     Row,
     RowQuery,
+    SchemaState,
 )
 from giftcard_gateway.journal.group_commit import GroupCommit, InlineCommit, ThreadCommit
 from giftcard_gateway.journal.rows import Open, Write
 from giftcard_gateway.journal.signal import Signal
-from giftcard_gateway.journal.sqlite import file, lists
+from giftcard_gateway.journal.sqlite import file, lists, schema
 from giftcard_gateway.journal.sqlite.file import MEMORY, Work, WriteRequest
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from giftcard_gateway.config.settings import Journal as JournalSettings
 
 Result = TypeVar("Result")
 
@@ -39,6 +45,8 @@ class Sqlite(Journal):
     What a dead process drove is due at once after `start`, because nobody else can be driving it.
     """
 
+    is_shared = False
+
     def __init__(self, path: str) -> None:
         self._path = path
         self._signal = Signal()
@@ -47,6 +55,19 @@ class Sqlite(Journal):
         self._writer: GroupCommit[WriteRequest] | None = None
         self._reader: GroupCommit[Work] | None = None
         self._lister: GroupCommit[Work] | None = None
+
+    @classmethod
+    def at(cls, settings: JournalSettings) -> Self:
+        """Return the journal in the file that a `sqlite:///` URL names; see Journal.at."""
+        return cls(path_of(settings.url.reveal()))
+
+    async def schema(self) -> SchemaState:
+        """Return how the file's schema stands; see Journal.schema."""
+        return await asyncio.to_thread(schema.state, self._path)
+
+    async def upgrade(self) -> None:
+        """Bring the file to the known schema; see Journal.upgrade."""
+        await asyncio.to_thread(schema.upgrade_file, self._path)
 
     async def start(self) -> None:
         """Lock and open the file, making it when it is not there; see Journal.start."""
@@ -200,14 +221,25 @@ class InlineSqlite(Sqlite):
         _prepare(self._connections[0])
 
 
+def path_of(url: str) -> str:
+    """Return the file that a `sqlite:///` URL names; raise ValueError when it names none.
+
+    Three slashes lead to a file beside the working folder, four to an absolute path.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "sqlite" or parts.netloc or len(parts.path) <= 1:
+        raise ValueError("must name a file, as in sqlite:///giftcard-gateway.db")
+    return parts.path[1:]
+
+
 def _prepare(connection: sqlite3.Connection) -> None:
     """Make the schema of a new file, refuse one that is not known, and free what a dead process drove."""
     try:
-        found = schema.read_sqlite(connection)
-        if found == schema.EMPTY:
-            schema.upgrade_sqlite(connection)
+        found = schema.read(connection)
+        if not found.version:
+            schema.upgrade(connection)
         else:
-            schema.refuse_unknown(found, "this SQLite journal")
+            schema.STEPS.refuse_unknown(found, schema.NAME)
         file.free_drivers(connection)
     except sqlite3.Error as fault:
         raise file.closed(fault) from fault

@@ -1,0 +1,31 @@
+"""What an operator decides about the wire to a provider: the HTTP engine, its limits, its certificates.
+
+Loads no HTTP library, so that settings can be read without one. The wire itself is `transport`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Engine = Literal["aiohttp", "httpx"]
+"""Who speaks HTTP/1.1 underneath: aiohttp is quick; httpx opens a connection for every exchange."""
+
+
+class PoolLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many exchanges run at once, and how long an idle connection is kept, in seconds.
+
+    `keepalive_s` should be shorter than the provider's own, so that we are the one who hangs up.
+    """
+
+    connections: int = 100
+    keepalive_s: float = 15.0
+
+
+class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """PEM files: authorities to trust instead of the system's; a certificate to show, and its key."""
+
+    ca_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
