@@ -15,7 +15,7 @@ import pytest
 
 from giftcard_gateway.journal.contract import Journal, JournalClosed
 from giftcard_gateway.journal.postgres.journal import Postgres
-from giftcard_gateway.journal.postgres.sessions import PoolLimits
+from giftcard_gateway.journal.postgres.sessions import Limits
 from tests.journal.conftest import server_place
 from tests.journal.places import Server
 from tests.journal.samples import NOW_US, after, event, ids, opened, row
@@ -24,7 +24,7 @@ from tests.postgres import PostgresServer, as_server_user, server_user
 
 pytestmark = pytest.mark.postgres
 
-HURRY = PoolLimits(statement_timeout_s=0.5, connect_timeout_s=5)
+HURRY = Limits(statement_timeout_s=0.5, connect_timeout_s=5)
 LATER_US = NOW_US + 3_600_000_000
 
 
@@ -276,7 +276,7 @@ async def test_a_pooler_may_be_between(postgres_server: PostgresServer) -> None:
     url = place.url.replace(str(postgres_server.folder), str(folder)) + "&port=6432"
     process = await asyncio.to_thread(_start_pooler, folder, postgres_server.folder)
     try:
-        journal = Postgres(url, PoolLimits(is_pooled=True), listen_url=place.url)
+        journal = Postgres(url, Limits(is_pooled=True), listen_url=place.url)
         await _start_when_it_answers(journal)
         rows = [row(due_us=NOW_US) for _ in range(200)]
         assert await asyncio.gather(*(journal.open(each) for each in rows)) == [None] * 200

@@ -1,4 +1,4 @@
-"""PoolLimits how often a caller may look up cards that do not exist, so that numbers cannot be guessed (rule 16).
+"""Limits how often a caller may look up cards that do not exist, so that numbers cannot be guessed (rule 16).
 
 A bucket of tokens per caller, in this process. A miss takes one; with none left, look-ups are
 refused before anybody is asked, hits too, or the refusal itself would tell.

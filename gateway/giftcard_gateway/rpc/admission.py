@@ -1,4 +1,4 @@
-"""PoolLimits how many calls run at once, and refuses new ones while the process drains."""
+"""Limits how many calls run at once, and refuses new ones while the process drains."""
 
 from __future__ import annotations
 
