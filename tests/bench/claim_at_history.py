@@ -89,7 +89,7 @@ async def measure_postgres(running: PostgresServer, rows: int) -> None:
 
 
 def fill_sqlite(database: sqlite3.Connection, rows: int) -> float:
-    """Add finished rows, each with a handle and two changes; return how many seconds it took."""
+    """Add finished rows, each with a blind index and two changes; return how many seconds it took."""
     began = time.monotonic()
     for pragma in ("synchronous = OFF", "cache_size = -4000000", "temp_store = MEMORY"):
         database.execute(f"PRAGMA {pragma}")
@@ -110,7 +110,7 @@ def fill_sqlite(database: sqlite3.Connection, rows: int) -> float:
 
 
 def _follow_up(database: sqlite3.Connection, last: int) -> None:
-    """Give the rows after `last`, the highest rowid before them, a handle and two changes."""
+    """Give the rows after `last`, the highest rowid before them, a blind index and two changes."""
     written = "FROM transactions WHERE rowid > ?"
     database.execute(
         f"INSERT INTO handles SELECT randomblob(32), created_us, transaction_id {written}", (last,)
@@ -124,7 +124,7 @@ def _follow_up(database: sqlite3.Connection, last: int) -> None:
 
 
 async def fill_postgres(session: asyncpg.Connection[asyncpg.Record], rows: int) -> float:
-    """Add finished rows, each with a handle and two changes; return how many seconds it took."""
+    """Add finished rows, each with a blind index and two changes; return how many seconds it took."""
     began = time.monotonic()
     for first in range(0, rows, CHUNK):
         await session.execute(

@@ -46,14 +46,14 @@ def after(before: Row, state: str, **differing: object) -> Row:
         "due_us": None,
         "driver": "",
         "document": uuid.uuid4().bytes,
-        "handles": (),
+        "blind_indexes": (),
     }
     return msgspec.structs.replace(before, **(following | differing))
 
 
 def bare(found: Row) -> Row:
-    """Return a row as it is read back: without handles."""
-    return msgspec.structs.replace(found, handles=())
+    """Return a row as it is read back: without blind indexes."""
+    return msgspec.structs.replace(found, blind_indexes=())
 
 
 def event(**differing: object) -> EventRow:

@@ -18,8 +18,8 @@ LATER_US = NOW_US + 3_600_000_000
 
 
 async def test_a_row_is_read_back_as_it_was_opened(journal: Journal) -> None:
-    """Every column of a row survives, and its handles are not read back."""
-    first = row(handles=(b"a" * 32, b"b" * 32))
+    """Every column of a row survives, and its blind indexes are not read back."""
+    first = row(blind_indexes=(b"a" * 32, b"b" * 32))
     assert await journal.open(first) is None
     assert await journal.get(first.transaction_id) == bare(first)
 
@@ -41,13 +41,13 @@ async def test_of_a_hundred_callers_with_one_id_one_opens_it(journal: Journal) -
 
 
 async def test_opening_again_changes_nothing(journal: Journal) -> None:
-    """A second open gives the row as last written, and leaves no trace in the feed or among the handles."""
+    """A second open gives the row as last written, and adds no change and no blind index."""
     (first,) = await opened(journal, row())
     second = after(first, "APPROVED")
     assert await journal.write(second)
-    assert await journal.open(msgspec.structs.replace(first, handles=(b"other" * 6,))) == second
+    assert await journal.open(msgspec.structs.replace(first, blind_indexes=(b"other" * 6,))) == second
     assert [change.state for change in await journal.changes(after="", limit=10)] == ["PENDING", "APPROVED"]
-    assert not await journal.list(RowQuery(handle=b"other" * 6))
+    assert not await journal.list(RowQuery(blind_index=b"other" * 6))
 
 
 async def test_a_write_replaces_the_version_before_it(journal: Journal) -> None:
@@ -226,34 +226,34 @@ async def test_lists_are_newest_first_and_page_by_key(journal: Journal) -> None:
         (RowQuery(provider="gift-uk"), {"b", "c"}),
         (RowQuery(provider="gift-uk", operations=("load",), states=("PENDING",)), {"c"}),
         (RowQuery(created_from_us=NOW_US + 2, created_before_us=NOW_US + 4), {"c", "d"}),
-        (RowQuery(handle=b"h1"), {"a", "d", "e"}),
-        (RowQuery(handle=b"h1", states=("APPROVED",)), {"d"}),
-        (RowQuery(handle=b"h1", after=(NOW_US + 3, "d")), {"a"}),
-        (RowQuery(handle=b"h2"), {"d"}),
-        (RowQuery(handle=b"h3"), set()),
+        (RowQuery(blind_index=b"h1"), {"a", "d", "e"}),
+        (RowQuery(blind_index=b"h1", states=("APPROVED",)), {"d"}),
+        (RowQuery(blind_index=b"h1", after=(NOW_US + 3, "d")), {"a"}),
+        (RowQuery(blind_index=b"h2"), {"d"}),
+        (RowQuery(blind_index=b"h3"), set()),
         (RowQuery(states=()), set()),
         (RowQuery(after=(NOW_US + 2, "c")), {"a", "b"}),
         (RowQuery(limit=2), {"e", "d"}),
     ],
 )
 async def test_lists_filter(journal: Journal, query: RowQuery, expected: set[str]) -> None:
-    """Each filter keeps what it says, alone and with others; a handle added by a later write counts."""
+    """Each filter keeps what it says, alone and with others; a blind index added by a later write counts."""
     kinds = [("a", "redeem", "spar-za"), ("b", "redeem", "gift-uk"), ("c", "load", "gift-uk")]
     kinds += [("d", "load", "spar-za"), ("e", "load", "spar-za")]
-    handles = {"a": (b"h1",), "d": (b"h1",), "e": (b"h1",)}
+    indexes = {"a": (b"h1",), "d": (b"h1",), "e": (b"h1",)}
     rows = {
         name: row(
             transaction_id=name,
             operation=operation,
             provider=provider,
             created_us=NOW_US + number,
-            handles=handles.get(name, ()),
+            blind_indexes=indexes.get(name, ()),
         )
         for number, (name, operation, provider) in enumerate(kinds)
     }
     await opened(journal, *rows.values())
     for name, state, found in (("b", "APPROVED", ()), ("d", "APPROVED", (b"h2",)), ("e", "DECLINED", ())):
-        assert await journal.write(after(rows[name], state, handles=found))
+        assert await journal.write(after(rows[name], state, blind_indexes=found))
     listed = ids(await journal.list(query))
     assert listed == sorted(expected, reverse=True)
 
@@ -278,12 +278,12 @@ async def test_what_was_written_outlives_the_journal(place: Place) -> None:
     """A journal that is closed and opened again holds every row, its feed and its events."""
     before = place.journal()
     await before.start()
-    rows = await opened(before, *(row(driver="", handles=(b"h",)) for _ in range(30)))
+    rows = await opened(before, *(row(driver="", blind_indexes=(b"h",)) for _ in range(30)))
     cursor = await before.last_cursor()
     await before.close()
     again = place.journal()
     await again.start()
-    assert {each.transaction_id: each for each in await again.list(RowQuery(handle=b"h"))} == {
+    assert {each.transaction_id: each for each in await again.list(RowQuery(blind_index=b"h"))} == {
         each.transaction_id: bare(each) for each in rows
     }
     assert await again.last_cursor() == cursor

@@ -197,8 +197,8 @@ async def test_events_wait_until_they_are_applied(journal: Journal) -> None:
 
 
 async def test_purging_deletes_finished_rows_with_all_of_theirs(journal: Journal) -> None:
-    """A purge deletes old finished rows, their handles and their feed; open and younger ones stay."""
-    rows = await opened(journal, *(row(handles=(b"card",)) for _ in range(8)))
+    """A purge deletes old finished rows, their blind indexes and their feed; open and younger ones stay."""
+    rows = await opened(journal, *(row(blind_indexes=(b"card",)) for _ in range(8)))
     for each in rows[:5]:
         assert await journal.write(after(each, "DECLINED", updated_us=NOW_US + 100))
     assert await journal.write(after(rows[5], "CONFIRMED", updated_us=LATER_US))
@@ -208,7 +208,7 @@ async def test_purging_deletes_finished_rows_with_all_of_theirs(journal: Journal
     assert await journal.purge(before_us=LATER_US, limit=3) == 0
     left = sorted(ids(rows[5:]))
     assert sorted(ids(await journal.list(RowQuery()))) == left
-    assert sorted(ids(await journal.list(RowQuery(handle=b"card")))) == left
+    assert sorted(ids(await journal.list(RowQuery(blind_index=b"card")))) == left
     assert sorted(set(ids(await journal.changes(after="", limit=100)))) == left
     assert await journal.get(rows[0].transaction_id) is None
 

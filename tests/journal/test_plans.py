@@ -31,7 +31,7 @@ SQLITE: dict[str, tuple[str, tuple[object, ...], str]] = {
     "drivers": (sqlite_file.FREE_DRIVERS, (), "transactions_due"),
     "next run": (lists.NEXT_STREAM, STREAM, "transactions_listed ((state,provider,operation,"),
     "run": (lists.STREAM_ROWS, (*STREAM, *WHOLE), "transactions_listed (state=? AND provider=? AND"),
-    "handle": (lists.HANDLE_ROWS, (b"h", *WHOLE), "PRIMARY KEY (handle=? AND created_us>?"),
+    "blind index": (lists.INDEXED_ROWS, (b"h", *WHOLE), "PRIMARY KEY (handle=? AND created_us>?"),
     "backlog": (lists.BACKLOG, (), "COVERING INDEX transactions_listed (state=?)"),
     "purge": (lists.PURGEABLE, (*STREAM, 1, 1, 10), "transactions_listed (state=? AND provider=? AND"),
     "changes": (lists.CHANGES, (5, 10), "PRIMARY KEY (rowid>?)"),
@@ -42,7 +42,7 @@ SQLITE: dict[str, tuple[str, tuple[object, ...], str]] = {
         "events_of_provider (provider=? AND number>?)",
     ),
     "unapplied": (lists.EVENTS_UNAPPLIED, (10,), "events_unapplied"),
-    "forget handles": (lists.FORGET_HANDLES, ("x", 1), "handles_by_transaction (created_us=? AND"),
+    "forget indexes": (lists.FORGET_INDEXES, ("x", 1), "handles_by_transaction (created_us=? AND"),
     "forget changes": (lists.FORGET_CHANGES, ("x", 1), "changes_by_transaction (created_us=? AND"),
 }
 
@@ -56,8 +56,8 @@ POSTGRES: dict[str, tuple[str, tuple[object, ...], set[str]]] = {
     "next due": (statements.NEXT_DUE, (), {"transactions_due"}),
     "rows": (statements.ROWS, (["x"],), {"transactions_pkey"}),
     "list": (statements.LIST, LISTED, {"transactions_listed", "transactions_pkey"}),
-    "handle": (
-        statements.LIST_BY_HANDLE,
+    "blind index": (
+        statements.LIST_BY_INDEX,
         (*LISTED, b"h"),
         {"handles_pkey", "transactions_pkey"},
     ),

@@ -15,7 +15,7 @@ import pytest
 
 from giftcard_gateway.journal.contract import Journal, JournalClosed
 from giftcard_gateway.journal.postgres.journal import Postgres
-from giftcard_gateway.journal.postgres.sessions import Limits
+from giftcard_gateway.journal.postgres.sessions import SessionLimits
 from tests.journal.conftest import server_place
 from tests.journal.places import Server
 from tests.journal.samples import NOW_US, after, event, ids, opened, row
@@ -24,7 +24,7 @@ from tests.postgres import PostgresServer, as_server_user, server_user
 
 pytestmark = pytest.mark.postgres
 
-HURRY = Limits(statement_timeout_s=0.5, connect_timeout_s=5)
+HURRY = SessionLimits(statement_timeout_s=0.5, connect_timeout_s=5)
 LATER_US = NOW_US + 3_600_000_000
 
 
@@ -260,7 +260,7 @@ async def test_a_plain_role_can_serve(fragile: Server, fragile_server: PostgresS
     )
     journal = Postgres(fragile.url.replace("postgres@", "clerk@"))
     await journal.start()
-    (first,) = await opened(journal, row(handles=(b"h",)))
+    (first,) = await opened(journal, row(blind_indexes=(b"h",)))
     assert await journal.write(after(first, "DECLINED"))
     assert await journal.add_event(event())
     await journal.check()
@@ -276,7 +276,7 @@ async def test_a_pooler_may_be_between(postgres_server: PostgresServer) -> None:
     url = place.url.replace(str(postgres_server.folder), str(folder)) + "&port=6432"
     process = await asyncio.to_thread(_start_pooler, folder, postgres_server.folder)
     try:
-        journal = Postgres(url, Limits(is_pooled=True), listen_url=place.url)
+        journal = Postgres(url, SessionLimits(is_pooled=True), listen_url=place.url)
         await _start_when_it_answers(journal)
         rows = [row(due_us=NOW_US) for _ in range(200)]
         assert await asyncio.gather(*(journal.open(each) for each in rows)) == [None] * 200

@@ -2,7 +2,7 @@
 
 A journal keeps rows: a few plain columns to find work by, and one sealed document it cannot read.
 Every write is durable before it returns (rule 2) and is a compare-and-set on `version` (rule 14).
-The rules of money are not here; they are in `lifecycle` and `transactions`.
+The rules of money are in `ledger`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One transaction as a journal keeps it; times are microseconds since 1970 in UTC.
 
-    `due_us` is when whoever is not `driver` may take the row, None when nothing is owed. `handles`
-    are keyed hashes the row can be found by (cards, provider references); a write adds those it
-    carries and never takes one away, and a row that is read back carries none.
+    `due_us` is when whoever is not `driver` may take the row, None when nothing is owed. A row can be found
+    by its `blind_indexes`, keyed hashes of cards, references, labels, merchants and terminals; a write adds
+    those it carries and takes none away, and a row that is read back carries none.
     """
 
     transaction_id: str
@@ -38,7 +38,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     fence: int
     document: bytes
-    handles: tuple[bytes, ...] = ()
+    blind_indexes: tuple[bytes, ...] = ()
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +56,7 @@ class RowQuery(msgspec.Struct, frozen=True, kw_only=True):
     states: tuple[str, ...] | None = None
     operations: tuple[str, ...] | None = None
     provider: str | None = None
-    handle: bytes | None = None
+    blind_index: bytes | None = None
     created_from_us: int | None = None
     created_before_us: int | None = None
     after: tuple[int, str] | None = None
@@ -201,7 +201,7 @@ class Journal(ABC):
 
     @abstractmethod
     async def purge(self, *, before_us: int, limit: int) -> int:
-        """Delete up to `limit` rows in a final state last written before a time, with feed and handles.
+        """Delete up to `limit` rows in a final state last written before a time, with feed and blind indexes.
 
         Returns how many were deleted; 0 means none are left.
         """

@@ -123,56 +123,58 @@ class Records:
         """Return the entries a provider's references name; none when it names none."""
         found: dict[str, Entry] = {}
         for key, value in references:
-            query = RowQuery(handle=self._reference_handle(provider, key, value), limit=2)
+            query = RowQuery(blind_index=self._reference_index(provider, key, value), limit=2)
             found |= {entry.transaction_id: entry for entry in await self.list(query)}
         return list(found.values())
 
     async def by_issued(self, provider: str, cards: Iterable[IssuedCard]) -> Sequence[Entry]:
         """Return the issues at a provider that made any of these cards."""
         found: dict[str, Entry] = {}
-        for handle in self._issued_handles(cards):
-            query = RowQuery(handle=handle, provider=provider, operations=(Operation.ISSUE.value,), limit=2)
+        for index in self._issued_indexes(cards):
+            query = RowQuery(
+                blind_index=index, provider=provider, operations=(Operation.ISSUE.value,), limit=2
+            )
             found |= {entry.transaction_id: entry for entry in await self.list(query)}
         return list(found.values())
 
-    def card_handle(self, card: CardRef) -> bytes:
+    def card_index(self, card: CardRef) -> bytes:
         """Return the keyed hash that finds what happened to a card."""
         if card.number is not None:
-            return self._seal.handle("number", card.number.reveal())
+            return self._seal.blind_index("number", card.number.reveal())
         if card.redemption_key is not None:
-            return self._seal.handle("key", card.redemption_key.reveal())
+            return self._seal.blind_index("key", card.redemption_key.reveal())
         if card.stored_card_id:
-            return self._seal.handle("stored", card.stored_card_id)
-        return self._seal.handle("card", card.provider_card_id)
+            return self._seal.blind_index("stored", card.stored_card_id)
+        return self._seal.blind_index("card", card.provider_card_id)
 
-    def handles_of(self, entry: Entry) -> frozenset[bytes]:
+    def card_indexes(self, entry: Entry) -> frozenset[bytes]:
         """Return the keyed hashes of every card an entry asked about or made."""
         asked = entry.ask.cards if entry.ask else ()
         issued = entry.outcome.issued_cards if entry.outcome else ()
-        return frozenset((*map(self.card_handle, asked), *self._issued_handles(issued)))
+        return frozenset((*map(self.card_index, asked), *self._issued_indexes(issued)))
 
-    def _reference_handle(self, provider: str, key: str, value: str) -> bytes:
-        return self._seal.handle("reference", f"{provider}\0{key}\0{value}")
+    def _reference_index(self, provider: str, key: str, value: str) -> bytes:
+        return self._seal.blind_index("reference", f"{provider}\0{key}\0{value}")
 
-    def _handles(self, entry: Entry) -> Iterable[bytes]:
+    def _blind_indexes(self, entry: Entry) -> Iterable[bytes]:
         """Return what this write can be found by: its cards at first, what the provider told later."""
         if entry.version == 1 and entry.ask is not None:
-            yield from (self.card_handle(card) for card in entry.ask.cards)
+            yield from (self.card_index(card) for card in entry.ask.cards)
         outcome = entry.outcome
         if outcome is None:
             return
         for key, value in outcome.references.items():
-            yield self._reference_handle(entry.provider, key, value)
-        yield from self._issued_handles(outcome.issued_cards)
+            yield self._reference_index(entry.provider, key, value)
+        yield from self._issued_indexes(outcome.issued_cards)
 
-    def _issued_handles(self, cards: Iterable[IssuedCard]) -> Iterable[bytes]:
+    def _issued_indexes(self, cards: Iterable[IssuedCard]) -> Iterable[bytes]:
         for card in cards:
             if card.number is not None:
-                yield self._seal.handle("number", card.number.reveal())
+                yield self._seal.blind_index("number", card.number.reveal())
             if card.redemption_key is not None:
-                yield self._seal.handle("key", card.redemption_key.reveal())
+                yield self._seal.blind_index("key", card.redemption_key.reveal())
             if card.provider_card_id:
-                yield self._seal.handle("card", card.provider_card_id)
+                yield self._seal.blind_index("card", card.provider_card_id)
 
     def _row(self, entry: Entry) -> Row:
         return Row(
@@ -187,7 +189,7 @@ class Records:
             version=entry.version,
             fence=entry.fence,
             document=self._seal.close(pack(entry), row=entry.transaction_id),
-            handles=tuple(self._handles(entry)),
+            blind_indexes=tuple(self._blind_indexes(entry)),
         )
 
     def _shown(self, row: Row) -> Entry:

@@ -25,7 +25,7 @@ class Filter:
         self._states = {state_from(state) for state in wanted.states}
         self._operations = {operation_from(operation) for operation in wanted.operations}
         self._providers = set(wanted.providers)
-        self._handle = records.card_handle(card_from(wanted.card)) if wanted.HasField("card") else None
+        self._card_index = records.card_index(card_from(wanted.card)) if wanted.HasField("card") else None
         self._merchant_id = wanted.merchant_id
         self._terminal_id = wanted.terminal_id
         self._external_reference = wanted.external_reference
@@ -41,7 +41,7 @@ class Filter:
         shown = v1.TransactionFilter()
         shown.CopyFrom(wanted)
         shown.ClearField("card")
-        return fingerprint(shown.SerializeToString(deterministic=True), self._handle or b"")
+        return fingerprint(shown.SerializeToString(deterministic=True), self._card_index or b"")
 
     def query(self, *, after: tuple[int, str] | None, limit: int) -> RowQuery:
         """Return what the journal can look for by itself."""
@@ -49,7 +49,7 @@ class Filter:
             states=tuple(sorted(self._states)) or None,
             operations=tuple(sorted(self._operations)) or None,
             provider=next(iter(self._providers)) if len(self._providers) == 1 else None,
-            handle=self._handle,
+            blind_index=self._card_index,
             created_from_us=self._from_us,
             created_before_us=self._before_us,
             after=after,
@@ -66,7 +66,7 @@ class Filter:
             and (self._from_us is None or created_us >= self._from_us)
             and (self._before_us is None or created_us < self._before_us)
             and self._takes_ask(entry)
-            and (self._handle is None or self._handle in self._records.handles_of(entry))
+            and (self._card_index is None or self._card_index in self._records.card_indexes(entry))
         )
 
     def _takes_ask(self, entry: Entry) -> bool:

@@ -206,13 +206,13 @@ def test_found_by_card_whatever_role_it_played() -> None:
         await records.open(lifecycle.intend(ask, "first", driver="", lease_until=LEASE, traceparent=""))
 
         async def found(card: CardRef) -> set[str]:
-            query = RowQuery(handle=records.card_handle(card))
+            query = RowQuery(blind_index=records.card_index(card))
             return {entry.transaction_id for entry in await records.list(query)}
 
         assert await found(CardRef(number=Secret(NUMBER), expiry="3012")) == {ID, OTHER_ID}
         assert await found(other) == {OTHER_ID}
         assert not await found(CardRef(provider_card_id="s-1"))
-        assert records.handles_of(redeemed()) == {records.card_handle(CardRef(number=Secret(NUMBER)))}
+        assert records.card_indexes(redeemed()) == {records.card_index(CardRef(number=Secret(NUMBER)))}
 
     keep(story)
 
@@ -256,8 +256,8 @@ def test_handles_are_keyed() -> None:
     async def story(clock: VirtualClock, journal: InlineSqlite, records: Records) -> None:
         card = CardRef(number=Secret(NUMBER))
         stranger = Records(journal, seal(clock, hash_key=b"x"))
-        assert records.card_handle(card) == Records(journal, seal(clock)).card_handle(card)
-        assert records.card_handle(card) != stranger.card_handle(card)
+        assert records.card_index(card) == Records(journal, seal(clock)).card_index(card)
+        assert records.card_index(card) != stranger.card_index(card)
         await asyncio.sleep(0)
 
     keep(story)

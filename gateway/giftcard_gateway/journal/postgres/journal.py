@@ -1,7 +1,7 @@
 """The journal in PostgreSQL 15 or newer, shared by any number of processes on any number of hosts.
 
-Rows are written in batches (`postgres_batches`), sessions and lost answers are dealt with in
-`postgres_sessions`, other processes are woken in `postgres_wake`, the SQL is in `postgres_statements`.
+Rows are written in batches (`batches`), over a pool that repeats what was lost (`sessions`); other processes
+are woken by NOTIFY (`wake`); the SQL is in `statements`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ from giftcard_gateway.journal.postgres import schema
 from giftcard_gateway.journal.postgres import statements as sql
 from giftcard_gateway.journal.postgres.batches import Batches
 from giftcard_gateway.journal.postgres.hosts import connect
-from giftcard_gateway.journal.postgres.sessions import LOST, Connection, Limits, Sessions, closed, make_safe
+from giftcard_gateway.journal.postgres.sessions import (
+    LOST,
+    Connection,
+    SessionLimits,
+    Sessions,
+    closed,
+    make_safe,
+)
 from giftcard_gateway.journal.postgres.wake import Wake
 from giftcard_gateway.journal.rows import Open, Write, bounds, event_of, row_of
 from giftcard_gateway.journal.signal import Signal
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.config.settings import Journal as JournalSettings
 
 _CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
-_DEFAULT_LIMITS = Limits()
+_DEFAULT_LIMITS = SessionLimits()
 
 
 class Postgres(Journal):
@@ -41,7 +48,7 @@ class Postgres(Journal):
 
     is_shared = True
 
-    def __init__(self, url: str, limits: Limits = _DEFAULT_LIMITS, *, listen_url: str = "") -> None:
+    def __init__(self, url: str, limits: SessionLimits = _DEFAULT_LIMITS, *, listen_url: str = "") -> None:
         self._url = url
         self._limits = limits
         self._signal = Signal()
@@ -53,7 +60,7 @@ class Postgres(Journal):
     def at(cls, settings: JournalSettings) -> Self:
         """Return the journal at a `postgresql://user:password@host1,host2/database` URL; see Journal.at."""
         listen_url = settings.listen_url.reveal()
-        limits = Limits(
+        limits = SessionLimits(
             pool_size=settings.pool_size,
             connect_timeout_s=settings.connect_timeout_s,
             statement_timeout_s=settings.statement_timeout_s,
@@ -109,10 +116,10 @@ class Postgres(Journal):
         """Return rows newest first; see Journal.list."""
         lower, upper = bounds(query)
         arguments = [query.states, query.operations, query.provider, lower, *upper, query.limit]
-        if query.handle is None:
+        if query.blind_index is None:
             found = await self._fetch(sql.LIST, *arguments)
         else:
-            found = await self._fetch(sql.LIST_BY_HANDLE, *arguments, query.handle)
+            found = await self._fetch(sql.LIST_BY_INDEX, *arguments, query.blind_index)
         return [row_of(tuple(record)) for record in found]
 
     async def claim(self, *, now_us: int, lease_until_us: int, driver: str, limit: int) -> Sequence[Row]:

@@ -114,7 +114,7 @@ SELECT {columns("t.")} FROM page JOIN transactions AS t ON t.transaction_id = pa
 ORDER BY page.created_us DESC, page.transaction_id DESC
 """
 
-LIST_BY_HANDLE = f"""
+LIST_BY_INDEX = f"""
 SELECT {columns("t.")}
 FROM handles AS h JOIN transactions AS t ON t.transaction_id = h.transaction_id
 WHERE h.handle = $8 AND h.created_us >= $4 AND (h.created_us, h.transaction_id) < ($5, $6)

@@ -1,7 +1,7 @@
 """The journal in one SQLite file: for one process, safe against kill -9 and loss of power.
 
 One thread writes: all that waits goes into one database transaction, so one fsync serves many callers.
-Other threads read, each on a connection of its own. What a batch does is in `sqlite_file`.
+Other threads read, each on a connection of its own. What a batch of writes does is in `file`.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class Sqlite(Journal):
         return await _ask(self._reader, lists.last_event_cursor)
 
     async def _write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        # It carries every kind of outcome; this request's outcome is what its own work returned.
+        # It carries every kind of answer; this request's answer is what its own work returned.
         return cast("Result", await _commits(self._writer).submit(work))
 
     def _open_file(self) -> None:
@@ -210,9 +210,9 @@ class InlineSqlite(Sqlite):
         self._reader = self._lister = InlineCommit(partial(file.serve_reads, connection))
 
     def _serve(self, connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[object]:
-        outcomes = file.serve_writes(connection, requests)
+        acks = file.serve_writes(connection, requests)
         self._signal.fire()
-        return outcomes
+        return acks
 
     def _open_file(self) -> None:
         if self._path != MEMORY:
@@ -254,7 +254,7 @@ def _commits(commits: GroupCommit[WriteRequest] | None) -> GroupCommit[WriteRequ
 async def _ask(commits: GroupCommit[Work] | None, work: Callable[[sqlite3.Connection], Result]) -> Result:
     if commits is None:
         raise JournalClosed("the journal is not open")
-    # It carries every kind of outcome; this request's outcome is what its own work returned.
+    # It carries every kind of answer; this request's answer is what its own work returned.
     return cast("Result", await commits.submit(work))
 
 

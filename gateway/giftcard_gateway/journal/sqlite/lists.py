@@ -28,7 +28,7 @@ STREAM_ROWS = (
     " AND created_us >= ? AND (created_us, transaction_id) < (?, ?)"
     " ORDER BY created_us DESC, transaction_id DESC"
 )
-HANDLE_ROWS = (
+INDEXED_ROWS = (
     "SELECT h.created_us, h.transaction_id, t.state, t.provider, t.operation"
     " FROM handles h CROSS JOIN transactions t USING (transaction_id)"
     " WHERE h.handle = ? AND h.created_us >= ? AND (h.created_us, h.transaction_id) < (?, ?)"
@@ -55,14 +55,14 @@ PURGEABLE = (
     " WHERE state = ? AND provider = ? AND operation = ? AND created_us < ? AND updated_us < ?"
     " ORDER BY created_us LIMIT ?"
 )
-FORGET_HANDLES = "DELETE FROM handles WHERE transaction_id = ? AND created_us = ?"
+FORGET_INDEXES = "DELETE FROM handles WHERE transaction_id = ? AND created_us = ?"
 FORGET_CHANGES = "DELETE FROM changes WHERE transaction_id = ? AND created_us = ?"
 NEXT_DUE = "SELECT min(due_us) FROM transactions WHERE due_us IS NOT NULL"
 
 
 def list_rows(connection: sqlite3.Connection, query: RowQuery) -> Sequence[Row]:
     """Return rows newest first; see Journal.list."""
-    keys = _stream_keys(connection, query) if query.handle is None else _handle_keys(connection, query)
+    keys = _stream_keys(connection, query) if query.blind_index is None else _indexed_keys(connection, query)
     ids = [transaction_id for _, transaction_id in islice(keys, query.limit)]
     found = read_rows(connection, ids)
     return [found[each] for each in ids]
@@ -113,7 +113,7 @@ def purge(connection: sqlite3.Connection, *, before_us: int, limit: int) -> int:
         if stream[0] in FINAL_STATES:
             left = limit - len(gone)
             gone += connection.execute(PURGEABLE, (*stream, before_us, before_us, left)).fetchall()
-    connection.executemany(FORGET_HANDLES, gone)
+    connection.executemany(FORGET_INDEXES, gone)
     connection.executemany(FORGET_CHANGES, gone)
     connection.executemany("DELETE FROM transactions WHERE transaction_id = ?", [(each,) for each, _ in gone])
     return len(gone)
@@ -156,9 +156,11 @@ def _streams(connection: sqlite3.Connection) -> Iterator[Stream]:
         yield stream
 
 
-def _handle_keys(connection: sqlite3.Connection, query: RowQuery) -> Iterator[Key]:
+def _indexed_keys(connection: sqlite3.Connection, query: RowQuery) -> Iterator[Key]:
     lower, upper = bounds(query)
-    for created_us, transaction_id, *stream in connection.execute(HANDLE_ROWS, (query.handle, lower, *upper)):
+    for created_us, transaction_id, *stream in connection.execute(
+        INDEXED_ROWS, (query.blind_index, lower, *upper)
+    ):
         if is_wanted((stream[0], stream[1], stream[2]), query):
             yield created_us, transaction_id
 
