@@ -11,6 +11,7 @@ from contextlib import closing
 import asyncpg
 import pytest
 
+from giftcard_gateway.journal.microseconds import to_us
 from giftcard_gateway.journal.postgres import statements
 from giftcard_gateway.journal.postgres.journal import Postgres
 from giftcard_gateway.journal.rows import EARLIEST_US, LATEST_US
@@ -18,10 +19,11 @@ from giftcard_gateway.journal.sqlite import file as sqlite_file
 from giftcard_gateway.journal.sqlite import lists
 from giftcard_gateway.journal.sqlite import schema as sqlite_schema
 from tests.bench.claim_at_history import HISTORY_US, fill_postgres, fill_sqlite
-from tests.journal.samples import NOW_US
+from tests.journal.samples import NOW
 from tests.postgres import PostgresServer
 
 HISTORY = 20_000
+NOW_US = to_us(NOW)
 STREAM = ("CONFIRMED", "spar-za", "redeem")
 WHOLE = (EARLIEST_US, LATEST_US, "")
 

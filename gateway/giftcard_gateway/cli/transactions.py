@@ -19,7 +19,6 @@ from giftcard_gateway.cli.console import err, out, table
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import read_settings, settings_options
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.journal.records import to_us
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.process import serving
@@ -160,11 +159,11 @@ async def _purge(settings: Settings, days: int) -> None:
 
 
 async def _purge_batches(journal: Journal, days: int) -> None:
-    before_us = to_us(SystemClock().now() - timedelta(days=days))
+    before = SystemClock().now() - timedelta(days=days)
     columns = (TextColumn("deleted {task.completed:,.0f}"), TimeElapsedColumn())
     with Progress(*columns, console=err) as progress:
         task = progress.add_task("", total=None)
-        while deleted := await journal.purge(before_us=before_us, limit=_PURGE_BATCH):
+        while deleted := await journal.purge(before=before, limit=_PURGE_BATCH):
             progress.advance(task, deleted)
         total = progress.tasks[0].completed
     out.print(f"deleted {total:,.0f} transactions finished more than {days} days ago")

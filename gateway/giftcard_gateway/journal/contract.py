@@ -8,6 +8,7 @@ The rules of money are in `ledger`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One transaction as a journal keeps it; times are microseconds since 1970 in UTC.
+    """One transaction as a journal keeps it; all times are in UTC.
 
-    `due_us` is when whoever is not `driver` may take the row, None when nothing is owed. A row can be found
+    `due_at` is when whoever is not `driver` may take the row, None when nothing is owed. A row can be found
     by its `blind_indexes`, keyed hashes of cards, references, labels, merchants and terminals; a write adds
     those it carries and takes none away, and a row that is read back carries none.
     """
@@ -31,9 +32,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     operation: str
     provider: str
     state: str
-    created_us: int
-    updated_us: int
-    due_us: int | None
+    created_at: datetime
+    updated_at: datetime
+    due_at: datetime | None
     driver: str
     version: int
     fence: int
@@ -47,19 +48,19 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str
     transaction_id: str
     state: str
-    at_us: int
+    at: datetime
 
 
 class RowQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which rows to list, newest first; None does not filter. `after` is (created_us, transaction_id)."""
+    """Which rows to list, newest first; None does not filter. `after` is (created_at, transaction_id)."""
 
     states: tuple[str, ...] | None = None
     operations: tuple[str, ...] | None = None
     provider: str | None = None
     blind_index: bytes | None = None
-    created_from_us: int | None = None
-    created_before_us: int | None = None
-    after: tuple[int, str] | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    after: tuple[datetime, str] | None = None
     limit: int = 50
 
 
@@ -69,7 +70,7 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     state: str
     count: int
-    oldest_us: int
+    oldest_at: datetime
 
 
 class EventRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +83,7 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     event_id: str
     name: str
-    received_us: int
+    received_at: datetime
     document: bytes
     applied: bool = False
     cursor: str = ""
@@ -171,8 +172,8 @@ class Journal(ABC):
         """Return rows newest first, by index whatever the query."""
 
     @abstractmethod
-    async def claim(self, *, now_us: int, lease_until_us: int, driver: str, limit: int) -> Sequence[Row]:
-        """Take up to `limit` rows due at `now_us`, oldest due first, each one fence and version higher.
+    async def claim(self, *, now: datetime, lease_until: datetime, driver: str, limit: int) -> Sequence[Row]:
+        """Take up to `limit` rows due at `now`, oldest due first, each one fence and version higher.
 
         No row is handed to two callers. The rows come back as they now stand; their documents still
         hold the old fence, version, driver and due time, which the columns override. Costs O(due),
@@ -180,7 +181,7 @@ class Journal(ABC):
         """
 
     @abstractmethod
-    async def next_due_us(self) -> int | None:
+    async def next_due_at(self) -> datetime | None:
         """Return the earliest due time of any row, None when nothing is owed."""
 
     @abstractmethod
@@ -200,7 +201,7 @@ class Journal(ABC):
         """Count rows in states that owe something or need a person, by provider and state; by index."""
 
     @abstractmethod
-    async def purge(self, *, before_us: int, limit: int) -> int:
+    async def purge(self, *, before: datetime, limit: int) -> int:
         """Delete up to `limit` rows in a final state last written before a time, with feed and blind indexes.
 
         Returns how many were deleted; 0 means none are left.

@@ -5,7 +5,7 @@ The journal below never sees card data; the pipeline above never sees bytes.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -35,8 +35,6 @@ class InDoubt(JournalClosed):
         self.row = row
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _ENTRY = unpacker(Entry)
 
 
@@ -108,9 +106,7 @@ class Records:
         One that cannot be opened (a key is missing) is told to `on_unreadable` and must not keep the
         others from being worked on; it comes round again when its lease ends.
         """
-        rows = await self.journal.claim(
-            now_us=to_us(now), lease_until_us=to_us(lease_until), driver=driver, limit=limit
-        )
+        rows = await self.journal.claim(now=now, lease_until=lease_until, driver=driver, limit=limit)
         entries = []
         for row in rows:
             try:
@@ -182,9 +178,9 @@ class Records:
             operation=entry.operation.value,
             provider=entry.provider,
             state=entry.state.value,
-            created_us=to_us(entry.created_at),
-            updated_us=to_us(entry.updated_at),
-            due_us=None if entry.due_at is None else to_us(entry.due_at),
+            created_at=entry.created_at,
+            updated_at=entry.updated_at,
+            due_at=entry.due_at,
             driver=entry.driver,
             version=entry.version,
             fence=entry.fence,
@@ -202,8 +198,8 @@ class Records:
                 transaction_id=row.transaction_id,
                 operation=Operation(row.operation),
                 state=State(row.state),
-                created_at=from_us(row.created_us),
-                updated_at=from_us(row.updated_us),
+                created_at=row.created_at,
+                updated_at=row.updated_at,
                 provider=row.provider,
                 evidence=str(fault),
                 version=row.version,
@@ -218,19 +214,9 @@ class Records:
             version=row.version,
             fence=row.fence,
             driver=row.driver,
-            due_at=None if row.due_us is None else from_us(row.due_us),
+            due_at=row.due_at,
         )
 
 
 def _ignore(_: object) -> None:
     """Hear nothing, as long as no sweep listens."""
-
-
-def to_us(at: datetime) -> int:
-    """Return whole microseconds since 1970."""
-    return (at - _EPOCH) // _MICROSECOND
-
-
-def from_us(at_us: int) -> datetime:
-    """Return the time `to_us` was given."""
-    return _EPOCH + timedelta(microseconds=at_us)

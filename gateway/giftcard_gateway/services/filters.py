@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from giftcard import v1
 from giftcard_gateway.journal.contract import RowQuery
-from giftcard_gateway.journal.records import to_us
 from giftcard_gateway.services.pages import fingerprint
 from giftcard_gateway.wire.cards import card_from
 from giftcard_gateway.wire.transactions import operation_from, state_from
@@ -30,10 +30,8 @@ class Filter:
         self._terminal_id = wanted.terminal_id
         self._external_reference = wanted.external_reference
         self._labels = dict(wanted.labels)
-        self._from_us = to_us(time_from(wanted.created_from)) if wanted.HasField("created_from") else None
-        self._before_us = (
-            to_us(time_from(wanted.created_before)) if wanted.HasField("created_before") else None
-        )
+        self._from = time_from(wanted.created_from) if wanted.HasField("created_from") else None
+        self._before = time_from(wanted.created_before) if wanted.HasField("created_before") else None
         self.fingerprint = self._fingerprint(wanted)
 
     def _fingerprint(self, wanted: v1.TransactionFilter) -> bytes:
@@ -43,28 +41,27 @@ class Filter:
         shown.ClearField("card")
         return fingerprint(shown.SerializeToString(deterministic=True), self._card_index or b"")
 
-    def query(self, *, after: tuple[int, str] | None, limit: int) -> RowQuery:
+    def query(self, *, after: tuple[datetime, str] | None, limit: int) -> RowQuery:
         """Return what the journal can look for by itself."""
         return RowQuery(
             states=tuple(sorted(self._states)) or None,
             operations=tuple(sorted(self._operations)) or None,
             provider=next(iter(self._providers)) if len(self._providers) == 1 else None,
             blind_index=self._card_index,
-            created_from_us=self._from_us,
-            created_before_us=self._before_us,
+            created_from=self._from,
+            created_before=self._before,
             after=after,
             limit=limit,
         )
 
     def takes(self, entry: Entry, *, state: State | None = None) -> bool:
         """Tell whether every condition holds of `entry`, taken as it was in `state` if one is given."""
-        created_us = to_us(entry.created_at)
         return (
             (not self._states or (state or entry.state) in self._states)
             and (not self._operations or entry.operation in self._operations)
             and (not self._providers or entry.provider in self._providers)
-            and (self._from_us is None or created_us >= self._from_us)
-            and (self._before_us is None or created_us < self._before_us)
+            and (self._from is None or entry.created_at >= self._from)
+            and (self._before is None or entry.created_at < self._before)
             and self._takes_ask(entry)
             and (self._card_index is None or self._card_index in self._records.card_indexes(entry))
         )

@@ -16,7 +16,6 @@ from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Issue
 from giftcard_gateway.errors import InvalidRequest, StateConflict
 from giftcard_gateway.journal.contract import RowQuery
-from giftcard_gateway.journal.records import to_us
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.wire.transactions import (
     approved_amount,
@@ -82,8 +81,8 @@ class Reconciliation:
         scope = compared.scope
         query = RowQuery(
             provider=scope.provider,
-            created_from_us=to_us(time_from(scope.start_time)),
-            created_before_us=to_us(time_from(scope.end_time)),
+            created_from=time_from(scope.start_time),
+            created_before=time_from(scope.end_time),
             limit=_BATCH,
         )
         while True:
@@ -93,7 +92,7 @@ class Reconciliation:
             if len(entries) < _BATCH:
                 return
             last = entries[-1]
-            query = msgspec.structs.replace(query, after=(to_us(last.created_at), last.transaction_id))
+            query = msgspec.structs.replace(query, after=(last.created_at, last.transaction_id))
 
     async def _compare(self, compared: _Comparison, row: v1.SettlementRow) -> None:
         entry = await self._entry_of(compared, row)

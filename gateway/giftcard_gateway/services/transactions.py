@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from giftcard import v1
 from giftcard_gateway.errors import InvalidRequest, ShuttingDown
-from giftcard_gateway.journal.records import from_us, to_us
 from giftcard_gateway.ledger.entry import Entry, State, StateChange
 from giftcard_gateway.services.filters import Filter
 from giftcard_gateway.services.pages import key_of, size_of, token_of
@@ -24,6 +24,7 @@ _LONGEST_WAIT_S = 60.0
 _SCANNED = 5000
 """Rows one page looks at; a filter that takes few of them gets a short page and a token."""
 _CHANGES = 200
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 _TICK_S = 1.0
 """How often an idle stream looks whether the process drains."""
 _STATES = {
@@ -64,7 +65,7 @@ class TransactionReads:
         for _ in range(0, _SCANNED, size):
             rows = await self._records.list(wanted.query(after=after, limit=size + 1))
             for place, entry in enumerate(rows):
-                after = to_us(entry.created_at), entry.transaction_id
+                after = entry.created_at, entry.transaction_id
                 if wanted.takes(entry):
                     found.append(entry)
                 if len(found) == size:
@@ -89,12 +90,12 @@ class TransactionReads:
         cursor = request.cursor
         if not cursor and not is_at:
             cursor = await journal.last_cursor()
-        since_us = to_us(time_from(request.start_time)) if is_at else 0
+        since = time_from(request.start_time) if is_at else _EARLIEST
         while not call.is_ending:
             changes = await self._changes(cursor)
             for change in changes:
                 cursor = change.cursor
-                is_news = change.at_us >= since_us
+                is_news = change.at >= since
                 entry = await self._records.show(change.transaction_id) if is_news else None
                 if entry is not None and wanted.takes(entry, state=State(change.state)):
                     yield _told(entry, change)
@@ -126,9 +127,8 @@ class TransactionReads:
 
 
 def _told(entry: Entry, change: Change) -> v1.WatchTransactionsResponse:
-    at = from_us(change.at_us)
-    known = [one for one in entry.changes if one.state == change.state and one.at == at]
-    step = known[-1] if known else StateChange(state=State(change.state), at=at, cause="")
+    known = [one for one in entry.changes if one.state == change.state and one.at == change.at]
+    step = known[-1] if known else StateChange(state=State(change.state), at=change.at, cause="")
     return v1.WatchTransactionsResponse(
         transaction=transaction_to(entry), change=change_to(step), cursor=change.cursor
     )

@@ -17,7 +17,8 @@ from giftcard_adapters.values.operations import Issue, Redeem, Transfer
 from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.journal.contract import JournalClosed, Row, RowQuery
-from giftcard_gateway.journal.records import InDoubt, Records, from_us, to_us
+from giftcard_gateway.journal.microseconds import from_us, to_us
+from giftcard_gateway.journal.records import InDoubt, Records
 from giftcard_gateway.journal.sqlite.journal import InlineSqlite
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.entry import Entry, State

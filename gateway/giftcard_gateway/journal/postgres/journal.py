@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import asyncpg
 
 from giftcard_gateway.journal.contract import Backlog, Change, EventRow, Journal, Row, RowQuery, SchemaState
+from giftcard_gateway.journal.microseconds import from_us, to_us
 from giftcard_gateway.journal.postgres import schema
 from giftcard_gateway.journal.postgres import statements as sql
 from giftcard_gateway.journal.postgres.batches import Batches
@@ -122,22 +124,22 @@ class Postgres(Journal):
             found = await self._fetch(sql.LIST_BY_INDEX, *arguments, query.blind_index)
         return [row_of(tuple(record)) for record in found]
 
-    async def claim(self, *, now_us: int, lease_until_us: int, driver: str, limit: int) -> Sequence[Row]:
+    async def claim(self, *, now: datetime, lease_until: datetime, driver: str, limit: int) -> Sequence[Row]:
         """Take what is due; see Journal.claim.
 
         Never repeated: rows taken by a try whose answer was lost come due again when their lease ends.
         """
         found = await self._sessions.run(
-            lambda connection, _: connection.fetch(sql.CLAIM, now_us, lease_until_us, driver, limit),
+            lambda connection, _: connection.fetch(sql.CLAIM, to_us(now), to_us(lease_until), driver, limit),
             is_write=True,
             tries=1,
         )
         return [row_of(tuple(record)[:-1]) for record in sorted(found, key=lambda each: each["was_due_us"])]
 
-    async def next_due_us(self) -> int | None:
-        """Return the earliest due time; see Journal.next_due_us."""
+    async def next_due_at(self) -> datetime | None:
+        """Return the earliest due time; see Journal.next_due_at."""
         found = await self._fetch(sql.NEXT_DUE)
-        return found[0]["due_us"] if found else None
+        return from_us(found[0]["due_us"]) if found else None
 
     async def wait_changed(self, timeout_s: float) -> None:
         """Wait for the next write, here or elsewhere; see Journal.wait_changed."""
@@ -150,7 +152,7 @@ class Postgres(Journal):
                 cursor=_cursor(record),
                 transaction_id=record["transaction_id"],
                 state=record["state"],
-                at_us=record["at_us"],
+                at=from_us(record["at_us"]),
             )
             for record in await self._fetch(sql.CHANGES, *_place(after), limit)
         ]
@@ -167,12 +169,15 @@ class Postgres(Journal):
 
     async def backlog(self) -> Sequence[Backlog]:
         """Count what is open; see Journal.backlog."""
-        return [Backlog(**record) for record in await self._fetch(sql.BACKLOG)]
+        return [
+            Backlog(provider=provider, state=state, count=count, oldest_at=from_us(oldest_us))
+            for provider, state, count, oldest_us in await self._fetch(sql.BACKLOG)
+        ]
 
-    async def purge(self, *, before_us: int, limit: int) -> int:
+    async def purge(self, *, before: datetime, limit: int) -> int:
         """Delete finished rows; see Journal.purge."""
         return await self._sessions.run(
-            lambda connection, _: connection.fetchval(sql.PURGE, before_us, limit), is_write=True
+            lambda connection, _: connection.fetchval(sql.PURGE, to_us(before), limit), is_write=True
         )
 
     async def add_event(self, event: EventRow) -> bool:
@@ -225,7 +230,7 @@ async def _add_event(event: EventRow, connection: Connection, is_repeat: bool) -
         event.provider,
         event.event_id,
         event.name,
-        event.received_us,
+        to_us(event.received_at),
         event.document,
         event.applied,
     )

@@ -10,12 +10,14 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from giftcard_gateway.journal.contract import EventRow, JournalBusy, JournalClosed, Row
 from giftcard_gateway.journal.group_commit import Ack
+from giftcard_gateway.journal.microseconds import to_us, to_us_or_none
 from giftcard_gateway.journal.rows import (
     COLUMNS,
     EVENT_COLUMNS,
@@ -154,19 +156,22 @@ def read_rows(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, R
 
 
 def claim(
-    connection: sqlite3.Connection, *, now_us: int, lease_until_us: int, driver: str, limit: int
+    connection: sqlite3.Connection, *, now: datetime, lease_until: datetime, driver: str, limit: int
 ) -> Sequence[Row]:
     """Take what is due; see Journal.claim."""
-    due: list[RowValues] = connection.execute(DUE, (now_us, limit)).fetchall()
+    due: list[RowValues] = connection.execute(DUE, (to_us(now), limit)).fetchall()
     taken = [
         msgspec.structs.replace(
-            row, due_us=lease_until_us, driver=driver, fence=row.fence + 1, version=row.version + 1
+            row, due_at=lease_until, driver=driver, fence=row.fence + 1, version=row.version + 1
         )
         for row in map(row_of, due)
     ]
     connection.executemany(
         "UPDATE transactions SET due_us = ?, driver = ?, fence = ?, version = ? WHERE transaction_id = ?",
-        [(row.due_us, row.driver, row.fence, row.version, row.transaction_id) for row in taken],
+        [
+            (to_us_or_none(row.due_at), row.driver, row.fence, row.version, row.transaction_id)
+            for row in taken
+        ],
     )
     return taken
 
@@ -181,7 +186,7 @@ def add_event(connection: sqlite3.Connection, event: EventRow) -> bool:
     done = connection.execute(
         f"INSERT INTO events ({columns(names=EVENT_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (provider, event_id) DO NOTHING",
-        (event.provider, event.event_id, event.name, event.received_us, event.document, event.applied),
+        (event.provider, event.event_id, event.name, to_us(event.received_at), event.document, event.applied),
     )
     return done.rowcount == 1
 
@@ -242,12 +247,13 @@ def _store(
     connection.executemany(_INSERT, [values_of(row) for row in inserts])
     connection.executemany(_UPDATE, [(*written_of(row), row.transaction_id) for row in updates])
     connection.executemany(
-        _CHANGE, [(row.transaction_id, row.created_us, row.state, row.updated_us) for row in changes]
+        _CHANGE,
+        [(row.transaction_id, to_us(row.created_at), row.state, to_us(row.updated_at)) for row in changes],
     )
     connection.executemany(
         _BLIND_INDEX,
         [
-            (index, row.created_us, row.transaction_id)
+            (index, to_us(row.created_at), row.transaction_id)
             for rows in (inserts, updates)
             for row in rows
             for index in row.blind_indexes

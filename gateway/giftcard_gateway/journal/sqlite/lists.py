@@ -5,9 +5,11 @@ from __future__ import annotations
 import heapq
 import sqlite3
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 
 from giftcard_gateway.journal.contract import Backlog, Change, EventRow, Row, RowQuery
+from giftcard_gateway.journal.microseconds import from_us, from_us_or_none, to_us
 from giftcard_gateway.journal.rows import (
     EVENT_COLUMNS,
     FINAL_STATES,
@@ -68,16 +70,16 @@ def list_rows(connection: sqlite3.Connection, query: RowQuery) -> Sequence[Row]:
     return [found[each] for each in ids]
 
 
-def next_due_us(connection: sqlite3.Connection) -> int | None:
+def next_due_at(connection: sqlite3.Connection) -> datetime | None:
     """Return the earliest due time; see Journal.next_due_us."""
     (due_us,) = connection.execute(NEXT_DUE).fetchone()
-    return None if due_us is None else int(due_us)
+    return from_us_or_none(due_us)
 
 
 def read_changes(connection: sqlite3.Connection, *, after: str, limit: int) -> Sequence[Change]:
     """Return the feed after a cursor; see Journal.changes."""
     return [
-        Change(cursor=str(number), transaction_id=transaction_id, state=state, at_us=at_us)
+        Change(cursor=str(number), transaction_id=transaction_id, state=state, at=from_us(at_us))
         for number, transaction_id, state, at_us in connection.execute(CHANGES, (_number(after), limit))
     ]
 
@@ -101,13 +103,14 @@ def _newest(connection: sqlite3.Connection, feed: str) -> str:
 def read_backlog(connection: sqlite3.Connection) -> Sequence[Backlog]:
     """Count what is open; see Journal.backlog."""
     return [
-        Backlog(provider=provider, state=state, count=count, oldest_us=oldest_us)
+        Backlog(provider=provider, state=state, count=count, oldest_at=from_us(oldest_us))
         for provider, state, count, oldest_us in connection.execute(BACKLOG)
     ]
 
 
-def purge(connection: sqlite3.Connection, *, before_us: int, limit: int) -> int:
+def purge(connection: sqlite3.Connection, *, before: datetime, limit: int) -> int:
     """Delete finished rows with all that belongs to them; see Journal.purge."""
+    before_us = to_us(before)
     gone: list[tuple[str, int]] = []
     for stream in _streams(connection):
         if stream[0] in FINAL_STATES:
