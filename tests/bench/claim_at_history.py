@@ -169,7 +169,7 @@ async def measure(make: Callable[[], Journal]) -> dict[str, float]:
         "get": lambda: journal.get(some[uuid.uuid4().int % DUE]),
         "list 50": lambda: journal.list(RowQuery()),
         "list 50 of a state": lambda: journal.list(RowQuery(states=("FAILED",))),
-        "list 50 of a provider": lambda: journal.list(RowQuery(provider="gift-uk")),
+        "list 50 of a provider": lambda: journal.list(RowQuery(providers=("gift-uk",))),
         "list 50 of an operation": lambda: journal.list(RowQuery(operations=("void",))),
         "list 50, deep in the past": lambda: journal.list(RowQuery(after=(from_us(HISTORY_US + 10**9), ""))),
         "backlog": journal.backlog,

@@ -56,7 +56,7 @@ class RowQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     states: tuple[str, ...] | None = None
     operations: tuple[str, ...] | None = None
-    provider: str | None = None
+    providers: tuple[str, ...] | None = None
     blind_index: bytes | None = None
     created_from: datetime | None = None
     created_before: datetime | None = None

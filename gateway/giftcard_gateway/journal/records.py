@@ -13,6 +13,7 @@ import msgspec
 from giftcard_adapters.codec import pack, unpacker
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.journal.contract import JournalClosed, Row, RowQuery
+from giftcard_gateway.journal.indexes import BlindIndexes
 from giftcard_gateway.journal.rows import is_same
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.seal import SealBroken
@@ -20,7 +21,6 @@ from giftcard_gateway.seal import SealBroken
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from giftcard_adapters.values.cards import CardRef
     from giftcard_adapters.values.outcomes import IssuedCard
     from giftcard_gateway.journal.contract import Journal
     from giftcard_gateway.seal import Seal
@@ -44,6 +44,7 @@ class Records:
     def __init__(self, journal: Journal, seal: Seal) -> None:
         """Keep both; neither is opened or closed here."""
         self.journal = journal
+        self.indexes = BlindIndexes(seal)
         self._seal = seal
         self.on_due: Callable[[datetime], None] = _ignore
         """Hears when an entry that nobody drives was written down as due."""
@@ -119,58 +120,19 @@ class Records:
         """Return the entries a provider's references name; none when it names none."""
         found: dict[str, Entry] = {}
         for key, value in references:
-            query = RowQuery(blind_index=self._reference_index(provider, key, value), limit=2)
+            query = RowQuery(blind_index=self.indexes.provider_reference(provider, key, value), limit=2)
             found |= {entry.transaction_id: entry for entry in await self.list(query)}
         return list(found.values())
 
     async def by_issued(self, provider: str, cards: Iterable[IssuedCard]) -> Sequence[Entry]:
         """Return the issues at a provider that made any of these cards."""
         found: dict[str, Entry] = {}
-        for index in self._issued_indexes(cards):
+        for index in self.indexes.issued(cards):
             query = RowQuery(
-                blind_index=index, provider=provider, operations=(Operation.ISSUE.value,), limit=2
+                blind_index=index, providers=(provider,), operations=(Operation.ISSUE.value,), limit=2
             )
             found |= {entry.transaction_id: entry for entry in await self.list(query)}
         return list(found.values())
-
-    def card_index(self, card: CardRef) -> bytes:
-        """Return the keyed hash that finds what happened to a card."""
-        if card.number is not None:
-            return self._seal.blind_index("number", card.number.reveal())
-        if card.redemption_key is not None:
-            return self._seal.blind_index("key", card.redemption_key.reveal())
-        if card.stored_card_id:
-            return self._seal.blind_index("stored", card.stored_card_id)
-        return self._seal.blind_index("card", card.provider_card_id)
-
-    def card_indexes(self, entry: Entry) -> frozenset[bytes]:
-        """Return the keyed hashes of every card an entry asked about or made."""
-        asked = entry.ask.cards if entry.ask else ()
-        issued = entry.outcome.issued_cards if entry.outcome else ()
-        return frozenset((*map(self.card_index, asked), *self._issued_indexes(issued)))
-
-    def _reference_index(self, provider: str, key: str, value: str) -> bytes:
-        return self._seal.blind_index("reference", f"{provider}\0{key}\0{value}")
-
-    def _blind_indexes(self, entry: Entry) -> Iterable[bytes]:
-        """Return what this write can be found by: its cards at first, what the provider told later."""
-        if entry.version == 1 and entry.ask is not None:
-            yield from (self.card_index(card) for card in entry.ask.cards)
-        outcome = entry.outcome
-        if outcome is None:
-            return
-        for key, value in outcome.references.items():
-            yield self._reference_index(entry.provider, key, value)
-        yield from self._issued_indexes(outcome.issued_cards)
-
-    def _issued_indexes(self, cards: Iterable[IssuedCard]) -> Iterable[bytes]:
-        for card in cards:
-            if card.number is not None:
-                yield self._seal.blind_index("number", card.number.reveal())
-            if card.redemption_key is not None:
-                yield self._seal.blind_index("key", card.redemption_key.reveal())
-            if card.provider_card_id:
-                yield self._seal.blind_index("card", card.provider_card_id)
 
     def _row(self, entry: Entry) -> Row:
         return Row(
@@ -185,7 +147,7 @@ class Records:
             version=entry.version,
             fence=entry.fence,
             document=self._seal.close(pack(entry), row=entry.transaction_id),
-            blind_indexes=tuple(self._blind_indexes(entry)),
+            blind_indexes=tuple(self.indexes.of(entry)),
         )
 
     def _shown(self, row: Row) -> Entry:

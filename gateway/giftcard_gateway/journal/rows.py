@@ -128,7 +128,7 @@ def is_wanted(stream: Stream, query: RowQuery) -> bool:
     state, provider, operation = stream
     return (
         (query.states is None or state in query.states)
-        and (query.provider is None or provider == query.provider)
+        and (query.providers is None or provider in query.providers)
         and (query.operations is None or operation in query.operations)
     )
 

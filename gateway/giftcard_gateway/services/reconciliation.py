@@ -80,7 +80,7 @@ class Reconciliation:
     async def _read_journal(self, compared: _Comparison) -> None:
         scope = compared.scope
         query = RowQuery(
-            provider=scope.provider,
+            providers=(scope.provider,),
             created_from=time_from(scope.start_time),
             created_before=time_from(scope.end_time),
             limit=_BATCH,

@@ -207,13 +207,13 @@ def test_found_by_card_whatever_role_it_played() -> None:
         await records.open(lifecycle.intend(ask, "first", driver="", lease_until=LEASE, traceparent=""))
 
         async def found(card: CardRef) -> set[str]:
-            query = RowQuery(blind_index=records.card_index(card))
+            query = RowQuery(blind_index=records.indexes.card(card))
             return {entry.transaction_id for entry in await records.list(query)}
 
         assert await found(CardRef(number=Secret(NUMBER), expiry="3012")) == {ID, OTHER_ID}
         assert await found(other) == {OTHER_ID}
         assert not await found(CardRef(provider_card_id="s-1"))
-        assert records.card_indexes(redeemed()) == {records.card_index(CardRef(number=Secret(NUMBER)))}
+        assert records.indexes.cards_of(redeemed()) == {records.indexes.card(CardRef(number=Secret(NUMBER)))}
 
     keep(story)
 
@@ -257,8 +257,8 @@ def test_handles_are_keyed() -> None:
     async def story(clock: VirtualClock, journal: InlineSqlite, records: Records) -> None:
         card = CardRef(number=Secret(NUMBER))
         stranger = Records(journal, seal(clock, hash_key=b"x"))
-        assert records.card_index(card) == Records(journal, seal(clock)).card_index(card)
-        assert records.card_index(card) != stranger.card_index(card)
+        assert records.indexes.card(card) == Records(journal, seal(clock)).indexes.card(card)
+        assert records.indexes.card(card) != stranger.indexes.card(card)
         await asyncio.sleep(0)
 
     keep(story)

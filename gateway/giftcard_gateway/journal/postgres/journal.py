@@ -116,13 +116,8 @@ class Postgres(Journal):
 
     async def list(self, query: RowQuery) -> Sequence[Row]:
         """Return rows newest first; see Journal.list."""
-        lower, upper = bounds(query)
-        arguments = [query.states, query.operations, query.provider, lower, *upper, query.limit]
-        if query.blind_index is None:
-            found = await self._fetch(sql.LIST, *arguments)
-        else:
-            found = await self._fetch(sql.LIST_BY_INDEX, *arguments, query.blind_index)
-        return [row_of(tuple(record)) for record in found]
+        statement, arguments = statement_of(query)
+        return [row_of(tuple(record)) for record in await self._fetch(statement, *arguments)]
 
     async def claim(self, *, now: datetime, lease_until: datetime, driver: str, limit: int) -> Sequence[Row]:
         """Take what is due; see Journal.claim.
@@ -222,6 +217,15 @@ class Postgres(Journal):
 
     async def _fetch(self, statement: str, *arguments: object) -> Sequence[asyncpg.Record]:
         return await self._sessions.run(lambda connection, _: connection.fetch(statement, *arguments))
+
+
+def statement_of(query: RowQuery) -> tuple[str, Sequence[object]]:
+    """Return the statement that answers a query, and its arguments."""
+    lower, upper = bounds(query)
+    arguments = [query.states, query.operations, query.providers, lower, *upper, query.limit]
+    if query.blind_index is None:
+        return sql.LIST, arguments
+    return sql.LIST_BY_INDEX, [*arguments, query.blind_index]
 
 
 async def _add_event(event: EventRow, connection: Connection, is_repeat: bool) -> bool:  # noqa: FBT001 - the shape of a Work
