@@ -28,7 +28,7 @@ class SealBroken(Exception):
 
 
 class Seal:
-    """Seals and opens documents, and makes the handles cards are found by."""
+    """Seals and opens documents, and makes the blind indexes that cards are found by."""
 
     def __init__(
         self,
@@ -66,6 +66,6 @@ class Seal:
         except (InvalidTag, ValueError):
             raise SealBroken("altered, or moved from another row") from None
 
-    def handle(self, kind: str, text: str) -> bytes:
-        """Return the keyed hash that finds rows by a card or a provider's reference."""
+    def blind_index(self, kind: str, text: str) -> bytes:
+        """Return the blind index (a keyed hash) that finds rows by a card or a provider's reference."""
         return hmac.digest(self._hash_key, f"{kind}\0{text}".encode(), hashlib.sha256)[:16]

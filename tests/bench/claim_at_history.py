@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import sqlite3
 import statistics
 import tempfile
@@ -20,16 +21,17 @@ from pathlib import Path
 import asyncpg
 
 from giftcard_gateway.journal.contract import Journal, RowQuery
+from giftcard_gateway.journal.microseconds import from_us, to_us
 from giftcard_gateway.journal.postgres.journal import Postgres
 from giftcard_gateway.journal.sqlite.journal import Sqlite
 from tests.conftest import has_postgres
-from tests.journal.samples import NOW_US, after, opened, row
+from tests.journal.samples import NOW, after, at, opened, row
 from tests.postgres import PostgresServer
 
 DUE = 2_000
 ROUNDS = 40
 CHUNK = 250_000
-HISTORY_US = NOW_US - 10**15
+HISTORY_US = to_us(NOW) - 10**15
 
 # 97 % confirmed, the rest spread over the other final states; three providers, seven operations.
 KIND = (
@@ -89,7 +91,7 @@ async def measure_postgres(running: PostgresServer, rows: int) -> None:
 
 
 def fill_sqlite(database: sqlite3.Connection, rows: int) -> float:
-    """Add finished rows, each with a handle and two changes; return how many seconds it took."""
+    """Add finished rows, each with a blind index and two changes; return how many seconds it took."""
     began = time.monotonic()
     for pragma in ("synchronous = OFF", "cache_size = -4000000", "temp_store = MEMORY"):
         database.execute(f"PRAGMA {pragma}")
@@ -110,7 +112,7 @@ def fill_sqlite(database: sqlite3.Connection, rows: int) -> float:
 
 
 def _follow_up(database: sqlite3.Connection, last: int) -> None:
-    """Give the rows after `last`, the highest rowid before them, a handle and two changes."""
+    """Give the rows after `last`, the highest rowid before them, a blind index and two changes."""
     written = "FROM transactions WHERE rowid > ?"
     database.execute(
         f"INSERT INTO handles SELECT randomblob(32), created_us, transaction_id {written}", (last,)
@@ -124,7 +126,7 @@ def _follow_up(database: sqlite3.Connection, last: int) -> None:
 
 
 async def fill_postgres(session: asyncpg.Connection[asyncpg.Record], rows: int) -> float:
-    """Add finished rows, each with a handle and two changes; return how many seconds it took."""
+    """Add finished rows, each with a blind index and two changes; return how many seconds it took."""
     began = time.monotonic()
     for first in range(0, rows, CHUNK):
         await session.execute(
@@ -155,21 +157,21 @@ async def measure(make: Callable[[], Journal]) -> dict[str, float]:
     began = time.monotonic()
     await journal.start()
     started_ms = (time.monotonic() - began) * 1000
-    due = await asyncio.gather(*(opened(journal, row(due_us=NOW_US + number)) for number in range(DUE)))
+    due = await asyncio.gather(*(opened(journal, row(due_at=at(number))) for number in range(DUE)))
     some = [each.transaction_id for (each,) in due]
-    lease = iter(range(NOW_US * 2, NOW_US * 3))
+    lease = itertools.count(10**9)
     asked: dict[str, Callable[[], Awaitable[object]]] = {
         "claim 20 of the due": lambda: journal.claim(
-            now_us=NOW_US + DUE, lease_until_us=next(lease), driver="bench", limit=20
+            now=at(DUE), lease_until=at(next(lease)), driver="bench", limit=20
         ),
         "one commit, for comparison": journal.check,
-        "next due time": journal.next_due_us,
+        "next due time": journal.next_due_at,
         "get": lambda: journal.get(some[uuid.uuid4().int % DUE]),
         "list 50": lambda: journal.list(RowQuery()),
         "list 50 of a state": lambda: journal.list(RowQuery(states=("FAILED",))),
-        "list 50 of a provider": lambda: journal.list(RowQuery(provider="gift-uk")),
+        "list 50 of a provider": lambda: journal.list(RowQuery(providers=("gift-uk",))),
         "list 50 of an operation": lambda: journal.list(RowQuery(operations=("void",))),
-        "list 50, deep in the past": lambda: journal.list(RowQuery(after=(HISTORY_US + 10**9, ""))),
+        "list 50, deep in the past": lambda: journal.list(RowQuery(after=(from_us(HISTORY_US + 10**9), ""))),
         "backlog": journal.backlog,
         "changes, 100 of the newest": lambda: _newest_changes(journal),
         "open and write": lambda: _open_and_write(journal),

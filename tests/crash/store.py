@@ -12,7 +12,6 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from giftcard_gateway.journal.contract import JournalClosed, Row
-from giftcard_gateway.journal.records import to_us
 from giftcard_gateway.journal.sqlite import file, schema
 from giftcard_gateway.journal.sqlite.journal import InlineSqlite
 from giftcard_gateway.ledger.entry import State
@@ -126,11 +125,11 @@ class Auditor:
 
     def claimed(self, rows: Sequence[Row], claimer: str) -> None:
         """Hear of rows that were taken by `claimer`."""
-        now_us = to_us(self._now())
+        now = self._now()
         for row in rows:
             before = self.rows[row.transaction_id]
             self._keep(row)
-            if before.due_us is None or before.due_us > now_us:
+            if before.due_at is None or before.due_at > now:
                 self._blame(
                     row.transaction_id, f"{claimer} claimed it from {before.driver or 'nobody'} early"
                 )
@@ -176,25 +175,23 @@ class Door:
         await self._look()
         return await self._store.get(transaction_id)
 
-    async def claim(self, *, now_us: int, lease_until_us: int, driver: str, limit: int) -> Sequence[Row]:
+    async def claim(self, *, now: datetime, lease_until: datetime, driver: str, limit: int) -> Sequence[Row]:
         """Take what is due; see Journal.claim."""
-        due_us = await self.next_due_us()
-        if due_us is None or due_us > now_us:
+        due_at = await self.next_due_at()
+        if due_at is None or due_at > now:
             return []
 
         async def act() -> Sequence[Row]:
-            rows = await self._store.claim(
-                now_us=now_us, lease_until_us=lease_until_us, driver=driver, limit=limit
-            )
+            rows = await self._store.claim(now=now, lease_until=lease_until, driver=driver, limit=limit)
             self._auditor.claimed(rows, driver)
             return rows
 
         return await self._pass("claiming", "", act)
 
-    async def next_due_us(self) -> int | None:
-        """Return the earliest due time; see Journal.next_due_us."""
+    async def next_due_at(self) -> datetime | None:
+        """Return the earliest due time; see Journal.next_due_at."""
         await self._look()
-        return await self._store.next_due_us()
+        return await self._store.next_due_at()
 
     async def wait_changed(self, timeout_s: float) -> None:
         """Wait for the next write; see Journal.wait_changed."""

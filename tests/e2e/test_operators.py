@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,10 @@ def words(shared: Sandbox) -> tuple[str, ...]:
     return ("transactions", "--address", shared.address)
 
 
-def redeemed(client: Client) -> v1.Transaction:
+def redeemed(client: Client, **more: Any) -> v1.Transaction:  # noqa: ANN401 - any field of the request
     """Redeem one rand."""
     return client.redeem(
-        transaction_id=new_transaction_id(), card="6045000000000111", amount="1.00", currency="ZAR"
+        transaction_id=new_transaction_id(), card="6045000000000111", amount="1.00", currency="ZAR", **more
     )
 
 
@@ -35,6 +36,34 @@ def test_only_the_unresolved_is_resolved(shared: Sandbox, words: tuple[str, ...]
         assert "STATE_CONFLICT" in told.stderr
         assert "APPROVED" in told.stderr
         assert client.get_transaction(done.transaction_id).state == done.state
+
+
+def test_a_list_is_narrowed_by_every_condition(
+    shared: Sandbox, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Merchant, terminal, reference, label, operation and time each find a transaction, or leave it out."""
+    with shared.client() as client:
+        till = v1.PointOfSale(merchant=v1.Merchant(merchant_id="M77000000000000"), terminal_id="T7700000")
+        done = redeemed(client, point_of_sale=till, external_reference="order-77", labels={"shop": "77"})
+
+    def listed(*options: str) -> bool:
+        told = run(*words, "list", "--limit", "5", *options, folder=tmp_path)
+        assert told.returncode == 0, told.stderr
+        return done.transaction_id in told.stdout
+
+    found = [
+        ("--merchant", "M77000000000000"),
+        ("--terminal", "T7700000"),
+        ("--reference", "order-77"),
+        ("--label", "shop=77"),
+        ("--operation", "redeem"),
+        ("--since", "2020-01-01"),
+    ]
+    missed = [("--merchant", "M78000000000000"), ("--label", "shop=78"), ("--until", "2020-01-01")]
+    assert [listed(*options) for options in found] == [True] * len(found)
+    assert [listed(*options) for options in missed] == [False] * len(missed)
+    wrong = run(*words, "list", "--label", "shop", folder=tmp_path)
+    assert (wrong.returncode, "KEY=VALUE" in wrong.stderr) == (2, True)
 
 
 def test_nothing_owed_is_nothing_to_redeliver(

@@ -59,6 +59,10 @@ ADDED = {
         '[journal]\nurl = "sqlite://x"',
         "journal.url must name a file, as in sqlite:///giftcard-gateway.db",
     ),
+    "journal class": (
+        '[journal]\nstore = "nowhere:Journal"',
+        "journal.store 'nowhere:Journal' cannot be found; it is named as module:Class",
+    ),
     "journal without sense": ('[journal]\nurl = "postgresql://[x"', "journal.url is not a URL"),
     "workers": (
         "[server]\nworkers = 2",

@@ -54,15 +54,15 @@ def test_any_change_breaks_it(data: st.DataObject) -> None:
 
 
 def test_handles_find_and_do_not_tell() -> None:
-    """A handle is the same for the same card under the same key, and differs by kind and by key."""
+    """A blind index is the same for the same card under the same key, and differs by kind and by key."""
     other = Seal(keys={"old": OLD}, active="old", hash_key=NEW, random_bytes=os.urandom)
-    handles = {
-        seal().handle("number", "6045000000000061"),
-        seal("new").handle("number", "6045000000000061"),
-        seal().handle("key", "6045000000000061"),
-        other.handle("number", "6045000000000061"),
+    indexes = {
+        seal().blind_index("number", "6045000000000061"),
+        seal("new").blind_index("number", "6045000000000061"),
+        seal().blind_index("key", "6045000000000061"),
+        other.blind_index("number", "6045000000000061"),
     }
-    assert len(handles) == 3
+    assert len(indexes) == 3
 
 
 def test_wrong_keys_are_refused() -> None:

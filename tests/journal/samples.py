@@ -5,30 +5,37 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from giftcard_gateway.journal.contract import Change, EventRow, Journal, Row
 
-NOW_US = 1_790_000_000_000_000
-LEASE_US = 30_000_000
+NOW = datetime(2026, 9, 21, 13, 46, 40, tzinfo=UTC)
+LEASE = timedelta(seconds=30)
+MICROSECOND = timedelta(microseconds=1)
 
 _numbers = itertools.count()
+
+
+def at(microseconds: int) -> datetime:
+    """Return the time so many microseconds after NOW."""
+    return NOW + microseconds * MICROSECOND
 
 
 def row(**differing: object) -> Row:
     """Make a row as a pipeline writes it first: PENDING, driven, due when its lease ends."""
     number = next(_numbers)
-    created_us = differing.pop("created_us", NOW_US + number)
-    assert isinstance(created_us, int)
+    created_at = differing.pop("created_at", at(number))
+    assert isinstance(created_at, datetime)
     plain = Row(
         transaction_id=str(uuid.uuid4()),
         operation="redeem",
         provider="spar-za",
         state="PENDING",
-        created_us=created_us,
-        updated_us=created_us,
-        due_us=created_us + LEASE_US,
+        created_at=created_at,
+        updated_at=created_at,
+        due_at=created_at + LEASE,
         driver="here",
         version=1,
         fence=1,
@@ -42,18 +49,18 @@ def after(before: Row, state: str, **differing: object) -> Row:
     following = {
         "state": state,
         "version": before.version + 1,
-        "updated_us": before.updated_us + 1,
-        "due_us": None,
+        "updated_at": before.updated_at + MICROSECOND,
+        "due_at": None,
         "driver": "",
         "document": uuid.uuid4().bytes,
-        "handles": (),
+        "blind_indexes": (),
     }
     return msgspec.structs.replace(before, **(following | differing))
 
 
 def bare(found: Row) -> Row:
-    """Return a row as it is read back: without handles."""
-    return msgspec.structs.replace(found, handles=())
+    """Return a row as it is read back: without blind indexes."""
+    return msgspec.structs.replace(found, blind_indexes=())
 
 
 def event(**differing: object) -> EventRow:
@@ -63,7 +70,7 @@ def event(**differing: object) -> EventRow:
         provider="spar-za",
         event_id=f"event-{number}",
         name="card.redeemed",
-        received_us=NOW_US + number,
+        received_at=at(number),
         document=f"sealed event {number}".encode(),
     )
     return msgspec.structs.replace(plain, **differing)

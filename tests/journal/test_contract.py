@@ -6,20 +6,21 @@ The feed, events and purging are in `test_contract_feed`, faults and crashes in 
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 import msgspec
 import pytest
 
 from giftcard_gateway.journal.contract import Backlog, Journal, RowQuery
 from tests.journal.places import Place
-from tests.journal.samples import NOW_US, after, bare, ids, opened, row
+from tests.journal.samples import NOW, after, at, bare, ids, opened, row
 
-LATER_US = NOW_US + 3_600_000_000
+LATER = at(3_600_000_000)
 
 
 async def test_a_row_is_read_back_as_it_was_opened(journal: Journal) -> None:
-    """Every column of a row survives, and its handles are not read back."""
-    first = row(handles=(b"a" * 32, b"b" * 32))
+    """Every column of a row survives, and its blind indexes are not read back."""
+    first = row(blind_indexes=(b"a" * 32, b"b" * 32))
     assert await journal.open(first) is None
     assert await journal.get(first.transaction_id) == bare(first)
 
@@ -41,19 +42,19 @@ async def test_of_a_hundred_callers_with_one_id_one_opens_it(journal: Journal) -
 
 
 async def test_opening_again_changes_nothing(journal: Journal) -> None:
-    """A second open gives the row as last written, and leaves no trace in the feed or among the handles."""
+    """A second open gives the row as last written, and adds no change and no blind index."""
     (first,) = await opened(journal, row())
     second = after(first, "APPROVED")
     assert await journal.write(second)
-    assert await journal.open(msgspec.structs.replace(first, handles=(b"other" * 6,))) == second
+    assert await journal.open(msgspec.structs.replace(first, blind_indexes=(b"other" * 6,))) == second
     assert [change.state for change in await journal.changes(after="", limit=10)] == ["PENDING", "APPROVED"]
-    assert not await journal.list(RowQuery(handle=b"other" * 6))
+    assert not await journal.list(RowQuery(blind_index=b"other" * 6))
 
 
 async def test_a_write_replaces_the_version_before_it(journal: Journal) -> None:
     """A write with the next version replaces the row."""
     (first,) = await opened(journal, row())
-    second = after(first, "APPROVED", due_us=LATER_US, fence=2, driver="there")
+    second = after(first, "APPROVED", due_at=LATER, fence=2, driver="there")
     assert await journal.write(second)
     assert await journal.get(first.transaction_id) == second
 
@@ -143,25 +144,22 @@ async def test_a_cancelled_callers_write_is_kept(journal: Journal) -> None:
 
 async def test_claiming_takes_what_is_due_oldest_first(journal: Journal) -> None:
     """A claim takes due rows only, the oldest due first, up to its limit, one fence and version higher."""
-    rows = await opened(journal, *(row(due_us=NOW_US + minute * 60_000_000) for minute in (5, 1, 3, 9)))
-    await opened(journal, row(due_us=None))
-    now_us = NOW_US + 6 * 60_000_000
-    taken = await journal.claim(now_us=now_us, lease_until_us=LATER_US, driver="sweep", limit=2)
+    rows = await opened(journal, *(row(due_at=at(minute * 60_000_000)) for minute in (5, 1, 3, 9)))
+    await opened(journal, row(due_at=None))
+    now = at(6 * 60_000_000)
+    taken = await journal.claim(now=now, lease_until=LATER, driver="sweep", limit=2)
     assert ids(taken) == ids([rows[1], rows[2]])
-    assert taken[0] == msgspec.structs.replace(rows[1], due_us=LATER_US, driver="sweep", fence=2, version=2)
+    assert taken[0] == msgspec.structs.replace(rows[1], due_at=LATER, driver="sweep", fence=2, version=2)
     assert await journal.get(rows[1].transaction_id) == taken[0]
-    taken = await journal.claim(now_us=now_us, lease_until_us=LATER_US, driver="sweep", limit=2)
+    taken = await journal.claim(now=now, lease_until=LATER, driver="sweep", limit=2)
     assert ids(taken) == ids([rows[0]])
 
 
 async def test_concurrent_claims_share_nothing(journal: Journal) -> None:
     """Rows claimed at the same time by many go to one each, and none is left over."""
-    rows = await opened(journal, *(row(due_us=NOW_US) for _ in range(60)))
+    rows = await opened(journal, *(row(due_at=NOW) for _ in range(60)))
     claims = await asyncio.gather(
-        *(
-            journal.claim(now_us=NOW_US, lease_until_us=LATER_US, driver=f"d{number}", limit=7)
-            for number in range(12)
-        )
+        *(journal.claim(now=NOW, lease_until=LATER, driver=f"d{number}", limit=7) for number in range(12))
     )
     taken = [each for claimed in claims for each in ids(claimed)]
     assert sorted(taken) == sorted(ids(rows))
@@ -174,11 +172,11 @@ async def test_two_journals_on_one_database_share_nothing(place: Place) -> None:
     first, second = place.journal(), place.journal()
     await first.start()
     await second.start()
-    rows = await opened(first, *(row(due_us=NOW_US) for _ in range(200)))
+    rows = await opened(first, *(row(due_at=NOW) for _ in range(200)))
     taken: list[str] = []
 
     async def sweep(journal: Journal, driver: str) -> None:
-        while claimed := await journal.claim(now_us=NOW_US, lease_until_us=LATER_US, driver=driver, limit=9):
+        while claimed := await journal.claim(now=NOW, lease_until=LATER, driver=driver, limit=9):
             taken.extend(ids(claimed))
 
     await asyncio.gather(*(sweep(journal, "d") for journal in (first, second) for _ in range(4)))
@@ -189,31 +187,31 @@ async def test_two_journals_on_one_database_share_nothing(place: Place) -> None:
 
 async def test_whoever_lost_a_row_cannot_write_it(journal: Journal) -> None:
     """After another hand claimed a row, the hand that drove it before is refused (rule 14)."""
-    (first,) = await opened(journal, row(due_us=NOW_US))
-    (taken,) = await journal.claim(now_us=NOW_US, lease_until_us=LATER_US, driver="next", limit=1)
+    (first,) = await opened(journal, row(due_at=NOW))
+    (taken,) = await journal.claim(now=NOW, lease_until=LATER, driver="next", limit=1)
     assert not await journal.write(after(first, "APPROVED"))
     assert await journal.write(after(taken, "REVERSING"))
 
 
 async def test_the_next_due_time_is_the_earliest(journal: Journal) -> None:
     """Whoever sleeps until something is due learns when, and None when nothing ever is."""
-    assert await journal.next_due_us() is None
-    first, _ = await opened(journal, row(due_us=NOW_US + 5), row(due_us=NOW_US + 9))
-    assert await journal.next_due_us() == NOW_US + 5
+    assert await journal.next_due_at() is None
+    first, _ = await opened(journal, row(due_at=at(5)), row(due_at=at(9)))
+    assert await journal.next_due_at() == at(5)
     assert await journal.write(after(first, "DECLINED"))
-    assert await journal.next_due_us() == NOW_US + 9
+    assert await journal.next_due_at() == at(9)
 
 
 async def test_lists_are_newest_first_and_page_by_key(journal: Journal) -> None:
     """Pages of a list follow each other without a gap or a repeat, also among rows of one instant."""
-    times = [NOW_US + number // 4 for number in range(30)]
-    rows = await opened(journal, *(row(created_us=created_us) for created_us in times))
-    expected = sorted(rows, key=lambda each: (each.created_us, each.transaction_id), reverse=True)
+    times = [at(number // 4) for number in range(30)]
+    rows = await opened(journal, *(row(created_at=each) for each in times))
+    expected = sorted(rows, key=lambda each: (each.created_at, each.transaction_id), reverse=True)
     listed: list[str] = []
-    last: tuple[int, str] | None = None
+    last: tuple[datetime, str] | None = None
     while page := await journal.list(RowQuery(after=last, limit=7)):
         listed += ids(page)
-        last = (page[-1].created_us, page[-1].transaction_id)
+        last = (page[-1].created_at, page[-1].transaction_id)
     assert listed == ids(expected)
 
 
@@ -223,37 +221,38 @@ async def test_lists_are_newest_first_and_page_by_key(journal: Journal) -> None:
         (RowQuery(states=("APPROVED",)), {"b", "d"}),
         (RowQuery(states=("APPROVED", "PENDING")), {"a", "b", "c", "d"}),
         (RowQuery(operations=("load",)), {"c", "d", "e"}),
-        (RowQuery(provider="gift-uk"), {"b", "c"}),
-        (RowQuery(provider="gift-uk", operations=("load",), states=("PENDING",)), {"c"}),
-        (RowQuery(created_from_us=NOW_US + 2, created_before_us=NOW_US + 4), {"c", "d"}),
-        (RowQuery(handle=b"h1"), {"a", "d", "e"}),
-        (RowQuery(handle=b"h1", states=("APPROVED",)), {"d"}),
-        (RowQuery(handle=b"h1", after=(NOW_US + 3, "d")), {"a"}),
-        (RowQuery(handle=b"h2"), {"d"}),
-        (RowQuery(handle=b"h3"), set()),
+        (RowQuery(providers=("gift-uk",)), {"b", "c"}),
+        (RowQuery(providers=("gift-uk", "spar-za"), states=("DECLINED",)), {"e"}),
+        (RowQuery(providers=("gift-uk",), operations=("load",), states=("PENDING",)), {"c"}),
+        (RowQuery(created_from=at(2), created_before=at(4)), {"c", "d"}),
+        (RowQuery(blind_index=b"h1"), {"a", "d", "e"}),
+        (RowQuery(blind_index=b"h1", states=("APPROVED",)), {"d"}),
+        (RowQuery(blind_index=b"h1", after=(at(3), "d")), {"a"}),
+        (RowQuery(blind_index=b"h2"), {"d"}),
+        (RowQuery(blind_index=b"h3"), set()),
         (RowQuery(states=()), set()),
-        (RowQuery(after=(NOW_US + 2, "c")), {"a", "b"}),
+        (RowQuery(after=(at(2), "c")), {"a", "b"}),
         (RowQuery(limit=2), {"e", "d"}),
     ],
 )
 async def test_lists_filter(journal: Journal, query: RowQuery, expected: set[str]) -> None:
-    """Each filter keeps what it says, alone and with others; a handle added by a later write counts."""
+    """Each filter keeps what it says, alone and with others; a blind index added by a later write counts."""
     kinds = [("a", "redeem", "spar-za"), ("b", "redeem", "gift-uk"), ("c", "load", "gift-uk")]
     kinds += [("d", "load", "spar-za"), ("e", "load", "spar-za")]
-    handles = {"a": (b"h1",), "d": (b"h1",), "e": (b"h1",)}
+    indexes = {"a": (b"h1",), "d": (b"h1",), "e": (b"h1",)}
     rows = {
         name: row(
             transaction_id=name,
             operation=operation,
             provider=provider,
-            created_us=NOW_US + number,
-            handles=handles.get(name, ()),
+            created_at=at(number),
+            blind_indexes=indexes.get(name, ()),
         )
         for number, (name, operation, provider) in enumerate(kinds)
     }
     await opened(journal, *rows.values())
     for name, state, found in (("b", "APPROVED", ()), ("d", "APPROVED", (b"h2",)), ("e", "DECLINED", ())):
-        assert await journal.write(after(rows[name], state, handles=found))
+        assert await journal.write(after(rows[name], state, blind_indexes=found))
     listed = ids(await journal.list(query))
     assert listed == sorted(expected, reverse=True)
 
@@ -261,16 +260,16 @@ async def test_lists_filter(journal: Journal, query: RowQuery, expected: set[str
 async def test_the_backlog_counts_what_is_open(journal: Journal) -> None:
     """The backlog counts unfinished rows by provider and state; finished ones are not in it."""
     rows = await opened(
-        journal, *(row(created_us=NOW_US + number) for number in range(4)), row(provider="gift-uk")
+        journal, *(row(created_at=at(number)) for number in range(4)), row(provider="gift-uk")
     )
     assert await journal.write(after(rows[0], "UNRESOLVED"))
     assert await journal.write(after(rows[1], "DECLINED"))
     counted = {(each.provider, each.state): each for each in await journal.backlog()}
     assert counted["spar-za", "UNRESOLVED"] == Backlog(
-        provider="spar-za", state="UNRESOLVED", count=1, oldest_us=NOW_US
+        provider="spar-za", state="UNRESOLVED", count=1, oldest_at=NOW
     )
     assert counted["spar-za", "PENDING"].count == 2
-    assert counted["spar-za", "PENDING"].oldest_us == NOW_US + 2
+    assert counted["spar-za", "PENDING"].oldest_at == at(2)
     assert set(counted) == {("spar-za", "UNRESOLVED"), ("spar-za", "PENDING"), ("gift-uk", "PENDING")}
 
 
@@ -278,12 +277,12 @@ async def test_what_was_written_outlives_the_journal(place: Place) -> None:
     """A journal that is closed and opened again holds every row, its feed and its events."""
     before = place.journal()
     await before.start()
-    rows = await opened(before, *(row(driver="", handles=(b"h",)) for _ in range(30)))
+    rows = await opened(before, *(row(driver="", blind_indexes=(b"h",)) for _ in range(30)))
     cursor = await before.last_cursor()
     await before.close()
     again = place.journal()
     await again.start()
-    assert {each.transaction_id: each for each in await again.list(RowQuery(handle=b"h"))} == {
+    assert {each.transaction_id: each for each in await again.list(RowQuery(blind_index=b"h"))} == {
         each.transaction_id: bare(each) for each in rows
     }
     assert await again.last_cursor() == cursor

@@ -8,9 +8,9 @@ import pytest
 
 from giftcard_gateway.journal.contract import Change, Journal, RowQuery
 from tests.journal.places import Place
-from tests.journal.samples import NOW_US, after, event, ids, opened, row
+from tests.journal.samples import after, at, event, ids, opened, row
 
-LATER_US = NOW_US + 3_600_000_000
+LATER = at(3_600_000_000)
 
 
 async def test_the_feed_tells_each_change_of_state_once(journal: Journal) -> None:
@@ -21,9 +21,9 @@ async def test_the_feed_tells_each_change_of_state_once(journal: Journal) -> Non
     assert await journal.write(second)
     assert await journal.write(third)
     feed = await journal.changes(after="", limit=10)
-    assert [(each.transaction_id, each.state, each.at_us) for each in feed] == [
-        (first.transaction_id, "PENDING", first.updated_us),
-        (first.transaction_id, "APPROVED", third.updated_us),
+    assert [(each.transaction_id, each.state, each.at) for each in feed] == [
+        (first.transaction_id, "PENDING", first.updated_at),
+        (first.transaction_id, "APPROVED", third.updated_at),
     ]
 
 
@@ -173,10 +173,10 @@ async def test_events_are_paged_in_order(journal: Journal) -> None:
         await journal.add_event(each)
     page = await journal.events(after="", limit=6)
     assert [each.event_id for each in page] == [each.event_id for each in added[:6]]
-    assert (page[0].document, page[0].name, page[0].received_us, page[0].applied) == (
+    assert (page[0].document, page[0].name, page[0].received_at, page[0].applied) == (
         added[0].document,
         added[0].name,
-        added[0].received_us,
+        added[0].received_at,
         False,
     )
     rest = await journal.events(after=page[-1].cursor, limit=10)
@@ -197,18 +197,18 @@ async def test_events_wait_until_they_are_applied(journal: Journal) -> None:
 
 
 async def test_purging_deletes_finished_rows_with_all_of_theirs(journal: Journal) -> None:
-    """A purge deletes old finished rows, their handles and their feed; open and younger ones stay."""
-    rows = await opened(journal, *(row(handles=(b"card",)) for _ in range(8)))
+    """A purge deletes old finished rows, their blind indexes and their feed; open and younger ones stay."""
+    rows = await opened(journal, *(row(blind_indexes=(b"card",)) for _ in range(8)))
     for each in rows[:5]:
-        assert await journal.write(after(each, "DECLINED", updated_us=NOW_US + 100))
-    assert await journal.write(after(rows[5], "CONFIRMED", updated_us=LATER_US))
-    assert await journal.purge(before_us=NOW_US + 100, limit=10) == 0
-    assert await journal.purge(before_us=LATER_US, limit=3) == 3
-    assert await journal.purge(before_us=LATER_US, limit=3) == 2
-    assert await journal.purge(before_us=LATER_US, limit=3) == 0
+        assert await journal.write(after(each, "DECLINED", updated_at=at(100)))
+    assert await journal.write(after(rows[5], "CONFIRMED", updated_at=LATER))
+    assert await journal.purge(before=at(100), limit=10) == 0
+    assert await journal.purge(before=LATER, limit=3) == 3
+    assert await journal.purge(before=LATER, limit=3) == 2
+    assert await journal.purge(before=LATER, limit=3) == 0
     left = sorted(ids(rows[5:]))
     assert sorted(ids(await journal.list(RowQuery()))) == left
-    assert sorted(ids(await journal.list(RowQuery(handle=b"card")))) == left
+    assert sorted(ids(await journal.list(RowQuery(blind_index=b"card")))) == left
     assert sorted(set(ids(await journal.changes(after="", limit=100)))) == left
     assert await journal.get(rows[0].transaction_id) is None
 
@@ -218,7 +218,7 @@ async def test_a_watcher_outlives_a_purge(journal: Journal) -> None:
     (first,) = await opened(journal, row())
     assert await journal.write(after(first, "DECLINED"))
     cursor = await journal.last_cursor()
-    assert await journal.purge(before_us=LATER_US, limit=10) == 1
+    assert await journal.purge(before=LATER, limit=10) == 1
     (second,) = await opened(journal, row())
     assert ids(await journal.changes(after=cursor, limit=10)) == [second.transaction_id]
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.journal.places import Place, file
-from tests.journal.samples import NOW_US, opened, row
+from tests.journal.samples import MICROSECOND, at, opened, row
 
 LINES = 3000
 
@@ -52,9 +52,9 @@ async def test_what_a_killed_process_drove_is_due_at_once(tmp_path: Path) -> Non
     await asyncio.to_thread(run_until_killed, place.url)
     journal = place.journal()
     await journal.start()
-    due_us = await journal.next_due_us()
-    assert due_us is not None
-    assert due_us < NOW_US + LINES
-    (taken,) = await journal.claim(now_us=due_us, lease_until_us=due_us + 1, driver="next", limit=1)
+    due_at = await journal.next_due_at()
+    assert due_at is not None
+    assert due_at < at(LINES)
+    (taken,) = await journal.claim(now=due_at, lease_until=due_at + MICROSECOND, driver="next", limit=1)
     assert (taken.driver, taken.fence) == ("next", 2)
     await journal.close()

@@ -10,18 +10,27 @@ from contextlib import closing
 
 import asyncpg
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
+from giftcard import v1
+from giftcard_gateway.journal.contract import RowQuery
+from giftcard_gateway.journal.microseconds import to_us
 from giftcard_gateway.journal.postgres import statements
-from giftcard_gateway.journal.postgres.journal import Postgres
+from giftcard_gateway.journal.postgres.journal import Postgres, statement_of
+from giftcard_gateway.journal.records import Records
 from giftcard_gateway.journal.rows import EARLIEST_US, LATEST_US
 from giftcard_gateway.journal.sqlite import file as sqlite_file
 from giftcard_gateway.journal.sqlite import lists
 from giftcard_gateway.journal.sqlite import schema as sqlite_schema
+from giftcard_gateway.journal.sqlite.journal import Sqlite
+from giftcard_gateway.seal import KEY_BYTES, Seal
+from giftcard_gateway.services.filters import SERVED, Filter
 from tests.bench.claim_at_history import HISTORY_US, fill_postgres, fill_sqlite
-from tests.journal.samples import NOW_US
+from tests.journal.samples import NOW
 from tests.postgres import PostgresServer
 
 HISTORY = 20_000
+NOW_US = to_us(NOW)
 STREAM = ("CONFIRMED", "spar-za", "redeem")
 WHOLE = (EARLIEST_US, LATEST_US, "")
 
@@ -31,7 +40,7 @@ SQLITE: dict[str, tuple[str, tuple[object, ...], str]] = {
     "drivers": (sqlite_file.FREE_DRIVERS, (), "transactions_due"),
     "next run": (lists.NEXT_STREAM, STREAM, "transactions_listed ((state,provider,operation,"),
     "run": (lists.STREAM_ROWS, (*STREAM, *WHOLE), "transactions_listed (state=? AND provider=? AND"),
-    "handle": (lists.HANDLE_ROWS, (b"h", *WHOLE), "PRIMARY KEY (handle=? AND created_us>?"),
+    "blind index": (lists.INDEXED_ROWS, (b"h", *WHOLE), "PRIMARY KEY (handle=? AND created_us>?"),
     "backlog": (lists.BACKLOG, (), "COVERING INDEX transactions_listed (state=?)"),
     "purge": (lists.PURGEABLE, (*STREAM, 1, 1, 10), "transactions_listed (state=? AND provider=? AND"),
     "changes": (lists.CHANGES, (5, 10), "PRIMARY KEY (rowid>?)"),
@@ -42,7 +51,7 @@ SQLITE: dict[str, tuple[str, tuple[object, ...], str]] = {
         "events_of_provider (provider=? AND number>?)",
     ),
     "unapplied": (lists.EVENTS_UNAPPLIED, (10,), "events_unapplied"),
-    "forget handles": (lists.FORGET_HANDLES, ("x", 1), "handles_by_transaction (created_us=? AND"),
+    "forget indexes": (lists.FORGET_INDEXES, ("x", 1), "handles_by_transaction (created_us=? AND"),
     "forget changes": (lists.FORGET_CHANGES, ("x", 1), "changes_by_transaction (created_us=? AND"),
 }
 
@@ -56,8 +65,8 @@ POSTGRES: dict[str, tuple[str, tuple[object, ...], set[str]]] = {
     "next due": (statements.NEXT_DUE, (), {"transactions_due"}),
     "rows": (statements.ROWS, (["x"],), {"transactions_pkey"}),
     "list": (statements.LIST, LISTED, {"transactions_listed", "transactions_pkey"}),
-    "handle": (
-        statements.LIST_BY_HANDLE,
+    "blind index": (
+        statements.LIST_BY_INDEX,
         (*LISTED, b"h"),
         {"handles_pkey", "transactions_pkey"},
     ),
@@ -77,6 +86,36 @@ POSTGRES: dict[str, tuple[str, tuple[object, ...], set[str]]] = {
         {"transactions_listed", "transactions_pkey", "handles_by_transaction", "changes_by_transaction"},
     ),
 }
+
+
+FILTERS: dict[str, v1.TransactionFilter] = {
+    "nothing": v1.TransactionFilter(),
+    "states": v1.TransactionFilter(states=[v1.TransactionState.TRANSACTION_STATE_CONFIRMED]),
+    "operations": v1.TransactionFilter(operations=[v1.Operation.OPERATION_VOID]),
+    "providers": v1.TransactionFilter(providers=["spar-za", "gift-uk"]),
+    "card": v1.TransactionFilter(card=v1.Card(number=v1.CardNumber(pan="6045120000000007"))),
+    "merchant_id": v1.TransactionFilter(merchant_id="M1"),
+    "terminal_id": v1.TransactionFilter(terminal_id="T1"),
+    "external_reference": v1.TransactionFilter(external_reference="order-1"),
+    "labels": v1.TransactionFilter(labels={"shop": "1"}),
+    "created_from": v1.TransactionFilter(created_from=Timestamp(seconds=HISTORY_US // 10**6)),
+    "created_before": v1.TransactionFilter(created_before=Timestamp(seconds=HISTORY_US // 10**6)),
+}
+"""One filter for each condition, and one without any."""
+BLIND = {"card", "merchant_id", "terminal_id", "external_reference", "labels"}
+"""The conditions that go by a blind index."""
+
+
+def query_of(wanted: v1.TransactionFilter) -> RowQuery:
+    """Return what the journal is asked for a caller's filter."""
+    seal = Seal(keys={"k": bytes(KEY_BYTES)}, active="k", hash_key=bytes(KEY_BYTES), random_bytes=bytes)
+    return Filter(wanted, Records(Sqlite(":memory:"), seal)).query(after=None, limit=50)
+
+
+def test_each_condition_has_a_plan_here() -> None:
+    """A condition that is added to the contract is added here, with the index that serves it."""
+    assert set(FILTERS) - {"nothing"} == {field.name for field in v1.TransactionFilter.DESCRIPTOR.fields}
+    assert set(FILTERS) - {"nothing"} == SERVED
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +138,22 @@ def test_sqlite_goes_along_an_index(file: sqlite3.Connection, name: str) -> None
         step for step in steps if step.startswith("SCAN") and "_due" not in step and "_unapplied" not in step
     ]
     assert not [step for step in steps if "TEMP B-TREE" in step and name != "backlog"]
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_sqlite_serves_each_filter_by_an_index(file: sqlite3.Connection, name: str) -> None:
+    """Whatever one condition a caller sets, every statement of the page goes along an index."""
+    asked: list[str] = []
+    query = query_of(FILTERS[name])
+    file.set_trace_callback(asked.append)
+    lists.list_rows(file, query)
+    file.set_trace_callback(None)
+    assert (query.blind_index is not None) == (name in BLIND)
+    assert asked
+    for statement in asked:
+        steps = [step for *_, step in file.execute(f"EXPLAIN QUERY PLAN {statement}")]
+        assert not [step for step in steps if step.startswith("SCAN") and "json_each" not in step], steps
+        assert not [step for step in steps if "TEMP B-TREE" in step], steps
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +188,15 @@ async def test_postgresql_goes_along_an_index(server_with_history: str, name: st
     await session.close()
     assert "Seq Scan" not in plan
     assert {index for index in expected if f'"{index}"' in plan} == expected
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("name", FILTERS)
+async def test_postgresql_serves_each_filter_by_an_index(server_with_history: str, name: str) -> None:
+    """Whatever one condition a caller sets, the page goes along an index, by the planner's own choice."""
+    statement, arguments = statement_of(query_of(FILTERS[name]))
+    session = await asyncpg.connect(server_with_history)
+    plan = json.dumps(await (await session.prepare(statement)).explain(*arguments))
+    await session.close()
+    assert "Seq Scan" not in plan
+    assert ('"handles_pkey"' in plan) == (name in BLIND)

@@ -15,17 +15,17 @@ import pytest
 
 from giftcard_gateway.journal.contract import Journal, JournalClosed
 from giftcard_gateway.journal.postgres.journal import Postgres
-from giftcard_gateway.journal.postgres.sessions import Limits
+from giftcard_gateway.journal.postgres.sessions import SessionLimits
 from tests.journal.conftest import server_place
 from tests.journal.places import Server
-from tests.journal.samples import NOW_US, after, event, ids, opened, row
+from tests.journal.samples import NOW, after, at, event, ids, opened, row
 from tests.journal.severing import Wire, wire
 from tests.postgres import PostgresServer, as_server_user, server_user
 
 pytestmark = pytest.mark.postgres
 
-HURRY = Limits(statement_timeout_s=0.5, connect_timeout_s=5)
-LATER_US = NOW_US + 3_600_000_000
+HURRY = SessionLimits(statement_timeout_s=0.5, connect_timeout_s=5)
+LATER = at(3_600_000_000)
 
 
 @pytest.fixture
@@ -84,12 +84,12 @@ async def test_an_event_in_doubt_is_new(cuttable: tuple[Journal, Wire], *, befor
 async def test_a_claim_in_doubt_is_not_repeated(cuttable: tuple[Journal, Wire]) -> None:
     """A claim whose answer is lost is refused; its rows stay taken until their lease ends, then come due."""
     journal, line = cuttable
-    await opened(journal, row(due_us=NOW_US))
+    await opened(journal, row(due_at=NOW))
     line.cut_at(b"the-sweep", before=False)
     with pytest.raises(JournalClosed):
-        await journal.claim(now_us=NOW_US, lease_until_us=LATER_US, driver="the-sweep", limit=9)
-    assert not await journal.claim(now_us=NOW_US, lease_until_us=LATER_US, driver="next", limit=9)
-    assert len(await journal.claim(now_us=LATER_US, lease_until_us=LATER_US, driver="next", limit=9)) == 1
+        await journal.claim(now=NOW, lease_until=LATER, driver="the-sweep", limit=9)
+    assert not await journal.claim(now=NOW, lease_until=LATER, driver="next", limit=9)
+    assert len(await journal.claim(now=LATER, lease_until=LATER, driver="next", limit=9)) == 1
 
 
 async def test_sessions_that_are_ended_are_replaced(fragile: Server, fragile_server: PostgresServer) -> None:
@@ -260,11 +260,11 @@ async def test_a_plain_role_can_serve(fragile: Server, fragile_server: PostgresS
     )
     journal = Postgres(fragile.url.replace("postgres@", "clerk@"))
     await journal.start()
-    (first,) = await opened(journal, row(handles=(b"h",)))
+    (first,) = await opened(journal, row(blind_indexes=(b"h",)))
     assert await journal.write(after(first, "DECLINED"))
     assert await journal.add_event(event())
     await journal.check()
-    assert await journal.purge(before_us=LATER_US, limit=1) == 1
+    assert await journal.purge(before=LATER, limit=1) == 1
     await journal.close()
 
 
@@ -276,11 +276,11 @@ async def test_a_pooler_may_be_between(postgres_server: PostgresServer) -> None:
     url = place.url.replace(str(postgres_server.folder), str(folder)) + "&port=6432"
     process = await asyncio.to_thread(_start_pooler, folder, postgres_server.folder)
     try:
-        journal = Postgres(url, Limits(is_pooled=True), listen_url=place.url)
+        journal = Postgres(url, SessionLimits(is_pooled=True), listen_url=place.url)
         await _start_when_it_answers(journal)
-        rows = [row(due_us=NOW_US) for _ in range(200)]
+        rows = [row(due_at=NOW) for _ in range(200)]
         assert await asyncio.gather(*(journal.open(each) for each in rows)) == [None] * 200
-        taken = await journal.claim(now_us=NOW_US, lease_until_us=LATER_US, driver="me", limit=500)
+        taken = await journal.claim(now=NOW, lease_until=LATER, driver="me", limit=500)
         assert len(taken) == 200
         assert all(await asyncio.gather(*(journal.write(after(each, "APPROVED")) for each in taken)))
         await journal.check()

@@ -17,9 +17,9 @@ from giftcard_gateway.journal.contract import JournalBusy, JournalClosed, RowQue
 from giftcard_gateway.journal.sqlite.journal import InlineSqlite, Sqlite
 from tests.conftest import ROOT
 from tests.journal.places import file
-from tests.journal.samples import NOW_US, after, opened, row
+from tests.journal.samples import NOW, after, at, opened, row
 
-LATER_US = NOW_US + 3_600_000_000
+LATER = at(3_600_000_000)
 
 
 @contextmanager
@@ -90,12 +90,10 @@ async def test_a_refused_claim_takes_nothing(tmp_path: Path) -> None:
     """A claim that could not be written leaves its rows to the next."""
     journal = Sqlite(str(tmp_path / "journal.db"))
     await journal.start()
-    rows = await opened(journal, *(row(due_us=NOW_US, document=bytes(4096)) for _ in range(50)))
+    rows = await opened(journal, *(row(due_at=NOW, document=bytes(4096)) for _ in range(50)))
     with no_file_may_grow(), pytest.raises(JournalClosed):
-        await journal.claim(now_us=NOW_US, lease_until_us=LATER_US, driver="a", limit=100)
-    assert len(await journal.claim(now_us=NOW_US, lease_until_us=LATER_US, driver="b", limit=100)) == len(
-        rows
-    )
+        await journal.claim(now=NOW, lease_until=LATER, driver="a", limit=100)
+    assert len(await journal.claim(now=NOW, lease_until=LATER, driver="b", limit=100)) == len(rows)
     await journal.close()
 
 
@@ -155,12 +153,12 @@ async def test_what_was_driven_is_due_after_a_restart(tmp_path: Path) -> None:
     journal = place.journal()
     await journal.start()
     driven, waiting, _ = await opened(
-        journal, row(), row(driver="", due_us=LATER_US), row(driver="", due_us=None)
+        journal, row(), row(driver="", due_at=LATER), row(driver="", due_at=None)
     )
     await journal.close()
     journal = place.journal()
     await journal.start()
-    taken = await journal.claim(now_us=driven.updated_us, lease_until_us=LATER_US, driver="next", limit=9)
+    taken = await journal.claim(now=driven.updated_at, lease_until=LATER, driver="next", limit=9)
     assert [each.transaction_id for each in taken] == [driven.transaction_id]
     assert (taken[0].version, taken[0].fence) == (2, 2)
     found = await journal.get(waiting.transaction_id)

@@ -26,7 +26,7 @@ async def write(url: str) -> None:
             first = row()
             if await journal.open(first) is None:
                 acknowledge(first.transaction_id, 1)
-            if await journal.write(after(first, "APPROVED", driver="killed", due_us=first.due_us)):
+            if await journal.write(after(first, "APPROVED", driver="killed", due_at=first.due_at)):
                 acknowledge(first.transaction_id, 2)
 
     await asyncio.gather(*(hand() for _ in range(HANDS)))

@@ -9,7 +9,6 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from giftcard_gateway.cli.console import err, out
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.journal.records import to_us
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.process import loop
 
@@ -35,11 +34,11 @@ async def _purge(settings: Settings, days: int) -> None:
 
 
 async def _purge_batches(journal: Journal, days: int) -> None:
-    before_us = to_us(SystemClock().now() - timedelta(days=days))
+    before = SystemClock().now() - timedelta(days=days)
     columns = (TextColumn("deleted {task.completed:,.0f}"), TimeElapsedColumn())
     with Progress(*columns, console=err) as progress:
         task = progress.add_task("", total=None)
-        while deleted := await journal.purge(before_us=before_us, limit=_BATCH):
+        while deleted := await journal.purge(before=before, limit=_BATCH):
             progress.advance(task, deleted)
         total = progress.tasks[0].completed
     out.print(f"deleted {total:,.0f} transactions finished more than {days} days ago")

@@ -6,22 +6,25 @@ All but purge ask a running gateway, like any caller; purge works on the journal
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.markup import escape
 
 from giftcard import Client, GiftcardError, to_decimal, v1
+from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.cli.console import err, out, table
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import read_settings, settings_options
 from giftcard_gateway.ledger.entry import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
+_OPERATIONS = [operation.value.lower() for operation in Operation]
 _STATES = [state.value.lower() for state in State]
 _COLOURS = {"UNRESOLVED": "bold red", "CONFIRMED": "green", "APPROVED": "green", "DECLINED": "yellow"}
 
@@ -46,24 +49,25 @@ def _client(asked: dict[str, str]) -> Client:
 
 
 @transactions.command("list")
+@click.option("--state", "states", multiple=True, type=click.Choice(_STATES), help="In any of these.")
 @click.option(
-    "--state",
-    "states",
-    multiple=True,
-    type=click.Choice([one.value.lower() for one in State]),
-    help="Only these.",
+    "--operation", "operations", multiple=True, type=click.Choice(_OPERATIONS), help="Any of these."
 )
-@click.option("--provider", "providers", multiple=True, help="Only these.")
+@click.option("--provider", "providers", multiple=True, help="With any of these.")
+@click.option("--merchant", default="", help="At this merchant, by its id.")
+@click.option("--terminal", default="", help="At this terminal.")
+@click.option("--reference", default="", help="With this external reference.")
+@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="With all of these labels.")
+@click.option("--card", "is_card", is_flag=True, help="Ask for a card number; list what happened to it.")
+@click.option("--since", type=click.DateTime(), help="Created at or after this time, in UTC.")
+@click.option("--until", type=click.DateTime(), help="Created before this time, in UTC.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
 @click.pass_obj
-def list_(asked: dict[str, str], states: tuple[str, ...], providers: tuple[str, ...], limit: int) -> None:
+def list_(asked: dict[str, str], /, limit: int, **given: Any) -> None:  # noqa: ANN401 - click's values
     """List transactions, newest first. Those that need a person: --state unresolved."""
-    wanted = v1.TransactionFilter(
-        states=[v1.TransactionState.Value(f"TRANSACTION_STATE_{state.upper()}") for state in states],
-        providers=providers,
-    )
+    wanted = _filter(given)
     with _client(asked) as client, _refusals():
-        listed = client.list_transactions(filter=wanted, page_size=limit).transactions
+        listed = list(islice(_listed(client, wanted, limit), limit))
     table(
         ["transaction", "operation", "state", "provider", "amount", "created", "evidence"],
         [
@@ -81,6 +85,43 @@ def list_(asked: dict[str, str], states: tuple[str, ...], providers: tuple[str, 
     )
     if not listed:
         err.print("[dim]none[/]")
+
+
+def _filter(given: Mapping[str, Any]) -> v1.TransactionFilter:
+    """Return the filter that the options of `list` mean, by their names."""
+    wanted = v1.TransactionFilter(
+        states=[v1.TransactionState.Value(f"TRANSACTION_STATE_{one.upper()}") for one in given["states"]],
+        operations=[v1.Operation.Value(f"OPERATION_{one.upper()}") for one in given["operations"]],
+        providers=given["providers"],
+        merchant_id=given["merchant"],
+        terminal_id=given["terminal"],
+        external_reference=given["reference"],
+        labels=dict(map(_label, given["labels"])),
+    )
+    if given["is_card"]:
+        # Asked for, because what stands on a command line is seen by every user of the machine.
+        wanted.card.number.pan = click.prompt("Card number", hide_input=True)
+    for field, at in ((wanted.created_from, given["since"]), (wanted.created_before, given["until"])):
+        if at is not None:
+            field.FromDatetime(at)
+    return wanted
+
+
+def _label(written: str) -> tuple[str, str]:
+    key, equals, value = written.partition("=")
+    if not (key and equals):
+        raise click.BadParameter("is written KEY=VALUE", param_hint="--label")
+    return key, value
+
+
+def _listed(client: Client, wanted: v1.TransactionFilter, limit: int) -> Iterator[v1.Transaction]:
+    """Give what the filter takes, page by page: a page may be short, or empty, and not be the last."""
+    token = ""
+    while True:
+        page = client.list_transactions(filter=wanted, page_size=limit, page_token=token)
+        yield from page.transactions
+        if not (token := page.next_page_token):
+            return
 
 
 @transactions.command()

@@ -2,17 +2,16 @@
 
 A journal keeps rows: a few plain columns to find work by, and one sealed document it cannot read.
 Every write is durable before it returns (rule 2) and is a compare-and-set on `version` (rule 14).
-The rules of money are not here; they are in `ledger.lifecycle` and `pipeline.transactions`.
+The rules of money are in `ledger`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
-
-from giftcard_gateway.errors import OperatorError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,25 +21,25 @@ if TYPE_CHECKING:
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One transaction as a journal keeps it; times are microseconds since 1970 in UTC.
+    """One transaction as a journal keeps it; all times are in UTC.
 
-    `due_us` is when whoever is not `driver` may take the row, None when nothing is owed. `handles`
-    are keyed hashes the row can be found by (cards, provider references); a write adds those it
-    carries and never takes one away, and a row that is read back carries none.
+    `due_at` is when whoever is not `driver` may take the row, None when nothing is owed. A row can be found
+    by its `blind_indexes`, keyed hashes of cards, references, labels, merchants and terminals; a write adds
+    those it carries and takes none away, and a row that is read back carries none.
     """
 
     transaction_id: str
     operation: str
     provider: str
     state: str
-    created_us: int
-    updated_us: int
-    due_us: int | None
+    created_at: datetime
+    updated_at: datetime
+    due_at: datetime | None
     driver: str
     version: int
     fence: int
     document: bytes
-    handles: tuple[bytes, ...] = ()
+    blind_indexes: tuple[bytes, ...] = ()
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,19 +48,19 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str
     transaction_id: str
     state: str
-    at_us: int
+    at: datetime
 
 
 class RowQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which rows to list, newest first; None does not filter. `after` is (created_us, transaction_id)."""
+    """Which rows to list, newest first; None does not filter. `after` is (created_at, transaction_id)."""
 
     states: tuple[str, ...] | None = None
     operations: tuple[str, ...] | None = None
-    provider: str | None = None
-    handle: bytes | None = None
-    created_from_us: int | None = None
-    created_before_us: int | None = None
-    after: tuple[int, str] | None = None
+    providers: tuple[str, ...] | None = None
+    blind_index: bytes | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    after: tuple[datetime, str] | None = None
     limit: int = 50
 
 
@@ -71,7 +70,7 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     state: str
     count: int
-    oldest_us: int
+    oldest_at: datetime
 
 
 class EventRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +83,7 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     event_id: str
     name: str
-    received_us: int
+    received_at: datetime
     document: bytes
     applied: bool = False
     cursor: str = ""
@@ -98,7 +97,7 @@ class SchemaState(msgspec.Struct, frozen=True, kw_only=True):
     sql: str
 
 
-class JournalClosed(OperatorError):
+class JournalClosed(Exception):
     """The journal cannot be written or read at the moment; nothing of this call is promised to be durable.
 
     A write may still be found later: its commit was sent and the answer was lost. An open so found is a
@@ -106,11 +105,11 @@ class JournalClosed(OperatorError):
     """
 
 
-class SchemaUnknown(OperatorError):
+class SchemaUnknown(Exception):
     """The database has a schema this gateway does not know; the text says what to run."""
 
 
-class JournalBusy(OperatorError):
+class JournalBusy(Exception):
     """Another process writes this journal, and this kind of journal allows one; the text says which."""
 
 
@@ -173,8 +172,8 @@ class Journal(ABC):
         """Return rows newest first, by index whatever the query."""
 
     @abstractmethod
-    async def claim(self, *, now_us: int, lease_until_us: int, driver: str, limit: int) -> Sequence[Row]:
-        """Take up to `limit` rows due at `now_us`, oldest due first, each one fence and version higher.
+    async def claim(self, *, now: datetime, lease_until: datetime, driver: str, limit: int) -> Sequence[Row]:
+        """Take up to `limit` rows due at `now`, oldest due first, each one fence and version higher.
 
         No row is handed to two callers. The rows come back as they now stand; their documents still
         hold the old fence, version, driver and due time, which the columns override. Costs O(due),
@@ -182,7 +181,7 @@ class Journal(ABC):
         """
 
     @abstractmethod
-    async def next_due_us(self) -> int | None:
+    async def next_due_at(self) -> datetime | None:
         """Return the earliest due time of any row, None when nothing is owed."""
 
     @abstractmethod
@@ -202,8 +201,8 @@ class Journal(ABC):
         """Count rows in states that owe something or need a person, by provider and state; by index."""
 
     @abstractmethod
-    async def purge(self, *, before_us: int, limit: int) -> int:
-        """Delete up to `limit` rows in a final state last written before a time, with feed and handles.
+    async def purge(self, *, before: datetime, limit: int) -> int:
+        """Delete up to `limit` rows in a final state last written before a time, with feed and blind indexes.
 
         Returns how many were deleted; 0 means none are left.
         """

@@ -1,7 +1,7 @@
-"""Where calls to a blocking database run: on a thread of their own, or, for a simulation, in place.
+"""Group commit: requests that wait are served together, on a thread or, for a simulation, in place.
 
-Everything that waits is handed to one function at once, so that one fsync serves many callers.
-What the function does with it is not known here.
+All that waits is given to one function at once, so that one fsync serves many callers. What a request is,
+that function knows.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Generic, TypeVar
 from giftcard_gateway.journal.contract import JournalClosed
 
 Request = TypeVar("Request")
-CommitResult = object
-"""What came of one request: a value, or the exception its caller gets."""
-Serve = Callable[[Sequence[Request]], Sequence[CommitResult]]
+Ack = object
+"""The answer to one request: a value, or the exception its caller gets."""
+Serve = Callable[[Sequence[Request]], Sequence[Ack]]
 
 # One batch holds the write lock for as long as it takes; 512 rows are about 20 ms.
 LARGEST_BATCH = 512
@@ -29,7 +29,7 @@ class GroupCommit(ABC, Generic[Request]):
     """A place where requests are served one batch after the other, in the order they came."""
 
     @abstractmethod
-    async def submit(self, request: Request) -> CommitResult:
+    async def submit(self, request: Request) -> Ack:
         """Return what came of a request; raise the exception it met."""
 
     @abstractmethod
@@ -43,7 +43,7 @@ class InlineCommit(GroupCommit[Request]):
     def __init__(self, serve: Serve[Request]) -> None:
         self._serve = serve
 
-    async def submit(self, request: Request) -> CommitResult:
+    async def submit(self, request: Request) -> Ack:
         """Serve one request now."""
         return _value(self._serve([request])[0])
 
@@ -59,14 +59,14 @@ class ThreadCommit(GroupCommit[Request]):
         self._serve = serve
         self._served = served
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[tuple[Request, asyncio.Future[CommitResult]] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Request, asyncio.Future[Ack]] | None] = SimpleQueue()
         # A daemon: a program that ends without closing must not hang on a thread that waits for work.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    async def submit(self, request: Request) -> CommitResult:
+    async def submit(self, request: Request) -> Ack:
         """Wait for the batch that holds this request; a cancelled caller's request is served all the same."""
-        future: asyncio.Future[CommitResult] = self._loop.create_future()
+        future: asyncio.Future[Ack] = self._loop.create_future()
         self._queue.put((request, future))
         return _value(await future)
 
@@ -80,18 +80,18 @@ class ThreadCommit(GroupCommit[Request]):
         while is_open:
             batch = self._next_batch()
             is_open = batch[-1] is not None
-            calls = [call for call in batch if call is not None]
-            if calls:
-                outcomes = self._outcomes([request for request, _ in calls])
-                self._resolve([future for _, future in calls], outcomes)
+            queued = [each for each in batch if each is not None]
+            if queued:
+                acks = self._acks([request for request, _ in queued])
+                self._resolve([future for _, future in queued], acks)
 
-    def _outcomes(self, requests: Sequence[Request]) -> Sequence[CommitResult]:
+    def _acks(self, requests: Sequence[Request]) -> Sequence[Ack]:
         try:
             return self._serve(requests)
         except Exception as fault:  # noqa: BLE001 - a thread that ended would leave its callers waiting for ever
             return [JournalClosed(f"the journal failed: {type(fault).__name__}")] * len(requests)
 
-    def _next_batch(self) -> list[tuple[Request, asyncio.Future[CommitResult]] | None]:
+    def _next_batch(self) -> list[tuple[Request, asyncio.Future[Ack]] | None]:
         batch = [self._queue.get()]
         try:
             while batch[-1] is not None and len(batch) < LARGEST_BATCH:
@@ -100,11 +100,11 @@ class ThreadCommit(GroupCommit[Request]):
             pass
         return batch
 
-    def _resolve(self, futures: list[asyncio.Future[CommitResult]], outcomes: Sequence[CommitResult]) -> None:
+    def _resolve(self, futures: list[asyncio.Future[Ack]], acks: Sequence[Ack]) -> None:
         def resolve() -> None:
-            for future, outcome in zip(futures, outcomes, strict=True):
+            for future, ack in zip(futures, acks, strict=True):
                 if not future.done():
-                    future.set_result(outcome)
+                    future.set_result(ack)
             self._served()
 
         # One wake-up of the loop for the whole batch. A loop that is closed has nobody left who waits.
@@ -112,7 +112,7 @@ class ThreadCommit(GroupCommit[Request]):
             self._loop.call_soon_threadsafe(resolve)
 
 
-def _value(outcome: CommitResult) -> CommitResult:
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome
+def _value(ack: Ack) -> Ack:
+    if isinstance(ack, BaseException):
+        raise ack
+    return ack

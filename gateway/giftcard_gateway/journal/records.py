@@ -5,7 +5,7 @@ The journal below never sees card data; the pipeline above never sees bytes.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from giftcard_adapters.codec import pack, unpacker
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.journal.contract import JournalClosed, Row, RowQuery
+from giftcard_gateway.journal.indexes import BlindIndexes
 from giftcard_gateway.journal.rows import is_same
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.seal import SealBroken
@@ -20,7 +21,6 @@ from giftcard_gateway.seal import SealBroken
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from giftcard_adapters.values.cards import CardRef
     from giftcard_adapters.values.outcomes import IssuedCard
     from giftcard_gateway.journal.contract import Journal
     from giftcard_gateway.seal import Seal
@@ -35,8 +35,6 @@ class InDoubt(JournalClosed):
         self.row = row
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _ENTRY = unpacker(Entry)
 
 
@@ -46,6 +44,7 @@ class Records:
     def __init__(self, journal: Journal, seal: Seal) -> None:
         """Keep both; neither is opened or closed here."""
         self.journal = journal
+        self.indexes = BlindIndexes(seal)
         self._seal = seal
         self.on_due: Callable[[datetime], None] = _ignore
         """Hears when an entry that nobody drives was written down as due."""
@@ -108,9 +107,7 @@ class Records:
         One that cannot be opened (a key is missing) is told to `on_unreadable` and must not keep the
         others from being worked on; it comes round again when its lease ends.
         """
-        rows = await self.journal.claim(
-            now_us=to_us(now), lease_until_us=to_us(lease_until), driver=driver, limit=limit
-        )
+        rows = await self.journal.claim(now=now, lease_until=lease_until, driver=driver, limit=limit)
         entries = []
         for row in rows:
             try:
@@ -123,56 +120,19 @@ class Records:
         """Return the entries a provider's references name; none when it names none."""
         found: dict[str, Entry] = {}
         for key, value in references:
-            query = RowQuery(handle=self._reference_handle(provider, key, value), limit=2)
+            query = RowQuery(blind_index=self.indexes.provider_reference(provider, key, value), limit=2)
             found |= {entry.transaction_id: entry for entry in await self.list(query)}
         return list(found.values())
 
     async def by_issued(self, provider: str, cards: Iterable[IssuedCard]) -> Sequence[Entry]:
         """Return the issues at a provider that made any of these cards."""
         found: dict[str, Entry] = {}
-        for handle in self._issued_handles(cards):
-            query = RowQuery(handle=handle, provider=provider, operations=(Operation.ISSUE.value,), limit=2)
+        for index in self.indexes.issued(cards):
+            query = RowQuery(
+                blind_index=index, providers=(provider,), operations=(Operation.ISSUE.value,), limit=2
+            )
             found |= {entry.transaction_id: entry for entry in await self.list(query)}
         return list(found.values())
-
-    def card_handle(self, card: CardRef) -> bytes:
-        """Return the keyed hash that finds what happened to a card."""
-        if card.number is not None:
-            return self._seal.handle("number", card.number.reveal())
-        if card.redemption_key is not None:
-            return self._seal.handle("key", card.redemption_key.reveal())
-        if card.stored_card_id:
-            return self._seal.handle("stored", card.stored_card_id)
-        return self._seal.handle("card", card.provider_card_id)
-
-    def handles_of(self, entry: Entry) -> frozenset[bytes]:
-        """Return the keyed hashes of every card an entry asked about or made."""
-        asked = entry.ask.cards if entry.ask else ()
-        issued = entry.outcome.issued_cards if entry.outcome else ()
-        return frozenset((*map(self.card_handle, asked), *self._issued_handles(issued)))
-
-    def _reference_handle(self, provider: str, key: str, value: str) -> bytes:
-        return self._seal.handle("reference", f"{provider}\0{key}\0{value}")
-
-    def _handles(self, entry: Entry) -> Iterable[bytes]:
-        """Return what this write can be found by: its cards at first, what the provider told later."""
-        if entry.version == 1 and entry.ask is not None:
-            yield from (self.card_handle(card) for card in entry.ask.cards)
-        outcome = entry.outcome
-        if outcome is None:
-            return
-        for key, value in outcome.references.items():
-            yield self._reference_handle(entry.provider, key, value)
-        yield from self._issued_handles(outcome.issued_cards)
-
-    def _issued_handles(self, cards: Iterable[IssuedCard]) -> Iterable[bytes]:
-        for card in cards:
-            if card.number is not None:
-                yield self._seal.handle("number", card.number.reveal())
-            if card.redemption_key is not None:
-                yield self._seal.handle("key", card.redemption_key.reveal())
-            if card.provider_card_id:
-                yield self._seal.handle("card", card.provider_card_id)
 
     def _row(self, entry: Entry) -> Row:
         return Row(
@@ -180,14 +140,14 @@ class Records:
             operation=entry.operation.value,
             provider=entry.provider,
             state=entry.state.value,
-            created_us=to_us(entry.created_at),
-            updated_us=to_us(entry.updated_at),
-            due_us=None if entry.due_at is None else to_us(entry.due_at),
+            created_at=entry.created_at,
+            updated_at=entry.updated_at,
+            due_at=entry.due_at,
             driver=entry.driver,
             version=entry.version,
             fence=entry.fence,
             document=self._seal.close(pack(entry), row=entry.transaction_id),
-            handles=tuple(self._handles(entry)),
+            blind_indexes=tuple(self.indexes.of(entry)),
         )
 
     def _shown(self, row: Row) -> Entry:
@@ -200,8 +160,8 @@ class Records:
                 transaction_id=row.transaction_id,
                 operation=Operation(row.operation),
                 state=State(row.state),
-                created_at=from_us(row.created_us),
-                updated_at=from_us(row.updated_us),
+                created_at=row.created_at,
+                updated_at=row.updated_at,
                 provider=row.provider,
                 evidence=str(fault),
                 version=row.version,
@@ -216,19 +176,9 @@ class Records:
             version=row.version,
             fence=row.fence,
             driver=row.driver,
-            due_at=None if row.due_us is None else from_us(row.due_us),
+            due_at=row.due_at,
         )
 
 
 def _ignore(_: object) -> None:
     """Hear nothing, as long as no sweep listens."""
-
-
-def to_us(at: datetime) -> int:
-    """Return whole microseconds since 1970."""
-    return (at - _EPOCH) // _MICROSECOND
-
-
-def from_us(at_us: int) -> datetime:
-    """Return the time `to_us` was given."""
-    return _EPOCH + timedelta(microseconds=at_us)

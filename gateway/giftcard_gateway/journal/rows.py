@@ -1,6 +1,6 @@
-"""How a row and an event lie in columns, the same in every database; and how pages follow each other.
+"""How rows and events are laid out in columns, the same in both databases, and how a list is bounded.
 
-No SQL is run here. What the columns mean stands with them in `migrations`.
+No SQL is run here. What the columns mean is said in `sqlite/0001_journal.sql`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from giftcard_gateway.journal.contract import EventRow, Row, RowQuery
+from giftcard_gateway.journal.microseconds import from_us, from_us_or_none, to_us, to_us_or_none
 from giftcard_gateway.ledger.entry import FINAL, State
 
 COLUMNS = (
@@ -63,9 +64,9 @@ def values_of(row: Row) -> RowValues:
         row.operation,
         row.provider,
         row.state,
-        row.created_us,
-        row.updated_us,
-        row.due_us,
+        to_us(row.created_at),
+        to_us(row.updated_at),
+        to_us_or_none(row.due_at),
         row.driver,
         row.version,
         row.fence,
@@ -75,7 +76,15 @@ def values_of(row: Row) -> RowValues:
 
 def written_of(row: Row) -> WrittenValues:
     """Return the columns that a write replaces."""
-    return (row.state, row.updated_us, row.due_us, row.driver, row.version, row.fence, row.document)
+    return (
+        row.state,
+        to_us(row.updated_at),
+        to_us_or_none(row.due_at),
+        row.driver,
+        row.version,
+        row.fence,
+        row.document,
+    )
 
 
 def row_of(values: RowValues) -> Row:
@@ -85,9 +94,9 @@ def row_of(values: RowValues) -> Row:
         operation=values[1],
         provider=values[2],
         state=values[3],
-        created_us=values[4],
-        updated_us=values[5],
-        due_us=values[6],
+        created_at=from_us(values[4]),
+        updated_at=from_us(values[5]),
+        due_at=from_us_or_none(values[6]),
         driver=values[7],
         version=values[8],
         fence=values[9],
@@ -107,7 +116,7 @@ def event_of(cursor: str, values: EventValues) -> EventRow:
         provider=provider,
         event_id=event_id,
         name=name,
-        received_us=received_us,
+        received_at=from_us(received_us),
         document=document,
         applied=bool(applied),
         cursor=cursor,
@@ -119,16 +128,17 @@ def is_wanted(stream: Stream, query: RowQuery) -> bool:
     state, provider, operation = stream
     return (
         (query.states is None or state in query.states)
-        and (query.provider is None or provider == query.provider)
+        and (query.providers is None or provider in query.providers)
         and (query.operations is None or operation in query.operations)
     )
 
 
 def bounds(query: RowQuery) -> tuple[int, tuple[int, str]]:
     """Return the first creation time wanted, and the (created_us, transaction_id) all rows are below."""
-    before = (LATEST_US if query.created_before_us is None else query.created_before_us, "")
-    upper = before if query.after is None else min(before, query.after)
-    lower = EARLIEST_US if query.created_from_us is None else query.created_from_us
+    upper = (LATEST_US if query.created_before is None else to_us(query.created_before), "")
+    if query.after is not None:
+        upper = min(upper, (to_us(query.after[0]), query.after[1]))
+    lower = EARLIEST_US if query.created_from is None else to_us(query.created_from)
     return lower, upper
 
 

@@ -25,12 +25,20 @@ def find_journal(settings: JournalSettings) -> type[Journal]:
     """
     if settings.store:
         return find_class("journal.store", settings.store, Journal)  # type: ignore[type-abstract]  # any subclass
-    name = BY_SCHEME.get(urlsplit(settings.url.reveal()).scheme)
+    name = BY_SCHEME.get(_scheme(settings.url.reveal()))
     if name is None:
-        raise ValueError("must begin with sqlite:/// or postgresql://, unless journal.store names a class")
+        raise ValueError("must begin with sqlite:/// or postgresql://")
     return find_class("journal.store", name, Journal)  # type: ignore[type-abstract]  # any subclass
 
 
 def open_journal(settings: JournalSettings) -> Journal:
     """Return the journal that the settings name, not started yet; raise as `find_journal` does."""
     return find_journal(settings).at(settings)
+
+
+def _scheme(url: str) -> str:
+    try:
+        return urlsplit(url).scheme
+    except ValueError:
+        # The words of the fault could hold a piece of the password.
+        raise ValueError("is not a URL") from None

@@ -16,7 +16,6 @@ from giftcard_adapters.errors import WebhookRejected
 from giftcard_adapters.values.outcomes import Verdict
 from giftcard_adapters.values.reads import ProviderEvent
 from giftcard_gateway.journal.contract import EventRow, JournalClosed
-from giftcard_gateway.journal.records import from_us, to_us
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.entry import UNSETTLED, State
 from giftcard_gateway.pipeline.driver import PROOF
@@ -68,7 +67,7 @@ class Events:
         """
         fresh = 0
         for event in connection.provider.read_webhook(webhook):
-            row = self._row(connection.provider_id, event, to_us(webhook.received_at))
+            row = self._row(connection.provider_id, event, webhook.received_at)
             fresh += await self._journal.add_event(row)
         if fresh:
             self._woken.set()
@@ -155,19 +154,19 @@ class Events:
         return found[0] if len(found) == 1 else None
 
     def _age(self, row: EventRow) -> timedelta:
-        return self._clock.now() - from_us(row.received_us)
+        return self._clock.now() - row.received_at
 
     def _is_stale(self, row: EventRow) -> bool:
         return self._age(row) >= _PATIENCE
 
-    def _row(self, provider_id: str, event: ProviderEvent, received_us: int) -> EventRow:
+    def _row(self, provider_id: str, event: ProviderEvent, received_at: datetime) -> EventRow:
         if len(event.event_id) > _LONGEST_ID:
             raise WebhookRejected("the event's id is longer than any that is kept")
         return EventRow(
             provider=provider_id,
             event_id=event.event_id,
             name=event.name,
-            received_us=received_us,
+            received_at=received_at,
             document=self._seal.close(pack(event), row=_place(provider_id, event.event_id)),
         )
 

@@ -16,7 +16,6 @@ from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.errors import StateConflict
 from giftcard_gateway.journal.contract import RowQuery
-from giftcard_gateway.journal.records import to_us
 from giftcard_gateway.ledger.amounts import is_settled, settled_amount
 from giftcard_gateway.ledger.entry import Entry, State
 
@@ -135,9 +134,9 @@ class Reconciliation:
     async def _books(self, scope: Scope) -> _Books:
         books = _Books(scope)
         query = RowQuery(
-            provider=scope.provider,
-            created_from_us=to_us(scope.start),
-            created_before_us=to_us(scope.end),
+            providers=(scope.provider,),
+            created_from=scope.start,
+            created_before=scope.end,
             limit=_BATCH,
         )
         while True:
@@ -147,7 +146,7 @@ class Reconciliation:
             if len(entries) < _BATCH:
                 return books
             last = entries[-1]
-            query = msgspec.structs.replace(query, after=(to_us(last.created_at), last.transaction_id))
+            query = msgspec.structs.replace(query, after=(last.created_at, last.transaction_id))
 
     async def _compare(self, books: _Books, compared: Comparison, row: SettlementRow) -> None:
         entry = await self._entry_of(books, row)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from giftcard_gateway.errors import ProviderNotFound
 from giftcard_gateway.journal.contract import JournalClosed
-from giftcard_gateway.journal.records import from_us
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,10 +109,10 @@ class Recovery:
     async def _sleep(self) -> None:
         """Sleep until the journal's next due time, or until a write of ours makes something due sooner."""
         self._woken.clear()
-        due_us = await self._records.journal.next_due_us()
+        due_at = await self._records.journal.next_due_at()
         self._wakes_at = self._clock.now() + self._idle
-        if due_us is not None:
-            self._wakes_at = min(self._wakes_at, from_us(due_us))
+        if due_at is not None:
+            self._wakes_at = min(self._wakes_at, due_at)
         wait_s = (self._wakes_at - self._clock.now()).total_seconds()
         if wait_s > 0:
             # Not asyncio.wait_for: before Python 3.12 it can swallow a cancellation.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from giftcard import v1
 from giftcard_gateway.errors import InvalidRequest, ShuttingDown
-from giftcard_gateway.journal.records import to_us
 from giftcard_gateway.wire.reports import event_to
 from giftcard_gateway.wire.values import time_from
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.services.dependencies import Dependencies
 
 _BATCH = 200
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 _TICK_S = 1.0
 """How often an idle stream looks whether the process drains."""
 
@@ -43,7 +44,7 @@ class EventStreams:
         providers = {self._connections.get(provider).provider_id for provider in request.providers}
         names = set(request.names)
         is_at = request.WhichOneof("start") == "start_time"
-        since_us = to_us(time_from(request.start_time)) if is_at else 0
+        since = time_from(request.start_time) if is_at else _EARLIEST
         cursor = request.cursor
         if not cursor and not is_at:
             cursor = await self._journal.last_event_cursor()
@@ -52,7 +53,7 @@ class EventStreams:
             for row in rows:
                 cursor = row.cursor
                 is_wanted = row.provider in providers if providers else True
-                if is_wanted and (not names or row.name in names) and row.received_us >= since_us:
+                if is_wanted and (not names or row.name in names) and row.received_at >= since:
                     yield await self._told(row)
             if not rows:
                 await self._journal.wait_changed(_TICK_S)
@@ -68,5 +69,5 @@ class EventStreams:
     async def _told(self, row: EventRow) -> v1.StreamEventsResponse:
         event = self._events.open(row)
         entry = await self._events.spoken_of(row.provider, event)
-        told = event_to(event, provider=row.provider, received_us=row.received_us, entry=entry)
+        told = event_to(event, provider=row.provider, received_at=row.received_at, entry=entry)
         return v1.StreamEventsResponse(event=told, cursor=row.cursor)

@@ -1,13 +1,18 @@
-"""Which transactions a filter takes: what the journal can look for by index, and what is looked at after."""
+"""Which transactions a filter takes, and the one index of the journal that it is looked for along.
+
+The journal reads along one index; the other conditions are checked on what it gives.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from giftcard import v1
+from giftcard_gateway.errors import InvalidRequest
 from giftcard_gateway.journal.contract import RowQuery
-from giftcard_gateway.journal.records import to_us
-from giftcard_gateway.services.pages import fingerprint
+from giftcard_gateway.ledger.entry import FINAL
+from giftcard_gateway.services.pages import Key, fingerprint
 from giftcard_gateway.wire.cards import card_from
 from giftcard_gateway.wire.transactions import operation_from, state_from
 from giftcard_gateway.wire.values import time_from
@@ -16,57 +21,106 @@ if TYPE_CHECKING:
     from giftcard_gateway.journal.records import Records
     from giftcard_gateway.ledger.entry import Entry, State
 
+SERVED = frozenset(
+    {
+        "states",
+        "operations",
+        "providers",
+        "card",
+        "merchant_id",
+        "terminal_id",
+        "external_reference",
+        "labels",
+        "created_from",
+        "created_before",
+    }
+)
+"""The conditions that an index serves. Any other is refused by name: it could cost the whole history."""
+
 
 class Filter:
-    """One caller's filter, read once."""
+    """One caller's filter, read once; raises InvalidRequest for a condition that no index serves."""
 
     def __init__(self, wanted: v1.TransactionFilter, records: Records) -> None:
-        self._records = records
+        unserved = sorted({field.name for field, _ in wanted.ListFields()} - SERVED)
+        if unserved:
+            raise InvalidRequest([(f"filter.{name}", "is served by no index") for name in unserved])
+        self._indexes = records.indexes
         self._states = {state_from(state) for state in wanted.states}
         self._operations = {operation_from(operation) for operation in wanted.operations}
         self._providers = set(wanted.providers)
-        self._handle = records.card_handle(card_from(wanted.card)) if wanted.HasField("card") else None
+        self._card = self._indexes.card(card_from(wanted.card)) if wanted.HasField("card") else None
         self._merchant_id = wanted.merchant_id
         self._terminal_id = wanted.terminal_id
         self._external_reference = wanted.external_reference
         self._labels = dict(wanted.labels)
-        self._from_us = to_us(time_from(wanted.created_from)) if wanted.HasField("created_from") else None
-        self._before_us = (
-            to_us(time_from(wanted.created_before)) if wanted.HasField("created_before") else None
-        )
+        self._from = time_from(wanted.created_from) if wanted.HasField("created_from") else None
+        self._before = time_from(wanted.created_before) if wanted.HasField("created_before") else None
         self.fingerprint = self._fingerprint(wanted)
+        narrow, broad = list(self._narrow()), list(self._broad())
+        self._index = next(iter(narrow if narrow or self._is_open else broad), None)
+        is_listed = bool(self._states or self._operations or self._providers)
+        self.is_exact = len(narrow) + len(broad) + is_listed <= 1
+        """Whether the index gives nothing that the filter does not take."""
 
     def _fingerprint(self, wanted: v1.TransactionFilter) -> bytes:
-        """Return what tells this filter from another; of a card its keyed hash, for tokens get logged."""
+        """Return what tells this filter from another; of a card its blind index, for tokens get logged."""
         shown = v1.TransactionFilter()
         shown.CopyFrom(wanted)
         shown.ClearField("card")
-        return fingerprint(shown.SerializeToString(deterministic=True), self._handle or b"")
+        return fingerprint(shown.SerializeToString(deterministic=True), self._card or b"")
 
-    def query(self, *, after: tuple[int, str] | None, limit: int) -> RowQuery:
-        """Return what the journal can look for by itself."""
+    def _narrow(self) -> Iterator[bytes]:
+        """Give the blind indexes of what few transactions have."""
+        if self._external_reference:
+            yield self._indexes.external_reference(self._external_reference)
+        if self._card is not None:
+            yield self._card
+
+    def _broad(self) -> Iterator[bytes]:
+        """Give the blind indexes of what many transactions may have, the rarer first."""
+        if self._terminal_id:
+            yield self._indexes.terminal(self._terminal_id)
+        for key, value in sorted(self._labels.items()):
+            yield self._indexes.label(key, value)
+        if self._merchant_id:
+            yield self._indexes.merchant(self._merchant_id)
+
+    @property
+    def _is_open(self) -> bool:
+        """Tell whether only unfinished transactions are wanted, which are few."""
+        return bool(self._states) and self._states.isdisjoint(FINAL)
+
+    def query(self, *, after: Key | None, limit: int) -> RowQuery:
+        """Return a query that reads no more than `limit` places of one index."""
+        if self._index is not None:
+            return RowQuery(
+                blind_index=self._index,
+                created_from=self._from,
+                created_before=self._before,
+                after=after,
+                limit=limit,
+            )
         return RowQuery(
             states=tuple(sorted(self._states)) or None,
             operations=tuple(sorted(self._operations)) or None,
-            provider=next(iter(self._providers)) if len(self._providers) == 1 else None,
-            handle=self._handle,
-            created_from_us=self._from_us,
-            created_before_us=self._before_us,
+            providers=tuple(sorted(self._providers)) or None,
+            created_from=self._from,
+            created_before=self._before,
             after=after,
             limit=limit,
         )
 
     def takes(self, entry: Entry, *, state: State | None = None) -> bool:
         """Tell whether every condition holds of `entry`, taken as it was in `state` if one is given."""
-        created_us = to_us(entry.created_at)
         return (
             (not self._states or (state or entry.state) in self._states)
             and (not self._operations or entry.operation in self._operations)
             and (not self._providers or entry.provider in self._providers)
-            and (self._from_us is None or created_us >= self._from_us)
-            and (self._before_us is None or created_us < self._before_us)
+            and (self._from is None or entry.created_at >= self._from)
+            and (self._before is None or entry.created_at < self._before)
             and self._takes_ask(entry)
-            and (self._handle is None or self._handle in self._records.handles_of(entry))
+            and (self._card is None or self._card in self._indexes.cards_of(entry))
         )
 
     def _takes_ask(self, entry: Entry) -> bool:

@@ -1,4 +1,4 @@
-"""Pages of lists: sizes and opaque tokens as AIP-158 asks. What is listed is the services' matter."""
+"""Pages of lists: their sizes, and opaque tokens as AIP-158 asks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -18,10 +19,14 @@ _DEFAULT_SIZE, _LARGEST_SIZE = 50, 500
 _FINGERPRINT_BYTES = 8
 
 
-class _Place(msgspec.Struct, frozen=True, array_like=True):
-    """Where a list goes on, and which list it was."""
+Key = tuple[datetime, str]
+"""The creation time and the id of the last transaction of a page: the next one is older."""
 
-    key: tuple[int, str]
+
+class _Place(msgspec.Struct, frozen=True, array_like=True):
+    """Where a list goes on, after a transaction or at a number, and which list it was."""
+
+    at: Key | int
     fingerprint: bytes
 
 
@@ -38,14 +43,34 @@ def fingerprint(*parts: bytes) -> bytes:
     return hashlib.sha256(b"\0".join(parts)).digest()[:_FINGERPRINT_BYTES]
 
 
-def token_of(key: tuple[int, str], asked: bytes) -> str:
-    """Return the token of a list that goes on after `key`."""
-    packed = msgspec.msgpack.encode(_Place(key, asked))
+def token_of(at: Key | int, asked: bytes) -> str:
+    """Return the token of a list that goes on after a transaction, or at the item of this number."""
+    packed = msgspec.msgpack.encode(_Place(at, asked))
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
-def key_of(token: str, asked: bytes) -> tuple[int, str] | None:
-    """Return where a list goes on, None for its start; raise InvalidRequest for a token of no such list."""
+def key_of(token: str, asked: bytes) -> Key | None:
+    """Return the transaction a list goes on after, None for its start.
+
+    Raises InvalidRequest for a token that the list of this filter did not give.
+    """
+    at = _place_of(token, asked)
+    if isinstance(at, int):
+        raise InvalidRequest([("page_token", "is not a token this list gave")])
+    return at
+
+
+def page_of(
+    items: Sequence[_Item], *, page_size: int, token: str, asked: bytes
+) -> tuple[Sequence[_Item], str]:
+    """Return one page of a list that is at hand whole, and the token of the next."""
+    at = _place_of(token, asked)
+    start = at if isinstance(at, int) else 0
+    end = start + size_of(page_size)
+    return items[start:end], token_of(end, asked) if end < len(items) else ""
+
+
+def _place_of(token: str, asked: bytes) -> Key | int | None:
     if not token:
         return None
     try:
@@ -55,14 +80,4 @@ def key_of(token: str, asked: bytes) -> tuple[int, str] | None:
         raise InvalidRequest([("page_token", "is not a token this list gave")]) from None
     if place.fingerprint != asked:
         raise InvalidRequest([("page_token", "is of a list with another filter")])
-    return place.key
-
-
-def page_of(
-    items: Sequence[_Item], *, page_size: int, token: str, asked: bytes
-) -> tuple[Sequence[_Item], str]:
-    """Return one page of a list that is at hand whole, and the token of the next."""
-    key = key_of(token, asked)
-    start = key[0] if key else 0
-    end = start + size_of(page_size)
-    return items[start:end], token_of((end, ""), asked) if end < len(items) else ""
+    return place.at

@@ -9,7 +9,6 @@ from giftcard import v1
 from giftcard_adapters.contract import has, traits_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.traits import Ending, Guarantee
-from giftcard_gateway.journal.records import from_us
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.providers.circuit import CircuitState
 from giftcard_gateway.services.pages import fingerprint, page_of
@@ -98,7 +97,7 @@ class Providers:
 def _provider(connection: Connection, backlog: Sequence[Backlog]) -> v1.Provider:
     owed = [one for one in backlog if one.provider == connection.provider_id]
     advices = [one for one in owed if one.state in {State.CONFIRMING, State.REVERSING}]
-    oldest_us = min((one.oldest_us for one in advices), default=None)
+    oldest_at = min((one.oldest_at for one in advices), default=None)
     provider = connection.provider
     return v1.Provider(
         provider=connection.provider_id,
@@ -110,7 +109,7 @@ def _provider(connection: Connection, backlog: Sequence[Backlog]) -> v1.Provider
         health=_health(connection),
         circuit_state=_circuit_state(connection.circuit.state),
         advice_backlog=sum(one.count for one in advices),
-        oldest_advice_time=_time(None if oldest_us is None else from_us(oldest_us)),
+        oldest_advice_time=_time(oldest_at),
         unresolved_count=sum(one.count for one in owed if one.state == State.UNRESOLVED),
         last_answer_time=_time(connection.last_answer_at),
     )

@@ -1,14 +1,18 @@
-"""TransactionService: reading, watching, and ending by hand. What a filter takes is in `filters`."""
+"""TransactionService: reads, lists and watches transactions, and ends them by an operator's word.
+
+What a filter takes is in `filters`.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from giftcard import v1
 from giftcard_gateway.errors import InvalidRequest, ShuttingDown
-from giftcard_gateway.journal.records import from_us, to_us
-from giftcard_gateway.ledger.entry import Entry, State, StateChange
+from giftcard_gateway.ledger.entry import State, StateChange
 from giftcard_gateway.services.filters import Filter
 from giftcard_gateway.services.pages import key_of, size_of, token_of
 from giftcard_gateway.wire.transactions import change_to, transaction_to
@@ -16,14 +20,22 @@ from giftcard_gateway.wire.values import seconds_from, time_from
 
 if TYPE_CHECKING:
     from giftcard_gateway.journal.contract import Change
+    from giftcard_gateway.ledger.entry import Entry
     from giftcard_gateway.rpc.call import RpcCall
     from giftcard_gateway.rpc.handlers import Implementation
     from giftcard_gateway.services.dependencies import Dependencies
 
 _LONGEST_WAIT_S = 60.0
-_SCANNED = 5000
-"""Rows one page looks at; a filter that takes few of them gets a short page and a token."""
+_BATCH = 128
+"""Rows one query reads, whatever the page's size: ten milliseconds of decryption between two yields."""
+_BUDGET = 4096
+"""Rows one page may look at; a filter that takes few of them gets a short page and a token."""
+_PAGE_BYTES = 3 * 1024 * 1024
+"""Where a page ends, whatever its size: gRPC clients refuse messages above 4 MiB unless told otherwise."""
+_FRAME = 8
+"""Bytes that a message costs inside another, at most."""
 _CHANGES = 200
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 _TICK_S = 1.0
 """How often an idle stream looks whether the process drains."""
 _STATES = {
@@ -32,8 +44,32 @@ _STATES = {
 }
 
 
+class Page:
+    """The transactions of one answer, as many as its size and the bytes of a message allow."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._bytes = 0
+        self._answer = v1.ListTransactionsResponse()
+
+    def add(self, one: v1.Transaction) -> bool:
+        """Take a transaction; False when it does not fit any more. The first always fits."""
+        taken = self._answer.transactions
+        size = one.ByteSize() + _FRAME
+        if len(taken) == self.size or (taken and self._bytes + size > _PAGE_BYTES):
+            return False
+        taken.append(one)
+        self._bytes += size
+        return True
+
+    def ending(self, token: str) -> v1.ListTransactionsResponse:
+        """Return the answer, with the token of the next page or none."""
+        self._answer.next_page_token = token
+        return self._answer
+
+
 class TransactionReads:
-    """Reads, watches, resolves and redelivers transactions of any operation."""
+    """The calls of TransactionService."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._transactions = dependencies.transactions
@@ -50,51 +86,45 @@ class TransactionReads:
         }
 
     async def get(self, request: v1.GetTransactionRequest, call: RpcCall) -> v1.GetTransactionResponse:
-        """Return a transaction, at once or when it has settled."""
+        """Tell how a transaction stands, at once or when it has settled."""
         longest_s = min(seconds_from(request.wait), _LONGEST_WAIT_S)
         entry = await self._transactions.get(request.transaction_id.lower(), wait_s=call.wait_s(longest_s))
         return v1.GetTransactionResponse(transaction=transaction_to(entry))
 
     async def page(self, request: v1.ListTransactionsRequest, _call: RpcCall) -> v1.ListTransactionsResponse:
-        """List a page of transactions, newest first."""
+        """List a page of transactions, newest first; it ends early when its budget is used up."""
         wanted = Filter(request.filter, self._records)
-        size = size_of(request.page_size)
+        page = Page(size_of(request.page_size))
+        batch = min(page.size + 1, _BATCH) if wanted.is_exact else _BATCH
         after = key_of(request.page_token, wanted.fingerprint)
-        found: list[Entry] = []
-        for _ in range(0, _SCANNED, size):
-            rows = await self._records.list(wanted.query(after=after, limit=size + 1))
-            for place, entry in enumerate(rows):
-                after = to_us(entry.created_at), entry.transaction_id
-                if wanted.takes(entry):
-                    found.append(entry)
-                if len(found) == size:
-                    is_last = place + 1 == len(rows) <= size
-                    return self._page(found, "" if is_last else token_of(after, wanted.fingerprint))
-            if len(rows) <= size:
-                return self._page(found, "")
-        return self._page(found, token_of(after, wanted.fingerprint) if after else "")
-
-    def _page(self, entries: list[Entry], token: str) -> v1.ListTransactionsResponse:
-        return v1.ListTransactionsResponse(
-            transactions=list(map(transaction_to, entries)), next_page_token=token
-        )
+        for _ in range(_BUDGET // _BATCH):
+            entries = await self._records.list(wanted.query(after=after, limit=batch))
+            for entry in entries:
+                if wanted.takes(entry) and not page.add(transaction_to(entry)):
+                    return page.ending(token_of(after, wanted.fingerprint) if after else "")
+                after = entry.created_at, entry.transaction_id
+            if len(entries) < batch:
+                return page.ending("")
+            # A batch may have taken milliseconds of the event loop: other calls have their turn now.
+            await asyncio.sleep(0)
+        return page.ending(token_of(after, wanted.fingerprint) if after else "")
 
     async def watch(
         self, request: v1.WatchTransactionsRequest, call: RpcCall
     ) -> AsyncIterator[v1.WatchTransactionsResponse]:
-        """Stream changes of state; ends when the process drains, and resumes elsewhere by its cursor."""
+        """Stream changes of state; ends when the process drains, and the cursor goes on elsewhere."""
         wanted = Filter(request.filter, self._records)
         journal = self._records.journal
         is_at = request.WhichOneof("start") == "start_time"
         cursor = request.cursor
         if not cursor and not is_at:
             cursor = await journal.last_cursor()
-        since_us = to_us(time_from(request.start_time)) if is_at else 0
+        since = time_from(request.start_time) if is_at else _EARLIEST
         while not call.is_ending:
             changes = await self._changes(cursor)
             for change in changes:
                 cursor = change.cursor
-                is_news = change.at_us >= since_us
+                is_news = change.at >= since
                 entry = await self._records.show(change.transaction_id) if is_news else None
                 if entry is not None and wanted.takes(entry, state=State(change.state)):
                     yield _told(entry, change)
@@ -111,7 +141,7 @@ class TransactionReads:
     async def resolve(
         self, request: v1.ResolveTransactionRequest, _call: RpcCall
     ) -> v1.ResolveTransactionResponse:
-        """End an UNRESOLVED transaction as an operator decided."""
+        """End an UNRESOLVED transaction by an operator's word."""
         entry = await self._transactions.resolve(
             request.transaction_id.lower(), state=_STATES[request.resolution], note=request.note
         )
@@ -120,15 +150,14 @@ class TransactionReads:
     async def redeliver(
         self, request: v1.RedeliverAdviceRequest, call: RpcCall
     ) -> v1.RedeliverAdviceResponse:
-        """Retry at once what a transaction owes."""
+        """Try at once what a transaction owes."""
         entry = await self._transactions.redeliver(request.transaction_id.lower(), wait_s=call.wait_s())
         return v1.RedeliverAdviceResponse(transaction=transaction_to(entry))
 
 
 def _told(entry: Entry, change: Change) -> v1.WatchTransactionsResponse:
-    at = from_us(change.at_us)
-    known = [one for one in entry.changes if one.state == change.state and one.at == at]
-    step = known[-1] if known else StateChange(state=State(change.state), at=at, cause="")
+    known = [one for one in entry.changes if one.state == change.state and one.at == change.at]
+    step = known[-1] if known else StateChange(state=State(change.state), at=change.at, cause="")
     return v1.WatchTransactionsResponse(
         transaction=transaction_to(entry), change=change_to(step), cursor=change.cursor
     )

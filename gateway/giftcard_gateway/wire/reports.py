@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 from google.type.money_pb2 import Money as WireMoney
@@ -18,7 +19,6 @@ from giftcard_adapters.values.reads import (
     TicketQuery,
     TicketStatistics,
 )
-from giftcard_gateway.journal.records import from_us
 from giftcard_gateway.ledger.entry import Entry
 from giftcard_gateway.wire.mapping import reading, writing
 from giftcard_gateway.wire.transactions import state_to
@@ -64,14 +64,14 @@ def _value(value: Decimal | None, currency: str) -> WireMoney | None:
     return None if value is None else money_to(from_decimal(value, currency))
 
 
-def event_to(event: ProviderEvent, *, provider: str, received_us: int, entry: Entry | None) -> v1.Event:
+def event_to(event: ProviderEvent, *, provider: str, received_at: datetime, entry: Entry | None) -> v1.Event:
     """Return what a provider told us, its secrets kept back; `entry` is the transaction it speaks of."""
     return v1.Event(
         event_id=event.event_id,
         provider=provider,
         name=event.name,
         occur_time=time_to(event.occurred_at) if event.occurred_at else None,
-        receive_time=time_to(from_us(received_us)),
+        receive_time=time_to(received_at),
         transaction_id=entry.transaction_id if entry else "",
         transaction_state=state_to(entry.state) if entry else _NO_STATE,
         provider_references=event.references,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import TypeVar
 
 from giftcard_gateway.journal.contract import JournalClosed, Row
@@ -39,18 +40,16 @@ class Unsteady(InlineSqlite):
         """Return a row, or fail."""
         return await self._pass("get", lambda: super(Unsteady, self).get(transaction_id))
 
-    async def claim(self, *, now_us: int, lease_until_us: int, driver: str, limit: int) -> Sequence[Row]:
+    async def claim(self, *, now: datetime, lease_until: datetime, driver: str, limit: int) -> Sequence[Row]:
         """Take what is due, or fail."""
         return await self._pass(
             "claim",
-            lambda: super(Unsteady, self).claim(
-                now_us=now_us, lease_until_us=lease_until_us, driver=driver, limit=limit
-            ),
+            lambda: super(Unsteady, self).claim(now=now, lease_until=lease_until, driver=driver, limit=limit),
         )
 
-    async def next_due_us(self) -> int | None:
+    async def next_due_at(self) -> datetime | None:
         """Tell what is due next, or fail."""
-        return await self._pass("next_due_us", super().next_due_us)
+        return await self._pass("next_due_at", super().next_due_at)
 
     async def _pass(self, name: str, act: Callable[[], Awaitable[T]]) -> T:
         self.calls.append(name)

@@ -17,7 +17,8 @@ from giftcard_adapters.values.operations import Issue, Redeem, Transfer
 from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.journal.contract import JournalClosed, Row, RowQuery
-from giftcard_gateway.journal.records import InDoubt, Records, from_us, to_us
+from giftcard_gateway.journal.microseconds import from_us, to_us
+from giftcard_gateway.journal.records import InDoubt, Records
 from giftcard_gateway.journal.sqlite.journal import InlineSqlite
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.entry import Entry, State
@@ -206,13 +207,13 @@ def test_found_by_card_whatever_role_it_played() -> None:
         await records.open(lifecycle.intend(ask, "first", driver="", lease_until=LEASE, traceparent=""))
 
         async def found(card: CardRef) -> set[str]:
-            query = RowQuery(handle=records.card_handle(card))
+            query = RowQuery(blind_index=records.indexes.card(card))
             return {entry.transaction_id for entry in await records.list(query)}
 
         assert await found(CardRef(number=Secret(NUMBER), expiry="3012")) == {ID, OTHER_ID}
         assert await found(other) == {OTHER_ID}
         assert not await found(CardRef(provider_card_id="s-1"))
-        assert records.handles_of(redeemed()) == {records.card_handle(CardRef(number=Secret(NUMBER)))}
+        assert records.indexes.cards_of(redeemed()) == {records.indexes.card(CardRef(number=Secret(NUMBER)))}
 
     keep(story)
 
@@ -256,8 +257,8 @@ def test_handles_are_keyed() -> None:
     async def story(clock: VirtualClock, journal: InlineSqlite, records: Records) -> None:
         card = CardRef(number=Secret(NUMBER))
         stranger = Records(journal, seal(clock, hash_key=b"x"))
-        assert records.card_handle(card) == Records(journal, seal(clock)).card_handle(card)
-        assert records.card_handle(card) != stranger.card_handle(card)
+        assert records.indexes.card(card) == Records(journal, seal(clock)).indexes.card(card)
+        assert records.indexes.card(card) != stranger.indexes.card(card)
         await asyncio.sleep(0)
 
     keep(story)

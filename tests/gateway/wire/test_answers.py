@@ -42,7 +42,9 @@ WRITERS: dict[type[msgspec.Struct], Callable[[Any], Message]] = {
     Offer: reports.offer_to,
     AccountRow: reports.account_to,
     ExportFile: reports.export_file_to,
-    ProviderEvent: lambda event: reports.event_to(event, provider="first", received_us=1, entry=None),
+    ProviderEvent: lambda event: reports.event_to(
+        event, provider="first", received_at=datetime(2026, 1, 1, tzinfo=UTC), entry=None
+    ),
 }
 KEPT_BACK: dict[type[msgspec.Struct], set[str]] = {
     ProviderEvent: {"transaction_id", "outcome", "secrets"},

@@ -1,7 +1,7 @@
 """Group commit on PostgreSQL: rows that wait together are written by one statement.
 
-Several batches may be on their way at once, but never two with the same row. What a batch does is in
-`statements`, how it is sent in `sessions`.
+Several batches may be on their way at once, but never two with the same row. The SQL is in `statements`,
+the sessions that carry it are in `sessions`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import asyncpg
 
@@ -19,7 +19,8 @@ from giftcard_gateway.journal.postgres.sessions import Connection, Sessions, mak
 from giftcard_gateway.journal.postgres.statements import BATCH, ROWS
 from giftcard_gateway.journal.rows import COLUMNS, Open, Write, is_same, row_of, values_of, written_of
 
-WriteResult = Row | bool | Exception | None
+Ack: TypeAlias = Row | bool | Exception | None
+"""The answer to one request: a value, or the exception its caller gets."""
 
 LARGEST_BATCH = 256
 IN_FLIGHT = 4
@@ -27,11 +28,11 @@ IN_FLIGHT = 4
 LINGER_S = 0.001
 
 
-class PendingWrite(NamedTuple):
-    """A request and who waits for it."""
+class Queued(NamedTuple):
+    """A request that waits to be sent, and its caller's future."""
 
     request: Open | Write
-    future: asyncio.Future[WriteResult]
+    future: asyncio.Future[Ack]
 
     @property
     def transaction_id(self) -> str:
@@ -40,12 +41,12 @@ class PendingWrite(NamedTuple):
 
 
 class Batches:
-    """Gathers opens and writes, sends them, and gives each caller its own outcome."""
+    """Gathers opens and writes, sends them together, and answers each caller."""
 
     def __init__(self, sessions: Sessions, on_written: Callable[[], None]) -> None:
         self._sessions = sessions
         self._on_written = on_written
-        self._waiting: deque[PendingWrite] = deque()
+        self._waiting: deque[Queued] = deque()
         self._busy: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_flight = 0
@@ -54,13 +55,13 @@ class Batches:
 
     async def submit(self, request: Open | Write) -> Row | bool | None:
         """Wait until the request is committed; it is, even when its caller is cancelled meanwhile."""
-        future: asyncio.Future[WriteResult] = asyncio.get_running_loop().create_future()
-        self._waiting.append(PendingWrite(request, future))
+        future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Queued(request, future))
         self._schedule()
-        outcome = await future
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        ack = await future
+        if isinstance(ack, Exception):
+            raise ack
+        return ack
 
     async def drain(self) -> None:
         """Return when nothing waits and nothing is on its way."""
@@ -83,74 +84,70 @@ class Batches:
             self._launch = None
         if self._in_flight < IN_FLIGHT and (batch := self._take()):
             self._in_flight += 1
-            self._busy.update(call.transaction_id for call in batch)
+            self._busy.update(queued.transaction_id for queued in batch)
             self._last_size = len(batch)
             task = asyncio.get_running_loop().create_task(self._carry(batch))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def _take(self) -> list[PendingWrite]:
+    def _take(self) -> list[Queued]:
         """Take what can go together: no row twice, and no row that is on its way, or order would be lost."""
-        batch: list[PendingWrite] = []
-        passed: deque[PendingWrite] = deque()
+        batch: list[Queued] = []
+        passed: deque[Queued] = deque()
         seen = set(self._busy)
         while self._waiting and len(batch) < LARGEST_BATCH:
-            call = self._waiting.popleft()
-            (passed if call.transaction_id in seen else batch).append(call)
-            seen.add(call.transaction_id)
+            queued = self._waiting.popleft()
+            (passed if queued.transaction_id in seen else batch).append(queued)
+            seen.add(queued.transaction_id)
         self._waiting = passed + self._waiting
         return batch
 
-    async def _carry(self, batch: Sequence[PendingWrite]) -> None:
+    async def _carry(self, batch: Sequence[Queued]) -> None:
         # Kept only when the event loop is closing, or by a bug; even then nobody may wait for ever.
-        outcomes: Sequence[WriteResult] = [JournalClosed("the journal stopped before it knew")] * len(batch)
+        acks: Sequence[Ack] = [JournalClosed("the journal stopped before it knew")] * len(batch)
         try:
-            outcomes = await self._outcomes(batch)
+            acks = await self._acks(batch)
         finally:
             # Before the answers: who is answered may ask again at once, and finds the way free.
-            self._busy.difference_update(call.transaction_id for call in batch)
+            self._busy.difference_update(queued.transaction_id for queued in batch)
             self._in_flight -= 1
-            _answer(batch, outcomes)
+            _answer(batch, acks)
             if self._waiting:
                 self._schedule()
 
-    async def _outcomes(self, batch: Sequence[PendingWrite]) -> Sequence[WriteResult]:
+    async def _acks(self, batch: Sequence[Queued]) -> Sequence[Ack]:
         try:
-            outcomes = await self._sessions.run(partial(_send, batch), is_write=True)
+            acks = await self._sessions.run(partial(_send, batch), is_write=True)
         except ValueError as fault:
             # One of them cannot be written. The others are, each by itself.
             if len(batch) == 1:
                 return [fault]
-            return [outcome for call in batch for outcome in await self._outcomes([call])]
+            return [ack for queued in batch for ack in await self._acks([queued])]
         except JournalClosed as fault:
             # Nobody queues behind a server that is away: what is refused now is surely not sent.
             waiting, self._waiting = self._waiting, deque()
             _answer(waiting, [fault] * len(waiting))
             return [fault] * len(batch)
         self._on_written()
-        return outcomes
+        return acks
 
 
-def _answer(batch: Sequence[PendingWrite], outcomes: Sequence[WriteResult]) -> None:
-    for call, outcome in zip(batch, outcomes, strict=True):
-        if not call.future.done():
-            call.future.set_result(outcome)
+def _answer(batch: Sequence[Queued], acks: Sequence[Ack]) -> None:
+    for queued, ack in zip(batch, acks, strict=True):
+        if not queued.future.done():
+            queued.future.set_result(ack)
 
 
-async def _send(
-    batch: Sequence[PendingWrite],
-    connection: Connection,
-    is_repeat: bool,  # noqa: FBT001 - the shape of a Work
-) -> Sequence[WriteResult]:
-    done = await connection.fetchrow(BATCH, *_arguments([call.request for call in batch]))
+async def _send(batch: Sequence[Queued], connection: Connection, is_repeat: bool) -> Sequence[Ack]:  # noqa: FBT001 - the shape of a Work
+    done = await connection.fetchrow(BATCH, *_arguments([queued.request for queued in batch]))
     stored = set(done["opened"]) | set(done["written"]) if done else set()
-    refused = [call.transaction_id for call in batch if call.transaction_id not in stored]
+    refused = [queued.transaction_id for queued in batch if queued.transaction_id not in stored]
     recorded: dict[str, Row] = {}
     if refused:
         found: Sequence[asyncpg.Record] = await connection.fetch(ROWS, refused)
         recorded = {record["transaction_id"]: row_of(tuple(record)) for record in found}
         await make_safe(connection)
-    return [_outcome(call.request, stored, recorded, is_repeat=is_repeat) for call in batch]
+    return [_ack(queued.request, stored, recorded, is_repeat=is_repeat) for queued in batch]
 
 
 def _arguments(requests: Sequence[Open | Write]) -> list[Sequence[object]]:
@@ -162,17 +159,17 @@ def _arguments(requests: Sequence[Open | Write]) -> list[Sequence[object]]:
         for request in requests
         if isinstance(request, Write)
     ]
-    handles = [(request.row.transaction_id, handle) for request in requests for handle in request.row.handles]
-    return [*_columns(opened, len(COLUMNS)), *_columns(written, 8), *_columns(handles, 2)]
+    indexes = [
+        (request.row.transaction_id, index) for request in requests for index in request.row.blind_indexes
+    ]
+    return [*_columns(opened, len(COLUMNS)), *_columns(written, 8), *_columns(indexes, 2)]
 
 
 def _columns(rows: Sequence[tuple[object, ...]], count: int) -> Sequence[Sequence[object]]:
     return list(zip(*rows, strict=True)) if rows else [()] * count
 
 
-def _outcome(
-    request: Open | Write, stored: set[str], recorded: dict[str, Row], *, is_repeat: bool
-) -> WriteResult:
+def _ack(request: Open | Write, stored: set[str], recorded: dict[str, Row], *, is_repeat: bool) -> Ack:
     row = request.row
     if row.transaction_id in stored:
         return None if isinstance(request, Open) else True

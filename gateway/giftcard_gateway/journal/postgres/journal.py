@@ -1,7 +1,7 @@
 """The journal in PostgreSQL 15 or newer, shared by any number of processes on any number of hosts.
 
-Rows are written in batches (`batches`), sessions and lost answers are dealt with in
-`sessions`, other processes are woken in `wake`, the SQL is in `statements`.
+Rows are written in batches (`batches`), over a pool that repeats what was lost (`sessions`); other processes
+are woken by NOTIFY (`wake`); the SQL is in `statements`.
 """
 
 from __future__ import annotations
@@ -9,17 +9,26 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import asyncpg
 
 from giftcard_gateway.journal.contract import Backlog, Change, EventRow, Journal, Row, RowQuery, SchemaState
+from giftcard_gateway.journal.microseconds import from_us, to_us
 from giftcard_gateway.journal.postgres import schema
 from giftcard_gateway.journal.postgres import statements as sql
 from giftcard_gateway.journal.postgres.batches import Batches
 from giftcard_gateway.journal.postgres.hosts import connect
-from giftcard_gateway.journal.postgres.sessions import LOST, Connection, Limits, Sessions, closed, make_safe
+from giftcard_gateway.journal.postgres.sessions import (
+    LOST,
+    Connection,
+    SessionLimits,
+    Sessions,
+    closed,
+    make_safe,
+)
 from giftcard_gateway.journal.postgres.wake import Wake
 from giftcard_gateway.journal.rows import Open, Write, bounds, event_of, row_of
 from giftcard_gateway.journal.signal import Signal
@@ -30,7 +39,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.config.settings import Journal as JournalSettings
 
 _CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
-_DEFAULT_LIMITS = Limits()
+_DEFAULT_LIMITS = SessionLimits()
 
 
 class Postgres(Journal):
@@ -41,7 +50,7 @@ class Postgres(Journal):
 
     is_shared = True
 
-    def __init__(self, url: str, limits: Limits = _DEFAULT_LIMITS, *, listen_url: str = "") -> None:
+    def __init__(self, url: str, limits: SessionLimits = _DEFAULT_LIMITS, *, listen_url: str = "") -> None:
         self._url = url
         self._limits = limits
         self._signal = Signal()
@@ -53,7 +62,7 @@ class Postgres(Journal):
     def at(cls, settings: JournalSettings) -> Self:
         """Return the journal at a `postgresql://user:password@host1,host2/database` URL; see Journal.at."""
         listen_url = settings.listen_url.reveal()
-        limits = Limits(
+        limits = SessionLimits(
             pool_size=settings.pool_size,
             connect_timeout_s=settings.connect_timeout_s,
             statement_timeout_s=settings.statement_timeout_s,
@@ -107,30 +116,25 @@ class Postgres(Journal):
 
     async def list(self, query: RowQuery) -> Sequence[Row]:
         """Return rows newest first; see Journal.list."""
-        lower, upper = bounds(query)
-        arguments = [query.states, query.operations, query.provider, lower, *upper, query.limit]
-        if query.handle is None:
-            found = await self._fetch(sql.LIST, *arguments)
-        else:
-            found = await self._fetch(sql.LIST_BY_HANDLE, *arguments, query.handle)
-        return [row_of(tuple(record)) for record in found]
+        statement, arguments = statement_of(query)
+        return [row_of(tuple(record)) for record in await self._fetch(statement, *arguments)]
 
-    async def claim(self, *, now_us: int, lease_until_us: int, driver: str, limit: int) -> Sequence[Row]:
+    async def claim(self, *, now: datetime, lease_until: datetime, driver: str, limit: int) -> Sequence[Row]:
         """Take what is due; see Journal.claim.
 
         Never repeated: rows taken by a try whose answer was lost come due again when their lease ends.
         """
         found = await self._sessions.run(
-            lambda connection, _: connection.fetch(sql.CLAIM, now_us, lease_until_us, driver, limit),
+            lambda connection, _: connection.fetch(sql.CLAIM, to_us(now), to_us(lease_until), driver, limit),
             is_write=True,
             tries=1,
         )
         return [row_of(tuple(record)[:-1]) for record in sorted(found, key=lambda each: each["was_due_us"])]
 
-    async def next_due_us(self) -> int | None:
-        """Return the earliest due time; see Journal.next_due_us."""
+    async def next_due_at(self) -> datetime | None:
+        """Return the earliest due time; see Journal.next_due_at."""
         found = await self._fetch(sql.NEXT_DUE)
-        return found[0]["due_us"] if found else None
+        return from_us(found[0]["due_us"]) if found else None
 
     async def wait_changed(self, timeout_s: float) -> None:
         """Wait for the next write, here or elsewhere; see Journal.wait_changed."""
@@ -143,7 +147,7 @@ class Postgres(Journal):
                 cursor=_cursor(record),
                 transaction_id=record["transaction_id"],
                 state=record["state"],
-                at_us=record["at_us"],
+                at=from_us(record["at_us"]),
             )
             for record in await self._fetch(sql.CHANGES, *_place(after), limit)
         ]
@@ -160,12 +164,15 @@ class Postgres(Journal):
 
     async def backlog(self) -> Sequence[Backlog]:
         """Count what is open; see Journal.backlog."""
-        return [Backlog(**record) for record in await self._fetch(sql.BACKLOG)]
+        return [
+            Backlog(provider=provider, state=state, count=count, oldest_at=from_us(oldest_us))
+            for provider, state, count, oldest_us in await self._fetch(sql.BACKLOG)
+        ]
 
-    async def purge(self, *, before_us: int, limit: int) -> int:
+    async def purge(self, *, before: datetime, limit: int) -> int:
         """Delete finished rows; see Journal.purge."""
         return await self._sessions.run(
-            lambda connection, _: connection.fetchval(sql.PURGE, before_us, limit), is_write=True
+            lambda connection, _: connection.fetchval(sql.PURGE, to_us(before), limit), is_write=True
         )
 
     async def add_event(self, event: EventRow) -> bool:
@@ -212,13 +219,22 @@ class Postgres(Journal):
         return await self._sessions.run(lambda connection, _: connection.fetch(statement, *arguments))
 
 
+def statement_of(query: RowQuery) -> tuple[str, Sequence[object]]:
+    """Return the statement that answers a query, and its arguments."""
+    lower, upper = bounds(query)
+    arguments = [query.states, query.operations, query.providers, lower, *upper, query.limit]
+    if query.blind_index is None:
+        return sql.LIST, arguments
+    return sql.LIST_BY_INDEX, [*arguments, query.blind_index]
+
+
 async def _add_event(event: EventRow, connection: Connection, is_repeat: bool) -> bool:  # noqa: FBT001 - the shape of a Work
     number = await connection.fetchval(
         sql.ADD_EVENT,
         event.provider,
         event.event_id,
         event.name,
-        event.received_us,
+        to_us(event.received_at),
         event.document,
         event.applied,
     )

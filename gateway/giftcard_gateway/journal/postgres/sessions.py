@@ -1,7 +1,7 @@
-"""Sessions with PostgreSQL: the pool, what ends a try, and how a commit in doubt is asked again.
+"""Sessions with PostgreSQL: the pool, what ends a try, and how a commit whose answer was lost is repeated.
 
 A connection can break after a COMMIT was sent and before its answer came. Every write here can be
-repeated, so a doubtful one is sent again and its own words decide; the callers say how.
+repeated, so it is sent again; whoever sent it says how to read the second answer.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _OF_THE_STATEMENT = (
 """What ends a statement and leaves its session whole."""
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How many sessions there may be and how long each step may take."""
 
     pool_size: int = 8
@@ -56,7 +56,7 @@ class Doubtful(asyncpg.InterfaceError):
 class Sessions:
     """A pool of sessions with a writable server; of several hosts in the URL whichever may be written."""
 
-    def __init__(self, url: str, limits: Limits) -> None:
+    def __init__(self, url: str, limits: SessionLimits) -> None:
         self._url = url
         self._limits = limits
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None

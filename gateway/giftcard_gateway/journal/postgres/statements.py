@@ -107,20 +107,20 @@ page AS (
     ) AS run
     WHERE ($1::text[] IS NULL OR streams.state = ANY($1))
         AND ($2::text[] IS NULL OR streams.operation = ANY($2))
-        AND ($3::text IS NULL OR streams.provider = $3)
+        AND ($3::text[] IS NULL OR streams.provider = ANY($3))
     ORDER BY created_us DESC, transaction_id DESC LIMIT $7
 )
 SELECT {columns("t.")} FROM page JOIN transactions AS t ON t.transaction_id = page.transaction_id
 ORDER BY page.created_us DESC, page.transaction_id DESC
 """
 
-LIST_BY_HANDLE = f"""
+LIST_BY_INDEX = f"""
 SELECT {columns("t.")}
 FROM handles AS h JOIN transactions AS t ON t.transaction_id = h.transaction_id
 WHERE h.handle = $8 AND h.created_us >= $4 AND (h.created_us, h.transaction_id) < ($5, $6)
     AND ($1::text[] IS NULL OR t.state = ANY($1))
     AND ($2::text[] IS NULL OR t.operation = ANY($2))
-    AND ($3::text IS NULL OR t.provider = $3)
+    AND ($3::text[] IS NULL OR t.provider = ANY($3))
 ORDER BY h.created_us DESC, h.transaction_id DESC LIMIT $7
 """
 

@@ -18,8 +18,7 @@ from giftcard_gateway.journal.postgres.sessions import LOST, Connection, Session
 from giftcard_gateway.journal.postgres.statements import NOTIFY
 
 CHANNEL = "giftcard_journal"
-# NOTIFY makes commits take turns on the whole server. So it is
-# not part of a batch, and many batches share one.
+# NOTIFY makes commits take turns on the whole server, so it is no part of a batch; many batches share one.
 PAUSE_S = 0.02
 RECONNECT_S = 1.0
 # A listener only reads, so without asking it would never learn that its server is gone.

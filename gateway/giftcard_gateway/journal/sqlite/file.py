@@ -1,6 +1,6 @@
 """One SQLite file: how it is opened and locked, and what a batch of writes does to it.
 
-Everything here blocks and runs on one thread; `sqlite` keeps the event loop free of it.
+Everything here blocks; `journal` runs it on threads.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from giftcard_gateway.journal.contract import EventRow, JournalBusy, JournalClosed, Row
-from giftcard_gateway.journal.group_commit import CommitResult
+from giftcard_gateway.journal.group_commit import Ack
+from giftcard_gateway.journal.microseconds import to_us, to_us_or_none
 from giftcard_gateway.journal.rows import (
     COLUMNS,
     EVENT_COLUMNS,
@@ -56,7 +58,7 @@ _UPDATE = (
     " document = ? WHERE transaction_id = ?"
 )
 _CHANGE = "INSERT INTO changes (transaction_id, created_us, state, at_us) VALUES (?, ?, ?, ?)"
-_HANDLE = "INSERT OR IGNORE INTO handles (handle, created_us, transaction_id) VALUES (?, ?, ?)"
+_BLIND_INDEX = "INSERT OR IGNORE INTO handles (handle, created_us, transaction_id) VALUES (?, ?, ?)"
 
 
 UNFIT = (
@@ -70,7 +72,7 @@ UNFIT = (
 """What a single request can be at fault for; anything else from SQLite is the database's fault."""
 
 
-Work = Callable[[sqlite3.Connection], CommitResult]
+Work = Callable[[sqlite3.Connection], Ack]
 WriteRequest = Open | Write | Work
 
 
@@ -123,7 +125,7 @@ def closed(fault: Exception) -> JournalClosed:
     return JournalClosed(f"the journal cannot be used: {why}")
 
 
-def serve_writes(connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[CommitResult]:
+def serve_writes(connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[Ack]:
     """Do all requests in one database transaction and return what came of each, once it is on disk.
 
     A fault of the database fails them all. A request that cannot be done by itself fails alone.
@@ -134,13 +136,13 @@ def serve_writes(connection: sqlite3.Connection, requests: Sequence[WriteRequest
         _roll_back(connection)
         if len(requests) == 1:
             return [unfit(fault)]
-        return [outcome for each in requests for outcome in serve_writes(connection, [each])]
+        return [ack for each in requests for ack in serve_writes(connection, [each])]
     except sqlite3.Error as fault:
         _roll_back(connection)
         return [closed(fault)] * len(requests)
 
 
-def serve_reads(connection: sqlite3.Connection, requests: Sequence[Work]) -> Sequence[CommitResult]:
+def serve_reads(connection: sqlite3.Connection, requests: Sequence[Work]) -> Sequence[Ack]:
     """Do all reads one after the other; each sees every write that was answered before it was asked."""
     return [_read(connection, request) for request in requests]
 
@@ -154,19 +156,22 @@ def read_rows(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, R
 
 
 def claim(
-    connection: sqlite3.Connection, *, now_us: int, lease_until_us: int, driver: str, limit: int
+    connection: sqlite3.Connection, *, now: datetime, lease_until: datetime, driver: str, limit: int
 ) -> Sequence[Row]:
     """Take what is due; see Journal.claim."""
-    due: list[RowValues] = connection.execute(DUE, (now_us, limit)).fetchall()
+    due: list[RowValues] = connection.execute(DUE, (to_us(now), limit)).fetchall()
     taken = [
         msgspec.structs.replace(
-            row, due_us=lease_until_us, driver=driver, fence=row.fence + 1, version=row.version + 1
+            row, due_at=lease_until, driver=driver, fence=row.fence + 1, version=row.version + 1
         )
         for row in map(row_of, due)
     ]
     connection.executemany(
         "UPDATE transactions SET due_us = ?, driver = ?, fence = ?, version = ? WHERE transaction_id = ?",
-        [(row.due_us, row.driver, row.fence, row.version, row.transaction_id) for row in taken],
+        [
+            (to_us_or_none(row.due_at), row.driver, row.fence, row.version, row.transaction_id)
+            for row in taken
+        ],
     )
     return taken
 
@@ -181,28 +186,28 @@ def add_event(connection: sqlite3.Connection, event: EventRow) -> bool:
     done = connection.execute(
         f"INSERT INTO events ({columns(names=EVENT_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (provider, event_id) DO NOTHING",
-        (event.provider, event.event_id, event.name, event.received_us, event.document, event.applied),
+        (event.provider, event.event_id, event.name, to_us(event.received_at), event.document, event.applied),
     )
     return done.rowcount == 1
 
 
-def _commit(connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[CommitResult]:
+def _commit(connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[Ack]:
     connection.execute("BEGIN IMMEDIATE")
-    outcomes: list[CommitResult] = []
+    acks: list[Ack] = []
     rows: list[Open | Write] = []
     for request in requests:
         if isinstance(request, Open | Write):
             rows.append(request)
         else:
-            outcomes += _apply_rows(connection, rows)
+            acks += _apply_rows(connection, rows)
             rows = []
-            outcomes.append(request(connection))
-    outcomes += _apply_rows(connection, rows)
+            acks.append(request(connection))
+    acks += _apply_rows(connection, rows)
     connection.execute("COMMIT")
-    return outcomes
+    return acks
 
 
-def _apply_rows(connection: sqlite3.Connection, requests: Sequence[Open | Write]) -> list[CommitResult]:
+def _apply_rows(connection: sqlite3.Connection, requests: Sequence[Open | Write]) -> list[Ack]:
     """Insert and replace rows. No other writer exists, so what was read stays true until the commit."""
     if not requests:
         return []
@@ -210,7 +215,7 @@ def _apply_rows(connection: sqlite3.Connection, requests: Sequence[Open | Write]
     inserts: list[Row] = []
     updates: list[Row] = []
     changes: list[Row] = []
-    outcomes: list[CommitResult] = []
+    acks: list[Ack] = []
     for request in requests:
         row = request.row
         recorded = known.get(row.transaction_id)
@@ -220,11 +225,11 @@ def _apply_rows(connection: sqlite3.Connection, requests: Sequence[Open | Write]
             if recorded is None or recorded[1] != row.state:
                 changes.append(row)
             known[row.transaction_id] = (row.version, row.state)
-            outcomes.append(None if is_new else True)
+            acks.append(None if is_new else True)
         else:
-            outcomes.append(request)
+            acks.append(request)
     _store(connection, inserts, updates, changes)
-    return _compare_refused(connection, outcomes)
+    return _compare_refused(connection, acks)
 
 
 def _read_versions(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, tuple[int, str]]:
@@ -242,40 +247,41 @@ def _store(
     connection.executemany(_INSERT, [values_of(row) for row in inserts])
     connection.executemany(_UPDATE, [(*written_of(row), row.transaction_id) for row in updates])
     connection.executemany(
-        _CHANGE, [(row.transaction_id, row.created_us, row.state, row.updated_us) for row in changes]
+        _CHANGE,
+        [(row.transaction_id, to_us(row.created_at), row.state, to_us(row.updated_at)) for row in changes],
     )
     connection.executemany(
-        _HANDLE,
+        _BLIND_INDEX,
         [
-            (handle, row.created_us, row.transaction_id)
+            (index, to_us(row.created_at), row.transaction_id)
             for rows in (inserts, updates)
             for row in rows
-            for handle in row.handles
+            for index in row.blind_indexes
         ],
     )
 
 
-def _compare_refused(connection: sqlite3.Connection, outcomes: list[CommitResult]) -> list[CommitResult]:
+def _compare_refused(connection: sqlite3.Connection, acks: list[Ack]) -> list[Ack]:
     """Answer what was not stored: an open by the recorded row, a write by whether it is the recorded one."""
-    refused = [outcome.row.transaction_id for outcome in outcomes if isinstance(outcome, Open | Write)]
+    refused = [ack.row.transaction_id for ack in acks if isinstance(ack, Open | Write)]
     if not refused:
-        return outcomes
+        return acks
     recorded = read_rows(connection, refused)
-    return [_compare(outcome, recorded) for outcome in outcomes]
+    return [_compare(ack, recorded) for ack in acks]
 
 
-def _compare(outcome: CommitResult, recorded: dict[str, Row]) -> CommitResult:
-    match outcome:
+def _compare(ack: Ack, recorded: dict[str, Row]) -> Ack:
+    match ack:
         case Open(row):
             return recorded[row.transaction_id]
         case Write(row):
             there = recorded.get(row.transaction_id)
             return there is not None and is_same(there, row)
         case _:
-            return outcome
+            return ack
 
 
-def _read(connection: sqlite3.Connection, request: Work) -> CommitResult:
+def _read(connection: sqlite3.Connection, request: Work) -> Ack:
     try:
         return request(connection)
     except UNFIT as fault:

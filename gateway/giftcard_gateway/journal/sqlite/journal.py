@@ -1,7 +1,7 @@
 """The journal in one SQLite file: for one process, safe against kill -9 and loss of power.
 
 One thread writes: all that waits goes into one database transaction, so one fsync serves many callers.
-Other threads read, each on a connection of its own. What a batch does is in `file`.
+Other threads read, each on a connection of its own. What a batch of writes does is in `file`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import urlsplit
@@ -111,18 +112,18 @@ class Sqlite(Journal):
         """Return rows newest first; see Journal.list."""
         return await _ask(self._lister, partial(lists.list_rows, query=query))
 
-    async def claim(self, *, now_us: int, lease_until_us: int, driver: str, limit: int) -> Sequence[Row]:
+    async def claim(self, *, now: datetime, lease_until: datetime, driver: str, limit: int) -> Sequence[Row]:
         """Take what is due; see Journal.claim."""
         # Asked of the reader first, so that an idle sweep costs no fsync.
-        due_us = await self.next_due_us()
-        if due_us is None or due_us > now_us:
+        due_at = await self.next_due_at()
+        if due_at is None or due_at > now:
             return []
-        take = partial(file.claim, now_us=now_us, lease_until_us=lease_until_us, driver=driver, limit=limit)
+        take = partial(file.claim, now=now, lease_until=lease_until, driver=driver, limit=limit)
         return await self._write(take)
 
-    async def next_due_us(self) -> int | None:
-        """Return the earliest due time; see Journal.next_due_us."""
-        return await _ask(self._reader, lists.next_due_us)
+    async def next_due_at(self) -> datetime | None:
+        """Return the earliest due time; see Journal.next_due_at."""
+        return await _ask(self._reader, lists.next_due_at)
 
     async def wait_changed(self, timeout_s: float) -> None:
         """Wait for the next write; see Journal.wait_changed."""
@@ -140,9 +141,9 @@ class Sqlite(Journal):
         """Count what is open; see Journal.backlog."""
         return await _ask(self._lister, lists.read_backlog)
 
-    async def purge(self, *, before_us: int, limit: int) -> int:
+    async def purge(self, *, before: datetime, limit: int) -> int:
         """Delete finished rows; see Journal.purge."""
-        return await self._write(partial(lists.purge, before_us=before_us, limit=limit))
+        return await self._write(partial(lists.purge, before=before, limit=limit))
 
     async def add_event(self, event: EventRow) -> bool:
         """Insert an event; see Journal.add_event."""
@@ -171,7 +172,7 @@ class Sqlite(Journal):
         return await _ask(self._reader, lists.last_event_cursor)
 
     async def _write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        # It carries every kind of outcome; this request's outcome is what its own work returned.
+        # It carries every kind of answer; this request's answer is what its own work returned.
         return cast("Result", await _commits(self._writer).submit(work))
 
     def _open_file(self) -> None:
@@ -210,9 +211,9 @@ class InlineSqlite(Sqlite):
         self._reader = self._lister = InlineCommit(partial(file.serve_reads, connection))
 
     def _serve(self, connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[object]:
-        outcomes = file.serve_writes(connection, requests)
+        acks = file.serve_writes(connection, requests)
         self._signal.fire()
-        return outcomes
+        return acks
 
     def _open_file(self) -> None:
         if self._path != MEMORY:
@@ -254,7 +255,7 @@ def _commits(commits: GroupCommit[WriteRequest] | None) -> GroupCommit[WriteRequ
 async def _ask(commits: GroupCommit[Work] | None, work: Callable[[sqlite3.Connection], Result]) -> Result:
     if commits is None:
         raise JournalClosed("the journal is not open")
-    # It carries every kind of outcome; this request's outcome is what its own work returned.
+    # It carries every kind of answer; this request's answer is what its own work returned.
     return cast("Result", await commits.submit(work))
 
 

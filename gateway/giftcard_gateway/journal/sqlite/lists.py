@@ -5,9 +5,11 @@ from __future__ import annotations
 import heapq
 import sqlite3
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 
 from giftcard_gateway.journal.contract import Backlog, Change, EventRow, Row, RowQuery
+from giftcard_gateway.journal.microseconds import from_us, from_us_or_none, to_us
 from giftcard_gateway.journal.rows import (
     EVENT_COLUMNS,
     FINAL_STATES,
@@ -28,7 +30,7 @@ STREAM_ROWS = (
     " AND created_us >= ? AND (created_us, transaction_id) < (?, ?)"
     " ORDER BY created_us DESC, transaction_id DESC"
 )
-HANDLE_ROWS = (
+INDEXED_ROWS = (
     "SELECT h.created_us, h.transaction_id, t.state, t.provider, t.operation"
     " FROM handles h CROSS JOIN transactions t USING (transaction_id)"
     " WHERE h.handle = ? AND h.created_us >= ? AND (h.created_us, h.transaction_id) < (?, ?)"
@@ -55,29 +57,29 @@ PURGEABLE = (
     " WHERE state = ? AND provider = ? AND operation = ? AND created_us < ? AND updated_us < ?"
     " ORDER BY created_us LIMIT ?"
 )
-FORGET_HANDLES = "DELETE FROM handles WHERE transaction_id = ? AND created_us = ?"
+FORGET_INDEXES = "DELETE FROM handles WHERE transaction_id = ? AND created_us = ?"
 FORGET_CHANGES = "DELETE FROM changes WHERE transaction_id = ? AND created_us = ?"
 NEXT_DUE = "SELECT min(due_us) FROM transactions WHERE due_us IS NOT NULL"
 
 
 def list_rows(connection: sqlite3.Connection, query: RowQuery) -> Sequence[Row]:
     """Return rows newest first; see Journal.list."""
-    keys = _stream_keys(connection, query) if query.handle is None else _handle_keys(connection, query)
+    keys = _stream_keys(connection, query) if query.blind_index is None else _indexed_keys(connection, query)
     ids = [transaction_id for _, transaction_id in islice(keys, query.limit)]
     found = read_rows(connection, ids)
     return [found[each] for each in ids]
 
 
-def next_due_us(connection: sqlite3.Connection) -> int | None:
+def next_due_at(connection: sqlite3.Connection) -> datetime | None:
     """Return the earliest due time; see Journal.next_due_us."""
     (due_us,) = connection.execute(NEXT_DUE).fetchone()
-    return None if due_us is None else int(due_us)
+    return from_us_or_none(due_us)
 
 
 def read_changes(connection: sqlite3.Connection, *, after: str, limit: int) -> Sequence[Change]:
     """Return the feed after a cursor; see Journal.changes."""
     return [
-        Change(cursor=str(number), transaction_id=transaction_id, state=state, at_us=at_us)
+        Change(cursor=str(number), transaction_id=transaction_id, state=state, at=from_us(at_us))
         for number, transaction_id, state, at_us in connection.execute(CHANGES, (_number(after), limit))
     ]
 
@@ -101,19 +103,20 @@ def _newest(connection: sqlite3.Connection, feed: str) -> str:
 def read_backlog(connection: sqlite3.Connection) -> Sequence[Backlog]:
     """Count what is open; see Journal.backlog."""
     return [
-        Backlog(provider=provider, state=state, count=count, oldest_us=oldest_us)
+        Backlog(provider=provider, state=state, count=count, oldest_at=from_us(oldest_us))
         for provider, state, count, oldest_us in connection.execute(BACKLOG)
     ]
 
 
-def purge(connection: sqlite3.Connection, *, before_us: int, limit: int) -> int:
+def purge(connection: sqlite3.Connection, *, before: datetime, limit: int) -> int:
     """Delete finished rows with all that belongs to them; see Journal.purge."""
+    before_us = to_us(before)
     gone: list[tuple[str, int]] = []
     for stream in _streams(connection):
         if stream[0] in FINAL_STATES:
             left = limit - len(gone)
             gone += connection.execute(PURGEABLE, (*stream, before_us, before_us, left)).fetchall()
-    connection.executemany(FORGET_HANDLES, gone)
+    connection.executemany(FORGET_INDEXES, gone)
     connection.executemany(FORGET_CHANGES, gone)
     connection.executemany("DELETE FROM transactions WHERE transaction_id = ?", [(each,) for each, _ in gone])
     return len(gone)
@@ -156,9 +159,11 @@ def _streams(connection: sqlite3.Connection) -> Iterator[Stream]:
         yield stream
 
 
-def _handle_keys(connection: sqlite3.Connection, query: RowQuery) -> Iterator[Key]:
+def _indexed_keys(connection: sqlite3.Connection, query: RowQuery) -> Iterator[Key]:
     lower, upper = bounds(query)
-    for created_us, transaction_id, *stream in connection.execute(HANDLE_ROWS, (query.handle, lower, *upper)):
+    for created_us, transaction_id, *stream in connection.execute(
+        INDEXED_ROWS, (query.blind_index, lower, *upper)
+    ):
         if is_wanted((stream[0], stream[1], stream[2]), query):
             yield created_us, transaction_id
 

@@ -103,7 +103,11 @@ Global___GetTransactionResponse: _TypeAlias = GetTransactionResponse  # noqa: Y0
 
 @_typing.final
 class TransactionFilter(_message.Message):
-    """Which transactions. All conditions that are set must hold; an empty filter takes all."""
+    """Which transactions. All conditions that are set must hold; an empty filter takes all.
+
+    Every condition is served by an index, so what is asked costs what is found and not what is kept. Merchant, terminal,
+    external reference and labels find transactions by equality.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -234,7 +238,7 @@ class ListTransactionsResponse(_message.Message):
     TRANSACTIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Where to go on. Empty on the last page."""
+    """Where to go on. Empty on the last page, and only there: a page without transactions may have one."""
     @_builtins.property
     def transactions(self) -> _containers.RepeatedCompositeFieldContainer[_transaction_pb2.Transaction]:
         """The transactions, newest first. Issued cards are masked."""

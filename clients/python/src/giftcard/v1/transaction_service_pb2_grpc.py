@@ -83,6 +83,9 @@ class TransactionServiceServicer:
     def ListTransactions(self, request, context):
         """Lists transactions, newest first.
 
+        A page may be shorter than page_size, and even empty, and still be followed by others: go on until next_page_token
+        is empty. No page is above 3 MiB.
+
         No effect; safe to repeat. INVALID_ARGUMENT for a malformed filter, or a page token of another filter.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

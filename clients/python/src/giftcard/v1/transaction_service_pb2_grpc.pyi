@@ -45,6 +45,9 @@ class TransactionServiceStub:
     ListTransactions: _grpc.UnaryUnaryMultiCallable[_transaction_service_pb2.ListTransactionsRequest, _transaction_service_pb2.ListTransactionsResponse]
     """Lists transactions, newest first.
 
+    A page may be shorter than page_size, and even empty, and still be followed by others: go on until next_page_token
+    is empty. No page is above 3 MiB.
+
     No effect; safe to repeat. INVALID_ARGUMENT for a malformed filter, or a page token of another filter.
     """
     WatchTransactions: _grpc.UnaryStreamMultiCallable[_transaction_service_pb2.WatchTransactionsRequest, _transaction_service_pb2.WatchTransactionsResponse]
@@ -84,6 +87,9 @@ class TransactionServiceAsyncStub(TransactionServiceStub):
     """
     ListTransactions: _aio.UnaryUnaryMultiCallable[_transaction_service_pb2.ListTransactionsRequest, _transaction_service_pb2.ListTransactionsResponse]  # type: ignore[assignment]
     """Lists transactions, newest first.
+
+    A page may be shorter than page_size, and even empty, and still be followed by others: go on until next_page_token
+    is empty. No page is above 3 MiB.
 
     No effect; safe to repeat. INVALID_ARGUMENT for a malformed filter, or a page token of another filter.
     """
@@ -133,6 +139,9 @@ class TransactionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_transaction_service_pb2.ListTransactionsResponse, _abc.Awaitable[_transaction_service_pb2.ListTransactionsResponse]]:
         """Lists transactions, newest first.
+
+        A page may be shorter than page_size, and even empty, and still be followed by others: go on until next_page_token
+        is empty. No page is above 3 MiB.
 
         No effect; safe to repeat. INVALID_ARGUMENT for a malformed filter, or a page token of another filter.
         """

@@ -1,0 +1,94 @@
+"""Blind indexes: keyed hashes that a transaction is found by, so that what was hashed need not be stored.
+
+A card, a reference of the provider's or of the caller's, a merchant, a terminal and each label is one. Equal
+things have equal hashes and nothing else can be read from them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from giftcard_adapters.values.cards import CardRef
+    from giftcard_adapters.values.operations import MoneyOperation
+    from giftcard_adapters.values.outcomes import IssuedCard
+    from giftcard_gateway.ledger.entry import Entry
+    from giftcard_gateway.seal import Seal
+
+
+class BlindIndexes:
+    """Makes the blind indexes of what is kept and of what is looked for, under the seal's hash key."""
+
+    def __init__(self, seal: Seal) -> None:
+        self._seal = seal
+
+    def card(self, card: CardRef) -> bytes:
+        """Return what finds the transactions of a card."""
+        if card.number is not None:
+            return self._seal.blind_index("number", card.number.reveal())
+        if card.redemption_key is not None:
+            return self._seal.blind_index("key", card.redemption_key.reveal())
+        if card.stored_card_id:
+            return self._seal.blind_index("stored", card.stored_card_id)
+        return self._seal.blind_index("card", card.provider_card_id)
+
+    def provider_reference(self, provider: str, key: str, value: str) -> bytes:
+        """Return what finds the transaction that a provider gave a reference to."""
+        return self._seal.blind_index("reference", f"{provider}\0{key}\0{value}")
+
+    def external_reference(self, reference: str) -> bytes:
+        """Return what finds the transactions with a reference of the caller's."""
+        return self._seal.blind_index("external_reference", reference)
+
+    def merchant(self, merchant_id: str) -> bytes:
+        """Return what finds the transactions at a merchant."""
+        return self._seal.blind_index("merchant", merchant_id)
+
+    def terminal(self, terminal_id: str) -> bytes:
+        """Return what finds the transactions at a terminal."""
+        return self._seal.blind_index("terminal", terminal_id)
+
+    def label(self, key: str, value: str) -> bytes:
+        """Return what finds the transactions with a label."""
+        return self._seal.blind_index("label", f"{key}\0{value}")
+
+    def issued(self, cards: Iterable[IssuedCard]) -> Iterator[bytes]:
+        """Return what finds the issue of these cards, and what happens to them later."""
+        for card in cards:
+            if card.number is not None:
+                yield self._seal.blind_index("number", card.number.reveal())
+            if card.redemption_key is not None:
+                yield self._seal.blind_index("key", card.redemption_key.reveal())
+            if card.provider_card_id:
+                yield self._seal.blind_index("card", card.provider_card_id)
+
+    def cards_of(self, entry: Entry) -> frozenset[bytes]:
+        """Return the blind index of every card an entry asked about or made."""
+        asked = entry.ask.cards if entry.ask else ()
+        issued = entry.outcome.issued_cards if entry.outcome else ()
+        return frozenset((*map(self.card, asked), *self.issued(issued)))
+
+    def of(self, entry: Entry) -> Iterator[bytes]:
+        """Return what the write of an entry adds: what was asked at first, what the provider told later."""
+        if entry.version == 1 and entry.ask is not None:
+            yield from self._asked(entry.ask)
+        outcome = entry.outcome
+        if outcome is None:
+            return
+        for key, value in outcome.references.items():
+            yield self.provider_reference(entry.provider, key, value)
+        yield from self.issued(outcome.issued_cards)
+
+    def _asked(self, ask: MoneyOperation) -> Iterator[bytes]:
+        yield from map(self.card, ask.cards)
+        if ask.external_reference:
+            yield self.external_reference(ask.external_reference)
+        till = ask.point_of_sale
+        if till and till.merchant and till.merchant.merchant_id:
+            yield self.merchant(till.merchant.merchant_id)
+        if till and till.terminal_id:
+            yield self.terminal(till.terminal_id)
+        for key, value in ask.labels.items():
+            yield self.label(key, value)
