@@ -10,7 +10,7 @@ NotSent and NoAnswer pass through them untouched, because the pipeline knows wha
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -105,6 +105,13 @@ class Provider:
     """How many cards one `balances` call may name."""
     deletes_cards: ClassVar[bool] = False
     """Whether `delete_stored_card` ends the card itself, not only its place in the vault."""
+    leaves_out: ClassVar[Mapping[str, str]] = {}
+    """What callers may give and the provider has no place for, and why (rule 21).
+
+    By the field's path, such as `basket` or `card.rank`, with its operation or read before it where it
+    is left out there alone, such as `void.basket` or `confirm_redeem.tenders`. A path covers what is
+    below it; `*` stands for any name.
+    """
 
     def __init__(self, settings: Any, exchange: Exchange) -> None:  # noqa: ANN401 - each adapter's own type
         """Keep the settings and the exchange; build what every call shares, once."""

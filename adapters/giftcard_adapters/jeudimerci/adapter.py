@@ -75,6 +75,20 @@ class JeudiMerci(Provider):
         "An issue carries no key: it is never sent twice, and one without an answer needs a person unless "
         "the cards are surely absent. Only generate and the webhook are public; the rest is settings."
     )
+    leaves_out: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            (
+                *("point_of_sale", "product", "basket", "basket_reference", "card_holder"),
+                *("third_party_identifiers", "external_reference", "transaction_type", "source_account"),
+                *("destination_account", "system_trace_number", "retrieval_reference"),
+                *("issue.buyer", "issue.title"),
+            ),
+            "generate takes a number of cards and a price, and nothing else",
+        ),
+        **dict.fromkeys(("card.expiry", "card.pin", "card.rank"), "an e-card is its code alone"),
+        "confirm_issue.tenders": "JeudiMerci has no confirmation",
+        "reverse_issue.reason": "a delete has no body",
+    }
 
     def __init__(self, settings: JeudiMerciSettings, exchange: Exchange) -> None:
         """Keep the settings; refuse what their types cannot say."""
@@ -261,10 +275,22 @@ class JeudiMerci(Provider):
         return [views.offer(item, self.settings.currency) for item in decode(reply.body, wire.OFFERS).offers]
 
     async def sync_offers(self, offers: Sequence[Offer]) -> OfferSync:
-        """Send our offers and hear what came of it."""
+        """Send our offers and hear what came of it; raise Invalid for a price in another currency."""
+        self._refuse_other_currencies(offers)
         wanted = wire.OfferList(offers=tuple(map(views.offer_item, offers)))
         reply = await self._read(_json_call("POST", self.settings.sync_path, wanted), "sync offers")
         return views.offer_sync(decode(reply.body, wire.OFFER_SYNC), self.settings.currency)
+
+    def _refuse_other_currencies(self, offers: Sequence[Offer]) -> None:
+        """An offer has no field for a currency, so another's number would become another price."""
+        prices = ("price", "minimum", "maximum")
+        told = {
+            f"offers[{n}].{name}": getattr(offer, name) for n, offer in enumerate(offers) for name in prices
+        }
+        wallet = self.settings.currency
+        others = [field for field, price in told.items() if price and price.currency != wallet]
+        if others:
+            raise Invalid([(f"{field}.currency_code", f"this wallet is in {wallet}") for field in others])
 
     async def extract_accounts(self, query: AccountQuery) -> AccountsExtract:
         """Extract accounts, and the id of the export they can be downloaded as."""
