@@ -20,6 +20,7 @@ from giftcard_adapters.calls import Call
 from giftcard_adapters.values.advices import Acknowledgement, Advice
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline
+from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import MoneyOperation, Operation
 from giftcard_adapters.values.outcomes import Outcome
 from giftcard_adapters.values.reads import (
@@ -239,6 +240,6 @@ def has(provider: Provider | type[Provider], method: str) -> bool:
 
 def traits_of(provider: Provider | type[Provider], operation: Operation) -> OperationTraits | None:
     """Return how an adapter does a money operation, or None when it does not."""
-    method = getattr(provider, operation.value.lower(), None)
+    method = getattr(provider, names_of(operation).method, None)
     declared = getattr(method, "traits", None)
     return declared if isinstance(declared, OperationTraits) else None

@@ -33,6 +33,7 @@ from giftcard_adapters.stanza import open_provider, read_settings
 from giftcard_adapters.values.advices import Advice, AdviceKind, Receipt, ReversalReason
 from giftcard_adapters.values.cards import CardRef, ClearPin
 from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import (
     Activate,
     AnyOperation,
@@ -177,7 +178,7 @@ def open_witness() -> tuple[Electrum, Witness]:
 
 async def request(provider: Electrum, ask: AnyOperation) -> Outcome:
     """Send an operation."""
-    outcome: Outcome = await getattr(provider, ask.operation.value.lower())(ask)
+    outcome: Outcome = await getattr(provider, names_of(ask.operation).method)(ask)
     return outcome
 
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from giftcard import Card, new_transaction_id, v1
-from tests.providers.world import ELECTRUM, GATEPAY, GR4VY, JEUDIMERCI
+from tests.providers.world import BY_RPC, ELECTRUM, GATEPAY, GR4VY, JEUDIMERCI
 
-OPERATIONS = ("Issue", "Activate", "Load", "Redeem", "Transfer", "Replace", "Void")
+OPERATIONS = tuple(BY_RPC)
 
 NATIVE = v1.Guarantee.GUARANTEE_NATIVE
 COMPENSATED = v1.Guarantee.GUARANTEE_COMPENSATED

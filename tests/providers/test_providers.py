@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from giftcard import is_reversed, v1
+from giftcard_adapters.values.names import names_of
 from giftcard_simulators.serve import serve
 from tests.providers.cells import BY_NAME, CELLS, NONE, OPERATIONS
 from tests.providers.conftest import OpenWorld
@@ -45,6 +46,11 @@ ENDINGS = {
 }
 
 
+def rpc_of(support: v1.OperationSupport) -> str:
+    """Return the RPC of an operation."""
+    return names_of(v1.Operation.Name(support.operation).removeprefix("OPERATION_")).rpc
+
+
 async def told_of(world: World, provider: str) -> v1.Provider:
     """Return what the gateway tells of a provider."""
     return (await world.client.get_provider(provider=provider)).provider
@@ -54,7 +60,7 @@ async def told_of(world: World, provider: str) -> v1.Provider:
 async def test_guarantees_are_those_of_the_table(world: World, provider: str) -> None:
     """Every operation's guarantee, and every other capability, is that of the contract's table."""
     told = await told_of(world, provider)
-    names = [v1.Operation.Name(one.operation).removeprefix("OPERATION_").title() for one in told.operations]
+    names = [rpc_of(one) for one in told.operations]
     assert tuple(names) == OPERATIONS
     assert "".join(LETTERS[one.guarantee] for one in told.operations) == TABLE[provider]
     capabilities = {v1.Capability.Name(one).removeprefix("CAPABILITY_") for one in told.capabilities}
@@ -67,8 +73,7 @@ async def test_guarantees_are_those_of_the_table(world: World, provider: str) ->
 async def test_what_is_told_beforehand_is_what_happens(world: World, provider: str) -> None:
     """Endings, parts and the end of the undecided are told as this folder sees them happen."""
     for support in (await told_of(world, provider)).operations:
-        name = v1.Operation.Name(support.operation).removeprefix("OPERATION_").title()
-        cell = BY_NAME.get(f"{provider}-{name}")
+        cell = BY_NAME.get(f"{provider}-{rpc_of(support)}")
         if cell is None:
             continue
         assert support.guarantee == cell.guarantee

@@ -7,7 +7,7 @@ import pytest
 from giftcard import new_transaction_id, v1
 from tests.providers.cells import BY_NAME, MONEY_HOLES, OPERATIONS, OTHER_HOLES, OTHERS, SAMPLES
 from tests.providers.refusals import OPERATION_UNSUPPORTED, PROVIDER_NOT_FOUND, refused
-from tests.providers.world import ELECTRUM, GATEPAY, GR4VY, NAMES, World
+from tests.providers.world import BY_RPC, ELECTRUM, GATEPAY, GR4VY, NAMES, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -23,7 +23,7 @@ async def test_no_such_operation(world: World, provider: str, operation: str) ->
     fields = {"transaction_id": new_transaction_id(), **SAMPLES[operation]}
     with refused(*OPERATION_UNSUPPORTED) as caught:
         await world.ask(provider, operation, fields)
-    assert caught.error.metadata == {"provider": provider, "operation": operation.upper()}
+    assert caught.error.metadata == {"provider": provider, "operation": BY_RPC[operation].wire}
     assert world.providers[provider].heard.requests == []
     listed = await world.client.list_transactions(page_size=1)
     assert fields["transaction_id"] not in {one.transaction_id for one in listed.transactions}

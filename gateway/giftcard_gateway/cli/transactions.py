@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from giftcard import Client, GiftcardError, to_decimal, v1
+from giftcard_adapters.values.names import names_of
 from giftcard_gateway.cli.console import err, out, table
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import read_settings, settings_options
@@ -207,7 +208,7 @@ def _show(one: v1.Transaction) -> None:
 
 
 def _operation(one: v1.Transaction) -> str:
-    return v1.Operation.Name(one.operation).removeprefix("OPERATION_").lower()
+    return names_of(v1.Operation.Name(one.operation).removeprefix("OPERATION_")).method
 
 
 def _decline(one: v1.Transaction) -> str:

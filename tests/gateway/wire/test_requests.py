@@ -13,6 +13,7 @@ from giftcard import v1
 from giftcard_adapters.codec import to_plain
 from giftcard_adapters.values.cards import ClearPin, EncryptedPin, HashedPin, PinBlockFormat
 from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Issue, Operation
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.wire import cards, reports
@@ -45,9 +46,9 @@ def timed(read: Callable[..., object]) -> Callable[[Message], object]:
 
 
 READERS: dict[str, Callable[[Any], object]] = {
-    **{f"{operation.value.title()}Request": reader(operation) for operation in Operation},
-    **{f"Confirm{operation.value.title()}Request": confirmation_from for operation in Operation},
-    **{f"Reverse{operation.value.title()}Request": reversal_from for operation in Operation},
+    **{f"{names_of(operation).rpc}Request": reader(operation) for operation in Operation},
+    **{f"{names_of(operation).confirm_rpc}Request": confirmation_from for operation in Operation},
+    **{f"{names_of(operation).reverse_rpc}Request": reversal_from for operation in Operation},
     "LookupRequest": timed(cards.lookup_from),
     "BalanceRequest": timed(cards.balance_from),
     "StoreCardRequest": cards.store_from,
@@ -62,8 +63,8 @@ BY_THE_SERVICE = {
     "ListStoredCardsRequest": ("provider",),
     "ExtractAccountsRequest": ("provider",),
     "GetTicketStatisticsRequest": ("provider",),
-    **{f"Confirm{operation.value.title()}Request": ("transaction_id",) for operation in Operation},
-    **{f"Reverse{operation.value.title()}Request": ("transaction_id",) for operation in Operation},
+    **{f"{names_of(operation).confirm_rpc}Request": ("transaction_id",) for operation in Operation},
+    **{f"{names_of(operation).reverse_rpc}Request": ("transaction_id",) for operation in Operation},
 }
 """What routes a call or names its transaction; the services read it off the request."""
 
