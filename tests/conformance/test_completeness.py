@@ -17,7 +17,7 @@ from giftcard_adapters.values.outcomes import Outcome
 from giftcard_adapters.values.reads import CardView, Lookup
 from giftcard_adapters.values.traits import Ending, Guarantee
 from giftcard_conformance import NotConforming, Subject, cases
-from tests.conformance.test_suite import electrum
+from tests.conformance.descriptors import SUBJECTS
 
 as_before = traits(Guarantee.NATIVE, Ending.REVERSE, is_reversal_partial=True, is_confirmation_partial=True)
 
@@ -127,7 +127,7 @@ class DeclaresWithoutReason(Electrum):
 
 def promoted() -> Subject:
     """Return Electrum's subject, as if a redemption had got new fields."""
-    subject = electrum()
+    subject = SUBJECTS["electrum"]
     sample = subject.samples[Operation.REDEEM]
     plain = sample.approved
     assert isinstance(plain, Redeem)
@@ -182,7 +182,7 @@ async def test_what_is_dropped_or_declared_wrongly_is_told(
     adapter: type[Electrum], name: str, sentence: str
 ) -> None:
     """Whatever an adapter drops, and whatever its `leaves_out` says that is not so, is told by its path."""
-    subject = promoted() if name == REDEEM else electrum()
+    subject = promoted() if name == REDEEM else SUBJECTS["electrum"]
     with pytest.raises(NotConforming, match=sentence):
         await run(subject, adapter, name)
 
@@ -204,4 +204,4 @@ async def test_a_vault_is_asked_for_too() -> None:
             return await self._request(msgspec.structs.replace(ask, store=False))
 
     with pytest.raises(NotConforming, match=r"activate\.store is dropped"):
-        await run(electrum(), Forgets, "ACTIVATE/no_field_is_dropped")
+        await run(SUBJECTS["electrum"], Forgets, "ACTIVATE/no_field_is_dropped")

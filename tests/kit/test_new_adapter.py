@@ -38,7 +38,8 @@ def checkout(folder: Path) -> Path:
     """Copy as much of this repository as its adapters' tests need."""
     junk = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "adapters", folder / "adapters", ignore=junk)
-    for path in ("pyproject.toml", "tests/conformance/test_conformance.py", "tests/adapters/test_golden.py"):
+    conformance = ("tests/conformance/descriptors.py", "tests/conformance/test_conformance.py")
+    for path in ("pyproject.toml", *conformance, "tests/adapters/test_golden.py"):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, folder / path)
     return folder

@@ -1,4 +1,4 @@
-"""A whole gateway for tests: real gRPC, real HTTP, a SQLite journal, and the four providers played on ports.
+"""A whole gateway for tests: real gRPC, real HTTP, a SQLite journal, and every simulated provider on a port.
 
 What is asked of it stands in the tests; what each provider can do stands in `cells`.
 """
@@ -31,8 +31,10 @@ from giftcard_simulators.sandbox import Plain, SimAnswer, SimRequest, Simulator
 from giftcard_simulators.serve import Served, serve
 
 HOST = "127.0.0.1"
-ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY = NAMES = ("electrum", "gr4vy", "jeudimerci", "gatepay")
-_SANDBOXES = dict(zip(NAMES, SANDBOXES, strict=True))
+ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY = "electrum", "gr4vy", "jeudimerci", "gatepay"
+_SANDBOXES = {one.adapter.partition(":")[0].rpartition(".")[2]: one for one in SANDBOXES}
+NAMES = tuple(_SANDBOXES)
+"""Every simulated provider, by its adapter's package; those above are known to the tests by name."""
 BY_RPC = {names_of(operation).rpc: names_of(operation) for operation in Operation}
 """What an operation is called, by the name of its RPC."""
 _KEY, _HASH_KEY = (base64.b64encode(bytes([fill]) * 32).decode() for fill in (1, 2))

@@ -10,7 +10,7 @@ import click
 from giftcard_gateway import config
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.process import sandbox
-from giftcard_simulators.catalogue import PORT
+from giftcard_simulators.catalogue import HIGHEST_PORT, PORT, SANDBOXES, WEBHOOKS_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound="Callable[..., object]")
 
 DATA = Path(".giftcard-sandbox")
-_HIGHEST_PORT = 65535 - 13
-"""The last of a sandbox's ports is 13 above its first."""
 
 
 def settings_options(command: Command) -> Command:
@@ -52,12 +50,13 @@ def settings_options(command: Command) -> Command:
 
 def port_option(command: Command) -> Command:
     """Add --port, which moves a whole sandbox."""
+    webhooks, first, last = (port - PORT for port in (WEBHOOKS_PORT, SANDBOXES[0].port, SANDBOXES[-1].port))
     return click.option(
         "--port",
-        type=click.IntRange(1, _HIGHEST_PORT),
+        type=click.IntRange(1, HIGHEST_PORT),
         default=PORT,
         show_default=True,
-        help="A sandbox's gateway; webhooks are 9 above it, the simulators 10 to 13.",
+        help=f"A sandbox's gateway; webhooks are {webhooks} above it, the simulators {first} to {last}.",
     )(command)
 
 

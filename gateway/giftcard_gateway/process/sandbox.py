@@ -16,7 +16,7 @@ import msgspec
 
 from giftcard_gateway import config
 from giftcard_gateway.seal import KEY_BYTES
-from giftcard_simulators.catalogue import HOST, PORT, SANDBOXES, Sandbox, sandboxes_at
+from giftcard_simulators.catalogue import HOST, PORT, SANDBOXES, WEBHOOKS_PORT, Sandbox, sandboxes_at
 from giftcard_simulators.serve import Served, serve
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.config import Settings
 
-_WEBHOOKS_ABOVE = 9
-"""How far above the gateway's port webhooks are taken; the simulators follow (docs/sandbox.md)."""
 _KEYS_FILE = "keys.json"
 
 
@@ -57,7 +55,7 @@ def settings(folder: Path, environ: Mapping[str, str], clock: Clock, port: int =
         "server": {"listen": f"{HOST}:{port}"},
         "journal": {"url": f"sqlite:///{folder / 'journal.db'}"},
         "seal": {"keys": {"sandbox": keys["seal"]}, "active": "sandbox", "hash_key": keys["hash"]},
-        "webhooks": {"listen": f"{HOST}:{port + _WEBHOOKS_ABOVE}"},
+        "webhooks": {"listen": f"{HOST}:{port + WEBHOOKS_PORT - PORT}"},
         "routing": {"default": sandboxes[0].provider_id},
         "providers": {sandbox.provider_id: _stanza(sandbox) for sandbox in sandboxes},
     }

@@ -24,7 +24,7 @@ from giftcard_gateway.providers import capabilities
 from giftcard_gateway.providers.exchanges import Exchanges
 from giftcard_gateway.services import gift_cards
 from giftcard_gateway.services.gift_cards import GiftCards
-from tests.conformance.test_suite import electrum
+from tests.conformance.descriptors import SUBJECTS
 from tests.gateway.services.served import Served
 
 
@@ -97,7 +97,7 @@ async def test_its_calls_are_served(monkeypatch: pytest.MonkeyPatch, served: Ser
 async def test_the_suite_asks_for_its_method() -> None:
     """The conformance suite misses an operation's method under the name it must have."""
     expected: Any = {MadeUp.CASH_OUT: "1"}
-    subject = msgspec.structs.replace(electrum(), guarantees=expected)
+    subject = msgspec.structs.replace(SUBJECTS["electrum"], guarantees=expected)
     (case,) = (case for case in cases(subject) if case.name == "row_is_as_expected")
     with pytest.raises(NotConforming, match="cash_out as 1"):
         await case.run()
