@@ -64,6 +64,10 @@ format: $(READY) ## Format the code and mend what can be mended
 protos: $(READY) ## Make the Python stubs anew from protos/
 	$(BIN)/python protos/contract.py generate
 
+.PHONY: tables
+tables: $(READY) ## Write the tables of README and docs that are read off the adapters
+	$(BIN)/python -m tests.house.tables
+
 .PHONY: lock
 lock: $(PINS) ## Pin the versions anew; UPGRADE=1 takes the newest
 	@for set in runtime dev; do \

@@ -10,7 +10,7 @@ NotSent and NoAnswer pass through them untouched, because the pipeline knows wha
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -20,6 +20,7 @@ from giftcard_adapters.calls import Call
 from giftcard_adapters.values.advices import Acknowledgement, Advice
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline
+from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import MoneyOperation, Operation
 from giftcard_adapters.values.outcomes import Outcome
 from giftcard_adapters.values.reads import (
@@ -105,6 +106,13 @@ class Provider:
     """How many cards one `balances` call may name."""
     deletes_cards: ClassVar[bool] = False
     """Whether `delete_stored_card` ends the card itself, not only its place in the vault."""
+    leaves_out: ClassVar[Mapping[str, str]] = {}
+    """What callers may give and the provider has no place for, and why (rule 21).
+
+    By the field's path, such as `basket` or `card.rank`, with its operation or read before it where it
+    is left out there alone, such as `void.basket` or `confirm_redeem.tenders`. A path covers what is
+    below it; `*` stands for any name.
+    """
 
     def __init__(self, settings: Any, exchange: Exchange) -> None:  # noqa: ANN401 - each adapter's own type
         """Keep the settings and the exchange; build what every call shares, once."""
@@ -232,6 +240,6 @@ def has(provider: Provider | type[Provider], method: str) -> bool:
 
 def traits_of(provider: Provider | type[Provider], operation: Operation) -> OperationTraits | None:
     """Return how an adapter does a money operation, or None when it does not."""
-    method = getattr(provider, operation.value.lower(), None)
+    method = getattr(provider, names_of(operation).method, None)
     declared = getattr(method, "traits", None)
     return declared if isinstance(declared, OperationTraits) else None

@@ -9,6 +9,7 @@ import msgspec
 from giftcard_adapters.contract import READS, Settings, has, traits_of
 from giftcard_adapters.errors import SettingsError
 from giftcard_adapters.stanza import read_settings
+from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.traits import Ending, Guarantee, OperationTraits
 from giftcard_conformance.subject import NotConforming, Subject, demand
@@ -22,7 +23,7 @@ _MISSPELT = "no_such_key"
 async def methods_and_traits_agree(subject: Subject) -> None:
     """A money method exists exactly where traits are declared."""
     for operation in Operation:
-        method = operation.value.lower()
+        method = names_of(operation).method
         exists = getattr(subject.adapter, method, None) is not None
         demand(
             exists == (traits_of(subject.adapter, operation) is not None),
@@ -66,7 +67,9 @@ async def row_is_as_expected(subject: Subject) -> None:
     demand(
         not lacking,
         f"{subject.adapter.__name__} lacks what the descriptor expects of it; write, under @traits(...), "
-        + ", ".join(f"{operation.lower()} as {subject.guarantees[operation]}" for operation in lacking),
+        + ", ".join(
+            f"{names_of(operation).method} as {subject.guarantees[operation]}" for operation in lacking
+        ),
     )
     demand(
         row == dict(subject.guarantees),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -79,6 +79,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     samples: Mapping[Operation, Sample]
     reads: Mapping[str, ReadSample] = msgspec.field(default_factory=dict)
     has_webhooks: bool = False
+    fitting: Mapping[str, Sequence[object]] = msgspec.field(default_factory=dict)
+    """Two or more values a field can have, by its name or path, where only some words are taken."""
 
 
 def secrets_of(value: object) -> Iterator[Secret]:

@@ -9,7 +9,7 @@ import msgspec
 
 from giftcard_adapters.values.advices import AdviceKind
 from giftcard_adapters.values.operations import Operation
-from giftcard_conformance import advices, capability, reads, requests, secrecy
+from giftcard_conformance import advices, capability, completeness, reads, requests, secrecy
 from giftcard_conformance.subject import Sample, Subject
 
 
@@ -35,6 +35,7 @@ _CAPABILITY = (
     capability.stanza_refuses_unknown_keys,
     capability.stanza_refuses_missing_keys,
     capability.stanza_refuses_other_types,
+    completeness.leaves_out_names_fields,
 )
 _REQUESTS = (
     requests.approval_is_read,
@@ -47,6 +48,7 @@ _REQUESTS = (
     requests.nothing_is_sent_twice,
     secrecy.money_shows_no_secret,
     secrecy.echo_shows_no_secret,
+    completeness.no_field_is_dropped,
 )
 _LOST_REQUESTS = (requests.lost_answer_is_unknown, requests.unknown_can_be_ended)
 _ADVICES = (advices.advice_is_the_same, advices.advice_has_one_effect, advices.part_can_be_advised)
@@ -56,6 +58,7 @@ _READS = (
     reads.read_is_refused,
     reads.lost_read_is_no_answer,
     secrecy.read_shows_no_secret,
+    completeness.no_read_field_is_dropped,
 )
 
 
@@ -67,6 +70,9 @@ def cases(subject: Subject) -> Iterator[Case]:
         yield from _money(subject, operation, sample)
         for kind in advices.kinds(subject, operation):
             yield from _advice(subject, operation, sample, kind)
+        for kind in completeness.advised(subject, operation):
+            told = partial(completeness.no_advice_field_is_dropped, subject, operation, sample, kind)
+            yield Case(f"{operation}/{kind}/no_advice_field_is_dropped", told)
     for method, read in subject.reads.items():
         for look in _READS:
             yield Case(f"{method}/{look.__name__}", partial(look, subject, method, read))

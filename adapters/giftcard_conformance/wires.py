@@ -37,9 +37,12 @@ class Recorder(httpx.AsyncBaseTransport):
         """Keep the transport that answers."""
         self._inner = inner
         self.sent: list[Sent] = []
+        self.headers: list[frozenset[tuple[str, str]]] = []
+        """Those of each request, credentials too."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Remember the request and pass it on."""
+        self.headers.append(frozenset(request.headers.items()))
         self.sent.append(Sent(request.method, request.url.raw_path, await request.aread()))
         return await self._inner.handle_async_request(request)
 

@@ -14,6 +14,7 @@ from giftcard_adapters.contract import traits_of
 from giftcard_adapters.stanza import open_provider, read_settings
 from giftcard_adapters.values.advices import Advice, AdviceKind, ReversalReason
 from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import AnyOperation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.traits import Ending
@@ -65,7 +66,7 @@ class World:
 
     async def request(self, ask: AnyOperation) -> Outcome:
         """Send a money operation, once."""
-        outcome: Outcome = await getattr(self.provider, ask.operation.value.lower())(ask)
+        outcome: Outcome = await getattr(self.provider, names_of(ask.operation).method)(ask)
         return outcome
 
     async def read(self, method: str, arguments: Mapping[str, object]) -> object:

@@ -38,9 +38,9 @@ def story(client: Client, host: str, port: int) -> Iterator[Chapter]:
     sandboxes = {one.provider_id: one for one in sandboxes_at(port)}
     if not listed.keys() <= sandboxes.keys():
         raise NoSandbox("the gateway that answers is not a sandbox; the demo only plays with made-up money")
-    for title, needed, tell in CHAPTERS:
+    for title, needed, cards, tell in CHAPTERS:
         for provider_id, provider in listed.items():
-            if needed in _abilities(provider):
+            if needed in _abilities(provider) and cards <= sandboxes[provider_id].demo_cards.keys():
                 teller = Teller(client, host, sandboxes[provider_id])
                 teller.reset()
                 yield Chapter(title, provider_id, tell(teller))

@@ -145,11 +145,11 @@ def templates(tell: Teller) -> Iterator[Step]:
     yield tell.told("confirm: inside the gateway", client.confirm_issue(transaction_id=done.transaction_id))
 
 
-CHAPTERS: tuple[tuple[str, str, Callable[[Teller], Iterator[Step]]], ...] = (
-    ("A card's whole life", "TRANSFER:NATIVE", lifetime),
-    ("What goes wrong, and how it ends", "TRANSFER:NATIVE", trouble),
-    ("Cards in a vault", "STORE_CARD", vault),
-    ("E-cards from a wallet", "SYNC_OFFERS", wallet),
-    ("Cards by template", "LIST_TEMPLATES", templates),
+CHAPTERS: tuple[tuple[str, str, frozenset[str], Callable[[Teller], Iterator[Step]]], ...] = (
+    ("A card's whole life", "TRANSFER:NATIVE", frozenset({"inactive", "spare", "empty"}), lifetime),
+    ("What goes wrong, and how it ends", "TRANSFER:NATIVE", frozenset({"funded", "poor"}), trouble),
+    ("Cards in a vault", "STORE_CARD", frozenset({"funded", "other"}), vault),
+    ("E-cards from a wallet", "SYNC_OFFERS", frozenset(), wallet),
+    ("Cards by template", "LIST_TEMPLATES", frozenset(), templates),
 )
-"""Title, what some provider must be able to do, and the teller."""
+"""Title, what some provider must be able to do, which demo cards it must have, and the teller."""

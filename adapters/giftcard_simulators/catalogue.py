@@ -4,17 +4,47 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Sequence
 
 import msgspec
 
 import giftcard_simulators
 from giftcard_simulators.sandbox import Sandbox
 
-__all__ = ["HOST", "PORT", "SANDBOXES", "Sandbox", "sandboxes_at"]
+__all__ = [
+    "HIGHEST_PORT",
+    "HOST",
+    "PORT",
+    "SANDBOXES",
+    "WEBHOOKS_PORT",
+    "Sandbox",
+    "SandboxClash",
+    "in_order",
+    "sandboxes_at",
+]
 
 HOST = "127.0.0.1"
-PORT = 50051
-"""Where a sandbox's gateway listens, unless it is told otherwise."""
+PORT, WEBHOOKS_PORT = 50051, 50060
+"""Where a sandbox's gateway listens, unless it is told otherwise; every simulator is above both."""
+_LAST_PORT = 65535
+
+
+class SandboxClash(ValueError):
+    """Two sandboxes want one port, or one wants a port of the gateway; the text says which."""
+
+
+def in_order(sandboxes: Sequence[Sandbox]) -> tuple[Sandbox, ...]:
+    """Return sandboxes in the order of their ports; raise SandboxClash where two cannot run together."""
+    taken: dict[int, str] = {}
+    for one in sandboxes:
+        if one.port <= WEBHOOKS_PORT:
+            raise SandboxClash(
+                f"{one.provider_id} says port {one.port}: simulators are above {WEBHOOKS_PORT}"
+            )
+        if one.port in taken:
+            raise SandboxClash(f"{one.provider_id} says port {one.port}, which {taken[one.port]} has already")
+        taken[one.port] = one.provider_id
+    return tuple(sorted(sandboxes, key=lambda sandbox: sandbox.port))
 
 
 def _found() -> list[Sandbox]:
@@ -23,8 +53,10 @@ def _found() -> list[Sandbox]:
     return [module.SANDBOX for module in modules if hasattr(module, "SANDBOX")]
 
 
-SANDBOXES: tuple[Sandbox, ...] = tuple(sorted(_found(), key=lambda sandbox: sandbox.port))
+SANDBOXES = in_order(_found())
 """In the order of their ports."""
+HIGHEST_PORT = _LAST_PORT - (SANDBOXES[-1].port - PORT)
+"""The highest port for a sandbox's gateway, so that its last simulator has one too."""
 
 
 def sandboxes_at(port: int) -> tuple[Sandbox, ...]:

@@ -26,6 +26,7 @@ from giftcard_adapters.values.cards import (
     PinBlockFormat,
 )
 from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import (
     Activate,
     AnyOperation,
@@ -220,7 +221,7 @@ async def test_misfit_is_refused_by_name(ask: AnyOperation, fields: list[str]) -
     """What Electrum could not take is refused with every field named, by check and by the call."""
     assert violated(ask) == fields
     with pytest.raises(Invalid):
-        await getattr(open_electrum(), ask.operation.value.lower())(ask)
+        await getattr(open_electrum(), names_of(ask.operation).method)(ask)
 
 
 def test_blank_originator_is_missed_field_by_field() -> None:

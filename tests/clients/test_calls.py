@@ -47,6 +47,11 @@ REASON = v1.ReversalReason.REVERSAL_REASON_CANCELLED
 STREAMS = {"watch_transactions", "stream_events", "download_export", "reconcile"}
 
 
+def method(rpc: str) -> str:
+    """Return the client's name of a call: `ConfirmCashOut` is `confirm_cash_out`."""
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in rpc).lstrip("_")
+
+
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_every_operation_is_asked_confirmed_and_reversed(
     driver: Driver, gateway: ScriptedGateway, operation: str
@@ -57,9 +62,9 @@ async def test_every_operation_is_asked_confirmed_and_reversed(
     gateway.expect(operation, response(operation, State.TRANSACTION_STATE_APPROVED))
     gateway.expect(f"Confirm{operation}", response(operation, State.TRANSACTION_STATE_CONFIRMED))
     gateway.expect(f"Reverse{operation}", response(operation, State.TRANSACTION_STATE_REVERSING))
-    asked = await driver.transact(operation.lower(), **given)
-    confirmed = await driver.transact(f"confirm_{operation.lower()}", **same)
-    reversed_ = await driver.transact(f"reverse_{operation.lower()}", **same, reason=REASON)
+    asked = await driver.transact(method(operation), **given)
+    confirmed = await driver.transact(method(f"Confirm{operation}"), **same)
+    reversed_ = await driver.transact(method(f"Reverse{operation}"), **same, reason=REASON)
     assert gateway.names() == [operation, f"Confirm{operation}", f"Reverse{operation}"]
     assert {seen.text("transaction_id") for seen in gateway.seen} == {given["transaction_id"]}
     assert asked.state == State.TRANSACTION_STATE_APPROVED
@@ -72,8 +77,7 @@ def test_every_unary_call_of_the_contract_is_friendly() -> None:
     friendly = {name for name, value in vars(Calls).items() if isinstance(value, Rpc)}
     stubs = vars(Stubs(grpc.insecure_channel("127.0.0.1:1"))).values()
     methods = {name for stub in stubs for name in vars(stub)}
-    snake = {"".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_") for name in methods}
-    assert friendly == snake - STREAMS
+    assert friendly == {method(name) for name in methods} - STREAMS
 
 
 KEYWORDS: list[tuple[type, type]] = [
@@ -228,7 +232,7 @@ async def test_advices_are_repeated_after_lost_answers_too(
     driver: Driver, gateway: ScriptedGateway, name: str
 ) -> None:
     """A confirmation or reversal is sent again until the gateway has promised it; a refusal ends that."""
-    call = name.replace("Redeem", "_redeem").lower()
+    call = method(name)
     given = {"transaction_id": "t", "reason": REASON if call == "reverse_redeem" else None}
     fault = Refusal(grpc.StatusCode.INTERNAL, "INTERNAL")
     gateway.expect(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import pkgutil
-from pathlib import Path
 
 import httpx
 import msgspec
@@ -18,22 +16,9 @@ from giftcard_conformance import Case, Subject, World, cases
 from giftcard_simulators.faults import Fault, FaultKind, Script
 from giftcard_simulators.sandbox import IdSource, Simulator, TimeSource
 from giftcard_simulators.serve import serve
+from tests.conformance.descriptors import SUBJECTS as DESCRIBED
 from tests.specs.formats import wire_format
 from tests.specs.validating import Watched
-
-PROVIDERS = Path(__file__).parent / "providers"
-
-
-def load(path: Path) -> Subject:
-    """Read a descriptor: a Python file with a SUBJECT."""
-    spec = importlib.util.spec_from_file_location(f"conformance_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    subject = module.SUBJECT
-    assert isinstance(subject, Subject)
-    return subject
 
 
 def watched(subject: Subject) -> Subject:
@@ -53,14 +38,14 @@ def watched(subject: Subject) -> Subject:
     return msgspec.structs.replace(subject, simulator=make)
 
 
-SUBJECTS = [watched(load(path)) for path in sorted(PROVIDERS.glob("*.py"))]
+SUBJECTS = {name: watched(subject) for name, subject in DESCRIBED.items()}
 
 
 @pytest.mark.parametrize(
     "case",
     [
         pytest.param(case, id=f"{subject.name}/{case.name.replace(' ', '-')}")
-        for subject in SUBJECTS
+        for subject in SUBJECTS.values()
         for case in cases(subject)
     ],
 )
@@ -69,7 +54,7 @@ async def test_conforms(case: Case) -> None:
     await case.run()
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
+@pytest.mark.parametrize("subject", SUBJECTS.values(), ids=lambda subject: subject.name)
 async def test_speaks_over_a_real_wire(subject: Subject) -> None:
     """Every operation is approved over a real port too, even when each answer comes twice."""
     for sample in subject.samples.values():
@@ -94,5 +79,5 @@ def test_every_adapter_has_a_descriptor() -> None:
         for value in vars(importlib.import_module(f"giftcard_adapters.{module.name}")).values()
         if isinstance(value, type) and issubclass(value, Provider) and value is not Provider
     }
-    without = found - {subject.adapter for subject in SUBJECTS}
+    without = found - {subject.adapter for subject in SUBJECTS.values()}
     assert not without, f"write tests/conformance/providers/NAME.py for {sorted(map(repr, without))}"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import msgspec
 import pytest
 
@@ -17,22 +14,10 @@ from giftcard_adapters.values.operations import Load, Operation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.reads import CardView, Lookup
 from giftcard_adapters.values.traits import Ending, Guarantee
-from giftcard_conformance import NotConforming, Subject, cases
+from giftcard_conformance import NotConforming, cases
+from tests.conformance.descriptors import SUBJECTS
 
-
-def electrum() -> Subject:
-    """Read Electrum's descriptor."""
-    path = Path(__file__).parent / "providers" / "electrum.py"
-    spec = importlib.util.spec_from_file_location("conformance_of_broken", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    subject = module.SUBJECT
-    assert isinstance(subject, Subject)
-    return subject
-
-
+ELECTRUM = SUBJECTS["electrum"]
 as_before = traits(Guarantee.NATIVE, Ending.REVERSE, is_reversal_partial=True, is_confirmation_partial=True)
 
 
@@ -143,7 +128,7 @@ BROKEN: list[tuple[type[Electrum], str, str]] = [
 @pytest.mark.parametrize(("adapter", "name", "sentence"), BROKEN, ids=lambda value: str(value)[:60])
 async def test_a_broken_rule_is_told(adapter: type[Electrum], name: str, sentence: str) -> None:
     """Each rule of the suite finds the adapter that breaks it, and says so."""
-    subject = msgspec.structs.replace(electrum(), adapter=adapter)
+    subject = msgspec.structs.replace(ELECTRUM, adapter=adapter)
     case = next(case for case in cases(subject) if case.name == name)
     with pytest.raises(NotConforming, match=sentence):
         await case.run()
@@ -151,7 +136,7 @@ async def test_a_broken_rule_is_told(adapter: type[Electrum], name: str, sentenc
 
 async def test_a_missing_sample_is_told() -> None:
     """An operation without a sample is missed by name, not passed over."""
-    whole = electrum()
+    whole = ELECTRUM
     samples = {k: v for k, v in whole.samples.items() if k is not Operation.VOID}
     subject = msgspec.structs.replace(whole, samples=samples)
     case = next(case for case in cases(subject) if case.name == "every_operation_has_a_sample")
@@ -161,7 +146,7 @@ async def test_a_missing_sample_is_told() -> None:
 
 async def test_a_row_that_differs_is_told() -> None:
     """The computed capability row must be the descriptor's."""
-    subject = msgspec.structs.replace(electrum(), guarantees={Operation.LOAD: "C"})
+    subject = msgspec.structs.replace(ELECTRUM, guarantees={Operation.LOAD: "C"})
     case = next(case for case in cases(subject) if case.name == "row_is_as_expected")
     with pytest.raises(NotConforming, match="the descriptor expects"):
         await case.run()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import (
     Activate,
     Issue,
@@ -229,4 +230,4 @@ def _standing_minor(entry: Entry) -> int:
     return 0
 
 
-_KIND: Mapping[Operation, str] = {operation: operation.value.lower() for operation in Operation}
+_KIND: Mapping[Operation, str] = {operation: names_of(operation).method for operation in Operation}

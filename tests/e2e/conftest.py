@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.sandboxes import ELECTRUM, GATEPAY, GR4VY, JEUDIMERCI, Sandbox, sandbox
+from tests.e2e.sandboxes import SIMULATORS, Sandbox, sandbox
 
 
 @pytest.fixture(scope="session")
@@ -18,5 +18,5 @@ def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 @pytest.fixture
 def shared(_shared: Sandbox) -> Sandbox:
     """Give a sandbox that serves; its books are open as on the first day, its journal is not empty."""
-    _shared.reset(ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY)
+    _shared.reset(*SIMULATORS)
     return _shared

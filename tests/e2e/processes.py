@@ -16,11 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from giftcard_simulators.catalogue import PORT, SANDBOXES
+
 PROGRAM = (sys.executable, "-m", "giftcard_gateway")
 PATIENCE_S = 60.0
 """How long a process may take to start or to stop on a busy machine."""
-BLOCK = 14
-"""A sandbox takes its port and those up to 13 above it."""
+BLOCK = SANDBOXES[-1].port - PORT + 1
+"""A sandbox takes its port and those above it up to its last simulator's."""
 _FIRST, _LAST = 20_000, 32_000
 """Below the ports that outgoing connections are given."""
 _LOOK_EVERY_S = 0.02

@@ -17,12 +17,18 @@ from typing import cast
 import pytest
 
 from giftcard import Client
+from giftcard_simulators.catalogue import PORT, SANDBOXES, WEBHOOKS_PORT
 from tests.conftest import ROOT
 from tests.e2e.processes import PATIENCE_S, Running, free_port, started
 
-FIRST_SIMULATOR = 10
-"""How far above the gateway's port the first simulator listens."""
-ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY = range(FIRST_SIMULATOR, FIRST_SIMULATOR + 4)
+_ABOVE = {one.provider_id: one.port - PORT for one in SANDBOXES}
+SIMULATORS = tuple(_ABOVE.values())
+"""How far above the gateway's port each simulator listens."""
+WEBHOOKS = WEBHOOKS_PORT - PORT
+"""How far above the gateway's port webhooks are taken."""
+ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY = (
+    _ABOVE[f"{name}-sandbox"] for name in ("electrum", "gr4vy", "jeudimerci", "gatepay")
+)
 Plain = dict[str, object]
 _SMALL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 

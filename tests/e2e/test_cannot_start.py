@@ -14,7 +14,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from tests.e2e.processes import free_port, run, started
-from tests.e2e.sandboxes import GR4VY, Sandbox
+from tests.e2e.sandboxes import GR4VY, WEBHOOKS, Sandbox
 
 KEY, OTHER_KEY = (base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2))
 TOML = f"""
@@ -158,7 +158,7 @@ def test_a_bad_variable_of_opentelemetry_is_named(tmp_path: Path, variable: str)
     ("above", "sentence"),
     [
         (0, "cannot listen on 127.0.0.1:{port}: the port is taken or the address is not ours"),
-        (9, "cannot listen for webhooks on 127.0.0.1:{port}: the port is taken or not ours"),
+        (WEBHOOKS, "cannot listen for webhooks on 127.0.0.1:{port}: the port is taken or not ours"),
         (GR4VY, "the gr4vy simulator cannot listen on 127.0.0.1:{port}: the port is taken"),
     ],
 )

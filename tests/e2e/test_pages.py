@@ -23,6 +23,7 @@ from tests.conftest import ROOT
 from tests.e2e.processes import run
 from tests.e2e.sandboxes import Sandbox as Running
 from tests.e2e.sandboxes import answers_in, sandbox, shell
+from tests.house.tables import package_of
 
 TABLES: dict[str, type[msgspec.Struct]] = {
     "[server]": settings.Server,
@@ -43,6 +44,11 @@ TABLES: dict[str, type[msgspec.Struct]] = {
 def page(name: str) -> str:
     """Return a page of the repository."""
     return (ROOT / name).read_text(encoding="utf-8")
+
+
+def page_of(one: Sandbox) -> str:
+    """Return a provider's page."""
+    return page(f"docs/providers/{package_of(one)}.md")
 
 
 def section(text: str, heading: str) -> str:
@@ -101,24 +107,17 @@ def _told(card: Plain) -> tuple[str, str]:
 
 @pytest.mark.parametrize("one", SANDBOXES, ids=lambda one: one.provider_id)
 def test_every_demo_card_is_on_its_page(one: Sandbox) -> None:
-    """docs/sandbox.md lists every card the books open with, and no other, with its PIN and what it holds."""
-    told = rows(section(page("docs/sandbox.md"), f"### {one.provider_id}"))
+    """A provider's page lists every card the books open with and no other, with its PIN and what it holds."""
+    told = rows(section(page_of(one), "### Demo cards"))
     assert {row[0].strip("`"): (row[1], row[2]) for row in told} == books(one)
     assert len(told) == len(books(one))
 
 
-def test_ports_and_credentials_are_on_their_page() -> None:
-    """docs/sandbox.md tells each simulator's port and base URL, and every credential as it is."""
-    text = page("docs/sandbox.md")
-    ports = {row[0]: (row[1], row[2]) for row in rows(section(text, "## Ports"))}
-    for one in SANDBOXES:
-        port, told = ports[f"`{one.provider_id}`"]
-        assert port == str(one.port)
-        assert f"`http://127.0.0.1:{one.port}{one.base_path}`" in told
-        assert all(f"`{prefix}…`" in told for prefix in one.prefixes)
-    by_id = {one.provider_id: one.settings() for one in SANDBOXES}
-    for provider, key, value in rows(section(text, "## Credentials")):
-        real = by_id[provider.strip("`")][key.strip("`")]
+@pytest.mark.parametrize("one", SANDBOXES, ids=lambda one: one.provider_id)
+def test_credentials_are_on_their_page(one: Sandbox) -> None:
+    """A provider's page tells every credential of its sandbox as it is."""
+    for key, value in rows(section(page_of(one), "### Credentials")):
+        real = one.settings()[key.strip("`")]
         assert value.strip("`") == (real[0] if isinstance(real, list) else real)
 
 

@@ -19,7 +19,7 @@ from giftcard import new_transaction_id, v1
 from giftcard.stubs import Stubs
 from giftcard_simulators.catalogue import SANDBOXES
 from tests.e2e.processes import PATIENCE_S, run
-from tests.e2e.sandboxes import ELECTRUM, GATEPAY, GR4VY, JEUDIMERCI, Plain, Sandbox, sandbox
+from tests.e2e.sandboxes import ELECTRUM, SIMULATORS, Plain, Sandbox, sandbox
 
 EVERYTHING = {
     "OTEL_TRACES_EXPORTER": "console",
@@ -138,7 +138,7 @@ def test_no_secret_is_told_anywhere(tmp_path: Path) -> None:
         assert story.returncode == 0, story.stderr
         refusals = "".join(bad_calls(running))
         listed = run("transactions", "--address", running.address, "list", folder=tmp_path).stdout
-        cards = [card for one in (ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY) for card in running.get(one, "cards")]
+        cards = [card for one in SIMULATORS for card in running.get(one, "cards")]
         assert running.running.stop() == 0
         seen = running.running.said.partition("Redeem 100.00")[0] + running.running.complained
         kept = b"".join(file.read_bytes() for file in running.data.iterdir() if file.name != "keys.json")

@@ -29,6 +29,7 @@ NAMES = ("acme-cards", "zeta", "a1", "money-2-go", "longest-name-of-them")
 CHECKED_OUT = (
     "pyproject.toml",
     "tests/adapters/test_golden.py",
+    "tests/conformance/descriptors.py",
     "tests/conformance/test_conformance.py",
     "tests/specs/formats.py",
     "tests/specs/gr4vy_sdk.py",

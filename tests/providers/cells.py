@@ -1,4 +1,4 @@
-"""What every provider can do, as data: a row with sample fields for each ✔ of the capability table.
+"""What providers can do, as data: a row with sample fields for each ✔ of the capability table.
 
 Written from the providers' pages and the sandbox's books, not from the adapters. Amounts of effects
 are in the provider's own minor units: cents, and millionths at GatePay.
@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from giftcard import Card, new_transaction_id, v1
-from tests.providers.world import ELECTRUM, GATEPAY, GR4VY, JEUDIMERCI
+from giftcard_adapters.values.names import names_of
+from tests.conformance.descriptors import SUBJECTS
+from tests.providers.world import BY_RPC, ELECTRUM, GATEPAY, GR4VY, JEUDIMERCI, NAMES
 
-OPERATIONS = ("Issue", "Activate", "Load", "Redeem", "Transfer", "Replace", "Void")
+OPERATIONS = tuple(BY_RPC)
 
 NATIVE = v1.Guarantee.GUARANTEE_NATIVE
 COMPENSATED = v1.Guarantee.GUARANTEE_COMPENSATED
@@ -222,17 +224,17 @@ CELLS = (
         is_asynchronous=True,
     ),
 )
-"""Every money operation that some provider has."""
+"""Every money operation of the providers known here by name; the conformance suite has those of all."""
 
 BY_NAME = {cell.name: cell for cell in CELLS}
 
 MONEY_HOLES = tuple(
     (provider, operation)
-    for provider in (ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY)
+    for provider in NAMES
     for operation in OPERATIONS
-    if f"{provider}-{operation}" not in BY_NAME
+    if operation not in {names_of(has).rpc for has in SUBJECTS[provider].guarantees}
 )
-"""Every "–" among the money operations."""
+"""Every "–" among the money operations, as the providers' descriptors have it."""
 
 SAMPLES: Mapping[str, Mapping[str, object]] = {
     "Issue": {"amount": "25.00", "currency": "ZAR"},
@@ -262,20 +264,16 @@ OTHERS: Mapping[str, Mapping[str, object]] = {
 }
 """Every unary call that moves no money and is asked of one provider, with fields."""
 
-HAS: Mapping[str, frozenset[str]] = {
-    ELECTRUM: frozenset({"lookup", "balance"}),
-    GR4VY: frozenset(
-        {"lookup", "balance", "store_card", "get_stored_card", "list_stored_cards", "delete_stored_card"}
-    ),
-    JEUDIMERCI: frozenset(
-        {
-            *("lookup", "get_stored_card", "list_stored_cards", "delete_stored_card"),
-            *("list_offers", "sync_offers", "extract_accounts", "get_ticket_statistics"),
-        }
-    ),
-    GATEPAY: frozenset({"lookup", "balance", "list_templates"}),
-}
-"""Which of those calls each provider has."""
 
-OTHER_HOLES = tuple((provider, call) for provider, has in HAS.items() for call in OTHERS if call not in has)
-"""Every "–" among them."""
+def call_of(read: str) -> str:
+    """Return the client's call for one of an adapter's reads."""
+    return {"balances": "balance", "ticket_statistics": "get_ticket_statistics"}.get(read, read)
+
+
+OTHER_HOLES = tuple(
+    (provider, call)
+    for provider in NAMES
+    for call in OTHERS
+    if call not in set(map(call_of, SUBJECTS[provider].reads))
+)
+"""Every "–" among them, as the providers' descriptors have it."""

@@ -6,7 +6,7 @@ import pytest
 
 from giftcard import to_decimal, v1
 from tests.providers.cells import CELLS, Cell
-from tests.providers.world import World
+from tests.providers.world import BY_RPC, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -32,7 +32,7 @@ async def test_an_approval_tells_all(world: World, cell: Cell) -> None:
     assert done.state == APPROVED
     assert (done.provider, v1.Operation.Name(done.operation)) == (
         cell.provider,
-        f"OPERATION_{cell.operation.upper()}",
+        f"OPERATION_{BY_RPC[cell.operation].wire}",
     )
     if cell.requested:
         assert str(to_decimal(done.requested_amount)) == cell.requested

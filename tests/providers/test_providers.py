@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from giftcard import is_reversed, v1
+from giftcard_adapters.values.names import names_of
 from giftcard_simulators.serve import serve
-from tests.providers.cells import BY_NAME, CELLS, NONE, OPERATIONS
+from tests.conformance.descriptors import SUBJECTS
+from tests.providers.cells import BY_NAME, CELLS, NONE, OPERATIONS, call_of
 from tests.providers.conftest import OpenWorld
 from tests.providers.refusals import PROVIDER_NOT_FOUND, PROVIDER_UNREACHABLE, STATE_CONFLICT, refused
 from tests.providers.world import ELECTRUM, GATEPAY, GR4VY, HOST, JEUDIMERCI, NAMES, Table, World
@@ -21,20 +23,6 @@ LETTERS = {
     v1.Guarantee.GUARANTEE_NONE: "1",
     v1.Guarantee.GUARANTEE_UNSUPPORTED: "-",
 }
-TABLE = {ELECTRUM: "-NNNNNN", GR4VY: "11-C---", JEUDIMERCI: "C------", GATEPAY: "1------"}
-"""The contract's table, a letter an operation in the order of OPERATIONS."""
-OTHERS = {
-    ELECTRUM: {"LOOKUP", "BALANCE"},
-    GR4VY: {
-        *("LOOKUP", "BALANCE", "BATCH_BALANCE", "STORE_CARD", "GET_STORED_CARD", "LIST_STORED_CARDS"),
-        *("DELETE_STORED_CARD", "WEBHOOKS"),
-    },
-    JEUDIMERCI: {
-        *("LOOKUP", "GET_STORED_CARD", "LIST_STORED_CARDS", "DELETE_STORED_CARD", "LIST_OFFERS"),
-        *("SYNC_OFFERS", "EXTRACT_ACCOUNTS", "DOWNLOAD_EXPORT", "GET_TICKET_STATISTICS", "WEBHOOKS"),
-    },
-    GATEPAY: {"LOOKUP", "BALANCE", "LIST_TEMPLATES", "WEBHOOKS"},
-}
 ENDINGS = {
     f"{ELECTRUM}-*": ["REVERSE"],
     f"{GR4VY}-Redeem": ["RESEND", "FIND", "PERSON"],
@@ -45,6 +33,11 @@ ENDINGS = {
 }
 
 
+def rpc_of(support: v1.OperationSupport) -> str:
+    """Return the RPC of an operation."""
+    return names_of(v1.Operation.Name(support.operation).removeprefix("OPERATION_")).rpc
+
+
 async def told_of(world: World, provider: str) -> v1.Provider:
     """Return what the gateway tells of a provider."""
     return (await world.client.get_provider(provider=provider)).provider
@@ -52,14 +45,20 @@ async def told_of(world: World, provider: str) -> v1.Provider:
 
 @pytest.mark.parametrize("provider", NAMES)
 async def test_guarantees_are_those_of_the_table(world: World, provider: str) -> None:
-    """Every operation's guarantee, and every other capability, is that of the contract's table."""
+    """Every operation's guarantee, and every other capability, is what the provider's descriptor expects."""
     told = await told_of(world, provider)
-    names = [v1.Operation.Name(one.operation).removeprefix("OPERATION_").title() for one in told.operations]
+    names = [rpc_of(one) for one in told.operations]
     assert tuple(names) == OPERATIONS
-    assert "".join(LETTERS[one.guarantee] for one in told.operations) == TABLE[provider]
+    expected = SUBJECTS[provider]
+    letters = {names_of(operation).rpc: letter for operation, letter in expected.guarantees.items()}
+    row = [letters.get(operation, "-") for operation in OPERATIONS]
+    assert [LETTERS[one.guarantee] for one in told.operations] == row
     capabilities = {v1.Capability.Name(one).removeprefix("CAPABILITY_") for one in told.capabilities}
-    assert capabilities == OTHERS[provider]
-    assert told.deletes_cards is (provider == JEUDIMERCI)
+    batches = {"BATCH_BALANCE"} if expected.adapter.balances_per_call > 1 else set()
+    webhooks = {"WEBHOOKS"} if expected.has_webhooks else set()
+    assert capabilities == {call_of(read).upper() for read in expected.reads} | batches | webhooks
+    assert told.deletes_cards is expected.adapter.deletes_cards
+    assert told.deletes_cards or provider != JEUDIMERCI
     assert told.enabled
 
 
@@ -67,8 +66,7 @@ async def test_guarantees_are_those_of_the_table(world: World, provider: str) ->
 async def test_what_is_told_beforehand_is_what_happens(world: World, provider: str) -> None:
     """Endings, parts and the end of the undecided are told as this folder sees them happen."""
     for support in (await told_of(world, provider)).operations:
-        name = v1.Operation.Name(support.operation).removeprefix("OPERATION_").title()
-        cell = BY_NAME.get(f"{provider}-{name}")
+        cell = BY_NAME.get(f"{provider}-{rpc_of(support)}")
         if cell is None:
             continue
         assert support.guarantee == cell.guarantee
@@ -84,9 +82,10 @@ async def test_what_is_told_beforehand_is_what_happens(world: World, provider: s
 
 
 async def test_all_are_listed_in_pages(world: World) -> None:
-    """ListProviders tells all four by their ids' order, in pages; an unknown one is NOT_FOUND."""
-    first = await world.client.list_providers(page_size=3)
-    rest = await world.client.list_providers(page_size=3, page_token=first.next_page_token)
+    """ListProviders tells all by their ids' order, in pages; an unknown one is NOT_FOUND."""
+    most = len(NAMES) - 1
+    first = await world.client.list_providers(page_size=most)
+    rest = await world.client.list_providers(page_size=most, page_token=first.next_page_token)
     listed = [one.provider for one in (*first.providers, *rest.providers)]
     assert listed == sorted(NAMES)
     assert rest.next_page_token == ""

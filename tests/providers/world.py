@@ -1,4 +1,4 @@
-"""A whole gateway for tests: real gRPC, real HTTP, a SQLite journal, and the four providers played on ports.
+"""A whole gateway for tests: real gRPC, real HTTP, a SQLite journal, and every simulated provider on a port.
 
 What is asked of it stands in the tests; what each provider can do stands in `cells`.
 """
@@ -20,6 +20,8 @@ from grpc import aio
 
 from giftcard import AsyncClient, RepeatPolicy, v1
 from giftcard_adapters.calls import Moment
+from giftcard_adapters.values.names import names_of
+from giftcard_adapters.values.operations import Operation
 from giftcard_gateway import config
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.process.app import App
@@ -29,8 +31,12 @@ from giftcard_simulators.sandbox import Plain, SimAnswer, SimRequest, Simulator
 from giftcard_simulators.serve import Served, serve
 
 HOST = "127.0.0.1"
-ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY = NAMES = ("electrum", "gr4vy", "jeudimerci", "gatepay")
-_SANDBOXES = dict(zip(NAMES, SANDBOXES, strict=True))
+ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY = "electrum", "gr4vy", "jeudimerci", "gatepay"
+_SANDBOXES = {one.adapter.partition(":")[0].rpartition(".")[2]: one for one in SANDBOXES}
+NAMES = tuple(_SANDBOXES)
+"""Every simulated provider, by its adapter's package; those above are known to the tests by name."""
+BY_RPC = {names_of(operation).rpc: names_of(operation) for operation in Operation}
+"""What an operation is called, by the name of its RPC."""
 _KEY, _HASH_KEY = (base64.b64encode(bytes([fill]) * 32).decode() for fill in (1, 2))
 _PATIENCE_S = 30.0
 """How long a test waits for what must come; a busy machine is slow and nothing is proved by its haste."""
@@ -204,18 +210,20 @@ class World:
 
     async def ask(self, provider: str, operation: str, fields: Mapping[str, object]) -> v1.Transaction:
         """Ask one provider for a money operation; `fields` are the client's keywords."""
-        told: v1.Transaction = await getattr(self.client, operation.lower())(provider=provider, **fields)
+        told: v1.Transaction = await getattr(self.client, BY_RPC[operation].method)(
+            provider=provider, **fields
+        )
         return told
 
     async def confirm(self, operation: str, transaction_id: str, **fields: object) -> v1.Transaction:
         """Confirm a transaction."""
-        confirm = getattr(self.client, f"confirm_{operation.lower()}")
+        confirm = getattr(self.client, BY_RPC[operation].confirm_method)
         told: v1.Transaction = await confirm(transaction_id=transaction_id, **fields)
         return told
 
     async def reverse(self, operation: str, transaction_id: str, **fields: object) -> v1.Transaction:
         """Reverse a transaction, because the customer changed their mind."""
-        reverse = getattr(self.client, f"reverse_{operation.lower()}")
+        reverse = getattr(self.client, BY_RPC[operation].reverse_method)
         reason = v1.ReversalReason.REVERSAL_REASON_CANCELLED
         told: v1.Transaction = await reverse(transaction_id=transaction_id, reason=reason, **fields)
         return told

@@ -10,6 +10,14 @@ import httpx
 import msgspec
 import pytest
 
+from giftcard_simulators.catalogue import (
+    HIGHEST_PORT,
+    PORT,
+    SANDBOXES,
+    WEBHOOKS_PORT,
+    SandboxClash,
+    in_order,
+)
 from giftcard_simulators.serve import Served, serve
 from tests.simulators.electrum_till import CREDENTIALS, FUNDED, Till
 
@@ -160,3 +168,25 @@ async def test_closed_port() -> None:
         await server.close()
         with pytest.raises(httpx.ConnectError):
             await load(till, client)
+
+
+@pytest.mark.parametrize(
+    ("port", "sentence"),
+    [
+        (PORT, "says port 50051: simulators are above 50060"),
+        (WEBHOOKS_PORT, "says port 50060: simulators are above 50060"),
+        (SANDBOXES[0].port, "says port 50061, which electrum-sandbox has already"),
+    ],
+)
+def test_sandboxes_have_ports_of_their_own(port: int, sentence: str) -> None:
+    """A simulator may not take the gateway's ports or another simulator's; the fault names both."""
+    clashing = msgspec.structs.replace(SANDBOXES[-1], provider_id="new-sandbox", port=port)
+    with pytest.raises(SandboxClash, match=f"new-sandbox {sentence}"):
+        in_order([*SANDBOXES, clashing])
+
+
+def test_any_number_of_sandboxes_fits() -> None:
+    """Many simulators stand in the order of their ports, the gateway's and the webhooks' below them."""
+    many = [msgspec.structs.replace(SANDBOXES[0], port=WEBHOOKS_PORT + 1 + n) for n in range(200)]
+    assert [one.port for one in in_order(many[::-1])] == [one.port for one in many]
+    assert HIGHEST_PORT + SANDBOXES[-1].port - PORT == 65535

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import structs
 
@@ -38,6 +38,8 @@ from giftcard_adapters.values.traits import Ending, Guarantee
 if TYPE_CHECKING:
     from giftcard_adapters.exchange import Exchange
 
+_WITHOUT_BASKET = ("activate", "load", "transfer", "replace", "void")
+_WITHOUT_TENDERS = ("redeem", "transfer", "replace", "void")
 _WHOLE = traits(Guarantee.NATIVE, Ending.REVERSE)
 _OPENING = traits(Guarantee.NATIVE, Ending.REVERSE, is_confirmation_partial=True)
 _PART = traits(Guarantee.NATIVE, Ending.REVERSE, is_reversal_partial=True, is_confirmation_partial=True)
@@ -51,6 +53,14 @@ class Electrum(Provider):
         "Confirmations and reversals are the provider's own. Partial ones need Electrum's base interface "
         "3.25 (2020) or later. How long a reversal is accepted is not public."
     )
+    leaves_out: ClassVar[Mapping[str, str]] = {
+        "buyer": "Electrum has no vault, and so no buyers",
+        **{f"{name}.basket": "Electrum takes a basket with a redemption only" for name in _WITHOUT_BASKET},
+        **{
+            f"confirm_{name}.tenders": "Electrum takes tenders for an activation or a load only"
+            for name in _WITHOUT_TENDERS
+        },
+    }
 
     def __init__(self, settings: ElectrumSettings, exchange: Exchange) -> None:
         """Build what every message shares, once."""

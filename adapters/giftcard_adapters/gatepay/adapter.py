@@ -37,6 +37,21 @@ class GatePay(Provider):
         "An issue is asynchronous and carries no key: one without an answer needs a person, one accepted is "
         "asked about until it is paid for. There is no way back. Two dialects, by a setting."
     )
+    leaves_out: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            (
+                *("point_of_sale", "product", "basket", "basket_reference", "card_holder", "buyer"),
+                *("third_party_identifiers", "external_reference", "transaction_type", "source_account"),
+                *("destination_account", "system_trace_number", "retrieval_reference"),
+            ),
+            "a create takes a title, a template and an amount, a query names a card",
+        ),
+        **dict.fromkeys(
+            (f"{card}.{part}" for card in ("card", "cards") for part in ("expiry", "pin", "rank")),
+            "GatePay finds a card by its number or key alone",
+        ),
+        "confirm_issue.tenders": "GatePay has no confirmation",
+    }
 
     def __init__(self, settings: GatePaySettings, exchange: Exchange) -> None:
         """Keep the settings; refuse what their types cannot say."""

@@ -9,7 +9,7 @@ refusal is therefore a decline only after a search for our external identifier f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -61,6 +61,27 @@ class Gr4vy(Provider):
     )
     balances_per_call: ClassVar[int] = 20
     """Gr4vy documents no limit; this many answer within a few seconds (assumption)."""
+    leaves_out: ClassVar[Mapping[str, str]] = {
+        "point_of_sale": "Gr4vy has no field for a till",
+        "product": "Gr4vy issues by theme and activates by number",
+        "basket": "Gr4vy's basket needs prices, which ours has not",
+        "basket_reference": "Gr4vy has no field for it",
+        "card_holder": "Gr4vy names a buyer by an id alone",
+        "third_party_identifiers": "Gr4vy has one external identifier, and it is our transaction id",
+        "transaction_type": "Gr4vy has no field for it",
+        "source_account": "a gift card is the only account Gr4vy has here",
+        "destination_account": "a gift card is the only account Gr4vy has here",
+        "system_trace_number": "Gr4vy has no numbers of card networks",
+        "retrieval_reference": "Gr4vy has no numbers of card networks",
+        **dict.fromkeys(("card.expiry", "cards.expiry"), "Gr4vy knows a card by number and PIN"),
+        **dict.fromkeys(("card.rank", "cards.rank"), "Gr4vy knows a card by number and PIN"),
+        "issue.buyer": "an issued card is a URL and in nobody's vault",
+        "issue.title": "the theme says what the card shows",
+        "issue.external_reference": "Gr4vy takes metadata with a transaction only",
+        "activate.external_reference": "Gr4vy takes metadata with a transaction only",
+        "confirm_*.tenders": "Gr4vy has no confirmation",
+        "reverse_redeem.reason": "a refund's reason is free text, and says that the gateway reversed",
+    }
 
     settings: Gr4vySettings
 

@@ -108,7 +108,7 @@ def _activation(ask: Activate) -> Iterator[Violation]:
 def _issuance(ask: Issue) -> Iterator[Violation]:
     _refuse_points(ask)
     if ask.quantity != 1:
-        raise Unsupported("Gr4vy issues one card at a time")
+        raise Unsupported("Gr4vy issues one card at a time: quantity must be 1")
     if ask.template_id or ask.offer_id:
         raise Unsupported("Gr4vy issues by theme, not by template or offer")
     if not 1 <= len(ask.theme_id) <= _LONGEST_NAME:

@@ -66,6 +66,20 @@ class JeudiMerci(Provider):
         "An issue carries no key: it is never sent twice, and one without an answer needs a person unless "
         "the cards are surely absent. Only generate and the webhook are public; the rest is settings."
     )
+    leaves_out: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            (
+                *("point_of_sale", "product", "basket", "basket_reference", "card_holder"),
+                *("third_party_identifiers", "external_reference", "transaction_type", "source_account"),
+                *("destination_account", "system_trace_number", "retrieval_reference"),
+                *("issue.buyer", "issue.title"),
+            ),
+            "generate takes a number of cards and a price, and nothing else",
+        ),
+        **dict.fromkeys(("card.expiry", "card.pin", "card.rank"), "an e-card is its code alone"),
+        "confirm_issue.tenders": "JeudiMerci has no confirmation",
+        "reverse_issue.reason": "a delete has no body",
+    }
 
     def __init__(self, settings: JeudiMerciSettings, exchange: Exchange) -> None:
         """Keep the settings; refuse what their types cannot say."""
@@ -160,7 +174,11 @@ class JeudiMerci(Provider):
         return answers.offers(body, self.settings.currency)
 
     async def sync_offers(self, offers: Sequence[Offer]) -> OfferSync:
-        """Send our offers and return what the provider created, updated and removed."""
+        """Send our offers; raise Invalid for a price in another currency.
+
+        Returns what the provider created, updated and removed.
+        """
+        limits.check_offers(offers, self.settings.currency)
         body = await self._read(requests.offer_sync(offers, self.settings), "sync offers")
         return answers.offer_sync(decode(body, wire.OFFER_SYNC), self.settings.currency)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from giftcard_adapters.errors import Invalid, Unsupported, Violation
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.operations import Issue, MoneyOperation
-from giftcard_adapters.values.reads import StoredCardQuery
+from giftcard_adapters.values.reads import Offer, StoredCardQuery
 
 
 def check_operation(ask: MoneyOperation, settings: JeudiMerciSettings) -> None:
@@ -47,3 +47,12 @@ def _issuance(ask: Issue, settings: JeudiMerciSettings) -> Iterator[Violation]:
         yield "amount", "the price must be more than zero"
     if ask.quantity < 1:
         yield "quantity", "at least one card"
+
+
+def check_offers(offers: Sequence[Offer], wallet: str) -> None:
+    """Refuse prices in another currency: an offer has no field for one, so the number would change meaning."""
+    prices = ("price", "minimum", "maximum")
+    told = {f"offers[{n}].{name}": getattr(offer, name) for n, offer in enumerate(offers) for name in prices}
+    others = [field for field, price in told.items() if price and price.currency != wallet]
+    if others:
+        raise Invalid([(f"{field}.currency_code", f"this wallet is in {wallet}") for field in others])

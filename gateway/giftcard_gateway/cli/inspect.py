@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from giftcard_adapters.contract import Provider, traits_of
 from giftcard_adapters.stanza import find_adapter
+from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway import config
 from giftcard_gateway.cli.console import complain, out, table, tell
@@ -50,7 +51,7 @@ def providers(
     tell(f"\n[dim]{LEGEND}[/]\n")
     table(
         ["if unknown", *adapters],
-        [[operation.value.capitalize(), *_endings(adapters, operation)] for operation in Operation],
+        [[names_of(operation).words, *_endings(adapters, operation)] for operation in Operation],
         is_prose=True,
     )
     for name, adapter in adapters.items():
@@ -65,7 +66,7 @@ def _endings(adapters: dict[str, type[Provider]], operation: Operation) -> list[
 @click.command()
 @settings_options
 @click.option("--card", default="", help="A card number, or as much of its beginning as rules look at.")
-@click.option("--operation", type=click.Choice([one.value.lower() for one in Operation]))
+@click.option("--operation", type=click.Choice([names_of(one).method for one in Operation]))
 @click.option("--merchant", default="", help="The merchant's id.")
 @click.option("--currency", default="", help="An ISO 4217 code, such as ZAR.")
 @click.option("--product", default="", help="The product's id.")
@@ -110,5 +111,5 @@ def _in_doubt(settings: Settings, provider_id: str, operation: Operation | None)
     stanza = settings.providers[provider_id]
     doubts = [] if stanza.enabled else ["the operator has switched this provider off"]
     if operation is not None and traits_of(find_adapter(stanza.adapter), operation) is None:
-        doubts.append(f"it has no {operation.value.lower()}")
+        doubts.append(f"it has no {names_of(operation).method}")
     return doubts

@@ -19,8 +19,6 @@ Command = TypeVar("Command", bound="Callable[..., object]")
 PORT = 50051
 """Where a sandbox's gateway listens, unless it is told otherwise; the simulators stand beside it."""
 DATA = Path(".giftcard-sandbox")
-_HIGHEST_PORT = 65535 - 13
-"""The last of a sandbox's ports is 13 above its first."""
 
 
 def settings_options(command: Command) -> Command:
@@ -53,10 +51,10 @@ def port_option(command: Command) -> Command:
     """Add --port, which moves a whole sandbox."""
     return click.option(
         "--port",
-        type=click.IntRange(1, _HIGHEST_PORT),
+        type=click.IntRange(1, 65535),
         default=PORT,
         show_default=True,
-        help="A sandbox's gateway; webhooks are 9 above it, the simulators 10 to 13.",
+        help="A sandbox's gateway; its webhooks and simulators take ports above it.",
     )(command)
 
 

@@ -11,8 +11,8 @@ from giftcard_gateway.cli.console import out, table, tell
 from giftcard_gateway.cli.options import port_option
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.process import loop
-from giftcard_gateway.process.sandbox import simulators
-from giftcard_simulators.catalogue import HOST, PORT, sandboxes_at
+from giftcard_gateway.process.sandbox import placed, simulators
+from giftcard_simulators.catalogue import HOST, PORT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @port_option
 def sandbox(port: int) -> None:
     """Serve the simulated providers alone, for tests of your own."""
-    loop.run(_simulate(sandboxes_at(port)))
+    loop.run(_simulate(placed(port)))
 
 
 async def _simulate(sandboxes: tuple[Sandbox, ...]) -> None:
@@ -39,7 +39,7 @@ async def _simulate(sandboxes: tuple[Sandbox, ...]) -> None:
 @asynccontextmanager
 async def play(port: int) -> AsyncIterator[Callable[[str, Path], None]]:
     """Serve the simulators of the sandbox on `port`; yields what welcomes a person to its gateway."""
-    sandboxes = sandboxes_at(port)
+    sandboxes = placed(port)
     async with simulators(SystemClock(), sandboxes):
         yield lambda address, data: _welcome(address, sandboxes, data)
 

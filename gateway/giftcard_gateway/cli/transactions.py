@@ -14,6 +14,7 @@ import click
 from rich.markup import escape
 
 from giftcard import Client, GiftcardError, to_decimal, v1
+from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.cli.console import err, out, table
 from giftcard_gateway.cli.faults import CannotDo
@@ -221,7 +222,7 @@ def _show(one: v1.Transaction) -> None:
 
 
 def _operation(one: v1.Transaction) -> str:
-    return v1.Operation.Name(one.operation).removeprefix("OPERATION_").lower()
+    return names_of(v1.Operation.Name(one.operation).removeprefix("OPERATION_")).method
 
 
 def _decline(one: v1.Transaction) -> str:

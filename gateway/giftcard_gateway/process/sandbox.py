@@ -17,7 +17,15 @@ import msgspec
 from giftcard_gateway import config
 from giftcard_gateway.errors import OperatorError
 from giftcard_gateway.seal import KEY_BYTES
-from giftcard_simulators.catalogue import HOST, PORT, SANDBOXES, Sandbox, sandboxes_at
+from giftcard_simulators.catalogue import (
+    HIGHEST_PORT,
+    HOST,
+    PORT,
+    SANDBOXES,
+    WEBHOOKS_PORT,
+    Sandbox,
+    sandboxes_at,
+)
 from giftcard_simulators.serve import Served, serve
 
 if TYPE_CHECKING:
@@ -26,13 +34,22 @@ if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.config import Settings
 
-_WEBHOOKS_ABOVE = 9
-"""How far above the gateway's port webhooks are taken; the simulators follow (docs/sandbox.md)."""
 _KEYS_FILE = "keys.json"
 
 
 class FolderUnusable(OperatorError):
     """The folder for the sandbox's data cannot be written; the text says which and why."""
+
+
+class PortTooHigh(OperatorError):
+    """The simulators would have no ports above the gateway's; the text says how high it may be."""
+
+
+def placed(port: int) -> tuple[Sandbox, ...]:
+    """Return every simulated provider on its port beside a gateway on `port`; raise PortTooHigh."""
+    if port > HIGHEST_PORT:
+        raise PortTooHigh(f"--port may be {HIGHEST_PORT} at most: the simulators take the ports above it")
+    return sandboxes_at(port)
 
 
 @asynccontextmanager
@@ -53,12 +70,12 @@ def settings(folder: Path, environ: Mapping[str, str], clock: Clock, port: int =
     The environment can override them as it can a file. Raises FolderUnusable or ConfigError.
     """
     keys = _keys(folder, clock)
-    sandboxes = sandboxes_at(port)
+    sandboxes = placed(port)
     table: dict[str, object] = {
         "server": {"listen": f"{HOST}:{port}"},
         "journal": {"url": f"sqlite:///{folder / 'journal.db'}"},
         "seal": {"keys": {"sandbox": keys["seal"]}, "active": "sandbox", "hash_key": keys["hash"]},
-        "webhooks": {"listen": f"{HOST}:{port + _WEBHOOKS_ABOVE}"},
+        "webhooks": {"listen": f"{HOST}:{port + WEBHOOKS_PORT - PORT}"},
         "routing": {"default": sandboxes[0].provider_id},
         "providers": {sandbox.provider_id: _stanza(sandbox) for sandbox in sandboxes},
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from giftcard_adapters.contract import has, traits_of
+from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.traits import Guarantee
 
@@ -47,7 +48,7 @@ _VERBS: Mapping[str, Mapping[str, str]] = {
 
 def capabilities(provider: Provider | type[Provider]) -> dict[str, str]:
     """Return what a provider can do: a row's name to what stands in it."""
-    cells = {operation.value.capitalize(): _letter(provider, operation) for operation in Operation}
+    cells = {names_of(operation).words: _letter(provider, operation) for operation in Operation}
     cells["Lookup"] = "yes" if has(provider, "lookup") else NOTHING
     cells["Balance"] = _balance(provider)
     for row, verbs in _VERBS.items():

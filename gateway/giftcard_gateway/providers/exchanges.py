@@ -12,6 +12,7 @@ import msgspec
 from giftcard_adapters.codec import pack
 from giftcard_adapters.errors import ExchangeError, Invalid, NoAnswer, NotSent, Unsupported
 from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt, ReversalReason
+from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import AnyOperation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 
@@ -41,7 +42,7 @@ class Exchanges:
 
     async def request(self, connection: Connection, ask: AnyOperation) -> Answer:
         """Send a money request, once."""
-        method = getattr(connection.provider, ask.operation.value.lower())
+        method = getattr(connection.provider, names_of(ask.operation).method)
         return await self._answer(connection, method(ask))
 
     async def find(self, connection: Connection, entry: Entry) -> Answer:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from giftcard import v1
+from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.errors import TransactionIdReused
 from giftcard_gateway.services.balances import BatchBalances
@@ -41,10 +42,10 @@ class GiftCards:
             "BatchBalance": self._balances.batch,
         }
         for operation in Operation:
-            name = operation.value.title()
-            calls[name] = self._begin(operation, getattr(v1, f"{name}Response"))
-            calls[f"Confirm{name}"] = self._confirm(operation, getattr(v1, f"Confirm{name}Response"))
-            calls[f"Reverse{name}"] = self._reverse(operation, getattr(v1, f"Reverse{name}Response"))
+            names = names_of(operation)
+            calls[names.rpc] = self._begin(operation, getattr(v1, f"{names.rpc}Response"))
+            calls[names.confirm_rpc] = self._confirm(operation, getattr(v1, f"{names.confirm_rpc}Response"))
+            calls[names.reverse_rpc] = self._reverse(operation, getattr(v1, f"{names.reverse_rpc}Response"))
         return calls
 
     def _begin(self, operation: Operation, answer: _Answer) -> Implementation:

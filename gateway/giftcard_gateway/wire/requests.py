@@ -3,51 +3,33 @@
 # ruff: noqa: ANN401 - the seven confirm requests, and the seven reverse requests, share fields but no type
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from google.protobuf.message import Message
 
+from giftcard.v1 import Card, gift_card_service_pb2
 from giftcard.v1 import ReversalReason as WireReversalReason
 from giftcard.v1 import Tender as WireTender
-from giftcard.v1 import gift_card_service_pb2
 from giftcard_adapters.values.advices import ReversalReason
 from giftcard_adapters.values.money import Money
-from giftcard_adapters.values.operations import (
-    Activate,
-    AnyOperation,
-    Issue,
-    Load,
-    Operation,
-    Redeem,
-    Replace,
-    Transfer,
-    Void,
-)
+from giftcard_adapters.values.names import names_of
+from giftcard_adapters.values.operations import AnyOperation, Operation
 from giftcard_adapters.values.point_of_sale import Tender
 from giftcard_gateway.wire.cards import card_from
 from giftcard_gateway.wire.mapping import enum_reader, reading
 from giftcard_gateway.wire.values import money_from
 
-_STRUCTS: tuple[type[AnyOperation], ...] = (Issue, Activate, Load, Redeem, Transfer, Replace, Void)
-_BY_HAND: Mapping[str, Callable[[Any], Any]] = {
-    "transaction_id": str.lower,
-    "card": card_from,
-    "source_card": card_from,
-    "target_card": card_from,
-    "old_card": card_from,
-    "new_card": card_from,
-}
-
 
 def _reader(struct: type[AnyOperation]) -> Callable[..., AnyOperation]:
-    message = gift_card_service_pb2.DESCRIPTOR.message_types_by_name[f"{struct.__name__}Request"]
-    by_hand = {name: convert for name, convert in _BY_HAND.items() if name in message.fields_by_name}
-    return reading(message, struct, by_hand=by_hand)
+    name = f"{names_of(struct.operation).rpc}Request"
+    message = gift_card_service_pb2.DESCRIPTOR.message_types_by_name[name]
+    cards = {field.name: card_from for field in message.fields if field.message_type is Card.DESCRIPTOR}
+    return reading(message, struct, by_hand={"transaction_id": str.lower, **cards})
 
 
-_READERS = {struct.operation: _reader(struct) for struct in _STRUCTS}
+_READERS = {struct.operation: _reader(struct) for struct in get_args(AnyOperation)}
 _tender = reading(WireTender.DESCRIPTOR, Tender)
 _reason = enum_reader(ReversalReason, WireReversalReason.DESCRIPTOR)
 

@@ -66,6 +66,10 @@ SUBJECT = Subject(
         "merchant_country": "ZA",
     },
     simulator=ElectrumSimulator,
+    fitting={
+        "institution_id": (INSTITUTION_ID, "somebody else"),
+        "transaction_type": ("GOODS_AND_SERVICES", "DEPOSIT"),
+    },
     guarantees=dict.fromkeys(set(Operation) - {Operation.ISSUE}, "N"),
     samples={
         Operation.ACTIVATE: Sample(

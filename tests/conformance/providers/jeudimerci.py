@@ -82,4 +82,5 @@ SUBJECT = Subject(
         "ticket_statistics": ReadSample(arguments={"query": TicketQuery()}),
     },
     has_webhooks=True,
+    fitting={"currency": ("EUR", "USD")},
 )

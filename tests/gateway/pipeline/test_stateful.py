@@ -28,6 +28,7 @@ from hypothesis.stateful import (
 from giftcard_adapters.values.advices import Acknowledgement, Receipt, ReversalReason
 from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import AnyOperation, Operation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_gateway.errors import (
@@ -191,7 +192,7 @@ class Lifecycle(RuleBasedStateMachine):
     )
     def begin(self, operation: Operation, answer: str) -> str:
         """A caller begins; the provider answers, or does not."""
-        ask: AnyOperation = getattr(self.world, operation.value.lower())()
+        ask: AnyOperation = getattr(self.world, names_of(operation).method)()
         if answer == "lost and found" and operation is Operation.ISSUE:
             self.world.script.found_of[ask.transaction_id] = ISSUED
         state = {

@@ -11,6 +11,7 @@ import pytest
 from giftcard import v1
 from giftcard_adapters.errors import Invalid, NoAnswer
 from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_gateway.access.identities import Access
@@ -147,7 +148,7 @@ async def test_new_cards_are_shown_where_allowed(may_see: bool) -> None:
 @pytest.mark.parametrize("operation", list(Operation))
 async def test_decisions_about_nothing(served: Served, operation: Operation) -> None:
     """Confirming what was never asked is NOT_FOUND with the id, for each of the seven operations."""
-    name = f"Confirm{operation.value.title()}"
+    name = names_of(operation).confirm_rpc
     request = getattr(v1, f"{name}Request")(transaction_id=served.dependencies.clock.uuid4())
     refusal = await served.refused(name, request)
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "TRANSACTION_NOT_FOUND")

@@ -1,23 +1,30 @@
-"""Every field of every request reaches the value it becomes."""
+"""Every field of every request reaches the value it becomes, or the service that reads it (rule 21)."""
 
 from __future__ import annotations
 
+import ast
+import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from giftcard import v1
 from giftcard_adapters.codec import to_plain
 from giftcard_adapters.values.cards import ClearPin, EncryptedPin, HashedPin, PinBlockFormat
 from giftcard_adapters.values.money import Money
-from giftcard_adapters.values.operations import Issue, Operation
+from giftcard_adapters.values.names import names_of
+from giftcard_adapters.values.operations import AnyOperation, Issue, Operation
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.wire import cards, reports
 from giftcard_gateway.wire.cards import card_from
+from giftcard_gateway.wire.mapping import reading
 from giftcard_gateway.wire.requests import ask_from, confirmation_from, field_path, reversal_from
+from tests.conftest import ROOT
 from tests.gateway.wire.filled import (
     PAN,
     REQUESTS,
@@ -45,9 +52,9 @@ def timed(read: Callable[..., object]) -> Callable[[Message], object]:
 
 
 READERS: dict[str, Callable[[Any], object]] = {
-    **{f"{operation.value.title()}Request": reader(operation) for operation in Operation},
-    **{f"Confirm{operation.value.title()}Request": confirmation_from for operation in Operation},
-    **{f"Reverse{operation.value.title()}Request": reversal_from for operation in Operation},
+    **{f"{names_of(operation).rpc}Request": reader(operation) for operation in Operation},
+    **{f"{names_of(operation).confirm_rpc}Request": confirmation_from for operation in Operation},
+    **{f"{names_of(operation).reverse_rpc}Request": reversal_from for operation in Operation},
     "LookupRequest": timed(cards.lookup_from),
     "BalanceRequest": timed(cards.balance_from),
     "StoreCardRequest": cards.store_from,
@@ -62,8 +69,8 @@ BY_THE_SERVICE = {
     "ListStoredCardsRequest": ("provider",),
     "ExtractAccountsRequest": ("provider",),
     "GetTicketStatisticsRequest": ("provider",),
-    **{f"Confirm{operation.value.title()}Request": ("transaction_id",) for operation in Operation},
-    **{f"Reverse{operation.value.title()}Request": ("transaction_id",) for operation in Operation},
+    **{f"{names_of(operation).confirm_rpc}Request": ("transaction_id",) for operation in Operation},
+    **{f"{names_of(operation).reverse_rpc}Request": ("transaction_id",) for operation in Operation},
 }
 """What routes a call or names its transaction; the services read it off the request."""
 
@@ -87,6 +94,83 @@ def test_every_field_arrives(name: str) -> None:
             assert to_plain(READERS[name](request)) != whole, path
         seen |= paths
     assert seen
+
+
+NOT_READ = {"settle_time": "its comment in the contract says that it is not compared"}
+NUMBERS = itertools.count(1)
+"""Makes the names of made-up files: the pool of descriptors takes each once."""
+
+
+def with_new_field(descriptor: Descriptor, name: str = "promotion_code") -> Descriptor:
+    """Return a request's descriptor as it would be if the contract had got another text field."""
+    file = descriptor_pb2.FileDescriptorProto()
+    descriptor.file.CopyToProto(file)
+    file.package = f"made_up_{next(NUMBERS)}"
+    file.name = f"{file.package}.proto"
+    file.ClearField("service")
+    del file.message_type[:], file.enum_type[:]
+    message = file.message_type.add()
+    descriptor.CopyToProto(message)
+    number = max(field.number for field in descriptor.fields) + 1
+    text = descriptor_pb2.FieldDescriptorProto.TYPE_STRING
+    optional = descriptor_pb2.FieldDescriptorProto.LABEL_OPTIONAL
+    message.field.add(name=name, number=number, type=text, label=optional)
+    file.dependency.append(descriptor.file.name)
+    pool = descriptor_pool.Default()
+    pool.Add(file)
+    return pool.FindMessageTypeByName(f"{file.package}.{descriptor.name}")
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+def test_a_new_field_needs_a_place_in_the_values(operation: Operation) -> None:
+    """A field that the contract gets and the operation's struct does not keeps the gateway from starting."""
+    request = with_new_field(REQUESTS[f"{names_of(operation).rpc}Request"])
+    (struct,) = (one for one in get_args(AnyOperation) if one.operation is operation)
+    with pytest.raises(TypeError, match=rf"{struct.__name__} has no place for .*\.promotion_code"):
+        reading(request, struct)
+
+
+def test_a_new_field_of_a_confirmation_is_told() -> None:
+    """A field that the contract gets and nobody reads makes no other value, which the test above forbids."""
+    request = with_new_field(REQUESTS["ConfirmRedeemRequest"])
+    plain, promoted = (fill(request) for _ in range(2))
+    (place,) = (place for place in places(promoted) if place.path == "promotion_code")
+    alter(place)
+    assert plain != promoted
+    assert confirmation_from(plain) == confirmation_from(promoted)
+
+
+def words_of_services() -> set[str]:
+    """Return every attribute and every text in the source of the services and of what they decode with."""
+    folders = (ROOT / "gateway" / "giftcard_gateway" / name for name in ("services", "wire", "rpc"))
+    nodes = [
+        node
+        for folder in folders
+        for path in folder.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    return attributes | {str(node.value) for node in nodes if isinstance(node, ast.Constant)}
+
+
+def in_every_form(descriptor: Descriptor) -> list[Place]:
+    """Return every field of a request, whichever member of each oneof is chosen."""
+    return [place for variant in range(variants(descriptor)) for place in places(fill(descriptor, variant))]
+
+
+def unread(descriptor: Descriptor, words: set[str]) -> set[str]:
+    """Return the fields of a request, at any depth, that no service mentions and no reader maps."""
+    mapped = {place.holder.DESCRIPTOR.name for name in READERS for place in in_every_form(REQUESTS[name])}
+    by_hand = (place for place in in_every_form(descriptor) if place.holder.DESCRIPTOR.name not in mapped)
+    return {place.field.name for place in by_hand} - words - NOT_READ.keys()
+
+
+@pytest.mark.parametrize("name", sorted(REQUESTS.keys() - READERS.keys()))
+def test_services_read_what_no_value_holds(name: str) -> None:
+    """Of a request that becomes no value of an adapter, the services mention every field."""
+    words = words_of_services()
+    assert unread(REQUESTS[name], words) == set()
+    assert unread(with_new_field(REQUESTS[name], "promotion_text"), words) == {"promotion_text"}
 
 
 def test_cards_in_all_their_forms() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
+from typing import ClassVar
 
 import msgspec
 
@@ -98,6 +99,21 @@ class AcmeCards(Provider):
 
     settings_type = AcmeCardsSettings
     facts = "The provider itself settles and releases what it holds. It is made up, and so is its manual."
+    leaves_out: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            (
+                *("point_of_sale", "product", "basket", "basket_reference", "card_holder", "buyer"),
+                *("third_party_identifiers", "external_reference", "transaction_type", "source_account"),
+                *("destination_account", "system_trace_number", "retrieval_reference"),
+            ),
+            "a redemption has an id, a card and an amount",
+        ),
+        "card.expiry": "AcmeCards knows a card by its number only",
+        "card.rank": "AcmeCards knows a card by its number only",
+        "lookup.card.pin": "AcmeCards has no PINs",
+        "confirm_redeem.tenders": "a settling has no place for them",
+        "reverse_redeem.reason": "a release needs none",
+    }
 
     def __init__(self, settings: AcmeCardsSettings, exchange: Exchange) -> None:
         """Keep the settings under their own type."""

@@ -451,7 +451,7 @@ class SettlementRow(_message.Message):
 
     @_builtins.property
     def settle_time(self) -> _timestamp_pb2.Timestamp:
-        """When it moved."""
+        """When it moved. It is not compared: a provider books in its own time."""
 
     def __init__(
         self,

@@ -1,0 +1,88 @@
+"""The tables of our pages that are read off adapters and simulators, so that nobody edits them by hand.
+
+`make tables` writes them; a test compares them. Each stands between two comments that carry its name.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from giftcard_adapters.contract import Provider
+from giftcard_adapters.stanza import find_adapter
+from giftcard_gateway.providers.capabilities import markdown
+from giftcard_simulators.catalogue import HOST, PORT, SANDBOXES, WEBHOOKS_PORT, Sandbox
+from tests.conftest import ROOT
+
+
+class Table(NamedTuple):
+    """A table: the page it stands on, its name there, and its lines."""
+
+    page: Path
+    name: str
+    text: str
+
+    def placed(self, page: str) -> str:
+        """Return the page's text with this table in its place; raise ValueError where it has none."""
+        begin, end = f"<!-- {self.name}: written by make tables -->", f"<!-- end of {self.name} -->"
+        pattern = rf"(?<={re.escape(begin)}\n).*?(?={re.escape(end)})"
+        if len(re.findall(pattern, page, re.DOTALL)) != 1:
+            raise ValueError(f"{self.page} needs one place for its table: {begin}, and below it {end}")
+        return re.sub(pattern, lambda _: f"{self.text}\n", page, flags=re.DOTALL)
+
+
+def package_of(sandbox: Sandbox) -> str:
+    """Return the name of the adapter's package, which its page has too."""
+    return sandbox.adapter.partition(":")[0].rpartition(".")[2]
+
+
+def tables(root: Path = ROOT) -> Iterator[Table]:
+    """Give every table, as it must be."""
+    adapters = [find_adapter(one.adapter) for one in SANDBOXES]
+    yield Table(root / "README.md", "capabilities", markdown(adapters))
+    yield Table(root / "docs" / "sandbox.md", "ports", _ports())
+    for one, adapter in zip(SANDBOXES, adapters, strict=True):
+        page = root / "docs" / "providers" / f"{package_of(one)}.md"
+        yield Table(page, "fields left out", left_out(adapter))
+
+
+def left_out(adapter: type[Provider]) -> str:
+    """Return the table of what an adapter leaves out, and why; fields left out for one reason together."""
+    by_reason: dict[str, list[str]] = {}
+    for field, reason in adapter.leaves_out.items():
+        by_reason.setdefault(reason, []).append(f"`{field}`")
+    lines = [f"| {', '.join(fields)} | {reason} |" for reason, fields in by_reason.items()]
+    return "\n".join(["| left out | because |", "|---|---|", *lines])
+
+
+def _ports() -> str:
+    lines = [
+        "| what | port | for calls from a gateway |",
+        "|---|---|---|",
+        f"| the gateway, gRPC | {PORT} | |",
+        f"| the gateway, webhooks | {WEBHOOKS_PORT} | `POST /webhooks/{{provider}}` |",
+    ]
+    return "\n".join([*lines, *map(_port, SANDBOXES)])
+
+
+def _port(one: Sandbox) -> str:
+    cards = ", ".join(f"`{prefix}…`" for prefix in one.prefixes)
+    told = f"cards {cards}" if cards else "no card numbers: name the provider"
+    page = f"[its cards](providers/{package_of(one)}.md#sandbox)"
+    url = f"`http://{HOST}:{one.port}{one.base_path}`"
+    return f"| `{one.provider_id}` | {one.port} | base URL {url}, {told}; {page} |"
+
+
+def main() -> int:
+    """Write every table into its page."""
+    for table in tables():
+        page = table.page.read_text(encoding="utf-8")
+        table.page.write_text(table.placed(page), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
