@@ -1,6 +1,6 @@
 """How a row and an event lie in columns, the same in every database; and how pages follow each other.
 
-No SQL is run here. What the columns mean stands with them in `migrations`.
+No SQL is run here. What the columns mean is said in `sqlite/0001_journal.sql`.
 """
 
 from __future__ import annotations
