@@ -21,8 +21,7 @@
     ├── ProviderTimeout         a read got no answer
     ├── ProviderFailed          a read got an answer nobody can read
     ├── JournalUnavailable      nothing can be written down; surely not sent
-    ├── ShuttingDown            this process takes no new work; surely not sent
-    └── NotImplementedYet       the contract has this call and this release has not
+    └── ShuttingDown            this process takes no new work; surely not sent
 
 A class's docstring is its default message, and `rpc.status` maps each class to one status code.
 
@@ -214,9 +213,3 @@ class ShuttingDown(GatewayError):
 
     reason = "SHUTTING_DOWN"
     retry_after_s = 1.0
-
-
-class NotImplementedYet(GatewayError):
-    """The call is in the contract, and not in this release yet."""
-
-    reason = "NOT_IMPLEMENTED"

@@ -14,6 +14,7 @@ from posixpath import dirname, join, normpath
 import click
 import msgspec
 
+from giftcard_adapters.extras import EXTRAS
 from giftcard_gateway.cli import commands
 from giftcard_gateway.config.settings import Settings
 from giftcard_gateway.config.sources import OVERRIDE_PREFIX
@@ -165,10 +166,11 @@ def command_problems(words: list[str]) -> Iterator[str]:
             if word.partition("=")[0] not in known:
                 yield f"giftcard-gateway {command.name or ''} has no {word}"
         elif isinstance(command, click.Group) and re.fullmatch(r"[a-z][a-z-]*", word):
-            if word not in command.commands:
+            inner = command.get_command(click.Context(command), word)
+            if inner is None:
                 yield f"giftcard-gateway has no command {word}"
                 return
-            command = command.commands[word]
+            command = inner
         elif not re.fullmatch(r"[\w.:/|=-]+", word):
             return
 
@@ -188,15 +190,11 @@ def missing_settings(page: Page) -> Iterator[str]:
 def is_about_settings(code: str) -> bool:
     """Tell a key after its table's name, or a table in brackets, from other code."""
     if _TABLE.match(code):
-        return code.strip("[]") not in EXTRAS
+        return code.strip("[]") not in {*EXTRAS.values(), "all"}
     if code in shelf.endings():
         return False
     table = code.partition(".")[0]
     return table in shelf.tables() and table not in shelf.packages() and bool(re.fullmatch(r"\w+\.\w+", code))
-
-
-# What pip takes in brackets behind a distribution's name.
-EXTRAS = frozenset({"all", "gr4vy", "otlp", "postgres", "sandbox"})
 
 
 def is_key(code: str) -> bool:

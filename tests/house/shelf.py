@@ -150,7 +150,10 @@ def every_command(command: click.Command) -> Iterator[click.Command]:
     """Give a command and every command below it."""
     yield command
     if isinstance(command, click.Group):
-        for inner in command.commands.values():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None, f"giftcard-gateway lists {name} and has no such command"
             yield from every_command(inner)
 
 

@@ -1,7 +1,7 @@
 """Builds the gRPC handlers of each service from its descriptor, one wrapper around every RPC.
 
 In order: a span, the admission, the request's validation, the call, and whatever went wrong as a status.
-What a call does is in `services`; an RPC without an implementation says so in an error.
+What a call does is in `services`; an RPC without an implementation keeps the gateway from starting.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from giftcard_gateway.errors import GatewayError, InvalidRequest, JournalUnavailable, NotImplementedYet
+from giftcard_gateway.errors import GatewayError, InvalidRequest, JournalUnavailable
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.rpc.call import RpcCall
 from giftcard_gateway.rpc.status import code_of, status_of, trailer_of
@@ -49,29 +49,15 @@ def build(
 ) -> grpc.GenericRpcHandler:
     """Return the handlers of one service; `calls` holds implementations by the name of the RPC.
 
-    Raises KeyError for an implementation of an RPC the service does not have.
+    Raises KeyError for an implementation of an RPC the service does not have, and for an RPC without one.
     """
-    unknown = calls.keys() - {method.name for method in service.methods}
-    if unknown:
+    methods = {method.name: method for method in service.methods}
+    if unknown := calls.keys() - methods.keys():
         raise KeyError(f"{service.full_name} has no {', '.join(sorted(unknown))}")
-    handlers = {
-        method.name: _handler(method, calls.get(method.name, _missing(method)), around)
-        for method in service.methods
-    }
+    if missing := methods.keys() - calls.keys():
+        raise KeyError(f"{service.full_name} has no implementation of {', '.join(sorted(missing))}")
+    handlers = {name: _handler(method, calls[name], around) for name, method in methods.items()}
     return grpc.method_handlers_generic_handler(service.full_name, handlers)
-
-
-def _missing(method: MethodDescriptor) -> Implementation:
-    async def refuse(_request: object, _call: RpcCall) -> Message:
-        raise NotImplementedYet(method=method.name)
-
-    async def refuse_stream(_request: object, _call: RpcCall) -> AsyncIterator[Message]:
-        nothing: tuple[Message, ...] = ()
-        for message in nothing:
-            yield message
-        raise NotImplementedYet(method=method.name)
-
-    return refuse_stream if method.server_streaming else refuse
 
 
 def _handler(

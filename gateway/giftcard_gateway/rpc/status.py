@@ -47,7 +47,6 @@ CODES: Mapping[type[GatewayError], grpc.StatusCode] = {
     errors.ProviderFailed: grpc.StatusCode.UNAVAILABLE,
     errors.JournalUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.ShuttingDown: grpc.StatusCode.UNAVAILABLE,
-    errors.NotImplementedYet: grpc.StatusCode.UNIMPLEMENTED,
 }
 
 _RESOURCES: Mapping[str, str] = {

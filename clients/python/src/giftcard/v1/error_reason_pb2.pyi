@@ -81,7 +81,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_JOURNAL_UNAVAILABLE: _ErrorReason.ValueType  # 24
     """UNAVAILABLE: the gateway cannot write to its journal; nothing was sent. Wait, then repeat with the same id."""
     ERROR_REASON_NOT_IMPLEMENTED: _ErrorReason.ValueType  # 25
-    """UNIMPLEMENTED: this release does not have the call yet. Do not repeat it."""
+    """UNIMPLEMENTED: the gateway does not have the call. Do not repeat it. This gateway has every call, and never says it."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 26
     """INTERNAL: a fault of the gateway. Repeat with the same id, or read the transaction; tell the operator the trace id."""
 
@@ -152,7 +152,7 @@ ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 23
 ERROR_REASON_JOURNAL_UNAVAILABLE: ErrorReason.ValueType  # 24
 """UNAVAILABLE: the gateway cannot write to its journal; nothing was sent. Wait, then repeat with the same id."""
 ERROR_REASON_NOT_IMPLEMENTED: ErrorReason.ValueType  # 25
-"""UNIMPLEMENTED: this release does not have the call yet. Do not repeat it."""
+"""UNIMPLEMENTED: the gateway does not have the call. Do not repeat it. This gateway has every call, and never says it."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 26
 """INTERNAL: a fault of the gateway. Repeat with the same id, or read the transaction; tell the operator the trace id."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
