@@ -50,7 +50,7 @@ def _issuance(ask: Issue, settings: JeudiMerciSettings) -> Iterator[Violation]:
 
 
 def check_offers(offers: Sequence[Offer], wallet: str) -> None:
-    """Refuse prices in another currency: an offer has no field for one, so the number would change meaning."""
+    """Raise Invalid for prices in another currency: an offer has no field for it."""
     prices = ("price", "minimum", "maximum")
     told = {f"offers[{n}].{name}": getattr(offer, name) for n, offer in enumerate(offers) for name in prices}
     others = [field for field, price in told.items() if price and price.currency != wallet]
