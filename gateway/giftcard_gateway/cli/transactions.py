@@ -68,7 +68,7 @@ def list_(asked: dict[str, str], /, limit: int, **given: Any) -> None:  # noqa: 
     """List transactions, newest first. Those that need a person: --state unresolved."""
     wanted = _filter(given)
     with _client(asked) as client, _refusals():
-        listed = list(islice(_listed(client, wanted, limit), limit))
+        found = list(islice(read_pages(client, wanted, limit), limit))
     table(
         ["transaction", "operation", "state", "provider", "amount", "created", "evidence"],
         [
@@ -81,10 +81,10 @@ def list_(asked: dict[str, str], /, limit: int, **given: Any) -> None:  # noqa: 
                 _time(one.create_time.ToJsonString()),
                 escape(one.evidence.summary),
             ]
-            for one in listed
+            for one in found
         ],
     )
-    if not listed:
+    if not found:
         err.print("[dim]none[/]")
 
 
@@ -115,7 +115,7 @@ def _label(written: str) -> tuple[str, str]:
     return key, value
 
 
-def _listed(client: Client, wanted: v1.TransactionFilter, limit: int) -> Iterator[v1.Transaction]:
+def read_pages(client: Client, wanted: v1.TransactionFilter, limit: int) -> Iterator[v1.Transaction]:
     """Give what the filter takes, page by page: a page may be short, or empty, and not be the last."""
     token = ""
     while True:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One transaction as a journal keeps it; all times are in UTC.
 
-    `due_at` is when whoever is not `driver` may take the row, None when nothing is owed. A row can be found
+    `driver` is the process that works on it; from `due_at` on any other may take it, and None means that
+    nothing is owed. A row can be found
     by its `blind_indexes`, keyed hashes of cards, references, labels, merchants and terminals; a write adds
     those it carries and takes none away, and a row that is read back carries none.
     """
@@ -43,7 +44,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One change of state in the feed. `cursor` resumes after it and means nothing else."""
+    """One change of state in the feed. `cursor` is opaque and resumes the feed after it."""
 
     cursor: str
     transaction_id: str
@@ -65,7 +66,7 @@ class RowQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Backlog(msgspec.Struct, frozen=True, kw_only=True):
-    """What one provider is still owed: how many rows in a state that owes, and since when the oldest."""
+    """How many rows of one provider are in one unfinished state, and when the oldest was created."""
 
     provider: str
     state: str
@@ -76,8 +77,8 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
 class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     """One webhook event: unique by (provider, event_id); its document is sealed.
 
-    `cursor` is empty when it is added and set when it is read. `applied` says whether what it
-    proves has been carried over to its transaction.
+    `cursor` is empty when the event is added and set when it is read. `applied` says whether its
+    transaction knows what the event proves.
     """
 
     provider: str
@@ -106,11 +107,11 @@ class JournalClosed(Exception):
 
 
 class SchemaUnknown(Exception):
-    """The database has a schema this gateway does not know; the text says what to run."""
+    """The database's schema is not the one this gateway works with; the text says what to run."""
 
 
 class JournalBusy(Exception):
-    """Another process writes this journal, and this kind of journal allows one; the text says which."""
+    """Another process has this journal open, and this kind allows one; the text says which process."""
 
 
 class Journal(ABC):
@@ -156,7 +157,7 @@ class Journal(ABC):
 
     @abstractmethod
     async def write(self, row: Row) -> bool:
-        """Replace the recorded row whose version is `row.version - 1`; False when another hand wrote.
+        """Replace the recorded row whose version is `row.version - 1`; False when another write came first.
 
         A change of state is added to the feed in the same database transaction. Also True when this very
         row (version and document, which a seal makes unique) is recorded already, so that a write whose
@@ -182,7 +183,7 @@ class Journal(ABC):
 
     @abstractmethod
     async def next_due_at(self) -> datetime | None:
-        """Return the earliest due time of any row, None when nothing is owed."""
+        """Return the earliest due time of any row, None when no row is due at any time."""
 
     @abstractmethod
     async def wait_changed(self, timeout_s: float) -> None:
@@ -194,7 +195,7 @@ class Journal(ABC):
 
     @abstractmethod
     async def last_cursor(self) -> str:
-        """Return the cursor of the newest change, for a watcher that wants only what comes."""
+        """Return the cursor of the newest change; a watcher that starts there sees only later changes."""
 
     @abstractmethod
     async def backlog(self) -> Sequence[Backlog]:
@@ -213,11 +214,11 @@ class Journal(ABC):
 
     @abstractmethod
     async def mark_event_applied(self, provider: str, event_id: str) -> None:
-        """Remember that what an event proves was carried over."""
+        """Mark an event as applied: its transaction knows what it proves."""
 
     @abstractmethod
     async def unapplied_events(self, limit: int) -> Sequence[EventRow]:
-        """Return events still to be carried over, oldest first, by a partial index."""
+        """Return events that are not applied yet, oldest first, by a partial index."""
 
     @abstractmethod
     async def events(self, *, after: str, limit: int, provider: str | None = None) -> Sequence[EventRow]:
@@ -225,4 +226,4 @@ class Journal(ABC):
 
     @abstractmethod
     async def last_event_cursor(self) -> str:
-        """Return the cursor of the newest event, for a reader that wants only what comes."""
+        """Return the cursor of the newest event; a reader that starts there sees only later events."""

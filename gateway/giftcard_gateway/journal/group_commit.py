@@ -107,7 +107,7 @@ class ThreadCommit(GroupCommit[Request]):
                     future.set_result(ack)
             self._served()
 
-        # One wake-up of the loop for the whole batch. A loop that is closed has nobody left who waits.
+        # One wake-up of the loop for the whole batch. RuntimeError: the loop is closed, so nothing waits.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(resolve)
 

@@ -1,6 +1,6 @@
-"""Entries in and out of a journal: packed, sealed, and found again by keyed hash.
+"""Writes entries to a journal and reads them back: packed, encrypted, and found by blind index.
 
-The journal below never sees card data; the pipeline above never sees bytes.
+The journal never sees card data, and the pipeline never sees bytes.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class Records:
         self.indexes = BlindIndexes(seal)
         self._seal = seal
         self.on_due: Callable[[datetime], None] = _ignore
-        """Hears when an entry that nobody drives was written down as due."""
+        """Called when an entry without a driver was written with a due time."""
         self.on_unreadable: Callable[[SealBroken], None] = _ignore
-        """Hears of an entry that is due and cannot be opened."""
+        """Called for an entry that cannot be decrypted."""
 
     async def open(self, entry: Entry) -> Entry | None:
         """Write a new entry down and return None; return the recorded one when its id is taken.
@@ -64,12 +64,12 @@ class Records:
         return None if recorded is None else self._entry(recorded)
 
     async def holds(self, row: Row) -> bool:
-        """Tell whether this very row is what is recorded, and nobody wrote since."""
+        """Tell whether exactly this row is recorded now."""
         there = await self.journal.get(row.transaction_id)
         return there is not None and is_same(there, row)
 
     async def write(self, entry: Entry) -> Entry | None:
-        """Write `entry` down if nobody wrote since it was read; return it as it now stands, else None.
+        """Write `entry` if no other write came since it was read; return it as written, else None.
 
         Raises InDoubt when the journal did not answer.
         """
@@ -102,10 +102,10 @@ class Records:
     async def claim(
         self, *, now: datetime, lease_until: datetime, driver: str, limit: int
     ) -> Sequence[Entry]:
-        """Take due entries into the hand of `driver`.
+        """Take due entries for `driver`.
 
-        One that cannot be opened (a key is missing) is told to `on_unreadable` and must not keep the
-        others from being worked on; it comes round again when its lease ends.
+        One that cannot be decrypted (a key is missing) goes to `on_unreadable` and does not keep the
+        others from being worked on; it is due again when its lease ends.
         """
         rows = await self.journal.claim(now=now, lease_until=lease_until, driver=driver, limit=limit)
         entries = []
@@ -151,7 +151,7 @@ class Records:
         )
 
     def _shown(self, row: Row) -> Entry:
-        """Open a row; one whose key is gone must not keep the others from being read."""
+        """Decrypt a row; of one whose key is missing, return what its columns say."""
         try:
             return self._entry(row)
         except SealBroken as fault:
@@ -181,4 +181,4 @@ class Records:
 
 
 def _ignore(_: object) -> None:
-    """Hear nothing, as long as no sweep listens."""
+    """Do nothing: the callback until a sweep sets its own."""

@@ -1,4 +1,4 @@
-"""Waking those who wait for a journal to change, without losing a change between a look and a wait."""
+"""Wakes tasks that wait for a journal to change; no change is lost between reading and waiting."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from weakref import WeakKeyDictionary
 class Signal:
     """Wakes every waiting task of one event loop.
 
-    It remembers up to which change each task was told, so a change that comes after a task looked
-    and before it waits ends the wait at once. A task's first wait therefore returns at once.
+    It remembers the last change each task was told of, so a change that comes after a task read and before
+    it waits ends the wait at once. A task's first wait therefore returns at once.
     """
 
     def __init__(self) -> None:

@@ -15,6 +15,7 @@ from giftcard_adapters.values.cards import CardRef, ClearPin
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Issue, Redeem, Transfer
 from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
+from giftcard_adapters.values.point_of_sale import Merchant, PointOfSale
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.journal.contract import JournalClosed, Row, RowQuery
 from giftcard_gateway.journal.microseconds import from_us, to_us
@@ -83,6 +84,37 @@ def test_what_is_kept_comes_back() -> None:
         assert await records.get(ID) == entry
         assert await records.open(issued()) == entry
         assert await records.get(OTHER_ID) is None
+
+    keep(story)
+
+
+def test_what_was_asked_finds_the_transaction() -> None:
+    """Card, external reference, merchant, terminal and every label find it; later writes add none of them."""
+
+    async def story(_: VirtualClock, journal: InlineSqlite, records: Records) -> None:
+        till = PointOfSale(merchant=Merchant(merchant_id="M1"), terminal_id="T1")
+        labels = {f"key-{number}": "value" for number in range(32)}
+        entry = redeemed()
+        assert entry.ask is not None
+        ask = msgspec.structs.replace(
+            entry.ask, point_of_sale=till, external_reference="order-1", labels=labels
+        )
+        entry = msgspec.structs.replace(entry, ask=ask)
+        indexes = records.indexes
+        found = {
+            indexes.external_reference("order-1"),
+            indexes.merchant("M1"),
+            indexes.terminal("T1"),
+            *(indexes.label(key, value) for key, value in labels.items()),
+            *indexes.cards_of(entry),
+        }
+        assert set(indexes.of(entry)) == found
+        assert len(found) == 36
+        assert not list(indexes.of(msgspec.structs.replace(entry, version=2)))
+        await records.open(entry)
+        for index in found:
+            assert [row.transaction_id for row in await journal.list(RowQuery(blind_index=index))] == [ID]
+        assert not await journal.list(RowQuery(blind_index=indexes.label("key-1", "other")))
 
     keep(story)
 

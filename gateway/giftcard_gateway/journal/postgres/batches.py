@@ -103,7 +103,7 @@ class Batches:
         return batch
 
     async def _carry(self, batch: Sequence[Queued]) -> None:
-        # Kept only when the event loop is closing, or by a bug; even then nobody may wait for ever.
+        # Used only when the event loop is closing, or by a bug: even then no caller may wait for ever.
         acks: Sequence[Ack] = [JournalClosed("the journal stopped before it knew")] * len(batch)
         try:
             acks = await self._acks(batch)
@@ -124,7 +124,7 @@ class Batches:
                 return [fault]
             return [ack for queued in batch for ack in await self._acks([queued])]
         except JournalClosed as fault:
-            # Nobody queues behind a server that is away: what is refused now is surely not sent.
+            # Callers do not queue behind a server that is away: what is refused now was surely not sent.
             waiting, self._waiting = self._waiting, deque()
             _answer(waiting, [fault] * len(waiting))
             return [fault] * len(batch)

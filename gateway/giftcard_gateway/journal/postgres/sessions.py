@@ -22,13 +22,13 @@ from giftcard_gateway.journal.postgres.statements import BARRIER
 Result = TypeVar("Result")
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 Work = Callable[[Connection, bool], Awaitable[Result]]
-"""What to do in a session; the flag tells that a try before may have done it already."""
+"""Work in a session; the flag says that an earlier try may have done it already."""
 
 UNFIT = (ValueError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
-"""What a single request can be at fault for."""
+"""Faults of a single request: a value that does not fit its column."""
 
 LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""Anything else that ends a try; a time-out is an OSError."""
+"""Faults of the server or the connection; a time-out is an OSError."""
 
 _OF_THE_STATEMENT = (
     asyncpg.DeadlockDetectedError,
@@ -36,7 +36,7 @@ _OF_THE_STATEMENT = (
     asyncpg.QueryCanceledError,
     asyncpg.SerializationError,
 )
-"""What ends a statement and leaves its session whole."""
+"""Faults that end a statement and leave its session usable."""
 
 
 class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Doubtful(asyncpg.InterfaceError):
-    """The server let a commit go before it was as safe as it should be."""
+    """The server reported a commit that its standby may not have yet."""
 
 
 class Sessions:
@@ -120,7 +120,7 @@ class Sessions:
         try:
             connection = await self._pool.acquire(timeout=self._limits.connect_timeout_s)
         except TimeoutError:
-            # All are busy, or the server does not answer; a second wait as long would help nobody.
+            # All are busy, or the server does not answer: waiting a second time would not help.
             raise JournalClosed("no session with the journal came free in time") from None
         try:
             yield connection

@@ -1,6 +1,6 @@
 """Waking the other processes that share a PostgreSQL journal, by LISTEN and NOTIFY.
 
-A lost message costs time only: whoever waits for a change also waits no longer than its own limit.
+A lost message only costs time: every wait for a change has a time limit.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _numbers = itertools.count()
 
 
 class Wake:
-    """Tells other processes that something was written, and hears when they tell."""
+    """Notifies other processes of writes, and listens for theirs."""
 
     def __init__(
         self, url: str, sessions: Sessions, on_changed: Callable[[], None], connect_timeout_s: float
@@ -48,7 +48,7 @@ class Wake:
         self._listener = asyncio.get_running_loop().create_task(self._listen())
 
     async def close(self) -> None:
-        """Stop listening and telling."""
+        """Stop listening and notifying."""
         for task in (self._listener, self._teller):
             if task is not None:
                 task.cancel()
@@ -56,7 +56,7 @@ class Wake:
                     await task
 
     def tell(self) -> None:
-        """Tell the others soon; never waits."""
+        """Notify the others soon; returns at once."""
         self._is_news = True
         if self._teller is None or self._teller.done():
             self._teller = asyncio.get_running_loop().create_task(self._tell())
@@ -81,7 +81,7 @@ class Wake:
         connection = await connect(self._url, timeout=self._timeout_s, command_timeout=self._timeout_s)
         try:
             await connection.add_listener(CHANNEL, self._hear)
-            # Whatever was told while nobody listened here is heard now.
+            # Messages sent before this session listened are lost, so look once.
             self._on_changed()
             while True:
                 await asyncio.sleep(PROBE_S)

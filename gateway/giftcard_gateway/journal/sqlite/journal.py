@@ -43,7 +43,7 @@ Result = TypeVar("Result")
 class Sqlite(Journal):
     """A journal in the SQLite file at `path`; a second process that starts on it gets JournalBusy.
 
-    What a dead process drove is due at once after `start`, because nobody else can be driving it.
+    Rows that a dead process drove are due at once after `start`: no other process can be driving them.
     """
 
     is_shared = False
@@ -234,7 +234,7 @@ def path_of(url: str) -> str:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    """Make the schema of a new file, refuse one that is not known, and free what a dead process drove."""
+    """Make the schema of a new file, refuse one that is not known, and make due what a dead process drove."""
     try:
         found = schema.read(connection)
         if not found.version:
@@ -260,4 +260,4 @@ async def _ask(commits: GroupCommit[Work] | None, work: Callable[[sqlite3.Connec
 
 
 def _ignore() -> None:
-    """Reads wake nobody."""
+    """Do nothing: a read changes nothing that others wait for."""

@@ -1,4 +1,4 @@
-"""What is looked for in an SQLite journal, each along an index: lists, feeds, counts, what may be purged."""
+"""Reads of an SQLite journal, each along an index: lists, feeds and counts; and purging."""
 
 from __future__ import annotations
 
