@@ -1,4 +1,4 @@
-"""Every simulated provider a sandbox starts: whatever package beside this module says `SANDBOX`."""
+"""Finds the simulated providers of a sandbox: each package beside this module that defines `SANDBOX`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _found() -> list[Sandbox]:
 
 
 SANDBOXES: tuple[Sandbox, ...] = tuple(sorted(_found(), key=lambda sandbox: sandbox.port))
-"""In the order of their ports."""
+"""Every simulated provider, in the order of their ports."""
 
 
 def sandboxes_at(port: int) -> tuple[Sandbox, ...]:
