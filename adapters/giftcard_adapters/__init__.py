@@ -1,5 +1,5 @@
-"""How gift card providers are spoken to: one module per provider, and the values both rooms speak.
+"""The provider adapters, one package each, and the values that they share with the gateway.
 
-This package is a leaf. It knows HTTP and the providers' dialects; it knows nothing of gRPC, the
-journal or the gateway, and never imports them.
+This package knows HTTP and the providers' APIs. It imports nothing of gRPC, the journal or the
+gateway.
 """

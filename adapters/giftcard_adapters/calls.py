@@ -1,4 +1,4 @@
-"""A request to a provider as it is written down, and the answer to it. Values only: nothing is sent here."""
+"""A request to a provider as it is stored, and the answer to it. Values only; nothing is sent here."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import msgspec
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One request as written down: method, path with query below the base URL, headers, exact body bytes.
+    """One request as stored: method, path with query below the base URL, headers, exact body bytes.
 
-    Credentials are not in it. They are added on the way out, so that a stored advice outlives a key.
+    Credentials are not in it. A signer adds them when the call is sent, so that a stored advice outlives
+    a key.
     """
 
     method: str
@@ -36,11 +37,11 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """Time and chance for a signature: `now_s` in Unix seconds, and a fresh nonce of 32 hex digits."""
+    """The time and the nonce of a signature: `now_s` in Unix seconds, and 32 random hex digits."""
 
     now_s: float
     nonce: str
 
 
 Signer = Callable[[Call, Moment], Mapping[str, str]]
-"""Returns the credential headers for a call; the time and a nonce are handed in (rule 18)."""
+"""Returns the credential headers for a call; the time and a nonce are passed in (rule 18)."""

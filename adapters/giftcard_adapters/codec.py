@@ -1,7 +1,7 @@
-"""Model values to bytes and plain data, and back, secrets included.
+"""Encodes values as bytes or plain data and decodes them, secrets included.
 
-What comes out of `pack` and `to_plain` holds secrets in clear: it is for sealing and for tests'
-golden data, never for logs.
+The results of `pack` and `to_plain` hold secrets in clear: they are for sealing and for golden
+files, never for logs.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PACKER = msgspec.msgpack.Encoder(enc_hook=reveal_hook)
 
 
 def pack(value: object) -> bytes:
-    """Return `value` as MessagePack, secrets in clear: seal it before it goes anywhere."""
+    """Return `value` as MessagePack, secrets in clear: seal it before it is stored or sent."""
     return _PACKER.encode(value)
 
 

@@ -1,11 +1,11 @@
-"""What a provider adapter may offer, and what it must promise about each thing it offers.
+"""The contract of a provider adapter: its methods, and what it declares about each operation.
 
-An operation is supported because the adapter has the method; its traits (how it is confirmed,
-reversed, and ended when unknown) stands on the method. The capability table is read from here.
+An operation is supported if the adapter has the method. The traits on the method declare how the
+operation is confirmed, reversed, and ended when unknown. The capability table is computed from them.
 
 Adapters are deterministic: the same operation gives the same bytes. They keep no state, never
 retry, sleep, read a clock, make an id, log, or round money. They raise the errors of `errors`;
-NotSent and NoAnswer pass through them untouched, because the pipeline knows what those mean.
+they let NotSent and NoAnswer pass, because the pipeline handles those.
 """
 
 from __future__ import annotations
@@ -79,10 +79,11 @@ def traits(
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every adapter's settings have; an adapter adds its own. Secrets are of type Secret."""
+    """The settings of every adapter; an adapter adds its own. Secrets are of type Secret."""
 
     base_url: str
     timeout_s: float = 60.0
+    """How long an answer is waited for, in seconds."""
 
 
 class Provider:
@@ -94,14 +95,14 @@ class Provider:
     Of an operation whose guarantee is NATIVE the adapter also has `confirmation`; of NATIVE or
     COMPENSATED, `reversal`; of either, `deliver`. Of RESEND or FIND, `find`.
 
-    The stubs below are for typing and documentation alone. A subclass supports exactly what it
-    overrides: see `has`.
+    The methods below only document and type the contract. A subclass supports exactly those that it
+    overrides; see `has`.
     """
 
     settings_type: ClassVar[type[Settings]]
     """The struct this adapter's stanza is read into."""
     facts: ClassVar[str] = ""
-    """A sentence for operators: what is special or assumed about this provider."""
+    """What is special or assumed about this provider, in a sentence or two for operators."""
     balances_per_call: ClassVar[int] = 1
     """How many cards one `balances` call may name."""
     deletes_cards: ClassVar[bool] = False
@@ -115,12 +116,12 @@ class Provider:
     """
 
     def __init__(self, settings: Any, exchange: Exchange) -> None:  # noqa: ANN401 - each adapter's own type
-        """Keep the settings and the exchange; build what every call shares, once."""
+        """Keep the settings and the exchange; a subclass also builds here what every call shares."""
         self.settings = settings
         self.exchange = exchange
 
     def check(self, ask: MoneyOperation) -> None:
-        """Refuse, before anything is written or sent, what this provider could not take.
+        """Refuse, before anything is written or sent, what this provider cannot take.
 
         Raises Invalid with every missing or misshapen field at once, or Unsupported. Pure; an
         adapter without such limits keeps this one.
@@ -146,15 +147,15 @@ class Provider:
         raise NotImplementedError
 
     async def find(self, ask: MoneyOperation, outcome: Outcome | None) -> Outcome:
-        """Say what became of `ask`, without any effect: UNKNOWN when that cannot be told (yet)."""
+        """Return what became of `ask`, without any effect; UNKNOWN if that cannot be told (yet)."""
         raise NotImplementedError
 
     async def lookup(self, ask: Lookup) -> CardView:
-        """Tell everything about one card; raise Refused when the provider says no."""
+        """Return everything the provider tells of one card; raise Refused when it says no."""
         raise NotImplementedError
 
     async def balances(self, cards: Sequence[CardRef], ask: Lookup) -> Sequence[CardView | Decline]:
-        """Tell the balances of up to `balances_per_call` cards, an error per item, in their order.
+        """Return the balances of up to `balances_per_call` cards in order, a Decline for a refused one.
 
         `ask` carries the lookup id, time and point of sale; its own card is not set.
         """
@@ -185,7 +186,7 @@ class Provider:
         raise NotImplementedError
 
     async def sync_offers(self, offers: Sequence[Offer]) -> OfferSync:
-        """Bring our offers and the provider's together."""
+        """Synchronise our offers with the provider's."""
         raise NotImplementedError
 
     async def extract_accounts(self, query: AccountQuery) -> AccountsExtract:
@@ -195,7 +196,7 @@ class Provider:
     def download_export(
         self, export_id: str
     ) -> AbstractAsyncContextManager[tuple[ExportFile, AsyncIterator[bytes]]]:
-        """Open an export: what is known of the file, and its bytes in pieces as they come."""
+        """Open an export: its metadata, and its bytes as a stream."""
         raise NotImplementedError
 
     async def ticket_statistics(self, query: TicketQuery) -> TicketStatistics:
@@ -205,12 +206,12 @@ class Provider:
     def read_webhook(self, webhook: Webhook) -> Sequence[ProviderEvent]:
         """Verify an event and read it; raise WebhookRejected unless it is authentic and fresh.
 
-        Pure: the time it came is in the webhook.
+        Pure: the webhook carries the time it arrived.
         """
         raise NotImplementedError
 
     def webhook_reply(self) -> WebhookReply:
-        """Return what this provider wants to hear once its event is durable."""
+        """Return the response this provider expects once its event is stored."""
         return WebhookReply()
 
 
@@ -229,11 +230,11 @@ READS = (
     "ticket_statistics",
     "read_webhook",
 )
-"""The methods besides money ones that an adapter may have."""
+"""The methods an adapter may have besides the money operations."""
 
 
 def has(provider: Provider | type[Provider], method: str) -> bool:
-    """Tell whether an adapter offers `method`: it does when it defines it."""
+    """Tell whether an adapter offers `method`, which it does if it overrides it."""
     kind = provider if isinstance(provider, type) else type(provider)
     return getattr(kind, method, None) is not getattr(Provider, method, None)
 

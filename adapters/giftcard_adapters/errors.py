@@ -1,7 +1,7 @@
-"""The errors of this room, drawn as one tree.
+"""The errors that adapters raise, as a tree.
 
     AdapterError
-    ├── MoneyError          an amount or currency that cannot be said exactly (values.money)
+    ├── MoneyError          an amount or currency that cannot be represented exactly (values.money)
     ├── SettingsError       a provider's stanza is wrong; lists every fault
     ├── Unsupported         the provider cannot do what was asked
     ├── Invalid             the provider needs a field that is missing or misshapen; lists every one
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
 
 class AdapterError(Exception):
-    """Something this room refuses or could not do."""
+    """An adapter refused something or could not do it."""
 
 
 class SettingsError(AdapterError):
     """A provider's settings are wrong; `faults` names each one."""
 
     def __init__(self, faults: Sequence[str]) -> None:
-        """Keep every fault, so that a person mends them in one go."""
+        """Keep every fault, so that all can be fixed at once."""
         super().__init__("; ".join(faults))
         self.faults = tuple(faults)
 
 
 class Unsupported(AdapterError):
-    """The provider cannot do what was asked; the text says what, for a person."""
+    """The provider cannot do what was asked; the text says what."""
 
 
 Violation = tuple[str, str]
@@ -55,7 +55,7 @@ class Invalid(AdapterError):
     """
 
     def __init__(self, violations: Sequence[Violation]) -> None:
-        """Keep every violation, so that a caller mends them in one go."""
+        """Keep every violation, so that a caller can fix all at once."""
         super().__init__("; ".join(f"{field}: {reason}" for field, reason in violations))
         self.violations = tuple(violations)
 

@@ -1,7 +1,7 @@
-"""One exchange with a provider over HTTP, and what can be said when it fails.
+"""One exchange with a provider over HTTP, and the error when it fails.
 
-The seam is httpx's transport interface: the transport is handed in, so a test passes a plain
-function and the gateway passes one that traces. Nothing here retries, follows redirects or logs.
+The transport is passed in through httpx's interface: a test passes a plain function, the gateway
+one that traces. Nothing here retries, follows redirects or logs.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from giftcard_adapters.calls import Call, Moment, Reply, Signer
 from giftcard_adapters.errors import NoAnswer, NotSent, TimedOut, Unreadable
 
 _ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
-"""No documented answer comes near this; more is a fault or an attack, not an answer."""
+"""No documented answer is nearly this large; a larger one is a fault or an attack."""
 
 _CONNECT_S = 5.0
-"""The longest wait for a connection or a place in the pool: beyond it the request is surely not sent."""
+"""The longest wait for a connection or a place in the pool; after it the request was surely not sent."""
 
 
 class Exchange:
@@ -47,7 +47,7 @@ class Exchange:
         Raises NotSent when no byte left, TimedOut or NoAnswer when the outcome is unknown.
         """
         try:
-            # The transport limits each wait, this their sum: a dripping body must not hold a call.
+            # The transport limits each wait, this their sum: no slow body holds a call for ever.
             async with asyncio.timeout(self._timeout_s), self.open(call, sign=sign, name=name) as answer:
                 return await _read(answer)
         except TimeoutError:

@@ -1,6 +1,6 @@
-"""Opens a provider from its configuration stanza, refusing unknown, missing or ill-typed keys by name.
+"""Opens a provider from its configuration stanza; refuses unknown, missing and mistyped keys by name.
 
-The adapter is named as `module:Class`, so one from any installed package works and none is listed here.
+The adapter is named as `module:Class`, so it can come from any installed package.
 """
 
 from __future__ import annotations

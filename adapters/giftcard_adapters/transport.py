@@ -1,19 +1,19 @@
-"""The wire to a provider: httpx's transport interface over aiohttp, or over httpx's own engine.
+"""HTTP to a provider: httpx's transport interface over aiohttp, or over httpx's own engine.
 
-What lives here is when a request is *surely not sent* and when it *may have been* (rules 3 and 4):
+Errors tell whether a request was surely not sent or may have been (rules 3 and 4):
 
     never sent      httpx.ConnectError, ConnectTimeout, PoolTimeout, UnsupportedProtocol
     maybe sent      every other httpx.HTTPError
 
-Nothing is sent twice, followed, unpacked, remembered as a cookie or read from the environment. What is
-asked, signed and understood is elsewhere.
+Nothing is sent twice. Redirects are not followed, bodies are not decompressed, cookies are not kept, and
+the environment is not read.
 
-Both engines hold three promises that neither library makes by itself:
+Both engines give three guarantees that neither library gives by itself:
 
 - A request goes out at most once. aiohttp repeats GET, PUT and DELETE when a kept connection breaks;
   the fault is translated inside its middleware, where that repetition cannot see it.
-- An answer belongs to the request before it. Bytes that came unasked on a kept connection spoil it, so
-  that a second answer to one call is never read as the answer to the next.
+- An answer belongs to the request before it. A kept connection on which bytes arrived unasked is closed,
+  so that a second answer to one call is never read as the answer to the next.
 - A cancelled call gives its place in the pool back. httpcore leaks it (encode/httpcore#1093), and h11
   keeps unasked bytes for the next call, so httpx's engine gets a fresh pool for every exchange.
 """
@@ -38,9 +38,9 @@ from giftcard_adapters.engine import Engine, PoolLimits, Tls
 
 _PIECE_BYTES = 64 * 1024
 _UNPACKED = ("Accept-Encoding", "identity")
-"""Said unless the caller says otherwise: a packed answer can be far larger than it looks."""
+"""Sent unless the call has its own: a compressed answer can be far larger than its bytes on the wire."""
 _OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
-"""What aiohttp would add unasked. What is sent is what was signed."""
+"""Headers that aiohttp would add by itself. Only what was signed is sent."""
 
 
 def open_transport(
@@ -69,7 +69,7 @@ Timeouts = Mapping[str, float | None]
 
 
 class _Bounded(httpx.AsyncBaseTransport):
-    """Lets so many exchanges run at once, and bounds the wait for each answer's head."""
+    """Limits how many exchanges run at once, and how long each waits for the head of its answer."""
 
     def __init__(self, wire: httpx.AsyncBaseTransport, connections: int) -> None:
         self._wire = wire
@@ -109,7 +109,7 @@ class _Bounded(httpx.AsyncBaseTransport):
         self._places.release()
 
     async def _first_byte(self, request: httpx.Request, timeouts: Timeouts) -> httpx.Response:
-        # The engines time each read: a provider that sends a header byte by byte could hold us for ever.
+        # The engines limit each read: a provider that sends a header byte by byte could hold us for ever.
         parts = [timeouts.get(part) for part in ("connect", "write", "read")]
         whole_s = None if None in parts else sum(part for part in parts if part is not None)
         try:
@@ -120,7 +120,7 @@ class _Bounded(httpx.AsyncBaseTransport):
 
 
 class _Followed(httpx.AsyncByteStream):
-    """A body after which something is still to be done, once, when it is closed."""
+    """A body that runs a function once when it is closed."""
 
     def __init__(
         self, body: httpx.SyncByteStream | httpx.AsyncByteStream, then: Callable[[], Awaitable[None]]
@@ -144,7 +144,7 @@ class _Followed(httpx.AsyncByteStream):
 
 
 class _Httpx(httpx.AsyncBaseTransport):
-    """httpx's own engine, a pool and a connection for each exchange."""
+    """httpx's own engine, with a new pool and connection for each exchange."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
@@ -162,7 +162,7 @@ class _Httpx(httpx.AsyncBaseTransport):
 
 
 class _Aiohttp(httpx.AsyncBaseTransport):
-    """aiohttp underneath: one session, made on the first call because it belongs to the running loop."""
+    """aiohttp with one session, made on the first call because it belongs to the running loop."""
 
     def __init__(self, context: ssl.SSLContext, limits: PoolLimits) -> None:
         self._context = context
@@ -209,7 +209,7 @@ class _Aiohttp(httpx.AsyncBaseTransport):
 
 
 class _Unspoiled(aiohttp.TCPConnector):
-    """Hands out a kept connection only while nothing came on it since its last answer."""
+    """Reuses a kept connection only if nothing arrived on it since its last answer."""
 
     def __init__(self, context: ssl.SSLContext, keepalive_s: float) -> None:
         super().__init__(limit=0, ssl=context, keepalive_timeout=keepalive_s)
@@ -235,7 +235,7 @@ class _Unspoiled(aiohttp.TCPConnector):
 
 
 def _is_spoiled(connection: Connection) -> bool:
-    """Tell whether anything came on an idle connection: read already, or still with the operating system."""
+    """Tell whether anything arrived on an idle connection, read already or still in the operating system."""
     protocol, transport = connection.protocol, connection.transport
     if protocol is None or transport is None or protocol.should_close:
         return True
@@ -248,7 +248,7 @@ def _is_spoiled(connection: Connection) -> bool:
 
 
 async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Translate a fault before aiohttp can take it for a reason to send again."""
+    """Translate a fault before aiohttp sees it and sends the request again."""
     try:
         return await send(request)
     except (aiohttp.ClientError, OSError) as fault:
@@ -268,7 +268,7 @@ _FAULTS: tuple[tuple[type[Exception], type[httpx.HTTPError], str], ...] = (
 
 
 def _translate(fault: Exception) -> httpx.HTTPError:
-    # aiohttp's own texts name the address, and an address can name a card: say our words instead.
+    # aiohttp's own texts contain the address, and an address can contain a card number.
     for kind, ours, text in _FAULTS:
         if isinstance(fault, kind):
             return ours(text)
@@ -283,7 +283,7 @@ def _headers(request: httpx.Request) -> list[tuple[str, str]]:
 
 
 class _AiohttpBody(httpx.AsyncByteStream):
-    """An answer's body as it comes; left half read, it takes its connection with it."""
+    """An answer's body as a stream; if it is closed half read, its connection is closed too."""
 
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         self._answer = answer

@@ -1,4 +1,4 @@
-"""What every adapter must keep, as checks that any package can run against its own adapter and simulator.
+"""The conformance suite: checks that any package can run against its own adapter and simulator.
 
 An adapter's author writes one `Subject` and runs `cases(subject)`, and keeps golden exchanges in a
 folder and runs `goldens(folder)`. Nothing here names a provider or needs a test runner. A check that

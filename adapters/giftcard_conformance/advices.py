@@ -87,7 +87,7 @@ async def lost_advice_is_tried_again(
 
 
 async def reversal_puts_back(subject: Subject, operation: Operation, sample: Sample) -> None:
-    """A reversal leaves every balance as it was before."""
+    """A reversal restores every balance."""
     world = World(subject)
     before = world.balances()
     ask, outcome = await world.approved(sample.approved)

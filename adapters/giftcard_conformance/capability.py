@@ -32,7 +32,7 @@ async def methods_and_traits_agree(subject: Subject) -> None:
 
 
 async def traits_have_their_methods(subject: Subject) -> None:
-    """Each method that traits promise is there, and no second phase is there for nothing."""
+    """Each method that the traits need exists, and no second-phase method exists without need."""
     traits = [m for m in (traits_of(subject.adapter, operation) for operation in Operation) if m]
     demand(traits, f"{subject.adapter.__name__} has no money method: write at least one, under @traits(...)")
     wanted = {method for one in traits for method in _second_phase(one)}
@@ -96,7 +96,7 @@ async def facts_are_told(subject: Subject) -> None:
 
 
 async def simulator_is_whole(subject: Subject) -> None:
-    """The simulator can do all that a simulator must, and opens with cards."""
+    """The simulator implements every abstract method, and opens with cards."""
     lacking = sorted(getattr(subject.simulator, "__abstractmethods__", ()))
     name = getattr(subject.simulator, "__name__", "the simulator")
     demand(

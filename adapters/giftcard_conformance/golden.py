@@ -1,4 +1,4 @@
-"""Golden exchanges: what an adapter says on the wire and makes of the answer, kept as JSON files.
+"""Golden exchanges: what an adapter sends and what it makes of the answer, kept as JSON files.
 
 The format is in docs/adding-a-provider.md. No provider is named here, and no test runner is needed.
 """
@@ -34,7 +34,7 @@ from giftcard_conformance.wires import GoldenExchange, JsonObject, Playback, dem
 T = TypeVar("T")
 
 _ADVISED = {"confirm": ("confirmation", "deliver"), "reverse": ("reversal", "deliver")}
-"""The methods behind the two words of a golden that are no methods themselves."""
+"""The methods behind `confirm` and `reverse` in a golden."""
 
 
 class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -183,7 +183,7 @@ def _as_json(result: object) -> Any:  # noqa: ANN401 - JSON is whatever the meth
 
 
 def _complaint(error: AdapterError, wanted: Mapping[str, object]) -> dict[str, object]:
-    """Say of an error what the golden says of it."""
+    """Return what a golden states of an error, as plain data."""
     said: dict[str, object] = {"error": type(error).__name__}
     if isinstance(error, Refused):
         said["decline"] = _as_json(error.decline)

@@ -1,4 +1,4 @@
-"""Checks of reads and of the card vault: answered, refused, and honest about a lost answer (rule 15)."""
+"""Checks of reads and of the card vault: answered, refused, and a lost answer reported as such (rule 15)."""
 
 from __future__ import annotations
 

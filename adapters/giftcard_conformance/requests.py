@@ -1,4 +1,4 @@
-"""Checks of money requests: approved, declined, and every way an exchange can go wrong (rules 3, 4, 5)."""
+"""Checks of money requests: approved, declined, and every way an exchange can fail (rules 3, 4, 5)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from giftcard_conformance.world import World
 from giftcard_simulators.faults import Fault, FaultKind
 
 _DELAY_S, _TIMEOUT_S = 0.02, 0.001
-"""Real time, because the timeout is real; nothing else in the suite waits."""
+"""Seconds of real time, because the timeout is real; nothing else in the suite waits."""
 _SERVER_ERROR = 500
 
 
@@ -81,7 +81,7 @@ _LOST = {
     "500 after the provider acted": Fault(fault=FaultKind.STATUS, status=_SERVER_ERROR, after_acting=True),
 }
 LOST = tuple(_LOST)
-"""The ways to be left without a final answer; each is UNKNOWN."""
+"""The ways an exchange ends without a final answer; each is UNKNOWN."""
 
 
 async def lost_answer_is_unknown(subject: Subject, operation: Operation, sample: Sample, how: str) -> None:
@@ -148,7 +148,7 @@ async def nothing_is_sent_twice(subject: Subject, operation: Operation, sample: 
 
 
 async def unknown_can_be_ended(subject: Subject, operation: Operation, sample: Sample, how: str) -> None:
-    """The way an unknown is ended, as the traits declare it, ends it truly (rule 5)."""
+    """An unknown is ended by the means that the traits declare (rule 5)."""
     world = World(subject)
     ask = await world.ask(sample.approved)
     before, effects = world.balances(), world.effects()

@@ -24,7 +24,7 @@ from giftcard_conformance.world import World
 from giftcard_simulators.faults import Fault, FaultKind
 
 _SHORTEST = 4
-"""A secret of fewer characters is found by chance."""
+"""Shorter secrets are not searched for: they would be found by chance."""
 _STATUSES = (200, 400, 500)
 _FAULTS = (FaultKind.DROP_ANSWER, FaultKind.TRUNCATED_JSON, FaultKind.HTML_502, FaultKind.WRONG_AMOUNT)
 
@@ -42,7 +42,7 @@ async def money_shows_no_secret(subject: Subject, operation: Operation, sample: 
 
 
 async def echo_shows_no_secret(subject: Subject, operation: Operation, sample: Sample) -> None:
-    """A provider that repeats the whole request in its answer still gets nothing into our texts."""
+    """A provider that repeats the whole request in its answer brings no secret into our texts."""
     for status in _STATUSES:
         world = World(subject)
         ask = await world.ask(sample.approved)

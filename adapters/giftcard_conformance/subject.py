@@ -1,4 +1,4 @@
-"""What an adapter's author hands to the suite: adapter, stanza, simulator, and samples of what it does."""
+"""What an adapter's author gives the suite: adapter, stanza, simulator, and samples of its operations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class MakesSimulator(Protocol):
     """Makes a fresh simulator; a Simulator subclass with the usual arguments is one."""
 
     def __call__(self, *, now: TimeSource, ids: IdSource) -> Simulator:
-        """Return it, opened."""
+        """Return the simulator with its opening books."""
 
 
 Asking = AnyOperation | Callable[[Provider], Awaitable[AnyOperation]]
@@ -44,7 +44,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     approved: Asking
     declined: Asking
     reason: DeclineReason
-    """Why it is declined."""
+    """The reason it is declined for."""
     path: str = ""
     """A regular expression for the path of the call that moves money, where there are others too."""
     tells_amount: bool = True
@@ -59,7 +59,7 @@ class ReadSample(msgspec.Struct, frozen=True, kw_only=True):
     arguments: Arguments = msgspec.field(default_factory=dict)
     refused: Arguments | None = None
     reason: DeclineReason | None = None
-    """Why it is refused; `balances` refuses per item."""
+    """The reason it is refused for; `balances` refuses per item."""
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The wires of the suite: one remembers what was sent, one throws it back, one plays a golden script."""
+"""The transports of the suite: one records requests, one echoes them, one plays a golden script."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class Recorder(httpx.AsyncBaseTransport):
-    """Passes requests on and remembers them."""
+    """Passes requests on and records them."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
         """Keep the transport that answers."""
@@ -41,21 +41,21 @@ class Recorder(httpx.AsyncBaseTransport):
         """Those of each request, credentials too."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Remember the request and pass it on."""
+        """Record the request and pass it on."""
         self.headers.append(frozenset(request.headers.items()))
         self.sent.append(Sent(request.method, request.url.raw_path, await request.aread()))
         return await self._inner.handle_async_request(request)
 
 
 class Echo(httpx.AsyncBaseTransport):
-    """A provider at its worst: it answers with whatever it was sent, as plain text or as a JSON text."""
+    """A provider that answers with the request it was sent, as plain text or as a JSON text."""
 
     def __init__(self, status: int) -> None:
         """Answer everything with `status`."""
         self._status = status
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send back what came."""
+        """Return the request's body, or its path if it has none."""
         return httpx.Response(self._status, content=await request.aread() or request.url.raw_path)
 
 
@@ -83,7 +83,7 @@ class Playback(httpx.AsyncBaseTransport):
     """Compares each request with a script and plays the reply that belongs to it."""
 
     def __init__(self, script: Sequence[GoldenExchange]) -> None:
-        """Keep what is still to come."""
+        """Keep the exchanges that are still to come."""
         self.left = list(script)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

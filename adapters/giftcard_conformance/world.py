@@ -1,4 +1,4 @@
-"""One adapter and one simulator in one process: a fresh world for each check, with a clock of its own."""
+"""One adapter and one simulator in one process, made anew for each check, with a clock of its own."""
 
 from __future__ import annotations
 
@@ -78,12 +78,12 @@ class World:
             return file, [piece async for piece in pieces]
 
     async def settle(self, ask: AnyOperation) -> Outcome:
-        """Send a money operation, and find out about it while it is accepted but not done."""
+        """Send a money operation, and call `find` while it is accepted but not done."""
         outcome = await self.request(ask)
         return await self.found(ask, outcome) if outcome.verdict is Verdict.UNKNOWN else outcome
 
     async def found(self, ask: AnyOperation, outcome: Outcome | None) -> Outcome:
-        """Find out what became of an operation, as time goes by; UNKNOWN when that cannot be told."""
+        """Call `find` while time passes; UNKNOWN when it never tells."""
         traits = traits_of(self.provider, ask.operation)
         last = outcome or Outcome(verdict=Verdict.UNKNOWN)
         if traits is None or traits.unknown not in {Ending.FIND, Ending.RESEND}:
@@ -96,7 +96,7 @@ class World:
         return last
 
     async def approved(self, asking: Asking) -> tuple[AnyOperation, Outcome]:
-        """Do the approved sample; raise NotConforming when it is not approved."""
+        """Send the approved sample; raise NotConforming when it is not approved."""
         ask = await self.ask(asking)
         outcome = await self.settle(ask)
         if outcome.verdict is not Verdict.APPROVED:

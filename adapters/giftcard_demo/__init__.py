@@ -1,7 +1,7 @@
-"""A story told on a sandbox: what gift cards can go through, step by step, with balances.
+"""The demo: plays gift card operations on a sandbox, step by step, with balances.
 
-It knows no provider. Each chapter plays wherever a provider can do what it needs, and everything is
-asked through the client, as any team would. `chapters` is the story, `teller` its words and hands.
+It names no provider: each chapter is played at a provider that has the operations it needs, through
+the Python client. `chapters` holds the steps, `teller` makes the calls and words the results.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Chapter(NamedTuple):
 
 
 def story(client: Client, host: str, port: int) -> Iterator[Chapter]:
-    """Tell every chapter that some provider can play, on the sandbox whose gateway is `host`:`port`.
+    """Play every chapter that some provider supports, on the sandbox whose gateway is `host`:`port`.
 
     Raises NoSandbox when a real gateway answers there.
     """

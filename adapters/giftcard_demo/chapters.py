@@ -14,7 +14,7 @@ _CANCELLED = v1.ReversalReason.REVERSAL_REASON_CANCELLED
 
 
 def lifetime(tell: Teller) -> Iterator[Step]:
-    """A card's whole life in two-phase operations."""
+    """All two-phase operations of a card, from activation to void."""
     card, spare, empty = tell.card("inactive"), tell.card("spare"), tell.card("empty")
     client, money = tell.client, tell.currency
     done = client.activate(
@@ -49,7 +49,7 @@ def lifetime(tell: Teller) -> Iterator[Step]:
 
 
 def trouble(tell: Teller) -> Iterator[Step]:
-    """What goes wrong, and how it ends."""
+    """A decline, a lost answer, a repeat, and reversals."""
     card, poor = tell.card("funded"), tell.card("poor")
     client, money = tell.client, tell.currency
     yield Step("a card to begin with", "", tell.balance(card))
@@ -129,7 +129,7 @@ def wallet(tell: Teller) -> Iterator[Step]:
 
 
 def templates(tell: Teller) -> Iterator[Step]:
-    """A provider that issues by template, and takes its time."""
+    """A provider that issues by template, and accepts an issue before it is certain."""
     client, money = tell.client, tell.currency
     listed = client.list_templates(provider=tell.provider).templates
     yield Step("list the templates", f"{len(listed)} templates")

@@ -1,4 +1,4 @@
-"""What the demo's chapters have at hand: cards, the client, words for what came of a call."""
+"""Makes the demo's calls and words their results."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _ADMIN_TIMEOUT_S = 5.0
 
 
 class NoSandbox(Exception):
-    """There is no whole sandbox to play on: the demo moves only money that is not real."""
+    """No sandbox answers there; the demo moves only money that is not real."""
 
 
 class Step(NamedTuple):
-    """One line of the story: what was done, what it came to, and what the card can spend then."""
+    """One line of the demo: what was done, its result, and the card's available balance afterwards."""
 
     what: str
     came_to: str
@@ -49,7 +49,7 @@ class Teller:
         return Card.number(number, pin=pin or None)
 
     def money(self, amount: str) -> str:
-        """Return an amount as the story writes it."""
+        """Return an amount as the demo writes it."""
         return f"{self.currency} {amount}"
 
     def new_id(self) -> str:
@@ -77,11 +77,11 @@ class Teller:
         return Step(what, state, self.balance(card) if card else "")
 
     def reset(self) -> None:
-        """Open the simulator's books anew, so that the story is the same every time; raises NoSandbox."""
+        """Reset the simulator, so that the demo is the same every time; raises NoSandbox."""
         self._administer("reset", None)
 
     def go_wrong(self, fault: str) -> None:
-        """Have the next request at the provider meet a fault of the sandbox's script."""
+        """Put a fault in the sandbox's script for the next request to the provider."""
         self._administer("faults", [{"match": {"method": "POST"}, "fault": fault, "times": 1}])
 
     def _administer(self, path: str, content: object) -> None:

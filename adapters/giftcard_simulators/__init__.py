@@ -1,6 +1,6 @@
-"""Providers played by us, for sandboxes, tests and virtual worlds.
+"""Simulators of the providers, for sandboxes and tests.
 
-`sandbox` says what a simulator is, `bank` keeps the money, `faults` is the script of what goes
+`sandbox` defines what a simulator is, `bank` keeps the money, `faults` is the script of what goes
 wrong, `stage` plays it, `serve` puts a simulator on a real port and `transport` inside a process.
 One module per dialect, written from the provider's manual and never from our adapter: two readings
 of one manual check each other.

@@ -1,7 +1,7 @@
-"""The truth of a simulated provider: its cards, their balances, and every effect in order.
+"""The books of a simulated provider: its cards, their balances, and every effect in order.
 
 A balance changes in `Bank.post` and nowhere else, so the opening balances plus the changes of all
-effects are the balances now. Which operation is allowed when is the simulator's to know, not ours.
+effects are the balances now. The simulator decides which operation is allowed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from giftcard_simulators.sandbox import Plain, TimeSource
 
 
 class BankError(Exception):
-    """A simulator tried to book what cannot be: its own defect, never a caller's."""
+    """A simulator tried to book an impossible effect: a defect of the simulator itself."""
 
 
 class BankCard(msgspec.Struct, kw_only=True):
@@ -29,7 +29,7 @@ class BankCard(msgspec.Struct, kw_only=True):
     pin: str = ""
     expiry: str = ""
     labels: dict[str, str] = msgspec.field(default_factory=dict)
-    """What else a dialect knows of the card, such as its product."""
+    """What else this provider knows of the card, such as its product."""
 
     def __repr__(self) -> str:
         """Show neither number nor PIN."""
@@ -87,7 +87,7 @@ class Bank:
         return self._cards.get(number)
 
     def __iter__(self) -> Iterator[BankCard]:
-        """Go over the cards in the order they were opened."""
+        """Iterate over the cards in the order they were opened."""
         return iter(self._cards.values())
 
     def post(

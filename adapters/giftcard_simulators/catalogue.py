@@ -1,4 +1,4 @@
-"""Every simulated provider a sandbox starts: whatever package beside this module says `SANDBOX`."""
+"""Finds the simulated providers of a sandbox: each package beside this module that defines `SANDBOX`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _found() -> list[Sandbox]:
 
 
 SANDBOXES = in_order(_found())
-"""In the order of their ports."""
+"""Every simulated provider, in the order of their ports."""
 HIGHEST_PORT = _LAST_PORT - (SANDBOXES[-1].port - PORT)
 """The highest port for a sandbox's gateway, so that its last simulator has one too."""
 

@@ -1,4 +1,4 @@
-"""ISO 4217 as simulators need it, read here and not from the adapters: two readings check each other."""
+"""ISO 4217 codes and exponents, read independently of the adapters so that each checks the other."""
 
 from __future__ import annotations
 

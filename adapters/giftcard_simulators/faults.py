@@ -1,7 +1,7 @@
-"""What goes wrong, as a script: which calls, which fault, how often.
+"""The script of faults: for which calls, which fault, how often.
 
-The script is data and is played by `stage`. A script with any fault in its writing is refused as a
-whole, with a sentence for each.
+The script is data and is played by `stage`. A script with a mistake is refused as a whole, with a
+sentence for each mistake.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from giftcard_simulators.sandbox import Plain, SimRequest
 
 _LONGEST_DELAY_S = 3600.0
-"""Longer than any client waits; more is a slip of units."""
+"""Longer than any client waits; a larger number is a mistake of units."""
 _FIRST_STATUS, _LAST_STATUS = 200, 599
 
 
@@ -85,7 +85,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
 
 
 class ScriptError(Exception):
-    """A script that cannot be played; `faults` names each reason."""
+    """The script cannot be played; `faults` names each reason."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         """Keep every reason, so that a person mends them in one go."""

@@ -1,6 +1,6 @@
-"""What a simulator is: one deterministic object that answers requests and can show its books.
+"""The interface of a simulator: a deterministic object that answers requests and shows its books.
 
-No socket, no clock and no chance live here: the time and the ids are handed in (rule 18).
+It has no socket, clock or random source: the time and the ids are passed in (rule 18).
 """
 
 from __future__ import annotations
@@ -74,11 +74,11 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
     settings: Callable[[], Mapping[str, object]]
     base_path: str = ""
     currency: str
-    """What its demo cards hold."""
+    """The currency of its demo cards."""
     prefixes: tuple[str, ...] = ()
     """Card-number prefixes of its demo cards."""
     demo_cards: Mapping[str, tuple[str, str]] = {}
-    """Number and PIN of a few of its cards, by what they are good for in a demonstration."""
+    """Number and PIN of a few of its cards, by their use in a demonstration."""
 
 
 def json_answer(status: int, content: object, headers: Mapping[str, str] | None = None) -> SimAnswer:
@@ -91,9 +91,9 @@ def json_answer(status: int, content: object, headers: Mapping[str, str] | None 
 
 
 class Simulator(ABC):
-    """A provider played by us: the same requests at the same times give the same answers.
+    """A simulated provider: the same requests at the same times give the same answers.
 
-    A subclass calls `reset` when it is made, so that there is one way to the opening books.
+    A subclass calls `reset` in its constructor, so that the opening books are made in one place.
     """
 
     name: str
@@ -106,7 +106,7 @@ class Simulator(ABC):
 
     @abstractmethod
     def answer(self, request: SimRequest) -> SimAnswer:
-        """Act on one request and answer it; never raises for anything a caller can send."""
+        """Execute one request and answer it; never raises, whatever a caller sends."""
 
     @abstractmethod
     def reset(self) -> None:
@@ -114,7 +114,7 @@ class Simulator(ABC):
 
     @abstractmethod
     def cards(self) -> Sequence[Plain]:
-        """Return every card with its balances, as plain data; numbers in full, because they are made up."""
+        """Return every card with its balances, as plain data; numbers in full, being made up."""
 
     @abstractmethod
     def effects(self) -> Sequence[Plain]:
@@ -122,10 +122,10 @@ class Simulator(ABC):
 
     @abstractmethod
     def tamper(self, answer: SimAnswer) -> SimAnswer:
-        """Return `answer` with another amount in it: the provider says it moved what was not asked."""
+        """Return `answer` with another amount in it, as a provider that moved a wrong amount would answer."""
 
     def failure(self, status: int, request: SimRequest) -> SimAnswer:
-        """Return what this provider says with a bare error status; an empty body unless it says more."""
+        """Return this provider's answer for an error status; its body is empty unless a subclass has one."""
         del request
         return SimAnswer(status=status)
 

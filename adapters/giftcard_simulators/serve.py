@@ -1,4 +1,4 @@
-"""Puts a simulator on a real port with aiohttp; the only module of the simulators that knows sockets."""
+"""Serves a simulator on a real port with aiohttp."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from giftcard_simulators.stage import Performance, Stage
 _BODY_LIMIT_BYTES = 1024 * 1024
 """No documented request comes near this; aiohttp answers 413 beyond it."""
 _GRACE_S = 1.0
-"""How long `close` waits for answers under way; a delayed one is cut."""
+"""How many seconds `close` waits for answers under way; a later one is cut off."""
 
 
 class Served:

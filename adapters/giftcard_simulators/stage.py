@@ -1,4 +1,4 @@
-"""Plays one request: the sandbox's own paths, or the simulator with whatever fault the script holds.
+"""Answers one request: the sandbox's own paths, or the simulator with the fault that the script holds.
 
 Both ways to a simulator, a real port and an in-process transport, come through here, so a fault
 means the same on both. Nothing here knows sockets or httpx.
@@ -25,7 +25,7 @@ _PAGE_502 = (
 
 
 class Cut(Enum):
-    """How an exchange can end without an answer."""
+    """The ways an exchange ends without an answer."""
 
     REFUSED = "refused"
     """The connection was never made."""
@@ -36,7 +36,7 @@ class Cut(Enum):
 
 
 class Performance(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes back over the wire: an answer, perhaps twice, or a cut."""
+    """What goes back to the caller: an answer, once or twice, or a cut connection."""
 
     answer: SimAnswer = SimAnswer(status=HTTPStatus.OK)
     copies: int = 1
@@ -47,7 +47,7 @@ class Stage:
     """A simulator and the script of its faults."""
 
     def __init__(self, simulator: Simulator, script: Script, *, can_refuse: bool) -> None:
-        """Keep both; `can_refuse` tells whether a connection can be refused here after all."""
+        """Keep both; `can_refuse` tells whether a connection can still be refused."""
         self.simulator = simulator
         self.script = script
         self._can_refuse = can_refuse

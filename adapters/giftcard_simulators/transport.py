@@ -1,4 +1,4 @@
-"""A simulator as an httpx transport, inside the process: the same faults without a port.
+"""A simulator as an httpx transport inside the process, with the same faults as over a port.
 
 Waiting is `asyncio.sleep` and nothing else, so an event loop with virtual time skips it.
 """

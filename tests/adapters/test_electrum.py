@@ -1,4 +1,4 @@
-"""What the Electrum adapter refuses before anything is sent, and whom it says it is."""
+"""What the Electrum adapter refuses before anything is sent, and the originator it names."""
 
 from __future__ import annotations
 

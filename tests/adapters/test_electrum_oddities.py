@@ -1,4 +1,4 @@
-"""Electrum's answers with values that fit no field of ours: they must not hide the money beside them."""
+"""Electrum's answers with values that fit no field of ours: they do not hide the amounts beside them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def answered(**more: Any) -> Outcome:  # noqa: ANN401 - any JSON
 
 @pytest.mark.parametrize("written", ["soon", "2026/12/31", "2026-02-30T00:00:00Z"])
 def test_points_that_expire_on_no_day(written: str) -> None:
-    """A date nobody can read is left out: shown, it would hide an approved redemption from its caller."""
+    """An unreadable date is left out, and the redemption stays approved."""
     told = answered(points={"balanceAmount": {"amount": 5, "expiryDate": written}})
     assert told.verdict is Verdict.APPROVED
     assert told.points is not None
@@ -45,7 +45,7 @@ def test_points_that_expire_on_no_day(written: str) -> None:
 
 @pytest.mark.parametrize("width", [-1, 10**10])
 def test_slip_of_no_printers_width(width: int) -> None:
-    """A width no printer has is left out, and the slip's lines are kept."""
+    """An impossible slip width is left out, and the slip's lines are kept."""
     told = answered(slipData={"slipWidth": width, "messageLines": [{"text": "Thank you"}]})
     assert told.slip is not None
     assert (told.slip.width, told.slip.lines[0].text) == (None, "Thank you")

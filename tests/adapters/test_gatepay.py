@@ -1,4 +1,4 @@
-"""What goldens cannot say of the GatePay adapter: checks, settings, the guide's dialect, hidden card data."""
+"""The GatePay adapter where no golden can show it: checks, settings, the guide dialect, hidden card data."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_other_operations_are_not_judged() -> None:
     ],
 )
 def test_settings_that_cannot_work_are_refused(changes: dict[str, object], fault: str) -> None:
-    """What the types of the settings cannot say is refused when the provider is opened."""
+    """Settings whose types are right but whose values cannot work are refused when the provider is opened."""
     with pytest.raises(SettingsError) as caught:
         opened(changes)
     assert caught.value.faults == (fault,)

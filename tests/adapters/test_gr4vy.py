@@ -1,4 +1,4 @@
-"""What goldens cannot show of the Gr4vy adapter: tokens and their life, keys, and stories past a day."""
+"""The Gr4vy adapter, where golden files cannot show it: tokens, keys, and requests repeated after a day."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def public_half() -> str:
 
 
 @pytest.mark.parametrize("make", [other_curve, public_half, lambda: "no key at all"])
-def test_wrong_key_is_refused_at_the_door(make: Callable[[], str]) -> None:
+def test_wrong_key_is_refused_when_opened(make: Callable[[], str]) -> None:
     """A key that cannot sign ES512 is a fault of the settings, said without showing the key."""
     settings = read_settings(Gr4vy, {**STANZA, "private_key": make()})
     nowhere = httpx.MockTransport(lambda _: httpx.Response(500))

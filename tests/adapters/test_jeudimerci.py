@@ -1,4 +1,4 @@
-"""What goldens cannot say of the JeudiMerci adapter: checks, settings, streaming, and hidden card data."""
+"""The JeudiMerci adapter where no golden can show it: checks, settings, streaming, hidden card data."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_other_operations_are_not_judged() -> None:
     ],
 )
 def test_settings_that_cannot_work_are_refused(changes: dict[str, object], fault: str) -> None:
-    """A currency nobody knows and a path without its place are faults of the stanza."""
+    """An unknown currency and a path without its placeholder are refused when the provider is opened."""
     with pytest.raises(SettingsError) as caught:
         opened(changes=changes)
     assert caught.value.faults == (fault,)
@@ -118,14 +118,14 @@ class Slow(httpx.AsyncByteStream):
         self.given = 0
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Give a piece when it is asked for, for ever."""
+        """Yield pieces without end."""
         while True:
             self.given += 1
             yield b"x" * 1024
 
 
 async def test_an_export_is_never_whole_in_memory() -> None:
-    """Bytes are read as the caller takes them, so an export without an end can be left in the middle."""
+    """Bytes are read only as the caller takes them, so an endless export can be closed in the middle."""
     body = Slow()
     transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=body))
     async with opened(transport).download_export("e1") as (file, pieces):

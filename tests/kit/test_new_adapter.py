@@ -20,7 +20,7 @@ SENTENCES = (
     "AcmeCards has no money method: write at least one, under @traits(...)",
     "AcmeCards lacks what the descriptor expects of it; write, under @traits(...), redeem as N",
     "write AcmeCards.facts: for operators, what is special or assumed at this provider",
-    "write AcmeCardsSimulator.answer: Act on one request and answer it",
+    "write AcmeCardsSimulator.answer: Execute one request and answer it",
     "write AcmeCardsSimulator.tamper: Return `answer` with another amount in it",
     "write a Sample of REDEEM: one operation the simulator approves, and one it declines",
     "AcmeCards has no redeem: write it, or take this golden away",

@@ -1,4 +1,4 @@
-"""Scripts of faults: what is refused, what is played, in which order, and the sandbox's own paths."""
+"""Scripts of faults: which are refused, the order they are played in, and the sandbox's own paths."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Electrum(Provider):
     }
 
     def __init__(self, settings: ElectrumSettings, exchange: Exchange) -> None:
-        """Build what every message shares, once."""
+        """Build the credentials and the parties to every message."""
         super().__init__(settings, exchange)
         pair = f"{settings.institution_id}:{settings.password.reveal()}".encode()
         self._credentials = Secret(f"Basic {base64.b64encode(pair).decode()}")
@@ -72,7 +72,7 @@ class Electrum(Provider):
 
     @_OPENING
     async def activate(self, ask: Activate) -> Outcome:
-        """Make a printed card live; `amount` is added to its product's opening balance."""
+        """Activate a printed card; `amount` is added to its product's opening balance."""
         return await self._request(ask)
 
     @_PART
@@ -101,7 +101,7 @@ class Electrum(Provider):
         return await self._request(ask)
 
     def check(self, ask: MoneyOperation) -> None:
-        """Refuse what Electrum would call badly formed: Invalid with every field, or Unsupported."""
+        """Raise Invalid or Unsupported for an operation that Electrum could not take."""
         who = requests.originator(ask.point_of_sale, self._parties.originator)
         limits.check_operation(ask, who, is_expiry_needed=self._is_expiry_needed)
 
@@ -116,7 +116,7 @@ class Electrum(Provider):
         return (requests.advice(ask, outcome, advice, self._parties),)
 
     async def deliver(self, call: Call, advice: Advice, *, age_s: float) -> Acknowledgement:
-        """Send an advice; Electrum has no window, so its age says nothing."""
+        """Send an advice; Electrum has no time limit, so its age does not matter."""
         del age_s
         path, request_id = call.path.split("/")[1:3]
         noun = next(shape.noun for shape in SHAPES.values() if shape.path == path)
@@ -125,7 +125,7 @@ class Electrum(Provider):
         return answers.acknowledgement_of(advice, request_id, reply)
 
     async def lookup(self, ask: Lookup) -> CardView:
-        """Tell what Electrum knows of a card, or of a card holder's card."""
+        """Return what Electrum knows of a card, or of a card holder's card."""
         who = requests.originator(ask.point_of_sale, self._parties.originator)
         limits.check_lookup(ask, who, is_expiry_needed=self._is_expiry_needed)
         call = requests.lookup(ask, self._parties)

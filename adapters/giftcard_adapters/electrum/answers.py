@@ -1,4 +1,4 @@
-"""Electrum's answers as our outcomes, receipts and card views: replies in, model values out.
+"""Electrum's answers as our values: replies in; outcomes, receipts and card views out.
 
 The outcome classes are those of Electrum's protocol page: 200, 201 and 202 succeeded; 500, 504 and
 silence are unknown; 400, 501, 503 and the rest failed. Where that page is open, what is chosen here
@@ -44,13 +44,13 @@ _DUPLICATE = "DUPLICATE_RECORD"
 _NO_RECORD = "UNABLE_TO_LOCATE_RECORD"
 _PASSING = frozenset({"TEMPORARY_FAILURE", "UPSTREAM_UNAVAILABLE"})
 _WIDEST_SLIP = 10_000
-"""Characters; a width beyond is no printer's, and the contract has no room for it."""
+"""Characters; no printer is wider, and the contract has no room for more."""
 _NOTHING_LEFT_TO_REVERSE = frozenset({"Request failed", "Request reversed"})
 """GENERAL_ERROR texts of Electrum's test server that say a reversal's aim is reached already."""
 
 
 def outcome_of(ask: MoneyOperation, reply: Reply) -> Outcome:
-    """Say what became of a money request; raise Unreadable when that cannot be read."""
+    """Return what became of a money request; raise Unreadable when that cannot be read."""
     if reply.status in _SUCCEEDED:
         return _approval(ask, _response(reply))
     if _is_open(reply.status):
@@ -66,13 +66,13 @@ def outcome_of(ask: MoneyOperation, reply: Reply) -> Outcome:
     if error is None:
         return Outcome(verdict=Verdict.FAILED, evidence=f"the provider answered {reply.status} and no reason")
     if error.error_type == _DUPLICATE:
-        # We send once. So somebody on the way sent it twice, and the first copy may have moved money.
+        # We send once, so a proxy sent it twice, and the first copy may have moved money.
         return Outcome(verdict=Verdict.UNKNOWN, evidence="the provider says it saw this id before")
     return Outcome(verdict=Verdict.DECLINED, decline=_decline(error, ask.cards))
 
 
 def acknowledgement_of(advice: Advice, request_id: str, reply: Reply) -> Acknowledgement:
-    """Say whether an advice is final; raise Unreadable when that cannot be read: then it is not."""
+    """Return whether an advice is final; raise Unreadable (so it is not final) for an unknown body."""
     if reply.status in _SUCCEEDED:
         return _echoed(advice, request_id, reply)
     if _is_open(reply.status) or reply.status in {*_NOT_LET_IN, 503}:
@@ -88,7 +88,7 @@ def acknowledgement_of(advice: Advice, request_id: str, reply: Reply) -> Acknowl
 
 
 def card_view(ask: Lookup, reply: Reply) -> CardView:
-    """Say what a lookup told; raise Refused, NoAnswer or Unreadable."""
+    """Return what a lookup told; raise Refused, NoAnswer or Unreadable."""
     if reply.status not in _SUCCEEDED:
         raise _refusal(ask, reply)
     response = _response(reply)
@@ -99,7 +99,7 @@ def card_view(ask: Lookup, reply: Reply) -> CardView:
 
 
 def _is_open(status: int) -> bool:
-    """Tell whether a status leaves open what happened; 502 and its kin come from somebody on the way."""
+    """Tell whether a status leaves open what happened; 502 and similar ones come from a proxy."""
     return status >= _FIRST_SERVER_ERROR and status not in _FINAL_SERVER_ERRORS
 
 
@@ -108,7 +108,7 @@ def _response(reply: Reply) -> wire.TransactionResponse:
 
 
 def _error(reply: Reply) -> wire.ErrorDetail | None:
-    """Return why not; None for an empty body, which is documented. Any other body is not Electrum's."""
+    """Return the error; None for an empty body, which is documented. Raises Unreadable for any other body."""
     return decode(reply.body, wire.ERROR_DETAIL) if reply.body.strip() else None
 
 
@@ -128,7 +128,7 @@ def _secrets(cards: Sequence[CardRef]) -> Iterator[Secret | None]:
 
 
 class _Exact:
-    """Turns an amount that cannot be said exactly into an answer that cannot be read."""
+    """Turns MoneyError into Unreadable."""
 
     def __enter__(self) -> None:
         """Do nothing."""

@@ -106,7 +106,7 @@ PIN_ENTRY = {
     PinEntryCapability.CANNOT_ACCEPT: "CANNOT_ACCEPT",
 }
 UNKNOWN_MODE = "UNKNOWN"
-"""Electrum's word for an entry mode or PIN entry capability nobody told."""
+"""Electrum's value for an entry mode or PIN entry capability that the caller left out."""
 
 CONDITIONS = {
     PosCondition.NORMAL: "NORMAL_PRESENTMENT",

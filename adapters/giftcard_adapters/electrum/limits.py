@@ -1,7 +1,7 @@
-"""What Electrum would refuse as badly formed, found before anything is written or sent.
+"""What Electrum cannot take, refused before anything is written or sent.
 
-Pure checks with the caller's field names. A value is never shortened, padded or otherwise mended:
-a terminal is not another terminal with a blank behind it. Lengths and patterns are Electrum's own.
+Pure checks with the caller's field names. A value is never shortened, padded or corrected, because a
+terminal id with a blank appended could be another terminal. Lengths and patterns are Electrum's own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Our operations as Electrum's requests and advices: model values in, calls with exact bytes out.
+"""Our operations as Electrum's requests and advices: values in, calls out. Nothing is sent here.
 
-Pure: the same operation gives the same bytes. What Electrum could not take was refused before, by
-`limits`; here everything is taken to fit.
+Pure: the same operation gives the same bytes. `limits` has already refused what does not fit.
 """
 
 from __future__ import annotations
@@ -52,11 +51,11 @@ _HEADERS = (("content-type", "application/json"), ("accept", "application/json")
 
 
 class Parties(msgspec.Struct, frozen=True, kw_only=True):
-    """What every message of one connection says alike: from its settings."""
+    """The parties to every transaction of one connection, from its settings."""
 
     client: wire.Party
     originator: wire.Originator
-    """The defaults; a blank is for the caller to fill."""
+    """The defaults; a caller fills what is blank."""
     receiver: wire.Party | None = None
     settlement_entity: wire.Party | None = None
 
@@ -153,7 +152,7 @@ def advice(ask: MoneyOperation, outcome: Outcome | None, written: Advice, partie
 
 
 def originator(till: PointOfSale | None, default: wire.Originator) -> wire.Originator:
-    """Return who asks: field by field what the caller says, else what the connection's settings say."""
+    """Return who asks: each field from the caller, else from the settings."""
     if till is None:
         return default
     shop = till.merchant

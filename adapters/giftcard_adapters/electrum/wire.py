@@ -181,7 +181,7 @@ class PointsAmount(_Json, frozen=True, kw_only=True):
 
 
 class PointAmounts(_Json, frozen=True, kw_only=True):
-    """Points asked for, granted, held and spendable."""
+    """Points requested, approved, on the book and available."""
 
     request_amount: PointsAmount | None = None
     approved_amount: PointsAmount | None = None
@@ -308,7 +308,7 @@ class WireClub(_Json, frozen=True, kw_only=True):
 
 
 class TransactionResponse(_Json, frozen=True, kw_only=True):
-    """Any of the seven responses, as far as it tells something; echoes of what we sent are not read."""
+    """Any of the seven responses; echoes of what we sent are not read."""
 
     id: str
     third_party_identifiers: tuple[Identifier, ...] = ()
@@ -329,14 +329,14 @@ class TransactionResponse(_Json, frozen=True, kw_only=True):
 
 
 class AdviceEcho(_Json, frozen=True, kw_only=True):
-    """What acknowledges an advice."""
+    """The answer that acknowledges an advice."""
 
     id: str = ""
     request_id: str = ""
 
 
 class ErrorDetail(_Json, frozen=True, kw_only=True):
-    """Why not. `detailMessage` is for humans at Electrum and is not read."""
+    """The body of an error. `detailMessage` is for Electrum's own staff and is not read."""
 
     error_type: str
     error_message: str = ""

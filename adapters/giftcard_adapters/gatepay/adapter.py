@@ -54,7 +54,7 @@ class GatePay(Provider):
     }
 
     def __init__(self, settings: GatePaySettings, exchange: Exchange) -> None:
-        """Keep the settings; refuse what their types cannot say."""
+        """Keep the settings; raise SettingsError for what their types cannot check."""
         super().__init__(settings, exchange)
         faults = faults_of(settings)
         if faults:
@@ -66,7 +66,7 @@ class GatePay(Provider):
 
     @traits(Guarantee.NONE, Ending.FIND)
     async def issue(self, ask: Issue) -> Outcome:
-        """Create a card; sent once and never again, for a create carries no key of ours.
+        """Create a card; sent only once, because a create carries no key of ours.
 
         An accepted card that is not paid for yet is UNKNOWN, with all that `find` needs to ask again.
         """
@@ -74,7 +74,7 @@ class GatePay(Provider):
         return answers.outcome_of(ask, reply, self.settings)
 
     async def find(self, ask: MoneyOperation, outcome: Outcome | None) -> Outcome:
-        """Query the card an accepted create named; without one there is nothing to ask by, ever."""
+        """Query the card that an accepted create named; without one the outcome stays UNKNOWN."""
         if not isinstance(ask, Issue):
             raise Unsupported("GatePay knows no other money operation than issue")
         if outcome is None or not outcome.issued_cards:
@@ -85,13 +85,13 @@ class GatePay(Provider):
         return answers.found(ask, outcome, reply, self.settings)
 
     async def lookup(self, ask: Lookup) -> CardView:
-        """Tell a card's state, amount and times; the guide's promised history has no public fields."""
+        """Return a card's state, amount and times; the guide's promised history has no public fields."""
         if ask.card is None:
             raise Unsupported("GatePay finds a card by its number or key only")
         return await self._view(ask.card)
 
     async def balances(self, cards: Sequence[CardRef], ask: Lookup) -> Sequence[CardView | Decline]:
-        """Tell what each card is worth; never the merchant account's balance."""
+        """Return what each card is worth; never the merchant account's balance."""
         del ask
         return [await self._balance(card) for card in cards]
 

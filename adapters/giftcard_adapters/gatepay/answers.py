@@ -125,7 +125,7 @@ def standing(status: int | str | None) -> codes.Standing:
 
 
 def is_open(reply: Reply, envelope: wire.Envelope) -> bool:
-    """Tell whether a create answered so may have happened all the same."""
+    """Tell whether a create with this answer may have happened all the same."""
     if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or envelope.status not in {codes.SUCCESS, codes.FAIL}:
         return True
     if envelope.status == codes.SUCCESS:

@@ -1,7 +1,7 @@
-"""The JSON and the signature of GatePay's gift cards, typed; their meaning is in `answers`.
+"""The JSON objects of GatePay's gift cards, as msgspec structs, and the signature over them.
 
-Two dialects exist: the guide's and the reference's, which three official SDKs speak. Their
-fields differ in name only, and a newer guide mixes them, so an answer is read by either name.
+There are two dialects: the guide's, and the reference's, which three official SDKs speak. Their fields
+differ in name only, and a newer guide mixes them, so an answer is read by either name.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class QueryRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which card to tell of, in the reference dialect; of both the key wins."""
+    """Which card to query, in the reference dialect; the key wins if both are given."""
 
     card_number: str = ""
     key: str = ""
@@ -101,7 +101,7 @@ class QueriedCard(CreatedCard, frozen=True, kw_only=True):
 
 
 class CardBalance(msgspec.Struct, frozen=True, kw_only=True):
-    """The guide's balance of one card: invented fields, for none is public.
+    """The guide's balance of one card; its fields are assumptions, because none is public.
 
     `balance_list` is what the reference answers on the same path: the merchant's account, not a card.
     """

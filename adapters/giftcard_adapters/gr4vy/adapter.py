@@ -116,7 +116,7 @@ class Gr4vy(Provider):
 
     @traits(Guarantee.NONE, Ending.PERSON)
     async def activate(self, ask: Activate) -> Outcome:
-        """Make a physical card live, with an opening amount and into the vault where asked."""
+        """Activate a physical card, with an opening amount, and store it in the vault if asked."""
         self.check(ask)
         reply = await self._send(requests.activation(ask, self.settings), "activate")
         if reply.status in _DONE:
@@ -208,7 +208,7 @@ class Gr4vy(Provider):
             if reply.status in _DONE:
                 refund = decode(reply.body, wire.REFUND)
         if answers.refund_contradiction(asked, refund):
-            # One garbled answer is no reason to wake a person; what the list says is.
+            # One contradicting answer alone is not given to a person; the list of refunds decides.
             return await self._seek_refund(call, advice) or answers.refunded(asked, refund)
         return answers.refunded(asked, refund)
 
@@ -243,7 +243,7 @@ class Gr4vy(Provider):
         return None
 
     async def lookup(self, ask: Lookup) -> CardView:
-        """Tell what Gr4vy knows of a card: balance, expiry, and whether it is inactive or expired."""
+        """Return what Gr4vy knows of a card: balance, expiry, and whether it is inactive or expired."""
         card = limits.check_lookup(ask)
         (summary,) = (await self._summaries([card])).items
         view = answers.lookup_view(summary, card)
@@ -252,7 +252,10 @@ class Gr4vy(Provider):
         return view
 
     async def balances(self, cards: Sequence[CardRef], ask: Lookup) -> Sequence[CardView | Decline]:
-        """Tell many balances at once; a card Gr4vy would choke on is answered here and not sent."""
+        """Return the balances of many cards.
+
+        One bad card makes Gr4vy refuse them all, so it is declined here and not sent.
+        """
         del ask
         refused = [limits.fault_of(card) for card in cards]
         sent = [card for card, fault in zip(cards, refused, strict=True) if not fault]
@@ -291,7 +294,7 @@ class Gr4vy(Provider):
     async def list_stored_cards(self, query: StoredCardQuery) -> StoredCardPage:
         """Return a page of the vault, or all of a buyer's cards with their balances.
 
-        The latter makes Gr4vy drop the buyer's empty and expired cards.
+        Listing balances makes Gr4vy drop the buyer's empty and expired cards.
         """
         limits.check_list(query)
         reply = await self._ask(requests.card_list(query, self.settings), "list stored cards")
@@ -307,7 +310,7 @@ class Gr4vy(Provider):
         )
 
     async def delete_stored_card(self, stored_card_id: str) -> None:
-        """Take a card out of the vault; the card itself lives on."""
+        """Take a card out of the vault; the card itself stays valid."""
         await self._ask(requests.deletion(stored_card_id, self.settings), "delete stored card")
 
     def read_webhook(self, webhook: Webhook) -> Sequence[ProviderEvent]:

@@ -1,7 +1,8 @@
-"""What an answer of Gr4vy's proves: pure functions from an answer to an outcome.
+"""Gr4vy's answers as our values: replies in; outcomes, receipts, declines and card views out. Pure.
 
-No exchange happens here. Gr4vy's answers look like success in many ways: a 201 can hold a failed
-transaction, a succeeded intent a failed redemption, a failed transaction a card that was charged.
+A success status proves little at Gr4vy: a 201 can hold a failed transaction, a succeeded intent a
+failed redemption, a failed transaction a card that was charged. Gr4vy tells one balance, what can be
+spent now, so `available` is filled and `book` stays empty.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from giftcard_adapters.values.reads import CardState, CardView, StoredCard
 from giftcard_adapters.values.secret import Secret
 
 _RANK = {"succeeded": 0, "processing": 1}
-"""Of several refunds that carry our identifier, the one that says most for the money being back."""
+"""Ranks refunds that carry our identifier; the first is the surest that the money is back."""
 
 _BIN_LENGTH, _SUB_BIN_LENGTH, _LAST_LENGTH = 6, 3, 4
 
@@ -42,7 +43,7 @@ def face_of(card: wire.VaultCard | wire.GiftCardSummary) -> wire.GiftCardFace:
 
 
 def is_same_card(face: wire.GiftCardFace, card: CardRef) -> bool:
-    """Tell whether Gr4vy speaks of the card that was asked for, as far as it shows it."""
+    """Tell whether an answer is about the card that was asked for, as far as its digits show."""
     if card.number is None:
         return face.id in {None, card.stored_card_id}
     number = card.number.reveal()
@@ -169,7 +170,7 @@ def refund_contradiction(asked: wire.RefundRequest, refund: wire.Refund) -> str:
 
 
 def furthest(refunds: Sequence[wire.Refund]) -> wire.Refund:
-    """Return, of our own refunds of one advice, the one that got furthest."""
+    """Return the most advanced of our own refunds of one advice."""
     return min(refunds, key=lambda refund: _RANK.get(refund.status, len(_RANK)))
 
 
@@ -235,7 +236,7 @@ def decline_for(code: str, text: str = "", pin: Secret | None = None) -> Decline
 
 
 def decline_of(reply: Reply, pin: Secret | None = None) -> Decline:
-    """Read an error answer of any shape: Gr4vy's own, the 422 list, or a stranger's page.
+    """Return the decline in an error answer: Gr4vy's own body, the 422 list, or a proxy's page.
 
     Of a detail only the place and the kind are kept, because its message can repeat what was sent.
     """
@@ -265,7 +266,7 @@ _STATES = {"expired_card": CardState.EXPIRED, "inactive_card": CardState.INACTIV
 
 
 def unaskable(fault: str) -> Decline:
-    """Return the answer for a card that Gr4vy would refuse the whole question for."""
+    """Return the decline for a card that would make Gr4vy refuse the whole request."""
     return Decline(reason=DeclineReason.REQUEST_MALFORMED, provider_text=fault)
 
 

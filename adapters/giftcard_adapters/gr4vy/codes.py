@@ -64,7 +64,7 @@ ORDERS = {
     "customer_last_use_time": "cit_last_used_at",
     "customer_usage_count": "cit_usage_count",
 }
-"""What a buyer's cards can be sorted by: our word, and theirs."""
+"""What a buyer's cards can be sorted by: our name, and Gr4vy's."""
 
 NOT_LOOKED_AT = frozenset({401, 403, 405, 429})
 """Statuses of a request refused before anything was looked at: it surely had no effect."""

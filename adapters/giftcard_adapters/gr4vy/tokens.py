@@ -1,6 +1,6 @@
 """Gr4vy's bearer tokens: a JWT signed with ES512, reused until shortly before it ends.
 
-The clock and the nonce are handed in with each call, so nothing here knows the time. Which scopes a
+The time and the nonce are passed in with each call. Which scopes a
 token carries is a setting of the adapter.
 
 Sources: Gr4vy's API guide and how its Python SDK signs.
@@ -23,7 +23,7 @@ from giftcard_adapters.values.secret import Secret
 _ALGORITHM = "ES512"
 _CURVE = "P-521"
 _ISSUER = "giftcard-gateway"
-"""Gr4vy reads no meaning into `iss`; its own SDK writes its user agent there."""
+"""Gr4vy ignores `iss`; its own SDK writes its user agent there."""
 _MARGIN_S = 60.0
 """A token this close to its end is not used again: it must still be good when the request arrives."""
 

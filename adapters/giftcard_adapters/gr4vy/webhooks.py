@@ -1,6 +1,6 @@
 """Gr4vy's webhooks: whether an event is authentic and fresh, and what it tells.
 
-Pure: the time of arrival comes with the webhook. De-duplication is the gateway's.
+Pure: the webhook carries its time of arrival. The gateway drops repeated deliveries.
 
 Sources: Gr4vy's webhook guides. Gr4vy's SDK calls the headers by other names than its guides, so
 both are read.
@@ -27,7 +27,7 @@ _HEADER_FAMILIES = (
     ("x-gr4vy-timestamp", "x-gr4vy-signature"),
 )
 _MOST_SIGNATURES = 10
-"""One per active secret; more is somebody making us work."""
+"""One per active secret; more could only cost time."""
 
 
 def verify(webhook: Webhook, settings: Gr4vySettings) -> None:
@@ -94,7 +94,7 @@ def _our_id(target: wire.WebhookTarget) -> str:
     try:
         return name if str(UUID(name)) == name else ""
     except ValueError:
-        # Other users of the merchant account name their transactions as they like.
+        # Other users of the merchant account may use identifiers of any form.
         return ""
 
 

@@ -1,7 +1,7 @@
-"""Gr4vy's answers as structs, and what its codes mean in our words.
+"""The JSON objects of Gr4vy, as msgspec structs.
 
-Typed to Gr4vy's OpenAPI document; fields we have no use for are left out. What follows from an
-answer is decided in `answers` and `gr4vy`.
+Names and types are those of Gr4vy's OpenAPI document; unused fields are left out. `Wire` begins the
+name of a struct where another package of ours has the plain name.
 """
 
 from __future__ import annotations

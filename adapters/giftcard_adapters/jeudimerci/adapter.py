@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from giftcard_adapters.exchange import Exchange
 
 _FIND_WINDOW_S = 2 * 3600.0
-"""A generate is over within an hour, so that a later look tells nothing new."""
+"""A generate ends within an hour, so a later search finds nothing new."""
 
 
 class JeudiMerci(Provider):
@@ -82,7 +82,7 @@ class JeudiMerci(Provider):
     }
 
     def __init__(self, settings: JeudiMerciSettings, exchange: Exchange) -> None:
-        """Keep the settings; refuse what their types cannot say."""
+        """Keep the settings; raise SettingsError for what their types cannot check."""
         super().__init__(settings, exchange)
         faults = list(faults_of(settings))
         if faults:
@@ -141,7 +141,7 @@ class JeudiMerci(Provider):
         return answers.deleted(await self._send(call, "delete"))
 
     async def lookup(self, ask: Lookup) -> CardView:
-        """Tell whether an e-card is fully consumed; nothing tells what is left on one that is not."""
+        """Return whether an e-card is fully consumed; JeudiMerci tells no other balance."""
         code = await self._code_of(limits.check_card(ask.card))
         call = requests.details(code, self.settings)
         body = await self._read(call, "details", code, missing=DeclineReason.CARD_UNKNOWN)

@@ -253,7 +253,7 @@ def _history(card: wire.ECard, currency: str) -> tuple[CardEvent, ...]:
 
 
 def _balances(card: wire.ECard, currency: str) -> Balances | None:
-    """A fully consumed card has nothing left; what is left on any other is told by nobody."""
+    """Return zero for a fully consumed card; JeudiMerci tells no other balance."""
     return Balances(available=Money(currency, 0)) if card.is_consumed else None
 
 

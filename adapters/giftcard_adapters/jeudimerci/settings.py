@@ -1,4 +1,4 @@
-"""What a stanza of JeudiMerci can say, the defaults, and what types cannot check. No behaviour lives here."""
+"""The settings of one JeudiMerci wallet, and the checks that their types cannot make."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from giftcard_adapters.values.secret import Secret
 
 
 class JeudiMerciSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How one partner wallet is reached. Every path but `generate_path` is invented: none is public."""
+    """How one partner wallet is reached. Every path but `generate_path` is an assumption: none is public."""
 
     api_key: Secret
     currency: str
@@ -24,11 +24,11 @@ class JeudiMerciSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fie
     is_cost_face_value: bool = True
     """Whether ECardCost is the card's value, so that another value is another amount (assumption)."""
     is_list_complete: bool = False
-    """The operator's word, had from the provider, that a list leaves no e-card out."""
+    """Whether the provider has assured the operator that a list leaves no e-card out."""
     settle_s: float = 3600.0
-    """How long a generate may be under way: Cloud Run, where the service lives, allows an hour at most."""
+    """How many seconds a generate may take: Cloud Run, where the service runs, allows an hour at most."""
     clock_skew_s: float = 300.0
-    """How far the provider's clock may be from ours."""
+    """How many seconds the provider's clock may differ from ours."""
     generate_path: str = "/jdm/ecards/generate"
     list_path: str = "/jdm/ecards"
     details_path: str = "/jdm/ecards/{code}"

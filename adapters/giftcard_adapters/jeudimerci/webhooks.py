@@ -41,8 +41,8 @@ def read(webhook: Webhook, settings: JeudiMerciSettings) -> Sequence[ProviderEve
 def _event(event: wire.WebhookPayload, body: bytes, settings: JeudiMerciSettings) -> ProviderEvent:
     """Return a webhook's event.
 
-    An event that names a card proves that this card was spoken of, not that an issue is whole, and
-    the values of eventType are not public. So its outcome is UNKNOWN with the card, and `find` asks.
+    An event that names a card does not prove that its issue is complete, and the values of eventType are
+    not public. So its outcome is UNKNOWN with the card, and `find` asks for the card's details.
     """
     about = event.resource
     card = _card(about, settings)
@@ -76,7 +76,7 @@ def _card(about: wire.WebhookResource, settings: JeudiMerciSettings) -> IssuedCa
 
 
 def _event_id(event: wire.WebhookPayload, body: bytes, key: Secret) -> str:
-    """Name an event by what it speaks of; one without an operation is named by its whole body."""
+    """Return an id made from what the event is about, or from its whole body without an operation id."""
     about = event.resource
     named = (event.event_type, about.operation_id or "", about.virtual_card_code or "")
     identity = wire.encode(named) if about.operation_id else body

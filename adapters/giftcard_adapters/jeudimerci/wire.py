@@ -1,7 +1,7 @@
-"""The JSON of Kyzpay's JeudiMerci e-cards, typed, and nothing of what it means.
+"""The JSON objects of Kyzpay's JeudiMerci e-cards, as msgspec structs.
 
-Proven by the provider's pages: ECardPurchaseRequest and its answer (PascalCase inside), the webhook
-payload, the 422. Everything named invented below has a title on those pages and no public fields.
+Documented on the provider's pages: ECardPurchaseRequest and its answer (PascalCase inside), the webhook
+payload, the 422. A struct said to be invented has a title on those pages and no public fields.
 """
 
 from __future__ import annotations

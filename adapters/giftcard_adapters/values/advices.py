@@ -1,4 +1,4 @@
-"""The two decisions about a transaction, and what a provider answers to them."""
+"""Confirmations and reversals of a transaction, and a provider's answers to them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from giftcard_adapters.values.point_of_sale import Tender
 
 
 class AdviceKind(StrEnum):
-    """The two advices."""
+    """The kinds of advice."""
 
     CONFIRMATION = "CONFIRMATION"
     REVERSAL = "REVERSAL"
@@ -27,11 +27,11 @@ class ReversalReason(StrEnum):
     RESPONSE_NOT_FINAL = "RESPONSE_NOT_FINAL"
     """An answer came that left the outcome open."""
     CANCELLED = "CANCELLED"
-    """The operator or the tender ended it."""
+    """The operator or the customer cancelled it."""
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A decision about a transaction, under its own v4 UUID; written once, sent unchanged.
+    """A confirmation or reversal of a transaction, under its own v4 UUID; written once, sent unchanged.
 
     `amount` is the final amount of a confirmation, or the part to put back of a reversal; None is all.
     """

@@ -1,4 +1,4 @@
-"""Why a provider said no: one list of reasons for all providers, beside the provider's own code and text."""
+"""Declines: one list of reasons for all providers, with the provider's own code and text."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class DeclineReason(StrEnum):
 
 
 class Decline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A provider's no: our reason, and the provider's own code and text (scrubbed of card data)."""
+    """A provider's refusal: our reason, and the provider's own code and text (scrubbed of card data)."""
 
     reason: DeclineReason
     provider_code: str = ""

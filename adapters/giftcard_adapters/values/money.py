@@ -1,7 +1,7 @@
 """Exact money: ISO 4217 codes, exponents, conversion to and from providers' forms.
 
-Amounts are integers of minor units inside; decimals exist only at a provider's edge. Nothing here
-rounds, and nothing here is a float (rule 12). The ISO table comes from the `iso4217` package.
+Amounts are integers of minor units; decimals exist only in providers' messages. Nothing here rounds,
+and nothing here is a float (rule 12). The ISO table comes from the `iso4217` package.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _EXACTLY = Context(prec=60, traps=[InvalidOperation, Overflow, Inexact])
 
 
 class MoneyError(AdapterError):
-    """An amount or currency that cannot be said exactly."""
+    """An amount or currency cannot be represented exactly."""
 
 
 class Money(msgspec.Struct, frozen=True):
@@ -30,7 +30,7 @@ class Money(msgspec.Struct, frozen=True):
     amount_minor: int
 
     def __post_init__(self) -> None:
-        """Refuse with MoneyError what neither the wire nor a journal can count."""
+        """Raise MoneyError for an amount that neither the wire nor a journal can hold."""
         if not -_MOST_MINOR <= self.amount_minor <= _MOST_MINOR:
             raise MoneyError("more than can be counted")
 

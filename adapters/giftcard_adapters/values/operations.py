@@ -1,6 +1,6 @@
 """The seven money operations, as callers ask for them.
 
-Every struct is frozen, so a value handed to an adapter is the value that was written down.
+Every struct is frozen, so an adapter gets the value that was stored.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Operation(StrEnum):
 class MoneyOperation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="operation"):
     """What every money operation carries, under the caller's own `transaction_id` (a v4 UUID).
 
-    `requested_at` is the time the gateway wrote the intent down; it is not part of the content that
-    a repeat is compared by, and nor are `labels`.
+    `requested_at` is the time the gateway stored the intent. It and `labels` are left out when a repeat
+    is compared with the first request.
     """
 
     operation: ClassVar[Operation]
@@ -98,7 +98,7 @@ class _OneCard(MoneyOperation, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Activate(_OneCard, frozen=True, kw_only=True, omit_defaults=True, tag="ACTIVATE"):
-    """Make a card live, with `amount` as its opening load; `store` also puts it into the provider's vault."""
+    """Activate a card, with `amount` as its opening load; `store` also puts it into the provider's vault."""
 
     operation: ClassVar[Operation] = Operation.ACTIVATE
 

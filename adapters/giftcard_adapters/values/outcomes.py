@@ -1,4 +1,4 @@
-"""What came of a money operation at a provider."""
+"""The outcome of a money operation at a provider."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from giftcard_adapters.values.secret import Secret
 
 
 class Balances(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Both balances of a card: what the ledger says, and what can be spent now (rule 13)."""
+    """Both balances of a card: the book balance, and the available one that can be spent now (rule 13)."""
 
     book: Money | None = None
     available: Money | None = None
@@ -66,10 +66,10 @@ class Verdict(StrEnum):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What came of one money operation at a provider.
+    """The outcome of one money operation at a provider.
 
-    An UNKNOWN outcome may carry `references` and `issued_cards` too: what was learnt so far, for
-    the adapter's own `find` (an issue that is accepted but not yet funded, for instance).
+    An UNKNOWN outcome may carry `references` and `issued_cards` for the adapter's own `find`, such as
+    those of an issue that is accepted but not yet funded.
     """
 
     verdict: Verdict

@@ -17,7 +17,7 @@ class Points(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PointBalances(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Points asked for, granted, held and spendable."""
+    """Points requested, approved, on the book and available."""
 
     requested: Points | None = None
     approved: Points | None = None

@@ -27,7 +27,7 @@ from giftcard_adapters.values.secret import Secret
 
 
 class CardState(StrEnum):
-    """What a provider says of a card's life."""
+    """The state of a card, as a provider tells it."""
 
     INACTIVE = "INACTIVE"
     ACTIVE = "ACTIVE"
@@ -64,7 +64,7 @@ class Club(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CardEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that happened to a card, as the provider tells it."""
+    """One event in a card's history, as the provider tells it."""
 
     name: str
     at: datetime | None = None
@@ -169,7 +169,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class OfferSync(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What came of bringing the offers of both sides together."""
+    """The result of a synchronisation of offers."""
 
     offers: tuple[Offer, ...] = ()
     created: int = 0
@@ -235,7 +235,7 @@ class TicketStatistics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """An event as it came in: header names in lower case, the exact raw body, and when it came."""
+    """An event as received: header names in lower case, the exact raw body, and the time of arrival."""
 
     headers: dict[str, str]
     body: bytes
@@ -247,7 +247,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProviderEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing a provider told us.
+    """One event that a provider sent.
 
     `event_id` is the same for every delivery of the same event. `transaction_id`, `references` and
     `issued_cards` in `outcome` say which transaction it speaks of, where it says so at all.
@@ -259,16 +259,16 @@ class ProviderEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     transaction_id: str = ""
     """Our own id, where the provider echoes it."""
     references: dict[str, str] = {}
-    """The provider's ids; a transaction with the same key and value is the one spoken of."""
+    """The provider's ids; the event is about the transaction that has one of them."""
     outcome: Outcome | None = None
-    """What the event proves about that transaction, if it proves anything."""
+    """The outcome of that transaction, if the event proves one."""
     attributes: dict[str, str] = {}
-    """What a person may see of the event; no card data."""
+    """Facts of the event without card data."""
     secrets: dict[str, Secret] = {}
 
 
 class WebhookReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the provider wants to hear once an event is durable."""
+    """The response a provider expects once its event is stored."""
 
     status: int = 200
     content_type: str = "application/json"

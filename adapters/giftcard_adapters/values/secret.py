@@ -1,4 +1,4 @@
-"""A string that never shows itself: card numbers, PINs, keys, tokens and redemption URLs.
+"""A string whose text is never shown: card numbers, PINs, keys, tokens and redemption URLs.
 
 Whoever needs the text calls `reveal()`, so every place that touches a secret can be found by name.
 """

@@ -1,4 +1,4 @@
-"""What an adapter declares of each operation it has: what its second phase is worth, how an unknown ends."""
+"""What an adapter declares of each operation: its guarantee, and how an unknown outcome is ended."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Guarantee(StrEnum):
     NATIVE = "NATIVE"
     """The provider itself confirms and reverses."""
     COMPENSATED = "COMPENSATED"
-    """One shot; a reversal runs a compensating call."""
+    """One call; a reversal runs a compensating call."""
     NONE = "NONE"
-    """One shot; there is no way back."""
+    """One call; it cannot be reversed."""
     UNSUPPORTED = "UNSUPPORTED"
     """The provider has no such operation."""
 
@@ -30,7 +30,7 @@ class Ending(StrEnum):
     FIND = "FIND"
     """Ask the provider what became of it."""
     PERSON = "PERSON"
-    """Nothing is safe to do: a person decides."""
+    """No automatic way is safe: a person decides."""
 
 
 class OperationTraits(msgspec.Struct, frozen=True, kw_only=True):

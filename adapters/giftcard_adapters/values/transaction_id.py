@@ -1,4 +1,4 @@
-"""How our own transaction ids are told from a provider's, when a provider echoes what may be either."""
+"""Recognises our own transaction ids where a provider may echo ours or its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Electrum's gift card service, played by us: all 19 operations under `/giftcard/v3`.
+"""A simulator of Electrum's gift card service: all 19 operations under `/giftcard/v3`.
 
 `simulator` answers requests, `rules` is what it may and may not do to cards, `messages` and
 `values` are what it reads, `books` is what it opens with.
@@ -27,4 +27,4 @@ SANDBOX = Sandbox(
         "empty": ("6045000000000095", ""),
     },
 )
-"""What `serve --sandbox` starts of it."""
+"""How `serve --sandbox` starts it."""

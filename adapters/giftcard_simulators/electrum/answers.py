@@ -1,4 +1,4 @@
-"""What the simulator says: responses made from the request's own fields, acknowledgements, ErrorDetail."""
+"""The simulator's answers: responses made from the request's own fields, acknowledgements, ErrorDetail."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class RefusedError(Exception):
         self.detail = detail
 
     def answer(self, target: Target) -> SimAnswer:
-        """Return it as an answer: 404 for a record that is not there, else 400."""
+        """Return the answer: 404 for a missing record, else 400."""
         is_missing = self.refusal is Refusal.UNABLE_TO_LOCATE_RECORD
         status = HTTPStatus.NOT_FOUND if is_missing else HTTPStatus.BAD_REQUEST
         return _error(status, target, self.refusal, self.text, self.detail)

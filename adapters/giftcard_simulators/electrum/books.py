@@ -1,4 +1,4 @@
-"""What the Electrum sandbox opens with: credentials, products, demo cards. All of it is made up.
+"""The opening data of the Electrum sandbox: credentials, products, demo cards. All of it is made up.
 
 Every card number begins with 6045, has 16 or 19 digits, passes the Luhn check, and is of a card in
 South African rand. `docs/providers/electrum.md` lists them for people.
@@ -19,14 +19,14 @@ PASSWORD = "sandbox-electrum-password"  # noqa: S105  # fixed, documented, worth
 """The sandbox's Basic password."""
 
 RECEIVER = {"id": "70000002", "name": "Sandbox Gift Cards"}
-"""Who answers; its own transaction identifiers stand under this id."""
+"""The institution that answers; its own transaction identifiers carry this id."""
 
 SETTLEMENT_ENTITY = {"id": "70000003", "name": "Sandbox Settlement"}
-"""Who settles."""
+"""The institution that settles."""
 
 CURRENCY = "ZAR"
 EXPIRY = "4912"
-"""`YYMM`: far enough away for any demonstration."""
+"""`YYMM`, far in the future."""
 PAST_EXPIRY = "1512"
 PIN = "1234"  # fixed, documented, worth nothing
 PIN_BLOCK = "0412AC89ABCDEF67"

@@ -1,4 +1,4 @@
-"""What can be wrong with a request: the states of a card, the refusals, and one check for each.
+"""The checks of a request: card states, refusals, and a function for each check.
 
 Which operation is checked for what, and in which order, is in `rules`.
 """
@@ -17,7 +17,7 @@ from giftcard_simulators.electrum import messages, values
 
 
 class CardStage(StrEnum):
-    """The life of a card."""
+    """The states of a card."""
 
     NEW = "NEW"
     ACTIVATED = "ACTIVATED"
@@ -27,7 +27,7 @@ class CardStage(StrEnum):
 
 
 class RequestState(StrEnum):
-    """The life of a financial request."""
+    """The states of a financial request."""
 
     REQUESTED = "REQUESTED"
     CONFIRMED = "CONFIRMED"
@@ -62,7 +62,7 @@ class Refusal(StrEnum):
 
 
 class Course(msgspec.Struct, frozen=True, kw_only=True):
-    """One card's way through an operation: the state it must be in, and the states it is put in."""
+    """One card's states in an operation: the one it must be in, and the ones it is put in."""
 
     needed: CardStage
     asked: CardStage
@@ -116,13 +116,13 @@ _WRONG_STATE = {
         )
     },
 }
-"""A card in one of these states is refused so, whatever is asked of it."""
+"""The refusal for a card in one of these states, whatever the operation."""
 
 _NOT_FOR = {
     CardStage.NEW: Refusal.CARD_ACTIVATED,
     CardStage.ACTIVATED_CONFIRMED: Refusal.CARD_NOT_ACTIVATED,
 }
-"""What is wrong with a card that had to be in this state; an unconfirmed activation does not count."""
+"""The refusal for a card that is not in the needed state; an unconfirmed activation does not count."""
 
 
 def has_product(ask: CheckedRequest) -> Refusal | None:

@@ -1,4 +1,4 @@
-"""What was asked before and what came of it: request records, used ids, and early reversals.
+"""The records of earlier requests: their states, used ids, and reversals that came before their request.
 
 A financial request ends once: confirmed or reversed. An advice that comes again changes nothing.
 """
@@ -23,7 +23,7 @@ from giftcard_simulators.sandbox import TimeSource
 
 
 class Record(msgspec.Struct, kw_only=True):
-    """One financial request: its state, what it did, its cards, and how they were before it."""
+    """One financial request: its state, what it did, its cards, and their states before it."""
 
     rule: RequestRule
     state: RequestState
@@ -63,7 +63,7 @@ class Ledger:
         return card
 
     def begin(self, rule: RequestRule, request: messages.MoneyRequest) -> tuple[BankCard, ...]:
-        """Do what a financial request asks and return its cards; raise RefusedError when it may not be."""
+        """Execute a financial request and return its cards; raise RefusedError when it is not allowed."""
         if (rule.segment, request.id) in self._reversed_early:
             raise RefusedError(Refusal.GENERAL_ERROR, "Request reversed")
         record = self._records[request.id] = Record(rule=rule, state=RequestState.DECLINED)
@@ -76,7 +76,7 @@ class Ledger:
         return ask.cards
 
     def settle(self, target: Target, rule: RequestRule, advice: messages.AdviceMessage) -> None:
-        """Confirm or reverse a request, once; raise RefusedError when that cannot be."""
+        """Confirm or reverse a request, once; raise RefusedError when it is not allowed."""
         record = self._records.get(advice.request_id)
         is_reversal = target.phase is Phase.REVERSAL
         if record is None or record.rule is not rule:
@@ -147,7 +147,7 @@ _TEXTS: dict[RequestCheck, str] = {checks.is_idle: "Request in progress"}
 
 
 def _set_up(card: BankCard, shown: PresentedCard, ask: CheckedRequest) -> None:
-    """Give a card that comes into use its product, and the PIN shown in place of its own."""
+    """Set the product of a card that is activated, and replace its PIN by the one presented."""
     product = ask.request.product
     label = product.id if product else ask.cards[0].labels.get("product")
     if label:

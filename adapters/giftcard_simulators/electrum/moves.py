@@ -1,7 +1,7 @@
-"""How money moves: what each financial request changes, and what its advice changes after it.
+"""The balance changes of each financial request and of its advice.
 
-An advice makes a final amount true. Lowering it and taking it back whole are one rule for load,
-redemption and transfer, so a confirmation and a reversal of these share a function.
+An advice sets the final amount; a reversal sets it to zero. For load, redemption and transfer one
+function therefore serves confirmation and reversal.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Settle = Callable[[Move, int], tuple[BalanceChange, ...]]
-"""Given what a request did and the final amount, the changes that make the final amount true."""
+"""Returns the changes that bring what a request did to the final amount, in minor units."""
 
 
 def activate(ask: CheckedRequest) -> Move:

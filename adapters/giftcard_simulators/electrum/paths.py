@@ -12,7 +12,7 @@ from giftcard_simulators.electrum import messages
 from giftcard_simulators.electrum.rules import RULES, RequestRule
 
 BASE_PATH = "/giftcard/v3"
-"""As in the published documents; a later version would be `/giftcard/v4`."""
+"""The path's prefix in the published documents; a later version would be `/giftcard/v4`."""
 
 LOOKUP = "lookupGiftcard"
 
@@ -23,11 +23,11 @@ _PATH = re.compile(
 )
 
 M = TypeVar("M", bound=messages.TransactionMessage | messages.AdviceMessage)
-"""Whatever can come in."""
+"""Any message of the interface."""
 
 
 class Phase(StrEnum):
-    """Which of an operation's three messages."""
+    """The three messages of an operation: request, confirmation, reversal."""
 
     REQUEST = "REQUEST"
     CONFIRMATION = "CONFIRMATION"

@@ -1,4 +1,4 @@
-"""Electrum's gift card service as one object: who may ask, what was asked before, and what to answer.
+"""Electrum's gift card service as one object: checks credentials, recognises repeats, answers.
 
 Differs from Electrum's own test server where that one has defects: an advice counts once under
 any id, a reversal that comes before its request refuses the request, and an advice must name the
@@ -68,7 +68,7 @@ class ElectrumSimulator(Simulator):
         return answers.failed(status, target)
 
     def answer(self, request: SimRequest) -> SimAnswer:
-        """Act on one request: credentials, then path and method, then the message itself."""
+        """Execute one request: credentials, then path and method, then the message itself."""
         if not self._is_trusted(request.headers.get("authorization", "")):
             return SimAnswer(
                 status=HTTPStatus.UNAUTHORIZED, headers={"www-authenticate": 'Basic realm="sandbox"'}

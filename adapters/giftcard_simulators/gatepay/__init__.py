@@ -1,4 +1,4 @@
-"""GatePay's gift card service, played by us.
+"""A simulator of GatePay's gift card service.
 
 `simulator` answers requests, `books` is what it opens with, `envelope` is how answers are wrapped.
 """
@@ -18,4 +18,4 @@ SANDBOX = Sandbox(
     currency="USD",
     prefixes=("60452",),
 )
-"""What `serve --sandbox` starts of it."""
+"""How `serve --sandbox` starts it."""

@@ -1,6 +1,6 @@
-"""What the GatePay sandbox opens with: credentials, templates, demo cards, test switches. All made up.
+"""The opening data of the GatePay sandbox: credentials, templates, cards, test switches. All made up.
 
-The merchant's payment account is a card of the bank like any other. Amounts are in millionths, because
+The merchant's payment account is a card of the bank too. Amounts are in millionths, because
 GatePay writes six decimals.
 """
 
@@ -92,7 +92,7 @@ def gift_card(
     made: datetime,
     course: tuple[str, str],
 ) -> BankCard:
-    """Return a gift card; it holds its worth from the start only if it starts as settled."""
+    """Return a gift card; it holds its amount at once only if it starts as settled."""
     first, last = course
     held = worth if first == last and first in {READY, FROZEN} else 0
     labels = {

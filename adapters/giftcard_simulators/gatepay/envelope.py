@@ -1,4 +1,4 @@
-"""GatePay's way in and out: what every request must carry, and the envelope every answer comes in.
+"""The checks of every request to GatePay (headers, signature), and the envelope of every answer.
 
 Business errors, a wrong signature among them, are HTTP 200 with status FAIL.
 """
@@ -38,7 +38,7 @@ class FailError(Exception):
         self.message = message
 
     def answer(self) -> SimAnswer:
-        """Return it in its envelope."""
+        """Return the failure in its envelope."""
         return fail(HTTPStatus.OK, self.code, self.message)
 
 
@@ -79,7 +79,7 @@ def admit(request: SimRequest, now: datetime) -> None:
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """Read a JSON object; fields nobody knows are ignored, for the SDKs leak some."""
+    """Read a JSON object; unknown fields are ignored, because the SDKs send some."""
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError):

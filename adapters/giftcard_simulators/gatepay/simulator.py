@@ -1,7 +1,7 @@
-"""GatePay's gift cards, played by us in the dialect asked for: signatures, slow issues, test switches.
+"""A simulator of GatePay's gift cards in either dialect: signatures, slow issues, test switches.
 
 Written from the guide and the reference. What is invented (the codes for an unknown card and an empty
-account, the guide's query and balance fields) is named in docs/providers/gatepay.md. What it opens with
+account, the guide's query and balance fields) is named in docs/providers/gatepay.md. The opening data
 is in `books`, the envelope and the checks of every request in `envelope`.
 """
 
@@ -36,7 +36,7 @@ from giftcard_simulators.sandbox import IdSource, Plain, SimAnswer, SimRequest, 
 _AMOUNT = re.compile(r"\d{1,12}(\.\d{1,6})?")
 _INSTITUTION = "/payment/open/institution"
 _GUIDE_WORDS = {books.READY: "CREATED", books.REDEEMED: "REDEEMED", books.FROZEN: "CANCELLED"}
-"""The guide knows no failure: what failed is told as EXPIRED there (assumption)."""
+"""The guide has no status for a failure: a failed card is EXPIRED there (assumption)."""
 
 _Handler = Callable[["GatePaySimulator", SimRequest], object]
 
@@ -95,7 +95,7 @@ class GatePaySimulator(Simulator):
         return SimAnswer(status=status)
 
     def answer(self, request: SimRequest) -> SimAnswer:
-        """Act on one request: the path, then what every request must carry, then the operation."""
+        """Execute one request: the path, then what every request must carry, then the operation."""
         self._settle_due()
         is_institution = request.path.startswith(_INSTITUTION)
         handler = self._routes.get((request.method, request.path.removeprefix(_INSTITUTION)))
@@ -153,7 +153,7 @@ class GatePaySimulator(Simulator):
         return SimRequest(method="POST", path="/", headers=headers, body=body)
 
     def create(self, request: SimRequest) -> object:
-        """Accept a card, to be paid for in a while."""
+        """Accept a card; it is paid for later."""
         return _created(self._accept(request))
 
     def guide_create(self, request: SimRequest) -> object:
@@ -166,7 +166,7 @@ class GatePaySimulator(Simulator):
         return {"cardNumber": card.number, "key": card.labels["key"], "status": _guide_word(card)}
 
     def query(self, request: SimRequest) -> object:
-        """Tell a card by number or key; of both the key wins."""
+        """Return a card by number or key; the key wins if both are given."""
         asked = read_object(request.body)
         card = self._find(str(asked.get("card_number") or ""), str(asked.get("key") or ""))
         card.labels["queries"] = str(int(card.labels["queries"]) + 1)
@@ -174,7 +174,7 @@ class GatePaySimulator(Simulator):
         return _queried(card)
 
     def guide_query(self, request: SimRequest) -> object:
-        """Tell a card by number or key, exactly one."""
+        """Return a card by number or key, of which exactly one must be given."""
         card = self._find_by_parameters(request)
         return {
             "cardNumber": card.number,
@@ -185,7 +185,7 @@ class GatePaySimulator(Simulator):
         }
 
     def guide_balance(self, request: SimRequest) -> object:
-        """Tell what is on a card, by number or key, exactly one."""
+        """Return a card's balance by number or key, of which exactly one must be given."""
         card = self._find_by_parameters(request)
         return {
             "cardNumber": card.number,
@@ -215,11 +215,11 @@ class GatePaySimulator(Simulator):
         ]
 
     def account_balances(self, _: SimRequest) -> object:
-        """Tell the merchant's account, as a map."""
+        """Return the merchant's account, as a map."""
         return {account.currency: _written(account.available_minor) for account in self._accounts()}
 
     def account_balance_list(self, _: SimRequest) -> object:
-        """Tell the merchant's account, as a list."""
+        """Return the merchant's account, as a list."""
         return {
             "balance_list": [
                 {"currency": account.currency, "available": _written(account.available_minor)}
@@ -357,7 +357,7 @@ def _created(card: BankCard) -> dict[str, object]:
 
 
 def _queried(card: BankCard) -> dict[str, object]:
-    """Tell a card; as in the reference's own example, exchange_time is set on an unredeemed one too."""
+    """Return a card's fields; exchange_time is set on unredeemed ones too, as in the reference."""
     return {
         "card_num": card.number,
         "key": card.labels["key"],

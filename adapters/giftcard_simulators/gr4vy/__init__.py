@@ -1,4 +1,4 @@
-"""Gr4vy's gift card side, played by us with its sandbox connector `mock-gift-card` behind it.
+"""A simulator of Gr4vy's gift card API, with its sandbox connector `mock-gift-card` behind it.
 
 `simulator` answers requests, `payments` keeps transactions and refunds, `vault` the stored cards,
 `service` is the connector, `books` is what it opens with, `webhooks` signs events as Gr4vy does.
@@ -25,4 +25,4 @@ SANDBOX = Sandbox(
         "other": ("6045100000000002", "050000"),
     },
 )
-"""What `serve --sandbox` starts of it."""
+"""How `serve --sandbox` starts it."""

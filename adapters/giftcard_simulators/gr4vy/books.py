@@ -1,7 +1,7 @@
-"""What the Gr4vy sandbox opens with: keys, secrets, demo cards. All of it is made up.
+"""The opening data of the Gr4vy sandbox: keys, secrets, demo cards. All of it is made up.
 
-The key pair is computed from a fixed number, so that every process has the same one and no key
-file lies about. It protects nothing.
+The key pair is computed from a fixed number, so that every process has the same one without a key
+file. It protects nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WEBHOOK_SECRET = "sandbox-gr4vy-webhook-secret"  # noqa: S105  # fixed, document
 """The secret the sandbox signs events with."""
 
 CURRENCY = "USD"
-"""What every card of the sandbox holds."""
+"""The currency of every card of the sandbox."""
 
 THEME = "031111372"
 """The one theme cards can be issued with; Gr4vy's own example."""
@@ -44,7 +44,7 @@ _DEMO_CARDS = (
 
 
 def demo_cards() -> Iterable[BankCard]:
-    """Make the demo cards anew."""
+    """Return the demo cards with their opening balances."""
     for number, pin, balance, state, expiry in _DEMO_CARDS:
         yield BankCard(
             number=number,

@@ -1,6 +1,6 @@
-"""Gr4vy's endpoints for gift cards: which there are, who may use them, and what each does.
+"""Gr4vy's endpoints for gift cards: the routes, the scopes each needs, and a handler for each.
 
-Whether a caller is who it says, and whether a request was answered before, is settled in `simulator`.
+Tokens and repeated keys are checked in `simulator`.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ class Endpoints:
         return json_answer(200, shapes.transaction(self._payments.get(ids[0]), self._now()))
 
     def refund(self, request: SimRequest, ids: Sequence[str]) -> SimAnswer:
-        """Put a redemption back."""
+        """Refund a redemption."""
         body = read(request.body, RefundBody)
         put = self._payments.refund(self._payments.get(ids[0]), body)
         return json_answer(201, shapes.refund(put, self._now()))
 
     def refund_all(self, request: SimRequest, ids: Sequence[str]) -> SimAnswer:
-        """Put everything back."""
+        """Refund everything."""
         body = read(request.body, RefundAllBody) if request.body else RefundAllBody()
         puts = self._payments.refund_all(self._payments.get(ids[0]), body.reason, body.external_identifier)
         return json_answer(201, {"items": [shapes.refund(put, self._now()) for put in puts]})
@@ -89,7 +89,7 @@ class Endpoints:
     # --- cards ---
 
     def balances(self, request: SimRequest, _: Sequence[str]) -> SimAnswer:
-        """Tell balances, an error per item inside a 200."""
+        """Return balances; the error of one card is inside its item of a 200."""
         items = read(request.body, BalancesBody).items
         return json_answer(200, {"items": [self._balance(item) for item in items]})
 
@@ -103,7 +103,7 @@ class Endpoints:
         return shapes.summary(number, card, None, stored)
 
     def activate(self, request: SimRequest, _: Sequence[str]) -> SimAnswer:
-        """Make a physical card live."""
+        """Activate a physical card."""
         body = read(request.body, ActivationBody)
         buyer = buyer_of(body.buyer_id, body.buyer_external_identifier)
         _check_activation(body, buyer)
@@ -157,7 +157,7 @@ class Endpoints:
         return json_answer(200, self._stored_shape(ids[0]))
 
     def delete_stored(self, _: SimRequest, ids: Sequence[str]) -> SimAnswer:
-        """Forget a stored card."""
+        """Delete a stored card."""
         self._vault.delete(ids[0])
         return SimAnswer(status=204)
 

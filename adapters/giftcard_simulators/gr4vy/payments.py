@@ -57,7 +57,7 @@ class Paid(msgspec.Struct, kw_only=True):
 
     @property
     def effect_id(self) -> str:
-        """What the books call it: the merchant's own id, where there is one."""
+        """Its id in the books: the merchant's own id if it has one."""
         return self.asked.external_identifier or self.id
 
 
@@ -98,7 +98,7 @@ class Payments:
         self._put_back: dict[str, PutBack] = {}
 
     def pay(self, body: TransactionBody) -> Paid:
-        """Make a transaction; one that fails is made too, and says so."""
+        """Make a transaction; one that fails is recorded too, as failed."""
         buyer = buyer_of(body.buyer_id, body.buyer_external_identifier)
         redemptions = self._redemptions(body, buyer)
         at = self._now()
@@ -167,7 +167,7 @@ class Payments:
             redemption.refunded = redemption.amount
 
     def refund(self, paid: Paid, body: RefundBody) -> PutBack:
-        """Put a redemption back, or part of it; one that fails is made too, and says so."""
+        """Refund a redemption, or part of it; a refund that fails is recorded too, as failed."""
         if body.target_type != _TARGET:
             raise Problem(400, pointer="/target_type", message="There is no payment method to refund")
         redemption = _target(paid, str(body.target_id) if body.target_id else "")
@@ -177,7 +177,7 @@ class Payments:
         return self._put(paid, redemption, amount, body.reason, body.external_identifier)
 
     def refund_all(self, paid: Paid, reason: str | None, external_identifier: str | None) -> list[PutBack]:
-        """Put back everything a transaction took; each refund may fail by itself."""
+        """Refund everything a transaction took; each refund can fail separately."""
         return [
             self._put(paid, redemption, redemption.amount - redemption.refunded, reason, external_identifier)
             for redemption in paid.redemptions

@@ -1,4 +1,4 @@
-"""Gr4vy's error answers: its own shape, and the list FastAPI writes for parameters."""
+"""Gr4vy's error answers: its own shape, and FastAPI's list of bad parameters."""
 
 from __future__ import annotations
 

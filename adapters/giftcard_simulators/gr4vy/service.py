@@ -1,4 +1,4 @@
-"""The connector `mock-gift-card`: what a gift card service says, steered by the digits of the PIN.
+"""The connector `mock-gift-card`: a gift card service whose answers the digits of the PIN choose.
 
 The first digit says how it ends: 0 well, 1 validation error, 2 server error, 3 client error; the
 digits after it pick the code. A card not seen before opens with the PIN read as a number of minor
@@ -46,12 +46,12 @@ class ServiceError(Exception):
 
     @property
     def raw_code(self) -> str:
-        """What the service itself calls it."""
+        """The service's own code for the error."""
         return f"mock_{self.kind}"
 
     @property
     def raw_message(self) -> str:
-        """What the service itself says."""
+        """The service's own text for the error."""
         return f"Mock {self.kind} error: {self.code}"
 
 
@@ -100,11 +100,11 @@ class CardService:
         return card
 
     def is_expired(self, card: BankCard) -> bool:
-        """Tell whether a card's time is over."""
+        """Tell whether a card is expired."""
         return datetime.fromisoformat(card.expiry) <= self._now()
 
     def redeem(self, card: BankCard, amount_minor: int, currency: str, transaction: str) -> None:
-        """Take money from a card; raise ServiceError when it has not enough, or other money."""
+        """Take money from a card; raise ServiceError when it holds too little or another currency."""
         if card.currency != currency:
             raise ServiceError("incorrect_currency")
         if card.available_minor < amount_minor:
@@ -112,7 +112,7 @@ class CardService:
         self._post("redeem", card, -amount_minor, transaction)
 
     def put_back(self, card: BankCard, amount_minor: int, transaction: str) -> None:
-        """Put money back on a card; which amount it is decides whether that works."""
+        """Put money back on a card; the last digit of the amount decides whether that fails."""
         obey_amount(amount_minor)
         self._post("reverse", card, amount_minor, transaction)
 
@@ -121,7 +121,7 @@ class CardService:
         self._post("reverse", card, amount_minor, transaction)
 
     def activate(self, number: str, pin: str | None, amount_minor: int, transaction: str) -> BankCard:
-        """Make a card live; raise ServiceError when it is already."""
+        """Activate a card; raise ServiceError when it is active already."""
         if pin is not None:
             obey_pin(pin)
         card = self._bank.find(number)

@@ -1,4 +1,4 @@
-"""What Gr4vy answers, as plain data: every field its OpenAPI document requires, and those we play."""
+"""Gr4vy's answers as plain data: every field its OpenAPI document requires, and some others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SERVICE: Plain = {
 """The one gift card service of the sandbox."""
 
 _STATUSES = {"pending": "processing", "succeeded": "capture_succeeded", "failed": "authorization_failed"}
-"""Gr4vy documents no `status` for a transaction without a payment method; this is our guess."""
+"""Gr4vy documents no `status` for a transaction without a payment method; this is an assumption."""
 
 _GUEST = ("display_name", "external_identifier", "billing_details", "account_number")
 _ECHOED = (

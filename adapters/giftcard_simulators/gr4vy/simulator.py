@@ -1,8 +1,8 @@
-"""Gr4vy's API as one object: who may ask, what was asked before, and what to answer.
+"""Gr4vy's API as one object: checks tokens, recognises repeated keys, answers.
 
 An Idempotency-Key is remembered for 24 hours with the first executed answer, whatever it was;
 validation errors are not remembered. Keys of activations and issuances go to the gift card service,
-and this one ignores them: nobody may count on more.
+and this one ignores them, because Gr4vy promises no more.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Gr4vySimulator(Simulator):
         self.reset()
 
     def reset(self) -> None:
-        """Forget transactions, vault and keys; the demo cards are as new."""
+        """Forget transactions, vault and keys, and restore the demo cards."""
         self.bank = Bank(books.demo_cards(), now=self.now)
         service = CardService(self.bank, self.now)
         vault = Vault(service, self.now, self.ids)
@@ -58,7 +58,7 @@ class Gr4vySimulator(Simulator):
         self._kept: dict[tuple[str, str], _Kept] = {}
 
     def cards(self) -> Sequence[Plain]:
-        """Return every card, those seen first here included."""
+        """Return every card, including those that a request brought up first."""
         return self.bank.cards()
 
     def effects(self) -> Sequence[Plain]:
@@ -86,7 +86,7 @@ class Gr4vySimulator(Simulator):
         return Problem(status).answer()
 
     def answer(self, request: SimRequest) -> SimAnswer:
-        """Act on one request and answer it."""
+        """Execute one request and answer it."""
         try:
             return self._route(request)
         except (Problem, Unprocessable) as why:
@@ -110,7 +110,7 @@ class Gr4vySimulator(Simulator):
             raise Problem(403)
 
     def _once(self, request: SimRequest, act: Callable[[], SimAnswer]) -> SimAnswer:
-        """Act, unless the key was used before: then answer what was answered first."""
+        """Execute the request, unless its key was used before; then return the first answer."""
         key = request.headers.get("idempotency-key")
         if key is None or not request.path.startswith("/transactions"):
             return act()

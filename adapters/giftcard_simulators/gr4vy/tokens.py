@@ -1,4 +1,4 @@
-"""Whether a bearer token is good: an ES512 JWT by the sandbox's key, in its time, with the right scope."""
+"""Checks bearer tokens: ES512 JWTs signed by the sandbox's key, not expired, with the needed scope."""
 
 from __future__ import annotations
 

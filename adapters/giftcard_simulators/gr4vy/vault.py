@@ -52,7 +52,7 @@ class Vault:
         return self.keep(card, pin, buyer)
 
     def keep(self, card: BankCard, pin: str, buyer: BuyerIds) -> Stored:
-        """Store a card that is known to be good."""
+        """Store a card that was checked already."""
         for stored in self._stored.values():
             if stored.card.number == card.number and stored.buyer == buyer:
                 raise Problem(409, code="duplicate_record", message="Stored already", resource_id=stored.id)
@@ -71,12 +71,12 @@ class Vault:
             raise Problem(404) from None
 
     def delete(self, stored_id: str) -> None:
-        """Forget a stored card; the card itself lives on."""
+        """Delete a stored card; the card itself stays valid."""
         self.get(stored_id)
         del self._stored[stored_id]
 
     def of(self, buyer: BuyerIds) -> Sequence[Stored]:
-        """Return a buyer's cards; of nobody, all cards."""
+        """Return a buyer's cards; all cards for NOBODY."""
         return [stored for stored in self._stored.values() if buyer in {NOBODY, stored.buyer}]
 
     def sweep(self, buyer: BuyerIds) -> Sequence[Stored]:

@@ -1,4 +1,4 @@
-"""Events signed as Gr4vy signs them; sending them is whoever's who asks for one."""
+"""Events signed as Gr4vy signs them; the caller sends them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEADER_FAMILIES = {
     "guide": ("x-gr4vy-webhook-timestamp", "x-gr4vy-webhook-signatures", "x-gr4vy-webhook-id"),
     "sdk": ("x-gr4vy-timestamp", "x-gr4vy-signature", "x-gr4vy-webhook-id"),
 }
-"""How Gr4vy's webhook guide names the headers, and how its SDK's README does."""
+"""The header names of Gr4vy's webhook guide, and those of its SDK's README."""
 
 
 def sign(body: bytes, *, timestamp: int, secrets: Sequence[str]) -> str:

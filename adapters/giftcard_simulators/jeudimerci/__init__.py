@@ -1,4 +1,4 @@
-"""JeudiMerci's e-card service, played by us: `simulator` answers requests, `books` is what it opens with."""
+"""A simulator of JeudiMerci: `simulator` answers requests, `books` holds the opening data."""
 
 from giftcard_simulators.jeudimerci.books import sandbox_settings
 from giftcard_simulators.jeudimerci.simulator import JeudiMerciSimulator
@@ -14,4 +14,4 @@ SANDBOX = Sandbox(
     settings=sandbox_settings,
     currency="EUR",
 )
-"""What `serve --sandbox` starts of it."""
+"""How `serve --sandbox` starts it."""

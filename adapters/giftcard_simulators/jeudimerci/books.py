@@ -1,6 +1,6 @@
-"""What the JeudiMerci sandbox opens with: credentials, wallet, demo cards, offers, accounts. All made up.
+"""The opening data of the JeudiMerci sandbox: credentials, wallet, cards, offers, accounts. All made up.
 
-The wallet is a card of the bank like any other, so that money only ever moves between two of them.
+The wallet is a card of the bank too, so that every effect moves money between two cards.
 """
 
 from __future__ import annotations

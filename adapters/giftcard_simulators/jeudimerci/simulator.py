@@ -1,4 +1,4 @@
-"""Kyzpay's JeudiMerci e-cards, played by us: generate as its page says, the rest as its titles suggest.
+"""A simulator of Kyzpay's JeudiMerci e-cards: generate as documented, the rest as its titles suggest.
 
 Only generate, the webhook and 422 are public. The other paths and bodies are invented and documented in
 docs/providers/jeudimerci.md; so are 401, 402, 404 and 409. What it opens with is in `books`.
@@ -96,12 +96,12 @@ class JeudiMerciSimulator(Simulator):
         return msgspec.structs.replace(answer, body=raised)
 
     def failure(self, status: int, request: SimRequest) -> SimAnswer:
-        """Return a bare error with FastAPI's own words."""
+        """Return an error status with FastAPI's own body."""
         del request
         return self._answer(status, {"detail": HTTPStatus(status).phrase})
 
     def answer(self, request: SimRequest) -> SimAnswer:
-        """Act on one request: the key, then path and method, then the body."""
+        """Execute one request: the key, then path and method, then the body."""
         try:
             _trust(request.headers.get("x-api-key", ""))
             handler, name = _route(request)
@@ -111,7 +111,7 @@ class JeudiMerciSimulator(Simulator):
         return content if isinstance(content, SimAnswer) else self._answer(HTTPStatus.OK, content)
 
     def consume(self, code: str) -> None:
-        """Let the holder spend what is left on an e-card, somewhere out of the API's sight."""
+        """Spend what is left on an e-card, as its holder would in a shop; the API has no such call."""
         card = self._card(code)
         self._bank.post(
             "redeem",
@@ -173,7 +173,7 @@ class JeudiMerciSimulator(Simulator):
         return {"eCards": [_shown(card) for card in self._e_cards()]}
 
     def details(self, _: SimRequest, code: str) -> object:
-        """Tell one e-card."""
+        """Return one e-card's details."""
         return _shown(self._card(code))
 
     def delete(self, _: SimRequest, code: str) -> object:
@@ -220,7 +220,7 @@ class JeudiMerciSimulator(Simulator):
         return {"accounts": found, "exportId": f"accounts-{made}" if made else "", "isReady": True}
 
     def export(self, _: SimRequest, export_id: str) -> object:
-        """Hand out an export file."""
+        """Return an export file."""
         if export_id not in {"accounts-csv", "accounts-json"}:
             raise _Problem(HTTPStatus.NOT_FOUND, "Export not found")
         lines = -(-self._export_size_bytes // len(_EXPORT_LINE % 0))

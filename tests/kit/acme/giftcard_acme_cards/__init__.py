@@ -1,5 +1,5 @@
-"""How AcmeCards is spoken to; `AcmeCards` is the adapter, `simulator` the company played by us."""
+"""The adapter for AcmeCards. `AcmeCards` is the adapter class, `simulator` the provider played by us."""
 
-from .adapter import AcmeCards, AcmeCardsSettings
+from .adapter import AcmeCards
 
-__all__ = ["AcmeCards", "AcmeCardsSettings"]
+__all__ = ["AcmeCards"]

@@ -102,7 +102,7 @@ class AcmeCardsSimulator(Simulator):
         return msgspec.structs.replace(answer, body=msgspec.json.encode(content))
 
     def answer(self, request: SimRequest) -> SimAnswer:
-        """Act on one request: the signature, then the path, then the message."""
+        """Execute one request: the signature, then the path, then the message."""
         try:
             self._verify(request)
             return self._act(request)

@@ -1,4 +1,7 @@
-"""Names of a new adapter, the files of its skeleton, and writing them all or not at all."""
+"""The skeleton of a new adapter: `draw` makes its files from templates, `write` puts them on disk.
+
+A skeleton holds no operation; the conformance suite then says what to write.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ _MARK = Path("adapters/giftcard_adapters/contract.py")
 _IN_CHECKOUT: Mapping[str, str] = {
     "package.py": "adapters/giftcard_adapters/$module/__init__.py",
     "adapter.py": "adapters/giftcard_adapters/$module/adapter.py",
+    "settings.py": "adapters/giftcard_adapters/$module/settings.py",
     "simulator_package.py": "adapters/giftcard_simulators/$module/__init__.py",
     "simulator.py": "adapters/giftcard_simulators/$module/simulator.py",
     "descriptor.py": "tests/conformance/providers/$module.py",
@@ -36,6 +40,7 @@ _IN_PACKAGE: Mapping[str, str] = {
     "page.md": "README.md",
     "package.py": "$package/__init__.py",
     "adapter.py": "$package/adapter.py",
+    "settings.py": "$package/settings.py",
     "simulator.py": "$package/simulator.py",
     "descriptor.py": "$package/descriptor.py",
     "py.typed": "$package/py.typed",
@@ -46,7 +51,7 @@ _IN_PACKAGE: Mapping[str, str] = {
 
 
 class SkeletonError(AdapterError):
-    """A skeleton that cannot be drawn or written; the text says why, for a person."""
+    """A skeleton cannot be drawn or written; the text says why."""
 
 
 class Skeleton(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,10 +90,12 @@ def draw(name: str, *, in_checkout: bool) -> Skeleton:
     if in_checkout:
         names["place"] = f"giftcard_adapters.{module}"
         names["adapter"] = f"giftcard_adapters.{module}.adapter"
+        names["settings"] = f"giftcard_adapters.{module}.settings"
         names["simulator"] = f"giftcard_simulators.{module}"
         names["gap"] = ""
     else:
-        names |= {"place": package, "adapter": ".adapter", "simulator": ".simulator", "gap": "\n"}
+        names |= {"place": package, "gap": "\n"}
+        names |= {part: f".{part}" for part in ("adapter", "settings", "simulator")}
     layout = _IN_CHECKOUT if in_checkout else _IN_PACKAGE
     files = {Path(_fill(path, names)): _fill(_template(kind), names) for kind, path in layout.items()}
     return Skeleton(
@@ -143,7 +150,7 @@ def _places(skeleton: Skeleton) -> list[Path]:
 
 
 def _template(kind: str) -> str:
-    folder = resources.files("giftcard_conformance.skeleton") / "templates"
+    folder = resources.files("giftcard_conformance") / "templates"
     return (folder / f"{kind}.template").read_text(encoding="utf-8")
 
 
