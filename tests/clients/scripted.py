@@ -24,8 +24,10 @@ from grpc import aio
 
 from giftcard import AsyncClient, CallError, Card, Client, RepeatPolicy, new_transaction_id, read_error, v1
 from giftcard.open_transactions import AsyncOpenTransaction, OpenTransaction
+from giftcard.v1 import gift_card_service_pb2
 
-OPERATIONS = ("Issue", "Activate", "Load", "Redeem", "Transfer", "Replace", "Void")
+_CALLS = gift_card_service_pb2.DESCRIPTOR.services_by_name["GiftCardService"].methods_by_name
+OPERATIONS = tuple(name for name in _CALLS if f"Confirm{name}" in _CALLS)
 PAN = "6045123412341234"
 PIN = "9713"
 

@@ -24,3 +24,8 @@ def load(path: Path) -> Subject:
 
 SUBJECTS = {path.stem: load(path) for path in sorted(PROVIDERS.glob("*.py"))}
 """By the name of the adapter's package."""
+
+
+def subject_of(provider: str) -> Subject:
+    """Return the descriptor of a provider that is called like its adapter's package, with dashes."""
+    return SUBJECTS[provider.replace("-", "_")]

@@ -23,9 +23,11 @@ from giftcard.v1 import (
     transaction_pb2,
     transaction_service_pb2,
 )
+from giftcard_adapters.values.names import names_of
+from giftcard_adapters.values.operations import Operation
 
 PROTOS = Path(__file__).resolve().parents[2] / "protos"
-OPERATIONS = ("Issue", "Activate", "Load", "Redeem", "Transfer", "Replace", "Void")
+OPERATIONS = tuple(names_of(operation).rpc for operation in Operation)
 MONEY_CALLS = tuple(f"{step}{operation}" for operation in OPERATIONS for step in ("", "Confirm", "Reverse"))
 READS = {
     "GiftCardService": ("Lookup", "Balance", "BatchBalance"),

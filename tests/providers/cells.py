@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from giftcard import Card, new_transaction_id, v1
 from giftcard_adapters.values.names import names_of
-from tests.conformance.descriptors import SUBJECTS
+from tests.conformance.descriptors import subject_of
 from tests.providers.world import BY_RPC, ELECTRUM, GATEPAY, GR4VY, JEUDIMERCI, NAMES
 
 OPERATIONS = tuple(BY_RPC)
@@ -232,7 +232,7 @@ MONEY_HOLES = tuple(
     (provider, operation)
     for provider in NAMES
     for operation in OPERATIONS
-    if operation not in {names_of(has).rpc for has in SUBJECTS[provider].guarantees}
+    if operation not in {names_of(has).rpc for has in subject_of(provider).guarantees}
 )
 """Every "–" among the money operations, as the providers' descriptors have it."""
 
@@ -274,6 +274,6 @@ OTHER_HOLES = tuple(
     (provider, call)
     for provider in NAMES
     for call in OTHERS
-    if call not in set(map(call_of, SUBJECTS[provider].reads))
+    if call not in set(map(call_of, subject_of(provider).reads))
 )
 """Every "–" among them, as the providers' descriptors have it."""

@@ -7,7 +7,7 @@ import pytest
 from giftcard import is_reversed, v1
 from giftcard_adapters.values.names import names_of
 from giftcard_simulators.serve import serve
-from tests.conformance.descriptors import SUBJECTS
+from tests.conformance.descriptors import subject_of
 from tests.providers.cells import BY_NAME, CELLS, NONE, OPERATIONS, call_of
 from tests.providers.conftest import OpenWorld
 from tests.providers.refusals import PROVIDER_NOT_FOUND, PROVIDER_UNREACHABLE, STATE_CONFLICT, refused
@@ -49,7 +49,7 @@ async def test_guarantees_are_those_of_the_table(world: World, provider: str) ->
     told = await told_of(world, provider)
     names = [rpc_of(one) for one in told.operations]
     assert tuple(names) == OPERATIONS
-    expected = SUBJECTS[provider]
+    expected = subject_of(provider)
     letters = {names_of(operation).rpc: letter for operation, letter in expected.guarantees.items()}
     row = [letters.get(operation, "-") for operation in OPERATIONS]
     assert [LETTERS[one.guarantee] for one in told.operations] == row

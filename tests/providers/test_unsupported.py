@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from giftcard import new_transaction_id, v1
-from tests.conformance.descriptors import SUBJECTS
+from tests.conformance.descriptors import subject_of
 from tests.providers.cells import BY_NAME, CELLS, MONEY_HOLES, OPERATIONS, OTHER_HOLES, OTHERS, SAMPLES
 from tests.providers.refusals import OPERATION_UNSUPPORTED, PROVIDER_NOT_FOUND, refused
 from tests.providers.world import BY_RPC, NAMES, World
@@ -41,7 +41,7 @@ async def test_no_such_call(world: World, provider: str, call: str) -> None:
     assert world.providers[provider].heard.requests == []
 
 
-@pytest.mark.parametrize("provider", [one for one in NAMES if "download_export" not in SUBJECTS[one].reads])
+@pytest.mark.parametrize("provider", [one for one in NAMES if "download_export" not in subject_of(one).reads])
 async def test_no_such_download(world: World, provider: str) -> None:
     """A stream the provider has not is refused before its first message."""
     request = v1.DownloadExportRequest(provider=provider, export_id="accounts-csv")
@@ -50,7 +50,7 @@ async def test_no_such_download(world: World, provider: str) -> None:
     assert world.providers[provider].heard.requests == []
 
 
-@pytest.mark.parametrize("provider", [one for one in NAMES if not SUBJECTS[one].has_webhooks])
+@pytest.mark.parametrize("provider", [one for one in NAMES if not subject_of(one).has_webhooks])
 async def test_no_webhooks(world: World, provider: str) -> None:
     """A provider without webhooks has no address for them."""
     assert (await world.post_webhook(provider, {}, b"{}")).status_code == 404

@@ -29,12 +29,13 @@ from giftcard_gateway.telemetry import open_telemetry
 from giftcard_simulators.catalogue import SANDBOXES, Sandbox
 from giftcard_simulators.sandbox import Plain, SimAnswer, SimRequest, Simulator
 from giftcard_simulators.serve import Served, serve
+from tests.house.tables import package_of
 
 HOST = "127.0.0.1"
 ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY = "electrum", "gr4vy", "jeudimerci", "gatepay"
-_SANDBOXES = {one.adapter.partition(":")[0].rpartition(".")[2]: one for one in SANDBOXES}
+_SANDBOXES = {package_of(one).replace("_", "-"): one for one in SANDBOXES}
 NAMES = tuple(_SANDBOXES)
-"""Every simulated provider, by its adapter's package; those above are known to the tests by name."""
+"""Every simulated provider, called like its adapter's package; those above are known to the tests by name."""
 BY_RPC = {names_of(operation).rpc: names_of(operation) for operation in Operation}
 """What an operation is called, by the name of its RPC."""
 _KEY, _HASH_KEY = (base64.b64encode(bytes([fill]) * 32).decode() for fill in (1, 2))

@@ -24,6 +24,8 @@ from giftcard.v1 import (
     TransactionFilter,
 )
 from giftcard_adapters.values.money import CURRENCIES
+from giftcard_adapters.values.names import names_of
+from giftcard_adapters.values.operations import Operation
 
 Violations = Iterable[tuple[str, str]]
 Check = Callable[[Any], Violations]
@@ -159,13 +161,13 @@ LIMITS: Mapping[str, Check] = {
     ),
     "ReconcileScope.note": at_most(1000),
     **{
-        f"{operation}Request.{field}": check
-        for operation in ("Issue", "Activate", "Load", "Redeem", "Transfer", "Replace", "Void")
+        f"{names_of(operation).rpc}Request.{field}": check
+        for operation in Operation
         for field, check in (("external_reference", _reference), ("labels", labels))
     },
     **{
-        f"Reverse{operation}Request.{field}": check
-        for operation in ("Issue", "Activate", "Load", "Redeem", "Transfer", "Replace", "Void")
+        f"{names_of(operation).reverse_rpc}Request.{field}": check
+        for operation in Operation
         for field, check in (("note", _hundred_note), ("amount", moves_money))
     },
 }

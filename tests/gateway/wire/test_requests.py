@@ -101,7 +101,7 @@ NUMBERS = itertools.count(1)
 """Makes the names of made-up files: the pool of descriptors takes each once."""
 
 
-def with_new_field(descriptor: Descriptor, name: str = "promotion_code") -> Descriptor:
+def with_new_field(descriptor: Descriptor, name: str = "made_up_field") -> Descriptor:
     """Return a request's descriptor as it would be if the contract had got another text field."""
     file = descriptor_pb2.FileDescriptorProto()
     descriptor.file.CopyToProto(file)
@@ -126,7 +126,7 @@ def test_a_new_field_needs_a_place_in_the_values(operation: Operation) -> None:
     """A field that the contract gets and the operation's struct does not keeps the gateway from starting."""
     request = with_new_field(REQUESTS[f"{names_of(operation).rpc}Request"])
     (struct,) = (one for one in get_args(AnyOperation) if one.operation is operation)
-    with pytest.raises(TypeError, match=rf"{struct.__name__} has no place for .*\.promotion_code"):
+    with pytest.raises(TypeError, match=rf"{struct.__name__} has no place for .*\.made_up_field"):
         reading(request, struct)
 
 
@@ -134,7 +134,7 @@ def test_a_new_field_of_a_confirmation_is_told() -> None:
     """A field that the contract gets and nobody reads makes no other value, which the test above forbids."""
     request = with_new_field(REQUESTS["ConfirmRedeemRequest"])
     plain, promoted = (fill(request) for _ in range(2))
-    (place,) = (place for place in places(promoted) if place.path == "promotion_code")
+    (place,) = (place for place in places(promoted) if place.path == "made_up_field")
     alter(place)
     assert plain != promoted
     assert confirmation_from(plain) == confirmation_from(promoted)
@@ -170,7 +170,7 @@ def test_services_read_what_no_value_holds(name: str) -> None:
     """Of a request that becomes no value of an adapter, the services mention every field."""
     words = words_of_services()
     assert unread(REQUESTS[name], words) == set()
-    assert unread(with_new_field(REQUESTS[name], "promotion_text"), words) == {"promotion_text"}
+    assert unread(with_new_field(REQUESTS[name], "made_up_text"), words) == {"made_up_text"}
 
 
 def test_cards_in_all_their_forms() -> None:
