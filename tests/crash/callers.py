@@ -42,8 +42,8 @@ from tests.crash.life import Lost
 if TYPE_CHECKING:
     from giftcard_gateway.pipeline.transactions import Transactions
     from tests.crash.gateway import Cluster
-    from tests.crash.virtual import VirtualClock
     from tests.crash.witness import Witness
+    from tests.world.clock import VirtualClock
 
 _AGAIN = (JournalUnavailable, Overloaded, ProviderUnreachable)
 """Refusals after which a caller tries again: nothing was sent."""

@@ -28,7 +28,7 @@ from tests.crash.weather import Weather, WeatherScript
 if TYPE_CHECKING:
     from giftcard_adapters.contract import Provider, Settings
     from tests.crash.plan import Plan
-    from tests.crash.virtual import VirtualClock
+    from tests.world.clock import VirtualClock
 
 ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY = "electrum", "gr4vy", "jeudimerci", "gatepay"
 

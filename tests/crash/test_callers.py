@@ -21,13 +21,13 @@ from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.errors import GatewayError
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.pipeline.transactions import Begun, Transactions
-from tests.crash import virtual
 from tests.crash.life import Lost, adopt_tasks
 from tests.crash.plan import quiet
 from tests.crash.providers import ACTIVE_CARDS, ELECTRUM
 from tests.crash.simulation import Stage, open_stage
 from tests.crash.store import REACH
-from tests.crash.virtual import VirtualClock
+from tests.world import clock as virtual
+from tests.world.clock import VirtualClock
 
 CALLERS = 100
 

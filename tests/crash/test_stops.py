@@ -29,7 +29,6 @@ from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.errors import TransactionReversed
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.pipeline.transactions import Transactions
-from tests.crash import virtual
 from tests.crash.callers import Shared
 from tests.crash.life import Lost, adopt_tasks
 from tests.crash.plan import quiet
@@ -45,8 +44,9 @@ from tests.crash.providers import (
     POOR_CARD,
 )
 from tests.crash.simulation import Stage, open_stage
-from tests.crash.virtual import VirtualClock
 from tests.crash.weather import Weather
+from tests.world import clock as virtual
+from tests.world.clock import VirtualClock
 
 _DULL = frozenset({"reading", "waiting for a change", "hearing of time"})
 """Points at which nothing is written or sent."""

@@ -19,6 +19,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from google.type.money_pb2 import Money
 from grpc_status import rpc_status
+from tests.gateway.pipeline.world import Refusing, Script, Scripted
 
 from giftcard import v1
 from giftcard_adapters.contract import Settings
@@ -58,7 +59,6 @@ from giftcard_gateway.rpc.admission import Admission
 from giftcard_gateway.seal import KEY_BYTES, Seal
 from giftcard_gateway.services import Dependencies, handlers
 from giftcard_gateway.telemetry import open_telemetry
-from tests.gateway.pipeline.world import Refusing, Script, Scripted
 from tests.gateway.wire.filled import METHODS, PAN
 
 RAND = Money(currency_code="ZAR", units=100)

@@ -7,6 +7,7 @@ import asyncio
 import grpc
 import grpc.aio
 import pytest
+from tests.gateway.pipeline.world import ISSUED, NUMBER
 
 from giftcard import v1
 from giftcard_adapters.errors import Invalid, NoAnswer
@@ -15,7 +16,6 @@ from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_gateway.access.identities import Access
 from giftcard_gateway.providers.routing import Rule
-from tests.gateway.pipeline.world import ISSUED, NUMBER
 from tests.gateway.services.served import RAND, Served, serve
 from tests.gateway.wire.filled import PAN
 

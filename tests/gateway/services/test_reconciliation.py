@@ -7,12 +7,12 @@ from typing import Any
 import grpc.aio
 import pytest
 from google.type.money_pb2 import Money
+from tests.gateway.pipeline.world import ISSUED
 
 from giftcard import v1
 from giftcard_adapters.values.advices import Acknowledgement, Receipt
 from giftcard_adapters.values.money import Money as OurMoney
 from giftcard_adapters.values.outcomes import Outcome, Verdict
-from tests.gateway.pipeline.world import ISSUED
 from tests.gateway.services.served import RAND, Served, refusal_of, unresolved
 
 STATE = v1.TransactionState

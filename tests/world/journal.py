@@ -1,25 +1,22 @@
-"""A journal that goes away at will, and worlds in which several processes share one."""
+"""The real journal in memory, which goes away at will, and doors that can be shut before it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from giftcard_gateway.journal.contract import JournalClosed, Row
+from giftcard_gateway.journal.contract import EventRow, JournalClosed, Row
 from giftcard_gateway.journal.sqlite.journal import InlineSqlite
-from tests.crash.virtual import VirtualClock, run
-from tests.gateway.pipeline.world import Script, World, build
 
 T = TypeVar("T")
 
 
 class Unsteady(InlineSqlite):
-    """The real journal, in memory; a test says which calls fail, and whether they take effect first."""
+    """The real journal; a test says which calls fail, and whether they take effect first."""
 
     def __init__(self) -> None:
-        """Be there."""
+        """Be in memory, and there."""
         super().__init__(":memory:")
         self.away: set[str] = set()
         """Calls that fail without effect, for as long as they stand here."""
@@ -52,6 +49,14 @@ class Unsteady(InlineSqlite):
         """Tell what is due next, or fail."""
         return await self._pass("next_due_us", super().next_due_us)
 
+    async def add_event(self, event: EventRow) -> bool:
+        """Keep an event, or fail."""
+        return await self._pass("add_event", lambda: super(Unsteady, self).add_event(event))
+
+    async def unapplied_events(self, limit: int) -> Sequence[EventRow]:
+        """Return what waits to be carried over, or fail."""
+        return await self._pass("unapplied_events", lambda: super(Unsteady, self).unapplied_events(limit))
+
     async def _pass(self, name: str, act: Callable[[], Awaitable[T]]) -> T:
         self.calls.append(name)
         if {name, name.partition(" ")[0], "all"} & self.away:
@@ -71,71 +76,21 @@ class Door:
         self._journal = journal
         self.opened = asyncio.Event()
         self.opened.set()
+        self.reached = asyncio.Event()
+        """Set once somebody stands before the shut door."""
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[object]]:
         """Pass a call on once the door is open."""
 
         async def call(*args: object, **options: object) -> object:
-            await self.opened.wait()
+            await self._step_through()
             result = await getattr(self._journal, name)(*args, **options)
-            await self.opened.wait()
+            await self._step_through()
             return result
 
         return call
 
-
-def share(
-    story: Callable[..., Coroutine[object, object, None]], *, processes: int = 1, **options: object
-) -> None:
-    """Run `story(journal, *worlds)` with so many processes on one journal and no sweep running."""
-
-    async def run_story(clock: VirtualClock) -> None:
-        journal, scripts = Unsteady(), dict[str, Script]()
-        await journal.start()
-        worlds = [
-            build(
-                clock,
-                Door(journal),  # type: ignore[arg-type]  # it passes every call on
-                name=f"gateway-{number}",
-                scripts=scripts,
-                **options,  # type: ignore[arg-type]  # passed on as they came
-            )
-            for number in range(processes)
-        ]
-        try:
-            await story(journal, *worlds)
-        finally:
-            for world in worlds:
-                door_of(world).opened.set()
-                await world.driver.drain(0)
-            await journal.close()
-
-    run(1, run_story)
-
-
-def door_of(world: World) -> Door:
-    """Return the door a process sees the journal through."""
-    door = world.records.journal
-    assert isinstance(door, Door)
-    return door
-
-
-class sweeping:  # noqa: N801 - it reads as a block: async with sweeping(world)
-    """Lets the sweeps of these processes run for as long as the block lasts."""
-
-    def __init__(self, *worlds: World) -> None:
-        """Run nothing yet."""
-        self._worlds = worlds
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def __aenter__(self) -> None:
-        """Start them."""
-        self._tasks = [asyncio.create_task(world.recovery.run()) for world in self._worlds]
-
-    async def __aexit__(self, *_: object) -> None:
-        """Stop them."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+    async def _step_through(self) -> None:
+        if not self.opened.is_set():
+            self.reached.set()
+        await self.opened.wait()
