@@ -24,7 +24,7 @@ async def test_no_such_operation(world: World, provider: str, operation: str) ->
     with refused(*OPERATION_UNSUPPORTED) as caught:
         await world.ask(provider, operation, fields)
     assert caught.error.metadata == {"provider": provider, "operation": operation.upper()}
-    assert world.providers[provider].heard.requests == []
+    assert world.providers[provider].heard == []
     listed = await world.client.list_transactions(page_size=1)
     assert fields["transaction_id"] not in {one.transaction_id for one in listed.transactions}
 
@@ -35,7 +35,7 @@ async def test_no_such_call(world: World, provider: str, call: str) -> None:
     with refused(*OPERATION_UNSUPPORTED) as caught:
         await getattr(world.client, call)(provider=provider, **OTHERS[call])
     assert caught.error.metadata["provider"] == provider
-    assert world.providers[provider].heard.requests == []
+    assert world.providers[provider].heard == []
 
 
 @pytest.mark.parametrize("provider", [ELECTRUM, GR4VY, GATEPAY])
@@ -44,7 +44,7 @@ async def test_no_such_download(world: World, provider: str) -> None:
     request = v1.DownloadExportRequest(provider=provider, export_id="accounts-csv")
     with refused(*OPERATION_UNSUPPORTED):
         [part async for part in world.stubs.reports.DownloadExport(request)]
-    assert world.providers[provider].heard.requests == []
+    assert world.providers[provider].heard == []
 
 
 async def test_no_webhooks(world: World) -> None:
