@@ -15,9 +15,9 @@ from giftcard_gateway.journal import schema
 from giftcard_gateway.journal.contract import JournalClosed, Row
 from giftcard_gateway.journal.records import to_us
 from giftcard_gateway.journal.sqlite import file
-from giftcard_gateway.journal.sqlite.journal import InlineSqlite
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.ledger.lifecycle import ALLOWED
+from tests.world.journal import InlineSqlite
 
 if TYPE_CHECKING:
     from datetime import datetime

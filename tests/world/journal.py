@@ -1,15 +1,69 @@
-"""The real journal in memory, which goes away at will, and doors that can be shut before it."""
+"""The real journal without threads, one that goes away at will, and doors that can be shut before it."""
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from giftcard_gateway.journal.contract import EventRow, JournalClosed, Row
-from giftcard_gateway.journal.sqlite.journal import InlineSqlite
+from giftcard_gateway.journal.group_commit import GroupCommit
+from giftcard_gateway.journal.sqlite import file
+from giftcard_gateway.journal.sqlite.file import WriteRequest
+from giftcard_gateway.journal.sqlite.journal import Sqlite, prepare
 
 T = TypeVar("T")
+Request = TypeVar("Request")
+
+
+class InlineCommit(GroupCommit[Request]):
+    """Serves each request in place, before anything else of the event loop runs."""
+
+    def __init__(self, serve: Callable[[Sequence[Request]], Sequence[object]]) -> None:
+        """Serve with `serve`."""
+        self._serve = serve
+
+    async def submit(self, request: Request) -> object:
+        """Serve one request now."""
+        (outcome,) = self._serve([request])
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    async def close(self) -> None:
+        """Do nothing: nothing ever waits."""
+
+
+class InlineSqlite(Sqlite):
+    """The journal without threads, for virtual time: every call is done in place.
+
+    It does not wait for the disk, so it outlives a stopped process but not a loss of power. With the
+    path `:memory:` the rows live until `close`.
+    """
+
+    async def start(self) -> None:
+        """Open the file in place; see Journal.start."""
+        try:
+            self._open_file()
+        except BaseException:
+            self._let_go()
+            raise
+        connection = self._connections[0]
+        self._writer = InlineCommit(partial(self._serve, connection))
+        self._reader = self._lister = InlineCommit(partial(file.serve_reads, connection))
+
+    def _serve(self, connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[object]:
+        outcomes = file.serve_writes(connection, requests)
+        self._signal.fire()
+        return outcomes
+
+    def _open_file(self) -> None:
+        if self._path != file.MEMORY:
+            self._lock = file.lock(self._path)
+        self._connections = [file.connect(self._path, synchronous="OFF")]
+        prepare(self._connections[0])
 
 
 class Unsteady(InlineSqlite):

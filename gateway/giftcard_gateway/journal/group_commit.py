@@ -1,4 +1,4 @@
-"""Where calls to a blocking database run: on a thread of their own, or, for a simulation, in place.
+"""Where calls to a blocking database run: on a thread of their own.
 
 Everything that waits is handed to one function at once, so that one fsync serves many callers.
 What the function does with it is not known here.
@@ -35,20 +35,6 @@ class GroupCommit(ABC, Generic[Request]):
     @abstractmethod
     async def close(self) -> None:
         """Serve what waits, then stop."""
-
-
-class InlineCommit(GroupCommit[Request]):
-    """Serves each request in place, before anything else of the event loop runs."""
-
-    def __init__(self, serve: Serve[Request]) -> None:
-        self._serve = serve
-
-    async def submit(self, request: Request) -> Outcome:
-        """Serve one request now."""
-        return _value(self._serve([request])[0])
-
-    async def close(self) -> None:
-        """Do nothing: nothing ever waits."""
 
 
 class ThreadCommit(GroupCommit[Request]):
