@@ -157,13 +157,14 @@ def _open(provider_id: str, simulator: Simulator, weather: Weather, timeout_s: f
 
 def _electrum_cards() -> Iterable[Card]:
     for number in ACTIVE_CARDS:
-        yield _electrum_card(number, CardState.ACTIVATED_CONFIRMED, OPENING_MINOR)
-    yield _electrum_card(POOR_CARD, CardState.ACTIVATED_CONFIRMED, 100)
+        yield electrum_card(number, CardState.ACTIVATED_CONFIRMED, OPENING_MINOR)
+    yield electrum_card(POOR_CARD, CardState.ACTIVATED_CONFIRMED, 100)
     for number in NEW_CARDS:
-        yield _electrum_card(number, CardState.NEW, 0)
+        yield electrum_card(number, CardState.NEW, 0)
 
 
-def _electrum_card(number: str, state: CardState, minor: int) -> Card:
+def electrum_card(number: str, state: CardState, minor: int) -> Card:
+    """Return a card of Electrum's books."""
     return Card(
         number=number,
         currency="ZAR",

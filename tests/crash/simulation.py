@@ -64,7 +64,6 @@ def run_seed(seed: int) -> Found:
 
 
 async def _play(plan: Plan, clock: VirtualClock) -> Found:
-    asyncio.get_running_loop().set_task_factory(adopt_tasks)
     async with open_stage(plan, clock) as stage:
         mischief = asyncio.ensure_future(_mischief(stage.world, stage.cluster))
         callers = _callers(stage.world, stage.cluster)
@@ -128,6 +127,7 @@ async def open_stage(
     plan: Plan, clock: VirtualClock, weather_type: type[Weather] = Weather
 ) -> AsyncIterator[Stage]:
     """Open a world and start its processes; stop them all in the end."""
+    asyncio.get_running_loop().set_task_factory(adopt_tasks)
     world = _open_world(plan, clock, weather_type)
     await world.store.start()
     cluster = Cluster(world)

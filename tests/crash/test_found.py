@@ -17,7 +17,7 @@ from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Redeem
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.ledger.entry import State
-from tests.crash.life import Life, adopt_tasks
+from tests.crash.life import Life
 from tests.crash.plan import quiet
 from tests.crash.providers import ACTIVE_CARDS, ELECTRUM
 from tests.crash.simulation import open_stage
@@ -45,7 +45,6 @@ def test_a_process_that_slept_past_its_lease_sends_nothing() -> None:
     """A process that stands still after it wrote an intent is silent when it wakes: another has decided."""
 
     async def story(clock: VirtualClock) -> None:
-        asyncio.get_running_loop().set_task_factory(adopt_tasks)
         async with open_stage(quiet(2), clock, Sleepy) as stage:
             first, second = (place.process for place in stage.cluster.places)
             assert first is not None

@@ -30,7 +30,7 @@ from giftcard_gateway.errors import TransactionReversed
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.pipeline.transactions import Transactions
 from tests.crash.callers import Shared
-from tests.crash.life import Lost, adopt_tasks
+from tests.crash.life import Lost
 from tests.crash.plan import quiet
 from tests.crash.providers import (
     ACTIVE_CARDS,
@@ -187,7 +187,6 @@ class Run:
 
 def _run(deed: Deed, processes: int, *, nth: int) -> Run:
     async def play(clock: VirtualClock) -> Run:
-        asyncio.get_running_loop().set_task_factory(adopt_tasks)
         async with open_stage(quiet(processes), clock, StopAt) as stage:
             weather = stage.world.weather
             assert isinstance(weather, StopAt)
