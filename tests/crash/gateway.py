@@ -133,8 +133,7 @@ def open_process(world: World, life: Life) -> Process:
         SUBJECT.set(entry.transaction_id)
         return await advance(entry)
 
-    # Those below the driver learn what transaction they work on.
-    pipeline.driver.advance = name_and_advance  # type: ignore[method-assign]
+    pipeline.driver.advance = name_and_advance  # type: ignore[method-assign]  # tells the wire whose work it is
     return Process(life, pipeline.transactions, pipeline.recovery)
 
 

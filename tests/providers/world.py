@@ -40,7 +40,7 @@ def overhear(simulator: Simulator) -> list[SimRequest]:
         heard.append(request)
         return answer(request)
 
-    simulator.answer = keep_and_answer  # type: ignore[method-assign]
+    simulator.answer = keep_and_answer  # type: ignore[method-assign]  # every simulator alike
     return heard
 
 

@@ -318,7 +318,7 @@ async def serve(
             Connection("second", Scripted.open(clock), terms, clock),
         ]
     )
-    server = Server(listen=f"{HOST}:0", max_concurrent_calls=limit, max_metadata_bytes=8 * 1024, drain_s=0.0)
+    server = Server(listen=f"{HOST}:0", max_concurrent_calls=limit, max_metadata_bytes=8 * 1024, drain_s=0.1)
     table = settings(server, routing=Routing(default="first", rules=tuple(rules)))
     async with (
         open_app(table, clock, access=access, journal=Unsteady(), connections=connections) as app,
