@@ -29,12 +29,7 @@ from giftcard_adapters.values.operations import (
 )
 from giftcard_adapters.values.point_of_sale import Product
 from giftcard_adapters.values.secret import Secret
-from giftcard_gateway.errors import (
-    GatewayError,
-    JournalUnavailable,
-    Overloaded,
-    ProviderUnreachable,
-)
+from giftcard_gateway.errors import GatewayError, JournalUnavailable, Overloaded, ProviderUnreachable
 from giftcard_gateway.ledger.entry import Entry
 from tests.crash import providers
 from tests.crash.life import Lost

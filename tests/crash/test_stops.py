@@ -92,37 +92,18 @@ _ASKS: dict[str, Callable[[Shared], AnyOperation]] = {
     "decline": lambda s: Redeem(**s, provider=ELECTRUM, amount=_RAND, card=_card(POOR_CARD)),
     "load": lambda s: Load(**s, provider=ELECTRUM, amount=_RAND, card=_CARD),
     "activate": lambda s: Activate(
-        **s,
-        provider=ELECTRUM,
-        amount=_RAND,
-        card=_NEW_CARD,
-        product=Product(product_id="product009"),
+        **s, provider=ELECTRUM, amount=_RAND, card=_NEW_CARD, product=Product(product_id="product009")
     ),
     "transfer": lambda s: Transfer(
-        **s,
-        provider=ELECTRUM,
-        amount=_RAND,
-        source_card=_CARD,
-        target_card=_OTHER_CARD,
+        **s, provider=ELECTRUM, amount=_RAND, source_card=_CARD, target_card=_OTHER_CARD
     ),
-    "replace": lambda s: Replace(
-        **s,
-        provider=ELECTRUM,
-        old_card=_CARD,
-        new_card=_NEW_CARD,
-    ),
+    "replace": lambda s: Replace(**s, provider=ELECTRUM, old_card=_CARD, new_card=_NEW_CARD),
     "void": lambda s: Void(**s, provider=ELECTRUM, card=_CARD),
     "gr4vy-redeem": lambda s: Redeem(
-        **s,
-        provider=GR4VY,
-        amount=Money("USD", 1_000),
-        card=_card(*GR4VY_CARDS[0]),
+        **s, provider=GR4VY, amount=Money("USD", 1_000), card=_card(*GR4VY_CARDS[0])
     ),
     "gr4vy-activate": lambda s: Activate(
-        **s,
-        provider=GR4VY,
-        amount=Money("USD", 1_000),
-        card=_card(*GR4VY_NEW_CARDS[0]),
+        **s, provider=GR4VY, amount=Money("USD", 1_000), card=_card(*GR4VY_NEW_CARDS[0])
     ),
     "jeudimerci-issue": lambda s: Issue(**s, provider=JEUDIMERCI, amount=Money("EUR", 2_000), quantity=2),
     "gatepay-issue": lambda s: Issue(

@@ -152,11 +152,7 @@ class World:
     ) -> Entry:
         """Reverse a transaction, or a part of it, because the customer changed their mind."""
         return await self.transactions.reverse(
-            of.operation,
-            of.transaction_id,
-            reason=ReversalReason.CANCELLED,
-            amount=amount,
-            wait_s=wait_s,
+            of.operation, of.transaction_id, reason=ReversalReason.CANCELLED, amount=amount, wait_s=wait_s
         )
 
     async def tell(

@@ -47,12 +47,7 @@ def write_config(
     """Write a gateway.toml; JSON's texts, numbers and lists are TOML's too."""
     tables: dict[str, Mapping[str, object]] = {
         "server": {"drain_s": 2.0},
-        "journal": {
-            "url": journal_url,
-            "pool_size": 4,
-            "connect_timeout_s": 2.0,
-            "statement_timeout_s": 2.0,
-        },
+        "journal": {"url": journal_url, "pool_size": 4, "connect_timeout_s": 2.0, "statement_timeout_s": 2.0},
         "seal": {"active": "crash", "hash_key": HASH_KEY},
         "seal.keys": {"crash": KEY},
         "telemetry": {"log_format": "json"},

@@ -167,11 +167,7 @@ class Lifecycle(RuleBasedStateMachine):
         if is_sure or self._run(self.world.entry(subject)).state is state:
             known.state = state
 
-    @rule(
-        target=ids,
-        operation=st.sampled_from(sorted(AFTER_LOST)),
-        answer=st.sampled_from(sorted(ANSWERS)),
-    )
+    @rule(target=ids, operation=st.sampled_from(sorted(AFTER_LOST)), answer=st.sampled_from(sorted(ANSWERS)))
     def begin(self, operation: Operation, answer: str) -> str:
         """A caller begins; the provider answers, or does not."""
         ask: AnyOperation = getattr(self.world, operation.value.lower())()

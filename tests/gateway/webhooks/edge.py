@@ -1,6 +1,6 @@
 """A webhook edge on a real port over a real journal, with the adapters and what signs for their providers.
 
-Of the gateway only the edge and the journal are started: what is proved here ends with the event in the journal.
+Only the edge and the journal are started: what is proved here ends with the event in the journal.
 """
 
 from __future__ import annotations
