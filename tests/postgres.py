@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,15 +117,29 @@ class PostgresServer:
         subprocess.run([*as_server_user(), *command], check=True, capture_output=True, cwd=self.folder)
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """Give a running server; use it with the marker `postgres`, which skips where there is none."""
+@contextmanager
+def serving() -> Iterator[PostgresServer]:
+    """Run a server until the block ends."""
     server = PostgresServer()
     try:
         server.start()
         yield server
     finally:
         server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Give a running server; use it with the marker `postgres`, which skips where there is none."""
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def fragile_server() -> Iterator[PostgresServer]:
+    """Give a server that the tests of one module may stop, slow, kill or misconfigure."""
+    with serving() as server:
+        yield server
 
 
 def program(name: str) -> str:

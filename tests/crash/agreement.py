@@ -13,15 +13,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from giftcard_adapters.values.names import names_of
-from giftcard_adapters.values.operations import (
-    Activate,
-    Issue,
-    Load,
-    Operation,
-    Redeem,
-    Replace,
-    Transfer,
-)
+from giftcard_adapters.values.operations import Activate, Issue, Load, Operation, Redeem, Replace, Transfer
 from giftcard_gateway.ledger.entry import Entry, State
 from tests.crash.providers import ELECTRUM, GATEPAY, GR4VY, JEUDIMERCI, Attributed, Counter
 from tests.crash.store import ENDED

@@ -29,12 +29,7 @@ from giftcard_adapters.values.operations import (
 )
 from giftcard_adapters.values.point_of_sale import Product
 from giftcard_adapters.values.secret import Secret
-from giftcard_gateway.errors import (
-    GatewayError,
-    JournalUnavailable,
-    Overloaded,
-    ProviderUnreachable,
-)
+from giftcard_gateway.errors import GatewayError, JournalUnavailable, Overloaded, ProviderUnreachable
 from giftcard_gateway.ledger.entry import Entry
 from tests.crash import providers
 from tests.crash.life import Lost
@@ -42,8 +37,8 @@ from tests.crash.life import Lost
 if TYPE_CHECKING:
     from giftcard_gateway.pipeline.transactions import Transactions
     from tests.crash.gateway import Cluster
-    from tests.crash.virtual import VirtualClock
     from tests.crash.witness import Witness
+    from tests.world.clock import VirtualClock
 
 _AGAIN = (JournalUnavailable, Overloaded, ProviderUnreachable)
 """Refusals after which a caller tries again: nothing was sent."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -16,27 +16,26 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import httpx
 
 from giftcard_adapters.stanza import open_provider
-from giftcard_gateway.journal.records import Records
 from giftcard_gateway.ledger.observer import Observer
-from giftcard_gateway.pipeline.driver import Driver
-from giftcard_gateway.pipeline.recovery import Recovery
-from giftcard_gateway.pipeline.transactions import Transactions
+from giftcard_gateway.pipeline.assembly import assemble
 from giftcard_gateway.providers.connections import Connection, Connections, Terms
 from giftcard_gateway.providers.routing import Router
-from giftcard_gateway.seal import KEY_BYTES, Seal
 from tests.crash.chronicle import WORLD, Chronicle
 from tests.crash.life import SUBJECT, Life, Lost, outside
 from tests.crash.providers import ELECTRUM
 from tests.crash.store import Auditor, Door, Store
+from tests.world.gateway import seal
 
 if TYPE_CHECKING:
     from giftcard_gateway.journal.contract import Journal
     from giftcard_gateway.ledger.entry import Entry
+    from giftcard_gateway.pipeline.recovery import Recovery
+    from giftcard_gateway.pipeline.transactions import Transactions
     from tests.crash.plan import Plan
     from tests.crash.providers import Counter
-    from tests.crash.virtual import VirtualClock
     from tests.crash.weather import Weather
     from tests.crash.witness import Witness
+    from tests.world.clock import VirtualClock
 
 T = TypeVar("T")
 
@@ -47,16 +46,7 @@ NIGHT_IDLE = timedelta(hours=1)
 _FINDING_CAP_S = 3600.0
 
 
-class NamingDriver(Driver):
-    """The driver, which lets those below it know what transaction they work on."""
-
-    async def advance(self, entry: Entry) -> Entry:
-        """Advance an entry; see Driver.advance."""
-        SUBJECT.set(entry.transaction_id)
-        return await super().advance(entry)
-
-
-class Faults(Observer):
+class Blaming(Observer):
     """Notes what should not have happened; a fault of our own code fails the seed."""
 
     def __init__(self, blame: Callable[[str, str], None]) -> None:
@@ -123,49 +113,28 @@ class Process:
     life: Life
     transactions: Transactions
     recovery: Recovery
-    records: Records
 
 
-def assemble(world: World, life: Life) -> Process:
-    """Build a gateway process as the server does, around doors that know when it is dead."""
-    clock = world.clock
-    connections = Connections([_connection(world, counter, life) for counter in world.counters.values()])
-    journal = cast("Journal", Door(world.store, life, world.auditor, world.weather))
-    records = Records(journal, seal(clock))
-    observer = Faults(world.witness.blame)
-    router = Router((), default="")
-    driver = NamingDriver(
+def open_process(world: World, life: Life) -> Process:
+    """Assemble a gateway process as the server does, around doors that know when it is dead."""
+    pipeline = assemble(
         name=life.name,
-        records=records,
-        connections=connections,
-        router=router,
-        clock=clock,
-        observer=observer,
+        journal=cast("Journal", Door(world.store, life, world.auditor, world.weather)),
+        seal=seal(world.clock),
+        connections=Connections([_connection(world, counter, life) for counter in world.counters.values()]),
+        router=Router((), default=""),
+        clock=world.clock,
+        observer=Blaming(world.witness.blame),
     )
-    transactions = Transactions(
-        records=records,
-        connections=connections,
-        router=router,
-        driver=driver,
-        clock=clock,
-        observer=observer,
-    )
-    recovery = Recovery(
-        records=records,
-        connections=connections,
-        driver=driver,
-        clock=clock,
-        observer=observer,
-        idle=world.idle,
-    )
-    return Process(life, transactions, recovery, records)
+    pipeline.recovery.idle = world.idle
+    advance = pipeline.driver.advance
 
+    async def name_and_advance(entry: Entry) -> Entry:
+        SUBJECT.set(entry.transaction_id)
+        return await advance(entry)
 
-def seal(clock: VirtualClock) -> Seal:
-    """Return the seal every process of a world shares."""
-    return Seal(
-        keys={"k1": b"k" * KEY_BYTES}, active="k1", hash_key=b"h" * KEY_BYTES, random_bytes=clock.random_bytes
-    )
+    pipeline.driver.advance = name_and_advance  # type: ignore[method-assign]  # tells the wire whose work it is
+    return Process(life, pipeline.transactions, pipeline.recovery)
 
 
 def _connection(world: World, counter: Counter, life: Life) -> Connection:
@@ -209,7 +178,7 @@ class Place:
                 self._world.store.reopen()
                 self._world.auditor.resync(self._world.store.rows())
             self._world.chronicle.note(WORLD, f"{life.name} starts")
-            self.process = assemble(self._world, life)
+            self.process = open_process(self._world, life)
             life.start(self.process.recovery.run())
             await life.over.wait()
             self.process = None
@@ -254,6 +223,3 @@ class Cluster:
         await asyncio.sleep(pause_s)
         chronicle.note(WORLD, f"{life.name} goes on")
         life.resume()
-
-
-Work = Callable[[Transactions], Awaitable[T]]

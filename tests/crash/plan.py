@@ -14,34 +14,34 @@ _STILL = 0.15
 
 @dataclass(frozen=True)
 class Plan:
-    """One world; durations in virtual seconds, odds from 0 to 1."""
+    """One world, quiet unless drawn otherwise; durations in virtual seconds, odds from 0 to 1."""
 
     seed: int
     processes: int
     """1: a process on a journal of its own (SQLite), restarted when it dies. More: they share one journal."""
-    sales: int
-    traffic_s: float
-    provider_odds: float
+    sales: int = 0
+    traffic_s: float = 0.0
+    provider_odds: float = 0.0
     """How often an exchange goes wrong outside an outage."""
-    provider_outages: int
-    forget_odds: float
+    provider_outages: int = 0
+    forget_odds: float = 0.0
     """How often a provider loses a transaction before it is confirmed."""
-    gr4vy_settles_after_s: float
+    gr4vy_settles_after_s: float = 0.0
     """How late Gr4vy tells what came of a transaction or a refund."""
-    are_repeats_duplicates: bool
+    are_repeats_duplicates: bool = False
     """Whether Electrum calls a repeated advice a duplicate, as its test server does."""
-    journal_odds: float
+    journal_odds: float = 0.0
     """How often the journal loses the acknowledgement of a write."""
-    journal_outages: int
-    stop_odds: float
+    journal_outages: int = 0
+    stop_odds: float = 0.0
     """How often a process dies at a point it comes to."""
-    strikes: int
+    strikes: int = 0
     """How often a process dies, or is paused, at any instant."""
-    lag_odds: float
-    confirm_by_s: float
-    confirms_when_overdue: bool
-    retry_cap_s: float
-    timeout_s: float
+    lag_odds: float = 0.0
+    confirm_by_s: float = 60.0
+    confirms_when_overdue: bool = False
+    retry_cap_s: float = 60.0
+    timeout_s: float = 5.0
 
     @property
     def has_shared_journal(self) -> bool:
@@ -80,23 +80,4 @@ def draw(seed: int) -> Plan:
 
 def quiet(processes: int) -> Plan:
     """Return a world in which nothing goes wrong by itself."""
-    return Plan(
-        seed=0,
-        processes=processes,
-        sales=0,
-        traffic_s=0.0,
-        provider_odds=0.0,
-        provider_outages=0,
-        forget_odds=0.0,
-        gr4vy_settles_after_s=0.0,
-        are_repeats_duplicates=False,
-        journal_odds=0.0,
-        journal_outages=0,
-        stop_odds=0.0,
-        strikes=0,
-        lag_odds=0.0,
-        confirm_by_s=60.0,
-        confirms_when_overdue=False,
-        retry_cap_s=60.0,
-        timeout_s=5.0,
-    )
+    return Plan(seed=0, processes=processes)

@@ -28,7 +28,7 @@ from tests.crash.weather import Weather, WeatherScript
 if TYPE_CHECKING:
     from giftcard_adapters.contract import Provider, Settings
     from tests.crash.plan import Plan
-    from tests.crash.virtual import VirtualClock
+    from tests.world.clock import VirtualClock
 
 ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY = "electrum", "gr4vy", "jeudimerci", "gatepay"
 
@@ -157,13 +157,14 @@ def _open(provider_id: str, simulator: Simulator, weather: Weather, timeout_s: f
 
 def _electrum_cards() -> Iterable[BankCard]:
     for number in ACTIVE_CARDS:
-        yield _electrum_card(number, CardStage.ACTIVATED_CONFIRMED, OPENING_MINOR)
-    yield _electrum_card(POOR_CARD, CardStage.ACTIVATED_CONFIRMED, 100)
+        yield electrum_card(number, CardStage.ACTIVATED_CONFIRMED, OPENING_MINOR)
+    yield electrum_card(POOR_CARD, CardStage.ACTIVATED_CONFIRMED, 100)
     for number in NEW_CARDS:
-        yield _electrum_card(number, CardStage.NEW, 0)
+        yield electrum_card(number, CardStage.NEW, 0)
 
 
-def _electrum_card(number: str, state: CardStage, minor: int) -> BankCard:
+def electrum_card(number: str, state: CardStage, minor: int) -> BankCard:
+    """Return a card of Electrum's books."""
     return BankCard(
         number=number,
         currency="ZAR",

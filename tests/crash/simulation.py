@@ -15,21 +15,22 @@ from typing import TYPE_CHECKING
 
 from giftcard_gateway.journal.records import Records
 from giftcard_gateway.ledger.entry import Entry, State
-from tests.crash import virtual
 from tests.crash.agreement import judge, why_unresolved
 from tests.crash.callers import Assortment, Caller
 from tests.crash.chronicle import WORLD, Chronicle, Event
-from tests.crash.gateway import NIGHT_IDLE, Cluster, World, seal
+from tests.crash.gateway import NIGHT_IDLE, Cluster, World
 from tests.crash.life import adopt_tasks
 from tests.crash.plan import Plan, draw
 from tests.crash.providers import ELECTRUM, open_counters
 from tests.crash.store import ENDED, Auditor, Store
 from tests.crash.weather import Weather
 from tests.crash.witness import Broken, Witness
+from tests.world import clock as virtual
+from tests.world.gateway import seal
 
 if TYPE_CHECKING:
     from giftcard_gateway.journal.contract import Row
-    from tests.crash.virtual import VirtualClock
+    from tests.world.clock import VirtualClock
 
 _SOON_S = 2 * 3600.0
 """Longer than any backoff and any `confirm_by`: what is owed then can only be looked for."""
@@ -63,7 +64,6 @@ def run_seed(seed: int) -> Found:
 
 
 async def _play(plan: Plan, clock: VirtualClock) -> Found:
-    asyncio.get_running_loop().set_task_factory(adopt_tasks)
     async with open_stage(plan, clock) as stage:
         mischief = asyncio.ensure_future(_mischief(stage.world, stage.cluster))
         callers = _callers(stage.world, stage.cluster)
@@ -127,6 +127,7 @@ async def open_stage(
     plan: Plan, clock: VirtualClock, weather_type: type[Weather] = Weather
 ) -> AsyncIterator[Stage]:
     """Open a world and start its processes; stop them all in the end."""
+    asyncio.get_running_loop().set_task_factory(adopt_tasks)
     world = _open_world(plan, clock, weather_type)
     await world.store.start()
     cluster = Cluster(world)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from giftcard_gateway.journal.contract import JournalClosed, Row
 from giftcard_gateway.journal.sqlite import file, schema
-from giftcard_gateway.journal.sqlite.journal import InlineSqlite
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.ledger.lifecycle import ALLOWED
+from tests.world.journal import InlineSqlite
 
 if TYPE_CHECKING:
     from datetime import datetime

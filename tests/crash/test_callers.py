@@ -21,13 +21,13 @@ from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.errors import GatewayError
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.pipeline.transactions import Begun, Transactions
-from tests.crash import virtual
-from tests.crash.life import Lost, adopt_tasks
+from tests.crash.life import Lost
 from tests.crash.plan import quiet
 from tests.crash.providers import ACTIVE_CARDS, ELECTRUM
 from tests.crash.simulation import Stage, open_stage
 from tests.crash.store import REACH
-from tests.crash.virtual import VirtualClock
+from tests.world import clock as virtual
+from tests.world.clock import VirtualClock
 
 CALLERS = 100
 
@@ -49,7 +49,6 @@ def test_hundred_callers_are_one_line(seed: int) -> None:
     """Begins, looks, confirmations and reversals under one id, on three processes (rules 1, 7)."""
 
     async def play(clock: VirtualClock) -> None:
-        asyncio.get_running_loop().set_task_factory(adopt_tasks)
         trouble = replace(quiet(3), seed=seed, lag_odds=0.6, journal_odds=0.02, confirm_by_s=3600.0)
         async with open_stage(trouble, clock) as stage:
             ask = _ask(clock)

@@ -29,9 +29,8 @@ from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.errors import TransactionReversed
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.pipeline.transactions import Transactions
-from tests.crash import virtual
 from tests.crash.callers import Shared
-from tests.crash.life import Lost, adopt_tasks
+from tests.crash.life import Lost
 from tests.crash.plan import quiet
 from tests.crash.providers import (
     ACTIVE_CARDS,
@@ -45,8 +44,9 @@ from tests.crash.providers import (
     POOR_CARD,
 )
 from tests.crash.simulation import Stage, open_stage
-from tests.crash.virtual import VirtualClock
 from tests.crash.weather import Weather
+from tests.world import clock as virtual
+from tests.world.clock import VirtualClock
 
 _DULL = frozenset({"reading", "waiting for a change", "hearing of time"})
 """Points at which nothing is written or sent."""
@@ -92,37 +92,18 @@ _ASKS: dict[str, Callable[[Shared], AnyOperation]] = {
     "decline": lambda s: Redeem(**s, provider=ELECTRUM, amount=_RAND, card=_card(POOR_CARD)),
     "load": lambda s: Load(**s, provider=ELECTRUM, amount=_RAND, card=_CARD),
     "activate": lambda s: Activate(
-        **s,
-        provider=ELECTRUM,
-        amount=_RAND,
-        card=_NEW_CARD,
-        product=Product(product_id="product009"),
+        **s, provider=ELECTRUM, amount=_RAND, card=_NEW_CARD, product=Product(product_id="product009")
     ),
     "transfer": lambda s: Transfer(
-        **s,
-        provider=ELECTRUM,
-        amount=_RAND,
-        source_card=_CARD,
-        target_card=_OTHER_CARD,
+        **s, provider=ELECTRUM, amount=_RAND, source_card=_CARD, target_card=_OTHER_CARD
     ),
-    "replace": lambda s: Replace(
-        **s,
-        provider=ELECTRUM,
-        old_card=_CARD,
-        new_card=_NEW_CARD,
-    ),
+    "replace": lambda s: Replace(**s, provider=ELECTRUM, old_card=_CARD, new_card=_NEW_CARD),
     "void": lambda s: Void(**s, provider=ELECTRUM, card=_CARD),
     "gr4vy-redeem": lambda s: Redeem(
-        **s,
-        provider=GR4VY,
-        amount=Money("USD", 1_000),
-        card=_card(*GR4VY_CARDS[0]),
+        **s, provider=GR4VY, amount=Money("USD", 1_000), card=_card(*GR4VY_CARDS[0])
     ),
     "gr4vy-activate": lambda s: Activate(
-        **s,
-        provider=GR4VY,
-        amount=Money("USD", 1_000),
-        card=_card(*GR4VY_NEW_CARDS[0]),
+        **s, provider=GR4VY, amount=Money("USD", 1_000), card=_card(*GR4VY_NEW_CARDS[0])
     ),
     "jeudimerci-issue": lambda s: Issue(**s, provider=JEUDIMERCI, amount=Money("EUR", 2_000), quantity=2),
     "gatepay-issue": lambda s: Issue(
@@ -187,7 +168,6 @@ class Run:
 
 def _run(deed: Deed, processes: int, *, nth: int) -> Run:
     async def play(clock: VirtualClock) -> Run:
-        asyncio.get_running_loop().set_task_factory(adopt_tasks)
         async with open_stage(quiet(processes), clock, StopAt) as stage:
             weather = stage.world.weather
             assert isinstance(weather, StopAt)

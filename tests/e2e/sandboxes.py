@@ -16,7 +16,7 @@ from typing import cast
 
 import pytest
 
-from giftcard import Client
+from giftcard import Client, new_transaction_id, v1
 from giftcard_simulators.catalogue import PORT, SANDBOXES, WEBHOOKS_PORT
 from tests.conftest import ROOT
 from tests.e2e.processes import PATIENCE_S, Running, free_port, started
@@ -85,6 +85,14 @@ def sandbox(folder: Path, *arguments: str, environ: Mapping[str, str] | None = N
         yield Sandbox(running, port)
 
 
+def redemption(card: str) -> v1.RedeemRequest:
+    """Return a request for one rand from a card, with an id of its own."""
+    request = v1.RedeemRequest(transaction_id=new_transaction_id())
+    request.card.number.pan = card
+    request.amount.currency_code, request.amount.units = "ZAR", 1
+    return request
+
+
 def grpcurl_program() -> str:
     """Return the real grpcurl; skip the test where there is none."""
     found = shutil.which("grpcurl", path=f"{ROOT / '.tools' / 'bin'}:{os.environ['PATH']}")
@@ -108,12 +116,16 @@ def answer_of(address: str, method: str, content: Mapping[str, object] | None = 
 
 def answers_in(output: str) -> list[Plain]:
     """Read the answers grpcurl printed one after another, with the contract's own names."""
-    decoder, answers, rest = json.JSONDecoder(), [], output.strip()
+    return [cast("Plain", _with_our_names(answer)) for answer in values_in(output)]
+
+
+def values_in(text: str) -> Iterator[Plain]:
+    """Read the JSON values written one after another, with or without space between them."""
+    decoder, rest = json.JSONDecoder(), text.strip()
     while rest:
-        answer, end = decoder.raw_decode(rest)
-        answers.append(cast("Plain", _with_our_names(answer)))
+        value, end = decoder.raw_decode(rest)
+        yield value
         rest = rest[end:].strip()
-    return answers
 
 
 def _with_our_names(content: object) -> object:

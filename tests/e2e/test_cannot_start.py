@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import signal
 import socket
@@ -15,8 +14,8 @@ import pytest
 
 from tests.e2e.processes import free_port, run, started
 from tests.e2e.sandboxes import GR4VY, WEBHOOKS, Sandbox
+from tests.world.app import HASH_KEY, KEY
 
-KEY, OTHER_KEY = (base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2))
 TOML = f"""
 [server]
 listen = "127.0.0.1:PORT"
@@ -26,7 +25,7 @@ url = "sqlite:///journal.db"
 
 [seal]
 active = "one"
-hash_key = "{OTHER_KEY}"
+hash_key = "{HASH_KEY}"
 keys = {{ one = "{KEY}" }}
 
 [providers.shop]

@@ -15,11 +15,19 @@ from typing import cast
 
 import grpc
 
-from giftcard import new_transaction_id, v1
+from giftcard import v1
 from giftcard.stubs import Stubs
 from giftcard_simulators.catalogue import SANDBOXES
 from tests.e2e.processes import PATIENCE_S, run
-from tests.e2e.sandboxes import ELECTRUM, SIMULATORS, Plain, Sandbox, sandbox
+from tests.e2e.sandboxes import (
+    ELECTRUM,
+    SIMULATORS,
+    Plain,
+    Sandbox,
+    redemption,
+    sandbox,
+    values_in,
+)
 
 EVERYTHING = {
     "OTEL_TRACES_EXPORTER": "console",
@@ -90,16 +98,6 @@ def listening() -> Iterator[Wire]:
             thread.join()
 
 
-def told(text: str) -> list[Plain]:
-    """Read everything on a gateway's standard error: lines of the log, spans and metrics are all JSON."""
-    decoder, values, rest = json.JSONDecoder(), [], text.strip()
-    while rest:
-        value, end = decoder.raw_decode(rest)
-        values.append(cast("Plain", value))
-        rest = rest[end:].strip()
-    return values
-
-
 def test_one_trace_goes_from_the_caller_to_the_provider(tmp_path: Path) -> None:
     """The caller's trace has our server span, the exchange below it, and what the provider is sent."""
     with listening() as wire:
@@ -109,7 +107,7 @@ def test_one_trace_goes_from_the_caller_to_the_provider(tmp_path: Path) -> None:
             wire.target = running.port + ELECTRUM
             redeem(running, traceparent=f"00-{TRACE}-00f067aa0ba902b7-01")
             running.running.stop()
-            spans = [one for one in told(running.running.complained) if "kind" in one]
+            spans = [one for one in values_in(running.running.complained) if "kind" in one]
     ours = {one["kind"]: one for one in spans if context_of(one)["trace_id"] == f"0x{TRACE}"}
     server, client = ours["SpanKind.SERVER"], ours["SpanKind.CLIENT"]
     assert server["parent_id"] == "0x00f067aa0ba902b7"
@@ -124,11 +122,8 @@ def context_of(span: Plain) -> dict[str, str]:
 
 def redeem(running: Sandbox, **metadata: str) -> None:
     """Redeem one rand, in the trace the metadata names."""
-    request = v1.RedeemRequest(transaction_id=new_transaction_id())
-    request.card.number.pan = PAN
-    request.amount.currency_code, request.amount.units = "ZAR", 1
     with grpc.insecure_channel(running.address) as channel:
-        Stubs(channel).gift_cards.Redeem(request, metadata=tuple(metadata.items()), timeout=20)
+        Stubs(channel).gift_cards.Redeem(redemption(PAN), metadata=tuple(metadata.items()), timeout=20)
 
 
 def test_no_secret_is_told_anywhere(tmp_path: Path) -> None:

@@ -12,23 +12,15 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from giftcard import new_transaction_id, v1
+from giftcard import v1
 from giftcard.stubs import Stubs
 from giftcard.v1.gift_card_service_pb2_grpc import GiftCardServiceStub
-from tests.e2e.sandboxes import ELECTRUM, Sandbox, sandbox
+from tests.e2e.sandboxes import ELECTRUM, Sandbox, redemption, sandbox
 
 FUNDED = "6045000000000061"
 RICH = "6045000000000111"
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-def redemption(card: str) -> v1.RedeemRequest:
-    """Return a request for one rand from a card, with an id of its own."""
-    request = v1.RedeemRequest(transaction_id=new_transaction_id())
-    request.card.number.pan = card
-    request.amount.currency_code, request.amount.units = "ZAR", 1
-    return request
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from giftcard_adapters.contract import Provider, Settings
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway import config
 from giftcard_gateway.config import ConfigError
+from tests.world.app import HASH_KEY, KEY
 
 
 class MadeUpSettings(Settings, frozen=True, kw_only=True):
@@ -28,12 +28,11 @@ class MadeUp(Provider):
 
 
 HERE = f"{__name__}:MadeUp"
-KEY, OTHER_KEY = (base64.b64encode(bytes([fill]) * 32).decode() for fill in (1, 2))
 GOOD = f"""
 [seal]
 active = "2026"
 keys = {{ 2026 = "{KEY}" }}
-hash_key = "{OTHER_KEY}"
+hash_key = "{HASH_KEY}"
 
 [providers.spar-za]
 adapter = "{HERE}"

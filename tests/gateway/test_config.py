@@ -11,7 +11,8 @@ from giftcard_gateway import config
 from giftcard_gateway.config import ConfigError
 from giftcard_gateway.config.reading import allowed
 from giftcard_gateway.config.settings import Server
-from tests.gateway.configuration import GOOD, HERE, KEY, OTHER_KEY, MadeUpSettings, faults_of, load
+from tests.gateway.configuration import GOOD, HERE, MadeUpSettings, faults_of, load
+from tests.world.app import HASH_KEY, KEY
 
 
 def test_good(tmp_path: Path) -> None:
@@ -285,7 +286,7 @@ class TestDescribe:
         """No secret is in it, nor in any repr; the journal's place is, without its password."""
         settings = load(tmp_path, GOOD + '[journal]\nurl = "postgresql://me:pa55@db:5/gift?password=pa66"')
         shown = config.describe(settings)
-        for secret in ("pass-word-1", KEY, OTHER_KEY, "pa55", "pa66"):
+        for secret in ("pass-word-1", KEY, HASH_KEY, "pa55", "pa66"):
             assert secret not in shown
             assert secret not in repr(settings)
         assert "journal.url = postgresql://db:5/gift" in shown

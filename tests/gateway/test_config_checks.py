@@ -8,7 +8,8 @@ import pytest
 
 from giftcard_adapters.contract import traits
 from giftcard_adapters.values.traits import Ending, Guarantee
-from tests.gateway.configuration import GOOD, HERE, KEY, OTHER_KEY, MadeUp, faults_of
+from tests.gateway.configuration import GOOD, HERE, MadeUp, faults_of
+from tests.world.app import HASH_KEY, KEY
 
 ADDRESS = (
     "providers.spar-za.settings: base_url must be http:// or https://, a host, and no user, query or fragment"
@@ -21,10 +22,10 @@ CONTRADICTIONS = {
         "seal.keys.2026 must be 32 bytes in base64; `openssl rand -base64 32` makes one",
     ),
     "no base64": (
-        (OTHER_KEY, "??"),
+        (HASH_KEY, "??"),
         "seal.hash_key must be 32 bytes in base64; `openssl rand -base64 32` makes one",
     ),
-    "one key for both": ((OTHER_KEY, KEY), "seal.hash_key must not be a sealing key as well"),
+    "one key for both": ((HASH_KEY, KEY), "seal.hash_key must not be a sealing key as well"),
     "no http": (
         ("https://provider", "ftp://provider"),
         ADDRESS,

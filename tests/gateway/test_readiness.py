@@ -8,10 +8,10 @@ import pytest
 
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.contract import Journal, JournalClosed
-from giftcard_gateway.ledger.observer import Observer
 from giftcard_gateway.process.readiness import Readiness
 from giftcard_gateway.rpc.admission import Admission
 from giftcard_gateway.rpc.server import Server
+from tests.world.observer import Heard
 
 
 class Patient:
@@ -40,22 +40,6 @@ class Sign:
         self.shown.append("open")
 
 
-class Log(Observer):
-    """Hears of the journal."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def journal_lost(self, why: str) -> None:
-        """Keep that it went."""
-        self.heard.append(f"lost: {why}")
-
-    def journal_found(self, away_s: float) -> None:
-        """Keep that it came."""
-        self.heard.append("found")
-        assert away_s >= 0
-
-
 @pytest.fixture
 def journal() -> Patient:
     """Give a journal that is well."""
@@ -69,9 +53,9 @@ def sign() -> Sign:
 
 
 @pytest.fixture
-def log() -> Log:
+def heard() -> Heard:
     """Give somebody who listens."""
-    return Log()
+    return Heard(SystemClock())
 
 
 @pytest.fixture
@@ -81,23 +65,23 @@ def admission() -> Admission:
 
 
 @pytest.fixture
-def readiness(journal: Patient, sign: Sign, log: Log, admission: Admission) -> Readiness:
+def readiness(journal: Patient, sign: Sign, heard: Heard, admission: Admission) -> Readiness:
     """Give what is tested."""
     return Readiness(
         journal=cast("Journal", journal),
         server=cast("Server", sign),
         admission=admission,
         clock=SystemClock(),
-        observer=log,
+        observer=heard,
     )
 
 
-async def test_away_and_back(readiness: Readiness, journal: Patient, sign: Sign, log: Log) -> None:
+async def test_away_and_back(readiness: Readiness, journal: Patient, sign: Sign, heard: Heard) -> None:
     """Each change is shown and told once, however often the journal is asked."""
     for journal.is_away in (False, True, True, False, False):
         await readiness.look()
     assert sign.shown == ["closed", "open"]
-    assert log.heard == ["lost: the journal cannot be used: nobody answers", "found"]
+    assert heard.journal == ["lost: the journal cannot be used: nobody answers", "found"]
 
 
 async def test_draining(readiness: Readiness, journal: Patient, sign: Sign, admission: Admission) -> None:

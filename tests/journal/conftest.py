@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -29,17 +29,6 @@ async def journal(place: Place) -> AsyncIterator[Journal]:
     await started.start()
     yield started
     await started.close()
-
-
-@pytest.fixture(scope="module")
-def fragile_server() -> Iterator[PostgresServer]:
-    """Give a server that a test may stop, slow or misconfigure."""
-    server = PostgresServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
 
 
 async def server_place(server: PostgresServer) -> Server:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from giftcard_gateway.journal.contract import Journal
 from giftcard_gateway.journal.postgres.journal import Postgres
-from giftcard_gateway.journal.sqlite.journal import InlineSqlite, Sqlite
+from giftcard_gateway.journal.sqlite.journal import Sqlite
+from tests.world.journal import InlineSqlite
 
 
 class Place(ABC):

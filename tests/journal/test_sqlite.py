@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from giftcard_gateway.journal.contract import JournalBusy, JournalClosed, RowQuery
-from giftcard_gateway.journal.sqlite.journal import InlineSqlite, Sqlite
+from giftcard_gateway.journal.sqlite.journal import Sqlite
 from tests.conftest import ROOT
 from tests.journal.places import file
 from tests.journal.samples import NOW, after, at, opened, row
+from tests.world.journal import InlineSqlite
 
 LATER = at(3_600_000_000)
 

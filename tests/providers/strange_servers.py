@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from tests.providers.world import HOST
+from tests.world.app import HOST
 
 _PIECE = bytes(range(256)) * 256
 """64 KiB that are not all alike."""

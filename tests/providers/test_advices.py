@@ -36,7 +36,7 @@ async def test_an_advice_is_repeated_until_it_is_heard(
     """An advice that gets lost twice is sent again unchanged until it is heard, and counts once."""
     provider = world.providers[cell.provider]
     done = await world.ask(cell.provider, cell.operation, cell.fresh())
-    heard = len(provider.heard.requests)
+    heard = len(provider.heard)
     method = "DELETE" if cell.provider == JEUDIMERCI else "POST"
     await provider.go_wrong({**FAULTS[fault], "match": {"method": method}, "times": 2})
     act = world.confirm if end == "confirm" else world.reverse
@@ -46,5 +46,5 @@ async def test_an_advice_is_repeated_until_it_is_heard(
     assert await provider.faults_left() == 0
     copies = cell.quantity if method == "DELETE" else 1
     assert await provider.kinds() == [cell.kind] + [end] * copies
-    told = {(one.path, one.body) for one in provider.heard.requests[heard:] if one.method == method}
+    told = {(one.path, one.body) for one in provider.heard[heard:] if one.method == method}
     assert len(told) == copies

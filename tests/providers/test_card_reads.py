@@ -141,11 +141,11 @@ async def test_guessing_is_throttled(own_world: OpenWorld) -> None:
     for last in range(30):
         with refused(*CARD_NOT_FOUND):
             await world.client.balance(card=f"60450000001{last:05d}")
-    asked = len(heard.requests)
+    asked = len(heard)
     with refused(*RATE_LIMITED) as caught:
         await world.client.balance(card=FUNDED)
     assert caught.error.retry_after_s
-    assert len(heard.requests) == asked == 30
+    assert len(heard) == asked == 30
 
 
 def reason_of(item: v1.BatchBalanceItem) -> str:
@@ -192,7 +192,7 @@ async def test_many_cards_of_one_provider_are_one_exchange(world: World) -> None
     answer = await world.client.batch_balance(cards)  # type: ignore[arg-type]  # keywords as data
     told = [shown(item.card_balance.balances)[1] for item in answer.items]
     assert told == [f"{number / 100:.2f}" for number in range(100, 125)]
-    assert len(world.providers[GR4VY].heard.requests) == 2
+    assert len(world.providers[GR4VY].heard) == 2
 
 
 async def test_a_refused_read_says_why(world: World) -> None:
@@ -208,4 +208,4 @@ async def test_a_read_is_validated_first(world: World) -> None:
     with refused(*FIELD_INVALID) as caught:
         await world.client.balance(card="not a number")
     assert [violation.field for violation in caught.error.violations] == ["card.number.pan"]
-    assert world.providers[ELECTRUM].heard.requests == []
+    assert world.providers[ELECTRUM].heard == []

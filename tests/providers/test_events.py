@@ -36,7 +36,7 @@ def of_gr4vy(world: World, transaction_id: str) -> SimRequest:
 
 def of_jeudimerci(world: World, transaction_id: str, code: str = "JDMDEMO000000001") -> SimRequest:
     """Return JeudiMerci's event about an e-card."""
-    played = world.providers[JEUDIMERCI].heard.played
+    played = world.providers[JEUDIMERCI].simulator
     assert isinstance(played, JeudiMerciSimulator)
     event = played.completed_event(code, merchant_operation_id=transaction_id)
     # The demo cards are all of one purchase, and an event's identity is its purchase and its card.
@@ -47,7 +47,7 @@ def of_jeudimerci(world: World, transaction_id: str, code: str = "JDMDEMO0000000
 
 def of_gatepay(world: World, transaction_id: str) -> SimRequest:
     """Return GatePay's callback about a batch."""
-    played = world.providers[GATEPAY].heard.played
+    played = world.providers[GATEPAY].simulator
     assert isinstance(played, GatePaySimulator)
     return played.batch_event(transaction_id, ["25.00"])
 

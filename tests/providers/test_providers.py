@@ -11,7 +11,8 @@ from tests.conformance.descriptors import subject_of
 from tests.providers.cells import BY_NAME, CELLS, NONE, OPERATIONS, call_of
 from tests.providers.conftest import OpenWorld
 from tests.providers.refusals import PROVIDER_NOT_FOUND, PROVIDER_UNREACHABLE, STATE_CONFLICT, refused
-from tests.providers.world import ELECTRUM, GATEPAY, GR4VY, HOST, JEUDIMERCI, NAMES, Table, World
+from tests.providers.world import ELECTRUM, GATEPAY, GR4VY, JEUDIMERCI, NAMES, Table, World
+from tests.world.app import HOST
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -123,7 +124,7 @@ async def test_a_provider_goes_and_comes(own_world: OpenWorld) -> None:
     assert caught.error.retry_after_s
     assert not caught.error.is_outcome_open
 
-    again = await serve(provider.heard, HOST, port)
+    again = await serve(provider.simulator, HOST, port)
     try:
         assert is_reversed(await world.settled(done.transaction_id))
         told = await told_of(world, ELECTRUM)
@@ -155,7 +156,7 @@ async def test_an_operator_ends_what_is_unresolved(world: World) -> None:
     await provider.go_wrong({"fault": "drop_answer"})
     done = await world.ask(GR4VY, "Issue", BY_NAME[f"{GR4VY}-Issue"].fresh())
     assert (await told_of(world, GR4VY)).unresolved_count == before + 1
-    heard = len(provider.heard.requests)
+    heard = len(provider.heard)
     ended = await world.client.resolve_transaction(
         transaction_id=done.transaction_id,
         resolution=v1.Resolution.RESOLUTION_CONFIRMED,
@@ -164,7 +165,7 @@ async def test_an_operator_ends_what_is_unresolved(world: World) -> None:
     assert ended.transaction.state == v1.TransactionState.TRANSACTION_STATE_CONFIRMED
     assert "seen in the provider's portal" in ended.transaction.state_changes[-1].note
     assert (await told_of(world, GR4VY)).unresolved_count == before
-    assert len(provider.heard.requests) == heard
+    assert len(provider.heard) == heard
     with refused(*STATE_CONFLICT):
         await world.client.redeliver_advice(transaction_id=done.transaction_id)
     with refused(*STATE_CONFLICT):

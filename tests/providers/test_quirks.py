@@ -98,7 +98,7 @@ async def test_jeudimerci_says_strange_things(
 async def test_a_spent_e_card_keeps_its_issue(world: World) -> None:
     """An issue of which a card is consumed is not put back: no card is deleted, and a person decides."""
     done = await world.ask(JEUDIMERCI, "Issue", E_CARDS.fresh())
-    played = world.providers[JEUDIMERCI].heard.played
+    played = world.providers[JEUDIMERCI].simulator
     assert isinstance(played, JeudiMerciSimulator)
     played.consume(done.issued_cards[1].redemption_key)
     back = await world.reverse("Issue", done.transaction_id)

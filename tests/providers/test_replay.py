@@ -36,7 +36,7 @@ async def test_a_repeat_is_replayed(world: World, cell: Cell) -> None:
     fields = cell.fresh()
     first, was_replayed = await call(world, cell, fields)
     assert not was_replayed
-    heard = len(world.providers[cell.provider].heard.requests)
+    heard = len(world.providers[cell.provider].heard)
     again, is_replayed = await call(world, cell, fields)
     assert is_replayed
     assert again == first
@@ -48,7 +48,7 @@ async def test_a_repeat_is_replayed(world: World, cell: Cell) -> None:
         cell.kind,
         *["confirm"] * cell.is_confirmation_told,
     ]
-    assert len(world.providers[cell.provider].heard.requests) == heard + cell.is_confirmation_told
+    assert len(world.providers[cell.provider].heard) == heard + cell.is_confirmation_told
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
@@ -56,7 +56,7 @@ async def test_other_content_is_refused(world: World, cell: Cell) -> None:
     """The same id with one other field is ALREADY_EXISTS and names the field as the contract does."""
     fields = cell.fresh(external_reference="till 1")
     await call(world, cell, fields)
-    heard = len(world.providers[cell.provider].heard.requests)
+    heard = len(world.providers[cell.provider].heard)
     with refused(*TRANSACTION_ID_REUSED) as caught:
         await call(world, cell, {**fields, "external_reference": "till 2"})
     assert caught.error.metadata["field"] == "external_reference"
@@ -64,7 +64,7 @@ async def test_other_content_is_refused(world: World, cell: Cell) -> None:
         with refused(*TRANSACTION_ID_REUSED) as caught:
             await call(world, cell, {**fields, "amount": "1.00"})
         assert caught.error.metadata["field"] == "amount"
-    assert len(world.providers[cell.provider].heard.requests) == heard
+    assert len(world.providers[cell.provider].heard) == heard
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)

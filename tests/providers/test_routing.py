@@ -21,7 +21,8 @@ from tests.providers.refusals import (
     PROVIDER_UNREACHABLE,
     refused,
 )
-from tests.providers.world import ELECTRUM, GATEPAY, GR4VY, HOST, JEUDIMERCI, Table, World, open_world
+from tests.providers.world import ELECTRUM, GATEPAY, GR4VY, JEUDIMERCI, Table, World, open_world
+from tests.world.app import HOST
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -83,7 +84,7 @@ async def test_no_rule_no_route(routed: World) -> None:
         )
     with refused(*NO_ROUTE):
         await routed.client.balance(card="9999000000000001")
-    assert not any(provider.heard.requests for provider in routed.providers.values())
+    assert not any(provider.heard for provider in routed.providers.values())
 
 
 async def test_two_cards_of_two_providers(routed: World) -> None:
@@ -98,7 +99,7 @@ async def test_two_cards_of_two_providers(routed: World) -> None:
         )
     with refused(*CROSS_PROVIDER):
         await routed.client.replace(transaction_id=new_transaction_id(), old_card=FUNDED, new_card=VAULTED)
-    assert not any(provider.heard.requests for provider in routed.providers.values())
+    assert not any(provider.heard for provider in routed.providers.values())
 
 
 async def test_an_operation_does_not_look_for_another_provider(routed: World) -> None:
@@ -113,7 +114,7 @@ async def test_what_a_provider_could_not_take_is_refused_first(routed: World) ->
     with refused(*FIELD_INVALID) as caught:
         await routed.client.issue(transaction_id=new_transaction_id(), quantity=2, **DOLLARS)  # type: ignore[arg-type]  # keywords as data
     assert [violation.field for violation in caught.error.violations] == ["quantity"]
-    assert routed.providers[GATEPAY].heard.requests == []
+    assert routed.providers[GATEPAY].heard == []
 
 
 def switched_off(table: Table) -> None:
@@ -131,7 +132,7 @@ async def test_a_provider_switched_off(own_world: OpenWorld) -> None:
         with refused(*PROVIDER_UNREACHABLE) as caught:
             await asking
         assert "switched this provider off" in str(caught.error)
-    assert world.providers[ELECTRUM].heard.requests == []
+    assert world.providers[ELECTRUM].heard == []
     assert not (await world.client.get_provider(provider=ELECTRUM)).provider.enabled
 
 
@@ -144,7 +145,7 @@ async def test_a_provider_switched_off_still_gets_what_it_is_owed(tmp_path: Path
         assert (await world.ask(ELECTRUM, "Redeem", fields)).state == done.state
         back = await world.reverse("Redeem", done.transaction_id)
         assert back.state == v1.TransactionState.TRANSACTION_STATE_REVERSED
-        assert len(world.providers[ELECTRUM].heard.requests) == 1
+        assert len(world.providers[ELECTRUM].heard) == 1
 
 
 SPARE = "gatepay-spare"
@@ -175,7 +176,7 @@ def first_off(table: Table) -> None:
 
 def creates(world: World) -> int:
     """Count the creates that reached GatePay over either connection."""
-    return sum(one.path.endswith("/create") for one in world.providers[GATEPAY].heard.requests)
+    return sum(one.path.endswith("/create") for one in world.providers[GATEPAY].heard)
 
 
 async def test_an_issue_surely_not_sent_fails_over(own_world: OpenWorld) -> None:

@@ -75,7 +75,7 @@ async def test_gr4vy_sends_a_redemption_again(world: World, fault: str) -> None:
     done = await world.settled(done.transaction_id)
     assert (done.state, await provider.faults_left()) == (APPROVED, 0)
     assert await provider.kinds() == ["redeem"]
-    sent = [request for request in provider.heard.requests if request.path == "/transactions"]
+    sent = [request for request in provider.heard if request.path == "/transactions"]
     posted = [request for request in sent if request.method == "POST"]
     assert {(one.headers["idempotency-key"], one.body) for one in posted} == {
         (done.transaction_id, posted[0].body)
@@ -120,7 +120,7 @@ async def test_jeudimerci_looks_in_its_list(turned: World, fault: str) -> None:
         assert done.state == UNRESOLVED
         assert "2 e-card" in done.evidence.summary
     assert await provider.kinds() == ([] if fault in NO_EFFECT else ["issue"])
-    assert sum(one.path.endswith("/generate") for one in provider.heard.requests) <= 1
+    assert sum(one.path.endswith("/generate") for one in provider.heard) <= 1
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -140,7 +140,7 @@ async def test_gatepay_asks_by_the_cards_number(turned: World, fault: str) -> No
         assert done.state == UNRESOLVED
         assert done.evidence.summary
     assert await provider.kinds() == ([] if fault in NO_EFFECT else ["issue"])
-    assert sum(one.path.endswith("/create") for one in provider.heard.requests) <= 1
+    assert sum(one.path.endswith("/create") for one in provider.heard) <= 1
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)

@@ -158,7 +158,7 @@ async def test_a_lost_store_says_look_first(world: World) -> None:
         await store(world, vaulted())
     listed = await world.client.list_stored_cards(provider=GR4VY, buyer=BUYER)
     assert len(listed.stored_cards) == 1
-    assert len(world.providers[GR4VY].heard.requests) == 2
+    assert len(world.providers[GR4VY].heard) == 2
 
 
 async def test_a_wallet_lists_and_deletes_e_cards(world: World) -> None:

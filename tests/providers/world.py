@@ -5,110 +5,50 @@ What is asked of it stands in the tests; what each provider can do stands in `ce
 
 from __future__ import annotations
 
-import asyncio
-import base64
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
-import msgspec
 from grpc import aio
 
 from giftcard import AsyncClient, RepeatPolicy, v1
-from giftcard_adapters.calls import Moment
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway import config
-from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.process.app import App
-from giftcard_gateway.telemetry import open_telemetry
 from giftcard_simulators.catalogue import SANDBOXES, Sandbox
-from giftcard_simulators.sandbox import Plain, SimAnswer, SimRequest, Simulator
+from giftcard_simulators.sandbox import SimAnswer, SimRequest, Simulator
 from giftcard_simulators.serve import Served, serve
 from tests.house.tables import package_of
+from tests.world.app import HASH_KEY, HOST, KEY, PATIENCE_S, open_app, until
+from tests.world.clock import ShiftedClock
 
-HOST = "127.0.0.1"
 ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY = "electrum", "gr4vy", "jeudimerci", "gatepay"
 _SANDBOXES = {package_of(one).replace("_", "-"): one for one in SANDBOXES}
 NAMES = tuple(_SANDBOXES)
 """Every simulated provider, called like its adapter's package; those above are known to the tests by name."""
 BY_RPC = {names_of(operation).rpc: names_of(operation) for operation in Operation}
 """What an operation is called, by the name of its RPC."""
-_KEY, _HASH_KEY = (base64.b64encode(bytes([fill]) * 32).decode() for fill in (1, 2))
-_PATIENCE_S = 30.0
-"""How long a test waits for what must come; a busy machine is slow and nothing is proved by its haste."""
 
 Table = dict[str, Any]
 """Raw tables of `gateway.toml`."""
 Adjust = Callable[[Table], None]
 
 
-async def until(fact: Callable[[], bool]) -> None:
-    """Return once a fact holds; raise TimeoutError when it does not come to hold."""
-    async with asyncio.timeout(_PATIENCE_S):
-        while not fact():  # noqa: ASYNC110 - what is looked at belongs to others and tells nobody
-            await asyncio.sleep(0.005)
+def overhear(simulator: Simulator) -> list[SimRequest]:
+    """Keep the requests a simulator answers from now on, so that a test can say what reached the provider."""
+    heard: list[SimRequest] = []
+    answer = simulator.answer
 
+    def keep_and_answer(request: SimRequest) -> SimAnswer:
+        heard.append(request)
+        return answer(request)
 
-class ShiftedClock(SystemClock):
-    """The machine's clock, which a test can put forward; waiting still takes its time."""
-
-    def __init__(self) -> None:
-        """Begin with the true time."""
-        self._ahead = timedelta()
-
-    def skip(self, **ahead: float) -> None:
-        """Put the clock forward; the arguments are those of timedelta."""
-        self._ahead += timedelta(**ahead)
-
-    def now(self) -> datetime:
-        """Return the shifted time."""
-        return super().now() + self._ahead
-
-    def moment(self) -> Moment:
-        """Return the shifted time and a fresh nonce."""
-        return msgspec.structs.replace(super().moment(), now_s=self.now().timestamp())
-
-
-class Overheard(Simulator):
-    """A simulator whose requests are kept, so that a test can say what reached the provider."""
-
-    def __init__(self, played: Simulator) -> None:
-        """Listen to `played`."""
-        super().__init__(now=played.now, ids=played.ids)
-        self.played = played
-        self.name = played.name
-        self.requests: list[SimRequest] = []
-
-    def answer(self, request: SimRequest) -> SimAnswer:
-        """Keep a request and have it answered."""
-        self.requests.append(request)
-        return self.played.answer(request)
-
-    def reset(self) -> None:
-        """Forget what was heard too."""
-        self.requests.clear()
-        self.played.reset()
-
-    def cards(self) -> Sequence[Plain]:
-        """Return the cards."""
-        return self.played.cards()
-
-    def effects(self) -> Sequence[Plain]:
-        """Return the effects."""
-        return self.played.effects()
-
-    def tamper(self, answer: SimAnswer) -> SimAnswer:
-        """Return an answer with another amount."""
-        return self.played.tamper(answer)
-
-    def failure(self, status: int, request: SimRequest) -> SimAnswer:
-        """Return a bare error, in the provider's words."""
-        return self.played.failure(status, request)
+    simulator.answer = keep_and_answer  # type: ignore[method-assign]  # every simulator alike
+    return heard
 
 
 @dataclass(frozen=True)
@@ -133,11 +73,14 @@ class Books:
 class Provider:
     """One simulated provider, spoken to as its sandbox allows: over HTTP."""
 
-    def __init__(self, sandbox: Sandbox, served: Served, heard: Overheard, http: httpx.AsyncClient) -> None:
-        """Keep what serves it."""
+    def __init__(
+        self, sandbox: Sandbox, simulator: Simulator, served: Served, http: httpx.AsyncClient
+    ) -> None:
+        """Keep what serves it, and what reaches it."""
         self.sandbox = sandbox
+        self.simulator = simulator
         self.served = served
-        self.heard = heard
+        self.heard = overhear(simulator)
         self._http = http
 
     async def effects(self) -> list[dict[str, Any]]:
@@ -151,7 +94,7 @@ class Provider:
 
     async def heard_of(self, method: str = "") -> None:
         """Return once a request has reached the provider, of this method if one is named."""
-        await until(lambda: any(method in {"", one.method} for one in self.heard.requests))
+        await until(lambda: any(method in {"", one.method} for one in self.heard))
 
     async def script_played(self) -> None:
         """Return once everything has gone wrong that was scripted."""
@@ -176,6 +119,7 @@ class Provider:
     async def reset(self) -> None:
         """Open the books anew and forget the script."""
         (await self._http.post(self._url("reset"))).raise_for_status()
+        self.heard.clear()
 
     def _url(self, path: str) -> str:
         return f"{self.served.url}/_sandbox/{path}"
@@ -195,7 +139,7 @@ class World:
         self.app = app
         self.clock = clock
         self.providers = providers
-        self.client = AsyncClient(channel, policy=RepeatPolicy(deadline_s=_PATIENCE_S, attempts=1))
+        self.client = AsyncClient(channel, policy=RepeatPolicy(deadline_s=PATIENCE_S, attempts=1))
         self.stubs = self.client.stubs
         self.address = f"{HOST}:{app.server.port}"
 
@@ -235,7 +179,7 @@ class World:
 
     async def settled(self, transaction_id: str) -> v1.Transaction:
         """Return a transaction once nothing is being found out about it."""
-        return await self.client.get_transaction(transaction_id, wait_s=_PATIENCE_S)
+        return await self.client.get_transaction(transaction_id, wait_s=PATIENCE_S)
 
 
 def raw_settings(folder: Path, providers: Mapping[str, Provider], *, timeout_s: float) -> Table:
@@ -243,7 +187,7 @@ def raw_settings(folder: Path, providers: Mapping[str, Provider], *, timeout_s: 
     return {
         "server": {"listen": f"{HOST}:0", "drain_s": 5.0},
         "journal": {"url": f"sqlite:///{folder / 'journal.db'}"},
-        "seal": {"keys": {"test": _KEY}, "active": "test", "hash_key": _HASH_KEY},
+        "seal": {"keys": {"test": KEY}, "active": "test", "hash_key": HASH_KEY},
         "webhooks": {"listen": f"{HOST}:0"},
         "routing": {"rules": []},
         "providers": {name: stanza(one, timeout_s=timeout_s) for name, one in providers.items()},
@@ -284,16 +228,12 @@ async def open_world(
         providers = {}
         for name, sandbox in _SANDBOXES.items():
             make = (makers or {}).get(name, sandbox.make)
-            heard = Overheard(make(now=clock.now, ids=clock.uuid4))
-            served = await serve(heard, HOST, 0)
+            simulator = make(now=clock.now, ids=clock.uuid4)
+            served = await serve(simulator, HOST, 0)
             stack.push_async_callback(served.close)
-            providers[name] = Provider(sandbox, served, heard, http)
+            providers[name] = Provider(sandbox, simulator, served, http)
         table = raw_settings(folder, providers, timeout_s=timeout_s)
         adjust(table)
-        telemetry = open_telemetry({}, clock)
-        stack.callback(telemetry.close)
-        app = App(config.read(table, {}, folder), clock, telemetry, name=clock.uuid4())
-        stack.push_async_callback(app.stop)
-        await app.start()
+        app = await stack.enter_async_context(open_app(config.read(table, {}, folder), clock))
         channel = await stack.enter_async_context(aio.insecure_channel(f"{HOST}:{app.server.port}"))
         yield World(app, clock, providers, channel)

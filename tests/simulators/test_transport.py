@@ -10,8 +10,8 @@ import pytest
 
 from giftcard_simulators.faults import Fault, FaultKind, Match
 from giftcard_simulators.transport import SimulatorTransport
-from tests.crash.virtual import VirtualClock, run
 from tests.simulators.electrum_till import CREDENTIALS, FUNDED, Till, advice
+from tests.world.clock import VirtualClock, run
 
 BASE = "http://provider.invalid/giftcard/v3"
 LOADS = Match(path="/loads/[^/]+$")

@@ -1,4 +1,4 @@
-"""Group commit: requests that wait are served together, on a thread or, for a simulation, in place.
+"""Group commit: requests that wait are served together, on a thread of their own.
 
 All that waits is given to one function at once, so that one fsync serves many callers. What a request is,
 that function knows.
@@ -35,20 +35,6 @@ class GroupCommit(ABC, Generic[Request]):
     @abstractmethod
     async def close(self) -> None:
         """Serve what waits, then stop."""
-
-
-class InlineCommit(GroupCommit[Request]):
-    """Serves each request in place, before anything else of the event loop runs."""
-
-    def __init__(self, serve: Serve[Request]) -> None:
-        self._serve = serve
-
-    async def submit(self, request: Request) -> Ack:
-        """Serve one request now."""
-        return _value(self._serve([request])[0])
-
-    async def close(self) -> None:
-        """Do nothing: nothing ever waits."""
 
 
 class ThreadCommit(GroupCommit[Request]):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from giftcard_gateway.providers.connections import Connections
 
 _BATCH = 64
+_MAX_DRIVEN = 256
+"""How many entries the driver is handed at a time."""
 _IDLE = timedelta(seconds=1)
 """The longest sleep: how late this process may find what another replica left behind."""
 _PAUSE_S = 0.5
@@ -43,17 +45,15 @@ class Recovery:
         driver: Driver,
         clock: Clock,
         observer: Observer,
-        max_driven: int = 256,
-        idle: timedelta = _IDLE,
     ) -> None:
-        """Drive at most `max_driven` entries at a time; sleep for at most `idle`."""
+        """Keep what each round needs; nothing is swept yet."""
         self._records = records
         self._connections = connections
         self._driver = driver
         self._clock = clock
         self._observer = observer
-        self._max_driven = max_driven
-        self._idle = idle
+        self.max_driven = _MAX_DRIVEN
+        self.idle = _IDLE
         self._woken = asyncio.Event()
         self._wakes_at = clock.now()
         records.on_due = self._wake
@@ -74,7 +74,7 @@ class Recovery:
 
     async def sweep(self) -> bool:
         """Claim one batch of due entries and start driving them; tell whether more may be due."""
-        room = min(_BATCH, self._max_driven - self._driver.load)
+        room = min(_BATCH, self.max_driven - self._driver.load)
         if room <= 0:
             await self._clock.sleep(_PAUSE_S)
             return True
@@ -110,7 +110,7 @@ class Recovery:
         """Sleep until the journal's next due time, or until a write of ours makes something due sooner."""
         self._woken.clear()
         due_at = await self._records.journal.next_due_at()
-        self._wakes_at = self._clock.now() + self._idle
+        self._wakes_at = self._clock.now() + self.idle
         if due_at is not None:
             self._wakes_at = min(self._wakes_at, due_at)
         wait_s = (self._wakes_at - self._clock.now()).total_seconds()

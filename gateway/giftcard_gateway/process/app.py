@@ -1,6 +1,6 @@
 """Assembles a gateway: makes every part once, in order, and stops them in reverse.
 
-Reads like a recipe on purpose. Tests assemble the same parts with other ingredients.
+Reads like a recipe on purpose. Tests use it with other ingredients.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from giftcard_adapters.stanza import find_adapter, open_provider
 from giftcard_adapters.transport import open_transport
+from giftcard_gateway.access.identities import Access
 from giftcard_gateway.http.webhooks import WebhookEdge
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.journal.stores import open_journal
@@ -41,13 +42,26 @@ _ADVICE_STATES = frozenset({State.CONFIRMING.value, State.REVERSING.value})
 class App:
     """One gateway process: assembled by the constructor, alive between `start` and `stop`."""
 
-    def __init__(self, settings: Settings, clock: Clock, telemetry: Telemetry, *, name: str) -> None:
-        """Put the parts together; nothing is opened yet. `name` tells this process from its replicas."""
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        telemetry: Telemetry,
+        *,
+        name: str,
+        access: Access | None = None,
+        journal: Journal | None = None,
+        connections: Connections | None = None,
+    ) -> None:
+        """Put the parts together; nothing is opened yet. `name` tells this process from its replicas.
+
+        `journal` and `connections` take the place of those that the settings name.
+        """
         self.settings = settings
         self._clock = clock
-        self._telemetry = telemetry
-        self.journal: Journal = open_journal(settings.journal)
-        self.connections = Connections(
+        self.telemetry = telemetry
+        self.journal = journal or open_journal(settings.journal)
+        self.connections = connections or Connections(
             _connection(provider_id, stanza, clock, telemetry)
             for provider_id, stanza in settings.providers.items()
         )
@@ -63,7 +77,7 @@ class App:
             observer=telemetry.observer,
         )
         self.admission = Admission(settings.server.max_concurrent_calls)
-        dependencies = Dependencies(
+        self.dependencies = Dependencies(
             transactions=self.pipeline.transactions,
             connections=self.connections,
             router=router,
@@ -72,6 +86,7 @@ class App:
             reconciliation=self.pipeline.reconciliation,
             clock=clock,
             telemetry=telemetry,
+            access=access or Access(),
             admission=self.admission,
         )
         self.webhooks = WebhookEdge(
@@ -81,7 +96,7 @@ class App:
             clock=clock,
             observer=telemetry.observer,
         )
-        self.server = Server(settings.server, handlers(dependencies), service_names())
+        self.server = Server(settings.server, handlers(self.dependencies), service_names())
         self.readiness = Readiness(
             journal=self.journal,
             server=self.server,
@@ -138,7 +153,7 @@ class App:
                 for owed in await self.journal.backlog():
                     if owed.state in _ADVICE_STATES:
                         counts[owed.provider] += owed.count
-                self._telemetry.metrics.set_backlog(counts)
+                self.telemetry.metrics.set_backlog(counts)
             await self._clock.sleep(_BACKLOG_EVERY_S)
 
 

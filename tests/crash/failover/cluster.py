@@ -21,9 +21,9 @@ from pathlib import Path
 import asyncpg
 import httpx
 
-from tests.crash.processes.counters import HOST
-from tests.crash.processes.gateways import free_port
+from tests.e2e.processes import free_port
 from tests.postgres import as_server_user, program, server_user
+from tests.world.app import HOST
 
 PATIENCE_S = 90.0
 TTL_S, LOOP_S, RETRY_S = 6, 1, 2

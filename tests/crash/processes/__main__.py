@@ -24,7 +24,7 @@ from tests.conftest import has_postgres
 from tests.crash.failover.cluster import Cluster, missing_programs
 from tests.crash.failover.losses import losses
 from tests.crash.processes.rounds import MOST_STRIKES, Result, World, open_world, play
-from tests.postgres import PostgresServer
+from tests.postgres import serving
 
 _console = Console(highlight=False)
 
@@ -37,13 +37,9 @@ async def _sqlite() -> AsyncIterator[World]:
 
 @asynccontextmanager
 async def _postgres() -> AsyncIterator[World]:
-    server = PostgresServer()
-    try:
-        server.start()
+    with serving() as server:
         async with open_world(server, workers=(1, 1, 2)) as world:
             yield world
-    finally:
-        server.remove()
 
 
 @asynccontextmanager

@@ -6,15 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.postgres import PostgresServer
+from tests.postgres import PostgresServer, serving
 
 
 @pytest.fixture
 def mortal_server() -> Iterator[PostgresServer]:
     """Give a server of the test's own."""
-    server = PostgresServer()
-    try:
-        server.start()
+    with serving() as server:
         yield server
-    finally:
-        server.remove()

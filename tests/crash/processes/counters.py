@@ -21,8 +21,9 @@ from giftcard_simulators.faults import Fault, FaultKind, Script
 from giftcard_simulators.gr4vy import Gr4vySimulator
 from giftcard_simulators.sandbox import SimRequest, Simulator
 from giftcard_simulators.serve import Served, serve
+from tests.crash.providers import electrum_card
+from tests.world.app import HOST
 
-HOST = "127.0.0.1"
 ELECTRUM, GR4VY = "electrum-sandbox", "gr4vy-sandbox"
 TIMEOUT_S = 1.0
 """How long the gateways wait for an answer; a fault below is longer than that."""
@@ -147,18 +148,6 @@ def _simulator(sandbox: Sandbox, clock: Clock) -> Simulator:
 
 def _rand_cards() -> Iterable[BankCard]:
     for number in (*TILL_CARDS, *ENDING_CARDS):
-        yield _rand_card(number, CardStage.ACTIVATED_CONFIRMED, OPENING_MINOR)
+        yield electrum_card(number, CardStage.ACTIVATED_CONFIRMED, OPENING_MINOR)
     for number in NEW_CARDS:
-        yield _rand_card(number, CardStage.NEW, 0)
-
-
-def _rand_card(number: str, state: CardStage, minor: int) -> BankCard:
-    return BankCard(
-        number=number,
-        currency="ZAR",
-        state=state.value,
-        book_minor=minor,
-        available_minor=minor,
-        expiry="4912",
-        labels={} if state is CardStage.NEW else {"product": "product001"},
-    )
+        yield electrum_card(number, CardStage.NEW, 0)

@@ -6,12 +6,9 @@ Nothing here asks a gateway for anything but its health. Every process is ended 
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -22,7 +19,8 @@ from pathlib import Path
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from tests.crash.processes.counters import HOST
+from tests.e2e.processes import environment, free_port
+from tests.world.app import HASH_KEY, HOST, KEY
 
 CONFIRM_BY_S = 1.5
 LEASE_MARGIN_S = 1.0
@@ -35,7 +33,6 @@ HURRIED: Mapping[str, object] = {
     "circuit_cooldown_s": 0.5,
 }
 """Everything that is minutes at a till is seconds here; the code that counts them is the same."""
-_NOT_OURS = ("GIFTCARD_GATEWAY_", "OTEL_")
 _CANNOT_START = 2
 _POLL_S = 0.05
 
@@ -48,17 +45,11 @@ def write_config(
     path: Path, journal_url: str, stanzas: Mapping[str, dict[str, object]], terms: Mapping[str, object]
 ) -> None:
     """Write a gateway.toml; JSON's texts, numbers and lists are TOML's too."""
-    key, hash_key = (base64.b64encode(bytes([number] * 32)).decode() for number in (1, 2))
     tables: dict[str, Mapping[str, object]] = {
         "server": {"drain_s": 2.0},
-        "journal": {
-            "url": journal_url,
-            "pool_size": 4,
-            "connect_timeout_s": 2.0,
-            "statement_timeout_s": 2.0,
-        },
-        "seal": {"active": "crash", "hash_key": hash_key},
-        "seal.keys": {"crash": key},
+        "journal": {"url": journal_url, "pool_size": 4, "connect_timeout_s": 2.0, "statement_timeout_s": 2.0},
+        "seal": {"active": "crash", "hash_key": HASH_KEY},
+        "seal.keys": {"crash": KEY},
         "telemetry": {"log_format": "json"},
     }
     for provider_id, stanza in stanzas.items():
@@ -76,21 +67,6 @@ def _table(value: object) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
         raise TypeError("a stanza's settings are a table")
     return value
-
-
-def free_port() -> int:
-    """Return a port nobody has now, below those the kernel gives to outgoing connections.
-
-    It must stay free while its gateway is dead, or a restart would find it taken by some caller.
-    """
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as found:
-            try:
-                found.bind((HOST, port))
-            except OSError:
-                continue
-            return port
 
 
 @dataclass
@@ -134,11 +110,12 @@ class Gateway:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={
-                    **{name: value for name, value in os.environ.items() if not name.startswith(_NOT_OURS)},
-                    "GIFTCARD_GATEWAY__SERVER__LISTEN": self.address,
-                    "GIFTCARD_GATEWAY__SERVER__WORKERS": str(self.workers),
-                },
+                env=environment(
+                    {
+                        "GIFTCARD_GATEWAY__SERVER__LISTEN": self.address,
+                        "GIFTCARD_GATEWAY__SERVER__WORKERS": str(self.workers),
+                    }
+                ),
                 start_new_session=True,
             )
 

@@ -12,13 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from giftcard_adapters.calls import Call
-from giftcard_adapters.values.advices import (
-    Acknowledgement,
-    Advice,
-    AdviceKind,
-    Receipt,
-    ReversalReason,
-)
+from giftcard_adapters.values.advices import Acknowledgement, Advice, AdviceKind, Receipt, ReversalReason
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_adapters.values.money import Money

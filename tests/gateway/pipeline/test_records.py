@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -20,15 +19,17 @@ from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.journal.contract import JournalClosed, Row, RowQuery
 from giftcard_gateway.journal.microseconds import from_us, to_us
 from giftcard_gateway.journal.records import InDoubt, Records
-from giftcard_gateway.journal.sqlite.journal import InlineSqlite
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.entry import Entry, State
-from giftcard_gateway.seal import KEY_BYTES, Seal, SealBroken
-from tests.crash.virtual import VirtualClock, run
+from giftcard_gateway.seal import SealBroken
+from tests.world.clock import VirtualClock
+from tests.world.gateway import seal
+from tests.world.journal import Unsteady
+from tests.world.provider import NUMBER
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 LEASE = T0 + timedelta(seconds=45)
-NUMBER, PIN, KEY = "6045120000000007", "4929", "CODE-OF-A-NEW-CARD"
+PIN, KEY = "4929", "CODE-OF-A-NEW-CARD"
 ID = "0e2f8a52-6a0c-4b43-8f55-0c6f0f2c7e11"
 OTHER_ID = "1e2f8a52-6a0c-4b43-8f55-0c6f0f2c7e12"
 ISSUED = IssuedCard(
@@ -36,26 +37,10 @@ ISSUED = IssuedCard(
 )
 
 
-def seal(clock: VirtualClock, key: bytes = b"k", hash_key: bytes = b"h") -> Seal:
-    """Return a seal with one key."""
-    return Seal(
-        keys={"k1": key * KEY_BYTES},
-        active="k1",
-        hash_key=hash_key * KEY_BYTES,
-        random_bytes=clock.random_bytes,
-    )
-
-
-def keep(story: Callable[[VirtualClock, InlineSqlite, Records], Coroutine[object, object, None]]) -> None:
-    """Run `story` over an empty journal."""
-
-    async def run_story(clock: VirtualClock) -> None:
-        journal = InlineSqlite(":memory:")
-        await journal.start()
-        await story(clock, journal, Records(journal, seal(clock)))
-        await journal.close()
-
-    run(1, run_story)
+@pytest.fixture
+def records(clock: VirtualClock, journal: Unsteady) -> Records:
+    """Give the records of an empty journal."""
+    return Records(journal, seal(clock))
 
 
 def redeemed(transaction_id: str = ID, provider: str = "first") -> Entry:
@@ -75,248 +60,196 @@ def issued(transaction_id: str = ID, provider: str = "first") -> Entry:
     return lifecycle.answered(entry, outcome, confirm_by=LEASE, at=T0)
 
 
-def test_what_is_kept_comes_back() -> None:
+async def test_what_is_kept_comes_back(records: Records) -> None:
     """An entry comes back as it was written, secrets and all; a second one under its id does not get in."""
-
-    async def story(_: VirtualClock, _journal: InlineSqlite, records: Records) -> None:
-        entry = redeemed()
-        assert await records.open(entry) is None
-        assert await records.get(ID) == entry
-        assert await records.open(issued()) == entry
-        assert await records.get(OTHER_ID) is None
-
-    keep(story)
+    entry = redeemed()
+    assert await records.open(entry) is None
+    assert await records.get(ID) == entry
+    assert await records.open(issued()) == entry
+    assert await records.get(OTHER_ID) is None
 
 
-def test_what_was_asked_finds_the_transaction() -> None:
+async def test_what_was_asked_finds_the_transaction(journal: Unsteady, records: Records) -> None:
     """Card, external reference, merchant, terminal and every label find it; later writes add none of them."""
-
-    async def story(_: VirtualClock, journal: InlineSqlite, records: Records) -> None:
-        till = PointOfSale(merchant=Merchant(merchant_id="M1"), terminal_id="T1")
-        labels = {f"key-{number}": "value" for number in range(32)}
-        entry = redeemed()
-        assert entry.ask is not None
-        ask = msgspec.structs.replace(
-            entry.ask, point_of_sale=till, external_reference="order-1", labels=labels
-        )
-        entry = msgspec.structs.replace(entry, ask=ask)
-        indexes = records.indexes
-        found = {
-            indexes.external_reference("order-1"),
-            indexes.merchant("M1"),
-            indexes.terminal("T1"),
-            *(indexes.label(key, value) for key, value in labels.items()),
-            *indexes.cards_of(entry),
-        }
-        assert set(indexes.of(entry)) == found
-        assert len(found) == 36
-        assert not list(indexes.of(msgspec.structs.replace(entry, version=2)))
-        await records.open(entry)
-        for index in found:
-            assert [row.transaction_id for row in await journal.list(RowQuery(blind_index=index))] == [ID]
-        assert not await journal.list(RowQuery(blind_index=indexes.label("key-1", "other")))
-
-    keep(story)
+    till = PointOfSale(merchant=Merchant(merchant_id="M1"), terminal_id="T1")
+    labels = {f"key-{number}": "value" for number in range(32)}
+    entry = redeemed()
+    assert entry.ask is not None
+    ask = msgspec.structs.replace(entry.ask, point_of_sale=till, external_reference="order-1", labels=labels)
+    entry = msgspec.structs.replace(entry, ask=ask)
+    indexes = records.indexes
+    found = {
+        indexes.external_reference("order-1"),
+        indexes.merchant("M1"),
+        indexes.terminal("T1"),
+        *(indexes.label(key, value) for key, value in labels.items()),
+        *indexes.cards_of(entry),
+    }
+    assert set(indexes.of(entry)) == found
+    assert len(found) == 36
+    assert not list(indexes.of(msgspec.structs.replace(entry, version=2)))
+    await records.open(entry)
+    for index in found:
+        assert [row.transaction_id for row in await journal.list(RowQuery(blind_index=index))] == [ID]
+    assert not await journal.list(RowQuery(blind_index=indexes.label("key-1", "other")))
 
 
-def test_nothing_of_a_card_is_readable_in_the_journal() -> None:
+async def test_nothing_of_a_card_is_readable_in_the_journal(journal: Unsteady, records: Records) -> None:
     """Neither number, PIN, key nor URL stands in any column, nor any plain hash of them (rule 16)."""
-
-    async def story(_: VirtualClock, journal: InlineSqlite, records: Records) -> None:
-        await records.open(redeemed())
-        await records.open(issued(OTHER_ID))
-        for row in await journal.list(RowQuery()):
-            told = repr(row).encode() + row.document
-            for secret in (NUMBER, NUMBER[:12], PIN, KEY):
-                assert secret.encode() not in told
-
-    keep(story)
+    await records.open(redeemed())
+    await records.open(issued(OTHER_ID))
+    for row in await journal.list(RowQuery()):
+        told = repr(row).encode() + row.document
+        for secret in (NUMBER, NUMBER[:12], PIN, KEY):
+            assert secret.encode() not in told
 
 
-def test_one_lost_key_hides_no_other_row() -> None:
+async def test_one_lost_key_hides_no_other_row(
+    clock: VirtualClock, journal: Unsteady, records: Records
+) -> None:
     """A row that cannot be opened is listed by what its columns say, with the reason, among the others."""
-
-    async def story(clock: VirtualClock, journal: InlineSqlite, records: Records) -> None:
-        await records.open(redeemed())
-        strange = Records(journal, seal(clock, key=b"x"))
-        await strange.open(redeemed(OTHER_ID))
-        told: list[SealBroken] = []
-        records.on_unreadable = told.append
-        listed = {entry.transaction_id: entry for entry in await records.list(RowQuery())}
-        assert listed.keys() == {ID, OTHER_ID}
-        assert (listed[OTHER_ID].state, listed[OTHER_ID].ask) == (State.PENDING, None)
-        assert "altered" in listed[OTHER_ID].evidence
-        assert await records.show(ID) == listed[ID]
-        assert len(told) == 1
-
-    keep(story)
+    await records.open(redeemed())
+    strange = Records(journal, seal(clock, key=b"x"))
+    await strange.open(redeemed(OTHER_ID))
+    told: list[SealBroken] = []
+    records.on_unreadable = told.append
+    listed = {entry.transaction_id: entry for entry in await records.list(RowQuery())}
+    assert listed.keys() == {ID, OTHER_ID}
+    assert (listed[OTHER_ID].state, listed[OTHER_ID].ask) == (State.PENDING, None)
+    assert "altered" in listed[OTHER_ID].evidence
+    assert await records.show(ID) == listed[ID]
+    assert len(told) == 1
 
 
-def test_rows_cannot_be_swapped() -> None:
+async def test_rows_cannot_be_swapped(clock: VirtualClock, journal: Unsteady, records: Records) -> None:
     """A document moved to another row, or sealed under a key that is not ours, does not open."""
-
-    async def story(clock: VirtualClock, journal: InlineSqlite, records: Records) -> None:
-        await records.open(redeemed())
-        await records.open(redeemed(OTHER_ID))
-        row, other = await journal.get(ID), await journal.get(OTHER_ID)
-        assert isinstance(row, Row)
-        assert isinstance(other, Row)
-        swapped = msgspec.structs.replace(row, version=2, document=other.document)
-        assert await journal.write(swapped)
-        with pytest.raises(SealBroken):
-            await records.get(ID)
-        with pytest.raises(SealBroken):
-            await Records(journal, seal(clock, key=b"x")).get(OTHER_ID)
-
-    keep(story)
+    await records.open(redeemed())
+    await records.open(redeemed(OTHER_ID))
+    row, other = await journal.get(ID), await journal.get(OTHER_ID)
+    assert isinstance(row, Row)
+    assert isinstance(other, Row)
+    swapped = msgspec.structs.replace(row, version=2, document=other.document)
+    assert await journal.write(swapped)
+    with pytest.raises(SealBroken):
+        await records.get(ID)
+    with pytest.raises(SealBroken):
+        await Records(journal, seal(clock, key=b"x")).get(OTHER_ID)
 
 
-def test_only_one_of_two_writers_wins() -> None:
+async def test_only_one_of_two_writers_wins(records: Records) -> None:
     """Of two writes over the same version one is taken and the other hears that it was not (rule 14)."""
-
-    async def story(_: VirtualClock, _journal: InlineSqlite, records: Records) -> None:
-        entry = redeemed()
-        await records.open(entry)
-        mine = lifecycle.hold(entry, lease_until=LEASE + timedelta(seconds=1))
-        theirs = lifecycle.give_up(entry, "nobody knows", T0)
-        written = await records.write(theirs)
-        assert written == msgspec.structs.replace(theirs, version=2)
-        assert await records.write(mine) is None
-        assert await records.get(ID) == written
-
-    keep(story)
+    entry = redeemed()
+    await records.open(entry)
+    mine = lifecycle.hold(entry, lease_until=LEASE + timedelta(seconds=1))
+    theirs = lifecycle.give_up(entry, "nobody knows", T0)
+    written = await records.write(theirs)
+    assert written == msgspec.structs.replace(theirs, version=2)
+    assert await records.write(mine) is None
+    assert await records.get(ID) == written
 
 
-def test_sweep_hears_of_what_nobody_drives() -> None:
+async def test_sweep_hears_of_what_nobody_drives(records: Records) -> None:
     """Whoever listens hears when an entry becomes due that nobody drives, and of nothing else."""
-
-    async def story(_: VirtualClock, _journal: InlineSqlite, records: Records) -> None:
-        heard: list[datetime] = []
-        records.on_due = heard.append
-        entry = redeemed()
-        await records.open(entry)
-        held = await records.write(lifecycle.hold(entry, lease_until=LEASE))
-        assert held is not None
-        assert not heard
-        late = lifecycle.postpone(held, due_at=LEASE, evidence="", at=T0)
-        let_go = await records.write(late)
-        assert let_go is not None
-        assert heard == [LEASE]
-        assert await records.write(late) is None
-        ended = await records.write(lifecycle.give_up(let_go, "nobody knows", T0))
-        assert ended is not None
-        assert heard == [LEASE]
-
-    keep(story)
+    heard: list[datetime] = []
+    records.on_due = heard.append
+    entry = redeemed()
+    await records.open(entry)
+    held = await records.write(lifecycle.hold(entry, lease_until=LEASE))
+    assert held is not None
+    assert not heard
+    late = lifecycle.postpone(held, due_at=LEASE, evidence="", at=T0)
+    let_go = await records.write(late)
+    assert let_go is not None
+    assert heard == [LEASE]
+    assert await records.write(late) is None
+    ended = await records.write(lifecycle.give_up(let_go, "nobody knows", T0))
+    assert ended is not None
+    assert heard == [LEASE]
 
 
-def test_claim_overrides_what_the_document_says() -> None:
+async def test_claim_overrides_what_the_document_says(records: Records) -> None:
     """A claimed entry is in the claimer's hand, one fence higher, whatever the sealed document says."""
-
-    async def story(_: VirtualClock, _journal: InlineSqlite, records: Records) -> None:
-        await records.open(redeemed())
-        later = LEASE + timedelta(seconds=45)
-        assert not await records.claim(now=T0, lease_until=later, driver="two", limit=9)
-        (claimed,) = await records.claim(now=LEASE, lease_until=later, driver="two", limit=9)
-        assert (claimed.driver, claimed.fence, claimed.version, claimed.due_at) == ("two", 2, 2, later)
-        assert await records.get(ID) == claimed
-
-    keep(story)
+    await records.open(redeemed())
+    later = LEASE + timedelta(seconds=45)
+    assert not await records.claim(now=T0, lease_until=later, driver="two", limit=9)
+    (claimed,) = await records.claim(now=LEASE, lease_until=later, driver="two", limit=9)
+    assert (claimed.driver, claimed.fence, claimed.version, claimed.due_at) == ("two", 2, 2, later)
+    assert await records.get(ID) == claimed
 
 
-def test_found_by_card_whatever_role_it_played() -> None:
+async def test_found_by_card_whatever_role_it_played(records: Records) -> None:
     """A card finds every transaction it was asked about in, both cards of two, and the issue that made it."""
+    other = CardRef(stored_card_id="s-1")
+    ask = Transfer(
+        transaction_id=OTHER_ID,
+        requested_at=T0,
+        source_card=CardRef(number=Secret(NUMBER)),
+        target_card=other,
+    )
+    await records.open(redeemed())
+    await records.open(lifecycle.intend(ask, "first", driver="", lease_until=LEASE, traceparent=""))
 
-    async def story(_: VirtualClock, _journal: InlineSqlite, records: Records) -> None:
-        other = CardRef(stored_card_id="s-1")
-        ask = Transfer(
-            transaction_id=OTHER_ID,
-            requested_at=T0,
-            source_card=CardRef(number=Secret(NUMBER)),
-            target_card=other,
-        )
-        await records.open(redeemed())
-        await records.open(lifecycle.intend(ask, "first", driver="", lease_until=LEASE, traceparent=""))
+    async def found(card: CardRef) -> set[str]:
+        query = RowQuery(blind_index=records.indexes.card(card))
+        return {entry.transaction_id for entry in await records.list(query)}
 
-        async def found(card: CardRef) -> set[str]:
-            query = RowQuery(blind_index=records.indexes.card(card))
-            return {entry.transaction_id for entry in await records.list(query)}
-
-        assert await found(CardRef(number=Secret(NUMBER), expiry="3012")) == {ID, OTHER_ID}
-        assert await found(other) == {OTHER_ID}
-        assert not await found(CardRef(provider_card_id="s-1"))
-        assert records.indexes.cards_of(redeemed()) == {records.indexes.card(CardRef(number=Secret(NUMBER)))}
-
-    keep(story)
+    assert await found(CardRef(number=Secret(NUMBER), expiry="3012")) == {ID, OTHER_ID}
+    assert await found(other) == {OTHER_ID}
+    assert not await found(CardRef(provider_card_id="s-1"))
+    assert records.indexes.cards_of(redeemed()) == {records.indexes.card(CardRef(number=Secret(NUMBER)))}
 
 
-def test_found_by_what_was_learnt_later() -> None:
+async def test_found_by_what_was_learnt_later(records: Records) -> None:
     """Ids and cards that an answer told find the transaction from then on, at its own provider only."""
-
-    async def story(_: VirtualClock, _journal: InlineSqlite, records: Records) -> None:
-        entry = issued()
-        first = msgspec.structs.replace(entry, outcome=None, state=State.PENDING)
-        await records.open(first)
-        assert not await records.by_reference("first", [("order", "o-1")])
-        assert not await records.by_issued("first", [ISSUED])
-        written = await records.write(entry)
-        for card in (
-            IssuedCard(redemption_key=Secret(KEY)),
-            IssuedCard(provider_card_id="p-1", number=Secret(NUMBER)),
-        ):
-            assert await records.by_issued("first", [card]) == [written]
-            assert not await records.by_issued("second", [card])
-        assert await records.by_reference("first", [("order", "o-1")]) == [written]
-        assert not await records.by_reference("second", [("order", "o-1")])
-        assert not await records.by_reference("first", [("batch", "o-1"), ("orde", "r\0o-1")])
-
-    keep(story)
+    entry = issued()
+    first = msgspec.structs.replace(entry, outcome=None, state=State.PENDING)
+    await records.open(first)
+    assert not await records.by_reference("first", [("order", "o-1")])
+    assert not await records.by_issued("first", [ISSUED])
+    written = await records.write(entry)
+    for card in (
+        IssuedCard(redemption_key=Secret(KEY)),
+        IssuedCard(provider_card_id="p-1", number=Secret(NUMBER)),
+    ):
+        assert await records.by_issued("first", [card]) == [written]
+        assert not await records.by_issued("second", [card])
+    assert await records.by_reference("first", [("order", "o-1")]) == [written]
+    assert not await records.by_reference("second", [("order", "o-1")])
+    assert not await records.by_reference("first", [("batch", "o-1"), ("orde", "r\0o-1")])
 
 
-def test_card_asked_about_is_no_card_issued() -> None:
+async def test_card_asked_about_is_no_card_issued(records: Records) -> None:
     """A redemption of a number is not the issue of it, however alike they are found."""
-
-    async def story(_: VirtualClock, _journal: InlineSqlite, records: Records) -> None:
-        await records.open(redeemed())
-        assert not await records.by_issued("first", [IssuedCard(number=Secret(NUMBER))])
-
-    keep(story)
+    await records.open(redeemed())
+    assert not await records.by_issued("first", [IssuedCard(number=Secret(NUMBER))])
 
 
-def test_handles_are_keyed() -> None:
+async def test_blind_indexes_are_keyed(clock: VirtualClock, journal: Unsteady, records: Records) -> None:
     """Without the hash key nobody can tell which rows a card is in."""
-
-    async def story(clock: VirtualClock, journal: InlineSqlite, records: Records) -> None:
-        card = CardRef(number=Secret(NUMBER))
-        stranger = Records(journal, seal(clock, hash_key=b"x"))
-        assert records.indexes.card(card) == Records(journal, seal(clock)).indexes.card(card)
-        assert records.indexes.card(card) != stranger.indexes.card(card)
-        await asyncio.sleep(0)
-
-    keep(story)
+    card = CardRef(number=Secret(NUMBER))
+    stranger = Records(journal, seal(clock, hash_key=b"x"))
+    assert records.indexes.card(card) == Records(journal, seal(clock)).indexes.card(card)
+    assert records.indexes.card(card) != stranger.indexes.card(card)
+    await asyncio.sleep(0)
 
 
-def test_open_in_doubt_knows_its_own_row() -> None:
+async def test_open_in_doubt_knows_its_own_row(journal: Unsteady, records: Records) -> None:
     """An open that was not answered hands back its row, which is told from any other and from later ones."""
+    entry, opened = redeemed(), journal.open
 
-    async def story(_: VirtualClock, journal: InlineSqlite, records: Records) -> None:
-        entry, opened = redeemed(), journal.open
+    async def lose(row: Row) -> Row | None:
+        await opened(row)
+        raise JournalClosed("gone")
 
-        async def lose(row: Row) -> Row | None:
-            await opened(row)
-            raise JournalClosed("gone")
-
-        journal.open = lose  # type: ignore[method-assign]  # the lost answer is the subject
-        with pytest.raises(InDoubt) as doubt:
-            await records.open(entry)
-        with pytest.raises(InDoubt) as other:
-            await records.open(entry)
-        assert await records.holds(doubt.value.row)
-        assert not await records.holds(other.value.row)
-        await records.write(lifecycle.hold(entry, lease_until=LEASE))
-        assert not await records.holds(doubt.value.row)
-
-    keep(story)
+    journal.open = lose  # type: ignore[method-assign]  # the lost answer is the subject
+    with pytest.raises(InDoubt) as doubt:
+        await records.open(entry)
+    with pytest.raises(InDoubt) as other:
+        await records.open(entry)
+    assert await records.holds(doubt.value.row)
+    assert not await records.holds(other.value.row)
+    await records.write(lifecycle.hold(entry, lease_until=LEASE))
+    assert not await records.holds(doubt.value.row)
 
 
 @given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(9999, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis adds the zone

@@ -8,33 +8,18 @@ from datetime import timedelta
 import pytest
 
 from giftcard_adapters.contract import traits
-from giftcard_adapters.values.advices import Acknowledgement, Receipt, ReversalReason
 from giftcard_adapters.values.operations import Redeem
 from giftcard_adapters.values.outcomes import Outcome
 from giftcard_adapters.values.traits import Ending, Guarantee
 from giftcard_gateway.ledger import reversal_windows
-from giftcard_gateway.ledger.entry import Entry, State
-from giftcard_gateway.ledger.observer import Observer
+from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.providers.connections import Terms
+from tests.gateway.pipeline.conftest import Start
 from tests.gateway.pipeline.test_lifecycle import T0, in_state
-from tests.gateway.pipeline.world import LOST, Scripted, World, play
+from tests.world.gateway import World
+from tests.world.provider import AGAIN, LOST, Scripted
 
-AGAIN = Acknowledgement(receipt=Receipt.AGAIN, evidence="HTTP 503")
 WINDOW_S = 1_000.0
-
-
-class Watch(Observer):
-    """Hears of reversal_windows, and when."""
-
-    def __init__(self) -> None:
-        """Have heard of none."""
-        self.heard: list[tuple[float, float]] = []
-        self.world: World | None = None
-
-    def window_closing(self, entry: Entry, share: float) -> None:
-        """Keep the level, and how many seconds after the request it was told."""
-        assert self.world is not None
-        self.heard.append((share, (self.world.clock.now() - entry.created_at).total_seconds()))
 
 
 async def _redeem(self: Scripted, ask: Redeem) -> Outcome:
@@ -42,111 +27,79 @@ async def _redeem(self: Scripted, ask: Redeem) -> Outcome:
     return await self._play(ask)
 
 
-@pytest.fixture
-def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
-    """Give redemptions a window, and watch it."""
+@pytest.fixture(autouse=True)
+def _window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give redemptions a window."""
     windowed = traits(Guarantee.NATIVE, Ending.REVERSE, reversal_window_s=WINDOW_S)(_redeem)
     monkeypatch.setattr(Scripted, "redeem", windowed)
-    return Watch()
 
 
-async def reversing(world: World, watch: Watch, tries: int) -> str:
+async def reversing(world: World, tries: int) -> str:
     """Begin a redemption and a reversal of it that comes to nothing so many times."""
-    watch.world = world
-    entry = (await world.transactions.begin(world.redeem(), wait_s=30)).entry
+    entry = await world.begin(world.redeem())
     world.script.reactions.extend([AGAIN] * tries)
-    await world.transactions.reverse(
-        entry.operation, entry.transaction_id, reason=ReversalReason.CANCELLED, wait_s=30
-    )
+    await world.reverse(entry)
     return entry.transaction_id
 
 
-def test_somebody_hears_once_at_half_and_once_before_the_end(watch: Watch) -> None:
+async def test_somebody_hears_once_at_half_and_once_before_the_end(world: World) -> None:
     """A reversal that does not get through warns at half of the window and escalates before it closes."""
-
-    async def story(world: World) -> None:
-        transaction_id = await reversing(world, watch, 10_000)
-        await asyncio.sleep(WINDOW_S - 1)
-        assert (await world.entry(transaction_id)).state is State.REVERSING
-        assert [level for level, _ in watch.heard] == [0.5, 0.9]
-        assert [at for _, at in watch.heard] == pytest.approx([500, 900], abs=1)
-        await asyncio.sleep(2)
-        closed = await world.entry(transaction_id)
-        assert closed.state is State.UNRESOLVED
-        assert closed.evidence == "the provider's reversal window closed; last seen: HTTP 503"
-        tries = len(world.script.advices)
-        await asyncio.sleep(WINDOW_S)
-        assert len(world.script.advices) == tries
-        assert len(watch.heard) == 2
-
-    play(story, observer=watch)
+    transaction_id = await reversing(world, 10_000)
+    await asyncio.sleep(WINDOW_S - 1)
+    assert (await world.entry(transaction_id)).state is State.REVERSING
+    assert [level for level, _ in world.heard.closing] == [0.5, 0.9]
+    assert [at for _, at in world.heard.closing] == pytest.approx([500, 900], abs=1)
+    await asyncio.sleep(2)
+    closed = await world.entry(transaction_id)
+    assert closed.state is State.UNRESOLVED
+    assert closed.evidence == "the provider's reversal window closed; last seen: HTTP 503"
+    tries = len(world.script.advices)
+    await asyncio.sleep(WINDOW_S)
+    assert len(world.script.advices) == tries
+    assert len(world.heard.closing) == 2
 
 
-def test_open_circuit_does_not_hide_a_closing_window(watch: Watch) -> None:
+async def test_open_circuit_does_not_hide_a_closing_window(world: World) -> None:
     """Also of a provider that is not even asked any more somebody hears in time."""
-
-    async def story(world: World) -> None:
-        watch.world = world
-        entry = (await world.transactions.begin(world.redeem(), wait_s=30)).entry
-        world.script.reactions.extend([LOST] * 10_000)
-        await world.transactions.reverse(
-            entry.operation, entry.transaction_id, reason=ReversalReason.CANCELLED, wait_s=30
-        )
-        await asyncio.sleep(WINDOW_S + 1)
-        assert [at for _, at in watch.heard] == pytest.approx([500, 900], abs=1)
-        assert (await world.entry(entry.transaction_id)).state is State.UNRESOLVED
-
-    play(story, observer=watch)
+    entry = await world.begin(world.redeem())
+    world.script.reactions.extend([LOST] * 10_000)
+    await world.reverse(entry)
+    await asyncio.sleep(WINDOW_S + 1)
+    assert [at for _, at in world.heard.closing] == pytest.approx([500, 900], abs=1)
+    assert (await world.entry(entry.transaction_id)).state is State.UNRESOLVED
 
 
-def test_reversal_in_time_is_no_news(watch: Watch) -> None:
+async def test_reversal_in_time_is_no_news(world: World) -> None:
     """A reversal that gets through before half of its window alarms nobody."""
-
-    async def story(world: World) -> None:
-        transaction_id = await reversing(world, watch, 3)
-        await asyncio.sleep(WINDOW_S * 2)
-        assert (await world.entry(transaction_id)).state is State.REVERSED
-        assert not watch.heard
-
-    play(story, observer=watch)
+    transaction_id = await reversing(world, 3)
+    await asyncio.sleep(WINDOW_S * 2)
+    assert (await world.entry(transaction_id)).state is State.REVERSED
+    assert not world.heard.closing
 
 
-def test_late_reversal_is_tried_before_it_is_given_up(watch: Watch) -> None:
+async def test_late_reversal_is_tried_before_it_is_given_up(start: Start) -> None:
     """A reversal after the window is still sent once: what the provider says counts, not the clock."""
-
-    async def story(world: World) -> None:
-        watch.world = world
-        one = (await world.transactions.begin(world.redeem(), wait_s=30)).entry
-        other = (await world.transactions.begin(world.redeem(), wait_s=30)).entry
-        await asyncio.sleep(WINDOW_S + 1)
-        told = []
-        for entry in (one, other):
-            told.append(
-                await world.transactions.reverse(
-                    entry.operation, entry.transaction_id, reason=ReversalReason.CANCELLED, wait_s=30
-                )
-            )
-            world.script.reactions.append(AGAIN)
-        assert [entry.state for entry in told] == [State.REVERSED, State.UNRESOLVED]
-        assert len(world.script.advices) == 2
-        assert not watch.heard
-
-    play(story, observer=watch, terms=Terms(confirm_by_s=WINDOW_S * 2))
+    world = await start(is_sweeping=True, terms=Terms(confirm_by_s=WINDOW_S * 2))
+    one = await world.begin(world.redeem())
+    other = await world.begin(world.redeem())
+    await asyncio.sleep(WINDOW_S + 1)
+    told = []
+    for entry in (one, other):
+        told.append(await world.reverse(entry))
+        world.script.reactions.append(AGAIN)
+    assert [entry.state for entry in told] == [State.REVERSED, State.UNRESOLVED]
+    assert len(world.script.advices) == 2
+    assert not world.heard.closing
 
 
-def test_confirmation_has_no_window(watch: Watch) -> None:
+async def test_confirmation_has_no_window(world: World) -> None:
     """The window is the reversal's: a confirmation is repeated for as long as it takes."""
-
-    async def story(world: World) -> None:
-        watch.world = world
-        entry = (await world.transactions.begin(world.redeem(), wait_s=30)).entry
-        world.script.reactions.extend([AGAIN] * 100)
-        await world.transactions.confirm(entry.operation, entry.transaction_id, wait_s=30)
-        await asyncio.sleep(WINDOW_S * 3)
-        assert (await world.entry(entry.transaction_id)).state is State.CONFIRMING
-        assert not watch.heard
-
-    play(story, observer=watch)
+    entry = await world.begin(world.redeem())
+    world.script.reactions.extend([AGAIN] * 100)
+    await world.confirm(entry)
+    await asyncio.sleep(WINDOW_S * 3)
+    assert (await world.entry(entry.transaction_id)).state is State.CONFIRMING
+    assert not world.heard.closing
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,9 @@ from giftcard_adapters.values.traits import Ending, Guarantee
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.providers.connections import Terms
 from giftcard_gateway.providers.routing import Rule
-from tests.gateway.pipeline.world import APPROVED, ISSUED, LOST, REFUSED_CONNECTION, World, play
+from tests.gateway.pipeline.conftest import Start
+from tests.world.gateway import World
+from tests.world.provider import APPROVED, ISSUED, LOST, REFUSED_CONNECTION
 
 NOWHERE = Outcome(verdict=Verdict.FAILED, evidence="no transaction with our identifier")
 FAILOVER = [Rule(provider="first", failover="second")]
@@ -39,81 +41,69 @@ def make_issues_reversible(world: World, provider: str) -> None:
     vars(scripted)["issue"] = issue
 
 
-def test_issue_nobody_wants_any_more_does_not_fail_over() -> None:
+async def test_issue_nobody_wants_any_more_does_not_fail_over(start: Start) -> None:
     """A reversal wanted while an issue was on its way ends it where it is: no other provider makes a card."""
-
-    async def story(world: World) -> None:
-        make_issues_reversible(world, "first")
-        ask = world.issue()
-        world.script.reactions.extend([5.0, REFUSED_CONNECTION])
-        begun = await world.transactions.begin(ask, wait_s=1)
-        assert begun.entry.state is State.PENDING
-        entry = await world.transactions.reverse(
-            Operation.ISSUE, ask.transaction_id, reason=ReversalReason.CANCELLED, wait_s=30
-        )
-        assert (entry.state, entry.provider) == (State.FAILED, "first")
-        await asyncio.sleep(1_000)
-        assert not world.scripts["second"].requests
-
-    play(story, rules=FAILOVER)
+    world = await start(is_sweeping=True, rules=FAILOVER)
+    make_issues_reversible(world, "first")
+    ask = world.issue()
+    world.script.reactions.extend([5.0, REFUSED_CONNECTION])
+    begun = await world.transactions.begin(ask, wait_s=1)
+    assert begun.entry.state is State.PENDING
+    entry = await world.transactions.reverse(
+        Operation.ISSUE, ask.transaction_id, reason=ReversalReason.CANCELLED, wait_s=30
+    )
+    assert (entry.state, entry.provider) == (State.FAILED, "first")
+    await asyncio.sleep(1_000)
+    assert not world.scripts["second"].requests
 
 
-def test_issue_does_not_fail_over_to_who_takes_none() -> None:
+async def test_issue_does_not_fail_over_to_who_takes_none(start: Start) -> None:
     """A stand-in that is switched off or issues nothing is left alone, and the issue is FAILED, not stuck."""
-
-    async def story(world: World) -> None:
-        stand_in = world.connections.get("second")
-        world.script.reactions.extend([REFUSED_CONNECTION] * 2)
-        stand_in.is_enabled = False
-        assert (await world.transactions.begin(world.issue(), wait_s=30)).entry.state is State.FAILED
-        stand_in.is_enabled = True
-        vars(stand_in.provider)["issue"] = None
-        assert (await world.transactions.begin(world.issue(), wait_s=30)).entry.state is State.FAILED
-        del vars(stand_in.provider)["issue"]
-        world.scripts["second"].reactions.append(ISSUED)
-        world.script.reactions.append(REFUSED_CONNECTION)
-        entry = (await world.transactions.begin(world.issue(), wait_s=30)).entry
-        assert (entry.state, entry.provider) == (State.APPROVED, "second")
-
-    play(story, rules=FAILOVER)
+    world = await start(is_sweeping=True, rules=FAILOVER)
+    stand_in = world.connections.get("second")
+    world.script.reactions.extend([REFUSED_CONNECTION] * 2)
+    stand_in.is_enabled = False
+    assert (await world.begin(world.issue())).state is State.FAILED
+    stand_in.is_enabled = True
+    vars(stand_in.provider)["issue"] = None
+    assert (await world.begin(world.issue())).state is State.FAILED
+    del vars(stand_in.provider)["issue"]
+    world.scripts["second"].reactions.append(ISSUED)
+    world.script.reactions.append(REFUSED_CONNECTION)
+    entry = await world.begin(world.issue())
+    assert (entry.state, entry.provider) == (State.APPROVED, "second")
 
 
-def test_finding_nothing_right_after_the_last_resend_proves_nothing() -> None:
+async def test_finding_nothing_right_after_the_last_resend_proves_nothing(start: Start) -> None:
     """A resend at the end of its window may be the first to arrive: a list without it is not believed yet."""
-
-    async def story(world: World) -> None:
-        world.script.reactions.extend([LOST] * 200)
-        ask = world.load()
-        await world.transactions.begin(ask, wait_s=1)
-        while len(world.script.requests) < 2 or not is_over(world, ask):
-            world.script.found.clear()
-            world.script.found.extend([NOWHERE] * 20)
-            assert (await world.entry(ask.transaction_id)).state is State.PENDING
-            await asyncio.sleep(1)
-        looked = len(world.script.finds)
-        while len(world.script.finds) < looked + 2:
-            assert (await world.entry(ask.transaction_id)).state is State.PENDING
-            await asyncio.sleep(1)
+    world = await start(is_sweeping=True, terms=Terms(retry_cap_s=60.0))
+    world.script.reactions.extend([LOST] * 200)
+    ask = world.load()
+    await world.transactions.begin(ask, wait_s=1)
+    while len(world.script.requests) < 2 or not is_over(world, ask):
         world.script.found.clear()
-        world.script.found.append(APPROVED)
-        await asyncio.sleep(301)
-        assert (await world.entry(ask.transaction_id)).outcome == APPROVED
+        world.script.found.extend([NOWHERE] * 20)
+        assert (await world.entry(ask.transaction_id)).state is State.PENDING
+        await asyncio.sleep(1)
+    looked = len(world.script.finds)
+    while len(world.script.finds) < looked + 2:
+        assert (await world.entry(ask.transaction_id)).state is State.PENDING
+        await asyncio.sleep(1)
+    world.script.found.clear()
+    world.script.found.append(APPROVED)
+    await asyncio.sleep(301)
+    assert (await world.entry(ask.transaction_id)).outcome == APPROVED
 
-    play(story, terms=Terms(retry_cap_s=60.0))
 
-
-def test_request_is_failed_once_nothing_can_be_under_way() -> None:
+async def test_request_is_failed_once_nothing_can_be_under_way(start: Start) -> None:
     """Long after the last resend, finding nothing means that nothing was done."""
-
-    async def story(world: World) -> None:
-        world.script.reactions.extend([LOST] * 400)
-        ask = world.load()
-        await world.transactions.begin(ask, wait_s=1)
-        world.script.found.extend([NOWHERE] * 800)
-        await asyncio.sleep(3_600 + 600 + 61)
-        assert (await world.entry(ask.transaction_id)).state is State.FAILED
-
-    play(story, terms=Terms(retry_cap_s=60.0))
+    world = await start(is_sweeping=True, terms=Terms(retry_cap_s=60.0))
+    world.script.reactions.extend([LOST] * 400)
+    ask = world.load()
+    await world.transactions.begin(ask, wait_s=1)
+    world.script.found.extend([NOWHERE] * 800)
+    await asyncio.sleep(3_600 + 600 + 61)
+    assert (await world.entry(ask.transaction_id)).state is State.FAILED
 
 
 def is_over(world: World, ask: Load) -> bool:
@@ -126,81 +116,62 @@ def is_over(world: World, ask: Load) -> bool:
     [MoneyError("more decimals than ZAR has"), Refused(Decline(reason=DeclineReason.PROVIDER_REFUSED))],
     ids=["an amount nobody can say", "a refusal"],
 )
-def test_fault_in_reading_an_answer_is_no_failure(fault: Exception) -> None:
+async def test_fault_in_reading_an_answer_is_no_failure(world: World, fault: Exception) -> None:
     """An adapter's error that may come from reading an answer leaves the outcome open (rule 4)."""
-
-    async def story(world: World) -> None:
-        world.script.reactions.append(fault)
-        entry = (await world.transactions.begin(world.redeem(), wait_s=30)).entry
-        assert entry.state in {State.REVERSING, State.REVERSED}
-        assert len(world.script.advices) == 1
-
-    play(story)
+    world.script.reactions.append(fault)
+    entry = await world.begin(world.redeem())
+    assert entry.state in {State.REVERSING, State.REVERSED}
+    assert len(world.script.advices) == 1
 
 
-def test_refusal_before_sending_is_a_failure() -> None:
+async def test_refusal_before_sending_is_a_failure(world: World) -> None:
     """What an adapter refuses to send was surely not sent (rule 3)."""
-
-    async def story(world: World) -> None:
-        world.script.reactions.append(Unsupported("no such thing"))
-        entry = (await world.transactions.begin(world.redeem(), wait_s=30)).entry
-        assert (entry.state, entry.evidence) == (State.FAILED, "no such thing")
-
-    play(story)
+    world.script.reactions.append(Unsupported("no such thing"))
+    entry = await world.begin(world.redeem())
+    assert (entry.state, entry.evidence) == (State.FAILED, "no such thing")
 
 
-def test_answer_that_cannot_be_written_down_leaves_the_outcome_open() -> None:
+async def test_answer_that_cannot_be_written_down_leaves_the_outcome_open(world: World) -> None:
     """A number no journal can keep loses no answer in silence: the transaction is ended as an unknown."""
-
-    async def story(world: World) -> None:
-        endless = PointBalances(available=Points(amount=2**70))
-        world.script.reactions.append(msgspec.structs.replace(APPROVED, points=endless))
-        entry = (await world.transactions.begin(world.redeem(), wait_s=30)).entry
-        assert entry.state is State.REVERSED
-        assert len(world.script.advices) == 1
-
-    play(story)
+    endless = PointBalances(available=Points(amount=2**70))
+    world.script.reactions.append(msgspec.structs.replace(APPROVED, points=endless))
+    entry = await world.begin(world.redeem())
+    assert entry.state is State.REVERSED
+    assert len(world.script.advices) == 1
 
 
-def test_advice_is_as_old_as_it_is_when_it_is_sent() -> None:
+async def test_advice_is_as_old_as_it_is_when_it_is_sent(start: Start) -> None:
     """The wait for a turn counts: an adapter that hears an age must not trust a memory that has ended."""
     ages: list[float] = []
+    world = await start(is_sweeping=True, terms=Terms(advice_concurrency=1))
+    provider = world.connections.get("first").provider
 
-    async def story(world: World) -> None:
-        provider = world.connections.get("first").provider
+    async def deliver(_call: Call, _advice: Advice, *, age_s: float) -> Acknowledgement:
+        ages.append(age_s)
+        await asyncio.sleep(20)
+        return Acknowledgement(receipt=Receipt.DONE)
 
-        async def deliver(_call: Call, _advice: Advice, *, age_s: float) -> Acknowledgement:
-            ages.append(age_s)
-            await asyncio.sleep(20)
-            return Acknowledgement(receipt=Receipt.DONE)
-
-        vars(provider)["deliver"] = deliver
-        asks = [world.redeem() for _ in range(3)]
-        for ask in asks:
-            await world.transactions.begin(ask, wait_s=30)
-        for ask in asks:
-            await world.transactions.confirm(Operation.REDEEM, ask.transaction_id, wait_s=0)
-        await asyncio.sleep(70)
-        assert ages == [0.0, 20.0, 40.0]
-
-    play(story, terms=Terms(advice_concurrency=1))
+    vars(provider)["deliver"] = deliver
+    asks = [world.redeem() for _ in range(3)]
+    for ask in asks:
+        await world.transactions.begin(ask, wait_s=30)
+    for ask in asks:
+        await world.transactions.confirm(Operation.REDEEM, ask.transaction_id, wait_s=0)
+    await asyncio.sleep(70)
+    assert ages == [0.0, 20.0, 40.0]
 
 
-def test_whoever_waits_is_answered_before_the_process_ends() -> None:
+async def test_whoever_waits_is_answered_before_the_process_ends(world: World) -> None:
     """A caller whose provider is silent when the drain ends hears PENDING, not UNAVAILABLE (rule 15)."""
-
-    async def story(world: World) -> None:
-        world.script.reactions.append(25.0)
-        ask = world.redeem()
-        waiting = [
-            asyncio.create_task(world.transactions.begin(ask, wait_s=30)),
-            asyncio.create_task(world.transactions.begin(ask, wait_s=30)),
-        ]
-        await asyncio.sleep(5)
-        world.transactions.release()
-        await asyncio.sleep(0.1)
-        assert [task.result().entry.state for task in waiting] == [State.PENDING] * 2
-        await asyncio.sleep(25)
-        assert (await world.entry(ask.transaction_id)).state is State.APPROVED
-
-    play(story)
+    world.script.reactions.append(25.0)
+    ask = world.redeem()
+    waiting = [
+        asyncio.create_task(world.transactions.begin(ask, wait_s=30)),
+        asyncio.create_task(world.transactions.begin(ask, wait_s=30)),
+    ]
+    await asyncio.sleep(5)
+    world.transactions.release()
+    await asyncio.sleep(0.1)
+    assert [task.result().entry.state for task in waiting] == [State.PENDING] * 2
+    await asyncio.sleep(25)
+    assert (await world.entry(ask.transaction_id)).state is State.APPROVED

@@ -40,24 +40,14 @@ from giftcard_gateway.errors import (
     TransactionReversed,
 )
 from giftcard_gateway.ledger.entry import Entry, State
-from giftcard_gateway.pipeline.recovery import Recovery
 from tests.crash.store import Store
-from tests.crash.virtual import VirtualClock, VirtualLoop
-from tests.gateway.pipeline.world import (
-    APPROVED,
-    ISSUED,
-    LOST,
-    RAND,
-    REFUSED_CONNECTION,
-    Reaction,
-    World,
-    build,
-)
+from tests.world.clock import VirtualClock, VirtualLoop
+from tests.world.gateway import World, build
+from tests.world.provider import AGAIN, APPROVED, ISSUED, LOST, RAND, REFUSED_CONNECTION, Reaction
 
 T = TypeVar("T")
 
 DECLINED = Outcome(verdict=Verdict.DECLINED, decline=Decline(reason=DeclineReason.CARD_BLOCKED))
-AGAIN = Acknowledgement(receipt=Receipt.AGAIN)
 REFUSED = Acknowledgement(receipt=Receipt.REFUSED, evidence="no")
 HALF = Money("ZAR", RAND.amount_minor // 2)
 
@@ -122,15 +112,8 @@ class Lifecycle(RuleBasedStateMachine):
     def _start(self) -> None:
         async def start() -> None:
             self.world: World = build(self.clock, self.store, scripts=self.scripts)  # type: ignore[arg-type]  # filled by build
-            recovery = Recovery(
-                records=self.world.records,
-                connections=self.world.connections,
-                driver=self.world.driver,
-                clock=self.clock,
-                observer=self.world.observer,
-                idle=timedelta(minutes=5),
-            )
-            self.sweep = asyncio.create_task(recovery.run())
+            self.world.recovery.idle = timedelta(minutes=5)
+            self.sweep = asyncio.create_task(self.world.recovery.run())
 
         self._run(start())
 
@@ -185,11 +168,7 @@ class Lifecycle(RuleBasedStateMachine):
         if is_sure or self._run(self.world.entry(subject)).state is state:
             known.state = state
 
-    @rule(
-        target=ids,
-        operation=st.sampled_from(sorted(AFTER_LOST)),
-        answer=st.sampled_from(sorted(ANSWERS)),
-    )
+    @rule(target=ids, operation=st.sampled_from(sorted(AFTER_LOST)), answer=st.sampled_from(sorted(ANSWERS)))
     def begin(self, operation: Operation, answer: str) -> str:
         """A caller begins; the provider answers, or does not."""
         ask: AnyOperation = getattr(self.world, names_of(operation).method)()
@@ -209,7 +188,7 @@ class Lifecycle(RuleBasedStateMachine):
         return ask.transaction_id
 
     async def _begin(self, ask: AnyOperation) -> Entry:
-        return (await self.world.transactions.begin(ask, wait_s=30)).entry
+        return await self.world.begin(ask)
 
     @rule(subject=ids)
     def repeat(self, subject: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -27,13 +26,6 @@ UNARY = {
     for name, method in METHODS.items()
     if not (method.client_streaming or method.server_streaming)
 }
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    """Give a gateway to each test that asks for one."""
-    async with serve() as gateway:
-        yield gateway
 
 
 async def test_every_call_refuses_an_empty_request(served: Served) -> None:
@@ -101,7 +93,7 @@ async def test_drain(served: Served) -> None:
     inside = served.start("Redeem", served.redemption())
     stream = served.stream("WatchTransactions", v1.WatchTransactionsRequest())
     await served.asked()
-    served.dependencies.admission.close()
+    served.app.admission.close()
     refusal = await served.refused("Redeem", served.redemption())
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
     answer = await inside

@@ -6,10 +6,10 @@ The journal is SQLite in memory, the clock is the machine's, and nothing sleeps 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import grpc
 import grpc.aio
@@ -22,7 +22,6 @@ from grpc_status import rpc_status
 
 from giftcard import v1
 from giftcard_adapters.contract import Settings
-from giftcard_adapters.errors import NoAnswer
 from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline
@@ -45,22 +44,17 @@ from giftcard_adapters.values.reads import (
     Webhook,
 )
 from giftcard_gateway.access.identities import Access
-from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.journal.records import Records
-from giftcard_gateway.journal.sqlite.journal import InlineSqlite
-from giftcard_gateway.pipeline.driver import Driver
-from giftcard_gateway.pipeline.events import Events
-from giftcard_gateway.pipeline.reconciliation import Reconciliation
-from giftcard_gateway.pipeline.recovery import Recovery
-from giftcard_gateway.pipeline.transactions import Transactions
+from giftcard_gateway.clock import Clock, SystemClock
+from giftcard_gateway.config.settings import Routing, Server
+from giftcard_gateway.process.app import App
 from giftcard_gateway.providers.connections import Connection, Connections, Terms
-from giftcard_gateway.providers.routing import Router, Rule
-from giftcard_gateway.rpc.admission import Admission
-from giftcard_gateway.seal import KEY_BYTES, Seal
-from giftcard_gateway.services import Dependencies, handlers
-from giftcard_gateway.telemetry import open_telemetry
-from tests.gateway.pipeline.world import Refusing, Script, Scripted
+from giftcard_gateway.providers.routing import Rule
 from tests.gateway.wire.filled import METHODS, PAN
+from tests.world.app import HOST, open_app, settings, until
+from tests.world.journal import Unsteady
+from tests.world.provider import LOST, Script, Scripted
+
+T = TypeVar("T")
 
 RAND = Money(currency_code="ZAR", units=100)
 """A hundred rand: what the scripted provider approves."""
@@ -73,16 +67,16 @@ class Telling:
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, Any]] = field(default_factory=list)
 
-    async def tell(self, method: str, question: object, otherwise: object = None) -> Any:  # noqa: ANN401 - it tells anything at all
+    async def tell(self, method: str, question: object, otherwise: T) -> T:
         """Note the question and answer it."""
         self.asked.append((method, question))
-        answer = self.answers.get(method, otherwise)
+        answer: Any = self.answers.get(method, otherwise)
         if isinstance(answer, float):
             await asyncio.sleep(answer)
             answer = otherwise
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return cast("T", answer)
 
 
 class Shop(Scripted):
@@ -98,54 +92,46 @@ class Shop(Scripted):
 
     async def lookup(self, ask: Lookup) -> CardView:
         """Tell about a card."""
-        view: CardView = await self.telling.tell("lookup", ask, CardView(masked_card="604512******0007"))
-        return view
+        return await self.telling.tell("lookup", ask, CardView(masked_card="604512******0007"))
 
     async def balances(self, cards: Sequence[CardRef], ask: Lookup) -> Sequence[CardView | Decline]:
         """Tell the balance of each card, by its number."""
-        told = await self.telling.tell("balances", (tuple(cards), ask), {})
+        told = await self.telling.tell("balances", (tuple(cards), ask), dict[str, CardView | Decline]())
         return [told.get(card.number.reveal() if card.number else "", _view(card)) for card in cards]
 
     async def store_card(self, ask: StoreCard) -> StoredCard:
         """Store a card."""
-        card: StoredCard = await self.telling.tell("store_card", ask, _STORED)
-        return card
+        return await self.telling.tell("store_card", ask, _STORED)
 
     async def get_stored_card(self, stored_card_id: str) -> StoredCard:
         """Tell about a stored card."""
-        card: StoredCard = await self.telling.tell("get_stored_card", stored_card_id, _STORED)
-        return card
+        return await self.telling.tell("get_stored_card", stored_card_id, _STORED)
 
     async def list_stored_cards(self, query: StoredCardQuery) -> StoredCardPage:
         """List stored cards."""
-        page: StoredCardPage = await self.telling.tell(
+        return await self.telling.tell(
             "list_stored_cards", query, StoredCardPage(cards=(_STORED,), next_page_token="more")
         )
-        return page
 
     async def delete_stored_card(self, stored_card_id: str) -> None:
         """Delete a stored card."""
-        await self.telling.tell("delete_stored_card", stored_card_id)
+        await self.telling.tell("delete_stored_card", stored_card_id, None)
 
     async def list_templates(self) -> Sequence[Template]:
         """List templates."""
-        found: Sequence[Template] = await self.telling.tell("list_templates", None, ())
-        return found
+        return await self.telling.tell("list_templates", None, ())
 
     async def list_offers(self) -> Sequence[Offer]:
         """List offers."""
-        found: Sequence[Offer] = await self.telling.tell("list_offers", None, ())
-        return found
+        return await self.telling.tell("list_offers", None, ())
 
     async def sync_offers(self, offers: Sequence[Offer]) -> OfferSync:
         """Synchronize offers."""
-        done: OfferSync = await self.telling.tell("sync_offers", offers, OfferSync())
-        return done
+        return await self.telling.tell("sync_offers", offers, OfferSync())
 
     async def extract_accounts(self, query: AccountQuery) -> AccountsExtract:
         """Extract accounts."""
-        extract: AccountsExtract = await self.telling.tell("extract_accounts", query, AccountsExtract())
-        return extract
+        return await self.telling.tell("extract_accounts", query, AccountsExtract())
 
     @asynccontextmanager
     async def download_export(self, export_id: str) -> AsyncIterator[tuple[ExportFile, AsyncIterator[bytes]]]:
@@ -160,10 +146,7 @@ class Shop(Scripted):
 
     async def ticket_statistics(self, query: TicketQuery) -> TicketStatistics:
         """Count tickets."""
-        told: TicketStatistics = await self.telling.tell(
-            "ticket_statistics", query, TicketStatistics(issued=2, consumed=1)
-        )
-        return told
+        return await self.telling.tell("ticket_statistics", query, TicketStatistics(issued=2, consumed=1))
 
     def read_webhook(self, webhook: Webhook) -> Sequence[ProviderEvent]:
         """Read the events that were put there."""
@@ -172,19 +155,14 @@ class Shop(Scripted):
         return events
 
 
-class Plain(Scripted):
-    """A provider with money operations and nothing to read."""
-
-
 @dataclass
 class Served:
     """A served gateway, seen from outside and from within."""
 
     channel: grpc.aio.Channel
-    dependencies: Dependencies
+    app: App
+    clock: Clock
     shop: Shop
-    recovery: Recovery
-    driver: Driver
 
     @property
     def script(self) -> Script:
@@ -197,7 +175,7 @@ class Served:
 
     async def idle(self) -> None:
         """Return once no call is inside."""
-        await until(lambda: not self.dependencies.admission.inside)
+        await until(lambda: not self.app.admission.inside)
 
     @property
     def telling(self) -> Telling:
@@ -255,18 +233,11 @@ class Served:
     def redemption(self, transaction_id: str = "", **more: Any) -> v1.RedeemRequest:  # noqa: ANN401 - any field
         """Return a good redemption."""
         fields: dict[str, Any] = {
-            "transaction_id": transaction_id or self.dependencies.clock.uuid4(),
+            "transaction_id": transaction_id or self.clock.uuid4(),
             "card": v1.Card(number=v1.CardNumber(pan=PAN)),
             "amount": RAND,
         }
         return v1.RedeemRequest(**(fields | more))
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    """Return once something is so that no event tells of; give up after five seconds."""
-    async with asyncio.timeout(5):
-        while not is_so():  # noqa: ASYNC110 - what is waited for is inside a provider or a server, without an event
-            await asyncio.sleep(0.005)
 
 
 _METHODS = {name.rpartition("/")[2]: method for name, method in METHODS.items()}
@@ -340,78 +311,26 @@ async def serve(
 ) -> AsyncIterator[Served]:
     """Serve a gateway with the providers `first`, a Shop, and `second`, which has nothing to read."""
     clock = SystemClock()
-    journal = InlineSqlite(":memory:")
-    telemetry = open_telemetry({}, clock)
-    shop, plain = _adapter(Shop, clock), _adapter(Plain, clock)
+    shop, terms = Shop.open(clock), terms or Terms(retry_base_s=0.01)
     connections = Connections(
         [
-            Connection("first", shop, terms or Terms(retry_base_s=0.01), clock, display_name="The first"),
-            Connection("second", plain, terms or Terms(retry_base_s=0.01), clock),
+            Connection("first", shop, terms, clock, display_name="The first"),
+            Connection("second", Scripted.open(clock), terms, clock),
         ]
     )
-    seal = Seal(
-        keys={"k1": b"k" * KEY_BYTES}, active="k1", hash_key=b"h" * KEY_BYTES, random_bytes=clock.random_bytes
-    )
-    records = Records(journal, seal)
-    router = Router(rules, default="first")
-    shared = {
-        "records": records,
-        "connections": connections,
-        "clock": clock,
-        "observer": telemetry.observer,
-    }
-    driver = Driver(name="gateway-1", router=router, **shared)  # type: ignore[arg-type]  # shared parts
-    transactions = Transactions(router=router, driver=driver, **shared)  # type: ignore[arg-type]  # shared parts
-    recovery = Recovery(driver=driver, **shared)  # type: ignore[arg-type]  # shared parts
-    events = Events(records=records, seal=seal, driver=driver, clock=clock, observer=telemetry.observer)
-    dependencies = Dependencies(
-        transactions=transactions,
-        connections=connections,
-        router=router,
-        records=records,
-        events=events,
-        reconciliation=Reconciliation(connections=connections, records=records, transactions=transactions),
-        clock=clock,
-        telemetry=telemetry,
-        access=access or Access(),
-        admission=Admission(limit),
-    )
-    server = grpc.aio.server(options=[("grpc.max_metadata_size", 8 * 1024)])
-    server.add_generic_rpc_handlers(tuple(handlers(dependencies)))
-    port = server.add_insecure_port("127.0.0.1:0")
-    async with AsyncExitStack() as stack:
-        await journal.start()
-        stack.push_async_callback(journal.close)
-        stack.callback(telemetry.close)
-        stack.push_async_callback(driver.drain, 0)
-        await server.start()
-        sweep = asyncio.create_task(recovery.run())
-        stack.push_async_callback(_end, sweep)
-        stack.push_async_callback(server.stop, None)
-        channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
-        assert isinstance(shop, Shop)
-        yield Served(channel, dependencies, shop, recovery, driver)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-def _adapter(kind: type[Scripted], clock: SystemClock) -> Scripted:
-    settings = Settings(base_url="http://provider.test", timeout_s=30.0)
-    exchange = Exchange(
-        base_url=settings.base_url, transport=Refusing(), moment=clock.moment, timeout_s=settings.timeout_s
-    )
-    return kind(settings, exchange)
+    server = Server(listen=f"{HOST}:0", max_concurrent_calls=limit, max_metadata_bytes=8 * 1024, drain_s=0.1)
+    table = settings(server, routing=Routing(default="first", rules=tuple(rules)))
+    async with (
+        open_app(table, clock, access=access, journal=Unsteady(), connections=connections) as app,
+        grpc.aio.insecure_channel(f"{HOST}:{app.server.port}") as channel,
+    ):
+        yield Served(channel, app, clock, shop)
 
 
 async def unresolved(served: Served) -> v1.Transaction:
     """Return a transaction that only a person can end."""
-    served.script.reactions.append(NoAnswer("no answer in time"))
-    void = v1.VoidRequest(
-        transaction_id=served.dependencies.clock.uuid4(), card=v1.Card(number=v1.CardNumber(pan=PAN))
-    )
+    served.script.reactions.append(LOST)
+    void = v1.VoidRequest(transaction_id=served.clock.uuid4(), card=v1.Card(number=v1.CardNumber(pan=PAN)))
     transaction: v1.Transaction = (await served.call("Void", void)).transaction
     assert transaction.state == v1.TransactionState.TRANSACTION_STATE_UNRESOLVED
     return transaction

@@ -19,8 +19,9 @@ from giftcard_gateway.access.lookup_throttle import LookupThrottle
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.errors import CardNotFound, ProviderTimeout, RateLimited, ReadRefused
 from giftcard_gateway.providers.routing import Rule
-from tests.gateway.services.served import RAND, Served, read_status, serve, until
+from tests.gateway.services.served import RAND, Served, read_status, serve
 from tests.gateway.wire.filled import PAN
+from tests.world.app import until
 
 UNKNOWN = Decline(reason=DeclineReason.CARD_UNKNOWN)
 BLOCKED = Decline(reason=DeclineReason.CARD_BLOCKED, provider_code="62")
@@ -172,7 +173,7 @@ async def test_a_read_ends_with_its_caller(served: Served) -> None:
     await served.asked()
     call.cancel()
     await served.idle()
-    connection = served.dependencies.connections.get("first")
+    connection = served.app.connections.get("first")
     assert connection.in_flight == 0
     with pytest.raises(grpc.aio.AioRpcError) as late:
         await served.call("Lookup", v1.LookupRequest(card=card()), timeout_s=0.1)

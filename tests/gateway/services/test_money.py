@@ -11,14 +11,13 @@ import pytest
 from giftcard import v1
 from giftcard_adapters.errors import Invalid, NoAnswer
 from giftcard_adapters.values.declines import Decline, DeclineReason
-from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_gateway.access.identities import Access
 from giftcard_gateway.providers.routing import Rule
-from tests.gateway.pipeline.world import ISSUED, NUMBER
 from tests.gateway.services.served import RAND, Served, serve
 from tests.gateway.wire.filled import PAN
+from tests.world.provider import ISSUED, NUMBER
 
 STATE = v1.TransactionState
 
@@ -134,7 +133,7 @@ async def test_new_cards_are_shown_where_allowed(may_see: bool) -> None:
     """Only Issue and its replay show a new card's number, to a caller who may see it (rule 16)."""
     async with serve(access=Access(may_see_issued_cards=may_see)) as served:
         served.script.reactions.append(ISSUED)
-        request = v1.IssueRequest(transaction_id=served.dependencies.clock.uuid4(), amount=RAND)
+        request = v1.IssueRequest(transaction_id=served.clock.uuid4(), amount=RAND)
         for _ in range(2):
             issued = (await served.call("Issue", request)).transaction.issued_cards[0]
             assert issued.number == (NUMBER if may_see else "")
@@ -148,8 +147,8 @@ async def test_new_cards_are_shown_where_allowed(may_see: bool) -> None:
 @pytest.mark.parametrize("operation", list(Operation))
 async def test_decisions_about_nothing(served: Served, operation: Operation) -> None:
     """Confirming what was never asked is NOT_FOUND with the id, for each of the seven operations."""
-    name = names_of(operation).confirm_rpc
-    request = getattr(v1, f"{name}Request")(transaction_id=served.dependencies.clock.uuid4())
+    name = f"Confirm{operation.value.title()}"
+    request = getattr(v1, f"{name}Request")(transaction_id=served.clock.uuid4())
     refusal = await served.refused(name, request)
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "TRANSACTION_NOT_FOUND")
     assert refusal.info.metadata["transaction_id"] == request.transaction_id
@@ -160,15 +159,13 @@ async def test_refusals_before_anything_is_written(served: Served) -> None:
     """A provider that is not there, an operation it has not, and no way back each have their reason."""
     unknown = await served.refused("Redeem", served.redemption(provider="nobody"))
     assert (unknown.code, unknown.reason) == (grpc.StatusCode.NOT_FOUND, "PROVIDER_NOT_FOUND")
-    activate = v1.ActivateRequest(
-        transaction_id=served.dependencies.clock.uuid4(), card=served.redemption().card
-    )
+    activate = v1.ActivateRequest(transaction_id=served.clock.uuid4(), card=served.redemption().card)
     unsupported = await served.refused("Activate", activate)
     assert (unsupported.code, unsupported.reason) == (
         grpc.StatusCode.UNIMPLEMENTED,
         "OPERATION_UNSUPPORTED",
     )
-    void = v1.VoidRequest(transaction_id=served.dependencies.clock.uuid4(), card=served.redemption().card)
+    void = v1.VoidRequest(transaction_id=served.clock.uuid4(), card=served.redemption().card)
     await served.call("Void", void)
     reverse = v1.ReverseVoidRequest(
         transaction_id=void.transaction_id, reason=v1.ReversalReason.REVERSAL_REASON_CANCELLED
@@ -199,7 +196,7 @@ async def test_routing_by_prefix() -> None:
         card = v1.Card(number=v1.CardNumber(pan="7000000000000000"))
         assert (await served.redeem(card=card)).provider == "second"
         transfer = v1.TransferRequest(
-            transaction_id=served.dependencies.clock.uuid4(),
+            transaction_id=served.clock.uuid4(),
             source_card=card,
             target_card=v1.Card(number=v1.CardNumber(pan=PAN)),
             amount=RAND,
@@ -210,7 +207,7 @@ async def test_routing_by_prefix() -> None:
 
 async def test_journal_away(served: Served) -> None:
     """Without a journal nothing is sent, and the caller is told to come again (rule 2)."""
-    await served.dependencies.records.journal.close()
+    await served.app.pipeline.records.journal.close()
     refusal = await served.refused("Redeem", served.redemption())
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "JOURNAL_UNAVAILABLE")
     assert refusal.retry_after_s

@@ -91,7 +91,7 @@ async def test_its_calls_are_served(monkeypatch: pytest.MonkeyPatch, served: Ser
     for rpc in rpcs:
         monkeypatch.setattr(v1, f"{rpc}Response", v1.RedeemResponse, raising=False)
     monkeypatch.setattr(gift_cards, "Operation", MadeUp)
-    assert rpcs <= GiftCards(served.dependencies).calls().keys()
+    assert rpcs <= GiftCards(served.app.dependencies).calls().keys()
 
 
 async def test_the_suite_asks_for_its_method() -> None:

@@ -52,7 +52,7 @@ async def fill(served: Served, count: int, **more: Any) -> list[str]:  # noqa: A
     """Write redemptions down and return their ids, newest first."""
     entries = [entry(number, **more) for number in range(count)]
     for one in entries:
-        await served.dependencies.records.open(one)
+        await served.app.dependencies.records.open(one)
     return [one.transaction_id for one in reversed(entries)]
 
 
@@ -61,7 +61,7 @@ def queries(served: Served, monkeypatch: pytest.MonkeyPatch) -> list[RowQuery]:
     """Give every query that the journal is asked, with small batches and a small budget."""
     monkeypatch.setattr(transactions, "_BATCH", BATCH)
     monkeypatch.setattr(transactions, "_BUDGET", BUDGET)
-    journal = served.dependencies.records.journal
+    journal = served.app.dependencies.records.journal
     asked: list[RowQuery] = []
     really = journal.list
 
@@ -110,10 +110,10 @@ async def test_empty_pages_lead_to_what_is_there(served: Served, queries: list[R
     """Pages that used up their budget lead on to the one match at the end of a long history."""
     found = await fill(served, 3 * BUDGET)
     oldest = found[-1]
-    record = await served.dependencies.records.get(oldest)
+    record = await served.app.dependencies.records.get(oldest)
     assert record is not None
     failed = lifecycle.move(record, State.FAILED, NOW, "never sent")
-    assert await served.dependencies.records.write(failed) is not None
+    assert await served.app.dependencies.records.write(failed) is not None
     wanted = NEVER_BOTH | {"states": [STATE.TRANSACTION_STATE_FAILED]}
     assert ids(await pages(served, 1, **wanted)) == [oldest]
     assert sum(query.limit for query in queries) <= 4 * BUDGET
@@ -180,7 +180,7 @@ async def test_pages_go_on_while_others_write(served: Served, queries: list[RowQ
     """New transactions and changes of state between pages neither hide nor repeat what was there."""
     del queries
     before = await fill(served, 40)
-    records = served.dependencies.records
+    records = served.app.dependencies.records
     token, listed = "", []
     for number in range(100, 140):
         answer = await page(served, 3, token, merchant_id="M1")

@@ -32,8 +32,9 @@ from giftcard_adapters.values.reads import (
     Webhook,
 )
 from giftcard_adapters.values.secret import Secret
-from tests.gateway.services.served import Served, refusal_of, until
+from tests.gateway.services.served import Served, refusal_of
 from tests.gateway.wire.filled import PAN
+from tests.world.app import until
 
 GONE = Refused(Decline(reason=DeclineReason.CARD_UNKNOWN))
 NO_RECORD = Refused(Decline(reason=DeclineReason.RECORD_NOT_FOUND))
@@ -190,7 +191,7 @@ async def test_download_left_half_way(served: Served) -> None:
     await stream.read()
     stream.cancel()
     await served.idle()
-    assert served.dependencies.connections.get("first").in_flight == 0
+    assert served.app.connections.get("first").in_flight == 0
 
 
 def event(event_id: str, **more: Any) -> ProviderEvent:  # noqa: ANN401 - any field
@@ -202,7 +203,7 @@ async def receive(served: Served, *events: ProviderEvent) -> None:
     """Let the shop tell events as a webhook would."""
     served.telling.answers["read_webhook"] = events
     webhook = Webhook(headers={}, body=b"", received_at=datetime.now(UTC))
-    await served.dependencies.events.receive(served.dependencies.connections.get("first"), webhook)
+    await served.app.pipeline.events.receive(served.app.connections.get("first"), webhook)
 
 
 async def take(stream: Any, count: int) -> list[v1.StreamEventsResponse]:  # noqa: ANN401 - a call
@@ -254,7 +255,7 @@ async def test_events_from_now_on(served: Served) -> None:
     await receive(served, event("old"))
     stream = served.stream("StreamEvents", v1.StreamEventsRequest())
     first = asyncio.create_task(take(stream, 1))
-    await until(lambda: served.dependencies.admission.inside == 1)
+    await until(lambda: served.app.admission.inside == 1)
     await receive(served, event("new"))
     (heard,) = await first
     assert heard.event.event_id == "new"

@@ -12,8 +12,8 @@ from giftcard import v1
 from giftcard_adapters.values.advices import Acknowledgement, Receipt
 from giftcard_adapters.values.money import Money as OurMoney
 from giftcard_adapters.values.outcomes import Outcome, Verdict
-from tests.gateway.pipeline.world import ISSUED
 from tests.gateway.services.served import RAND, Served, refusal_of, unresolved
+from tests.world.provider import ISSUED
 
 STATE = v1.TransactionState
 
@@ -60,7 +60,7 @@ async def test_reconcile_tells_all_kinds(served: Served) -> None:
         row(matched.transaction_id, 1),
         row(differing.transaction_id, 2, amount=less),
         row(open_.transaction_id, 3),
-        row(served.dependencies.clock.uuid4(), 4),
+        row(served.clock.uuid4(), 4),
         row(matched.transaction_id, 5),
         row(elsewhere.transaction_id, 6),
     )
@@ -166,7 +166,7 @@ async def test_reconcile_knows_parts_and_numbers(served: Served) -> None:
     reverse.amount.CopyFrom(Money(currency_code="ZAR", units=40))
     await served.call("ReverseRedeem", reverse)
     served.script.reactions.append(ISSUED)
-    issue = v1.IssueRequest(transaction_id=served.dependencies.clock.uuid4(), amount=RAND, quantity=3)
+    issue = v1.IssueRequest(transaction_id=served.clock.uuid4(), amount=RAND, quantity=3)
     await served.call("Issue", issue)
     await served.call("ConfirmIssue", v1.ConfirmIssueRequest(transaction_id=issue.transaction_id))
     undone = await served.redeem()

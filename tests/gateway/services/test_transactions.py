@@ -14,8 +14,9 @@ from giftcard import v1
 from giftcard_adapters.values.advices import Acknowledgement, Receipt
 from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_gateway.providers.connections import Terms
-from tests.gateway.services.served import Served, refusal_of, serve, unresolved, until
+from tests.gateway.services.served import Served, refusal_of, serve, unresolved
 from tests.gateway.wire.filled import PAN
+from tests.world.app import until
 
 STATE = v1.TransactionState
 OTHER_PAN = "6045120000000015"
@@ -45,7 +46,7 @@ async def test_get_waits_until_settled(served: Served) -> None:
 
 async def test_get_nothing(served: Served) -> None:
     """An id never seen is NOT_FOUND."""
-    get = v1.GetTransactionRequest(transaction_id=served.dependencies.clock.uuid4())
+    get = v1.GetTransactionRequest(transaction_id=served.clock.uuid4())
     refusal = await served.refused("GetTransaction", get)
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "TRANSACTION_NOT_FOUND")
 
@@ -120,7 +121,7 @@ async def test_watch_tells_each_change_and_resumes(served: Served) -> None:
     """A watcher hears every change with its cursor, and starting again at one loses and repeats nothing."""
     stream = served.stream("WatchTransactions", v1.WatchTransactionsRequest())
     heard = asyncio.create_task(take(stream, 3))
-    await until(lambda: served.dependencies.admission.inside == 1)
+    await until(lambda: served.app.admission.inside == 1)
     transaction = await served.redeem()
     await served.call("ConfirmRedeem", v1.ConfirmRedeemRequest(transaction_id=transaction.transaction_id))
     changes = await heard

@@ -1,15 +1,14 @@
 """A webhook edge on a real port over a real journal, with the adapters and what signs for their providers.
 
-No gRPC, no exchanges with providers, no sweep: what is proved here ends with the event in the journal.
+Only the edge and the journal are started: what is proved here ends with the event in the journal.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from typing import Any
 
 import httpx
 
@@ -25,61 +24,23 @@ from giftcard_adapters.stanza import open_provider, read_settings
 from giftcard_adapters.values.reads import ProviderEvent, Webhook
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config.settings import Webhooks
-from giftcard_gateway.http.webhooks import WebhookEdge
-from giftcard_gateway.journal.contract import EventRow, JournalClosed
-from giftcard_gateway.journal.records import Records
-from giftcard_gateway.journal.sqlite.journal import InlineSqlite
-from giftcard_gateway.ledger.observer import Observer
-from giftcard_gateway.pipeline.driver import Driver
-from giftcard_gateway.pipeline.events import Events
+from giftcard_gateway.journal.contract import EventRow
+from giftcard_gateway.process.app import App
 from giftcard_gateway.providers.connections import Connection, Connections, Terms
-from giftcard_gateway.providers.routing import Router
-from giftcard_gateway.seal import KEY_BYTES, Seal
 from giftcard_simulators import electrum, gatepay, gr4vy, jeudimerci
 from giftcard_simulators.gr4vy import signed_event
 from giftcard_simulators.sandbox import Plain, SimRequest, seeded_ids
+from tests.world.app import HOST, assemble, settings
+from tests.world.clock import ShiftedClock
+from tests.world.journal import Door, Unsteady
+from tests.world.observer import Heard
+from tests.world.provider import Refusing
 
-HOST = "127.0.0.1"
 OLD_SECRET, NEW_SECRET = "gr4vy-secret-of-last-year", "gr4vy-secret-of-this-year"
 E_CARD = "JDMDEMO000000001"
 KEY = "k" * 24
 OUR_ID = "0e2f8a52-6a0c-4b43-8f55-0c6f0f2c7e11"
 _EVENT = unpacker(ProviderEvent)
-
-
-class ShiftedClock(SystemClock):
-    """The machine's clock, put forward at will."""
-
-    ahead = timedelta()
-
-    def now(self) -> datetime:
-        """Return the shifted time."""
-        return super().now() + self.ahead
-
-
-class Shaky(InlineSqlite):
-    """A journal that is away when a test says so."""
-
-    def __init__(self) -> None:
-        """Be in memory, and there."""
-        super().__init__(":memory:")
-        self.is_away = False
-        self.loses_answers = False
-        self.gate: asyncio.Event | None = None
-        """What a write of an event waits for, where there is one."""
-        self.reached = asyncio.Event()
-
-    async def add_event(self, event: EventRow) -> bool:
-        """Add an event, or lose it, or lose the answer."""
-        if self.gate is not None:
-            self.reached.set()
-            await self.gate.wait()
-        if self.is_away:
-            raise JournalClosed("the journal is away")
-        is_new = await super().add_event(event)
-        if self.loses_answers:
-            raise JournalClosed("the journal went away before it could answer")
-        return is_new
 
 
 class Herald(Provider):
@@ -103,37 +64,27 @@ class Herald(Provider):
         return [] if webhook.body == b"-" else [_EVENT.decode(webhook.body)]
 
 
-class Overhearing(Observer):
-    """Keeps what went wrong."""
-
-    def __init__(self) -> None:
-        """Have heard of nothing."""
-        self.faults: list[BaseException] = []
-
-    def faulted(self, place: str, fault: BaseException) -> None:
-        """Keep the fault."""
-        assert place in {"webhook", "events"}
-        self.faults.append(fault)
-
-
 @dataclass
 class Edge:
     """The edge, what is behind it, and the providers' pens."""
 
+    app: App
     clock: ShiftedClock
-    journal: Shaky
-    webhooks: WebhookEdge
-    events: Events
-    connections: Connections
-    observer: Overhearing
+    journal: Unsteady
+    door: Door
+    heard: Heard
     http: httpx.AsyncClient
-    url: str = ""
     ids: Callable[[], str] = field(default_factory=lambda: seeded_ids(1))
+
+    @property
+    def url(self) -> str:
+        """Return where events are brought to."""
+        return f"http://{HOST}:{self.app.webhooks.port}/webhooks"
 
     @property
     def herald(self) -> Herald:
         """Return the made-up provider."""
-        provider = self.connections.get("herald").provider
+        provider = self.app.connections.get("herald").provider
         assert isinstance(provider, Herald)
         return provider
 
@@ -180,30 +131,24 @@ class Edge:
 
 
 @asynccontextmanager
-async def open_edge(**settings: object) -> AsyncIterator[Edge]:
+async def open_edge(**wanted: Any) -> AsyncIterator[Edge]:  # noqa: ANN401 - settings of [webhooks]
     """Listen on a free port; the arguments are settings of `[webhooks]`."""
-    clock, observer, journal = ShiftedClock(), Overhearing(), Shaky()
-    seal = Seal(
-        keys={"k1": b"k" * KEY_BYTES}, active="k1", hash_key=b"h" * KEY_BYTES, random_bytes=clock.random_bytes
+    clock, journal = ShiftedClock(), Unsteady()
+    heard, door = Heard(clock), Door(journal)
+    app = assemble(
+        settings(webhooks=Webhooks(**{"listen": f"{HOST}:0", **wanted})),
+        clock,
+        heard=heard,
+        journal=door,
+        connections=Connections(_connection(name, clock) for name in _STANZAS),
     )
-    records = Records(journal, seal)
-    connections = Connections(_connection(name, clock) for name in _STANZAS)
-    router = Router((), default="herald")
-    driver = Driver(
-        name="one", records=records, connections=connections, router=router, clock=clock, observer=observer
-    )
-    events = Events(records=records, seal=seal, driver=driver, clock=clock, observer=observer)
-    wanted = Webhooks(**({"listen": f"{HOST}:0"} | settings))  # type: ignore[arg-type]  # as a test gives them
-    edge = WebhookEdge(wanted, connections=connections, events=events, clock=clock, observer=observer)
     await journal.start()
-    await edge.start()
+    await app.webhooks.start()
     async with httpx.AsyncClient() as http:
-        opened = Edge(clock, journal, edge, events, connections, observer, http)
-        opened.url = f"http://{HOST}:{edge.port}/webhooks"
         try:
-            yield opened
+            yield Edge(app, clock, journal, door, heard, http)
         finally:
-            await edge.stop()
+            await app.webhooks.stop()
             await journal.close()
 
 
@@ -226,13 +171,5 @@ _STANZAS: Mapping[str, tuple[type[Provider], Mapping[str, object]]] = {
 def _connection(name: str, clock: SystemClock) -> Connection:
     adapter, stanza = _STANZAS[name]
     settings = read_settings(adapter, stanza)
-    provider = open_provider(adapter, settings, transport=_Nowhere(), moment=clock.moment)
+    provider = open_provider(adapter, settings, transport=Refusing(), moment=clock.moment)
     return Connection(name, provider, Terms(), clock)
-
-
-class _Nowhere(httpx.AsyncBaseTransport):
-    """Nothing is sent in this world."""
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Fail: an event is answered without asking anybody."""
-        raise AssertionError(request.method)

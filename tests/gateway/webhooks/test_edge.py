@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
-from datetime import timedelta
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 
 import msgspec
@@ -18,7 +18,8 @@ from giftcard_adapters.values.reads import ProviderEvent
 from giftcard_gateway.http import webhooks
 from giftcard_gateway.rpc.server import PortTaken
 from giftcard_simulators.sandbox import SimRequest
-from tests.gateway.webhooks.edge import E_CARD, HOST, KEY, NEW_SECRET, OLD_SECRET, Edge, open_edge
+from tests.gateway.webhooks.edge import E_CARD, KEY, NEW_SECRET, OLD_SECRET, Edge, open_edge
+from tests.world.app import HOST
 
 SIGNED = ("gr4vy", "jeudimerci", "gatepay")
 CREDENTIAL = {
@@ -37,7 +38,7 @@ def told(event_id: str = "e1", body: bytes = b"") -> SimRequest:
 
 async def raw(edge: Edge, request: bytes, *, is_ended: bool = False) -> bytes:
     """Send bytes as they are and return all that comes back; `is_ended` closes our side at once."""
-    reader, writer = await asyncio.open_connection(HOST, edge.webhooks.port)
+    reader, writer = await asyncio.open_connection(HOST, edge.app.webhooks.port)
     writer.write(request)
     await writer.drain()
     if is_ended:
@@ -49,107 +50,106 @@ async def raw(edge: Edge, request: bytes, *, is_ended: bool = False) -> bytes:
     return answer
 
 
+@pytest.fixture
+async def edge() -> AsyncIterator[Edge]:
+    """Give an edge that listens."""
+    async with open_edge() as listening:
+        yield listening
+
+
 @pytest.mark.parametrize("provider", SIGNED)
-async def test_authentic_event_is_kept_once(provider: str) -> None:
+async def test_authentic_event_is_kept_once(edge: Edge, provider: str) -> None:
     """An event signed as its provider signs is answered in its words and kept, once however often."""
-    async with open_edge() as edge:
-        event = edge.event_of(provider)
-        for _ in range(3):
-            answer = await edge.post(provider, event)
-            assert answer.status_code == HTTPStatus.OK
-            assert answer.json() == REPLIES[provider]
-        (row,) = await edge.kept()
-        assert (row.provider, row.applied) == (provider, False)
-        assert edge.events.open(row).event_id == row.event_id
+    event = edge.event_of(provider)
+    for _ in range(3):
+        answer = await edge.post(provider, event)
+        assert answer.status_code == HTTPStatus.OK
+        assert answer.json() == REPLIES[provider]
+    (row,) = await edge.kept()
+    assert (row.provider, row.applied) == (provider, False)
+    assert edge.app.pipeline.events.open(row).event_id == row.event_id
 
 
-async def test_either_secret_is_good_while_one_is_replaced() -> None:
+async def test_either_secret_is_good_while_one_is_replaced(edge: Edge) -> None:
     """While secrets are rotated an event under the old or the new one is taken, under a third it is not."""
-    async with open_edge() as edge:
-        statuses = [
-            (await edge.post("gr4vy", edge.gr4vy(secret, event_id=secret))).status_code
-            for secret in (OLD_SECRET, NEW_SECRET, "a third")
-        ]
-        assert statuses == [200, 200, 401]
-        assert {row.event_id for row in await edge.kept()} == {OLD_SECRET, NEW_SECRET}
+    statuses = [
+        (await edge.post("gr4vy", edge.gr4vy(secret, event_id=secret))).status_code
+        for secret in (OLD_SECRET, NEW_SECRET, "a third")
+    ]
+    assert statuses == [200, 200, 401]
+    assert {row.event_id for row in await edge.kept()} == {OLD_SECRET, NEW_SECRET}
 
 
 @pytest.mark.parametrize("provider", SIGNED)
 @pytest.mark.parametrize("forged", ["", "0" * 64, "é", "\udcff\udcfe"])
-async def test_unsigned_event_is_refused(provider: str, forged: str) -> None:
+async def test_unsigned_event_is_refused(edge: Edge, provider: str, forged: str) -> None:
     """Without the right credential an event gets a bare 401, whatever stands in its place, and is lost."""
-    async with open_edge() as edge:
-        event = edge.event_of(provider)
-        kept = {name: value for name, value in event.headers.items() if name != CREDENTIAL[provider]}
-        head = "".join(f"{name}: {value}\r\n" for name, value in kept.items())
-        line = f"POST /webhooks/{provider} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
-        credential = f"{CREDENTIAL[provider]}: {forged}\r\n" if forged else ""
-        request = f"{line}{head}{credential}content-length: {len(event.body)}\r\n\r\n"
-        answer = await raw(edge, request.encode("utf-8", "surrogateescape") + event.body)
-        assert answer.startswith(b"HTTP/1.1 401 ")
-        assert answer.endswith(b"\r\n\r\n")
-        assert not await edge.kept()
+    event = edge.event_of(provider)
+    kept = {name: value for name, value in event.headers.items() if name != CREDENTIAL[provider]}
+    head = "".join(f"{name}: {value}\r\n" for name, value in kept.items())
+    line = f"POST /webhooks/{provider} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
+    credential = f"{CREDENTIAL[provider]}: {forged}\r\n" if forged else ""
+    request = f"{line}{head}{credential}content-length: {len(event.body)}\r\n\r\n"
+    answer = await raw(edge, request.encode("utf-8", "surrogateescape") + event.body)
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert answer.endswith(b"\r\n\r\n")
+    assert not await edge.kept()
 
 
 @pytest.mark.parametrize("provider", ["gr4vy", "gatepay"])
-async def test_changed_body_is_refused(provider: str) -> None:
+async def test_changed_body_is_refused(edge: Edge, provider: str) -> None:
     """A body that is not byte for byte the signed one is refused."""
-    async with open_edge() as edge:
-        event = edge.event_of(provider)
-        changed = msgspec.structs.replace(event, body=event.body + b" ")
-        assert (await edge.post(provider, changed)).status_code == HTTPStatus.UNAUTHORIZED
-        assert not await edge.kept()
+    event = edge.event_of(provider)
+    changed = msgspec.structs.replace(event, body=event.body + b" ")
+    assert (await edge.post(provider, changed)).status_code == HTTPStatus.UNAUTHORIZED
+    assert not await edge.kept()
 
 
-async def test_other_providers_event_is_refused() -> None:
+async def test_other_providers_event_is_refused(edge: Edge) -> None:
     """An authentic event brought to another provider's address is refused there."""
-    async with open_edge() as edge:
-        assert (await edge.post("gatepay", edge.gr4vy())).status_code == HTTPStatus.UNAUTHORIZED
-        assert (await edge.post("gr4vy", edge.jeudimerci())).status_code == HTTPStatus.UNAUTHORIZED
-        assert not await edge.kept()
+    assert (await edge.post("gatepay", edge.gr4vy())).status_code == HTTPStatus.UNAUTHORIZED
+    assert (await edge.post("gr4vy", edge.jeudimerci())).status_code == HTTPStatus.UNAUTHORIZED
+    assert not await edge.kept()
 
 
 @pytest.mark.parametrize(("provider", "window_s"), [("gr4vy", 300), ("gatepay", 600)])
-async def test_old_event_cannot_be_replayed(provider: str, window_s: int) -> None:
+async def test_old_event_cannot_be_replayed(edge: Edge, provider: str, window_s: int) -> None:
     """A recorded event is refused once its provider's window is over, also one that was never seen."""
-    async with open_edge() as edge:
-        event = edge.event_of(provider)
-        edge.clock.ahead += timedelta(seconds=window_s - 60)
-        assert (await edge.post(provider, event)).status_code == HTTPStatus.OK
-        later = edge.event_of(provider)
-        edge.clock.ahead += timedelta(seconds=window_s + 2)
-        for old in (event, later):
-            assert (await edge.post(provider, old)).status_code == HTTPStatus.UNAUTHORIZED
-        assert len(await edge.kept()) == 1
+    event = edge.event_of(provider)
+    edge.clock.skip(seconds=window_s - 60)
+    assert (await edge.post(provider, event)).status_code == HTTPStatus.OK
+    later = edge.event_of(provider)
+    edge.clock.skip(seconds=window_s + 2)
+    for old in (event, later):
+        assert (await edge.post(provider, old)).status_code == HTTPStatus.UNAUTHORIZED
+    assert len(await edge.kept()) == 1
 
 
-async def test_signed_nonsense_is_refused() -> None:
+async def test_signed_nonsense_is_refused(edge: Edge) -> None:
     """A credential does not make an event of what cannot be read."""
-    async with open_edge() as edge:
-        event = msgspec.structs.replace(edge.jeudimerci(), body=b'{"eventType": 7}')
-        assert (await edge.post("jeudimerci", event)).status_code == HTTPStatus.UNAUTHORIZED
-        assert not await edge.kept()
+    event = msgspec.structs.replace(edge.jeudimerci(), body=b'{"eventType": 7}')
+    assert (await edge.post("jeudimerci", event)).status_code == HTTPStatus.UNAUTHORIZED
+    assert not await edge.kept()
 
 
-async def test_wrong_addresses_and_methods_get_a_bare_no() -> None:
+async def test_wrong_addresses_and_methods_get_a_bare_no(edge: Edge) -> None:
     """Who is not a provider at its own address hears a status and no word, of us neither."""
-    async with open_edge() as edge:
-        root = edge.url.removesuffix("/webhooks")
-        asked = [
-            ("POST", f"{edge.url}/nobody", 404),
-            ("POST", f"{edge.url}/electrum", 404),
-            ("POST", f"{edge.url}/..%2fgr4vy", 404),
-            ("POST", f"{edge.url}/gr4vy/more", 404),
-            ("POST", root, 404),
-            ("GET", f"{edge.url}/gr4vy", 405),
-            ("PUT", f"{edge.url}/gr4vy", 405),
-            ("OPTIONS", f"{edge.url}/gr4vy", 405),
-        ]
-        for method, url, status in asked:
-            answer = await edge.http.request(method, url, content=b"{}" if method != "GET" else None)
-            assert (answer.status_code, answer.content) == (status, b""), (method, url)
-            assert "server" not in answer.headers
-        assert not await edge.kept()
+    root = edge.url.removesuffix("/webhooks")
+    asked = [
+        ("POST", f"{edge.url}/nobody", 404),
+        ("POST", f"{edge.url}/electrum", 404),
+        ("POST", f"{edge.url}/..%2fgr4vy", 404),
+        ("POST", f"{edge.url}/gr4vy/more", 404),
+        ("POST", root, 404),
+        ("GET", f"{edge.url}/gr4vy", 405),
+        ("PUT", f"{edge.url}/gr4vy", 405),
+        ("OPTIONS", f"{edge.url}/gr4vy", 405),
+    ]
+    for method, url, status in asked:
+        answer = await edge.http.request(method, url, content=b"{}" if method != "GET" else None)
+        assert (answer.status_code, answer.content) == (status, b""), (method, url)
+        assert "server" not in answer.headers
+    assert not await edge.kept()
 
 
 @pytest.mark.parametrize("is_declared", [True, False])
@@ -178,139 +178,130 @@ async def test_slow_body_is_refused() -> None:
         assert not edge.herald.heard
 
 
-async def test_sender_that_leaves_half_way_tells_nothing() -> None:
+async def test_sender_that_leaves_half_way_tells_nothing(edge: Edge) -> None:
     """Half a body is no event, and the edge goes on."""
-    async with open_edge() as edge:
-        await raw(
-            edge, b"POST /webhooks/herald HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc", is_ended=True
-        )
-        assert (await edge.post("herald", told())).status_code == HTTPStatus.OK
-        assert len(edge.herald.heard) == 1
-        assert not edge.observer.faults
+    await raw(
+        edge, b"POST /webhooks/herald HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc", is_ended=True
+    )
+    assert (await edge.post("herald", told())).status_code == HTTPStatus.OK
+    assert len(edge.herald.heard) == 1
+    assert not edge.heard.faults
 
 
 @pytest.mark.parametrize(
     "head", [b"x: y\r\n" * 100, b"x: " + b"y" * 10_000 + b"\r\n", b"a b: c\r\n", b"content-length: -1\r\n"]
 )
-async def test_too_many_or_wrong_headers_are_refused(head: bytes, caplog: pytest.LogCaptureFixture) -> None:
+async def test_too_many_or_wrong_headers_are_refused(
+    edge: Edge, head: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     """Headers beyond any a provider sends are refused before a body is read, and are not quoted in a log."""
-    async with open_edge() as edge:
-        request = b"POST /webhooks/herald HTTP/1.1\r\nhost: x\r\nx-key: " + KEY.encode() + b"\r\n" + head
-        answer = await raw(edge, request + b"\r\n")
-        assert answer.partition(b" ")[2].startswith(b"400 ")
-        assert KEY.encode() not in answer
-        assert not edge.herald.heard
-        assert not [record for record in caplog.records if record.levelno >= logging.INFO]
+    request = b"POST /webhooks/herald HTTP/1.1\r\nhost: x\r\nx-key: " + KEY.encode() + b"\r\n" + head
+    answer = await raw(edge, request + b"\r\n")
+    assert answer.partition(b" ")[2].startswith(b"400 ")
+    assert KEY.encode() not in answer
+    assert not edge.herald.heard
+    assert not [record for record in caplog.records if record.levelno >= logging.INFO]
 
 
-async def test_packed_body_is_taken_as_it_came() -> None:
+async def test_packed_body_is_taken_as_it_came(edge: Edge) -> None:
     """A body is verified byte for byte as it was sent; nothing is unpacked, so nothing can blow up."""
-    async with open_edge() as edge:
-        packed = gzip.compress(b"0" * 10_000)
-        event = told(body=packed)
-        await edge.post("herald", event, **{"content-encoding": "gzip"})
-        assert edge.herald.heard[0].body == packed
+    packed = gzip.compress(b"0" * 10_000)
+    event = told(body=packed)
+    await edge.post("herald", event, **{"content-encoding": "gzip"})
+    assert edge.herald.heard[0].body == packed
 
 
-async def test_event_that_cannot_be_kept_is_not_acknowledged() -> None:
+async def test_event_that_cannot_be_kept_is_not_acknowledged(edge: Edge) -> None:
     """While the journal is away an event is answered 503; the repeat is kept (rule 2)."""
-    async with open_edge() as edge:
-        edge.journal.is_away = True
-        event = edge.gatepay()
-        answer = await edge.post("gatepay", event)
-        assert (answer.status_code, answer.content) == (503, b"")
-        assert answer.headers["retry-after"]
-        edge.journal.is_away = False
-        assert (await edge.post("gatepay", event)).status_code == HTTPStatus.OK
-        assert len(await edge.kept()) == 1
+    edge.journal.away = {"add_event"}
+    event = edge.gatepay()
+    answer = await edge.post("gatepay", event)
+    assert (answer.status_code, answer.content) == (503, b"")
+    assert answer.headers["retry-after"]
+    edge.journal.away = set()
+    assert (await edge.post("gatepay", event)).status_code == HTTPStatus.OK
+    assert len(await edge.kept()) == 1
 
 
-async def test_event_kept_without_acknowledgement_is_kept_once() -> None:
+async def test_event_kept_without_acknowledgement_is_kept_once(edge: Edge) -> None:
     """An event whose write took effect and was not answered is repeated by its provider and kept once."""
-    async with open_edge() as edge:
-        edge.journal.loses_answers = True
-        event = edge.gr4vy()
-        assert (await edge.post("gr4vy", event)).status_code == HTTPStatus.SERVICE_UNAVAILABLE
-        edge.journal.loses_answers = False
-        assert (await edge.post("gr4vy", event)).status_code == HTTPStatus.OK
-        assert len(await edge.kept()) == 1
+    edge.journal.lost = ["add_event"]
+    event = edge.gr4vy()
+    assert (await edge.post("gr4vy", event)).status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert (await edge.post("gr4vy", event)).status_code == HTTPStatus.OK
+    assert len(await edge.kept()) == 1
 
 
-async def test_acknowledgement_waits_for_the_disk() -> None:
+async def test_acknowledgement_waits_for_the_disk(edge: Edge) -> None:
     """No answer is given before the journal has the event, and a sender who leaves does not undo it."""
-    async with open_edge() as edge:
-        edge.journal.gate = asyncio.Event()
-        call = asyncio.create_task(edge.post("herald", told()))
-        await edge.journal.reached.wait()
-        done, _ = await asyncio.wait({call}, timeout=0.05)
-        assert not done
-        call.cancel()
-        await asyncio.gather(call, return_exceptions=True)
-        edge.journal.gate.set()
-        await edge.webhooks.stop()
-        assert len(await edge.kept()) == 1
+    edge.door.opened.clear()
+    call = asyncio.create_task(edge.post("herald", told()))
+    await edge.door.reached.wait()
+    done, _ = await asyncio.wait({call}, timeout=0.05)
+    assert not done
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    edge.door.opened.set()
+    await edge.app.webhooks.stop()
+    assert len(await edge.kept()) == 1
 
 
-async def test_stop_waits_for_the_event_in_hand() -> None:
+async def test_stop_waits_for_the_event_in_hand(edge: Edge) -> None:
     """A process that stops answers the event it has begun to keep."""
-    async with open_edge() as edge:
-        edge.journal.gate = asyncio.Event()
-        call = asyncio.create_task(edge.post("herald", told()))
-        await edge.journal.reached.wait()
-        stopping = asyncio.create_task(edge.webhooks.stop())
-        await asyncio.sleep(0)
-        edge.journal.gate.set()
-        assert (await call).status_code == HTTPStatus.OK
-        await stopping
-        assert edge.webhooks.port == 0
+    edge.door.opened.clear()
+    call = asyncio.create_task(edge.post("herald", told()))
+    await edge.door.reached.wait()
+    stopping = asyncio.create_task(edge.app.webhooks.stop())
+    await asyncio.sleep(0)
+    edge.door.opened.set()
+    assert (await call).status_code == HTTPStatus.OK
+    await stopping
+    assert edge.app.webhooks.port == 0
 
 
-async def test_fault_of_ours_shows_nothing() -> None:
+async def test_fault_of_ours_shows_nothing(edge: Edge) -> None:
     """When an adapter fails the sender hears a bare 500 and tries again; the operator hears of it."""
-    async with open_edge() as edge:
-        edge.herald.fault = ZeroDivisionError(KEY)
-        answer = await edge.post("herald", told())
-        assert (answer.status_code, answer.content) == (500, b"")
-        assert edge.observer.faults == [edge.herald.fault]
-        assert not await edge.kept()
+    edge.herald.fault = ZeroDivisionError(KEY)
+    answer = await edge.post("herald", told())
+    assert (answer.status_code, answer.content) == (500, b"")
+    assert edge.heard.faults == [("webhook", edge.herald.fault)]
+    assert not await edge.kept()
 
 
-async def test_refusals_do_not_fill_the_log() -> None:
+async def test_refusals_do_not_fill_the_log(edge: Edge) -> None:
     """Of a provider's refused events an operator hears once a minute, however many anybody sends."""
-    async with open_edge() as edge:
-        for provider in ("herald", "herald", "gatepay", "herald"):
-            await edge.post(provider, SimRequest(method="POST", path="/"))
-        assert len(edge.observer.faults) == 2
-        edge.clock.ahead += timedelta(seconds=61)
-        await edge.post("herald", SimRequest(method="POST", path="/"))
-        assert len(edge.observer.faults) == 3
+    for provider in ("herald", "herald", "gatepay", "herald"):
+        await edge.post(provider, SimRequest(method="POST", path="/"))
+    assert len(edge.heard.faults) == 2
+    edge.clock.skip(seconds=61)
+    await edge.post("herald", SimRequest(method="POST", path="/"))
+    assert len(edge.heard.faults) == 3
 
 
-async def test_event_without_news_is_acknowledged() -> None:
+async def test_event_without_news_is_acknowledged(edge: Edge) -> None:
     """An authentic webhook that tells of nothing is acknowledged: repeating it would tell no more."""
-    async with open_edge() as edge:
-        assert (await edge.post("herald", told(body=b"-"))).status_code == HTTPStatus.OK
-        assert not await edge.kept()
+    assert (await edge.post("herald", told(body=b"-"))).status_code == HTTPStatus.OK
+    assert not await edge.kept()
 
 
-async def test_id_too_long_to_keep_is_refused() -> None:
+async def test_id_too_long_to_keep_is_refused(edge: Edge) -> None:
     """An event whose id no index can hold is refused for good instead of failing at each repeat."""
-    async with open_edge() as edge:
-        assert (await edge.post("herald", told("e" * 513))).status_code == HTTPStatus.UNAUTHORIZED
-        assert (await edge.post("herald", told("e" * 512))).status_code == HTTPStatus.OK
+    assert (await edge.post("herald", told("e" * 513))).status_code == HTTPStatus.UNAUTHORIZED
+    assert (await edge.post("herald", told("e" * 512))).status_code == HTTPStatus.OK
 
 
-async def test_more_at_once_than_memory_is_for_are_put_off(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_more_at_once_than_memory_is_for_are_put_off(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Beyond so many requests in hand a sender is asked to come again, instead of filling the memory."""
     monkeypatch.setattr(webhooks, "_MOST_AT_ONCE", 1)
-    async with open_edge() as edge:
-        edge.journal.gate = asyncio.Event()
-        first = asyncio.create_task(edge.post("herald", told("e1")))
-        await edge.journal.reached.wait()
-        assert (await edge.post("herald", told("e2"))).status_code == HTTPStatus.SERVICE_UNAVAILABLE
-        edge.journal.gate.set()
-        assert (await first).status_code == HTTPStatus.OK
-        assert (await edge.post("herald", told("e2"))).status_code == HTTPStatus.OK
+    edge.door.opened.clear()
+    first = asyncio.create_task(edge.post("herald", told("e1")))
+    await edge.door.reached.wait()
+    assert (await edge.post("herald", told("e2"))).status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    edge.door.opened.set()
+    assert (await first).status_code == HTTPStatus.OK
+    assert (await edge.post("herald", told("e2"))).status_code == HTTPStatus.OK
 
 
 async def test_secrets_are_never_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -322,24 +313,24 @@ async def test_secrets_are_never_logged(caplog: pytest.LogCaptureFixture) -> Non
             wrong = "a-key-somebody-mistyped"
             await edge.post("jeudimerci", event, **{"x-api-key": wrong})
             await edge.post("jeudimerci", msgspec.structs.replace(event, body=event.body[:-1]))
-            heard = caplog.text + "".join(map(repr, edge.observer.faults))
+            heard = caplog.text + "".join(map(repr, edge.heard.faults))
             (row,) = await edge.kept()
             for secret in (E_CARD, event.headers["x-api-key"], wrong):
                 assert secret not in heard
                 assert secret.encode() not in row.document
             assert E_CARD not in repr(row)
-            assert E_CARD not in repr(edge.events.open(row))
-            assert len(edge.observer.faults) == 1
+            assert E_CARD not in repr(edge.app.pipeline.events.open(row))
+            assert len(edge.heard.faults) == 1
 
 
 async def test_taken_port_is_one_sentence() -> None:
     """A port somebody else has is refused with a sentence; without an address nothing listens."""
     async with open_edge() as edge:
         with pytest.raises(PortTaken, match="the port is taken or not ours"):
-            async with open_edge(listen=f"{HOST}:{edge.webhooks.port}"):
+            async with open_edge(listen=f"{HOST}:{edge.app.webhooks.port}"):
                 pass
     async with open_edge(listen=None) as silent:
-        assert silent.webhooks.port == 0
+        assert silent.app.webhooks.port == 0
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -26,11 +26,11 @@ from giftcard_gateway.journal.contract import (
     RowQuery,
     SchemaState,
 )
-from giftcard_gateway.journal.group_commit import GroupCommit, InlineCommit, ThreadCommit
+from giftcard_gateway.journal.group_commit import GroupCommit, ThreadCommit
 from giftcard_gateway.journal.rows import Open, Write
 from giftcard_gateway.journal.signal import Signal
 from giftcard_gateway.journal.sqlite import file, lists, schema
-from giftcard_gateway.journal.sqlite.file import MEMORY, Work, WriteRequest
+from giftcard_gateway.journal.sqlite.file import Work, WriteRequest
 
 if TYPE_CHECKING:
     from typing import Self
@@ -178,7 +178,7 @@ class Sqlite(Journal):
     def _open_file(self) -> None:
         self._lock = file.lock(self._path)
         self._connections = [file.connect(self._path)]
-        _prepare(self._connections[0])
+        prepare(self._connections[0])
         self._connections += [file.connect(self._path) for _ in ("reader", "lister")]
 
     def _let_go(self) -> None:
@@ -192,36 +192,6 @@ class Sqlite(Journal):
             self._lock = None
 
 
-class InlineSqlite(Sqlite):
-    """The same journal without threads, for a simulation in virtual time: every call is done in place.
-
-    It does not wait for the disk, so it outlives a stopped process but not a loss of power. With the
-    path `:memory:` the rows live until `close`.
-    """
-
-    async def start(self) -> None:
-        """Open the file in place; see Journal.start."""
-        try:
-            self._open_file()
-        except BaseException:
-            self._let_go()
-            raise
-        connection = self._connections[0]
-        self._writer = InlineCommit(partial(self._serve, connection))
-        self._reader = self._lister = InlineCommit(partial(file.serve_reads, connection))
-
-    def _serve(self, connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[object]:
-        acks = file.serve_writes(connection, requests)
-        self._signal.fire()
-        return acks
-
-    def _open_file(self) -> None:
-        if self._path != MEMORY:
-            self._lock = file.lock(self._path)
-        self._connections = [file.connect(self._path, synchronous="OFF")]
-        _prepare(self._connections[0])
-
-
 def path_of(url: str) -> str:
     """Return the file that a `sqlite:///` URL names; raise ValueError when it names none.
 
@@ -233,8 +203,8 @@ def path_of(url: str) -> str:
     return parts.path[1:]
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
-    """Make the schema of a new file, refuse one that is not known, and make due what a dead process drove."""
+def prepare(connection: sqlite3.Connection) -> None:
+    """Make the schema of a new file, refuse one that is not known, and free what a dead process drove."""
     try:
         found = schema.read(connection)
         if not found.version:

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from giftcard_gateway.clock import Clock
-from tests.crash.virtual import EPOCH, Stalled, VirtualClock, run
+from tests.world.clock import EPOCH, Stalled, VirtualClock, run
 
 
 def test_hours_pass_at_once() -> None:

@@ -16,7 +16,10 @@ from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, Unpack
 
+import msgspec
+
 from giftcard_adapters.calls import Moment
+from giftcard_gateway.clock import SystemClock
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
@@ -130,6 +133,26 @@ class VirtualClock:
     def moment(self) -> Moment:
         """Return the virtual time and the seed's next nonce."""
         return Moment(now_s=EPOCH.timestamp() + self._loop.time(), nonce=self._chance.randbytes(16).hex())
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clock, which a test can put forward; waiting still takes its time."""
+
+    def __init__(self) -> None:
+        """Begin with the true time."""
+        self._ahead = timedelta()
+
+    def skip(self, **ahead: float) -> None:
+        """Put the clock forward; the arguments are those of timedelta."""
+        self._ahead += timedelta(**ahead)
+
+    def now(self) -> datetime:
+        """Return the shifted time."""
+        return super().now() + self._ahead
+
+    def moment(self) -> Moment:
+        """Return the shifted time and a fresh nonce."""
+        return msgspec.structs.replace(super().moment(), now_s=self.now().timestamp())
 
 
 def run(seed: int, play: Callable[[VirtualClock], Coroutine[object, object, T]]) -> T:

@@ -1,0 +1,48 @@
+"""An observer that keeps all it was told."""
+
+from __future__ import annotations
+
+from giftcard_gateway.clock import Clock
+from giftcard_gateway.ledger.entry import Entry, State
+from giftcard_gateway.ledger.observer import Observer
+
+
+class Heard(Observer):
+    """Keeps what was written, what went wrong, and which windows are closing."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Have heard of nothing."""
+        self._clock = clock
+        self.written: list[State] = []
+        self.faults: list[tuple[str, BaseException]] = []
+        """Where something failed, and what."""
+        self.closing: list[tuple[float, float]] = []
+        """How much of a reversal window is gone, and how many seconds after the request that was told."""
+        self.journal: list[str] = []
+        """When the journal went, with the reason, and when it came back."""
+
+    def wrote(self, before: Entry | None, after: Entry) -> None:
+        """Keep the state that was reached."""
+        del before
+        self.written.append(after.state)
+
+    def faulted(self, place: str, fault: BaseException) -> None:
+        """Keep the fault."""
+        self.faults.append((place, fault))
+
+    def window_closing(self, entry: Entry, share: float) -> None:
+        """Keep the level, and when it was told."""
+        self.closing.append((share, (self._clock.now() - entry.created_at).total_seconds()))
+
+    def journal_lost(self, why: str) -> None:
+        """Keep that it went."""
+        self.journal.append(f"lost: {why}")
+
+    def journal_found(self, away_s: float) -> None:
+        """Keep that it came."""
+        assert away_s >= 0
+        self.journal.append("found")
+
+    def kinds(self) -> list[type[BaseException]]:
+        """Return the type of each fault."""
+        return [type(fault) for _, fault in self.faults]
