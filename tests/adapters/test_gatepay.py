@@ -1,4 +1,4 @@
-"""The GatePay adapter where no golden can show it: checks, settings, the guide dialect, hidden card data."""
+"""The GatePay adapter, beyond its golden files: checks, settings, the guide dialect, hidden card data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Gr4vy adapter, where golden files cannot show it: tokens, keys, and requests repeated after a day."""
+"""The Gr4vy adapter, beyond its golden files: tokens, keys, and requests repeated after a day."""
 
 from __future__ import annotations
 

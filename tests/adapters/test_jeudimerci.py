@@ -1,4 +1,4 @@
-"""The JeudiMerci adapter where no golden can show it: checks, settings, streaming, hidden card data."""
+"""The JeudiMerci adapter, beyond its golden files: checks, settings, streaming, and hidden card data."""
 
 from __future__ import annotations
 
