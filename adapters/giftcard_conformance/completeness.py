@@ -18,7 +18,7 @@ from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import AnyOperation, MoneyOperation, Operation
 from giftcard_adapters.values.traits import Guarantee
-from giftcard_conformance.fate import Asked, Fate, Seen, Send, covers, fate_of, is_within
+from giftcard_conformance.fate import Asked, Fate, Look, Seen, covers, fate_of, is_within
 from giftcard_conformance.leaves import leaves
 from giftcard_conformance.subject import NotConforming, ReadSample, Sample, Subject, demand
 from giftcard_conformance.world import World
@@ -179,7 +179,7 @@ async def _read(world: World, method: str, arguments: Mapping[str, object]) -> S
     return Seen(sent, tuple(world.wire.headers[before:]), answer)
 
 
-async def _judge(subject: Subject, asked: Asked, send: Send, apart: Collection[str] = ()) -> None:
+async def _judge(subject: Subject, asked: Asked, send: Look, apart: Collection[str] = ()) -> None:
     """Demand of every leaf of what is asked that it is not dropped; tell all that are, at once."""
     unstable = (await send(asked.sample)).changing(await send(asked.sample))
 

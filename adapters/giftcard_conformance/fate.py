@@ -31,7 +31,7 @@ _THEIR_WORDS = (
 )
 """Where a refusal may name a field as the contract does, and what our structs call it."""
 
-Send = Callable[[Any], Awaitable["Seen"]]
+Look = Callable[[Any], Awaitable["Seen"]]
 """Asks for one value and returns what was seen of it; raises Invalid or Unsupported for a refusal."""
 
 
@@ -72,7 +72,7 @@ class Fate(Enum):
     UNTRIED = "untried"
 
 
-async def fate_of(asked: Asked, path: Path, look: Send, fitting: Fitting) -> Fate:
+async def fate_of(asked: Asked, path: Path, look: Look, fitting: Fitting) -> Fate:
     """Find out what becomes of one leaf, by values that differ in it alone."""
     fate, tried = Fate.UNTRIED, list[object]()
     for values in changed(asked.kind, asked.sample, path, fitting):

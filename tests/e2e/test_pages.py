@@ -27,7 +27,7 @@ from tests.house.tables import package_of
 
 TABLES: dict[str, type[msgspec.Struct]] = {
     "[server]": settings.Server,
-    "[journal]": settings.Journal,
+    "[journal]": settings.JournalSettings,
     "[seal]": settings.Seal,
     "[telemetry]": settings.Telemetry,
     "[webhooks]": settings.Webhooks,

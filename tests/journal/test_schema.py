@@ -12,11 +12,11 @@ import asyncpg
 import pytest
 
 from giftcard_adapters.values.secret import Secret
-from giftcard_gateway.config.settings import Journal as JournalSettings
 from giftcard_gateway.journal.contract import Journal, JournalBusy, JournalClosed, SchemaUnknown
 from giftcard_gateway.journal.postgres import schema as postgres_schema
 from giftcard_gateway.journal.postgres.journal import Postgres
 from giftcard_gateway.journal.schema import EMPTY, Found, Steps
+from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.journal.sqlite import schema as sqlite_schema
 from giftcard_gateway.journal.sqlite.journal import Sqlite, path_of
 from giftcard_gateway.journal.stores import open_journal

@@ -6,8 +6,8 @@ import pytest
 
 from giftcard_adapters.errors import SettingsError
 from giftcard_adapters.values.secret import Secret
-from giftcard_gateway.config.settings import Journal as JournalSettings
 from giftcard_gateway.journal.postgres.journal import Postgres
+from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.journal.sqlite.journal import Sqlite
 from giftcard_gateway.journal.stores import find_journal, open_journal
 from tests.journal.samples import opened, row

@@ -9,7 +9,7 @@ import asyncio
 import sys
 
 from giftcard_adapters.values.secret import Secret
-from giftcard_gateway.config.settings import Journal as JournalSettings
+from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.journal.stores import open_journal
 from tests.journal.samples import after, row
 

@@ -2,7 +2,7 @@
 
 A success status proves little at Gr4vy: a 201 can hold a failed transaction, a succeeded intent a
 failed redemption, a failed transaction a card that was charged. Gr4vy tells one balance, what can be
-spent now, so `available` is filled and `book` stays empty.
+spent now, so the available balance is filled and the book balance stays empty.
 """
 
 from __future__ import annotations

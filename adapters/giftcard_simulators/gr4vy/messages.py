@@ -1,6 +1,6 @@
 """The bodies Gr4vy takes for gift cards, checked as its OpenAPI document says; unknown fields are refused.
 
-Every documented field is taken. An object that bears on no gift card (`JsonObject`) is not looked into.
+Every documented field is taken. An object that bears on no gift card (`Unread`) is not looked into.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
 Country = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}$")]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-JsonObject = dict[str, object]
+Unread = dict[str, object]
 
 _UNKNOWN_FIELD = re.compile(r"unknown field `(\w*)`")
 _MISSING_FIELD = re.compile(r"required field `(\w*)`")
@@ -94,8 +94,8 @@ class TransactionBody(_Body, frozen=True, kw_only=True):
     external_identifier: Name | None = None
     buyer_id: UUID | None = None
     buyer_external_identifier: Name | None = None
-    buyer: JsonObject | None = None
-    payment_method: JsonObject | None = None
+    buyer: Unread | None = None
+    payment_method: Unread | None = None
     payment_source: Literal["ecommerce", "moto", "recurring", "installment", "card_on_file"] = "ecommerce"
     merchant_initiated: bool = False
     is_subsequent_payment: bool = False
@@ -107,14 +107,14 @@ class TransactionBody(_Body, frozen=True, kw_only=True):
     country: Country | None = None
     metadata: dict[str, str] | None = None
     description: str | None = None
-    statement_descriptor: JsonObject | None = None
-    cart_items: tuple[JsonObject, ...] | None = None
-    airline: JsonObject | None = None
-    recipient: JsonObject | None = None
-    browser_info: JsonObject | None = None
-    connection_options: JsonObject | None = None
-    three_d_secure: JsonObject | None = None
-    three_d_secure_data: JsonObject | None = None
+    statement_descriptor: Unread | None = None
+    cart_items: tuple[Unread, ...] | None = None
+    airline: Unread | None = None
+    recipient: Unread | None = None
+    browser_info: Unread | None = None
+    connection_options: Unread | None = None
+    three_d_secure: Unread | None = None
+    three_d_secure_data: Unread | None = None
     integration_client: Literal["redirect", "web", "android", "ios"] | None = None
     anti_fraud_fingerprint: str | None = None
     payment_service_id: UUID | None = None

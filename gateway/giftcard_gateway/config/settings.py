@@ -14,6 +14,7 @@ import msgspec
 from giftcard_adapters.contract import Settings as AdapterSettings
 from giftcard_adapters.engine import Engine, PoolLimits, Tls
 from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.providers.connections import PROVIDER_ID, Terms
 from giftcard_gateway.providers.routing import Rule
 
@@ -50,22 +51,6 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     """How long calls in flight may take to end once we were told to stop."""
     reflection: bool = True
     channelz: bool = False
-
-
-class Journal(msgspec.Struct, frozen=True, kw_only=True):
-    """[journal]: where transactions are written down, and for how long."""
-
-    url: Secret = Secret("sqlite:///giftcard-gateway.db")
-    """sqlite:///PATH, or postgresql://USER:PASSWORD@HOST/DATABASE."""
-    store: str = ""
-    """The journal class, as module:Class, from any installed package; empty takes the one for the URL."""
-    listen_url: Secret = Secret("")
-    """The same PostgreSQL database directly; set it when `url` leads through a pooler such as pgbouncer."""
-    pool_size: Annotated[int, msgspec.Meta(ge=1, le=500)] = 8
-    connect_timeout_s: float = 5.0
-    statement_timeout_s: float = 5.0
-    retention_days: Annotated[int, msgspec.Meta(ge=30)] = 400
-    """Finished transactions older may be purged; ids must outlive every reversal window (rule 1)."""
 
 
 class Seal(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +121,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     seal: Seal
     providers: dict[ProviderId, Provider]
     server: Server = Server()
-    journal: Journal = Journal()
+    journal: JournalSettings = JournalSettings()
     telemetry: Telemetry = Telemetry()
     webhooks: Webhooks = Webhooks()
     routing: Routing = Routing()

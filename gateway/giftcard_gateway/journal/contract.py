@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
-    from giftcard_gateway.config.settings import Journal as JournalSettings
+    from giftcard_gateway.journal.settings import JournalSettings
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from giftcard_adapters.stanza import find_class
 from giftcard_gateway.journal.contract import Journal
 
 if TYPE_CHECKING:
-    from giftcard_gateway.config.settings import Journal as JournalSettings
+    from giftcard_gateway.journal.settings import JournalSettings
 
 _SQLITE = "giftcard_gateway.journal.sqlite.journal:Sqlite"
 _POSTGRES = "giftcard_gateway.journal.postgres.journal:Postgres"

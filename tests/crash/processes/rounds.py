@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from giftcard import CallError, NotFound, v1
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.config.settings import Journal as JournalSettings
+from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.journal.stores import open_journal
 from tests.crash.processes.counters import Counters, open_counters
 from tests.crash.processes.gateways import HURRIED, Gateway, Restart, write_config

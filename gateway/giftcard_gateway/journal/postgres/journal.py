@@ -36,7 +36,7 @@ from giftcard_gateway.journal.signal import Signal
 if TYPE_CHECKING:
     from typing import Self
 
-    from giftcard_gateway.config.settings import Journal as JournalSettings
+    from giftcard_gateway.journal.settings import JournalSettings
 
 _CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
 _DEFAULT_LIMITS = SessionLimits()

@@ -35,7 +35,7 @@ from giftcard_gateway.journal.sqlite.file import Work, WriteRequest
 if TYPE_CHECKING:
     from typing import Self
 
-    from giftcard_gateway.config.settings import Journal as JournalSettings
+    from giftcard_gateway.journal.settings import JournalSettings
 
 Result = TypeVar("Result")
 

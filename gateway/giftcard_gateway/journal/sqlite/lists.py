@@ -22,7 +22,7 @@ from giftcard_gateway.journal.rows import (
 )
 from giftcard_gateway.journal.sqlite.file import read_rows
 
-Key = tuple[int, str]
+RowKey = tuple[int, str]
 
 STREAM_ROWS = (
     "SELECT created_us, transaction_id FROM transactions"
@@ -140,7 +140,7 @@ def _read_events(found: sqlite3.Cursor) -> Sequence[EventRow]:
     return [event_of(str(values[0]), values[1:]) for values in found]
 
 
-def _stream_keys(connection: sqlite3.Connection, query: RowQuery) -> Iterator[Key]:
+def _stream_keys(connection: sqlite3.Connection, query: RowQuery) -> Iterator[RowKey]:
     """Merge the wanted runs of the index; each is read only as far as the page needs it."""
     lower, upper = bounds(query)
     runs = [
@@ -159,7 +159,7 @@ def _streams(connection: sqlite3.Connection) -> Iterator[Stream]:
         yield stream
 
 
-def _indexed_keys(connection: sqlite3.Connection, query: RowQuery) -> Iterator[Key]:
+def _indexed_keys(connection: sqlite3.Connection, query: RowQuery) -> Iterator[RowKey]:
     lower, upper = bounds(query)
     for created_us, transaction_id, *stream in connection.execute(
         INDEXED_ROWS, (query.blind_index, lower, *upper)

@@ -1,0 +1,25 @@
+"""What an operator can decide about the journal; the rest of the settings are in the room `config`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from giftcard_adapters.values.secret import Secret
+
+
+class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """[journal]: where transactions are written down, and for how long."""
+
+    url: Secret = Secret("sqlite:///giftcard-gateway.db")
+    """sqlite:///PATH, or postgresql://USER:PASSWORD@HOST/DATABASE."""
+    store: str = ""
+    """The journal class, as module:Class, from any installed package; empty takes the one for the URL."""
+    listen_url: Secret = Secret("")
+    """The same PostgreSQL database directly; set it when `url` leads through a pooler such as pgbouncer."""
+    pool_size: Annotated[int, msgspec.Meta(ge=1, le=500)] = 8
+    connect_timeout_s: float = 5.0
+    statement_timeout_s: float = 5.0
+    retention_days: Annotated[int, msgspec.Meta(ge=30)] = 400
+    """Finished transactions older may be purged; ids must outlive every reversal window (rule 1)."""
