@@ -192,7 +192,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "moment", ["| click", "| giftcard_gateway.cli.options", "| giftcard_gateway.cli.serve"]
+    "moment", ["| click", "| giftcard_gateway.cli.options", "| giftcard_gateway.process.serving"]
 )
 def test_ctrl_c_during_the_start_is_quiet(tmp_path: Path, moment: str) -> None:
     """Ctrl-C while the program still imports ends it without a traceback, with a shell's exit code."""
