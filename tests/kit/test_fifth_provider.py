@@ -73,7 +73,10 @@ def copied(root: Path) -> Path:
 def fill_adapter(root: Path) -> None:
     """Write the adapter and the simulator into the skeleton, and let the sandbox know."""
     simulator = root / "adapters/giftcard_simulators/acme_cards"
-    shutil.copy(PACKAGE / "adapter.py", root / "adapters/giftcard_adapters/acme_cards/adapter.py")
+    adapter = root / "adapters/giftcard_adapters/acme_cards"
+    for module in PACKAGE.glob("*.py"):
+        if module.name not in {"__init__.py", "descriptor.py", "simulator.py"}:
+            shutil.copy(module, adapter / module.name)
     shutil.copy(PACKAGE / "simulator.py", simulator / "simulator.py")
     init = simulator / "__init__.py"
     init.write_text(init.read_text(encoding="utf-8") + SANDBOX, encoding="utf-8")
