@@ -15,6 +15,7 @@ from giftcard_adapters.engine import PoolLimits, Tls
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config import settings
+from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.providers.connections import Terms
 from giftcard_gateway.providers.routing import Rule
 from giftcard_simulators.catalogue import SANDBOXES, Sandbox
@@ -27,7 +28,7 @@ from tests.house.tables import package_of
 
 TABLES: dict[str, type[msgspec.Struct]] = {
     "[server]": settings.Server,
-    "[journal]": settings.JournalSettings,
+    "[journal]": JournalSettings,
     "[seal]": settings.Seal,
     "[telemetry]": settings.Telemetry,
     "[webhooks]": settings.Webhooks,
