@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
+from giftcard_gateway.errors import OperatorError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
@@ -98,7 +100,7 @@ class SchemaState(msgspec.Struct, frozen=True, kw_only=True):
     sql: str
 
 
-class JournalClosed(Exception):
+class JournalClosed(OperatorError):
     """The journal cannot be written or read at the moment; nothing of this call is promised to be durable.
 
     A write may still be found later: its commit was sent and the answer was lost. An open so found is a
@@ -106,11 +108,11 @@ class JournalClosed(Exception):
     """
 
 
-class SchemaUnknown(Exception):
+class SchemaUnknown(OperatorError):
     """The database's schema is not the one this gateway works with; the text says what to run."""
 
 
-class JournalBusy(Exception):
+class JournalBusy(OperatorError):
     """Another process has this journal open, and this kind allows one; the text says which process."""
 
 
