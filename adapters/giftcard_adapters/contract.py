@@ -53,23 +53,10 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 def traits(
     guarantee: Guarantee,
     unknown: Ending,
-    *,
-    resend_window_s: float | None = None,
-    find_window_s: float = 24 * 3600.0,
-    reversal_window_s: float | None = None,
-    is_reversal_partial: bool = False,
-    is_confirmation_partial: bool = False,
+    **details: Any,  # noqa: ANN401 - the fields of OperationTraits, which checks them
 ) -> Callable[[_Method], _Method]:
     """Declare how an adapter's money method behaves; the arguments are those of OperationTraits."""
-    declared = OperationTraits(
-        guarantee=guarantee,
-        unknown=unknown,
-        resend_window_s=resend_window_s,
-        find_window_s=find_window_s,
-        reversal_window_s=reversal_window_s,
-        is_reversal_partial=is_reversal_partial,
-        is_confirmation_partial=is_confirmation_partial,
-    )
+    declared = OperationTraits(guarantee=guarantee, unknown=unknown, **details)
 
     def mark(method: _Method) -> _Method:
         method.traits = declared  # type: ignore[attr-defined]  # functions take attributes; mypy cannot say so
@@ -126,6 +113,10 @@ class Provider:
         Raises Invalid with every missing or misshapen field at once, or Unsupported. Pure; an
         adapter without such limits keeps this one.
         """
+
+    def configured(self, declared: OperationTraits) -> OperationTraits:
+        """Return an operation's traits as this connection's settings make them; as declared by default."""
+        return declared
 
     def confirmation(self, ask: MoneyOperation, outcome: Outcome, advice: Advice) -> tuple[Call, ...]:
         """Write the calls that confirm `ask`, in order; pure, so that they can be stored.
@@ -240,7 +231,12 @@ def has(provider: Provider | type[Provider], method: str) -> bool:
 
 
 def traits_of(provider: Provider | type[Provider], operation: Operation) -> OperationTraits | None:
-    """Return how an adapter does a money operation, or None when it does not."""
+    """Return how an adapter does a money operation, or None when it does not.
+
+    Of a class it is what the adapter declares, of a connection what its settings make of that.
+    """
     method = getattr(provider, names_of(operation).method, None)
     declared = getattr(method, "traits", None)
-    return declared if isinstance(declared, OperationTraits) else None
+    if not isinstance(declared, OperationTraits):
+        return None
+    return declared if isinstance(provider, type) else provider.configured(declared)

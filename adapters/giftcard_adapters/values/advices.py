@@ -50,7 +50,11 @@ class Receipt(StrEnum):
     DONE = "DONE"
     """Acknowledged, now or before."""
     NO_SUCH_TRANSACTION = "NO_SUCH_TRANSACTION"
-    """The provider never saw the transaction: the end of a reversal, an alarm for a confirmation."""
+    """The provider does not know the transaction, or not yet; its worth depends on the time (rule 8)."""
+    DUPLICATE = "DUPLICATE"
+    """The provider has seen this advice id before, and does not say what became of it (rule 8)."""
+    NOT_YET = "NOT_YET"
+    """Heard, and surely nothing was done; the provider keeps the advice id, so send it under a fresh one."""
     REFUSED = "REFUSED"
     """A final no: a person must look."""
     AGAIN = "AGAIN"
@@ -62,5 +66,7 @@ class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
     receipt: Receipt
     evidence: str = ""
+    retry_after_s: float | None = None
+    """How long the provider asks to be left alone, in seconds; for AGAIN."""
     decline: Decline | None = None
     references: dict[str, str] = {}

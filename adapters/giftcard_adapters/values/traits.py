@@ -44,6 +44,14 @@ class OperationTraits(msgspec.Struct, frozen=True, kw_only=True):
     """How long finding is worth trying before a person is asked."""
     reversal_window_s: float | None = None
     """How long a reversal is accepted; a budget (rule 8)."""
+    settling_s: float | None = None
+    """How long after its last byte left a request may still arrive; None for twice the time-out."""
+    refuses_overtaken_requests: bool = False
+    """Whether the provider refuses a request whose reversal came first (rule 8)."""
+    keeps_advice_ids: bool = False
+    """Whether the provider answers an advice id it has seen before as a duplicate, whatever became of it."""
+    repeats_once_under_fresh_ids: bool = False
+    """Whether the same advice under several ids has one net effect."""
     is_reversal_partial: bool = False
     """Whether part of the amount can be put back."""
     is_confirmation_partial: bool = False

@@ -67,6 +67,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Empty for a reversal that came before its request."""
     ask: AnyOperation | None = None
     """None for a reversal that came before its request."""
+    sent_by: datetime | None = None
+    """No byte of the request left after this time; None while it may still be sent."""
     outcome: Outcome | None = None
     advice: Advice | None = None
     calls: tuple[Call, ...] = ()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from giftcard_adapters.calls import Call
-from giftcard_adapters.values.advices import Acknowledgement, Advice, AdviceKind, Receipt
+from giftcard_adapters.values.advices import Acknowledgement, Advice, AdviceKind
 from giftcard_adapters.values.operations import AnyOperation, Operation
 from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
 from giftcard_adapters.values.traits import Ending, OperationTraits
@@ -39,8 +39,6 @@ ALLOWED: Mapping[State, frozenset[State]] = {
 } | dict.fromkeys(FINAL, frozenset[State]())
 """Which state may follow which; anything else is a bug and raises ValueError."""
 
-_RESEND_SETTLES = timedelta(minutes=10)
-"""How long a provider may take over a request whose answer we no longer wait for, many times a time-out."""
 _PROMISED = {AdviceKind.CONFIRMATION: State.CONFIRMING, AdviceKind.REVERSAL: State.REVERSING}
 _KEPT = {State.CONFIRMING: State.CONFIRMED, State.REVERSING: State.REVERSED}
 
@@ -172,21 +170,29 @@ def promise(
     return promised if calls else move(promised, _KEPT[promised.state], at, "nothing to tell the provider")
 
 
-def acknowledged(entry: Entry, receipt: Acknowledgement, at: datetime) -> Entry:
-    """Return `entry` after a final answer to its advice (rule 8); AGAIN is not one and is refused."""
+def kept(entry: Entry, told: Acknowledgement, cause: str, at: datetime) -> Entry:
+    """Return `entry` with its advice acknowledged; evidence of failed tries is dropped."""
     _must_be(entry, _KEPT)
-    entry = _with_receipt(entry, receipt)
-    match receipt.receipt:
-        case Receipt.DONE:
-            return _kept(entry, at, "provider acknowledged")
-        case Receipt.NO_SUCH_TRANSACTION if entry.state is State.REVERSING:
-            return _kept(entry, at, "provider never saw the transaction")
-        case Receipt.NO_SUCH_TRANSACTION:
-            return give_up(entry, "the provider does not know the transaction it is asked to confirm", at)
-        case Receipt.REFUSED:
-            return give_up(entry, receipt.evidence or "the provider refused the advice", at)
-        case Receipt.AGAIN:
-            raise ValueError("AGAIN is not a final answer")
+    kept = move(_with_receipt(entry, told), _KEPT[entry.state], at, cause)
+    return msgspec.structs.replace(kept, evidence="")
+
+
+def refused(entry: Entry, told: Acknowledgement, evidence: str, at: datetime) -> Entry:
+    """Return `entry` as UNRESOLVED after an answer to its advice that leaves no safe step (rule 8)."""
+    _must_be(entry, _KEPT)
+    return give_up(_with_receipt(entry, told), evidence, at)
+
+
+def afresh(entry: Entry, advice: Advice, calls: tuple[Call, ...]) -> Entry:
+    """Return `entry` with its advice under a fresh id and fresh bytes; what it decides is the same."""
+    _must_be(entry, _KEPT)
+    return msgspec.structs.replace(entry, advice=advice, calls=calls)
+
+
+def sent(entry: Entry, at: datetime) -> Entry:
+    """Return a PENDING `entry` of whose request no byte leaves after `at`."""
+    _must_be(entry, {State.PENDING})
+    return msgspec.structs.replace(entry, sent_by=at)
 
 
 def want_reversal(entry: Entry, wanted: WantedReversal, at: datetime) -> Entry:
@@ -250,15 +256,6 @@ def ending(entry: Entry, traits: OperationTraits, at: datetime) -> Ending:
     return Ending.PERSON
 
 
-def is_settling(entry: Entry, traits: OperationTraits, at: datetime) -> bool:
-    """Tell whether a resend in the last moment of its window may still be under way at `at`.
-
-    Finding nothing proves nothing then: that resend may have been the first to arrive.
-    """
-    resend_window = timedelta(seconds=traits.resend_window_s or 0)
-    return traits.unknown is Ending.RESEND and at - entry.created_at < resend_window + _RESEND_SETTLES
-
-
 def _must_be(entry: Entry, states: Container[State]) -> None:
     if entry.state not in states:
         raise ValueError(f"this is not done to a transaction that is {entry.state}")
@@ -268,11 +265,6 @@ def _ended(entry: Entry, outcome: Outcome) -> Entry:
     """Return `entry` with its final outcome; cards of an issue that failed are dropped."""
     outcome = msgspec.structs.replace(outcome, issued_cards=())
     return msgspec.structs.replace(entry, outcome=outcome, evidence=outcome.evidence, wanted_reversal=None)
-
-
-def _kept(entry: Entry, at: datetime, cause: str) -> Entry:
-    """Return `entry` with its advice acknowledged; evidence of failed tries is dropped."""
-    return msgspec.structs.replace(move(entry, _KEPT[entry.state], at, cause), evidence="")
 
 
 def _with_receipt(entry: Entry, receipt: Acknowledgement) -> Entry:

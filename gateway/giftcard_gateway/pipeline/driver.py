@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from giftcard_adapters.errors import Invalid, Unsupported
-from giftcard_adapters.values.advices import Advice, AdviceKind, Receipt, ReversalReason
+from giftcard_adapters.values.advices import Advice, AdviceKind, ReversalReason
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.traits import Ending, Guarantee
 from giftcard_gateway.errors import GatewayError
 from giftcard_gateway.journal.contract import JournalClosed
-from giftcard_gateway.ledger import lifecycle, reversal_windows
+from giftcard_gateway.ledger import lifecycle, reversal_windows, settling
 from giftcard_gateway.ledger.entry import Entry, State, WantedReversal
+from giftcard_gateway.ledger.settling import Step
 from giftcard_gateway.pipeline.in_doubt import InDoubtWrites
 from giftcard_gateway.pipeline.leases import Leases
-from giftcard_gateway.providers.exchanges import Answer, Exchanges, ask_of, doubted
+from giftcard_gateway.providers.exchanges import Answer, Exchanges, advice_of, ask_of, doubted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -156,10 +157,11 @@ class Driver:
             raise LeaseLost
         answer = await self._exchanges.request(connection, ask_of(entry))
         failover = None if answer.was_sent else self._failover(entry)
+        sent_by = self._clock.now()
         return await self._commit(
             entry,
             lambda e: (
-                self._settle(connection, e, answer)
+                self._settle(connection, lifecycle.sent(e, sent_by), answer)
                 # A caller who meanwhile wants it undone wants no card from anybody else.
                 if failover is None or e.wanted_reversal is not None
                 else self._rerouted(e, failover)
@@ -173,24 +175,36 @@ class Driver:
     async def _end_unknown(self, connection: Connection, entry: Entry) -> Entry:
         """End a request whose outcome nobody knows by the provider's own means (rule 5)."""
         traits, at = connection.traits(entry.operation), self._clock.now()
+        # Where nothing says when it was sent, its sender is gone: nothing leaves once a lease has ended.
+        sent_by = entry.sent_by or at
+        entry = lifecycle.sent(entry, sent_by)
         how = lifecycle.ending(entry, traits, at)
         if how is Ending.RESEND and not connection.is_enabled:
             how = Ending.FIND  # whoever switched a provider off wants no request to go there, not even again
         match how:
             case Ending.REVERSE:
                 return await self._commit(
-                    entry, lambda e: self._reverse_unknown(connection, e, ReversalReason.TIMEOUT)
+                    entry,
+                    lambda e: self._reverse_unknown(
+                        connection, lifecycle.sent(e, sent_by), ReversalReason.TIMEOUT
+                    ),
                 )
             case Ending.RESEND:
                 answer = await self._resend(connection, entry)
+                sent_by = self._clock.now()
             case Ending.FIND:
                 answer = await self._exchanges.find(connection, entry)
-                if answer.outcome.verdict not in PROOF and lifecycle.is_settling(entry, traits, at):
+                if answer.outcome.verdict not in PROOF and not settling.is_settled(
+                    entry, connection.settling(entry.operation), at
+                ):
+                    # What cannot be found yet may still arrive.
                     answer = doubted(answer)
             case Ending.PERSON:
                 evidence = entry.evidence or "the process stopped while the request was under way"
                 return await self._commit(entry, lambda e: lifecycle.give_up(e, evidence, self._clock.now()))
-        return await self._commit(entry, lambda e: self._settle(connection, e, answer))
+        return await self._commit(
+            entry, lambda e: self._settle(connection, lifecycle.sent(e, sent_by), answer)
+        )
 
     async def _resend(self, connection: Connection, entry: Entry) -> Answer:
         """Send the same request again under its idempotency key, then look for it if that proves nothing.
@@ -222,17 +236,39 @@ class Driver:
         )
 
     async def _deliver(self, connection: Connection, entry: Entry) -> Entry:
-        """Send the promised advice once, unchanged, and write down a final answer (rule 8)."""
-        receipt = await self._exchanges.deliver(connection, entry, self._clock.now)
-        if receipt.receipt is not Receipt.AGAIN:
-            return await self._commit(entry, lambda e: lifecycle.acknowledged(e, receipt, self._clock.now()))
-        level = reversal_windows.level(entry, _window_s(connection, entry), self._clock.now())
+        """Send the promised advice once, unchanged, and act on the answer (rule 8)."""
+        told = await self._exchanges.deliver(connection, entry, self._clock.now)
+        at, operation = self._clock.now(), entry.operation
+        heard = settling.judge(entry, told, connection.traits(operation), connection.settling(operation), at)
+        match heard.step:
+            case Step.KEPT:
+                return await self._commit(entry, lambda e: lifecycle.kept(e, told, heard.because, at))
+            case Step.PERSON:
+                return await self._commit(entry, lambda e: lifecycle.refused(e, told, heard.because, at))
+        level = reversal_windows.level(entry, _window_s(connection, entry), at)
         if level >= reversal_windows.CLOSED:
-            evidence = f"the provider's reversal window closed; last seen: {receipt.evidence}"
-            return await self._commit(entry, lambda e: lifecycle.give_up(e, evidence, self._clock.now()))
+            evidence = f"the provider's reversal window closed; last seen: {heard.because}"
+            return await self._commit(entry, lambda e: lifecycle.give_up(e, evidence, at))
         if level > entry.window_told:
             self._observer.window_closing(entry, level)
-        return await self._commit(entry, lambda e: self._later(connection, e, receipt.evidence, level=level))
+        renew = heard.step is Step.AFRESH
+        return await self._commit(
+            entry,
+            lambda e: self._later(
+                connection,
+                self._afresh(connection, e) if renew else e,
+                heard.because,
+                level=level,
+                least_wait_s=told.retry_after_s or 0.0,
+            ),
+        )
+
+    def _afresh(self, connection: Connection, entry: Entry) -> Entry:
+        """Return `entry` with its advice under a fresh id, to be written before it is sent."""
+        advice = msgspec.structs.replace(
+            advice_of(entry), advice_id=self._clock.uuid4(), written_at=self._clock.now()
+        )
+        return lifecycle.afresh(entry, advice, _calls(connection, entry, advice))
 
     def confirmed(
         self,
@@ -251,15 +287,7 @@ class Driver:
             amount=amount,
             tenders=tenders,
         )
-        is_native = connection.traits(entry.operation).guarantee is Guarantee.NATIVE
-        calls = (
-            connection.provider.confirmation(
-                ask_of(entry), entry.outcome or Outcome(verdict=Verdict.UNKNOWN), advice
-            )
-            if is_native
-            else ()
-        )
-        return self._promised(connection, entry, advice, calls, cause)
+        return self._promised(connection, entry, advice, cause)
 
     def reversed(
         self,
@@ -277,17 +305,14 @@ class Driver:
             amount=wanted.amount,
             reason=wanted.reason,
         )
-        calls = connection.provider.reversal(ask_of(entry), entry.outcome, advice)
         cause = cause or lifecycle.noted("the caller reversed", wanted.note)
-        return self._promised(connection, entry, advice, calls, cause)
+        return self._promised(connection, entry, advice, cause)
 
-    def _promised(
-        self, connection: Connection, entry: Entry, advice: Advice, calls: tuple[Call, ...], cause: str
-    ) -> Entry:
+    def _promised(self, connection: Connection, entry: Entry, advice: Advice, cause: str) -> Entry:
         return lifecycle.promise(
             entry,
             advice,
-            calls,
+            _calls(connection, entry, advice),
             driver=self.name,
             lease_until=advice.written_at + connection.lease,
             cause=cause,
@@ -317,14 +342,27 @@ class Driver:
         wanted = msgspec.structs.replace(wanted, amount=None)
         return self.reversed(connection, entry, wanted, cause="the outcome is unknown")
 
-    def _later(self, connection: Connection, entry: Entry, evidence: str, *, level: float = 0.0) -> Entry:
+    def _later(
+        self,
+        connection: Connection,
+        entry: Entry,
+        evidence: str,
+        *,
+        level: float = 0.0,
+        least_wait_s: float = 0.0,
+    ) -> Entry:
         """Release `entry` until its next try: exponential backoff with full jitter, capped.
 
-        No later than a reversal's window reaches its next level, so that somebody hears in time.
+        No sooner than the provider asked for, within the cap; no later than a reversal's window reaches its
+        next level, so that somebody hears in time.
         """
         terms = connection.terms
         ceiling_s = min(terms.retry_cap_s, terms.retry_base_s * 2 ** min(entry.attempts, 30))
-        wait_s = max(ceiling_s * self._clock.fraction(), connection.circuit.wait_s)
+        wait_s = max(
+            ceiling_s * self._clock.fraction(),
+            connection.circuit.wait_s,
+            min(least_wait_s, terms.retry_cap_s),
+        )
         at = self._clock.now()
         due_at = at + timedelta(seconds=wait_s)
         due_at = min(
@@ -397,3 +435,13 @@ def _window_s(connection: Connection, entry: Entry) -> float | None:
     """Return how long the provider takes a reversal, in seconds from the request; None without an end."""
     is_reversal = entry.state is State.REVERSING
     return connection.traits(entry.operation).reversal_window_s if is_reversal else None
+
+
+def _calls(connection: Connection, entry: Entry, advice: Advice) -> tuple[Call, ...]:
+    """Return the calls that deliver `advice`; a one-shot operation has nobody to confirm to (rule 11)."""
+    if advice.kind is AdviceKind.REVERSAL:
+        return connection.provider.reversal(ask_of(entry), entry.outcome, advice)
+    if connection.traits(entry.operation).guarantee is not Guarantee.NATIVE:
+        return ()
+    outcome = entry.outcome or Outcome(verdict=Verdict.UNKNOWN)
+    return connection.provider.confirmation(ask_of(entry), outcome, advice)

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 PROVIDER_ID = r"^[a-z][a-z0-9-]{0,62}$"
 """What a provider's id looks like."""
 
+_LEAST_SETTLING_S = 60.0
+_TIMEOUTS_TO_SETTLE = 2.0
+
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator decided about one provider; durations in seconds."""
@@ -44,6 +47,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     advice_concurrency: int = 8
     circuit_threshold: int = 10
     circuit_cooldown_s: float = 5.0
+    settling_s: float | None = None
+    """How long after its last byte left a request may still arrive at the provider; by default what the
+    adapter declares, else twice its `timeout_s` and at least a minute (rule 8)."""
     lease_margin_s: float = 15.0
     """What a driver may need besides the exchange itself: two durable writes, a slow disk, a failover. What a
     dead replica held is taken over once the adapter's `timeout_s` and this are gone."""
@@ -87,6 +93,13 @@ class Connection:
         if declared is None:
             raise OperationUnsupported(provider=self.provider_id, operation=operation.value)
         return declared
+
+    def settling(self, operation: Operation) -> timedelta:
+        """Return how long after its last byte left a request of `operation` may still arrive (rule 8)."""
+        told = self.terms.settling_s
+        declared = self.traits(operation).settling_s if told is None else told
+        usual = max(_LEAST_SETTLING_S, _TIMEOUTS_TO_SETTLE * self.provider.settings.timeout_s)
+        return timedelta(seconds=usual if declared is None else declared)
 
     def demand(self, method: str) -> None:
         """Raise OperationUnsupported unless the provider has this read or vault call."""

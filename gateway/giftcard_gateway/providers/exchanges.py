@@ -69,7 +69,7 @@ class Exchanges:
                         # Told when it is sent: the wait for a turn can outlast a provider's memory.
                         age_s = (now() - advice.written_at).total_seconds()
                         receipt = await connection.provider.deliver(call, advice, age_s=age_s)
-                        if receipt.receipt in {Receipt.AGAIN, Receipt.REFUSED}:
+                        if receipt.receipt is not Receipt.DONE:
                             break
             except ExchangeError as fault:
                 return Acknowledgement(receipt=Receipt.AGAIN, evidence=str(fault))

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
 
 from giftcard_adapters.values.advices import Acknowledgement, Receipt
-from giftcard_gateway.ledger import lifecycle
+from giftcard_adapters.values.traits import OperationTraits
+from giftcard_gateway.ledger import settling
 from giftcard_gateway.ledger.entry import Entry, State
+from giftcard_gateway.ledger.settling import Judgement
 
 
 def apply(patch: pytest.MonkeyPatch) -> None:
     """Hear DONE where the provider said that it knows no such transaction."""
-    acknowledged = lifecycle.acknowledged
+    judge = settling.judge
 
-    def believe(entry: Entry, receipt: Acknowledgement, at: datetime) -> Entry:
-        if entry.state is State.CONFIRMING and receipt.receipt is Receipt.NO_SUCH_TRANSACTION:
-            receipt = msgspec.structs.replace(receipt, receipt=Receipt.DONE)
-        return acknowledged(entry, receipt, at)
+    def believe(
+        entry: Entry, told: Acknowledgement, traits: OperationTraits, wait: timedelta, at: datetime
+    ) -> Judgement:
+        if entry.state is State.CONFIRMING and told.receipt is Receipt.NO_SUCH_TRANSACTION:
+            told = msgspec.structs.replace(told, receipt=Receipt.DONE)
+        return judge(entry, told, traits, wait, at)
 
-    patch.setattr(lifecycle, "acknowledged", believe)
+    patch.setattr(settling, "judge", believe)

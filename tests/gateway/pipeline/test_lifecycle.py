@@ -28,6 +28,8 @@ T1 = T0 + timedelta(seconds=7)
 LEASE = T1 + timedelta(seconds=45)
 RAND = Money("ZAR", 10_000)
 CALL = Call(method="POST", path="/advice")
+REFUSED = Acknowledgement(receipt=Receipt.REFUSED, evidence="the provider refused the advice")
+FRESH = Advice(advice_id="b", kind=AdviceKind.REVERSAL, written_at=T1)
 WANTED = WantedReversal(reason=ReversalReason.CANCELLED, note="changed their mind")
 ASK = Redeem(
     transaction_id="0e2f8a52-6a0c-4b43-8f55-0c6f0f2c7e11",
@@ -64,7 +66,7 @@ def in_state(state: State) -> Entry:
             return promised(in_state(State.APPROVED), kind)
         case State.CONFIRMED | State.REVERSED:
             before = State.CONFIRMING if state is State.CONFIRMED else State.REVERSING
-            return lifecycle.acknowledged(in_state(before), Acknowledgement(receipt=Receipt.DONE), T1)
+            return kept(in_state(before))
         case State.UNRESOLVED:
             return lifecycle.give_up(entry, "nobody knows", T1)
 
@@ -81,9 +83,14 @@ def promised(entry: Entry, kind: AdviceKind, calls: tuple[Call, ...] = (CALL,)) 
     return lifecycle.promise(entry, advice, calls, driver="one", lease_until=LEASE, cause="asked for")
 
 
-def acknowledged(receipt: Receipt) -> Callable[[Entry], Entry]:
-    """Return the step of a final answer to an advice."""
-    return lambda entry: lifecycle.acknowledged(entry, Acknowledgement(receipt=receipt), T1)
+def kept(entry: Entry) -> Entry:
+    """Return `entry` after the provider acknowledged its advice."""
+    return lifecycle.kept(entry, Acknowledgement(receipt=Receipt.DONE), "acknowledged", T1)
+
+
+def refused(entry: Entry, told: Acknowledgement = REFUSED) -> Entry:
+    """Return `entry` after an answer to its advice that leaves no safe step."""
+    return lifecycle.refused(entry, told, told.evidence, T1)
 
 
 STEPS: dict[str, tuple[Callable[[Entry], Entry], dict[State, State]]] = {
@@ -96,10 +103,10 @@ STEPS: dict[str, tuple[Callable[[Entry], Entry], dict[State, State]]] = {
     "confirm inside": (lambda e: promised(e, AdviceKind.CONFIRMATION, ()), {A: CD}),
     "reverse": (lambda e: promised(e, AdviceKind.REVERSAL), {P: RG, A: RG}),
     "reverse inside": (lambda e: promised(e, AdviceKind.REVERSAL, ()), {P: RD, A: RD}),
-    "done": (acknowledged(Receipt.DONE), {CG: CD, RG: RD}),
-    "no such": (acknowledged(Receipt.NO_SUCH_TRANSACTION), {CG: U, RG: RD}),
-    "refused": (acknowledged(Receipt.REFUSED), {CG: U, RG: U}),
-    "again": (acknowledged(Receipt.AGAIN), {}),
+    "kept": (kept, {CG: CD, RG: RD}),
+    "refused": (refused, {CG: U, RG: U}),
+    "afresh": (lambda e: lifecycle.afresh(e, FRESH, (CALL,)), {CG: CG, RG: RG}),
+    "sent": (lambda e: lifecycle.sent(e, T1), {P: P}),
     "postpone": (lambda e: lifecycle.postpone(e, due_at=LEASE, evidence="", at=T1), {P: P, CG: CG, RG: RG}),
     "hurry": (lambda e: lifecycle.hurry(e, T1), {P: P, CG: CG, RG: RG}),
     "want reversal": (lambda e: lifecycle.want_reversal(e, WANTED, T1), {P: P}),
@@ -221,7 +228,7 @@ def test_no_is_kept_with_the_advice() -> None:
     receipt = Acknowledgement(
         receipt=Receipt.REFUSED, decline=decline, evidence="voided", references={"refund": "r1"}
     )
-    entry = lifecycle.acknowledged(in_state(State.REVERSING), receipt, T1)
+    entry = refused(in_state(State.REVERSING), receipt)
     assert (entry.refusal, entry.evidence) == (decline, "voided")
     assert entry.outcome is not None
     assert entry.outcome.references == {"refund": "r1"}
@@ -247,9 +254,8 @@ def test_kept_promise_ends_the_evidence_of_its_tries() -> None:
     """A promise that was kept in the end does not show what went wrong on the way."""
     entry = lifecycle.postpone(in_state(State.REVERSING), due_at=LEASE, evidence="HTTP 503", at=T1)
     assert entry.evidence == "HTTP 503"
-    for receipt in (Receipt.DONE, Receipt.NO_SUCH_TRANSACTION):
-        assert acknowledged(receipt)(entry).evidence == ""
-    assert acknowledged(Receipt.REFUSED)(entry).evidence == "the provider refused the advice"
+    assert kept(entry).evidence == ""
+    assert refused(entry).evidence == "the provider refused the advice"
 
 
 def test_cards_are_completed_and_never_lost() -> None:

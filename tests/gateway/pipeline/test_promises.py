@@ -111,7 +111,7 @@ async def test_reversal_in_flight_of_a_decline_has_nothing_to_do(world: World) -
 
 @pytest.mark.parametrize(
     ("receipt", "confirmed_as", "reversed_as"),
-    [(NO_SUCH, State.UNRESOLVED, State.REVERSED), (REFUSED, State.UNRESOLVED, State.UNRESOLVED)],
+    [(NO_SUCH, State.UNRESOLVED, State.UNRESOLVED), (REFUSED, State.UNRESOLVED, State.UNRESOLVED)],
 )
 async def test_final_answers_to_advices(
     world: World, receipt: Acknowledgement, confirmed_as: State, reversed_as: State

@@ -1,0 +1,96 @@
+"""What an answer to an advice is worth: it depends on whether the request may still arrive (rule 8).
+
+A request that was given up may wait in a queue on its way. Until its settling time has passed, a provider
+that knows no such transaction may know it a moment later.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from giftcard_adapters.values.advices import Acknowledgement, Receipt
+from giftcard_adapters.values.outcomes import Verdict
+from giftcard_gateway.ledger.entry import Entry, State
+
+if TYPE_CHECKING:
+    from giftcard_adapters.values.traits import OperationTraits
+
+
+class Step(StrEnum):
+    """What an answer to an advice leads to."""
+
+    KEPT = "KEPT"
+    """The promise is kept."""
+    AGAIN = "AGAIN"
+    """Send the same bytes again later."""
+    AFRESH = "AFRESH"
+    """Send the same advice again later, under a fresh id."""
+    PERSON = "PERSON"
+    """Nothing more can be done safely; a person must decide."""
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """The step, and the evidence or the cause in words for a person."""
+
+    step: Step
+    because: str
+
+
+def is_settled(entry: Entry, settling: timedelta, at: datetime) -> bool:
+    """Tell whether the request of `entry` can no longer arrive at `at`."""
+    return entry.sent_by is not None and at >= entry.sent_by + settling
+
+
+def judge(
+    entry: Entry, told: Acknowledgement, traits: OperationTraits, settling: timedelta, at: datetime
+) -> Judgement:
+    """Return what `told`, heard at `at`, leads to for the advice that `entry` promises."""
+    match told.receipt:
+        case Receipt.DONE:
+            return Judgement(Step.KEPT, "provider acknowledged")
+        case Receipt.NO_SUCH_TRANSACTION:
+            return _unknown_to_provider(entry, traits, settling, at)
+        case Receipt.DUPLICATE:
+            return _duplicate(entry, traits, settling)
+        case Receipt.REFUSED:
+            return Judgement(Step.PERSON, told.evidence or "the provider refused the advice")
+        case Receipt.NOT_YET:
+            return Judgement(Step.AFRESH, told.evidence)
+        case Receipt.AGAIN:
+            return Judgement(Step.AGAIN, told.evidence)
+
+
+def _unknown_to_provider(
+    entry: Entry, traits: OperationTraits, settling: timedelta, at: datetime
+) -> Judgement:
+    if entry.state is State.CONFIRMING:
+        return Judgement(Step.PERSON, "the provider does not know the transaction it is asked to confirm")
+    if _is_known(entry):
+        return Judgement(
+            Step.PERSON, "the provider approved this transaction and now says it knows none such"
+        )
+    if traits.refuses_overtaken_requests or is_settled(entry, settling, at):
+        return Judgement(Step.KEPT, "provider never saw the transaction")
+    again = Step.AFRESH if traits.keeps_advice_ids else Step.AGAIN
+    return Judgement(again, "the provider knows no such transaction yet; its request may still arrive")
+
+
+def _duplicate(entry: Entry, traits: OperationTraits, settling: timedelta) -> Judgement:
+    # Copies of this id left since the advice was written, not before.
+    first_copy_at = entry.advice.written_at if entry.advice else entry.updated_at
+    if _is_known(entry) or traits.refuses_overtaken_requests or is_settled(entry, settling, first_copy_at):
+        return Judgement(Step.KEPT, "provider acknowledged an earlier copy")
+    because = (
+        "an earlier copy of this reversal reached the provider when the request may not have; "
+        "whether it was acted on is not known"
+    )
+    return Judgement(Step.AFRESH if traits.repeats_once_under_fresh_ids else Step.PERSON, because)
+
+
+def _is_known(entry: Entry) -> bool:
+    """Tell whether the provider had the transaction before any copy of the advice left."""
+    return entry.outcome is not None and entry.outcome.verdict is Verdict.APPROVED
