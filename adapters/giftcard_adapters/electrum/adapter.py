@@ -40,9 +40,15 @@ if TYPE_CHECKING:
 
 _WITHOUT_BASKET = ("activate", "load", "transfer", "replace", "void")
 _WITHOUT_TENDERS = ("redeem", "transfer", "replace", "void")
-_WHOLE = traits(Guarantee.NATIVE, Ending.REVERSE)
-_OPENING = traits(Guarantee.NATIVE, Ending.REVERSE, is_confirmation_partial=True)
-_PART = traits(Guarantee.NATIVE, Ending.REVERSE, is_reversal_partial=True, is_confirmation_partial=True)
+_WHOLE = traits(Guarantee.NATIVE, Ending.REVERSE, keeps_advice_ids=True)
+_OPENING = traits(Guarantee.NATIVE, Ending.REVERSE, keeps_advice_ids=True, is_confirmation_partial=True)
+_PART = traits(
+    Guarantee.NATIVE,
+    Ending.REVERSE,
+    keeps_advice_ids=True,
+    is_reversal_partial=True,
+    is_confirmation_partial=True,
+)
 
 
 class Electrum(Provider):

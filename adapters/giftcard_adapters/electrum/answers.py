@@ -42,6 +42,7 @@ _FINAL_SERVER_ERRORS = frozenset({501, 503})
 _FIRST_SERVER_ERROR = 500
 _DUPLICATE = "DUPLICATE_RECORD"
 _NO_RECORD = "UNABLE_TO_LOCATE_RECORD"
+_IN_PROGRESS = "Request in progress"
 _PASSING = frozenset({"TEMPORARY_FAILURE", "UPSTREAM_UNAVAILABLE"})
 _WIDEST_SLIP = 10_000
 """Characters; no printer is wider, and the contract has no room for more."""
@@ -223,7 +224,7 @@ def _advice_error(advice: Advice, error: wire.ErrorDetail) -> Acknowledgement:
 
 def _advice_receipt(advice: Advice, error: wire.ErrorDetail) -> Receipt:
     if error.error_type == _DUPLICATE:
-        return Receipt.DONE
+        return Receipt.DUPLICATE
     if error.error_type == _NO_RECORD:
         return Receipt.NO_SUCH_TRANSACTION
     if error.error_type in _PASSING:
@@ -235,8 +236,10 @@ def _advice_receipt(advice: Advice, error: wire.ErrorDetail) -> Receipt:
         and error.error_message in _NOTHING_LEFT_TO_REVERSE
     ):
         return Receipt.DONE
-    # "Request in progress" ends here too. Electrum's test server keeps the id of an advice it turned away so,
-    # and calls the same bytes a duplicate ever after: sending them again would look done and be nothing.
+    if error.error_type == "GENERAL_ERROR" and error.error_message == _IN_PROGRESS:
+        # Electrum's test server keeps the id of an advice it turned away so, and calls the same bytes a
+        # duplicate ever after.
+        return Receipt.NOT_YET
     return Receipt.REFUSED
 
 
