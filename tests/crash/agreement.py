@@ -159,6 +159,11 @@ _REASONS: Sequence[tuple[str, Callable[[Entry], bool], str]] = (
     (ELECTRUM, _says("CARD_VOIDED"), "electrum refuses the advice because the card was voided meanwhile"),
     (ELECTRUM, _says("does not know"), "electrum does not know any more what it approved"),
     (
+        ELECTRUM,
+        _says("an earlier copy of this reversal"),
+        "electrum knows a reversal that may have come too early",
+    ),
+    (
         GR4VY,
         lambda entry: isinstance(entry.ask, Activate),
         "gr4vy cannot be asked what became of an activation",

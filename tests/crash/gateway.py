@@ -24,6 +24,7 @@ from tests.crash.chronicle import WORLD, Chronicle
 from tests.crash.life import SUBJECT, Life, Lost, outside
 from tests.crash.providers import ELECTRUM
 from tests.crash.store import Auditor, Door, Store
+from tests.crash.weather import LONGEST_DELAY_S
 from tests.world.gateway import seal
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class Wire(httpx.AsyncBaseTransport):
         work.add_done_callback(_take_notice)
         try:
             answer = await asyncio.shield(work)
+            self._witness.heard_of(purpose, subject, request)
         except httpx.HTTPError:
             await self._life.point(f"before hearing of a failed {purpose.value}", subject)
             raise
@@ -150,6 +152,7 @@ def _connection(world: World, counter: Counter, life: Life) -> Connection:
         confirms_when_overdue=plan.confirms_when_overdue,
         # Where only looking again helps, a day of it must not take all our time.
         retry_cap_s=plan.retry_cap_s if counter.provider_id == ELECTRUM else _FINDING_CAP_S,
+        settling_s=LONGEST_DELAY_S,
     )
     return Connection(counter.provider_id, provider, terms, world.clock)
 

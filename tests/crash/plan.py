@@ -30,6 +30,10 @@ class Plan:
     """How late Gr4vy tells what came of a transaction or a refund."""
     are_repeats_duplicates: bool = False
     """Whether Electrum calls a repeated advice a duplicate, as its test server does."""
+    remembers_reversals: bool = True
+    """Whether Electrum refuses a request whose reversal came first."""
+    settles_again: bool = False
+    """Whether Electrum counts an advice under a fresh id once more, as its test server does."""
     journal_odds: float = 0.0
     """How often the journal loses the acknowledgement of a write."""
     journal_outages: int = 0
@@ -66,6 +70,8 @@ def draw(seed: int) -> Plan:
         forget_odds=chance.choice((0.0, 0.0, 0.2)),
         gr4vy_settles_after_s=chance.choice((0.0, 0.0, 3.0, 200.0)),
         are_repeats_duplicates=chance.random() < 0.3,
+        remembers_reversals=chance.random() < 0.4,
+        settles_again=chance.random() < 0.3,
         journal_odds=some(0.06),
         journal_outages=chance.randint(0, 2),
         stop_odds=some(0.015),

@@ -131,7 +131,12 @@ def open_counters(clock: VirtualClock, weather: Weather, plan: Plan) -> dict[str
     """Open all four with fresh books."""
     now, ids = clock.now, clock.uuid4
     electrum = Forgetful(
-        now=now, ids=ids, open_with=_electrum_cards, are_repeats_duplicates=plan.are_repeats_duplicates
+        now=now,
+        ids=ids,
+        open_with=_electrum_cards,
+        are_repeats_duplicates=plan.are_repeats_duplicates,
+        remembers_reversals=plan.remembers_reversals,
+        settles_again=plan.settles_again,
     )
     electrum.weather = weather
     simulators: Mapping[str, Simulator] = {

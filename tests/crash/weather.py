@@ -16,7 +16,7 @@ from tests.crash.life import SUBJECT
 from tests.crash.plan import Plan
 
 _OUTAGE_ODDS = 0.9
-_LONGEST_DELAY_S = 400.0
+LONGEST_DELAY_S = 400.0
 """Longer than any lease: a request can arrive after its own reversal was delivered."""
 
 Span = tuple[float, float]
@@ -74,7 +74,7 @@ class Weather:
         kind = self._chance.choice(tuple(FaultKind))
         acts = self._chance.random() < 0.5
         if kind is FaultKind.DELAY:
-            longest_s = self._chance.choice((2.0, 30.0, _LONGEST_DELAY_S))
+            longest_s = self._chance.choice((2.0, 30.0, LONGEST_DELAY_S))
             delay_s = round(self._chance.uniform(0.01, longest_s), 3)
             return Fault(fault=kind, delay_s=delay_s, after_acting=acts)
         if kind is FaultKind.STATUS:

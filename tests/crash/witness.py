@@ -54,6 +54,7 @@ class Witness:
         """What callers were promised: the amount to confirm or to put back."""
         self._chronicle = chronicle
         self._sent: dict[tuple[str, Purpose], list[tuple[str, ...]]] = defaultdict(list)
+        self._heard: dict[tuple[str, Purpose], set[tuple[str, ...]]] = defaultdict(set)
         self._told: dict[str, list[State]] = defaultdict(list)
         self._answers: dict[str, Outcome] = {}
 
@@ -71,18 +72,25 @@ class Witness:
         if purpose is Purpose.READ:
             return
         self._judge_written(purpose, subject, life)
-        path, key = request.url.path, request.headers.get("idempotency-key", "")
-        copies = self._sent[subject, purpose]
-        copies.append((path, key, request.content.hex()))
+        copies, copy = self._sent[subject, purpose], _copy_of(request)
+        may_be_afresh = provider_id == ELECTRUM and set(copies) <= self._heard[subject, purpose]
+        is_afresh = bool(copies) and copy not in copies
+        copies.append(copy)
+        path = copy[0]
         if purpose is Purpose.REQUEST:
             is_repeatable = provider_id == GR4VY and path.endswith("/transactions")
             if len(copies) > 1 and not is_repeatable:
                 self.blame(subject, "a request was sent twice")
         is_one_call = provider_id in {ELECTRUM, GR4VY}
-        if is_one_call and len(set(copies)) > 1:
+        # Other bytes only where every earlier copy was answered: then it is known to have done nothing.
+        if is_one_call and is_afresh and not may_be_afresh:
             self.blame(subject, f"a {purpose.value} was sent with other bytes than before")
         if self._sent.keys() >= {(subject, Purpose.CONFIRMATION), (subject, Purpose.REVERSAL)}:
             self.blame(subject, "both a confirmation and a reversal were sent")
+
+    def heard_of(self, purpose: Purpose, subject: str, request: httpx.Request) -> None:
+        """See an answer arrive."""
+        self._heard[subject, purpose].add(_copy_of(request))
 
     def _judge_written(self, purpose: Purpose, subject: str, life: Life) -> None:
         sender = life.name
@@ -144,3 +152,7 @@ class Witness:
 
     def _row(self, subject: str) -> Row | None:
         return self.auditor.rows.get(subject) if self.auditor is not None else None
+
+
+def _copy_of(request: httpx.Request) -> tuple[str, ...]:
+    return request.url.path, request.headers.get("idempotency-key", ""), request.content.hex()

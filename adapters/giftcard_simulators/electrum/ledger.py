@@ -35,17 +35,25 @@ class Record(msgspec.Struct, kw_only=True):
 class Ledger:
     """The records over a bank."""
 
-    def __init__(self, bank: Bank, *, now: TimeSource) -> None:
-        """Start with nothing asked."""
+    def __init__(
+        self, bank: Bank, *, now: TimeSource, remembers_reversals: bool = True, settles_again: bool = False
+    ) -> None:
+        """Start with nothing asked.
+
+        `remembers_reversals` refuses a request whose reversal came first. `settles_again` counts an advice
+        under a fresh id once more, as Electrum's test server does.
+        """
         self.bank = bank
+        self._remembers_reversals = remembers_reversals
+        self._settles_again = settles_again
         self._now = now
         self._records: dict[str, Record] = {}
         self._uses: dict[str, str] = {}
         self._reversed_early: set[tuple[str, str]] = set()
         self._open_requests: Counter[str] = Counter()
 
-    def use_id(self, message_id: str, use: str, *, is_repeat_welcome: bool) -> None:
-        """Remember what an id was used for; raise RefusedError when it was used before.
+    def use_id(self, message_id: str, use: str, *, is_repeat_welcome: bool) -> bool:
+        """Remember what an id was used for and return whether it is new; raise RefusedError when it is not.
 
         Requests, advices and lookups share one namespace. A welcome repeat is the same use again.
         """
@@ -54,6 +62,7 @@ class Ledger:
             self._uses[message_id] = use
         elif not is_repeat_welcome or earlier != use:
             raise RefusedError(Refusal.DUPLICATE_RECORD)
+        return earlier is None
 
     def card(self, shown: PresentedCard) -> BankCard:
         """Return the card shown; raise RefusedError when there is none of that number."""
@@ -75,17 +84,23 @@ class Ledger:
         self._do(record, ask)
         return ask.cards
 
-    def settle(self, target: Target, rule: RequestRule, advice: messages.AdviceMessage) -> None:
-        """Confirm or reverse a request, once; raise RefusedError when it is not allowed."""
+    def settle(
+        self, target: Target, rule: RequestRule, advice: messages.AdviceMessage, *, is_fresh: bool
+    ) -> None:
+        """Confirm or reverse a request, once; raise RefusedError when it is not allowed.
+
+        `is_fresh` tells whether this advice id is new.
+        """
         record = self._records.get(advice.request_id)
         is_reversal = target.phase is Phase.REVERSAL
         if record is None or record.rule is not rule:
-            if is_reversal:
+            if is_reversal and self._remembers_reversals:
                 self._reversed_early.add((rule.segment, advice.request_id))
             raise RefusedError(Refusal.UNABLE_TO_LOCATE_RECORD)
         end = RequestState.REVERSED if is_reversal else RequestState.CONFIRMED
         if record.state is not end:
             _refuse_wrong_state(record, is_reversal=is_reversal)
+        if record.state is not end or (self._settles_again and is_fresh):
             self._finish(record, advice, is_reversal=is_reversal)
 
     def _ask(self, rule: RequestRule, request: messages.MoneyRequest) -> CheckedRequest:

@@ -2,7 +2,9 @@
 
 Differs from Electrum's own test server where that one has defects: an advice counts once under
 any id, a reversal that comes before its request refuses the request, and an advice must name the
-request its path names. `are_repeats_duplicates` brings back its answer to a repeated advice.
+request its path names. Switches bring its ways back: `are_repeats_duplicates` answers a repeated
+advice as a duplicate, without `remembers_reversals` a request is executed after its reversal was
+refused, and `settles_again` counts the same advice under a fresh id once more.
 """
 
 from __future__ import annotations
@@ -36,17 +38,26 @@ class ElectrumSimulator(Simulator):
         ids: IdSource,
         open_with: Callable[[], Iterable[BankCard]] = books.demo_cards,
         are_repeats_duplicates: bool = False,
+        remembers_reversals: bool = True,
+        settles_again: bool = False,
     ) -> None:
         """Open the books; `open_with` makes the cards anew at every reset."""
         super().__init__(now=now, ids=ids)
         self._open_with = open_with
         self._are_repeats_duplicates = are_repeats_duplicates
+        self._remembers_reversals = remembers_reversals
+        self._settles_again = settles_again
         self._credentials = base64.b64encode(f"{books.INSTITUTION_ID}:{books.PASSWORD}".encode())
         self.reset()
 
     def reset(self) -> None:
         """Forget every request and id, and open the books again."""
-        self._ledger = Ledger(Bank(self._open_with(), now=self.now), now=self.now)
+        self._ledger = Ledger(
+            Bank(self._open_with(), now=self.now),
+            now=self.now,
+            remembers_reversals=self._remembers_reversals,
+            settles_again=self._settles_again,
+        )
 
     def cards(self) -> Sequence[Plain]:
         """Return every card with its balances in cents."""
@@ -104,8 +115,10 @@ class ElectrumSimulator(Simulator):
     def _settle(self, target: Target, rule: RequestRule, advice: messages.AdviceMessage) -> SimAnswer:
         if advice.request_id != target.request_id:
             raise RefusedError(Refusal.FORMAT_ERROR, "UUID inconsistent")
-        self._ledger.use_id(advice.id, target.path, is_repeat_welcome=not self._are_repeats_duplicates)
-        self._ledger.settle(target, rule, advice)
+        is_fresh = self._ledger.use_id(
+            advice.id, target.path, is_repeat_welcome=not self._are_repeats_duplicates
+        )
+        self._ledger.settle(target, rule, advice, is_fresh=is_fresh)
         return answers.acknowledged(advice)
 
     def _look_up(self, target: Target, request: messages.LookupRequest) -> SimAnswer:
