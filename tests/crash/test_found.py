@@ -60,7 +60,7 @@ def test_a_process_that_slept_past_its_lease_sends_nothing() -> None:
             assert isinstance(stage.world.weather, Sleepy)
             stage.world.weather.life = first.life
             call = asyncio.ensure_future(first.life.answer(first.transactions.begin(ask, wait_s=30)))
-            await asyncio.sleep(200)
+            await asyncio.sleep(900)
             assert (await second.transactions.get(ask.transaction_id)).state is State.REVERSED
             first.life.resume()
             assert (await call).entry.state is State.REVERSED

@@ -205,7 +205,7 @@ def stanza(provider: Provider, *, timeout_s: float = 10.0) -> Table:
             "timeout_s": timeout_s,
             **sandbox.settings(),
         },
-        "terms": {"retry_base_s": 0.02, "retry_cap_s": 0.1, "circuit_threshold": 1000},
+        "terms": {"retry_base_s": 0.02, "retry_cap_s": 0.1, "circuit_threshold": 1000, "settling_s": 0.2},
     }
 
 
