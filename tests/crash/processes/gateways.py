@@ -31,6 +31,7 @@ HURRIED: Mapping[str, object] = {
     "retry_cap_s": 0.5,
     "lease_margin_s": LEASE_MARGIN_S,
     "circuit_cooldown_s": 0.5,
+    "settling_s": 3.0,
 }
 """Everything that is minutes at a till is seconds here; the code that counts them is the same."""
 _CANNOT_START = 2
@@ -44,7 +45,7 @@ class StartFailed(Exception):
 def write_config(
     path: Path, journal_url: str, stanzas: Mapping[str, dict[str, object]], terms: Mapping[str, object]
 ) -> None:
-    """Write a gateway.toml; JSON's texts, numbers and lists are TOML's too."""
+    """Write a gateway.toml."""
     tables: dict[str, Mapping[str, object]] = {
         "server": {"drain_s": 2.0},
         "journal": {"url": journal_url, "pool_size": 4, "connect_timeout_s": 2.0, "statement_timeout_s": 2.0},
@@ -59,8 +60,15 @@ def write_config(
         tables[f"providers.{provider_id}.terms"] = terms
     lines = []
     for name, table in tables.items():
-        lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+        lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _toml(value: object) -> str:
+    """Return a value as TOML: JSON's texts, numbers and lists are TOML's too, its objects are not."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(one)}" for key, one in value.items()) + "}"
+    return json.dumps(value)
 
 
 def _table(value: object) -> Mapping[str, object]:

@@ -1,0 +1,46 @@
+"""Freezes a provider past our time-out for every operation, and compares books with states (rule 8)."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table as Shown
+
+from tests.crash.frozen.rounds import HOLDS_S, lay
+from tests.providers.cells import CELLS
+
+
+@click.command(help=__doc__)
+@click.option("--rounds", default=4, show_default=True, help="Rounds for each operation of each provider.")
+@click.option("--only", default="", help="Only cells whose name holds this, such as electrum-Redeem.")
+def main(rounds: int, only: str) -> None:
+    """Play the rounds and exit with 1 when books and states differ."""
+    wrong = asyncio.run(_play(rounds, only))
+    sys.exit(1 if wrong else 0)
+
+
+async def _play(rounds: int, only: str) -> int:
+    console, wrong = Console(), 0
+    shown = Shown("operation", "rounds", "ended", "differ")
+    with tempfile.TemporaryDirectory() as folder:
+        async with lay(Path(folder)) as table:
+            for cell in (cell for cell in CELLS if only in cell.name):
+                ends = [await table.play(cell, HOLDS_S[n % len(HOLDS_S)]) for n in range(rounds)]
+                states = Counter(one.state for one in ends)
+                differ = [one for one in ends if not one.is_right]
+                wrong += len(differ)
+                told = ", ".join(f"{count} {state}" for state, count in states.most_common())
+                console.print(f"{cell.name}: {told}; {len(differ)} differ")
+                shown.add_row(cell.name, str(rounds), told, "; ".join(map(str, differ)) or "0")
+    console.print(shown)
+    return wrong
+
+
+if __name__ == "__main__":
+    main()
