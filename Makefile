@@ -92,6 +92,7 @@ crash: $(READY) ## Prove the promises by stopping and killing gateways (long)
 	$(BIN)/pytest tests/crash $(ARGS)
 	$(BIN)/python -m tests.crash
 	GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/python -m tests.crash.processes
+	$(BIN)/python -m tests.crash.frozen --rounds 10 --only electrum
 
 .PHONY: bench
 bench: $(READY) ## Measure what must not grow with history, on five million finished rows (long)
