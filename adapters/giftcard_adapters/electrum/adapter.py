@@ -9,12 +9,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
+from zoneinfo import ZoneInfo
 
 from msgspec import structs
 
 from giftcard_adapters.calls import Call, Moment
 from giftcard_adapters.contract import Provider, traits
-from giftcard_adapters.electrum import answers, limits, requests
+from giftcard_adapters.electrum import answers, limits, receipts, requests
 from giftcard_adapters.electrum.codes import SHAPES
 from giftcard_adapters.electrum.settings import ElectrumSettings
 from giftcard_adapters.errors import Refused, Unsupported
@@ -74,6 +75,7 @@ class Electrum(Provider):
         pair = f"{settings.institution_id}:{settings.password.reveal()}".encode()
         self._credentials = Secret(f"Basic {base64.b64encode(pair).decode()}")
         self._parties = requests.parties_of(settings)
+        self._zone = ZoneInfo(settings.time_zone)
         self._is_expiry_needed = settings.is_expiry_needed
 
     @_OPENING
@@ -125,17 +127,18 @@ class Electrum(Provider):
         """Send an advice; Electrum has no time limit, so its age does not matter."""
         del age_s
         path, request_id = call.path.split("/")[1:3]
-        noun = next(shape.noun for shape in SHAPES.values() if shape.path == path)
+        shape = next(shape for shape in SHAPES.values() if shape.path == path)
         verb = "confirm" if advice.kind is AdviceKind.CONFIRMATION else "reverse"
-        reply = await self.exchange.send(call, sign=self._sign, name=verb + noun)
-        return answers.acknowledgement_of(advice, request_id, reply)
+        reply = await self.exchange.send(call, sign=self._sign, name=verb + shape.noun)
+        return receipts.receipt_of(advice, request_id, shape.message_type(advice.kind), reply)
 
     async def lookup(self, ask: Lookup) -> CardView:
         """Return what Electrum knows of a card, or of a card holder's card."""
         who = requests.originator(ask.point_of_sale, self._parties.originator)
         limits.check_lookup(ask, who, is_expiry_needed=self._is_expiry_needed)
         call = requests.lookup(ask, self._parties)
-        return answers.card_view(ask, await self.exchange.send(call, sign=self._sign, name="lookupGiftcard"))
+        reply = await self.exchange.send(call, sign=self._sign, name="lookupGiftcard")
+        return answers.card_view(ask, reply, self._zone)
 
     async def balances(self, cards: Sequence[CardRef], ask: Lookup) -> Sequence[CardView | Decline]:
         """Look one card up: Electrum has no balance call, and a lookup id serves once."""
@@ -150,7 +153,7 @@ class Electrum(Provider):
         self.check(ask)
         call = requests.request(ask, self._parties)
         reply = await self.exchange.send(call, sign=self._sign, name=SHAPES[ask.operation].name)
-        return answers.outcome_of(ask, reply)
+        return answers.outcome_of(ask, reply, self._zone)
 
     def _sign(self, _call: Call, _moment: Moment) -> Mapping[str, str]:
         return {"authorization": self._credentials.reveal()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Meta, Struct
 
@@ -40,3 +41,12 @@ class ElectrumSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     """Whom to name as settlement entity; left out unless agreed."""
     is_expiry_needed: bool = True
     """Electrum documents a card's expiry as required and does not enforce it: false sends cards without."""
+    time_zone: str = "Africa/Johannesburg"
+    """Where a day that Electrum writes as local midnight begins, as an IANA name."""
+
+    def __post_init__(self) -> None:
+        """Refuse a time zone that nobody knows."""
+        try:
+            ZoneInfo(self.time_zone)
+        except (ValueError, ZoneInfoNotFoundError):
+            raise ValueError("time_zone is no IANA time zone, such as Africa/Johannesburg") from None
