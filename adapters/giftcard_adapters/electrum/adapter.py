@@ -34,7 +34,7 @@ from giftcard_adapters.values.operations import (
 from giftcard_adapters.values.outcomes import Outcome
 from giftcard_adapters.values.reads import CardView, Lookup
 from giftcard_adapters.values.secret import Secret
-from giftcard_adapters.values.traits import Ending, Guarantee
+from giftcard_adapters.values.traits import Ending, Guarantee, OperationTraits
 
 if TYPE_CHECKING:
     from giftcard_adapters.exchange import Exchange
@@ -57,8 +57,8 @@ class Electrum(Provider):
 
     settings_type = ElectrumSettings
     facts = (
-        "Confirmations and reversals are the provider's own. Partial ones need Electrum's base interface "
-        "3.25 (2020) or later. How long a reversal is accepted is not public."
+        "Confirmations and reversals are the provider's own. Partial ones need Electrum's message base "
+        "3.25 (2020) or later and the setting partial_advices. How long a reversal is accepted is not public."
     )
     leaves_out: ClassVar[Mapping[str, str]] = {
         "buyer": "Electrum has no vault, and so no buyers",
@@ -76,7 +76,9 @@ class Electrum(Provider):
         self._credentials = Secret(f"Basic {base64.b64encode(pair).decode()}")
         self._parties = requests.parties_of(settings)
         self._zone = ZoneInfo(settings.time_zone)
-        self._is_expiry_needed = settings.is_expiry_needed
+        self._rules = limits.CardRules(
+            is_expiry_needed=settings.is_expiry_needed, pin_fields=settings.pin_fields
+        )
 
     @_OPENING
     async def activate(self, ask: Activate) -> Outcome:
@@ -108,10 +110,16 @@ class Electrum(Provider):
         """End a card; nothing is paid out, the balance at that moment is told."""
         return await self._request(ask)
 
+    def configured(self, declared: OperationTraits) -> OperationTraits:
+        """Return the traits without parts, unless the operator said that Electrum's side takes them."""
+        if self.settings.partial_advices:
+            return declared
+        return structs.replace(declared, is_reversal_partial=False, is_confirmation_partial=False)
+
     def check(self, ask: MoneyOperation) -> None:
         """Raise Invalid or Unsupported for an operation that Electrum could not take."""
         who = requests.originator(ask.point_of_sale, self._parties.originator)
-        limits.check_operation(ask, who, is_expiry_needed=self._is_expiry_needed)
+        limits.check_operation(ask, who, self._rules)
 
     def confirmation(self, ask: MoneyOperation, outcome: Outcome, advice: Advice) -> tuple[Call, ...]:
         """Write the one confirmation; raise Invalid for tenders Electrum could not take."""
@@ -135,8 +143,8 @@ class Electrum(Provider):
     async def lookup(self, ask: Lookup) -> CardView:
         """Return what Electrum knows of a card, or of a card holder's card."""
         who = requests.originator(ask.point_of_sale, self._parties.originator)
-        limits.check_lookup(ask, who, is_expiry_needed=self._is_expiry_needed)
-        call = requests.lookup(ask, self._parties)
+        limits.check_lookup(ask, who, self._rules)
+        call = requests.lookup(ask, self._parties, self._rules.pin_fields)
         reply = await self.exchange.send(call, sign=self._sign, name="lookupGiftcard")
         return answers.card_view(ask, reply, self._zone)
 
@@ -151,7 +159,7 @@ class Electrum(Provider):
 
     async def _request(self, ask: MoneyOperation) -> Outcome:
         self.check(ask)
-        call = requests.request(ask, self._parties)
+        call = requests.request(ask, self._parties, self._rules.pin_fields)
         reply = await self.exchange.send(call, sign=self._sign, name=SHAPES[ask.operation].name)
         return answers.outcome_of(ask, reply, self._zone)
 

@@ -118,11 +118,13 @@ class PinHashed(_Json, frozen=True, kw_only=True, tag_field="type", tag="HASHED_
 
 
 class WireCard(_Json, frozen=True, kw_only=True):
-    """A card as sent; the deprecated `clearPin` and `encryptedPin` are never used."""
+    """A card as sent; `clearPin` and `encryptedPin` are deprecated since 3.12."""
 
     pan: Secret
     expiry_date: str = ""
     pin: PinClear | PinEncrypted | PinHashed | None = None
+    clear_pin: Secret | None = None
+    encrypted_pin: Secret | None = None
     rank: str = ""
 
 
