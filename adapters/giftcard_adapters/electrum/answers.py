@@ -16,7 +16,7 @@ from giftcard_adapters.electrum import readings, wire
 from giftcard_adapters.electrum.codes import DECLINES, SHAPES
 from giftcard_adapters.errors import NoAnswer, Refused, Unreadable
 from giftcard_adapters.scrub import scrub
-from giftcard_adapters.values.cards import CardRef, ClearPin
+from giftcard_adapters.values.cards import CardRef, ClearPin, EncryptedPin, HashedPin
 from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_adapters.values.money import Money, MoneyError
 from giftcard_adapters.values.operations import MoneyOperation
@@ -112,15 +112,23 @@ def decline_of(error: wire.ErrorDetail, cards: Sequence[CardRef] = ()) -> Declin
     return Decline(
         reason=DECLINES.get(error.error_type, DeclineReason.PROVIDER_REFUSED),
         provider_code=scrub(error.error_type),
-        provider_text=scrub(error.error_message, *_secrets(cards)),
+        provider_text=scrub(words_of(error), *_secrets(cards)),
     )
+
+
+def words_of(error: wire.ErrorDetail) -> str:
+    """Return what Electrum says of an error: its message, and each field it could not read; scrub it."""
+    faults = error.detail_message.format_errors if error.detail_message else ()
+    told = [": ".join(filter(None, (fault.field, fault.msg))) for fault in faults]
+    return "; ".join(filter(None, (error.error_message, *told)))
 
 
 def _secrets(cards: Sequence[CardRef]) -> Iterator[Secret | None]:
     for card in cards:
         yield card.number
-        if isinstance(card.pin, ClearPin):
-            yield card.pin.pin
+        match card.pin:
+            case ClearPin(pin=secret) | EncryptedPin(block=secret) | HashedPin(digest=secret):
+                yield secret
 
 
 class _Exact:
@@ -240,4 +248,7 @@ def _view(ask: Lookup, response: wire.TransactionResponse, zone: ZoneInfo) -> Ca
         marketing_attributes=tuple(readings.club(one) for one in response.marketing_attributes),
         card_holder=readings.card_holder(response.card_holder, zone),
         references=_references(response),
+        additional_amounts=readings.additional(amounts),
+        slip=readings.slip(response.slip_data),
+        third_party_identifiers=readings.identifiers(response.third_party_identifiers),
     )

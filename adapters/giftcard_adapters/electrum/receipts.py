@@ -18,6 +18,7 @@ from giftcard_adapters.electrum.answers import (
     error_of,
     is_about,
     is_open,
+    words_of,
 )
 from giftcard_adapters.errors import Unreadable
 from giftcard_adapters.scrub import scrub
@@ -79,7 +80,7 @@ def _advice_error(advice: Advice, error: wire.ErrorDetail, status: int) -> Ackno
     final = _advice_receipt(advice, error, status)
     return Acknowledgement(
         receipt=final,
-        evidence=scrub(f"{error.error_type} {error.error_message}".strip()),
+        evidence=scrub(f"{error.error_type} {words_of(error)}".strip()),
         decline=decline_of(error) if final is Receipt.REFUSED else None,
     )
 

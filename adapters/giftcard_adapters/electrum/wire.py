@@ -344,14 +344,28 @@ class AdviceEcho(_Json, frozen=True, kw_only=True):
     """Never part of an acknowledgement: an ErrorDetail under a success status is caught by it."""
 
 
+class FormatError(_Json, frozen=True, kw_only=True):
+    """A field Electrum could not read, and why; its `value` may be a card's and is not read."""
+
+    field: str = ""
+    msg: str = ""
+
+
+class FormatErrors(_Json, frozen=True, kw_only=True):
+    """What is known of `detailMessage`, which may be any JSON."""
+
+    format_errors: tuple[FormatError, ...] = ()
+
+
 class ErrorDetail(_Json, frozen=True, kw_only=True):
-    """The body of an error."""
+    """The body of an error; `detail_message` is for people and decides nothing."""
 
     error_type: str
     error_message: str = ""
     request_type: str = ""
     id: str = ""
     original_id: str = ""
+    detail_message: FormatErrors | None = None
 
 
 encode = msgspec.json.Encoder(enc_hook=reveal_hook, decimal_format="number").encode
