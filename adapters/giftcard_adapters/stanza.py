@@ -66,7 +66,11 @@ def read_settings(adapter: type[Provider], stanza: Mapping[str, object]) -> Sett
             faults += _faults_of(key, value, hints[key])
     if faults:
         raise SettingsError(faults)
-    settings: Settings = _convert(dict(stanza), adapter.settings_type)
+    try:
+        settings: Settings = _convert(dict(stanza), adapter.settings_type)
+    except msgspec.ValidationError as fault:
+        # Each key fits its type; what is left is what a `__post_init__` said of its value.
+        raise SettingsError([str(fault)]) from None
     return settings
 
 

@@ -107,7 +107,7 @@ async def part_can_be_advised(
     world = World(subject)
     ask, outcome = await world.approved(sample.approved)
     whole = outcome.approved or ask.amount
-    traits = traits_of(subject.adapter, operation)
+    traits = traits_of(world.provider, operation)
     if whole is None or traits is None or whole.amount_minor < 2:  # noqa: PLR2004 - no half of one unit
         return
     is_partial = traits.is_reversal_partial if kind is AdviceKind.REVERSAL else traits.is_confirmation_partial

@@ -76,10 +76,10 @@ async def no_advice_field_is_dropped(
     A confirmation the provider has no call for ends in the gateway, and so do its fields. A part of an
     amount is refused by the gateway unless the traits allow it.
     """
-    traits = traits_of(subject.adapter, operation)
+    world = World(subject)
+    traits = traits_of(world.provider, operation)
     if traits is None:
         return
-    world = World(subject)
     ask, outcome = await world.approved(sample.approved)
     is_reversal, names = kind is AdviceKind.REVERSAL, names_of(operation)
     is_partial = traits.is_reversal_partial if is_reversal else traits.is_confirmation_partial

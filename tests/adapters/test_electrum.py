@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from giftcard_adapters.calls import Moment
+from giftcard_adapters.contract import traits_of
 from giftcard_adapters.electrum import Electrum
 from giftcard_adapters.errors import Invalid, SettingsError, Unsupported
 from giftcard_adapters.stanza import open_provider, read_settings
@@ -23,6 +24,7 @@ from giftcard_adapters.values.cards import (
     ClearPin,
     EncryptedPin,
     HashedPin,
+    Pin,
     PinBlockFormat,
 )
 from giftcard_adapters.values.money import Money
@@ -32,6 +34,7 @@ from giftcard_adapters.values.operations import (
     AnyOperation,
     Issue,
     Load,
+    Operation,
     Redeem,
     Transfer,
     Void,
@@ -111,7 +114,22 @@ MISFITS: list[tuple[AnyOperation, list[str]]] = [
     (with_(REDEEM, card=card(pin=ClearPin(pin=Secret("1" * 21)))), ["card.number.clear_pin"]),
     (
         with_(REDEEM, card=card(pin=EncryptedPin(block=Secret("12"), key_index=1))),
-        ["card.number.encrypted_pin.block", "card.number.encrypted_pin.account_number"],
+        ["card.number.encrypted_pin.block", "card.number.encrypted_pin.key_index"],
+    ),
+    (
+        with_(REDEEM, card=card(pin=EncryptedPin(block=Secret("0" * 16), key_index=1))),
+        ["card.number.encrypted_pin.account_number"],
+    ),
+    (
+        with_(
+            REDEEM,
+            card=card(pin=EncryptedPin(block=Secret("30DED59C"), block_format=PinBlockFormat.ISO_1)),
+        ),
+        ["card.number.encrypted_pin.block_format"],
+    ),
+    (
+        with_(REDEEM, card=card(pin=EncryptedPin(block=Secret("0" * 17)))),
+        ["card.number.encrypted_pin.block"],
     ),
     (
         with_(
@@ -236,6 +254,29 @@ def test_blank_originator_is_missed_field_by_field() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("pin_fields", "pin", "field"),
+    [
+        ("pin", EncryptedPin(block=Secret("30DED59C")), "encrypted_pin.block"),
+        ("deprecated", HashedPin(digest=Secret("00FF")), "hashed_pin"),
+        ("deprecated", EncryptedPin(block=Secret("0" * 16), key_index=0), "encrypted_pin.key_index"),
+    ],
+)
+def test_pin_that_the_interface_has_no_field_for(pin_fields: str, pin: Pin, field: str) -> None:
+    """A PIN in a form that the connection's interface cannot carry is refused by name."""
+    ask = with_(REDEEM, card=card(pin=pin))
+    assert violated(ask, {"pin_fields": pin_fields}) == [f"card.number.{field}"]
+
+
+@pytest.mark.parametrize("has_parts", [False, True])
+@pytest.mark.parametrize("operation", [Operation.LOAD, Operation.REDEEM, Operation.TRANSFER])
+def test_parts_are_not_assumed(operation: Operation, has_parts: bool) -> None:
+    """A part can be confirmed or reversed only where the operator says that Electrum's side takes it."""
+    told = traits_of(open_electrum(SILENT, partial_advices=has_parts), operation)
+    assert told is not None
+    assert (told.is_reversal_partial, told.is_confirmation_partial) == (has_parts, has_parts)
+
+
 def test_no_value_is_shown_in_a_refusal() -> None:
     """A refusal names fields and limits, never the value: it may be a card number or a PIN."""
     ask = with_(REDEEM, card=card(number=Secret("6045-SECRET"), pin=ClearPin(pin=Secret("9" * 21))))
@@ -292,6 +333,12 @@ def test_part_of_nothing_is_unsupported() -> None:
         ("institution_id", ""),
         ("password", ""),
         ("receiver", {"institution_id": "1"}),
+        ("pin_fields", "none"),
+        ("time_zone", "Africa"),
+        ("time_zone", "../etc/passwd"),
+        ("time_zone", "Mars/Olympus_Mons"),
+        ("time_zone", ""),
+        ("partial_advices", "yes"),
     ],
 )
 def test_misfitting_setting_is_refused_by_name(key: str, value: object) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from giftcard_adapters.calls import Reply
-from giftcard_adapters.electrum import answers
+from giftcard_adapters.electrum import answers, readings
 from giftcard_adapters.errors import Unreadable
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.money import Money
@@ -26,11 +27,17 @@ REDEEM = Redeem(
 )
 
 
+JOHANNESBURG = ZoneInfo("Africa/Johannesburg")
+
+
+def read(body: bytes) -> Outcome:
+    """Return what becomes of a redemption that is answered 201 with this body."""
+    return answers.outcome_of(REDEEM, Reply(status=201, headers={}, body=body), JOHANNESBURG)
+
+
 def answered(**more: Any) -> Outcome:  # noqa: ANN401 - any JSON
     """Return what becomes of a redemption that is approved with these fields besides."""
-    return answers.outcome_of(
-        REDEEM, Reply(status=201, headers={}, body=json.dumps({"id": ID} | more).encode())
-    )
+    return read(json.dumps({"id": ID} | more).encode())
 
 
 @pytest.mark.parametrize("written", ["soon", "2026/12/31", "2026-02-30T00:00:00Z"])
@@ -52,7 +59,138 @@ def test_slip_of_no_printers_width(width: int) -> None:
 
 
 @pytest.mark.parametrize("field", ["amount", "pointsDueToExpire"])
-def test_points_beyond_counting_are_unreadable(field: str) -> None:
-    """A count beyond 64 bits makes an answer unreadable, so its outcome stays open (rule 4)."""
+def test_points_beyond_counting(field: str) -> None:
+    """A count beyond 64 bits is left out and named, and the redemption stays approved (rule 19)."""
+    told = answered(points={"balanceAmount": {"amount": 5} | {field: 2**63}})
+    assert told.verdict is Verdict.APPROVED
+    assert f"points.balanceAmount.{field}" in told.left_out
+
+
+ODD: list[tuple[str, dict[str, Any]]] = [
+    ("stan", {"stan": 17}),
+    ("rrn", {"rrn": 777}),
+    ("product.id", {"product": {"id": 17}}),
+    ("receiver", {"receiver": {"name": "no id"}}),
+    ("receiver", {"receiver": "nobody"}),
+    ("thirdPartyIdentifiers", {"thirdPartyIdentifiers": "none"}),
+    ("thirdPartyIdentifiers", {"thirdPartyIdentifiers": [{"transactionIdentifier": "1"}]}),
+    ("amounts.feeAmount", {"amounts": {"feeAmount": {"amount": 5}}}),
+    ("amounts.balanceAmount", {"amounts": {"balanceAmount": {"currency": "710"}}}),
+    ("amounts.additionalAmounts", {"amounts": {"additionalAmounts": {"tip": 5}}}),
+    ("cardHolder.dateOfBirth", {"cardHolder": {"dateOfBirth": 636336000000}}),
+    ("card.expiryDate", {"card": {"expiryDate": 3012}}),
+    ("slipData.messageLines", {"slipData": {"messageLines": [{"line": True}, {"text": "Thank you"}]}}),
+    ("clubs.member", {"clubs": [{"name": "Gold", "member": "perhaps"}]}),
+]
+
+
+@pytest.mark.parametrize(("place", "more"), ODD, ids=[f"{place}-{n}" for n, (place, _) in enumerate(ODD)])
+def test_what_does_not_decide_is_left_out(place: str, more: dict[str, Any]) -> None:
+    """A field that decides nothing and cannot be read is left out and named (rule 19)."""
+    told = answered(**more)
+    assert told.verdict is Verdict.APPROVED
+    assert place in told.left_out
+
+
+NULLS: list[dict[str, Any]] = [
+    {"stan": None, "rrn": None},
+    {"thirdPartyIdentifiers": None},
+    {"receiver": {"id": "1", "name": None}},
+    {"amounts": None, "card": None, "errorType": None},
+    {"card": {"pan": None}, "amounts": {"approvedAmount": None, "additionalAmounts": {"tip": None}}},
+]
+
+
+@pytest.mark.parametrize("more", NULLS, ids="+".join)
+def test_null_is_absent(more: dict[str, Any]) -> None:
+    """A null is as good as a field that is not there, and nothing is called unreadable for it."""
+    told = answered(**more)
+    assert (told.verdict, told.left_out) == (Verdict.APPROVED, ())
+
+
+DECISIVE: list[dict[str, Any]] = [
+    {"id": 17},
+    {"errorType": 17},
+    {"amounts": {"approvedAmount": {"amount": 100}}},
+    {"amounts": {"approvedAmount": {"amount": "much", "currency": "710"}}},
+    {"amounts": {"requestAmount": {"amount": 100, "currency": 710}}},
+    {"amounts": "many"},
+    {"card": {"pan": 17}},
+    {"card": "none"},
+]
+
+
+@pytest.mark.parametrize("more", DECISIVE, ids=[str(more) for more in DECISIVE])
+def test_what_decides_must_be_right(more: dict[str, Any]) -> None:
+    """An id, an amount or a card that cannot be read leaves the outcome open (rules 4 and 19)."""
     with pytest.raises(Unreadable):
-        answered(points={"balanceAmount": {"amount": 5} | {field: 2**63}})
+        answered(**more)
+
+
+def test_fee_in_a_currency_nobody_has() -> None:
+    """A fee, a balance or an additional amount that cannot be said exactly is left out."""
+    nothing = {"amount": 1, "currency": "000"}
+    told = answered(
+        amounts={"feeAmount": nothing, "balanceAmount": nothing, "additionalAmounts": {"tip": nothing}}
+    )
+    assert told.verdict is Verdict.APPROVED
+    assert (told.fee, told.balances, told.additional_amounts) == (None, (), {})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xef\xbb\xbf" + json.dumps({"id": ID}).encode(),
+        json.dumps({"id": ID, "receiver": {"id": "1", "name": "Caf\u00e9"}}, ensure_ascii=False).encode(
+            "latin-1"
+        ),
+    ],
+    ids=["byte order mark", "latin-1"],
+)
+def test_odd_encoding(body: bytes) -> None:
+    """A byte order mark and a name in another encoding hide no approval."""
+    assert read(body).verdict is Verdict.APPROVED
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"", b"[]", b"nothing", b'{"id": NaN}'])
+def test_no_answer_at_all(body: bytes) -> None:
+    """What is no JSON object with an id is unreadable, however deep it is."""
+    with pytest.raises(Unreadable):
+        read(body)
+
+
+def test_many_faults() -> None:
+    """An answer of faults alone is read in few steps: from some number on whole fields are left out."""
+    lines = [{"line": True} for _ in range(5_000)]
+    told = answered(slipData={"messageLines": lines})
+    assert (told.verdict, told.slip) == (Verdict.APPROVED, None)
+
+
+@pytest.mark.parametrize("pan", ["6045830000000000025", "604583000000000001", "604583*********0025"])
+def test_another_card(pan: str) -> None:
+    """A redemption answered with another card's number is not approved."""
+    assert answered(card={"pan": pan}).verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("pan", ["6045830000000000017", "604583*********0017", None])
+def test_our_card(pan: str | None) -> None:
+    """Our own number, masked or not told is as good as echoed."""
+    assert answered(card={"pan": pan}).verdict is Verdict.APPROVED
+
+
+@pytest.mark.parametrize(
+    ("told", "zone", "day"),
+    [
+        ("1990-02-27T22:00:00.000Z", "Africa/Johannesburg", date(1990, 2, 28)),
+        ("1990-02-28T00:00:00.000+02:00", "Africa/Johannesburg", date(1990, 2, 28)),
+        ("1990-02-28T00:00:00.000Z", "Africa/Johannesburg", date(1990, 2, 28)),
+        ("1990-02-28T05:00:00Z", "America/New_York", date(1990, 2, 28)),
+        ("1990-02-28T00:00:00", "America/New_York", date(1990, 2, 28)),
+        ("1990-02-28", "America/New_York", date(1990, 2, 28)),
+        ("9999-12-31T23:59:59Z", "Africa/Johannesburg", None),
+        ("28/02/1990", "Africa/Johannesburg", None),
+    ],
+)
+def test_day(told: str, zone: str, day: date | None) -> None:
+    """Local midnight in UTC names the day of the zone; a time without offset is in that zone."""
+    assert readings.day(told, ZoneInfo(zone)) == day

@@ -44,8 +44,8 @@ SUBJECTS = {name: watched(subject) for name, subject in DESCRIBED.items()}
 @pytest.mark.parametrize(
     "case",
     [
-        pytest.param(case, id=f"{subject.name}/{case.name.replace(' ', '-')}")
-        for subject in SUBJECTS.values()
+        pytest.param(case, id=f"{name}/{case.name.replace(' ', '-')}")
+        for name, subject in SUBJECTS.items()
         for case in cases(subject)
     ],
 )
@@ -54,7 +54,7 @@ async def test_conforms(case: Case) -> None:
     await case.run()
 
 
-@pytest.mark.parametrize("subject", SUBJECTS.values(), ids=lambda subject: subject.name)
+@pytest.mark.parametrize("subject", SUBJECTS.values(), ids=[*SUBJECTS])
 async def test_speaks_over_a_real_wire(subject: Subject) -> None:
     """Every operation is approved over a real port too, even when each answer comes twice."""
     for sample in subject.samples.values():

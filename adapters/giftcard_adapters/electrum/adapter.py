@@ -9,12 +9,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
+from zoneinfo import ZoneInfo
 
 from msgspec import structs
 
 from giftcard_adapters.calls import Call, Moment
 from giftcard_adapters.contract import Provider, traits
-from giftcard_adapters.electrum import answers, limits, requests
+from giftcard_adapters.electrum import answers, limits, receipts, requests
 from giftcard_adapters.electrum.codes import SHAPES
 from giftcard_adapters.electrum.settings import ElectrumSettings
 from giftcard_adapters.errors import Refused, Unsupported
@@ -33,7 +34,7 @@ from giftcard_adapters.values.operations import (
 from giftcard_adapters.values.outcomes import Outcome
 from giftcard_adapters.values.reads import CardView, Lookup
 from giftcard_adapters.values.secret import Secret
-from giftcard_adapters.values.traits import Ending, Guarantee
+from giftcard_adapters.values.traits import Ending, Guarantee, OperationTraits
 
 if TYPE_CHECKING:
     from giftcard_adapters.exchange import Exchange
@@ -56,8 +57,8 @@ class Electrum(Provider):
 
     settings_type = ElectrumSettings
     facts = (
-        "Confirmations and reversals are the provider's own. Partial ones need Electrum's base interface "
-        "3.25 (2020) or later. How long a reversal is accepted is not public."
+        "Confirmations and reversals are the provider's own. Partial ones need Electrum's message base "
+        "3.25 (2020) or later and the setting partial_advices. How long a reversal is accepted is not public."
     )
     leaves_out: ClassVar[Mapping[str, str]] = {
         "buyer": "Electrum has no vault, and so no buyers",
@@ -74,7 +75,10 @@ class Electrum(Provider):
         pair = f"{settings.institution_id}:{settings.password.reveal()}".encode()
         self._credentials = Secret(f"Basic {base64.b64encode(pair).decode()}")
         self._parties = requests.parties_of(settings)
-        self._is_expiry_needed = settings.is_expiry_needed
+        self._zone = ZoneInfo(settings.time_zone)
+        self._rules = limits.CardRules(
+            is_expiry_needed=settings.is_expiry_needed, pin_fields=settings.pin_fields
+        )
 
     @_OPENING
     async def activate(self, ask: Activate) -> Outcome:
@@ -106,10 +110,16 @@ class Electrum(Provider):
         """End a card; nothing is paid out, the balance at that moment is told."""
         return await self._request(ask)
 
+    def configured(self, declared: OperationTraits) -> OperationTraits:
+        """Return the traits without parts, unless the operator said that Electrum's side takes them."""
+        if self.settings.partial_advices:
+            return declared
+        return structs.replace(declared, is_reversal_partial=False, is_confirmation_partial=False)
+
     def check(self, ask: MoneyOperation) -> None:
         """Raise Invalid or Unsupported for an operation that Electrum could not take."""
         who = requests.originator(ask.point_of_sale, self._parties.originator)
-        limits.check_operation(ask, who, is_expiry_needed=self._is_expiry_needed)
+        limits.check_operation(ask, who, self._rules)
 
     def confirmation(self, ask: MoneyOperation, outcome: Outcome, advice: Advice) -> tuple[Call, ...]:
         """Write the one confirmation; raise Invalid for tenders Electrum could not take."""
@@ -125,17 +135,18 @@ class Electrum(Provider):
         """Send an advice; Electrum has no time limit, so its age does not matter."""
         del age_s
         path, request_id = call.path.split("/")[1:3]
-        noun = next(shape.noun for shape in SHAPES.values() if shape.path == path)
+        shape = next(shape for shape in SHAPES.values() if shape.path == path)
         verb = "confirm" if advice.kind is AdviceKind.CONFIRMATION else "reverse"
-        reply = await self.exchange.send(call, sign=self._sign, name=verb + noun)
-        return answers.acknowledgement_of(advice, request_id, reply)
+        reply = await self.exchange.send(call, sign=self._sign, name=verb + shape.noun)
+        return receipts.receipt_of(advice, request_id, shape.message_type(advice.kind), reply)
 
     async def lookup(self, ask: Lookup) -> CardView:
         """Return what Electrum knows of a card, or of a card holder's card."""
         who = requests.originator(ask.point_of_sale, self._parties.originator)
-        limits.check_lookup(ask, who, is_expiry_needed=self._is_expiry_needed)
-        call = requests.lookup(ask, self._parties)
-        return answers.card_view(ask, await self.exchange.send(call, sign=self._sign, name="lookupGiftcard"))
+        limits.check_lookup(ask, who, self._rules)
+        call = requests.lookup(ask, self._parties, self._rules.pin_fields)
+        reply = await self.exchange.send(call, sign=self._sign, name="lookupGiftcard")
+        return answers.card_view(ask, reply, self._zone)
 
     async def balances(self, cards: Sequence[CardRef], ask: Lookup) -> Sequence[CardView | Decline]:
         """Look one card up: Electrum has no balance call, and a lookup id serves once."""
@@ -148,9 +159,9 @@ class Electrum(Provider):
 
     async def _request(self, ask: MoneyOperation) -> Outcome:
         self.check(ask)
-        call = requests.request(ask, self._parties)
+        call = requests.request(ask, self._parties, self._rules.pin_fields)
         reply = await self.exchange.send(call, sign=self._sign, name=SHAPES[ask.operation].name)
-        return answers.outcome_of(ask, reply)
+        return answers.outcome_of(ask, reply, self._zone)
 
     def _sign(self, _call: Call, _moment: Moment) -> Mapping[str, str]:
         return {"authorization": self._credentials.reveal()}

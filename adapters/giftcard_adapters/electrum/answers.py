@@ -1,131 +1,134 @@
-"""Electrum's answers as our values: replies in; outcomes, receipts and card views out.
+"""Electrum's answers to requests and lookups: replies in; outcomes and card views out.
 
-The outcome classes are those of Electrum's protocol page: 200, 201 and 202 succeeded; 500, 504 and
-silence are unknown; 400, 501, 503 and the rest failed. Where that page is open, what is chosen here
-stands in docs/providers/electrum.md with its reason.
+A final verdict needs Electrum's own documented shape. A status that anybody on the way may give, with
+an empty body or somebody else's, says nothing. docs/providers/electrum.md has every class with its reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from giftcard_adapters.calls import Reply
-from giftcard_adapters.codec import decode
-from giftcard_adapters.electrum import wire
+from giftcard_adapters.electrum import readings, wire
 from giftcard_adapters.electrum.codes import DECLINES, SHAPES
 from giftcard_adapters.errors import NoAnswer, Refused, Unreadable
 from giftcard_adapters.scrub import scrub
-from giftcard_adapters.values.advices import Acknowledgement, Advice, AdviceKind, Receipt
-from giftcard_adapters.values.cards import CardRef, ClearPin
+from giftcard_adapters.values.cards import CardRef, ClearPin, EncryptedPin, HashedPin
 from giftcard_adapters.values.declines import Decline, DeclineReason
-from giftcard_adapters.values.money import Money, MoneyError, from_numeric_code
+from giftcard_adapters.values.money import Money, MoneyError
 from giftcard_adapters.values.operations import MoneyOperation
-from giftcard_adapters.values.outcomes import Balances, Outcome, Slip, SlipLine, Verdict
-from giftcard_adapters.values.point_of_sale import (
-    Address,
-    CardHolder,
-    Institution,
-    Product,
-    ThirdPartyIdentifier,
-)
-from giftcard_adapters.values.points import PointBalances, Points
-from giftcard_adapters.values.reads import CardView, Club, Lookup
+from giftcard_adapters.values.outcomes import Balances, Outcome, Verdict
+from giftcard_adapters.values.reads import CardView, Lookup
 from giftcard_adapters.values.secret import Secret
 
-_SUCCEEDED = frozenset({200, 201, 202})
-_NOT_LET_IN = frozenset({401, 403})
-_NOT_FOUND = 404
+SUCCEEDED = frozenset({200, 201, 202})
+NOT_LET_IN = frozenset({401, 403})
+DUPLICATE = "DUPLICATE_RECORD"
+NO_RECORD = "UNABLE_TO_LOCATE_RECORD"
+
+_FINAL_WITHOUT_BODY = frozenset({400, 501})
+"""Electrum documents both as failed, their body may be empty. So is 503, which is any load balancer's too."""
 _FINAL_SERVER_ERRORS = frozenset({501, 503})
-_FIRST_SERVER_ERROR = 500
-_DUPLICATE = "DUPLICATE_RECORD"
-_NO_RECORD = "UNABLE_TO_LOCATE_RECORD"
-_IN_PROGRESS = "Request in progress"
-_PASSING = frozenset({"TEMPORARY_FAILURE", "UPSTREAM_UNAVAILABLE"})
-_WIDEST_SLIP = 10_000
-"""Characters; no printer is wider, and the contract has no room for more."""
-_NOTHING_LEFT_TO_REVERSE = frozenset({"Request failed", "Request reversed"})
-"""GENERAL_ERROR texts of Electrum's test server that say a reversal's aim is reached already."""
+_FIRST_CLIENT_ERROR, _FIRST_SERVER_ERROR = 400, 500
+_LOOKUP = "LOOKUP_REQUEST"
 
 
-def outcome_of(ask: MoneyOperation, reply: Reply) -> Outcome:
+def outcome_of(ask: MoneyOperation, reply: Reply, zone: ZoneInfo) -> Outcome:
     """Return what became of a money request; raise Unreadable when that cannot be read."""
-    if reply.status in _SUCCEEDED:
-        return _approval(ask, _response(reply))
-    if _is_open(reply.status):
+    if reply.status in SUCCEEDED:
+        return _approval(ask, reply, zone)
+    if is_open(reply.status):
         return Outcome(
             verdict=Verdict.UNKNOWN, evidence=f"the provider answered {reply.status}, which is not final"
         )
-    if reply.status in _NOT_LET_IN:
+    if reply.status in NOT_LET_IN:
         refusal = Decline(reason=DeclineReason.CREDENTIALS_REFUSED, provider_code=str(reply.status))
         return Outcome(
             verdict=Verdict.FAILED, decline=refusal, evidence=f"the provider answered {reply.status}"
         )
-    error = _error(reply)
+    error = error_of(reply)
     if error is None:
-        return Outcome(verdict=Verdict.FAILED, evidence=f"the provider answered {reply.status} and no reason")
-    if error.error_type == _DUPLICATE:
+        is_final = reply.status in _FINAL_WITHOUT_BODY
+        return Outcome(
+            verdict=Verdict.FAILED if is_final else Verdict.UNKNOWN,
+            evidence=f"the provider answered {reply.status} and no reason",
+        )
+    if not is_about(error, {ask.transaction_id}, SHAPES[ask.operation].message_type("REQUEST")):
+        raise Unreadable("the error is not about this request")
+    if error.error_type == DUPLICATE:
         # We send once, so a proxy sent it twice, and the first copy may have moved money.
         return Outcome(verdict=Verdict.UNKNOWN, evidence="the provider says it saw this id before")
-    return Outcome(verdict=Verdict.DECLINED, decline=_decline(error, ask.cards))
+    return Outcome(verdict=Verdict.DECLINED, decline=decline_of(error, ask.cards))
 
 
-def acknowledgement_of(advice: Advice, request_id: str, reply: Reply) -> Acknowledgement:
-    """Return whether an advice is final; raise Unreadable (so it is not final) for an unknown body."""
-    if reply.status in _SUCCEEDED:
-        return _echoed(advice, request_id, reply)
-    if _is_open(reply.status) or reply.status in {*_NOT_LET_IN, 503}:
-        return Acknowledgement(receipt=Receipt.AGAIN, evidence=f"the provider answered {reply.status}")
-    error = _error(reply)
-    if error is not None:
-        return _advice_error(advice, error)
-    is_missing = reply.status == _NOT_FOUND
-    return Acknowledgement(
-        receipt=Receipt.NO_SUCH_TRANSACTION if is_missing else Receipt.REFUSED,
-        evidence=f"the provider answered {reply.status} and no reason",
+def card_view(ask: Lookup, reply: Reply, zone: ZoneInfo) -> CardView:
+    """Return what a lookup told; raise Refused, NoAnswer or Unreadable."""
+    if reply.status not in SUCCEEDED:
+        raise _refusal(ask, reply)
+    response, _ = wire.LOOKUP_RESPONSE.read(reply.body)
+    if response.id != ask.lookup_id or response.error_type:
+        raise Unreadable("the answer is to another lookup")
+    if ask.card and _is_another(ask.card, response.card):
+        raise Unreadable("the answer is about another card")
+    with _Exact():
+        return _view(ask, response, zone)
+
+
+def is_open(status: int) -> bool:
+    """Tell whether a status leaves open what happened, whatever is in the body.
+
+    500 and 504 do as documented; other server errors, redirections, and successes that Electrum does not
+    document come from somebody on the way.
+    """
+    return status < _FIRST_CLIENT_ERROR or (
+        status >= _FIRST_SERVER_ERROR and status not in _FINAL_SERVER_ERRORS
     )
 
 
-def card_view(ask: Lookup, reply: Reply) -> CardView:
-    """Return what a lookup told; raise Refused, NoAnswer or Unreadable."""
-    if reply.status not in _SUCCEEDED:
-        raise _refusal(ask, reply)
-    response = _response(reply)
-    if response.id != ask.lookup_id or response.error_type:
-        raise Unreadable("the answer is to another lookup")
-    with _Exact():
-        return _view(ask, response)
-
-
-def _is_open(status: int) -> bool:
-    """Tell whether a status leaves open what happened; 502 and similar ones come from a proxy."""
-    return status >= _FIRST_SERVER_ERROR and status not in _FINAL_SERVER_ERRORS
-
-
-def _response(reply: Reply) -> wire.TransactionResponse:
-    return decode(reply.body, wire.RESPONSE)
-
-
-def _error(reply: Reply) -> wire.ErrorDetail | None:
+def error_of(reply: Reply) -> wire.ErrorDetail | None:
     """Return the error; None for an empty body, which is documented. Raises Unreadable for any other body."""
-    return decode(reply.body, wire.ERROR_DETAIL) if reply.body.strip() else None
+    return wire.ERROR_DETAIL.read(reply.body)[0] if reply.body.strip() else None
 
 
-def _decline(error: wire.ErrorDetail, cards: Sequence[CardRef] = ()) -> Decline:
+def is_about(error: wire.ErrorDetail, ids: set[str], request_type: str) -> bool:
+    """Tell whether an error is Electrum's own and about the message that has one of `ids`.
+
+    Electrum's test server leaves id and type out of a FORMAT_ERROR. A word that is not documented may be
+    anybody's unless the id is ours.
+    """
+    is_ours = error.id.lower() in ids
+    return (
+        (is_ours or not error.id)
+        and error.request_type in {"", request_type}
+        and (is_ours or error.error_type in DECLINES)
+    )
+
+
+def decline_of(error: wire.ErrorDetail, cards: Sequence[CardRef] = ()) -> Decline:
+    """Return why Electrum said no, without card data."""
     return Decline(
         reason=DECLINES.get(error.error_type, DeclineReason.PROVIDER_REFUSED),
         provider_code=scrub(error.error_type),
-        provider_text=scrub(error.error_message, *_secrets(cards)),
+        provider_text=scrub(words_of(error), *_secrets(cards)),
     )
+
+
+def words_of(error: wire.ErrorDetail) -> str:
+    """Return what Electrum says of an error: its message, and each field it could not read; scrub it."""
+    faults = error.detail_message.format_errors if error.detail_message else ()
+    told = [": ".join(filter(None, (fault.field, fault.msg))) for fault in faults]
+    return "; ".join(filter(None, (error.error_message, *told)))
 
 
 def _secrets(cards: Sequence[CardRef]) -> Iterator[Secret | None]:
     for card in cards:
         yield card.number
-        if isinstance(card.pin, ClearPin):
-            yield card.pin.pin
+        match card.pin:
+            case ClearPin(pin=secret) | EncryptedPin(block=secret) | HashedPin(digest=secret):
+                yield secret
 
 
 class _Exact:
@@ -140,24 +143,27 @@ class _Exact:
             raise Unreadable("the answer names an amount or a currency that cannot be said exactly") from None
 
 
-def _approval(ask: MoneyOperation, response: wire.TransactionResponse) -> Outcome:
+def _approval(ask: MoneyOperation, reply: Reply, zone: ZoneInfo) -> Outcome:
+    response, left_out = wire.RESPONSE.read(reply.body)
     amounts = response.amounts or wire.Amounts()
     with _Exact():
-        told = Outcome(
-            verdict=Verdict.APPROVED,
-            approved=_money(amounts.approved_amount) or ask.amount,
-            fee=_money(amounts.fee_amount),
-            balances=_balances(ask, amounts),
-            additional_amounts={name: _exact(one) for name, one in amounts.additional_amounts.items()},
-            references={k: v for k, v in (("stan", response.stan), ("rrn", response.rrn)) if v},
-            third_party_identifiers=_identifiers(response.third_party_identifiers),
-            slip=_slip(response.slip_data),
-            points=_point_balances(response.points),
-            card_expiry=response.card.expiry_date if response.card else "",
-            receiver=_institution(response.receiver),
-            settlement_entity=_institution(response.settlement_entity),
-        )
-        doubt = _doubt(ask, response, _money(amounts.request_amount), told.approved)
+        asked, approved = readings.money(amounts.request_amount), readings.money(amounts.approved_amount)
+    told = Outcome(
+        verdict=Verdict.APPROVED,
+        approved=approved or ask.amount,
+        fee=readings.gift(amounts.fee_amount),
+        balances=_balances(ask, amounts),
+        additional_amounts=readings.additional(amounts),
+        references=_references(response),
+        third_party_identifiers=readings.identifiers(response.third_party_identifiers),
+        slip=readings.slip(response.slip_data),
+        points=readings.point_balances(response.points, zone),
+        card_expiry=response.card.expiry_date if response.card else "",
+        receiver=readings.institution(response.receiver),
+        settlement_entity=readings.institution(response.settlement_entity),
+        left_out=left_out,
+    )
+    doubt = _doubt(ask, response, asked, told.approved)
     if not doubt:
         return told
     return msgspec.structs.replace(told, verdict=Verdict.UNKNOWN, evidence=doubt, approved=None)
@@ -175,212 +181,74 @@ def _doubt(
         return f"the provider says {asked} was asked for"
     if ask.amount is not None and approved != ask.amount:
         return f"the provider approved {approved}"
+    told = [getattr(response, name) for name in SHAPES[ask.operation].cards]
+    if any(_is_another(card, echo) for card, echo in zip(ask.cards, told, strict=True)):
+        return "the provider approved another card"
     return ""
 
 
-def _money(amount: wire.LedgerAmount | None) -> Money | None:
-    return _exact(amount) if amount else None
+def _is_another(card: CardRef, echo: wire.CardEcho | None) -> bool:
+    """Tell whether an answer names another card; a digit that is masked differs from none."""
+    if card.number is None or echo is None or echo.pan is None:
+        return False
+    ours, theirs = card.number.reveal(), echo.pan.reveal()
+    return len(ours) != len(theirs) or any(
+        told.isdigit() and told != digit for digit, told in zip(ours, theirs, strict=True)
+    )
 
 
-def _exact(amount: wire.LedgerAmount) -> Money:
-    return Money(from_numeric_code(amount.currency), amount.amount)
-
-
-def _balance(amount: wire.LedgerAmount | None) -> Money | None:
-    """Read a balance; one marked DEBIT is owed by the holder, so below zero."""
-    money = _money(amount)
-    if money is None or amount is None or amount.ledger_indicator != "DEBIT":
-        return money
-    return Money(money.currency, -abs(money.amount_minor))
-
-
-def _both(amounts: wire.Amounts) -> Balances:
-    return Balances(book=_balance(amounts.balance_amount), available=_balance(amounts.available_balance))
+def _references(response: wire.TransactionResponse) -> dict[str, str]:
+    return {k: v for k, v in (("stan", response.stan), ("rrn", response.rrn)) if v}
 
 
 def _balances(ask: MoneyOperation, amounts: wire.Amounts) -> tuple[Balances, ...]:
-    both = _both(amounts)
+    both = readings.gift_balances(amounts)
     if both == Balances():
         return ()
     told = SHAPES[ask.operation].balance_of
     return tuple(both if n == told else Balances() for n in range(len(ask.cards)))
 
 
-def _echoed(advice: Advice, request_id: str, reply: Reply) -> Acknowledgement:
-    echo = decode(reply.body, wire.ADVICE_ECHO) if reply.body.strip() else wire.AdviceEcho()
-    if echo.id not in {"", advice.advice_id} or echo.request_id not in {"", request_id}:
-        return Acknowledgement(receipt=Receipt.AGAIN, evidence="the provider acknowledged another advice")
-    return Acknowledgement(receipt=Receipt.DONE)
-
-
-def _advice_error(advice: Advice, error: wire.ErrorDetail) -> Acknowledgement:
-    final = _advice_receipt(advice, error)
-    return Acknowledgement(
-        receipt=final,
-        evidence=scrub(f"{error.error_type} {error.error_message}".strip()),
-        decline=_decline(error) if final is Receipt.REFUSED else None,
-    )
-
-
-def _advice_receipt(advice: Advice, error: wire.ErrorDetail) -> Receipt:
-    if error.error_type == _DUPLICATE:
-        return Receipt.DUPLICATE
-    if error.error_type == _NO_RECORD:
-        return Receipt.NO_SUCH_TRANSACTION
-    if error.error_type in _PASSING:
-        return Receipt.AGAIN
-    is_reversal = advice.kind is AdviceKind.REVERSAL
-    if (
-        is_reversal
-        and error.error_type == "GENERAL_ERROR"
-        and error.error_message in _NOTHING_LEFT_TO_REVERSE
-    ):
-        return Receipt.DONE
-    if error.error_type == "GENERAL_ERROR" and error.error_message == _IN_PROGRESS:
-        # Electrum's test server keeps the id of an advice it turned away so, and calls the same bytes a
-        # duplicate ever after.
-        return Receipt.NOT_YET
-    return Receipt.REFUSED
-
-
 def _refusal(ask: Lookup, reply: Reply) -> Refused | NoAnswer:
-    if _is_open(reply.status):
+    if is_open(reply.status):
         return NoAnswer(f"lookup: the provider answered {reply.status}")
-    if reply.status in _NOT_LET_IN:
+    if reply.status in NOT_LET_IN:
         return Refused(Decline(reason=DeclineReason.CREDENTIALS_REFUSED, provider_code=str(reply.status)))
-    error = _error(reply)
+    error = error_of(reply)
     if error is None:
-        return Refused(Decline(reason=_bare(reply.status), provider_code=str(reply.status)))
-    decline = _decline(error, (ask.card,) if ask.card else ())
-    if error.error_type == _NO_RECORD:
+        return _bare_refusal(reply.status)
+    if not is_about(error, {ask.lookup_id}, _LOOKUP):
+        return Unreadable("the error is not about this lookup")
+    decline = decline_of(error, (ask.card,) if ask.card else ())
+    if error.error_type == NO_RECORD:
         decline = msgspec.structs.replace(decline, reason=DeclineReason.CARD_UNKNOWN)
     return Refused(decline)
 
 
-def _bare(status: int) -> DeclineReason:
-    reasons = {_NOT_FOUND: DeclineReason.CARD_UNKNOWN, 503: DeclineReason.PROVIDER_UNAVAILABLE}
-    return reasons.get(status, DeclineReason.PROVIDER_REFUSED)
+def _bare_refusal(status: int) -> Refused | Unreadable:
+    """Read an error without a body; a 404 is a path that nobody serves, and says nothing of a card."""
+    if status in _FINAL_SERVER_ERRORS:
+        return Refused(Decline(reason=DeclineReason.PROVIDER_UNAVAILABLE, provider_code=str(status)))
+    if status in _FINAL_WITHOUT_BODY:
+        return Refused(Decline(reason=DeclineReason.PROVIDER_REFUSED, provider_code=str(status)))
+    return Unreadable(f"the provider answered {status} and no reason")
 
 
-def _view(ask: Lookup, response: wire.TransactionResponse) -> CardView:
+def _view(ask: Lookup, response: wire.TransactionResponse, zone: ZoneInfo) -> CardView:
     echo = response.card or wire.CardEcho()
     number = echo.pan or (ask.card.number if ask.card else None)
+    amounts = response.amounts or wire.Amounts()
     return CardView(
         masked_card=number.masked_number() if number else "",
-        balances=_both(response.amounts or wire.Amounts()),
+        balances=readings.balances(amounts),
         expiry=echo.expiry_date,
-        product=_product(response.product),
-        points=_point_balances(response.points),
-        clubs=tuple(_club(club) for club in response.clubs),
-        marketing_attributes=tuple(_club(one) for one in response.marketing_attributes),
-        card_holder=_card_holder(response.card_holder),
-        references={k: v for k, v in (("stan", response.stan), ("rrn", response.rrn)) if v},
+        product=readings.product(response.product),
+        points=readings.point_balances(response.points, zone),
+        clubs=tuple(readings.club(club) for club in response.clubs),
+        marketing_attributes=tuple(readings.club(one) for one in response.marketing_attributes),
+        card_holder=readings.card_holder(response.card_holder, zone),
+        references=_references(response),
+        additional_amounts=readings.additional(amounts),
+        slip=readings.slip(response.slip_data),
+        third_party_identifiers=readings.identifiers(response.third_party_identifiers),
     )
-
-
-def _identifiers(told: Sequence[wire.Identifier]) -> tuple[ThirdPartyIdentifier, ...]:
-    return tuple(
-        ThirdPartyIdentifier(
-            institution_id=one.institution_id, transaction_identifier=one.transaction_identifier
-        )
-        for one in told
-    )
-
-
-def _institution(party: wire.Party | None) -> Institution | None:
-    return Institution(institution_id=party.id, name=party.name) if party else None
-
-
-def _product(product: wire.WireProduct | None) -> Product | None:
-    if product is None:
-        return None
-    return Product(product_id=product.id, barcode=product.barcode, product_type=product.type)
-
-
-def _club(club: wire.WireClub) -> Club:
-    return Club(
-        name=club.name,
-        description=club.description,
-        is_member=club.member,
-        may_be_marketed_to=club.market_to_customer,
-        products=tuple(product for product in map(_product, club.products) if product),
-    )
-
-
-def _slip(data: wire.SlipData | None) -> Slip | None:
-    if data is None:
-        return None
-    return Slip(
-        lines=tuple(_slip_line(line) for line in data.message_lines),
-        width=data.slip_width if 0 <= (data.slip_width or 0) <= _WIDEST_SLIP else None,
-        issuer_reference=data.issuer_reference,
-    )
-
-
-def _slip_line(line: wire.WireSlipLine) -> SlipLine:
-    return SlipLine(
-        text=line.text,
-        width_factor=line.font_width_scale_factor,
-        height_factor=line.font_height_scale_factor,
-        line=line.line,
-        cut=line.cut,
-        barcode=line.barcode.data if line.barcode else "",
-        barcode_encoding=line.barcode.encoding if line.barcode else "",
-    )
-
-
-def _point_balances(told: wire.PointAmounts | None) -> PointBalances | None:
-    if told is None:
-        return None
-    return PointBalances(
-        requested=_points(told.request_amount),
-        approved=_points(told.approved_amount),
-        book=_points(told.balance_amount),
-        available=_points(told.available_amount),
-    )
-
-
-def _points(told: wire.PointsAmount | None) -> Points | None:
-    if told is None:
-        return None
-    return Points(
-        amount=told.amount,
-        worth=_money(told.currency_equivalent),
-        due_to_expire=told.points_due_to_expire,
-        expires_on=str(_day(told.expiry_date) or ""),
-    )
-
-
-def _card_holder(told: wire.Customer | None) -> CardHolder | None:
-    if told is None:
-        return None
-    return CardHolder(
-        first_name=told.first_name,
-        last_name=told.last_name,
-        address=_address(told),
-        date_of_birth=_day(told.date_of_birth),
-        status=told.status,
-        phone=told.msisdn,
-        email=told.email_address,
-        profile_id=told.profile_id,
-    )
-
-
-def _address(told: wire.Customer) -> Address | None:
-    details = told.address_details
-    if details is None:
-        return Address(lines=(told.address,)) if told.address else None
-    return Address(
-        lines=tuple(line for line in (details.address_line1, details.address_line2) if line),
-        city=details.city,
-        region=details.region,
-        postal_code=details.postal_code,
-        country=details.country,
-    )
-
-
-def _day(told: str) -> date | None:
-    try:
-        return date.fromisoformat(told[:10])
-    except ValueError:
-        return None

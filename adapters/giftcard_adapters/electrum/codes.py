@@ -32,6 +32,10 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     balance_of: int = 0
     """Which of the operation's cards the answered balances are of."""
 
+    def message_type(self, kind: str) -> str:
+        """Return Electrum's `requestType` of the REQUEST, the CONFIRMATION or the REVERSAL."""
+        return f"{self.noun.upper()}_{kind}"
+
 
 SHAPES = {
     Operation.ACTIVATE: Shape(

@@ -15,8 +15,10 @@ import msgspec
 
 from giftcard_adapters.electrum import wire
 from giftcard_adapters.electrum.codes import SHAPES, TRANSACTION_TYPES, Shape
+from giftcard_adapters.electrum.pins import is_block_alone
+from giftcard_adapters.electrum.settings import PinFields
 from giftcard_adapters.errors import Invalid, Unsupported, Violation
-from giftcard_adapters.values.cards import CardRef, ClearPin, EncryptedPin, HashedPin
+from giftcard_adapters.values.cards import CardRef, ClearPin, EncryptedPin, HashedPin, PinBlockFormat
 from giftcard_adapters.values.operations import Activate, MoneyOperation
 from giftcard_adapters.values.point_of_sale import AccountType, PointOfSale, Tender
 from giftcard_adapters.values.reads import Lookup
@@ -92,6 +94,7 @@ _PAN = _limit("[0-9]{1,19}", "must be 1 to 19 digits")
 _EXPIRY = _limit("[0-9]{4}", "must be the 4 digits YYMM")
 _CLEAR_PIN = _limit(".{0,20}", "must have at most 20 characters")
 _PIN_BLOCK = _limit("[0-9A-Fa-f]{16}", "must be 16 hexadecimal digits")
+_DEPRECATED_PIN_BLOCK = _limit("[0-9A-Fa-f]{8,16}", "must be 8 to 16 hexadecimal digits")
 _ACCOUNT_NUMBER = _limit("[0-9]{12}", "must be 12 digits")
 _HASH = _limit("[0-9A-F]{1,512}", "must be at most 512 upper-case hexadecimal digits")
 _HASH_NAME = _at_most(20)
@@ -99,7 +102,14 @@ _MASKED_CARD = _limit(r"[0-9]{6}[0-9*]{0,13}", "must be 6 digits, the rest maske
 _TENDER_REFERENCE = _at_most(40)
 
 
-def check_operation(ask: MoneyOperation, originator: wire.Originator, *, is_expiry_needed: bool) -> None:
+class CardRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What one connection's settings say of cards."""
+
+    is_expiry_needed: bool
+    pin_fields: PinFields
+
+
+def check_operation(ask: MoneyOperation, originator: wire.Originator, rules: CardRules) -> None:
     """Refuse an operation Electrum could not take: Invalid with every bad field, or Unsupported."""
     if isinstance(ask, Activate) and ask.store:
         raise Unsupported("this provider has no vault to store a card in")
@@ -110,22 +120,18 @@ def check_operation(ask: MoneyOperation, originator: wire.Originator, *, is_expi
     _refuse(
         [
             *_shared(ask, originator),
-            *(
-                fault
-                for name, card in cards
-                for fault in _card(name, card, is_expiry_needed=is_expiry_needed)
-            ),
+            *(fault for name, card in cards for fault in _card(name, card, rules)),
             *_amount(ask, shape),
             *_extras(ask, shape),
         ]
     )
 
 
-def check_lookup(ask: Lookup, originator: wire.Originator, *, is_expiry_needed: bool) -> None:
+def check_lookup(ask: Lookup, originator: wire.Originator, rules: CardRules) -> None:
     """Refuse a lookup Electrum could not take: Invalid with every bad field."""
     violations = list(_shared(ask, originator))
     if ask.card is not None:
-        violations += _card("card", ask.card, is_expiry_needed=is_expiry_needed)
+        violations += _card("card", ask.card, rules)
     elif ask.card_holder is None:
         violations.append(("card", "a lookup needs a card or a card holder"))
     _refuse(violations)
@@ -187,28 +193,42 @@ def _address_lines(ask: MoneyOperation | Lookup) -> Iterator[Violation]:
         yield from _fault(f"card_holder.address.lines[{n}]", line, _ADDRESS_LINE)
 
 
-def _card(name: str, card: CardRef, *, is_expiry_needed: bool) -> Iterator[Violation]:
+def _card(name: str, card: CardRef, rules: CardRules) -> Iterator[Violation]:
     if card.number is None:
         yield f"{name}.number", "is needed: this provider knows cards by their number alone"
         return
     yield from _needed(f"{name}.number.pan", card.number.reveal(), _PAN)
-    check = _needed if is_expiry_needed else _fault
+    check = _needed if rules.is_expiry_needed else _fault
     yield from check(f"{name}.number.expiry", card.expiry, _EXPIRY)
     match card.pin:
         case ClearPin(pin=pin):
             yield from _fault(f"{name}.number.clear_pin", pin.reveal(), _CLEAR_PIN)
         case EncryptedPin() as block:
-            yield from _encrypted_pin(f"{name}.number.encrypted_pin", block)
+            yield from _encrypted_pin(f"{name}.number.encrypted_pin", block, rules.pin_fields)
+        case HashedPin() if rules.pin_fields == "deprecated":
+            yield f"{name}.number.hashed_pin", "this provider's interface has no hashed PIN"
         case HashedPin(digest=digest, algorithm=algorithm):
             yield from _needed(f"{name}.number.hashed_pin.digest", digest.reveal(), _HASH)
             yield from _fault(f"{name}.number.hashed_pin.algorithm", algorithm, _HASH_NAME)
 
 
-def _encrypted_pin(name: str, pin: EncryptedPin) -> Iterator[Violation]:
-    yield from _needed(f"{name}.block", pin.block.reveal(), _PIN_BLOCK)
+def _encrypted_pin(name: str, pin: EncryptedPin, fields: PinFields) -> Iterator[Violation]:
+    yield from _needed(
+        f"{name}.block", pin.block.reveal(), _PIN_BLOCK if fields == "pin" else _DEPRECATED_PIN_BLOCK
+    )
+    if is_block_alone(pin, fields):
+        told = {
+            "block_format": pin.block_format is not None,
+            "account_number": pin.account_number is not None,
+            "key_index": pin.key_index is not None,
+        }
+        for field in (field for field, is_told in told.items() if is_told):
+            yield f"{name}.{field}", "has no place beside this PIN block: it is as agreed with the provider"
+        return
     account = pin.account_number.reveal() if pin.account_number else ""
+    is_bound = pin.block_format is not PinBlockFormat.ISO_1
     has_parameters = pin.account_number or pin.block_format or pin.key_index is not None
-    check = _needed if has_parameters else _fault
+    check = _needed if has_parameters and is_bound else _fault
     yield from check(f"{name}.account_number", account, _ACCOUNT_NUMBER)
 
 

@@ -12,20 +12,19 @@ from datetime import UTC, date, datetime
 import msgspec
 
 from giftcard_adapters.calls import Call
-from giftcard_adapters.electrum import wire
+from giftcard_adapters.electrum import pins, wire
 from giftcard_adapters.electrum.codes import (
     CONDITIONS,
     ENTRY_MODES,
-    PIN_BLOCK_FORMATS,
     PIN_ENTRY,
     SHAPES,
     UNKNOWN_MODE,
     Shape,
 )
-from giftcard_adapters.electrum.settings import ElectrumSettings, PartySettings
+from giftcard_adapters.electrum.settings import ElectrumSettings, PartySettings, PinFields
 from giftcard_adapters.errors import Unsupported
 from giftcard_adapters.values.advices import Advice, AdviceKind, ReversalReason
-from giftcard_adapters.values.cards import CardRef, ClearPin, EncryptedPin, Pin
+from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.money import Money, numeric_code
 from giftcard_adapters.values.operations import MoneyOperation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
@@ -84,7 +83,7 @@ def parties_of(settings: ElectrumSettings) -> Parties:
     )
 
 
-def request(ask: MoneyOperation, parties: Parties) -> Call:
+def request(ask: MoneyOperation, parties: Parties, pin_fields: PinFields) -> Call:
     """Write the request of a money operation."""
     shape = SHAPES[ask.operation]
     body = wire.TransactionRequest(
@@ -107,12 +106,12 @@ def request(ask: MoneyOperation, parties: Parties) -> Call:
         basket=_basket(ask.basket) if shape.has_basket else None,
         points=wire.PointAmounts(request_amount=_points(ask.points)) if ask.points else None,
         card_holder=_customer(ask.card_holder),
-        **{name: _card(card) for name, card in zip(shape.cards, ask.cards, strict=True)},
+        **{name: _card(card, pin_fields) for name, card in zip(shape.cards, ask.cards, strict=True)},
     )
     return _post(f"/{shape.path}/{ask.transaction_id}", body)
 
 
-def lookup(ask: Lookup, parties: Parties) -> Call:
+def lookup(ask: Lookup, parties: Parties, pin_fields: PinFields) -> Call:
     """Write a lookup. It always says how the card was read: Electrum's servers may echo that and need it."""
     body = wire.TransactionRequest(
         id=ask.lookup_id,
@@ -122,7 +121,7 @@ def lookup(ask: Lookup, parties: Parties) -> Call:
         receiver=parties.receiver,
         settlement_entity=parties.settlement_entity,
         third_party_identifiers=_identifiers(ask.third_party_identifiers),
-        card=_card(ask.card) if ask.card else None,
+        card=_card(ask.card, pin_fields) if ask.card else None,
         card_holder=_customer(ask.card_holder),
         pos_info=_pos_info(ask.point_of_sale or PointOfSale(), is_needed=True),
     )
@@ -217,31 +216,14 @@ def _identifiers(given: Sequence[ThirdPartyIdentifier]) -> tuple[wire.Identifier
     )
 
 
-def _card(card: CardRef) -> wire.WireCard:
+def _card(card: CardRef, pin_fields: PinFields) -> wire.WireCard:
     return wire.WireCard(
         pan=card.number or Secret(""),
         expiry_date=card.expiry,
-        pin=_pin(card.pin) if card.pin else None,
+        pin=pins.pin(card.pin, pin_fields),
+        clear_pin=pins.clear_pin(card.pin, pin_fields),
+        encrypted_pin=pins.encrypted_pin(card.pin, pin_fields),
         rank=card.rank,
-    )
-
-
-def _pin(pin: Pin) -> wire.PinClear | wire.PinEncrypted | wire.PinHashed:
-    if isinstance(pin, ClearPin):
-        return wire.PinClear(pin=pin.pin)
-    if isinstance(pin, EncryptedPin):
-        return wire.PinEncrypted(pin_block=pin.block, encryption_parameters=_encryption(pin))
-    parameters = wire.HashedPinParameters(name=pin.algorithm) if pin.algorithm else None
-    return wire.PinHashed(hash=pin.digest, hashed_pin_parameters=parameters)
-
-
-def _encryption(pin: EncryptedPin) -> wire.EncryptionParameters | None:
-    if pin.account_number is None:
-        return None
-    return wire.EncryptionParameters(
-        account_number=pin.account_number,
-        pin_block_format=PIN_BLOCK_FORMATS[pin.block_format] if pin.block_format else "",
-        key_index=pin.key_index,
     )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Meta, Struct
 
 from giftcard_adapters.contract import Settings
 from giftcard_adapters.values.secret import Secret
+
+PinFields = Literal["both", "pin", "deprecated"]
+"""`pin`, or the deprecated `clearPin` and `encryptedPin`, or both; where a server reads both, `pin` wins."""
 
 
 class PartySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,3 +44,16 @@ class ElectrumSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     """Whom to name as settlement entity; left out unless agreed."""
     is_expiry_needed: bool = True
     """Electrum documents a card's expiry as required and does not enforce it: false sends cards without."""
+    partial_advices: bool = False
+    """Whether Electrum's side takes amounts in confirmations and reversals: message base 3.25 or later."""
+    pin_fields: PinFields = "both"
+    """Which fields of a card carry a PIN: an interface below 3.12 reads the deprecated ones alone."""
+    time_zone: str = "Africa/Johannesburg"
+    """Where a day that Electrum writes as local midnight begins, as an IANA name."""
+
+    def __post_init__(self) -> None:
+        """Refuse a time zone that nobody knows."""
+        try:
+            ZoneInfo(self.time_zone)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            raise ValueError("key 'time_zone': is no IANA time zone, such as Africa/Johannesburg") from None

@@ -11,7 +11,8 @@ from typing import Annotated
 
 import msgspec
 
-from giftcard_adapters.codec import hide_hook, reveal_hook
+from giftcard_adapters.codec import reveal_hook
+from giftcard_adapters.lenient import Lenient
 from giftcard_adapters.values.secret import Secret
 
 _Count = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -117,11 +118,13 @@ class PinHashed(_Json, frozen=True, kw_only=True, tag_field="type", tag="HASHED_
 
 
 class WireCard(_Json, frozen=True, kw_only=True):
-    """A card as sent; the deprecated `clearPin` and `encryptedPin` are never used."""
+    """A card as sent; `clearPin` and `encryptedPin` are deprecated since 3.12."""
 
     pan: Secret
     expiry_date: str = ""
     pin: PinClear | PinEncrypted | PinHashed | None = None
+    clear_pin: Secret | None = None
+    encrypted_pin: Secret | None = None
     rank: str = ""
 
 
@@ -318,6 +321,10 @@ class TransactionResponse(_Json, frozen=True, kw_only=True):
     stan: str = ""
     rrn: str = ""
     card: CardEcho | None = None
+    source_card: CardEcho | None = None
+    target_card: CardEcho | None = None
+    old_card: CardEcho | None = None
+    new_card: CardEcho | None = None
     amounts: Amounts | None = None
     product: WireProduct | None = None
     points: PointAmounts | None = None
@@ -333,19 +340,51 @@ class AdviceEcho(_Json, frozen=True, kw_only=True):
 
     id: str = ""
     request_id: str = ""
+    error_type: str = ""
+    """Never part of an acknowledgement: an ErrorDetail under a success status is caught by it."""
+
+
+class FormatError(_Json, frozen=True, kw_only=True):
+    """A field Electrum could not read, and why; its `value` may be a card's and is not read."""
+
+    field: str = ""
+    msg: str = ""
+
+
+class FormatErrors(_Json, frozen=True, kw_only=True):
+    """What is known of `detailMessage`, which may be any JSON."""
+
+    format_errors: tuple[FormatError, ...] = ()
 
 
 class ErrorDetail(_Json, frozen=True, kw_only=True):
-    """The body of an error. `detailMessage` is for Electrum's own staff and is not read."""
+    """The body of an error; `detail_message` is for people and decides nothing."""
 
     error_type: str
     error_message: str = ""
+    request_type: str = ""
+    id: str = ""
+    original_id: str = ""
+    detail_message: FormatErrors | None = None
 
 
 encode = msgspec.json.Encoder(enc_hook=reveal_hook, decimal_format="number").encode
 """Writes a request, secrets in clear; a Decimal becomes a JSON number with exactly its digits."""
 
-# Not strict: Electrum's own software takes and may write quoted numbers.
-RESPONSE = msgspec.json.Decoder(TransactionResponse, dec_hook=hide_hook, strict=False)
-ADVICE_ECHO = msgspec.json.Decoder(AdviceEcho)
-ERROR_DETAIL = msgspec.json.Decoder(ErrorDetail)
+# Numbers may be quoted: Electrum's own software takes that and may write it.
+RESPONSE = Lenient(
+    TransactionResponse,
+    decides=(
+        "id",
+        "errorType",
+        "amounts.requestAmount",
+        "amounts.approvedAmount",
+        *(f"{card}.pan" for card in ("card", "sourceCard", "targetCard", "oldCard", "newCard")),
+    ),
+)
+LOOKUP_RESPONSE = Lenient(
+    TransactionResponse,
+    decides=("id", "errorType", "amounts.balanceAmount", "amounts.availableBalance", "card.pan"),
+)
+ADVICE_ECHO = Lenient(AdviceEcho, decides=("id", "requestId", "errorType"))
+ERROR_DETAIL = Lenient(ErrorDetail, decides=("errorType", "requestType", "id", "originalId"))

@@ -24,7 +24,10 @@ class ClearPin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
 
 
 class EncryptedPin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="encrypted"):
-    """An ISO 9564 PIN block of 16 hexadecimal digits, with what the provider needs to open it."""
+    """A PIN block, with what the provider needs to open it.
+
+    An ISO 9564 block has 16 hexadecimal digits; some providers have blocks of 8 of their own.
+    """
 
     block: Secret
     block_format: PinBlockFormat | None = None

@@ -142,4 +142,5 @@ def sandbox_settings() -> Mapping[str, object]:
         "merchant_region": "WC",
         "merchant_country": "ZA",
         "is_expiry_needed": False,
+        "partial_advices": True,
     }
