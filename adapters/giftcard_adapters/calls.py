@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import msgspec
+
+_MOST_DIGITS = 9
+"""Of seconds in `Retry-After`: thirty years. More is no wait but a fault."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -34,6 +39,29 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Show the status and never the body."""
         return f"Reply({self.status}, {len(self.body)} bytes)"
+
+
+def retry_after_s(reply: Reply) -> float | None:
+    """Return how long a provider asks to be left alone, in seconds; None where it says nothing sensible.
+
+    `Retry-After` is seconds or a date (RFC 9110, 10.2.3). A date is read against the reply's own `Date`,
+    because an adapter has no clock. The value is the provider's: whoever waits caps it.
+    """
+    told = reply.headers.get("retry-after", "").strip()
+    if told.isascii() and told.isdigit():
+        return float(told) if len(told) <= _MOST_DIGITS else None
+    until, now = _http_date(told), _http_date(reply.headers.get("date", ""))
+    if until is None or now is None or until < now:
+        return None
+    return (until - now).total_seconds()
+
+
+def _http_date(told: str) -> datetime | None:
+    try:
+        at = parsedate_to_datetime(told)
+    except (ValueError, OverflowError):
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):

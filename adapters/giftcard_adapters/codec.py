@@ -6,6 +6,7 @@ files, never for logs.
 
 from __future__ import annotations
 
+import codecs
 from typing import Any, TypeVar
 
 import msgspec
@@ -25,9 +26,12 @@ def reveal_hook(value: object) -> str:
 
 def hide_hook(kind: type, value: object) -> Secret:
     """Read a text into a Secret: the `dec_hook` of every msgspec decoder of structs that hold one."""
-    if kind is Secret and isinstance(value, str):
-        return Secret(value)
-    raise NotImplementedError(kind.__name__)
+    if kind is not Secret:
+        raise NotImplementedError(kind.__name__)
+    if not isinstance(value, str):
+        # msgspec makes it a ValidationError that names the place.
+        raise TypeError("Expected `str`")
+    return Secret(value)
 
 
 _PACKER = msgspec.msgpack.Encoder(enc_hook=reveal_hook)
@@ -56,9 +60,10 @@ def from_plain(plain: object, kind: type[T]) -> T:
 def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     """Decode a provider's JSON; raise Unreadable, naming the place and never the content."""
     try:
-        return decoder.decode(body)
+        # RFC 8259 lets a reader ignore a byte order mark.
+        return decoder.decode(bytes(body).removeprefix(codecs.BOM_UTF8))
     except msgspec.ValidationError as fault:
         place = str(fault).rpartition("`")[0].rpartition("`")[2]
         raise Unreadable(f"the answer does not fit its schema at {place or 'its root'}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Unreadable("the answer is not JSON") from None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from giftcard_adapters.calls import Reply
-from giftcard_adapters.retry_after import retry_after_s
+from giftcard_adapters.calls import Reply, retry_after_s
 
 DATE = "Fri, 20 Nov 2026 08:30:00 GMT"
 
@@ -16,7 +15,7 @@ DATE = "Fri, 20 Nov 2026 08:30:00 GMT"
         ({"retry-after": "20"}, 20.0),
         ({"retry-after": " 0 "}, 0.0),
         ({"retry-after": "Fri, 20 Nov 2026 08:30:45 GMT", "date": DATE}, 45.0),
-        ({"retry-after": "Fri, 20 Nov 2026 08:29:00 GMT", "date": DATE}, 0.0),
+        ({"retry-after": "Fri, 20 Nov 2026 08:29:00 GMT", "date": DATE}, None),
         ({"retry-after": "Fri, 20 Nov 2026 10:30:45 +0200", "date": DATE}, 45.0),
         ({"retry-after": "Fri, 20 Nov 2026 08:30:45 GMT"}, None),
         ({"retry-after": "Fri, 99 Nov 2026 08:30:45 GMT", "date": DATE}, None),

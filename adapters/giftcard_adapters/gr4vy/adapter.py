@@ -10,6 +10,7 @@ refusal is therefore a decline only after a search for our external identifier f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -18,7 +19,7 @@ from giftcard_adapters.calls import Call, Reply
 from giftcard_adapters.codec import decode
 from giftcard_adapters.contract import Provider, Settings, traits
 from giftcard_adapters.errors import ExchangeError, NoAnswer, Refused, Unreadable, Unsupported
-from giftcard_adapters.gr4vy import answers, codes, limits, requests, webhooks, wire
+from giftcard_adapters.gr4vy import answers, limits, problems, requests, webhooks, wire
 from giftcard_adapters.gr4vy.settings import Gr4vySettings
 from giftcard_adapters.gr4vy.tokens import TokenSigner
 from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt
@@ -145,11 +146,11 @@ class Gr4vy(Provider):
             return answers.redeemed(ask, transaction)
 
     async def _not_taken(self, ask: Redeem, reply: Reply) -> Outcome:
-        decline = answers.decline_of(reply, limits.pin_of(ask.card))
-        if reply.status in codes.NOT_LOOKED_AT:
+        decline = problems.decline_of(reply, limits.pin_of(ask.card))
+        if problems.is_turned_away(reply):
             return answers.failed(decline)
-        is_duplicate = decline.provider_code == "duplicate_record"
-        if answers.may_have_acted(reply) and not is_duplicate:
+        is_duplicate = problems.is_duplicate(reply)
+        if problems.may_have_acted(reply) and not is_duplicate:
             return answers.unknown(f"Gr4vy answered {decline.provider_code}")
         try:
             found = await self._seek(ask)
@@ -163,9 +164,12 @@ class Gr4vy(Provider):
         """Return what the transaction with our external identifier says; None when there is none."""
         reply = await self._send(requests.transaction_search(ask, self.settings), "find")
         if reply.status not in _DONE:
-            raise NoAnswer(f"find: {answers.decline_of(reply).provider_code}")
+            raise NoAnswer(f"find: {problems.decline_of(reply).provider_code}")
         rows = decode(reply.body, wire.TRANSACTION_PAGE).items
         ours = [row.id for row in rows if row.external_identifier == ask.transaction_id]
+        if rows and not ours:
+            # The question was not heeded, so ours may be on a page we did not see.
+            raise NoAnswer("find: the list is of other transactions than were asked for")
         if not ours:
             return None
         if len(ours) > 1:
@@ -180,7 +184,7 @@ class Gr4vy(Provider):
         reply = await self._send(call, "get transaction")
         references = {"transaction_id": transaction_id}
         if reply.status not in _DONE:
-            return answers.unknown(f"get transaction: {answers.decline_of(reply).provider_code}", references)
+            return answers.unknown(f"get transaction: {problems.decline_of(reply).provider_code}", references)
         return answers.redeemed(ask, decode(reply.body, wire.TRANSACTION))
 
     def reversal(self, ask: MoneyOperation, outcome: Outcome | None, advice: Advice) -> tuple[Call, ...]:
@@ -197,11 +201,11 @@ class Gr4vy(Provider):
                 return earlier
         reply = await self._send(call, "reverse")
         if reply.status in _DONE:
-            return await self._refund_settled(call, advice, decode(reply.body, wire.REFUND))
+            return await self._refund_settled(call, advice, reply)
         return await self._not_refunded(call, advice, reply, age_s)
 
-    async def _refund_settled(self, call: Call, advice: Advice, refund: wire.Refund) -> Acknowledgement:
-        asked = decode(call.body, wire.REFUND_REQUEST)
+    async def _refund_settled(self, call: Call, advice: Advice, reply: Reply) -> Acknowledgement:
+        asked, refund = decode(call.body, wire.REFUND_REQUEST), decode(reply.body, wire.REFUND)
         if refund.status == "processing":
             # The key would bring back this same stored answer for a day; ask for the present one.
             reply = await self._send(requests.get(f"/refunds/{refund.id}", self.settings), "get refund")
@@ -209,20 +213,19 @@ class Gr4vy(Provider):
                 refund = decode(reply.body, wire.REFUND)
         if answers.refund_contradiction(asked, refund):
             # One contradicting answer alone is not given to a person; the list of refunds decides.
-            return await self._seek_refund(call, advice) or answers.refunded(asked, refund)
-        return answers.refunded(asked, refund)
+            return await self._seek_refund(call, advice) or answers.refunded(asked, refund, reply)
+        return answers.refunded(asked, refund, reply)
 
     async def _not_refunded(self, call: Call, advice: Advice, reply: Reply, age_s: float) -> Acknowledgement:
-        decline = answers.decline_of(reply)
-        again = Acknowledgement(receipt=Receipt.AGAIN, evidence=decline.provider_code, decline=decline)
-        if reply.status in codes.NOT_LOOKED_AT or decline.provider_code == "concurrent_request":
+        decline, again = problems.decline_of(reply), answers.not_heard(reply)
+        if problems.is_turned_away(reply) or decline.provider_code == "concurrent_request":
             return again
-        if answers.may_have_acted(reply) and age_s < _LIST_LAG_S:
+        if problems.may_have_acted(reply) and age_s < _LIST_LAG_S:
             return again
         earlier = await self._seek_refund(call, advice)
         if earlier is not None:
             return earlier
-        if answers.may_have_acted(reply):
+        if problems.may_have_acted(reply):
             return again
         # A 404 too: the redemption was approved, so a transaction Gr4vy does not know is an alarm.
         evidence = f"the refund was refused: {decline.provider_code}"
@@ -232,11 +235,11 @@ class Gr4vy(Provider):
         """Return what our own earlier refund came to; None when there surely is none."""
         reply = await self._send(requests.get(call.path, self.settings), "find refund")
         if reply.status not in _DONE:
-            raise NoAnswer(f"find refund: {answers.decline_of(reply).provider_code}")
+            return answers.again(reply, f"find refund: {problems.decline_of(reply).provider_code}")
         refunds = decode(reply.body, wire.REFUND_PAGE)
         ours = [refund for refund in refunds.items if refund.external_identifier == advice.advice_id]
         if ours:
-            return answers.refunded(decode(call.body, wire.REFUND_REQUEST), answers.furthest(ours))
+            return answers.refunded(decode(call.body, wire.REFUND_REQUEST), answers.furthest(ours), reply)
         if refunds.next_cursor:
             # The request takes no cursor, so what is on the next page cannot be seen.
             return Acknowledgement(receipt=Receipt.REFUSED, evidence="more refunds than Gr4vy lists")
@@ -310,8 +313,13 @@ class Gr4vy(Provider):
         )
 
     async def delete_stored_card(self, stored_card_id: str) -> None:
-        """Take a card out of the vault; the card itself stays valid."""
-        await self._ask(requests.deletion(stored_card_id, self.settings), "delete stored card")
+        """Take a card out of the vault; the card itself stays valid.
+
+        Raises NoAnswer for a success that is not the documented 204: somebody else's page proves nothing.
+        """
+        reply = await self._ask(requests.deletion(stored_card_id, self.settings), "delete stored card")
+        if reply.status != HTTPStatus.NO_CONTENT:
+            raise NoAnswer(f"gr4vy delete stored card: HTTP {reply.status} is not documented")
 
     def read_webhook(self, webhook: Webhook) -> Sequence[ProviderEvent]:
         """Verify an event against every active secret, and read it."""
@@ -326,8 +334,8 @@ class Gr4vy(Provider):
         reply = await self._send(call, name)
         if reply.status in _DONE:
             return reply
-        decline = answers.decline_of(reply, pin)
-        if answers.may_have_acted(reply) and decline.provider_code != "duplicate_record":
+        decline = problems.decline_of(reply, pin)
+        if problems.may_have_acted(reply) and not problems.is_duplicate(reply):
             raise NoAnswer(f"gr4vy {name}: {decline.provider_code}")
         if decline.reason is DeclineReason.RECORD_NOT_FOUND:
             decline = msgspec.structs.replace(decline, reason=DeclineReason.CARD_UNKNOWN)

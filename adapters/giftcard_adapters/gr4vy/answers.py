@@ -11,11 +11,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from giftcard_adapters.calls import Reply
-from giftcard_adapters.codec import decode
-from giftcard_adapters.errors import Unreadable
-from giftcard_adapters.gr4vy import codes, limits, wire
-from giftcard_adapters.scrub import scrub
+from giftcard_adapters.calls import Reply, retry_after_s
+from giftcard_adapters.gr4vy import limits, wire
+from giftcard_adapters.gr4vy.problems import (
+    decline_for,
+    decline_of,
+    is_duplicate,
+    is_turned_away,
+    may_have_acted,
+)
 from giftcard_adapters.values.advices import Acknowledgement, Receipt
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline, DeclineReason
@@ -131,8 +135,8 @@ def _references(transaction: wire.WireTransaction) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def refunded(asked: wire.RefundRequest, refund: wire.Refund) -> Acknowledgement:
-    """Return what a refund means for the reversal that asked for it.
+def refunded(asked: wire.RefundRequest, refund: wire.Refund, reply: Reply) -> Acknowledgement:
+    """Return what a refund, told in `reply`, means for the reversal that asked for it.
 
     `failed`, `declined` and `voided` are Gr4vy's last word, and the money is not back: a person.
     """
@@ -150,7 +154,18 @@ def refunded(asked: wire.RefundRequest, refund: wire.Refund) -> Acknowledgement:
             references=references,
         )
     evidence = f"the refund is {refund.status:.20}, which is not final"
-    return Acknowledgement(receipt=Receipt.AGAIN, evidence=evidence, references=references)
+    return msgspec.structs.replace(again(reply, evidence), references=references)
+
+
+def again(reply: Reply, evidence: str = "") -> Acknowledgement:
+    """Return that a reply says nothing final of the advice, and how long to leave Gr4vy alone."""
+    return Acknowledgement(receipt=Receipt.AGAIN, evidence=evidence, retry_after_s=retry_after_s(reply))
+
+
+def not_heard(reply: Reply) -> Acknowledgement:
+    """Return that an error says nothing final of the advice."""
+    decline = decline_of(reply)
+    return msgspec.structs.replace(again(reply, decline.provider_code), decline=decline)
 
 
 def _why_not_refunded(refund: wire.Refund) -> Decline:
@@ -174,11 +189,6 @@ def furthest(refunds: Sequence[wire.Refund]) -> wire.Refund:
     return min(refunds, key=lambda refund: _RANK.get(refund.status, len(_RANK)))
 
 
-def may_have_acted(reply: Reply) -> bool:
-    """Tell whether an error leaves open what was done."""
-    return reply.status not in codes.REFUSED
-
-
 def failed(decline: Decline) -> Outcome:
     """Return the outcome of a request that was turned away before it was looked at."""
     evidence = f"refused before it was looked at: {decline.provider_code}"
@@ -188,10 +198,10 @@ def failed(decline: Decline) -> Outcome:
 def refused_once(reply: Reply, pin: Secret | None = None) -> Outcome:
     """Return what an error means for a request that is never sent twice."""
     decline = decline_of(reply, pin)
-    if reply.status in codes.NOT_LOOKED_AT:
+    if is_turned_away(reply):
         return failed(decline)
     # Nothing of ours can have come before, so a record that is there already is somebody else's.
-    if may_have_acted(reply) and decline.provider_code != "duplicate_record":
+    if may_have_acted(reply) and not is_duplicate(reply):
         return unknown(f"Gr4vy answered {decline.provider_code}")
     return Outcome(verdict=Verdict.DECLINED, decline=decline)
 
@@ -227,38 +237,6 @@ def not_activated(ask: Activate, reply: Reply) -> Outcome:
         # It may be the vault that refused, after the card went live; Gr4vy does not document which.
         return unknown("refused while storing; the card may be active already")
     return outcome
-
-
-def decline_for(code: str, text: str = "", pin: Secret | None = None) -> Decline:
-    """Return the decline for one of Gr4vy's codes; one that is not documented keeps its own name."""
-    reason = codes.DECLINES.get(code, DeclineReason.PROVIDER_REFUSED)
-    return Decline(reason=reason, provider_code=scrub(code, pin), provider_text=scrub(text, pin))
-
-
-def decline_of(reply: Reply, pin: Secret | None = None) -> Decline:
-    """Return the decline in an error answer: Gr4vy's own body, the 422 list, or a proxy's page.
-
-    Of a detail only the place and the kind are kept, because its message can repeat what was sent.
-    """
-    code = codes.CODE_BY_STATUS.get(reply.status, f"http_{reply.status}")
-    try:
-        problem = decode(reply.body, wire.ERROR_BODY)
-    except Unreadable:
-        return decline_for(code, _violations(reply), pin)
-    places = "; ".join(f"{detail.pointer} {detail.type}".strip() for detail in problem.details)
-    decline = decline_for(problem.code, f"{problem.message} {places}".strip(), pin)
-    if problem.code == "bad_request" and "limit" in problem.message.lower():
-        # A full vault has no code of its own, only a sentence saying that the limit is reached.
-        return msgspec.structs.replace(decline, reason=DeclineReason.LIMIT_EXCEEDED)
-    return decline
-
-
-def _violations(reply: Reply) -> str:
-    try:
-        found = decode(reply.body, wire.FIELD_PROBLEMS).detail
-    except Unreadable:
-        return ""
-    return "; ".join(f"{'.'.join(map(str, violation.loc))} {violation.type}" for violation in found)
 
 
 _STATES = {"expired_card": CardState.EXPIRED, "inactive_card": CardState.INACTIVE}

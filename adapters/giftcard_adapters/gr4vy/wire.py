@@ -183,8 +183,9 @@ class ErrorPlace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of an error, as Gr4vy documents it."""
+    """The body of an error, as Gr4vy documents it: its `type` is `error`."""
 
+    type: str
     code: str
     message: str = ""
     details: tuple[ErrorPlace, ...] = ()

@@ -90,3 +90,5 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     card_expiry: str = ""
     receiver: Institution | None = None
     settlement_entity: Institution | None = None
+    left_out: tuple[str, ...] = ()
+    """The places in the answer that could not be read and decide nothing (rule 19)."""

@@ -66,8 +66,8 @@ def advice(kind: AdviceKind, amount: Money | None = None) -> Advice:
     return Advice(advice_id=UUID, kind=kind, written_at=NOW, amount=amount, reason=reason)
 
 
-NOT_TOLD_OF_OUTCOME = {"verdict", "evidence"}
-"""The state says the verdict, and the entry carries the evidence."""
+NOT_TOLD_OF_OUTCOME = {"verdict", "evidence", "left_out"}
+"""The state says the verdict, the entry carries the evidence, and what was left out is for operators."""
 
 
 def test_every_field_of_an_outcome_is_told() -> None:
