@@ -15,7 +15,7 @@ import msgspec
 
 from giftcard_adapters.calls import Reply
 from giftcard_adapters.codec import decode
-from giftcard_adapters.errors import Refused
+from giftcard_adapters.errors import NoAnswer, Refused
 from giftcard_adapters.gatepay import codes, wire
 from giftcard_adapters.gatepay.requests import provider_currency
 from giftcard_adapters.gatepay.settings import GatePaySettings
@@ -43,7 +43,7 @@ def outcome_of(ask: Issue, reply: Reply, settings: GatePaySettings) -> Outcome:
     An accepted card that is not paid for yet is UNKNOWN, and carries what a later query needs.
     """
     envelope = decode(reply.body, wire.ENVELOPE)
-    if is_open(reply, envelope):
+    if _is_open(reply, envelope):
         said = decline_of(envelope)
         return unknown(f"HTTP {reply.status}, code {said.provider_code}: {said.provider_text}")
     if envelope.status == codes.FAIL:
@@ -124,13 +124,16 @@ def standing(status: int | str | None) -> codes.Standing:
     return codes.STANDINGS.get(str(status), _UNHEARD)
 
 
-def is_open(reply: Reply, envelope: wire.Envelope) -> bool:
+def _is_open(reply: Reply, envelope: wire.Envelope) -> bool:
     """Tell whether a create with this answer may have happened all the same."""
-    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or envelope.status not in {codes.SUCCESS, codes.FAIL}:
+    if not _is_final(reply, envelope):
         return True
-    if envelope.status == codes.SUCCESS:
-        return reply.status != HTTPStatus.OK
-    return code_of(envelope) in codes.OPEN or not code_of(envelope)
+    return envelope.status == codes.FAIL and (code_of(envelope) in codes.OPEN or not code_of(envelope))
+
+
+def _is_final(reply: Reply, envelope: wire.Envelope) -> bool:
+    """Tell whether GatePay itself decided: with HTTP 200, by SUCCESS or FAIL. Nothing else says anything."""
+    return reply.status == HTTPStatus.OK and envelope.status in {codes.SUCCESS, codes.FAIL}
 
 
 def code_of(envelope: wire.Envelope) -> str:
@@ -149,22 +152,29 @@ def decline_of(envelope: wire.Envelope, *secrets: Secret | None) -> Decline:
 
 
 def data_of(reply: Reply) -> msgspec.Raw:
-    """Return the data of a read's answer; raise Refused for a FAIL or an error status, else Unreadable."""
-    envelope = decode(reply.body, wire.ENVELOPE)
-    if envelope.status != codes.SUCCESS or reply.status != HTTPStatus.OK:
+    """Return the data of a read's answer; raise Refused for a FAIL, NoAnswer for what decides nothing."""
+    envelope = _heard(reply)
+    if envelope.status == codes.FAIL:
         raise Refused(decline_of(envelope))
     return envelope.data
 
 
 def card_data_of(reply: Reply, *secrets: Secret | None) -> msgspec.Raw:
     """Return the data of a read about one card, whose absence is told as an unknown order (assumption)."""
-    envelope = decode(reply.body, wire.ENVELOPE)
-    if envelope.status == codes.SUCCESS and reply.status == HTTPStatus.OK:
+    envelope = _heard(reply)
+    if envelope.status == codes.SUCCESS:
         return envelope.data
     said = decline_of(envelope, *secrets)
     if said.reason is DeclineReason.RECORD_NOT_FOUND:
         said = msgspec.structs.replace(said, reason=DeclineReason.CARD_UNKNOWN)
     raise Refused(said)
+
+
+def _heard(reply: Reply) -> wire.Envelope:
+    envelope = decode(reply.body, wire.ENVELOPE)
+    if not _is_final(reply, envelope):
+        raise NoAnswer(f"HTTP {reply.status}, code {scrub(code_of(envelope))}: no business answer")
+    return envelope
 
 
 def issued_card(card: wire.CreatedCard, amount: Money | None) -> IssuedCard:

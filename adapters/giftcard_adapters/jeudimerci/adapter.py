@@ -23,7 +23,7 @@ from giftcard_adapters.errors import (
     SettingsError,
     Unsupported,
 )
-from giftcard_adapters.jeudimerci import answers, limits, purchases, requests, webhooks, wire
+from giftcard_adapters.jeudimerci import answers, limits, purchases, refusals, requests, webhooks, wire
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings, faults_of
 from giftcard_adapters.values.advices import Acknowledgement, Advice
 from giftcard_adapters.values.cards import CardRef
@@ -50,10 +50,15 @@ from giftcard_adapters.values.secret import Secret
 from giftcard_adapters.values.traits import Ending, Guarantee
 
 if TYPE_CHECKING:
+    import httpx
+
     from giftcard_adapters.exchange import Exchange
 
 _FIND_WINDOW_S = 2 * 3600.0
 """A generate ends within an hour, so a later search finds nothing new."""
+
+_LONGEST_COMPLAINT = 64 * 1024
+"""Bytes; of an error in place of an export."""
 
 
 class JeudiMerci(Provider):
@@ -110,7 +115,7 @@ class JeudiMerci(Provider):
             return await self._find_named(ask, outcome)
         reply = await self._send(requests.card_list(self.settings), "list")
         if reply.status != HTTPStatus.OK:
-            said = answers.complaint_of(reply)
+            said = refusals.complaint_of(reply)
             return answers.unknown(f"the list of e-cards answers HTTP {reply.status}: {said}")
         listed = answers.cards_in(reply.body)
         return purchases.judge_list(ask, listed, reply.headers.get("date", ""), self.settings)
@@ -166,7 +171,10 @@ class JeudiMerci(Provider):
         """Delete an e-card, and with it what is left on it."""
         code = Secret((await self._listed(stored_card_id)).code or "")
         call = requests.deletion(code, self.settings)
-        await self._read(call, "delete", code, missing=DeclineReason.CARD_UNKNOWN)
+        reply = await self._send(call, "delete")
+        answers.read(reply, "delete", code, missing=DeclineReason.CARD_UNKNOWN)
+        if not answers.is_deletion(reply):
+            raise NoAnswer(f"delete answers HTTP {reply.status} and no JSON")
 
     async def list_offers(self) -> Sequence[Offer]:
         """Return the provider's offers, where `offers_path` says that there is such a list."""
@@ -192,11 +200,10 @@ class JeudiMerci(Provider):
         """Open an export; its bytes are streamed."""
         call = requests.export(export_id, self.settings)
         async with self.exchange.open(call, sign=self._sign, name="jeudimerci download export") as answer:
-            if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise NoAnswer(f"download export answers HTTP {answer.status_code}")
             if answer.status_code != HTTPStatus.OK:
-                bare = Reply(status=answer.status_code, headers={}, body=b"")
-                raise Refused(answers.decline_of(bare, missing=DeclineReason.RECORD_NOT_FOUND))
+                said = Reply(status=answer.status_code, headers={}, body=await _beginning(answer))
+                answers.read(said, "download export", missing=DeclineReason.RECORD_NOT_FOUND)
+                raise NoAnswer(f"download export answers HTTP {answer.status_code}")
             yield answers.export_file(answer.headers), answer.aiter_bytes()
 
     async def ticket_statistics(self, query: TicketQuery) -> TicketStatistics:
@@ -238,3 +245,13 @@ class JeudiMerci(Provider):
     def _sign(self, call: Call, moment: Moment) -> Mapping[str, str]:
         del call, moment
         return {"x-api-key": self.settings.api_key.reveal()}
+
+
+async def _beginning(answer: httpx.Response) -> bytes:
+    """Return the beginning of an error's body; no complaint is longer."""
+    body = bytearray()
+    async for piece in answer.aiter_bytes():
+        body += piece
+        if len(body) > _LONGEST_COMPLAINT:
+            break
+    return bytes(body[:_LONGEST_COMPLAINT])

@@ -45,10 +45,19 @@ class ECard(
 
 
 class ECards(msgspec.Struct, frozen=True, kw_only=True):
-    """ECardPurchaseResponse; also what we take a list of e-cards to look like."""
+    """ECardPurchaseResponse."""
 
     eCards: tuple[ECard, ...] = ()  # noqa: N815  # the provider's own spelling, beside PascalCase items
     status: str | None = None
+
+
+class ECardList(msgspec.Struct, frozen=True, kw_only=True):
+    """A list of e-cards in the shape of ECardPurchaseResponse.
+
+    The cards must be there: an object without them is somebody else's, and no empty list.
+    """
+
+    eCards: tuple[ECard, ...]  # noqa: N815  # the provider's own spelling
 
 
 class FieldFault(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,9 +196,10 @@ class TicketsAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 encode = msgspec.json.Encoder(decimal_format="number").encode
 """Writes a request; a Decimal becomes a JSON number with exactly its digits."""
 
+ANYTHING = msgspec.json.Decoder()
 CARDS = msgspec.json.Decoder(ECards)
 CARD = msgspec.json.Decoder(ECard)
-CARD_LIST = msgspec.json.Decoder(ECards | tuple[ECard, ...])
+CARD_LIST = msgspec.json.Decoder(ECardList | tuple[ECard, ...])
 """The list's path and shape are not public: the generate answer's shape, or a bare array."""
 COMPLAINT = msgspec.json.Decoder(Complaint)
 WEBHOOK_PAYLOAD = msgspec.json.Decoder(WebhookPayload)
