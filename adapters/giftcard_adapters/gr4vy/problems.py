@@ -12,7 +12,6 @@ from http import HTTPStatus
 import msgspec
 
 from giftcard_adapters.calls import Reply
-from giftcard_adapters.codec import decode
 from giftcard_adapters.errors import Unreadable
 from giftcard_adapters.gr4vy import codes, wire
 from giftcard_adapters.scrub import scrub
@@ -68,7 +67,7 @@ def _is_from_gr4vy(reply: Reply) -> bool:
 def _problem(reply: Reply) -> wire.ErrorBody | None:
     """Return the error body that Gr4vy documents; None for any other."""
     try:
-        problem = decode(reply.body, wire.ERROR_BODY)
+        problem, _ = wire.ERROR_BODY.read(reply.body)
     except Unreadable:
         return None
     return problem if problem.type == "error" else None
@@ -77,7 +76,7 @@ def _problem(reply: Reply) -> wire.ErrorBody | None:
 def _field_problems(reply: Reply) -> Sequence[wire.FieldProblem] | None:
     """Return the list of a 422; None for any other body."""
     try:
-        return decode(reply.body, wire.FIELD_PROBLEMS).detail
+        return wire.FIELD_PROBLEMS.read(reply.body)[0].detail
     except Unreadable:
         return None
 

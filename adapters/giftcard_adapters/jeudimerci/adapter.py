@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from giftcard_adapters.calls import Call, Moment, Reply
-from giftcard_adapters.codec import decode
 from giftcard_adapters.contract import Provider, Settings, traits
 from giftcard_adapters.errors import (
     NoAnswer,
@@ -150,7 +149,7 @@ class JeudiMerci(Provider):
         code = await self._code_of(limits.check_card(ask.card))
         call = requests.details(code, self.settings)
         body = await self._read(call, "details", code, missing=DeclineReason.CARD_UNKNOWN)
-        return answers.card_view(decode(body, wire.CARD), code, self.settings)
+        return answers.card_view(wire.CARD.read(body)[0], code, self.settings)
 
     async def get_stored_card(self, stored_card_id: str) -> StoredCard:
         """Return one e-card by the id we show for it."""
@@ -188,12 +187,12 @@ class JeudiMerci(Provider):
         """
         limits.check_offers(offers, self.settings.currency)
         body = await self._read(requests.offer_sync(offers, self.settings), "sync offers")
-        return answers.offer_sync(decode(body, wire.OFFER_SYNC), self.settings.currency)
+        return answers.offer_sync(wire.OFFER_SYNC.read(body)[0], self.settings.currency)
 
     async def extract_accounts(self, query: AccountQuery) -> AccountsExtract:
         """Extract accounts, and the id of the export they can be downloaded as."""
         body = await self._read(requests.accounts_extract(query, self.settings), "extract accounts")
-        return answers.accounts_extract(decode(body, wire.ACCOUNTS), self.settings.currency)
+        return answers.accounts_extract(wire.ACCOUNTS.read(body)[0], self.settings.currency)
 
     @asynccontextmanager
     async def download_export(self, export_id: str) -> AsyncIterator[tuple[ExportFile, AsyncIterator[bytes]]]:
@@ -209,7 +208,7 @@ class JeudiMerci(Provider):
     async def ticket_statistics(self, query: TicketQuery) -> TicketStatistics:
         """Count e-cards, issued and consumed."""
         body = await self._read(requests.ticket_statistics(query, self.settings), "ticket statistics")
-        return answers.ticket_statistics(decode(body, wire.TICKETS), self.settings.currency)
+        return answers.ticket_statistics(wire.TICKETS.read(body)[0], self.settings.currency)
 
     def read_webhook(self, webhook: Webhook) -> Sequence[ProviderEvent]:
         """Verify an event by its x-api-key and read it.

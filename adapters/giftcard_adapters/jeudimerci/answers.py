@@ -18,10 +18,10 @@ from giftcard_adapters.calls import Reply, retry_after_s
 from giftcard_adapters.codec import decode
 from giftcard_adapters.errors import NoAnswer, Refused, Unreadable
 from giftcard_adapters.jeudimerci import codes, refusals, wire
-from giftcard_adapters.jeudimerci.purchases import exact_purchase
 from giftcard_adapters.jeudimerci.refusals import complaint_of, decline_of
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
 from giftcard_adapters.scrub import scrub
+from giftcard_adapters.times import instant
 from giftcard_adapters.values.advices import Acknowledgement, Receipt
 from giftcard_adapters.values.declines import DeclineReason
 from giftcard_adapters.values.money import Money, MoneyError, from_decimal
@@ -53,7 +53,8 @@ def outcome_of(ask: Issue, reply: Reply, settings: JeudiMerciSettings) -> Outcom
         return Outcome(verdict=Verdict.DECLINED, decline=decline_of(reply))
     if reply.status != HTTPStatus.OK:
         return unknown(f"HTTP {reply.status} is not documented: {complaint_of(reply)}")
-    return _issued(ask, decode(reply.body, wire.CARDS), settings)
+    answer, left_out = wire.CARDS.read(reply.body)
+    return msgspec.structs.replace(_issued(ask, answer, settings), left_out=left_out)
 
 
 def _issued(ask: Issue, answer: wire.ECards, settings: JeudiMerciSettings) -> Outcome:
@@ -76,7 +77,7 @@ def details_of(reply: Reply, code: Secret) -> wire.ECard | str:
     """Return the details of the e-card that was asked for, or a sentence that says why there are none."""
     if reply.status != HTTPStatus.OK:
         return f"details of a named e-card answer HTTP {reply.status}"
-    details = decode(reply.body, wire.CARD)
+    details = wire.CARD.read(reply.body)[0]
     return details if details.code == code.reveal() else "the details name another e-card"
 
 
@@ -122,7 +123,7 @@ def _completed(known: IssuedCard, seen: IssuedCard) -> IssuedCard:
 
 def looked_at(reply: Reply) -> Acknowledgement:
     """Return what an e-card's details mean for the reversal of its issue."""
-    if reply.status == HTTPStatus.OK and decode(reply.body, wire.CARD).is_consumed:
+    if reply.status == HTTPStatus.OK and wire.CARD.read(reply.body)[0].is_consumed:
         return Acknowledgement(receipt=Receipt.REFUSED, evidence="an e-card of this issue is fully consumed")
     if reply.status != HTTPStatus.OK and _is_open(reply):
         return _again(reply, f"details answer HTTP {reply.status}")
@@ -173,7 +174,7 @@ def read(reply: Reply, name: str, *secrets: Secret, missing: DeclineReason | Non
 
 def cards_in(body: bytes) -> tuple[wire.ECard, ...]:
     """Return the e-cards of a list."""
-    listed = decode(body, wire.CARD_LIST)
+    listed = wire.CARD_LIST.read(body)[0]
     return listed.eCards if isinstance(listed, wire.ECardList) else listed
 
 
@@ -211,7 +212,7 @@ def card_view(card: wire.ECard, code: Secret, settings: JeudiMerciSettings) -> C
         balances=_balances(card, settings.currency) or Balances(),
         provider_card_id=card_id(code.reveal(), settings.id_key),
         provider_state=_WORDS.get(card.is_consumed, ""),
-        history=_history(card, settings.currency),
+        history=_history(card, settings),
     )
 
 
@@ -221,7 +222,7 @@ def stored_card(card: wire.ECard, settings: JeudiMerciSettings) -> StoredCard:
     return StoredCard(
         stored_card_id=card_id(code.reveal(), settings.id_key),
         masked_card=code.masked_key(),
-        created_at=exact_purchase(card),
+        created_at=instant(card.purchased, settings.time_zone),
         state=_STATES.get(card.is_consumed),
         amount=money_of(card.cost, settings.currency),
         balances=_balances(card, settings.currency),
@@ -232,10 +233,11 @@ _STATES: Mapping[bool | None, CardState] = {True: CardState.REDEEMED, False: Car
 _WORDS: Mapping[bool | None, str] = {True: "IsFullyConsumed", False: "not IsFullyConsumed"}
 
 
-def _history(card: wire.ECard, currency: str) -> tuple[CardEvent, ...]:
+def _history(card: wire.ECard, settings: JeudiMerciSettings) -> tuple[CardEvent, ...]:
     if not card.purchased:
         return ()
-    return (CardEvent(name="purchase", at=exact_purchase(card), amount=money_of(card.cost, currency)),)
+    at = instant(card.purchased, settings.time_zone)
+    return (CardEvent(name="purchase", at=at, amount=money_of(card.cost, settings.currency)),)
 
 
 def _balances(card: wire.ECard, currency: str) -> Balances | None:
@@ -260,7 +262,7 @@ def _offer(item: wire.OfferItem, currency: str) -> Offer:
 
 def offers(body: bytes, currency: str) -> Sequence[Offer]:
     """Return the provider's offers."""
-    return [_offer(item, currency) for item in decode(body, wire.OFFERS).offers]
+    return [_offer(item, currency) for item in wire.OFFERS.read(body)[0].offers]
 
 
 def offer_sync(answer: wire.OfferSyncAnswer, currency: str) -> OfferSync:

@@ -1,4 +1,4 @@
-"""When e-cards were bought, and what a list of them proves about an issue without an answer.
+"""What a list of e-cards proves about an issue without an answer.
 
 A generate carries no key of ours and none comes back, so a card of the right price bought at the
 right time may be somebody else's. A list therefore never proves an issue. It disproves one if the
@@ -23,12 +23,6 @@ _WESTERNMOST = timedelta(hours=12)
 """A time without a zone is at most this much earlier than the same digits read as UTC."""
 _SHOWN = 5
 """Candidates named in the evidence; a person opens the provider's own list for more."""
-
-
-def exact_purchase(card: wire.ECard) -> datetime | None:
-    """Return when a card was bought, where PurchaseDate tells it with its zone."""
-    bought = _written(card)
-    return bought if bought is not None and bought.tzinfo is not None else None
 
 
 def _latest_purchase(card: wire.ECard) -> datetime | None:

@@ -1,0 +1,108 @@
+"""Reads a provider's JSON strictly where it decides something, and leniently everywhere else (rule 19).
+
+Null is absent, what is not known is ignored, and what cannot be read is left out and named by its place.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from giftcard_adapters.codec import hide_hook
+from giftcard_adapters.errors import Unreadable
+
+T = TypeVar("T")
+
+_MOST_FAULTS = 50
+"""After so many single faults the rest of an answer is left out by whole fields: each costs a reading."""
+
+_PLACE = re.compile(r" - at `\$([^`]*)`$")
+_STEP = re.compile(r"\[(\d+)\]|\[\.\.\.\]|([^.\[]+)")
+
+
+class Lenient(Generic[T]):
+    """Reads answers into a struct `kind`; `decides` names the places that must be right.
+
+    A place is written with dots and the JSON's own names, such as `amounts.approvedAmount`, and covers
+    what is below it.
+    """
+
+    def __init__(self, kind: type[T], *, decides: tuple[str, ...]) -> None:
+        """Make the decoder once; it is used often."""
+        self._decoder = msgspec.json.Decoder(kind, dec_hook=hide_hook, strict=False)
+        self._decides = tuple(tuple(place.split(".")) for place in decides)
+
+    def read(self, body: bytes) -> tuple[T, tuple[str, ...]]:
+        """Return what `body` says, and the places of what was left out.
+
+        Raises Unreadable for what is not JSON, and for a fault in what decides; it names the place.
+        """
+        try:
+            return self._decoder.decode(body), ()
+        except (ValueError, RecursionError):
+            pass
+        return self._fitted(_plain(body))
+
+    def _fitted(self, plain: object) -> tuple[T, tuple[str, ...]]:
+        left_out: list[str] = []
+        while True:
+            try:
+                return self._decoder.decode(_written(plain)), tuple(left_out)
+            except msgspec.ValidationError as fault:
+                steps = _steps(str(fault))
+                names = tuple(step for step in steps if isinstance(step, str))
+                if self._is_decisive(names):
+                    where = ".".join(names) or "its root"
+                    raise Unreadable(f"the answer does not fit its schema at {where}") from None
+                _take_out(plain, steps if len(left_out) < _MOST_FAULTS else steps[:1])
+                left_out.append(".".join(names))
+
+    def _is_decisive(self, names: tuple[str, ...]) -> bool:
+        """Tell whether a place is one that decides, or holds or lies in one."""
+        return any(names[: len(place)] == place[: len(names)] for place in self._decides)
+
+
+def _plain(body: bytes) -> object:
+    """Read JSON as plain data without nulls; a byte order mark and bytes that are no UTF-8 are suffered."""
+    try:
+        text = body.decode("utf-8-sig", errors="replace")
+        # Decimals keep their digits. NaN is no JSON, so it counts as absent.
+        return _without_nulls(json.loads(text, parse_float=msgspec.Raw, parse_constant=lambda _: None))
+    except (ValueError, RecursionError):
+        raise Unreadable("the answer is not JSON") from None
+
+
+def _without_nulls(plain: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(plain, dict):
+        return {key: _without_nulls(value) for key, value in plain.items() if value is not None}
+    if isinstance(plain, list):
+        return [_without_nulls(value) for value in plain if value is not None]
+    return plain
+
+
+def _written(plain: object) -> bytes:
+    try:
+        return msgspec.json.encode(plain)
+    except (ValueError, OverflowError):
+        raise Unreadable("the answer is not JSON") from None
+
+
+def _steps(fault: str) -> list[str | int]:
+    """Return the way to a fault as msgspec tells it; it does not name the key of a map."""
+    found = _PLACE.search(fault)
+    steps: list[str | int] = []
+    for index, name in _STEP.findall(found.group(1) if found else ""):
+        if not index and not name:
+            break
+        steps.append(int(index) if index else name)
+    return steps
+
+
+def _take_out(plain: Any, steps: list[str | int]) -> None:  # noqa: ANN401 - JSON
+    *way, last = steps
+    for step in way:
+        plain = plain[step]
+    del plain[last]
