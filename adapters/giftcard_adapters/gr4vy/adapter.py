@@ -18,7 +18,15 @@ import msgspec
 from giftcard_adapters.calls import Call, Reply
 from giftcard_adapters.codec import decode
 from giftcard_adapters.contract import Provider, Settings, traits
-from giftcard_adapters.errors import ExchangeError, NoAnswer, Refused, SettingsError, Unreadable, Unsupported
+from giftcard_adapters.errors import (
+    ExchangeError,
+    NoAnswer,
+    Refused,
+    SettingsError,
+    Unfindable,
+    Unreadable,
+    Unsupported,
+)
 from giftcard_adapters.gr4vy import answers, limits, problems, requests, webhooks, wire
 from giftcard_adapters.gr4vy.settings import Gr4vySettings
 from giftcard_adapters.gr4vy.tokens import TokenSigner
@@ -130,7 +138,7 @@ class Gr4vy(Provider):
     async def find(self, ask: MoneyOperation, outcome: Outcome | None) -> Outcome:
         """Look for the transaction; after the resend window, finding none proves there never was one."""
         if not isinstance(ask, Redeem):
-            return answers.unknown("Gr4vy has no way to look for an issuance or an activation")
+            raise Unfindable("Gr4vy has no way to look for an issuance or an activation")
         known = outcome.references.get("transaction_id") if outcome is not None else None
         try:
             found = await self._read_transaction(ask, known) if known else await self._seek(ask)
