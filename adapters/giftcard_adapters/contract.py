@@ -138,7 +138,11 @@ class Provider:
         raise NotImplementedError
 
     async def find(self, ask: MoneyOperation, outcome: Outcome | None) -> Outcome:
-        """Return what became of `ask`, without any effect; UNKNOWN if that cannot be told (yet)."""
+        """Return what became of `ask`, without any effect; UNKNOWN if that cannot be told (yet).
+
+        FAILED says that the provider surely has not done it as of now; DECLINED only that the provider
+        said so of this very request. Raises Unfindable where no later look would show more.
+        """
         raise NotImplementedError
 
     async def lookup(self, ask: Lookup) -> CardView:

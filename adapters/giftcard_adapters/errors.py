@@ -5,6 +5,7 @@
     ├── SettingsError       a provider's stanza is wrong; lists every fault
     ├── Unsupported         the provider cannot do what was asked
     ├── Invalid             the provider needs a field that is missing or misshapen; lists every one
+    ├── Unfindable          nothing the provider can be asked would show what became of a request
     ├── Refused             a provider said no to a read or a vault call; carries the Decline
     ├── WebhookRejected     an event that is not authentic, fresh or readable
     └── ExchangeError       one exchange with a provider went wrong
@@ -58,6 +59,10 @@ class Invalid(AdapterError):
         """Keep every violation, so that a caller can fix all at once."""
         super().__init__("; ".join(f"{field}: {reason}" for field, reason in violations))
         self.violations = tuple(violations)
+
+
+class Unfindable(AdapterError):
+    """Nothing the provider can be asked would show what became of a request; the text is the evidence."""
 
 
 class Refused(AdapterError):

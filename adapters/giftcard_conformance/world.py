@@ -11,6 +11,7 @@ import msgspec
 
 from giftcard_adapters.calls import Moment
 from giftcard_adapters.contract import traits_of
+from giftcard_adapters.errors import Unfindable
 from giftcard_adapters.stanza import open_provider, read_settings
 from giftcard_adapters.values.advices import Advice, AdviceKind, ReversalReason
 from giftcard_adapters.values.money import Money
@@ -83,14 +84,18 @@ class World:
         return await self.found(ask, outcome) if outcome.verdict is Verdict.UNKNOWN else outcome
 
     async def found(self, ask: AnyOperation, outcome: Outcome | None) -> Outcome:
-        """Call `find` while time passes; UNKNOWN when it never tells."""
+        """Call `find` while time passes; UNKNOWN when it never tells, or says that it never will."""
         traits = traits_of(self.provider, ask.operation)
         last = outcome or Outcome(verdict=Verdict.UNKNOWN)
         if traits is None or traits.unknown not in {Ending.FIND, Ending.RESEND}:
             return last
         for _ in range(_FIND_TRIES):
             self.now += _FIND_STEP
-            last = await self.provider.find(ask, last if outcome else None)
+            try:
+                last = await self.provider.find(ask, last if outcome else None)
+            except Unfindable:
+                # A person decides; no later look would tell.
+                break
             if last.verdict is not Verdict.UNKNOWN:
                 break
         return last

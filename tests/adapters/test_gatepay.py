@@ -12,7 +12,7 @@ import pytest
 
 from giftcard_adapters.calls import Moment
 from giftcard_adapters.contract import Provider
-from giftcard_adapters.errors import Invalid, SettingsError, Unsupported
+from giftcard_adapters.errors import Invalid, SettingsError
 from giftcard_adapters.gatepay import GatePay, wire
 from giftcard_adapters.stanza import open_provider, read_settings
 from giftcard_adapters.values.cards import CardRef
@@ -77,9 +77,10 @@ def test_bad_fields_are_named_at_once() -> None:
 
 @pytest.mark.parametrize("fields", [{"theme_id": "x"}, {"offer_id": "x"}, {"points": Points(amount=1)}])
 def test_what_has_no_field_is_refused(fields: dict[str, object]) -> None:
-    """A theme, an offer or points change what is issued, and a create has no field for them."""
-    with pytest.raises(Unsupported):
+    """A theme, an offer or points change what is issued and have no field: each is named."""
+    with pytest.raises(Invalid) as caught:
         opened().check(issue(fields))
+    assert list(caught.value.violations) == [(*fields, "GatePay has no field for it")]
 
 
 def test_other_operations_are_not_judged() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from giftcard_adapters.calls import Moment
 from giftcard_adapters.contract import Provider
-from giftcard_adapters.errors import Invalid, SettingsError, Unsupported
+from giftcard_adapters.errors import Invalid, SettingsError
 from giftcard_adapters.jeudimerci import JeudiMerci, wire
 from giftcard_adapters.jeudimerci.answers import card_id
 from giftcard_adapters.stanza import open_provider, read_settings
@@ -84,9 +84,10 @@ def test_bad_fields_are_named_at_once(fields: dict[str, object], violations: lis
     [{"template_id": "x"}, {"theme_id": "x"}, {"offer_id": "x"}, {"points": Points(amount=1)}],
 )
 def test_what_has_no_field_is_refused(fields: dict[str, object]) -> None:
-    """A template, a theme, an offer or points change what is bought and have no public field."""
-    with pytest.raises(Unsupported):
+    """A template, a theme, an offer or points change what is bought, have no field, and are named."""
+    with pytest.raises(Invalid) as caught:
         opened().check(issue(fields))
+    assert list(caught.value.violations) == [(*fields, "JeudiMerci publishes no field for it")]
 
 
 def test_other_operations_are_not_judged() -> None:
@@ -98,6 +99,7 @@ def test_other_operations_are_not_judged() -> None:
     ("changes", "fault"),
     [
         ({"currency": "EURO"}, "key 'currency': not an ISO 4217 currency with minor units"),
+        ({"time_zone": "Mars/Base"}, "key 'time_zone': is no IANA time zone, such as Europe/Paris"),
         ({"details_path": "/card"}, "key 'details_path': must hold {code}"),
         ({"delete_path": "/card"}, "key 'delete_path': must hold {code}"),
         ({"export_path": "/file"}, "key 'export_path': must hold {id}"),

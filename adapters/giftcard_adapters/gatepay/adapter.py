@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from giftcard_adapters.calls import Call, Moment, Reply
 from giftcard_adapters.contract import Provider, Settings, traits
-from giftcard_adapters.errors import Refused, SettingsError, Unsupported
+from giftcard_adapters.errors import Refused, SettingsError, Unfindable, Unsupported
 from giftcard_adapters.gatepay import answers, limits, requests, webhooks, wire
 from giftcard_adapters.gatepay.settings import Dialect, GatePaySettings, faults_of
 from giftcard_adapters.values.cards import CardRef
@@ -74,12 +74,11 @@ class GatePay(Provider):
         return answers.outcome_of(ask, reply, self.settings)
 
     async def find(self, ask: MoneyOperation, outcome: Outcome | None) -> Outcome:
-        """Query the card that an accepted create named; without one the outcome stays UNKNOWN."""
+        """Query the card that an accepted create named; raise Unfindable when no answer named one."""
         if not isinstance(ask, Issue):
             raise Unsupported("GatePay knows no other money operation than issue")
         if outcome is None or not outcome.issued_cards:
-            evidence = "no answer named a card, and GatePay finds a card by its number or key only"
-            return answers.unknown(evidence)
+            raise Unfindable("no answer named a card, and GatePay finds a card by its number or key only")
         known = outcome.issued_cards[0]
         reply = await self._send(requests.query(known.number, known.redemption_key, self.settings), "query")
         return answers.found(ask, outcome, reply, self.settings)

@@ -14,8 +14,7 @@ from http import HTTPStatus
 import msgspec
 
 from giftcard_adapters.calls import Reply
-from giftcard_adapters.codec import decode
-from giftcard_adapters.errors import Refused
+from giftcard_adapters.errors import NoAnswer, Refused
 from giftcard_adapters.gatepay import codes, wire
 from giftcard_adapters.gatepay.requests import provider_currency
 from giftcard_adapters.gatepay.settings import GatePaySettings
@@ -42,28 +41,32 @@ def outcome_of(ask: Issue, reply: Reply, settings: GatePaySettings) -> Outcome:
 
     An accepted card that is not paid for yet is UNKNOWN, and carries what a later query needs.
     """
-    envelope = decode(reply.body, wire.ENVELOPE)
-    if is_open(reply, envelope):
+    envelope, _ = wire.ENVELOPE.read(reply.body)
+    if _is_open(reply, envelope):
         said = decline_of(envelope)
         return unknown(f"HTTP {reply.status}, code {said.provider_code}: {said.provider_text}")
     if envelope.status == codes.FAIL:
         return Outcome(verdict=Verdict.DECLINED, decline=decline_of(envelope))
-    card = decode(envelope.data, wire.CREATED_CARD)
-    return _judge(ask, card, issued_card(card, ask.amount), settings)
+    card, left_out = wire.CREATED_CARD.read(bytes(envelope.data))
+    judged = _judge(ask, card, issued_card(card, ask.amount), settings)
+    return msgspec.structs.replace(judged, left_out=left_out)
 
 
 def found(ask: Issue, outcome: Outcome, reply: Reply, settings: GatePaySettings) -> Outcome:
     """Return what became of an issue, from a query for the card that `outcome` names."""
     known = outcome.issued_cards[0]
     try:
-        card = decode(card_data_of(reply, known.number, known.redemption_key), wire.CREATED_CARD)
+        data = card_data_of(reply, known.number, known.redemption_key)
+        card, left_out = wire.CREATED_CARD.read(bytes(data))
     except Refused as refused:
         said = refused.decline
         return unknown(f"the query answers {said.provider_code}: {said.provider_text}")
     if _is_another(card, known):
         return unknown("the query answers another card")
     judged = _judge(ask, card, _completed(known, issued_card(card, ask.amount)), settings)
-    return msgspec.structs.replace(judged, references=outcome.references | judged.references)
+    return msgspec.structs.replace(
+        judged, references=outcome.references | judged.references, left_out=left_out
+    )
 
 
 def _judge(ask: Issue, card: wire.CreatedCard, issued: IssuedCard, settings: GatePaySettings) -> Outcome:
@@ -124,13 +127,16 @@ def standing(status: int | str | None) -> codes.Standing:
     return codes.STANDINGS.get(str(status), _UNHEARD)
 
 
-def is_open(reply: Reply, envelope: wire.Envelope) -> bool:
+def _is_open(reply: Reply, envelope: wire.Envelope) -> bool:
     """Tell whether a create with this answer may have happened all the same."""
-    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or envelope.status not in {codes.SUCCESS, codes.FAIL}:
+    if not _is_final(reply, envelope):
         return True
-    if envelope.status == codes.SUCCESS:
-        return reply.status != HTTPStatus.OK
-    return code_of(envelope) in codes.OPEN or not code_of(envelope)
+    return envelope.status == codes.FAIL and (code_of(envelope) in codes.OPEN or not code_of(envelope))
+
+
+def _is_final(reply: Reply, envelope: wire.Envelope) -> bool:
+    """Tell whether GatePay itself decided: with HTTP 200, by SUCCESS or FAIL. Nothing else says anything."""
+    return reply.status == HTTPStatus.OK and envelope.status in {codes.SUCCESS, codes.FAIL}
 
 
 def code_of(envelope: wire.Envelope) -> str:
@@ -149,22 +155,29 @@ def decline_of(envelope: wire.Envelope, *secrets: Secret | None) -> Decline:
 
 
 def data_of(reply: Reply) -> msgspec.Raw:
-    """Return the data of a read's answer; raise Refused for a FAIL or an error status, else Unreadable."""
-    envelope = decode(reply.body, wire.ENVELOPE)
-    if envelope.status != codes.SUCCESS or reply.status != HTTPStatus.OK:
+    """Return the data of a read's answer; raise Refused for a FAIL, NoAnswer for what decides nothing."""
+    envelope = _heard(reply)
+    if envelope.status == codes.FAIL:
         raise Refused(decline_of(envelope))
     return envelope.data
 
 
 def card_data_of(reply: Reply, *secrets: Secret | None) -> msgspec.Raw:
     """Return the data of a read about one card, whose absence is told as an unknown order (assumption)."""
-    envelope = decode(reply.body, wire.ENVELOPE)
-    if envelope.status == codes.SUCCESS and reply.status == HTTPStatus.OK:
+    envelope = _heard(reply)
+    if envelope.status == codes.SUCCESS:
         return envelope.data
     said = decline_of(envelope, *secrets)
     if said.reason is DeclineReason.RECORD_NOT_FOUND:
         said = msgspec.structs.replace(said, reason=DeclineReason.CARD_UNKNOWN)
     raise Refused(said)
+
+
+def _heard(reply: Reply) -> wire.Envelope:
+    envelope, _ = wire.ENVELOPE.read(reply.body)
+    if not _is_final(reply, envelope):
+        raise NoAnswer(f"HTTP {reply.status}, code {scrub(code_of(envelope))}: no business answer")
+    return envelope
 
 
 def issued_card(card: wire.CreatedCard, amount: Money | None) -> IssuedCard:
@@ -211,7 +224,7 @@ def card_view(reply: Reply, asked: CardRef, currencies: Mapping[str, str]) -> Ca
 
     The time of redemption counts for a redeemed card alone: an example shows it on one that is not.
     """
-    card = decode(card_data_of(reply, asked.number, asked.redemption_key), wire.QUERIED_CARD)
+    card = wire.QUERIED_CARD.read(bytes(card_data_of(reply, asked.number, asked.redemption_key)))[0]
     stands = standing(card.status)
     amount = money_of(card.amount, card.currency, currencies)
     events = [CardEvent(name="create", at=_time(card.create_time), amount=amount)] if card.create_time else []
@@ -231,7 +244,7 @@ def card_view(reply: Reply, asked: CardRef, currencies: Mapping[str, str]) -> Ca
 
 def balance_view(reply: Reply, asked: CardRef, currencies: Mapping[str, str]) -> CardView:
     """Return what the guide's balance call tells of a card; raise Refused for the merchant account's."""
-    told = decode(card_data_of(reply, asked.number, asked.redemption_key), wire.CARD_BALANCE)
+    told = wire.CARD_BALANCE.read(bytes(card_data_of(reply, asked.number, asked.redemption_key)))[0]
     if told.balance_list is not None:
         text = "balance_list: this server speaks the reference dialect and tells the merchant's account"
         raise Refused(Decline(reason=DeclineReason.PROVIDER_MISCONFIGURED, provider_text=text))
@@ -246,7 +259,7 @@ def balance_view(reply: Reply, asked: CardRef, currencies: Mapping[str, str]) ->
 
 def templates(reply: Reply) -> Sequence[Template]:
     """Return every cover template; raise Refused when GatePay says no."""
-    return [_template(item) for item in decode(data_of(reply), wire.TEMPLATES)]
+    return [_template(item) for item in wire.TEMPLATES.read(bytes(data_of(reply)))[0]]
 
 
 def _template(item: wire.TemplateItem) -> Template:
@@ -262,4 +275,7 @@ def _template(item: wire.TemplateItem) -> Template:
 
 
 def _time(milliseconds: int | None) -> datetime | None:
-    return _EPOCH + timedelta(milliseconds=milliseconds) if milliseconds else None
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds) if milliseconds else None
+    except OverflowError:
+        return None

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from giftcard_adapters.errors import Invalid, Unsupported, Violation
+from giftcard_adapters.errors import Invalid, Violation
 from giftcard_adapters.gatepay.settings import GatePaySettings
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.operations import Issue, MoneyOperation
 
 
 def check_operation(ask: MoneyOperation, settings: GatePaySettings) -> None:
-    """Raise Invalid with everything GatePay needs and did not get, or Unsupported for what it cannot do."""
+    """Raise Invalid with everything GatePay needs and did not get, or has no field for."""
     if not isinstance(ask, Issue):
         return
-    if ask.theme_id or ask.offer_id or ask.points:
-        raise Unsupported("GatePay has no field for a theme, an offer or points")
     violations = list(_issuance(ask, settings))
     if violations:
         raise Invalid(violations)
@@ -28,6 +26,9 @@ def check_card(card: CardRef) -> None:
 
 
 def _issuance(ask: Issue, settings: GatePaySettings) -> Iterator[Violation]:
+    for field in ("theme_id", "offer_id", "points"):
+        if getattr(ask, field):
+            yield field, "GatePay has no field for it"
     if ask.amount is None or ask.amount.amount_minor <= 0:
         yield "amount", "GatePay needs an amount of more than zero"
     if ask.quantity != 1:

@@ -10,7 +10,6 @@ import hmac
 from collections.abc import Sequence
 from decimal import Decimal
 
-from giftcard_adapters.codec import decode
 from giftcard_adapters.errors import Unreadable, WebhookRejected
 from giftcard_adapters.gatepay import wire
 from giftcard_adapters.gatepay.settings import GatePaySettings
@@ -43,8 +42,8 @@ def verify(webhook: Webhook, settings: GatePaySettings) -> None:
 def read(webhook: Webhook, settings: GatePaySettings) -> Sequence[ProviderEvent]:
     """Read a verified callback; raise WebhookRejected when it is unreadable or for another client."""
     try:
-        told = decode(webhook.body, wire.NOTIFICATION)
-        batch = decode(told.data.encode(), wire.BATCH) if told.bizType == _BATCH else wire.Batch()
+        told, _ = wire.NOTIFICATION.read(webhook.body)
+        batch = wire.BATCH.read(told.data.encode())[0] if told.bizType == _BATCH else wire.Batch()
     except Unreadable:
         raise WebhookRejected("the event cannot be read") from None
     if told.client_id != settings.client_id:

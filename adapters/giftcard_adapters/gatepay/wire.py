@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
+from giftcard_adapters.lenient import Lenient
 from giftcard_adapters.values.secret import Secret
 
 
@@ -109,7 +110,7 @@ class CardBalance(msgspec.Struct, frozen=True, kw_only=True):
     balance: Decimal | None = None
     currency: str | None = None
     status: int | str | None = None
-    balance_list: tuple[object, ...] | None = None
+    balance_list: tuple[msgspec.Raw, ...] | None = None
 
 
 class TemplateItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,13 +153,15 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 encode = msgspec.json.Encoder().encode
-ENVELOPE = msgspec.json.Decoder(Envelope)
-CREATED_CARD = msgspec.json.Decoder(CreatedCard)
-QUERIED_CARD = msgspec.json.Decoder(QueriedCard)
-CARD_BALANCE = msgspec.json.Decoder(CardBalance)
-TEMPLATES = msgspec.json.Decoder(tuple[TemplateItem, ...])
-NOTIFICATION = msgspec.json.Decoder(Notification)
-BATCH = msgspec.json.Decoder(Batch)
+_CARD = ("card_num", "cardNumber", "card_key", "key", "status", "amount", "currency")
+
+ENVELOPE = Lenient(Envelope, decides=("status", "code", "data"))
+CREATED_CARD = Lenient(CreatedCard, decides=_CARD)
+QUERIED_CARD = Lenient(QueriedCard, decides=_CARD)
+CARD_BALANCE = Lenient(CardBalance, decides=("balance", "currency", "status", "balance_list"))
+TEMPLATES = Lenient(tuple[TemplateItem, ...], decides=("card_temp_id", "templateId"))
+NOTIFICATION = Lenient(Notification, decides=("bizType", "bizStatus", "bizId", "client_id", "data"))
+BATCH = Lenient(Batch, decides=("externalId", "batchItemList.amount", "batchItemList.currency"))
 
 
 def signature(secret: Secret, timestamp: str, nonce: str, body: bytes) -> str:

@@ -10,6 +10,7 @@ refusal is therefore a decline only after a search for our external identifier f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -17,10 +18,19 @@ import msgspec
 from giftcard_adapters.calls import Call, Reply
 from giftcard_adapters.codec import decode
 from giftcard_adapters.contract import Provider, Settings, traits
-from giftcard_adapters.errors import ExchangeError, NoAnswer, Refused, Unreadable, Unsupported
-from giftcard_adapters.gr4vy import answers, codes, limits, requests, webhooks, wire
+from giftcard_adapters.errors import (
+    ExchangeError,
+    NoAnswer,
+    Refused,
+    SettingsError,
+    Unfindable,
+    Unreadable,
+    Unsupported,
+)
+from giftcard_adapters.gr4vy import answers, limits, problems, requests, webhooks, wire
 from giftcard_adapters.gr4vy.settings import Gr4vySettings
 from giftcard_adapters.gr4vy.tokens import TokenSigner
+from giftcard_adapters.times import is_zone
 from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline, DeclineReason
@@ -88,6 +98,8 @@ class Gr4vy(Provider):
     def __init__(self, settings: Gr4vySettings, exchange: Exchange) -> None:
         """Read the key; raise SettingsError when it is not an EC P-521 private key."""
         super().__init__(settings, exchange)
+        if not is_zone(settings.time_zone):
+            raise SettingsError(["key 'time_zone': is no IANA time zone, such as UTC"])
         self._sign = TokenSigner(
             private_key=settings.private_key, scopes=settings.scopes, lifetime_s=settings.token_lifetime_s
         )
@@ -102,7 +114,7 @@ class Gr4vy(Provider):
         self.check(ask)
         reply = await self._send(requests.redemption(ask, self.settings), "redeem")
         if reply.status in _DONE:
-            return await self._settled(ask, decode(reply.body, wire.TRANSACTION))
+            return await self._settled(ask, reply)
         return await self._not_taken(ask, reply)
 
     @traits(Guarantee.NONE, Ending.PERSON)
@@ -112,7 +124,7 @@ class Gr4vy(Provider):
         reply = await self._send(requests.issuance(ask, self.settings), "issue")
         if reply.status not in _DONE:
             return answers.refused_once(reply)
-        return answers.issued(ask, decode(reply.body, wire.ISSUANCE))
+        return answers.issued(ask, reply)
 
     @traits(Guarantee.NONE, Ending.PERSON)
     async def activate(self, ask: Activate) -> Outcome:
@@ -120,13 +132,13 @@ class Gr4vy(Provider):
         self.check(ask)
         reply = await self._send(requests.activation(ask, self.settings), "activate")
         if reply.status in _DONE:
-            return answers.activated(ask, decode(reply.body, wire.VAULT_CARD))
+            return answers.activated(ask, reply)
         return answers.not_activated(ask, reply)
 
     async def find(self, ask: MoneyOperation, outcome: Outcome | None) -> Outcome:
         """Look for the transaction; after the resend window, finding none proves there never was one."""
         if not isinstance(ask, Redeem):
-            return answers.unknown("Gr4vy has no way to look for an issuance or an activation")
+            raise Unfindable("Gr4vy has no way to look for an issuance or an activation")
         known = outcome.references.get("transaction_id") if outcome is not None else None
         try:
             found = await self._read_transaction(ask, known) if known else await self._seek(ask)
@@ -136,20 +148,21 @@ class Gr4vy(Provider):
             verdict=Verdict.FAILED, evidence="Gr4vy has no transaction with our external identifier"
         )
 
-    async def _settled(self, ask: Redeem, transaction: wire.WireTransaction) -> Outcome:
+    async def _settled(self, ask: Redeem, reply: Reply) -> Outcome:
+        transaction, _ = wire.TRANSACTION.read(reply.body)
         if transaction.intent_outcome != "pending":
-            return answers.redeemed(ask, transaction)
+            return answers.redeemed(ask, reply)
         try:
             return await self._read_transaction(ask, transaction.id)
         except ExchangeError:
-            return answers.redeemed(ask, transaction)
+            return answers.redeemed(ask, reply)
 
     async def _not_taken(self, ask: Redeem, reply: Reply) -> Outcome:
-        decline = answers.decline_of(reply, limits.pin_of(ask.card))
-        if reply.status in codes.NOT_LOOKED_AT:
+        decline = problems.decline_of(reply, limits.pin_of(ask.card))
+        if problems.is_turned_away(reply):
             return answers.failed(decline)
-        is_duplicate = decline.provider_code == "duplicate_record"
-        if answers.may_have_acted(reply) and not is_duplicate:
+        is_duplicate = problems.is_duplicate(reply)
+        if problems.may_have_acted(reply) and not is_duplicate:
             return answers.unknown(f"Gr4vy answered {decline.provider_code}")
         try:
             found = await self._seek(ask)
@@ -163,9 +176,12 @@ class Gr4vy(Provider):
         """Return what the transaction with our external identifier says; None when there is none."""
         reply = await self._send(requests.transaction_search(ask, self.settings), "find")
         if reply.status not in _DONE:
-            raise NoAnswer(f"find: {answers.decline_of(reply).provider_code}")
-        rows = decode(reply.body, wire.TRANSACTION_PAGE).items
+            raise NoAnswer(f"find: {problems.decline_of(reply).provider_code}")
+        rows = wire.TRANSACTION_PAGE.read(reply.body)[0].items
         ours = [row.id for row in rows if row.external_identifier == ask.transaction_id]
+        if rows and not ours:
+            # The question was not heeded, so ours may be on a page we did not see.
+            raise NoAnswer("find: the list is of other transactions than were asked for")
         if not ours:
             return None
         if len(ours) > 1:
@@ -180,8 +196,8 @@ class Gr4vy(Provider):
         reply = await self._send(call, "get transaction")
         references = {"transaction_id": transaction_id}
         if reply.status not in _DONE:
-            return answers.unknown(f"get transaction: {answers.decline_of(reply).provider_code}", references)
-        return answers.redeemed(ask, decode(reply.body, wire.TRANSACTION))
+            return answers.unknown(f"get transaction: {problems.decline_of(reply).provider_code}", references)
+        return answers.redeemed(ask, reply)
 
     def reversal(self, ask: MoneyOperation, outcome: Outcome | None, advice: Advice) -> tuple[Call, ...]:
         """Write the refund that puts a redemption back; raise ValueError unless it was approved."""
@@ -197,32 +213,31 @@ class Gr4vy(Provider):
                 return earlier
         reply = await self._send(call, "reverse")
         if reply.status in _DONE:
-            return await self._refund_settled(call, advice, decode(reply.body, wire.REFUND))
+            return await self._refund_settled(call, advice, reply)
         return await self._not_refunded(call, advice, reply, age_s)
 
-    async def _refund_settled(self, call: Call, advice: Advice, refund: wire.Refund) -> Acknowledgement:
-        asked = decode(call.body, wire.REFUND_REQUEST)
+    async def _refund_settled(self, call: Call, advice: Advice, reply: Reply) -> Acknowledgement:
+        asked, (refund, _) = decode(call.body, wire.REFUND_REQUEST), wire.REFUND.read(reply.body)
         if refund.status == "processing":
             # The key would bring back this same stored answer for a day; ask for the present one.
             reply = await self._send(requests.get(f"/refunds/{refund.id}", self.settings), "get refund")
             if reply.status in _DONE:
-                refund = decode(reply.body, wire.REFUND)
+                refund, _ = wire.REFUND.read(reply.body)
         if answers.refund_contradiction(asked, refund):
             # One contradicting answer alone is not given to a person; the list of refunds decides.
-            return await self._seek_refund(call, advice) or answers.refunded(asked, refund)
-        return answers.refunded(asked, refund)
+            return await self._seek_refund(call, advice) or answers.refunded(asked, refund, reply)
+        return answers.refunded(asked, refund, reply)
 
     async def _not_refunded(self, call: Call, advice: Advice, reply: Reply, age_s: float) -> Acknowledgement:
-        decline = answers.decline_of(reply)
-        again = Acknowledgement(receipt=Receipt.AGAIN, evidence=decline.provider_code, decline=decline)
-        if reply.status in codes.NOT_LOOKED_AT or decline.provider_code == "concurrent_request":
+        decline, again = problems.decline_of(reply), answers.not_heard(reply)
+        if problems.is_turned_away(reply) or decline.provider_code == "concurrent_request":
             return again
-        if answers.may_have_acted(reply) and age_s < _LIST_LAG_S:
+        if problems.may_have_acted(reply) and age_s < _LIST_LAG_S:
             return again
         earlier = await self._seek_refund(call, advice)
         if earlier is not None:
             return earlier
-        if answers.may_have_acted(reply):
+        if problems.may_have_acted(reply):
             return again
         # A 404 too: the redemption was approved, so a transaction Gr4vy does not know is an alarm.
         evidence = f"the refund was refused: {decline.provider_code}"
@@ -232,11 +247,11 @@ class Gr4vy(Provider):
         """Return what our own earlier refund came to; None when there surely is none."""
         reply = await self._send(requests.get(call.path, self.settings), "find refund")
         if reply.status not in _DONE:
-            raise NoAnswer(f"find refund: {answers.decline_of(reply).provider_code}")
-        refunds = decode(reply.body, wire.REFUND_PAGE)
+            return answers.again(reply, f"find refund: {problems.decline_of(reply).provider_code}")
+        refunds, _ = wire.REFUND_PAGE.read(reply.body)
         ours = [refund for refund in refunds.items if refund.external_identifier == advice.advice_id]
         if ours:
-            return answers.refunded(decode(call.body, wire.REFUND_REQUEST), answers.furthest(ours))
+            return answers.refunded(decode(call.body, wire.REFUND_REQUEST), answers.furthest(ours), reply)
         if refunds.next_cursor:
             # The request takes no cursor, so what is on the next page cannot be seen.
             return Acknowledgement(receipt=Receipt.REFUSED, evidence="more refunds than Gr4vy lists")
@@ -245,8 +260,10 @@ class Gr4vy(Provider):
     async def lookup(self, ask: Lookup) -> CardView:
         """Return what Gr4vy knows of a card: balance, expiry, and whether it is inactive or expired."""
         card = limits.check_lookup(ask)
-        (summary,) = (await self._summaries([card])).items
-        view = answers.lookup_view(summary, card)
+        (summary,) = await self._summaries([card])
+        if summary is None:
+            raise Unreadable("gr4vy balances: the card's balance cannot be read")
+        view = answers.lookup_view(summary, card, self.settings.time_zone)
         if isinstance(view, Decline):
             raise Refused(view)
         return view
@@ -259,19 +276,22 @@ class Gr4vy(Provider):
         del ask
         refused = [limits.fault_of(card) for card in cards]
         sent = [card for card, fault in zip(cards, refused, strict=True) if not fault]
-        items = iter((await self._summaries(sent)).items if sent else ())
+        items = iter(await self._summaries(sent) if sent else ())
         return [
-            answers.unaskable(fault) if fault else answers.balance_view(next(items), card)
+            answers.unaskable(fault)
+            if fault
+            else answers.balance_view(next(items), card, self.settings.time_zone)
             for card, fault in zip(cards, refused, strict=True)
         ]
 
-    async def _summaries(self, cards: Sequence[CardRef]) -> wire.GiftCardSummaries:
+    async def _summaries(self, cards: Sequence[CardRef]) -> Sequence[wire.GiftCardSummary | None]:
+        """Return what Gr4vy says of each card, None of one that cannot be read."""
         reply = await self._ask(requests.balances(cards, self.settings), "balances")
-        summaries = decode(reply.body, wire.SUMMARIES)
+        summaries = answers.summaries_of(reply)
         # That the items come in the order of the question is an assumption, so it is checked.
-        if len(summaries.items) != len(cards) or not all(
-            answers.is_same_card(answers.face_of(summary), card)
-            for summary, card in zip(summaries.items, cards, strict=True)
+        if len(summaries) != len(cards) or not all(
+            summary is None or answers.is_same_card(answers.face_of(summary), card)
+            for summary, card in zip(summaries, cards, strict=True)
         ):
             raise Unreadable("the balances are of other cards than were asked")
         return summaries
@@ -281,15 +301,15 @@ class Gr4vy(Provider):
         limits.check_store(ask)
         call = requests.storage(ask, self.settings)
         reply = await self._ask(call, "store card", pin=limits.pin_of(ask.card))
-        card = decode(reply.body, wire.VAULT_CARD)
+        card, _ = wire.VAULT_CARD.read(reply.body)
         if not answers.is_same_card(answers.face_of(card), ask.card):
             raise Unreadable("another card was stored than was asked")
-        return answers.stored_card(card)
+        return answers.stored_card(card, self.settings.time_zone)
 
     async def get_stored_card(self, stored_card_id: str) -> StoredCard:
         """Return one stored card, without its balance."""
         reply = await self._ask(requests.stored_card(stored_card_id, self.settings), "get stored card")
-        return answers.stored_card(decode(reply.body, wire.VAULT_CARD))
+        return answers.stored_card(wire.VAULT_CARD.read(reply.body)[0], self.settings.time_zone)
 
     async def list_stored_cards(self, query: StoredCardQuery) -> StoredCardPage:
         """Return a page of the vault, or all of a buyer's cards with their balances.
@@ -299,24 +319,31 @@ class Gr4vy(Provider):
         limits.check_list(query)
         reply = await self._ask(requests.card_list(query, self.settings), "list stored cards")
         if query.with_balances:
-            summaries = decode(reply.body, wire.SUMMARIES)
             return StoredCardPage(
-                cards=tuple(answers.stored_summary(item, query.buyer) for item in summaries.items)
+                cards=tuple(
+                    answers.stored_summary(item, query.buyer, self.settings.time_zone)
+                    for item in answers.listed_summaries(reply)
+                )
             )
-        page = decode(reply.body, wire.VAULT_PAGE)
+        page, _ = wire.VAULT_PAGE.read(reply.body)
         return StoredCardPage(
-            cards=tuple(answers.stored_card(card) for card in page.items),
+            cards=tuple(answers.stored_card(card, self.settings.time_zone) for card in page.items),
             next_page_token=page.next_cursor or "",
         )
 
     async def delete_stored_card(self, stored_card_id: str) -> None:
-        """Take a card out of the vault; the card itself stays valid."""
-        await self._ask(requests.deletion(stored_card_id, self.settings), "delete stored card")
+        """Take a card out of the vault; the card itself stays valid.
+
+        Raises NoAnswer for a success that is not the documented 204: somebody else's page proves nothing.
+        """
+        reply = await self._ask(requests.deletion(stored_card_id, self.settings), "delete stored card")
+        if reply.status != HTTPStatus.NO_CONTENT:
+            raise NoAnswer(f"gr4vy delete stored card: HTTP {reply.status} is not documented")
 
     def read_webhook(self, webhook: Webhook) -> Sequence[ProviderEvent]:
         """Verify an event against every active secret, and read it."""
         webhooks.verify(webhook, self.settings)
-        return webhooks.read(webhook)
+        return webhooks.read(webhook, self.settings.time_zone)
 
     async def _send(self, call: Call, name: str) -> Reply:
         return await self.exchange.send(call, sign=self._sign, name=f"gr4vy {name}")
@@ -326,8 +353,8 @@ class Gr4vy(Provider):
         reply = await self._send(call, name)
         if reply.status in _DONE:
             return reply
-        decline = answers.decline_of(reply, pin)
-        if answers.may_have_acted(reply) and decline.provider_code != "duplicate_record":
+        decline = problems.decline_of(reply, pin)
+        if problems.may_have_acted(reply) and not problems.is_duplicate(reply):
             raise NoAnswer(f"gr4vy {name}: {decline.provider_code}")
         if decline.reason is DeclineReason.RECORD_NOT_FOUND:
             decline = msgspec.structs.replace(decline, reason=DeclineReason.CARD_UNKNOWN)

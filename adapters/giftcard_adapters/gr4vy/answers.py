@@ -11,15 +11,21 @@ from collections.abc import Sequence
 
 import msgspec
 
-from giftcard_adapters.calls import Reply
-from giftcard_adapters.codec import decode
+from giftcard_adapters.calls import Reply, retry_after_s
 from giftcard_adapters.errors import Unreadable
-from giftcard_adapters.gr4vy import codes, limits, wire
-from giftcard_adapters.scrub import scrub
+from giftcard_adapters.gr4vy import limits, wire
+from giftcard_adapters.gr4vy.problems import (
+    decline_for,
+    decline_of,
+    is_duplicate,
+    is_turned_away,
+    may_have_acted,
+)
+from giftcard_adapters.times import instant
 from giftcard_adapters.values.advices import Acknowledgement, Receipt
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline, DeclineReason
-from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.money import CURRENCIES, Money, MoneyError
 from giftcard_adapters.values.operations import Activate, Issue, Redeem
 from giftcard_adapters.values.outcomes import Balances, IssuedCard, Outcome, Verdict
 from giftcard_adapters.values.point_of_sale import Buyer
@@ -58,8 +64,13 @@ def masked(face: wire.GiftCardFace) -> str:
     return f"{face.bin}******{face.last4}"
 
 
-def redeemed(ask: Redeem, transaction: wire.WireTransaction) -> Outcome:
+def redeemed(ask: Redeem, reply: Reply) -> Outcome:
     """Return what became of `ask`; an answer that contradicts it is UNKNOWN (rule 4)."""
+    transaction, left_out = wire.TRANSACTION.read(reply.body)
+    return msgspec.structs.replace(_redeemed(ask, transaction), left_out=left_out)
+
+
+def _redeemed(ask: Redeem, transaction: wire.WireTransaction) -> Outcome:
     contradiction = _contradiction(ask, transaction)
     if contradiction:
         return unknown(contradiction, _references(transaction))
@@ -131,8 +142,8 @@ def _references(transaction: wire.WireTransaction) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def refunded(asked: wire.RefundRequest, refund: wire.Refund) -> Acknowledgement:
-    """Return what a refund means for the reversal that asked for it.
+def refunded(asked: wire.RefundRequest, refund: wire.Refund, reply: Reply) -> Acknowledgement:
+    """Return what a refund, told in `reply`, means for the reversal that asked for it.
 
     `failed`, `declined` and `voided` are Gr4vy's last word, and the money is not back: a person.
     """
@@ -150,7 +161,18 @@ def refunded(asked: wire.RefundRequest, refund: wire.Refund) -> Acknowledgement:
             references=references,
         )
     evidence = f"the refund is {refund.status:.20}, which is not final"
-    return Acknowledgement(receipt=Receipt.AGAIN, evidence=evidence, references=references)
+    return msgspec.structs.replace(again(reply, evidence), references=references)
+
+
+def again(reply: Reply, evidence: str = "") -> Acknowledgement:
+    """Return that a reply says nothing final of the advice, and how long to leave Gr4vy alone."""
+    return Acknowledgement(receipt=Receipt.AGAIN, evidence=evidence, retry_after_s=retry_after_s(reply))
+
+
+def not_heard(reply: Reply) -> Acknowledgement:
+    """Return that an error says nothing final of the advice."""
+    decline = decline_of(reply)
+    return msgspec.structs.replace(again(reply, decline.provider_code), decline=decline)
 
 
 def _why_not_refunded(refund: wire.Refund) -> Decline:
@@ -174,11 +196,6 @@ def furthest(refunds: Sequence[wire.Refund]) -> wire.Refund:
     return min(refunds, key=lambda refund: _RANK.get(refund.status, len(_RANK)))
 
 
-def may_have_acted(reply: Reply) -> bool:
-    """Tell whether an error leaves open what was done."""
-    return reply.status not in codes.REFUSED
-
-
 def failed(decline: Decline) -> Outcome:
     """Return the outcome of a request that was turned away before it was looked at."""
     evidence = f"refused before it was looked at: {decline.provider_code}"
@@ -188,20 +205,26 @@ def failed(decline: Decline) -> Outcome:
 def refused_once(reply: Reply, pin: Secret | None = None) -> Outcome:
     """Return what an error means for a request that is never sent twice."""
     decline = decline_of(reply, pin)
-    if reply.status in codes.NOT_LOOKED_AT:
+    if is_turned_away(reply):
         return failed(decline)
     # Nothing of ours can have come before, so a record that is there already is somebody else's.
-    if may_have_acted(reply) and decline.provider_code != "duplicate_record":
+    if may_have_acted(reply) and not is_duplicate(reply):
         return unknown(f"Gr4vy answered {decline.provider_code}")
     return Outcome(verdict=Verdict.DECLINED, decline=decline)
 
 
-def issued(ask: Issue, issuance: wire.Issuance) -> Outcome:
+def issued(ask: Issue, reply: Reply) -> Outcome:
     """Return the issued card: its URL and what is on it."""
+    issuance, left_out = wire.ISSUANCE.read(reply.body)
+    return msgspec.structs.replace(_issued(ask, issuance), left_out=left_out)
+
+
+def _issued(ask: Issue, issuance: wire.Issuance) -> Outcome:
     references = {
         "issuance_id": issuance.id,
         "service_issuance_id": issuance.gift_card_service_payment_issuance_id,
     }
+    references = {name: value for name, value in references.items() if value}
     amount = Money(issuance.currency, issuance.amount)
     card = IssuedCard(redemption_url=issuance.url, amount=amount)
     if issuance.external_identifier not in {None, ask.transaction_id} or amount != ask.amount:
@@ -210,13 +233,14 @@ def issued(ask: Issue, issuance: wire.Issuance) -> Outcome:
     return Outcome(verdict=Verdict.APPROVED, approved=amount, issued_cards=(card,), references=references)
 
 
-def activated(ask: Activate, card: wire.VaultCard) -> Outcome:
+def activated(ask: Activate, reply: Reply) -> Outcome:
     """Return the activation, which Gr4vy answers with the card and without an amount."""
+    card, left_out = wire.VAULT_CARD.read(reply.body)
     if not is_same_card(face_of(card), ask.card):
         return unknown("another card was activated than was asked")
     # The answer always has an id, but Gr4vy does not say what it means when nothing was stored.
     references = {"stored_card_id": card.id} if ask.store else {}
-    return Outcome(verdict=Verdict.APPROVED, approved=ask.amount, references=references)
+    return Outcome(verdict=Verdict.APPROVED, approved=ask.amount, references=references, left_out=left_out)
 
 
 def not_activated(ask: Activate, reply: Reply) -> Outcome:
@@ -229,40 +253,30 @@ def not_activated(ask: Activate, reply: Reply) -> Outcome:
     return outcome
 
 
-def decline_for(code: str, text: str = "", pin: Secret | None = None) -> Decline:
-    """Return the decline for one of Gr4vy's codes; one that is not documented keeps its own name."""
-    reason = codes.DECLINES.get(code, DeclineReason.PROVIDER_REFUSED)
-    return Decline(reason=reason, provider_code=scrub(code, pin), provider_text=scrub(text, pin))
-
-
-def decline_of(reply: Reply, pin: Secret | None = None) -> Decline:
-    """Return the decline in an error answer: Gr4vy's own body, the 422 list, or a proxy's page.
-
-    Of a detail only the place and the kind are kept, because its message can repeat what was sent.
-    """
-    code = codes.CODE_BY_STATUS.get(reply.status, f"http_{reply.status}")
-    try:
-        problem = decode(reply.body, wire.ERROR_BODY)
-    except Unreadable:
-        return decline_for(code, _violations(reply), pin)
-    places = "; ".join(f"{detail.pointer} {detail.type}".strip() for detail in problem.details)
-    decline = decline_for(problem.code, f"{problem.message} {places}".strip(), pin)
-    if problem.code == "bad_request" and "limit" in problem.message.lower():
-        # A full vault has no code of its own, only a sentence saying that the limit is reached.
-        return msgspec.structs.replace(decline, reason=DeclineReason.LIMIT_EXCEEDED)
-    return decline
-
-
-def _violations(reply: Reply) -> str:
-    try:
-        found = decode(reply.body, wire.FIELD_PROBLEMS).detail
-    except Unreadable:
-        return ""
-    return "; ".join(f"{'.'.join(map(str, violation.loc))} {violation.type}" for violation in found)
-
-
 _STATES = {"expired_card": CardState.EXPIRED, "inactive_card": CardState.INACTIVE}
 """Errors of a balance item that tell a card's state rather than a failure."""
+
+
+def summaries_of(reply: Reply) -> Sequence[wire.GiftCardSummary | None]:
+    """Return each item of a balances answer, None for one that cannot be read: its fault is its own."""
+    return [_summary(item) for item in wire.SUMMARIES.read(reply.body)[0].items]
+
+
+def listed_summaries(reply: Reply) -> Sequence[wire.GiftCardSummary]:
+    """Return each item of a list of cards; raise Unreadable where one cannot be read, which has no place."""
+    return [wire.SUMMARY.read(bytes(item))[0] for item in wire.SUMMARIES.read(reply.body)[0].items]
+
+
+def _summary(item: msgspec.Raw) -> wire.GiftCardSummary | None:
+    try:
+        return wire.SUMMARY.read(bytes(item))[0]
+    except Unreadable:
+        return None
+
+
+_UNREADABLE = Decline(
+    reason=DeclineReason.PROVIDER_ERROR, provider_text="what Gr4vy says of this card cannot be read"
+)
 
 
 def unaskable(fault: str) -> Decline:
@@ -279,27 +293,37 @@ def balance_error(summary: wire.GiftCardSummary, card: CardRef | None = None) ->
         return Decline(
             reason=DeclineReason.PROVIDER_UNAVAILABLE, provider_text="the balance could not be fetched"
         )
-    return None
+    return None if _is_money(summary.balance, summary.currency) else _UNREADABLE
 
 
-def balance_view(summary: wire.GiftCardSummary, card: CardRef) -> CardView | Decline:
-    """Return the card's balance, or why there is none."""
-    return balance_error(summary, card) or _view(summary, card, CardState.ACTIVE)
+def _is_money(amount: int, currency: str) -> bool:
+    try:
+        Money(currency, amount)
+    except MoneyError:
+        return False
+    return currency in CURRENCIES
 
 
-def lookup_view(summary: wire.GiftCardSummary, card: CardRef) -> CardView | Decline:
+def balance_view(summary: wire.GiftCardSummary | None, card: CardRef, zone: str) -> CardView | Decline:
+    """Return the card's balance, or why there is none; None stands for an item that cannot be read."""
+    if summary is None:
+        return _UNREADABLE
+    return balance_error(summary, card) or _view(summary, card, CardState.ACTIVE, zone)
+
+
+def lookup_view(summary: wire.GiftCardSummary, card: CardRef, zone: str) -> CardView | Decline:
     """Return everything told of the card; an expired or inactive card is a state, not a refusal."""
     state = _STATES.get(summary.balance_error_code or "")
-    return balance_view(summary, card) if state is None else _view(summary, card, state)
+    return balance_view(summary, card, zone) if state is None else _view(summary, card, state, zone)
 
 
-def _view(summary: wire.GiftCardSummary, card: CardRef, state: CardState) -> CardView:
+def _view(summary: wire.GiftCardSummary, card: CardRef, state: CardState, zone: str) -> CardView:
     return CardView(
         masked_card=card.masked() if card.number is not None else masked(face_of(summary)),
         state=state,
         balances=_balances(summary),
         provider_state=summary.balance_error_code or "",
-        expires_at=summary.expiration_date,
+        expires_at=instant(summary.expiration_date, zone),
         references={"stored_card_id": summary.id} if summary.id else {},
     )
 
@@ -307,20 +331,22 @@ def _view(summary: wire.GiftCardSummary, card: CardRef, state: CardState) -> Car
 def _balances(summary: wire.GiftCardSummary) -> Balances:
     if summary.balance is None or summary.currency is None:
         return Balances()
+    if not _is_money(summary.balance, summary.currency):
+        return Balances()
     return Balances(available=Money(summary.currency, summary.balance))
 
 
-def stored_card(card: wire.VaultCard) -> StoredCard:
+def stored_card(card: wire.VaultCard, zone: str) -> StoredCard:
     """Return a card of the vault; Gr4vy never tells its number, PIN or balance."""
     return StoredCard(
         stored_card_id=card.id,
         masked_card=masked(face_of(card)),
         buyer=_buyer(card),
-        expires_at=card.expiration_date,
-        created_at=card.created_at,
-        updated_at=card.updated_at,
-        last_used_at=card.last_used_at,
-        customer_last_used_at=card.cit_last_used_at,
+        expires_at=instant(card.expiration_date, zone),
+        created_at=instant(card.created_at, zone),
+        updated_at=instant(card.updated_at, zone),
+        last_used_at=instant(card.last_used_at, zone),
+        customer_last_used_at=instant(card.cit_last_used_at, zone),
         usage_count=card.usage_count,
         customer_usage_count=card.cit_usage_count,
         provider_service=card.gift_card_service.gift_card_service_definition_id,
@@ -333,16 +359,16 @@ def _buyer(card: wire.VaultCard) -> Buyer | None:
     return Buyer(buyer_id=card.buyer.id or "", external_id=card.buyer.external_identifier or "")
 
 
-def stored_summary(summary: wire.GiftCardSummary, buyer: Buyer | None) -> StoredCard:
+def stored_summary(summary: wire.GiftCardSummary, buyer: Buyer | None, zone: str) -> StoredCard:
     """Return one of a buyer's cards, with its balance or why there is none."""
     error = balance_error(summary)
     return StoredCard(
         stored_card_id=summary.id or "",
         masked_card=masked(face_of(summary)),
         buyer=buyer,
-        expires_at=summary.expiration_date,
-        last_used_at=summary.last_used_at,
-        customer_last_used_at=summary.cit_last_used_at,
+        expires_at=instant(summary.expiration_date, zone),
+        last_used_at=instant(summary.last_used_at, zone),
+        customer_last_used_at=instant(summary.cit_last_used_at, zone),
         usage_count=summary.usage_count,
         customer_usage_count=summary.cit_usage_count,
         balances=None if error else _balances(summary),

@@ -27,15 +27,13 @@ _LONGEST_NAME = 200
 
 
 def check_operation(ask: MoneyOperation) -> None:
-    """Raise Invalid with everything Gr4vy needs and did not get, or Unsupported for what it cannot do."""
+    """Raise Invalid with everything Gr4vy needs and did not get, or has no place for."""
     violations: list[Violation] = []
     match ask:
         case Redeem():
-            _refuse_points(ask)
-            violations += [*_amount(ask.amount, least=1), *_card(ask.card), *_buyer(ask.buyer)]
+            violations += [*_points(ask), *_amount(ask.amount, least=1), *_card(ask.card), *_buyer(ask.buyer)]
         case Activate():
-            _refuse_points(ask)
-            violations += _activation(ask)
+            violations += [*_points(ask), *_activation(ask)]
         case Issue():
             violations += _issuance(ask)
     if violations:
@@ -68,10 +66,7 @@ def check_list(query: StoredCardQuery) -> None:
 
 def fault_of(card: CardRef) -> str:
     """Return what keeps Gr4vy from being asked about a card; empty when nothing does."""
-    try:
-        return "; ".join(f"{field}: {reason}" for field, reason in _card(card))
-    except Unsupported as why:
-        return str(why)
+    return "; ".join(f"{field}: {reason}" for field, reason in _card(card))
 
 
 def pin_of(card: CardRef) -> Secret | None:
@@ -87,14 +82,15 @@ def is_uuid(text: str) -> bool:
         return False
 
 
-def _refuse_points(ask: MoneyOperation) -> None:
+def _points(ask: MoneyOperation) -> Iterator[Violation]:
     if ask.points is not None:
-        raise Unsupported("Gr4vy has no loyalty points")
+        yield "points", "Gr4vy has no loyalty points"
 
 
 def _activation(ask: Activate) -> Iterator[Violation]:
     if ask.card.number is None:
-        raise Unsupported("Gr4vy activates a card by its number only")
+        yield "card", "Gr4vy activates a card by its number only"
+        return
     yield from _number(ask.card)
     if ask.store or ask.card.pin is not None:
         yield from _pin(ask.card)
@@ -106,11 +102,13 @@ def _activation(ask: Activate) -> Iterator[Violation]:
 
 
 def _issuance(ask: Issue) -> Iterator[Violation]:
-    _refuse_points(ask)
+    yield from _points(ask)
     if ask.quantity != 1:
-        raise Unsupported("Gr4vy issues one card at a time: quantity must be 1")
-    if ask.template_id or ask.offer_id:
-        raise Unsupported("Gr4vy issues by theme, not by template or offer")
+        yield "quantity", "Gr4vy issues one card at a time"
+    if ask.template_id:
+        yield "template_id", "Gr4vy issues by theme, not by template"
+    if ask.offer_id:
+        yield "offer_id", "Gr4vy issues by theme, not by offer"
     if not 1 <= len(ask.theme_id) <= _LONGEST_NAME:
         yield "theme_id", "Gr4vy needs the provider's theme code, of at most 200 characters"
     yield from _amount(ask.amount, least=0)
@@ -129,7 +127,8 @@ def _card(card: CardRef) -> Iterator[Violation]:
             yield "card.stored_card_id", "not an id Gr4vy makes (a UUID)"
         return
     if card.number is None:
-        raise Unsupported("Gr4vy takes a card by number or stored-card id only")
+        yield "card", "Gr4vy takes a card by number or stored-card id only"
+        return
     yield from _number(card)
     yield from _pin(card)
 

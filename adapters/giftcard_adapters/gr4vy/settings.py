@@ -23,6 +23,8 @@ class Gr4vySettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=T
         "transactions.write",
     )
     token_lifetime_s: Annotated[float, msgspec.Meta(ge=120, le=86400)] = 3600.0
+    time_zone: str = "UTC"
+    """Where a time without an offset is read, as an IANA name; Gr4vy documents times with one."""
     webhook_secrets: tuple[Secret, ...] = ()
     """Every secret that is active now: while one is rotated there are two."""
     webhook_tolerance_s: Annotated[float, msgspec.Meta(gt=0)] = 300.0

@@ -13,11 +13,11 @@ import hmac
 from collections.abc import Sequence
 from uuid import UUID
 
-from giftcard_adapters.codec import decode
 from giftcard_adapters.errors import Unreadable, WebhookRejected
 from giftcard_adapters.gr4vy import wire
 from giftcard_adapters.gr4vy.settings import Gr4vySettings
 from giftcard_adapters.scrub import scrub
+from giftcard_adapters.times import instant
 from giftcard_adapters.values.reads import ProviderEvent, Webhook
 from giftcard_adapters.values.secret import Secret
 from giftcard_adapters.values.transaction_id import own_id
@@ -41,15 +41,15 @@ def verify(webhook: Webhook, settings: Gr4vySettings) -> None:
         raise WebhookRejected("the event was signed too long ago, or in the future")
 
 
-def read(webhook: Webhook) -> Sequence[ProviderEvent]:
-    """Read a verified event; raise WebhookRejected when it cannot be read.
+def read(webhook: Webhook, zone: str) -> Sequence[ProviderEvent]:
+    """Read a verified event, a zoneless time in `zone`; raise WebhookRejected when it cannot be read.
 
     It never carries an outcome. The published events are about the payment method and only tell that
     there are redemptions; and whether an amount is the one asked for cannot be told from here.
     """
     try:
-        event = decode(webhook.body, wire.WEBHOOK_EVENT)
-        target = decode(event.target, wire.WEBHOOK_TARGET)
+        event, _ = wire.WEBHOOK_EVENT.read(webhook.body)
+        target, _ = wire.WEBHOOK_TARGET.read(bytes(event.target))
     except Unreadable:
         raise WebhookRejected("the event cannot be read") from None
     # The id in the body is signed; the header, the same for every delivery, is not.
@@ -60,7 +60,7 @@ def read(webhook: Webhook) -> Sequence[ProviderEvent]:
         ProviderEvent(
             event_id=event_id,
             name=event.name or event.type,
-            occurred_at=event.created_at,
+            occurred_at=instant(event.created_at, zone),
             transaction_id=_our_id(target),
             references=_references(target),
             attributes=_attributes(event, target),

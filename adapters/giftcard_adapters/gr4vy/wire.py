@@ -6,11 +6,9 @@ name of a struct where another package of ours has the plain name.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 
-from giftcard_adapters.codec import hide_hook
+from giftcard_adapters.lenient import Lenient
 from giftcard_adapters.values.secret import Secret
 
 
@@ -81,14 +79,12 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     """A refund; `status` is processing, succeeded, failed, declined or voided."""
 
     id: str
-    transaction_id: str
     status: str
     currency: str
     amount: int
     target_type: str
     target_id: str | None = None
     external_identifier: str | None = None
-    transaction_external_identifier: str | None = None
     error_code: str | None = None
     raw_response_code: str | None = None
     raw_response_description: str | None = None
@@ -121,15 +117,15 @@ class VaultCard(msgspec.Struct, frozen=True, kw_only=True):
     bin: str
     sub_bin: str
     last4: str
-    created_at: datetime
-    updated_at: datetime
-    usage_count: int
-    cit_usage_count: int
+    created_at: str | None = None
+    updated_at: str | None = None
+    usage_count: int | None = None
+    cit_usage_count: int | None = None
     gift_card_service: Service = Service()
-    expiration_date: datetime | None = None
+    expiration_date: str | None = None
     buyer: BuyerSeen | None = None
-    last_used_at: datetime | None = None
-    cit_last_used_at: datetime | None = None
+    last_used_at: str | None = None
+    cit_last_used_at: str | None = None
 
 
 class VaultPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,23 +141,23 @@ class GiftCardSummary(msgspec.Struct, frozen=True, kw_only=True):
     bin: str
     sub_bin: str
     last4: str
-    usage_count: int
-    cit_usage_count: int
+    usage_count: int | None = None
+    cit_usage_count: int | None = None
     id: str | None = None
     currency: str | None = None
-    expiration_date: datetime | None = None
+    expiration_date: str | None = None
     balance: int | None = None
     balance_error_code: str | None = None
     balance_raw_error_code: str | None = None
     balance_raw_error_message: str | None = None
-    last_used_at: datetime | None = None
-    cit_last_used_at: datetime | None = None
+    last_used_at: str | None = None
+    cit_last_used_at: str | None = None
 
 
 class GiftCardSummaries(msgspec.Struct, frozen=True, kw_only=True):
-    """Cards with their balances."""
+    """Cards with their balances, each read by itself: a fault in one is that card's."""
 
-    items: tuple[GiftCardSummary, ...]
+    items: tuple[msgspec.Raw, ...]
 
 
 class Issuance(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,7 +167,7 @@ class Issuance(msgspec.Struct, frozen=True, kw_only=True):
     url: Secret
     amount: int
     currency: str
-    gift_card_service_payment_issuance_id: str
+    gift_card_service_payment_issuance_id: str = ""
     external_identifier: str | None = None
 
 
@@ -183,8 +179,9 @@ class ErrorPlace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of an error, as Gr4vy documents it."""
+    """The body of an error, as Gr4vy documents it: its `type` is `error`."""
 
+    type: str
     code: str
     message: str = ""
     details: tuple[ErrorPlace, ...] = ()
@@ -220,23 +217,39 @@ class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     id: str = ""
     name: str = ""
-    created_at: datetime | None = None
+    created_at: str | None = None
     merchant_account_id: str = ""
     environment: str = ""
     target: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-ERROR_BODY = msgspec.json.Decoder(ErrorBody)
-FIELD_PROBLEMS = msgspec.json.Decoder(FieldProblems)
+_CARD = ("id", "bin", "sub_bin", "last4")
+_REFUND = ("id", "status", "currency", "amount", "target_type", "target_id", "external_identifier")
+
+ERROR_BODY = Lenient(ErrorBody, decides=("type", "code"))
+FIELD_PROBLEMS = Lenient(FieldProblems, decides=("detail",))
 encode = msgspec.json.Encoder().encode
-TRANSACTION = msgspec.json.Decoder(WireTransaction)
-TRANSACTION_PAGE = msgspec.json.Decoder(TransactionPage)
+TRANSACTION = Lenient(
+    WireTransaction,
+    decides=(
+        *("id", "currency", "amount", "intent_outcome", "external_identifier"),
+        *(
+            f"gift_card_redemptions.{name}"
+            for name in ("id", "status", "amount", "refunded_amount", "gift_card")
+        ),
+    ),
+)
+TRANSACTION_PAGE = Lenient(TransactionPage, decides=("items",))
 REFUND_REQUEST = msgspec.json.Decoder(RefundRequest)
-REFUND = msgspec.json.Decoder(Refund)
-REFUND_PAGE = msgspec.json.Decoder(RefundPage)
-VAULT_CARD = msgspec.json.Decoder(VaultCard)
-VAULT_PAGE = msgspec.json.Decoder(VaultPage)
-SUMMARIES = msgspec.json.Decoder(GiftCardSummaries)
-ISSUANCE = msgspec.json.Decoder(Issuance, dec_hook=hide_hook)
-WEBHOOK_EVENT = msgspec.json.Decoder(WebhookEvent)
-WEBHOOK_TARGET = msgspec.json.Decoder(WebhookTarget)
+REFUND = Lenient(Refund, decides=_REFUND)
+REFUND_PAGE = Lenient(RefundPage, decides=(*(f"items.{name}" for name in _REFUND), "next_cursor"))
+VAULT_CARD = Lenient(VaultCard, decides=_CARD)
+VAULT_PAGE = Lenient(VaultPage, decides=(*(f"items.{name}" for name in _CARD), "next_cursor"))
+SUMMARIES = Lenient(GiftCardSummaries, decides=("items",))
+SUMMARY = Lenient(GiftCardSummary, decides=(*_CARD, "currency", "balance", "balance_error_code"))
+ISSUANCE = Lenient(Issuance, decides=("id", "url", "amount", "currency", "external_identifier"))
+WEBHOOK_EVENT = Lenient(WebhookEvent, decides=("type", "id", "name", "target"))
+WEBHOOK_TARGET = Lenient(
+    WebhookTarget,
+    decides=("type", "id", "transaction_id", "external_identifier", "transaction_external_identifier"),
+)

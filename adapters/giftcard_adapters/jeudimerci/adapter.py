@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from giftcard_adapters.calls import Call, Moment, Reply
-from giftcard_adapters.codec import decode
 from giftcard_adapters.contract import Provider, Settings, traits
 from giftcard_adapters.errors import (
     NoAnswer,
@@ -23,7 +22,7 @@ from giftcard_adapters.errors import (
     SettingsError,
     Unsupported,
 )
-from giftcard_adapters.jeudimerci import answers, limits, purchases, requests, webhooks, wire
+from giftcard_adapters.jeudimerci import answers, limits, purchases, refusals, requests, webhooks, wire
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings, faults_of
 from giftcard_adapters.values.advices import Acknowledgement, Advice
 from giftcard_adapters.values.cards import CardRef
@@ -50,10 +49,15 @@ from giftcard_adapters.values.secret import Secret
 from giftcard_adapters.values.traits import Ending, Guarantee
 
 if TYPE_CHECKING:
+    import httpx
+
     from giftcard_adapters.exchange import Exchange
 
 _FIND_WINDOW_S = 2 * 3600.0
 """A generate ends within an hour, so a later search finds nothing new."""
+
+_LONGEST_COMPLAINT = 64 * 1024
+"""Bytes; of an error in place of an export."""
 
 
 class JeudiMerci(Provider):
@@ -110,7 +114,7 @@ class JeudiMerci(Provider):
             return await self._find_named(ask, outcome)
         reply = await self._send(requests.card_list(self.settings), "list")
         if reply.status != HTTPStatus.OK:
-            said = answers.complaint_of(reply)
+            said = refusals.complaint_of(reply)
             return answers.unknown(f"the list of e-cards answers HTTP {reply.status}: {said}")
         listed = answers.cards_in(reply.body)
         return purchases.judge_list(ask, listed, reply.headers.get("date", ""), self.settings)
@@ -145,7 +149,7 @@ class JeudiMerci(Provider):
         code = await self._code_of(limits.check_card(ask.card))
         call = requests.details(code, self.settings)
         body = await self._read(call, "details", code, missing=DeclineReason.CARD_UNKNOWN)
-        return answers.card_view(decode(body, wire.CARD), code, self.settings)
+        return answers.card_view(wire.CARD.read(body)[0], code, self.settings)
 
     async def get_stored_card(self, stored_card_id: str) -> StoredCard:
         """Return one e-card by the id we show for it."""
@@ -166,7 +170,10 @@ class JeudiMerci(Provider):
         """Delete an e-card, and with it what is left on it."""
         code = Secret((await self._listed(stored_card_id)).code or "")
         call = requests.deletion(code, self.settings)
-        await self._read(call, "delete", code, missing=DeclineReason.CARD_UNKNOWN)
+        reply = await self._send(call, "delete")
+        answers.read(reply, "delete", code, missing=DeclineReason.CARD_UNKNOWN)
+        if not answers.is_deletion(reply):
+            raise NoAnswer(f"delete answers HTTP {reply.status} and no JSON")
 
     async def list_offers(self) -> Sequence[Offer]:
         """Return the provider's offers, where `offers_path` says that there is such a list."""
@@ -180,29 +187,28 @@ class JeudiMerci(Provider):
         """
         limits.check_offers(offers, self.settings.currency)
         body = await self._read(requests.offer_sync(offers, self.settings), "sync offers")
-        return answers.offer_sync(decode(body, wire.OFFER_SYNC), self.settings.currency)
+        return answers.offer_sync(wire.OFFER_SYNC.read(body)[0], self.settings.currency)
 
     async def extract_accounts(self, query: AccountQuery) -> AccountsExtract:
         """Extract accounts, and the id of the export they can be downloaded as."""
         body = await self._read(requests.accounts_extract(query, self.settings), "extract accounts")
-        return answers.accounts_extract(decode(body, wire.ACCOUNTS), self.settings.currency)
+        return answers.accounts_extract(wire.ACCOUNTS.read(body)[0], self.settings.currency)
 
     @asynccontextmanager
     async def download_export(self, export_id: str) -> AsyncIterator[tuple[ExportFile, AsyncIterator[bytes]]]:
         """Open an export; its bytes are streamed."""
         call = requests.export(export_id, self.settings)
         async with self.exchange.open(call, sign=self._sign, name="jeudimerci download export") as answer:
-            if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise NoAnswer(f"download export answers HTTP {answer.status_code}")
             if answer.status_code != HTTPStatus.OK:
-                bare = Reply(status=answer.status_code, headers={}, body=b"")
-                raise Refused(answers.decline_of(bare, missing=DeclineReason.RECORD_NOT_FOUND))
+                said = Reply(status=answer.status_code, headers={}, body=await _beginning(answer))
+                answers.read(said, "download export", missing=DeclineReason.RECORD_NOT_FOUND)
+                raise NoAnswer(f"download export answers HTTP {answer.status_code}")
             yield answers.export_file(answer.headers), answer.aiter_bytes()
 
     async def ticket_statistics(self, query: TicketQuery) -> TicketStatistics:
         """Count e-cards, issued and consumed."""
         body = await self._read(requests.ticket_statistics(query, self.settings), "ticket statistics")
-        return answers.ticket_statistics(decode(body, wire.TICKETS), self.settings.currency)
+        return answers.ticket_statistics(wire.TICKETS.read(body)[0], self.settings.currency)
 
     def read_webhook(self, webhook: Webhook) -> Sequence[ProviderEvent]:
         """Verify an event by its x-api-key and read it.
@@ -238,3 +244,13 @@ class JeudiMerci(Provider):
     def _sign(self, call: Call, moment: Moment) -> Mapping[str, str]:
         del call, moment
         return {"x-api-key": self.settings.api_key.reveal()}
+
+
+async def _beginning(answer: httpx.Response) -> bytes:
+    """Return the beginning of an error's body; no complaint is longer."""
+    body = bytearray()
+    async for piece in answer.aiter_bytes():
+        body += piece
+        if len(body) > _LONGEST_COMPLAINT:
+            break
+    return bytes(body[:_LONGEST_COMPLAINT])

@@ -14,15 +14,16 @@ from http import HTTPStatus
 
 import msgspec
 
-from giftcard_adapters.calls import Reply
+from giftcard_adapters.calls import Reply, retry_after_s
 from giftcard_adapters.codec import decode
 from giftcard_adapters.errors import NoAnswer, Refused, Unreadable
-from giftcard_adapters.jeudimerci import codes, wire
-from giftcard_adapters.jeudimerci.purchases import exact_purchase
+from giftcard_adapters.jeudimerci import codes, refusals, wire
+from giftcard_adapters.jeudimerci.refusals import complaint_of, decline_of
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
 from giftcard_adapters.scrub import scrub
+from giftcard_adapters.times import instant
 from giftcard_adapters.values.advices import Acknowledgement, Receipt
-from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.declines import DeclineReason
 from giftcard_adapters.values.money import Money, MoneyError, from_decimal
 from giftcard_adapters.values.operations import Issue
 from giftcard_adapters.values.outcomes import Balances, IssuedCard, Outcome, Verdict
@@ -40,9 +41,6 @@ from giftcard_adapters.values.reads import (
 )
 from giftcard_adapters.values.secret import Secret
 
-_UNROUTED = "Not Found"
-"""What FastAPI writes when no such path exists at all, so it proves nothing about a card (assumption)."""
-
 
 def unknown(evidence: str) -> Outcome:
     """Return an outcome that is still open, with what a person should know."""
@@ -51,11 +49,12 @@ def unknown(evidence: str) -> Outcome:
 
 def outcome_of(ask: Issue, reply: Reply, settings: JeudiMerciSettings) -> Outcome:
     """Return what became of an issue, from the answer to its generate; raise Unreadable for no JSON."""
-    if reply.status in codes.DECLINES:
+    if reply.status in codes.DECLINES and not refusals.is_from_between(reply):
         return Outcome(verdict=Verdict.DECLINED, decline=decline_of(reply))
     if reply.status != HTTPStatus.OK:
         return unknown(f"HTTP {reply.status} is not documented: {complaint_of(reply)}")
-    return _issued(ask, decode(reply.body, wire.CARDS), settings)
+    answer, left_out = wire.CARDS.read(reply.body)
+    return msgspec.structs.replace(_issued(ask, answer, settings), left_out=left_out)
 
 
 def _issued(ask: Issue, answer: wire.ECards, settings: JeudiMerciSettings) -> Outcome:
@@ -78,7 +77,7 @@ def details_of(reply: Reply, code: Secret) -> wire.ECard | str:
     """Return the details of the e-card that was asked for, or a sentence that says why there are none."""
     if reply.status != HTTPStatus.OK:
         return f"details of a named e-card answer HTTP {reply.status}"
-    details = decode(reply.body, wire.CARD)
+    details = wire.CARD.read(reply.body)[0]
     return details if details.code == code.reveal() else "the details name another e-card"
 
 
@@ -124,71 +123,59 @@ def _completed(known: IssuedCard, seen: IssuedCard) -> IssuedCard:
 
 def looked_at(reply: Reply) -> Acknowledgement:
     """Return what an e-card's details mean for the reversal of its issue."""
-    if reply.status == HTTPStatus.OK and decode(reply.body, wire.CARD).is_consumed:
+    if reply.status == HTTPStatus.OK and wire.CARD.read(reply.body)[0].is_consumed:
         return Acknowledgement(receipt=Receipt.REFUSED, evidence="an e-card of this issue is fully consumed")
-    if _is_open(reply):
-        return Acknowledgement(receipt=Receipt.AGAIN, evidence=f"details answer HTTP {reply.status}")
+    if reply.status != HTTPStatus.OK and _is_open(reply):
+        return _again(reply, f"details answer HTTP {reply.status}")
     # Any other answer to the look decides nothing: the answer to the delete does.
     return Acknowledgement(receipt=Receipt.DONE)
 
 
 def deleted(reply: Reply) -> Acknowledgement:
     """Return what the answer to a delete means; a card that is gone already was deleted by us before."""
-    if reply.status in {HTTPStatus.OK, HTTPStatus.NO_CONTENT} or is_card_gone(reply):
+    if is_deletion(reply) or refusals.is_gone(reply):
         return Acknowledgement(receipt=Receipt.DONE)
-    if "json" in reply.headers.get("content-type", ""):
-        # A 404 whose JSON broke off may be the one that says the card is gone: it raises, and is no answer.
-        decode(reply.body, wire.COMPLAINT)
     # The provider's own words may hold the code, which stands in the path alone; so none are kept.
     evidence = f"delete answers HTTP {reply.status}"
-    return Acknowledgement(receipt=Receipt.AGAIN if _is_open(reply) else Receipt.REFUSED, evidence=evidence)
+    if refusals.is_about_this(reply):
+        return Acknowledgement(receipt=Receipt.REFUSED, evidence=evidence)
+    return _again(reply, evidence)
+
+
+def is_deletion(reply: Reply) -> bool:
+    """Tell whether a card was deleted: 204, or 200 with JSON, which a page of somebody else is not."""
+    return reply.status == HTTPStatus.NO_CONTENT or (reply.status == HTTPStatus.OK and _is_json(reply))
+
+
+def _is_json(reply: Reply) -> bool:
+    try:
+        decode(reply.body, wire.ANYTHING)
+    except Unreadable:
+        return False
+    return True
 
 
 def _is_open(reply: Reply) -> bool:
-    return reply.status in codes.NOT_FINAL or reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return reply.status in codes.NOT_ABOUT_THIS or refusals.is_from_between(reply)
+
+
+def _again(reply: Reply, evidence: str) -> Acknowledgement:
+    return Acknowledgement(receipt=Receipt.AGAIN, evidence=evidence, retry_after_s=retry_after_s(reply))
 
 
 def read(reply: Reply, name: str, *secrets: Secret, missing: DeclineReason | None = None) -> bytes:
     """Return the body of a read's answer; raise Refused for a no, NoAnswer for what may not be final."""
-    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
+        return reply.body
+    if refusals.is_from_between(reply):
         raise NoAnswer(f"{name} answers HTTP {reply.status}")
-    if not HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
-        raise Refused(decline_of(reply, *secrets, missing=missing))
-    return reply.body
+    raise Refused(decline_of(reply, *secrets, missing=missing))
 
 
 def cards_in(body: bytes) -> tuple[wire.ECard, ...]:
     """Return the e-cards of a list."""
-    listed = decode(body, wire.CARD_LIST)
-    return listed.eCards if isinstance(listed, wire.ECards) else listed
-
-
-def complaint_of(reply: Reply, *secrets: Secret | None) -> str:
-    """Return what an error body says, scrubbed of card data; empty when it says nothing readable."""
-    try:
-        return scrub(decode(reply.body, wire.COMPLAINT).text(), *secrets)
-    except Unreadable:
-        return ""
-
-
-def decline_of(reply: Reply, *secrets: Secret | None, missing: DeclineReason | None = None) -> Decline:
-    """Return the refusal in an error answer to a read; `missing` is what 404 means there."""
-    reason = codes.DECLINES.get(reply.status, DeclineReason.PROVIDER_REFUSED)
-    if reply.status == HTTPStatus.NOT_FOUND and missing is not None:
-        reason = missing
-    return Decline(
-        reason=reason, provider_code=str(reply.status), provider_text=complaint_of(reply, *secrets)
-    )
-
-
-def is_card_gone(reply: Reply) -> bool:
-    """Tell whether an answer proves that the e-card named in the path does not exist (any more).
-
-    A bare `Not Found` does not: with a wrong path in the settings every card would look deleted.
-    """
-    if reply.status == HTTPStatus.NOT_FOUND:
-        return complaint_of(reply) not in {"", _UNROUTED}
-    return reply.status == HTTPStatus.GONE
+    listed = wire.CARD_LIST.read(body)[0]
+    return listed.eCards if isinstance(listed, wire.ECardList) else listed
 
 
 def card_id(code: str, key: Secret) -> str:
@@ -225,7 +212,7 @@ def card_view(card: wire.ECard, code: Secret, settings: JeudiMerciSettings) -> C
         balances=_balances(card, settings.currency) or Balances(),
         provider_card_id=card_id(code.reveal(), settings.id_key),
         provider_state=_WORDS.get(card.is_consumed, ""),
-        history=_history(card, settings.currency),
+        history=_history(card, settings),
     )
 
 
@@ -235,7 +222,7 @@ def stored_card(card: wire.ECard, settings: JeudiMerciSettings) -> StoredCard:
     return StoredCard(
         stored_card_id=card_id(code.reveal(), settings.id_key),
         masked_card=code.masked_key(),
-        created_at=exact_purchase(card),
+        created_at=instant(card.purchased, settings.time_zone),
         state=_STATES.get(card.is_consumed),
         amount=money_of(card.cost, settings.currency),
         balances=_balances(card, settings.currency),
@@ -246,10 +233,11 @@ _STATES: Mapping[bool | None, CardState] = {True: CardState.REDEEMED, False: Car
 _WORDS: Mapping[bool | None, str] = {True: "IsFullyConsumed", False: "not IsFullyConsumed"}
 
 
-def _history(card: wire.ECard, currency: str) -> tuple[CardEvent, ...]:
+def _history(card: wire.ECard, settings: JeudiMerciSettings) -> tuple[CardEvent, ...]:
     if not card.purchased:
         return ()
-    return (CardEvent(name="purchase", at=exact_purchase(card), amount=money_of(card.cost, currency)),)
+    at = instant(card.purchased, settings.time_zone)
+    return (CardEvent(name="purchase", at=at, amount=money_of(card.cost, settings.currency)),)
 
 
 def _balances(card: wire.ECard, currency: str) -> Balances | None:
@@ -274,7 +262,7 @@ def _offer(item: wire.OfferItem, currency: str) -> Offer:
 
 def offers(body: bytes, currency: str) -> Sequence[Offer]:
     """Return the provider's offers."""
-    return [_offer(item, currency) for item in decode(body, wire.OFFERS).offers]
+    return [_offer(item, currency) for item in wire.OFFERS.read(body)[0].offers]
 
 
 def offer_sync(answer: wire.OfferSyncAnswer, currency: str) -> OfferSync:

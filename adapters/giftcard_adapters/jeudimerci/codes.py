@@ -15,10 +15,12 @@ DECLINES: Mapping[int, DeclineReason] = {
     413: DeclineReason.REQUEST_MALFORMED,
     415: DeclineReason.REQUEST_MALFORMED,
     422: DeclineReason.REQUEST_MALFORMED,
-    429: DeclineReason.PROVIDER_UNAVAILABLE,
 }
 """Statuses that say nothing was done. Only 422 is documented; the others are what RFC 9110 means by
 them, and 402 for an empty wallet is our assumption. Any status not here may have had an effect."""
 
-NOT_FINAL = frozenset({202, 401, 403, 408, 425, 429})
-"""Answers to a delete, besides 5xx, that leave it open; a key refused today may be accepted tomorrow."""
+IN_BETWEEN = frozenset({408, 409, 421, 425, 429, 499})
+"""Statuses of proxies and rate limiters; JeudiMerci documents none as its own."""
+
+NOT_ABOUT_THIS = frozenset({401, 403})
+"""Statuses that are about our key; a key refused today may be accepted tomorrow."""

@@ -12,11 +12,9 @@ from giftcard_adapters.values.reads import Offer, StoredCardQuery
 
 
 def check_operation(ask: MoneyOperation, settings: JeudiMerciSettings) -> None:
-    """Raise Invalid with everything wrong with an issue, or Unsupported for what has no field here."""
+    """Raise Invalid with everything wrong with an issue, and what has no field here."""
     if not isinstance(ask, Issue):
         return
-    if ask.template_id or ask.theme_id or ask.offer_id or ask.points:
-        raise Unsupported("JeudiMerci publishes no field for a template, a theme, an offer or points")
     violations = list(_issuance(ask, settings))
     if violations:
         raise Invalid(violations)
@@ -38,6 +36,9 @@ def check_list(query: StoredCardQuery) -> None:
 
 
 def _issuance(ask: Issue, settings: JeudiMerciSettings) -> Iterator[Violation]:
+    for field in ("template_id", "theme_id", "offer_id", "points"):
+        if getattr(ask, field):
+            yield field, "JeudiMerci publishes no field for it"
     if ask.amount is None:
         yield "amount", "JeudiMerci needs the price of one card"
         return

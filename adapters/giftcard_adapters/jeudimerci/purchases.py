@@ -1,8 +1,9 @@
-"""When e-cards were bought, and what a list of them proves about an issue without an answer.
+"""What a list of e-cards proves about an issue without an answer.
 
 A generate carries no key of ours and none comes back, so a card of the right price bought at the
 right time may be somebody else's. A list therefore never proves an issue. It disproves one if the
-operator vouches that the list is complete and no card in it fits. Everything else is UNKNOWN.
+operator vouches that the list is complete and no card in it fits. Everything else needs a person: at
+once where no later look can prove more.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 
+from giftcard_adapters.errors import Unfindable
 from giftcard_adapters.jeudimerci import wire
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
 from giftcard_adapters.values.money import to_decimal
@@ -23,12 +25,6 @@ _WESTERNMOST = timedelta(hours=12)
 """A time without a zone is at most this much earlier than the same digits read as UTC."""
 _SHOWN = 5
 """Candidates named in the evidence; a person opens the provider's own list for more."""
-
-
-def exact_purchase(card: wire.ECard) -> datetime | None:
-    """Return when a card was bought, where PurchaseDate tells it with its zone."""
-    bought = _written(card)
-    return bought if bought is not None and bought.tzinfo is not None else None
 
 
 def _latest_purchase(card: wire.ECard) -> datetime | None:
@@ -56,7 +52,10 @@ def _provider_time(date_header: str) -> datetime | None:
 def judge_list(
     ask: Issue, listed: Sequence[wire.ECard], date_header: str, settings: JeudiMerciSettings
 ) -> Outcome:
-    """Say what a list of e-cards proves about an issue: FAILED or UNKNOWN, never APPROVED."""
+    """Say what a list of e-cards proves about an issue: FAILED or UNKNOWN, never APPROVED.
+
+    Raises Unfindable where no later list would prove more.
+    """
     since = ask.requested_at - timedelta(seconds=settings.clock_skew_s)
     cost = to_decimal(ask.amount) if ask.amount and settings.is_cost_face_value else None
     return _judge_absence(
@@ -86,11 +85,12 @@ def _judge_absence(
     own clock past the time in which a request under way could still buy.
     """
     if found:
-        return _unknown(
+        # E-cards only join the list, so a later look would prove no more.
+        raise Unfindable(
             f"{len(found)} e-card(s) fit the price and time, none is provably ours: {_show(found)}"
         )
     if not is_list_complete:
-        return _unknown("no e-card fits the price and time, but the list may not be complete")
+        raise Unfindable("no e-card fits the price and time so far, but the list may not be complete")
     if told is None:
         return _unknown("no e-card fits yet; the list's answer has no Date to tell how late it is")
     if told < ask.requested_at + timedelta(seconds=settle_s):

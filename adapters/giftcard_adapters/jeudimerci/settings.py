@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from giftcard_adapters.contract import Settings
+from giftcard_adapters.times import is_zone
 from giftcard_adapters.values.money import CURRENCIES
 from giftcard_adapters.values.secret import Secret
 
@@ -29,6 +30,8 @@ class JeudiMerciSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fie
     """How many seconds a generate may take: Cloud Run, where the service runs, allows an hour at most."""
     clock_skew_s: float = 300.0
     """How many seconds the provider's clock may differ from ours."""
+    time_zone: str = "Europe/Paris"
+    """Where a time without an offset is read, as an IANA name; where the provider is (assumption)."""
     generate_path: str = "/jdm/ecards/generate"
     list_path: str = "/jdm/ecards"
     details_path: str = "/jdm/ecards/{code}"
@@ -50,6 +53,8 @@ def faults_of(settings: JeudiMerciSettings) -> Iterator[str]:
     """Say what is wrong with settings whose types are right, one sentence each."""
     if settings.currency not in CURRENCIES:
         yield "key 'currency': not an ISO 4217 currency with minor units"
+    if not is_zone(settings.time_zone):
+        yield "key 'time_zone': is no IANA time zone, such as Europe/Paris"
     for key, place in (("details_path", "{code}"), ("delete_path", "{code}"), ("export_path", "{id}")):
         if place not in getattr(settings, key):
             yield f"key {key!r}: must hold {place}"

@@ -9,12 +9,12 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
-from giftcard_adapters.codec import decode
 from giftcard_adapters.errors import Unreadable, WebhookRejected
 from giftcard_adapters.jeudimerci import wire
 from giftcard_adapters.jeudimerci.answers import card_id, money_of
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
 from giftcard_adapters.scrub import scrub
+from giftcard_adapters.times import instant
 from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
 from giftcard_adapters.values.reads import ProviderEvent, Webhook
 from giftcard_adapters.values.secret import Secret
@@ -32,7 +32,7 @@ def verify(webhook: Webhook, settings: JeudiMerciSettings) -> None:
 def read(webhook: Webhook, settings: JeudiMerciSettings) -> Sequence[ProviderEvent]:
     """Read a verified event; raise WebhookRejected when it cannot be read."""
     try:
-        event = decode(webhook.body, wire.WEBHOOK_PAYLOAD)
+        event = wire.WEBHOOK_PAYLOAD.read(webhook.body)[0]
     except Unreadable:
         raise WebhookRejected("the event cannot be read") from None
     return [_event(event, webhook.body, settings)]
@@ -54,7 +54,7 @@ def _event(event: wire.WebhookPayload, body: bytes, settings: JeudiMerciSettings
     return ProviderEvent(
         event_id=_event_id(event, body, settings.id_key),
         name=event.event_type,
-        occurred_at=event.date,
+        occurred_at=instant(event.date, settings.time_zone),
         transaction_id=own_id(about.merchant_operation_id),
         references=_told(operation_id=about.operation_id, merchant_operation_id=about.merchant_operation_id),
         outcome=proof if card else None,
@@ -71,7 +71,7 @@ def _card(about: wire.WebhookResource, settings: JeudiMerciSettings) -> IssuedCa
         barcode=Secret(about.bar_code) if about.bar_code else None,
         provider_card_id=card_id(about.virtual_card_code, settings.id_key),
         amount=money_of(about.amount, settings.currency),
-        expires_at=about.expiration_date,
+        expires_at=instant(about.expiration_date, settings.time_zone),
     )
 
 

@@ -6,10 +6,12 @@ payload, the 422. A struct said to be invented has a title on those pages and no
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 
 import msgspec
+
+from giftcard_adapters.lenient import Lenient
 
 
 class PurchaseRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -45,10 +47,19 @@ class ECard(
 
 
 class ECards(msgspec.Struct, frozen=True, kw_only=True):
-    """ECardPurchaseResponse; also what we take a list of e-cards to look like."""
+    """ECardPurchaseResponse."""
 
     eCards: tuple[ECard, ...] = ()  # noqa: N815  # the provider's own spelling, beside PascalCase items
     status: str | None = None
+
+
+class ECardList(msgspec.Struct, frozen=True, kw_only=True):
+    """A list of e-cards in the shape of ECardPurchaseResponse.
+
+    The cards must be there: an object without them is somebody else's, and no empty list.
+    """
+
+    eCards: tuple[ECard, ...]  # noqa: N815  # the provider's own spelling
 
 
 class FieldFault(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +91,7 @@ class WebhookResource(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     virtual_card_code: str | None = None
     pin_code: str | None = None
     bar_code: str | None = None
-    expiration_date: datetime | None = None
+    expiration_date: str | None = None
 
     def __repr__(self) -> str:
         """Show no code and no PIN."""
@@ -91,7 +102,7 @@ class WebhookPayload(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """WebhookPayload."""
 
     event_type: str
-    date: datetime
+    date: str | None = None
     resource: WebhookResource
 
 
@@ -187,13 +198,29 @@ class TicketsAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 encode = msgspec.json.Encoder(decimal_format="number").encode
 """Writes a request; a Decimal becomes a JSON number with exactly its digits."""
 
-CARDS = msgspec.json.Decoder(ECards)
-CARD = msgspec.json.Decoder(ECard)
-CARD_LIST = msgspec.json.Decoder(ECards | tuple[ECard, ...])
+_PROVES = ("Code", "ECardCost", "IsFullyConsumed")
+_OF_A_LIST = tuple(f"eCards.{name}" for name in _PROVES)
+
+ANYTHING = msgspec.json.Decoder()
+CARDS = Lenient(ECards, decides=("eCards.Code", "eCards.ECardCost", "status"))
+CARD = Lenient(ECard, decides=_PROVES)
+CARD_LIST: Lenient[ECardList | tuple[ECard, ...]] = Lenient(
+    ECardList | tuple[ECard, ...],  # type: ignore[arg-type]  # a union is no class, and msgspec reads it
+    decides=(*_PROVES, *_OF_A_LIST),
+)
 """The list's path and shape are not public: the generate answer's shape, or a bare array."""
 COMPLAINT = msgspec.json.Decoder(Complaint)
-WEBHOOK_PAYLOAD = msgspec.json.Decoder(WebhookPayload)
-OFFERS = msgspec.json.Decoder(OfferList)
-OFFER_SYNC = msgspec.json.Decoder(OfferSyncAnswer)
-ACCOUNTS = msgspec.json.Decoder(AccountsAnswer)
-TICKETS = msgspec.json.Decoder(TicketsAnswer)
+WEBHOOK_PAYLOAD = Lenient(
+    WebhookPayload,
+    decides=(
+        "eventType",
+        *(
+            f"resource.{name}"
+            for name in ("operationId", "merchantOperationId", "virtualCardCode", "pinCode")
+        ),
+    ),
+)
+OFFERS = Lenient(OfferList, decides=("offers.offerId",))
+OFFER_SYNC = Lenient(OfferSyncAnswer, decides=("offers.offerId", "created", "updated", "removed"))
+ACCOUNTS = Lenient(AccountsAnswer, decides=("accounts.accountId", "accounts.balance", "exportId", "isReady"))
+TICKETS = Lenient(TicketsAnswer, decides=("issued", "consumed"))

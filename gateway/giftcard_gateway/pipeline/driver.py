@@ -333,6 +333,8 @@ class Driver:
                 return self._reverse_unknown(connection, after, answer.reversal_reason)
             case Ending.PERSON:
                 return lifecycle.give_up(after, after.evidence, at)
+            case Ending.RESEND | Ending.FIND if answer.is_unfindable:
+                return lifecycle.give_up(after, after.evidence, at)
             case Ending.RESEND | Ending.FIND:
                 return self._later(connection, after, outcome.evidence)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from giftcard_adapters.codec import pack
-from giftcard_adapters.errors import ExchangeError, Invalid, NoAnswer, NotSent, Unsupported
+from giftcard_adapters.errors import ExchangeError, Invalid, NoAnswer, NotSent, Unfindable, Unsupported
 from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt, ReversalReason
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import AnyOperation
@@ -26,10 +26,14 @@ if TYPE_CHECKING:
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """An outcome, whether any byte of this request left, and why to reverse it if it is UNKNOWN."""
+    """An outcome, whether any byte of this request left, and why to reverse it if it is UNKNOWN.
+
+    `is_unfindable` means that looking again is of no use: a person must decide.
+    """
 
     outcome: Outcome
     was_sent: bool = True
+    is_unfindable: bool = False
     reversal_reason: ReversalReason = ReversalReason.RESPONSE_NOT_FINAL
 
 
@@ -90,6 +94,8 @@ class Exchanges:
         except NoAnswer as fault:
             outcome = Outcome(verdict=Verdict.UNKNOWN, evidence=str(fault))
             return Answer(outcome=outcome, reversal_reason=ReversalReason.TIMEOUT)
+        except Unfindable as fault:
+            return Answer(outcome=Outcome(verdict=Verdict.UNKNOWN, evidence=str(fault)), is_unfindable=True)
         except (Invalid, Unsupported) as fault:
             # An adapter that refuses does so before it sends, in words without card data. Any other of its
             # errors may come from reading the answer, and proves nothing.

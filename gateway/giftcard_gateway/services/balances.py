@@ -96,7 +96,11 @@ class BatchBalances:
             self._throttle.note(call.caller.name, answer)
         if isinstance(answer, Exception):
             return _failed(answer)
-        balance = card_balance_to(answer, provider=item.connection.provider_id, read_at=self._clock.now())
+        try:
+            balance = card_balance_to(answer, provider=item.connection.provider_id, read_at=self._clock.now())
+        except Exception as fault:  # noqa: BLE001 - what cannot be written of one card is that card's error
+            self._observer.faulted("balances", fault)
+            return _failed(fault)
         return v1.BatchBalanceItem(card_balance=balance)
 
 

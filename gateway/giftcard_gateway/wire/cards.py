@@ -45,7 +45,14 @@ _by_number = reading(
         "hashed_pin": reading(v1.HashedPin.DESCRIPTOR, HashedPin),
     },
 )
-_otherwise = reading(v1.Card.DESCRIPTOR, CardRef, by_hand={"number": _by_number})
+
+
+def _key(key: str) -> Secret:
+    """Return a redemption key as it was meant: outer white space is never part of one."""
+    return Secret(key.strip())
+
+
+_otherwise = reading(v1.Card.DESCRIPTOR, CardRef, by_hand={"number": _by_number, "redemption_key": _key})
 
 
 def card_from(card: v1.Card) -> CardRef:

@@ -104,6 +104,7 @@ _hundred_note = at_most(100)
 _code_20 = shaped("[A-Za-z0-9]{1,20}", "must be 1 to 20 letters and digits")
 
 LIMITS: Mapping[str, Check] = {
+    "Card.redemption_key": shaped(r"(?s).*\S.*", "must not be blank"),
     "CardNumber.pan": shaped("[0-9]{1,19}", "must be 1 to 19 digits"),
     "CardNumber.expiry": shaped("[0-9]{2}(0[1-9]|1[0-2])", "must be YYMM, with a month from 01 to 12"),
     "EncryptedPin.block": shaped("[0-9A-Fa-f]{8,16}", "must be 8 to 16 hexadecimal digits"),
