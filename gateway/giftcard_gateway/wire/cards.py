@@ -26,6 +26,7 @@ from giftcard_adapters.values.reads import (
 )
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.wire.mapping import enum_writer, reading, writing
+from giftcard_gateway.wire.own_secrets import mask_echoes, own_secrets
 from giftcard_gateway.wire.values import time_to
 
 _SECRETS = ("number", "pin", "redemption_key", "redemption_url", "barcode")
@@ -45,7 +46,14 @@ _by_number = reading(
         "hashed_pin": reading(v1.HashedPin.DESCRIPTOR, HashedPin),
     },
 )
-_otherwise = reading(v1.Card.DESCRIPTOR, CardRef, by_hand={"number": _by_number})
+
+
+def _code(typed: str) -> Secret:
+    """Return a gift code without the white space around it, which is never part of one."""
+    return Secret(typed.strip())
+
+
+_otherwise = reading(v1.Card.DESCRIPTOR, CardRef, by_hand={"number": _by_number, "redemption_key": _code})
 
 
 def card_from(card: v1.Card) -> CardRef:
@@ -95,9 +103,11 @@ _view = writing(
 )
 
 
-def view_to(view: CardView, *, provider: str) -> v1.CardView:
-    """Return what a provider tells of a card."""
-    return _view(view, provider=provider)
+def view_to(view: CardView, *, provider: str, asked: CardRef | None = None) -> v1.CardView:
+    """Return what a provider tells of a card; the number and PIN it was asked with are masked."""
+    told = _view(view, provider=provider)
+    mask_echoes(told, own_secrets((asked,) if asked else ()))
+    return told
 
 
 def card_balance_to(view: CardView, *, provider: str, read_at: datetime) -> v1.CardBalance:

@@ -103,7 +103,23 @@ _page_size = not_negative
 _hundred_note = at_most(100)
 _code_20 = shaped("[A-Za-z0-9]{1,20}", "must be 1 to 20 letters and digits")
 
+_provider_id = shaped(
+    r"(?!\.{1,2}$)(?!\s)[^\x00-\x1f\x7f/\\?#%]{1,256}(?<!\s)",
+    "must be an id as the provider gave it, without `/`, `\\`, `?`, `#` and `%`, and not `.` or `..`",
+)
+"""Ids become parts of a provider's paths, and must not lead to another path."""
+
 LIMITS: Mapping[str, Check] = {
+    "Card.stored_card_id": _provider_id,
+    "Card.provider_card_id": _provider_id,
+    "GetStoredCardRequest.stored_card_id": _provider_id,
+    "DeleteStoredCardRequest.stored_card_id": _provider_id,
+    "DownloadExportRequest.export_id": _provider_id,
+    "IssueRequest.template_id": _provider_id,
+    "IssueRequest.theme_id": _provider_id,
+    "IssueRequest.offer_id": _provider_id,
+    "GetTicketStatisticsRequest.offer_id": _provider_id,
+    "Buyer.buyer_id": _provider_id,
     "CardNumber.pan": shaped("[0-9]{1,19}", "must be 1 to 19 digits"),
     "CardNumber.expiry": shaped("[0-9]{2}(0[1-9]|1[0-2])", "must be YYMM, with a month from 01 to 12"),
     "EncryptedPin.block": shaped("[0-9A-Fa-f]{16}", "must be 16 hexadecimal digits"),

@@ -27,6 +27,7 @@ from google.type.money_pb2 import Money
 
 from giftcard_adapters.values.money import CURRENCIES, exponent_of
 from giftcard_gateway.wire.limits import LIMITS, NONE, RULES, Check, Violations
+from giftcard_gateway.wire.own_secrets import misplaced, names_cards
 from giftcard_gateway.wire.values import NANOS
 
 Validator = Callable[[Message], list[tuple[str, str]]]
@@ -55,7 +56,7 @@ def validator(request: Descriptor) -> Validator:
 
 @cache
 def _message(message: Descriptor) -> Check:
-    """Compile the check of one message: its fields, those that must be set, and its rule."""
+    """Compile the check of one message: its fields, those that must be set, and its rules."""
     looks = {field.number: look for field in message.fields if (look := _field(field)) is not None}
     required = sum(1 << field.number for field in message.fields if _is_alone(field) and _is_required(field))
     choices = [
@@ -63,7 +64,7 @@ def _message(message: Descriptor) -> Check:
         for oneof in message.oneofs
         if all(_is_required(field) for field in oneof.fields)
     ]
-    rule = RULES.get(message.name)
+    rules = [rule for rule in (RULES.get(message.name), misplaced if names_cards(message) else None) if rule]
 
     def check(value: Message) -> Violations:
         seen = 0
@@ -78,7 +79,7 @@ def _message(message: Descriptor) -> Check:
         for members, path, fault in choices:
             if not seen & members:
                 found.append((path, fault))
-        if rule is not None:
+        for rule in rules:
             found += rule(value)
         return found
 
@@ -154,7 +155,7 @@ def _enum(known: frozenset[int]) -> Check:
 
 
 def _filled(text: str) -> Violations:
-    return NONE if text else (("", "must not be empty"),)
+    return NONE if text.strip() else (("", "must not be empty"),)
 
 
 def _uuid4(text: str) -> Violations:
