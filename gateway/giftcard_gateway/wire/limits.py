@@ -240,6 +240,12 @@ def _span(start: Any, end: Any, path: str) -> Violations:
         yield path, "must be after the start"
 
 
+SIGNED = frozenset({"SettlementRow.amount"})
+"""Amounts that may be negative: money that went back."""
+
+JUDGED_APART = frozenset({"ReconcileRequest.row"})
+"""Fields whose content the call itself validates, because one that is wrong must not cost the others."""
+
 RULES: Mapping[str, Check] = {
     "ActivateRequest": _vault_buyer,
     "EncryptedPin": _account_number,

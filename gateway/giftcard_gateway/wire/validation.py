@@ -26,7 +26,7 @@ from google.type.decimal_pb2 import Decimal as WireDecimal
 from google.type.money_pb2 import Money
 
 from giftcard_adapters.values.money import CURRENCIES, exponent_of
-from giftcard_gateway.wire.limits import LIMITS, NONE, RULES, Check, Violations
+from giftcard_gateway.wire.limits import JUDGED_APART, LIMITS, NONE, RULES, SIGNED, Check, Violations
 from giftcard_gateway.wire.own_secrets import misplaced, names_cards
 from giftcard_gateway.wire.values import NANOS
 
@@ -109,8 +109,11 @@ def _set_one_of(fields: Iterable[FieldDescriptor]) -> str:
 
 def _field(field: FieldDescriptor) -> Check | None:
     """Compile the check of one field: that of its type, then the one its comment promises."""
-    limit = LIMITS.get(".".join(field.full_name.split(".")[-2:]))
-    by_type = _by_type(field)
+    name = ".".join(field.full_name.split(".")[-2:])
+    if name in JUDGED_APART:
+        return None
+    limit = LIMITS.get(name)
+    by_type = _signed_money if name in SIGNED else _by_type(field)
     if by_type is not None and field.is_repeated and not _is_map(field):
         by_type = _each(by_type)
     checks = [check for check in (by_type, limit) if check is not None]
@@ -170,6 +173,19 @@ def _money(money: Money) -> Violations:
         if 0 <= money.units <= most_units and 0 <= nanos < NANOS and not nanos % step:
             return NONE
     return list(_money_faults(money, limit))
+
+
+def _signed_money(money: Money) -> Violations:
+    if money.units * money.nanos < 0:
+        return ((".nanos", "must have the sign of the units"),)
+    return _money(
+        Money(currency_code=money.currency_code, units=_size(money.units), nanos=_size(money.nanos))
+    )
+
+
+def _size(number: int) -> int:
+    """Return a number without its sign; the lowest of 64 bits has no counterpart."""
+    return min(abs(number), _INT64)
 
 
 def _money_faults(money: Money, limit: tuple[int, int] | None) -> Violations:

@@ -9,7 +9,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.type.money_pb2 import Money
 
-from giftcard.v1 import RedeemRequest
+from giftcard.v1 import ReconcileRequest, RedeemRequest
 from giftcard_gateway.wire.limits import LIMITS, RULES
 from giftcard_gateway.wire.validation import validator
 from tests.gateway.wire.filled import (
@@ -28,8 +28,11 @@ from tests.gateway.wire.filled import (
 
 
 def faults(message: Message) -> list[str]:
-    """Return the paths a request is refused for."""
-    return [path for path, _ in validator(message.DESCRIPTOR)(message)]
+    """Return the paths a request is refused for, or a row of a settlement told as invalid."""
+    found = [path for path, _ in validator(message.DESCRIPTOR)(message)]
+    if isinstance(message, ReconcileRequest) and message.HasField("row"):
+        found += [f"row.{path}" for path in faults(message.row)]
+    return found
 
 
 def broken(
@@ -180,7 +183,12 @@ def test_every_amount(name: str, amount: Money, part: str) -> None:
     def damage(place: Place) -> None:
         getattr(place.holder, place.field.name).CopyFrom(amount)
 
-    for path, request in broken(name, lambda place: is_money(place.field), damage):
+    def is_meant(place: Place) -> bool:
+        is_negative = amount.units < 0 or amount.nanos < 0
+        is_signed = place.field.full_name == "giftcard.v1.SettlementRow.amount"
+        return is_money(place.field) and not (is_negative and is_signed)
+
+    for path, request in broken(name, is_meant, damage):
         assert f"{path}.{part}" in faults(request)
 
 

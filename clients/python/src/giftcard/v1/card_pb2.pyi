@@ -99,7 +99,8 @@ Global___CardState: _TypeAlias = CardState  # noqa: Y015
 class Card(_message.Message):
     """A card, as a caller names it: by exactly one of four references.
 
-    The gateway keeps what is secret here encrypted and shows it masked everywhere else.
+    The gateway keeps what is secret here encrypted and shows it masked everywhere else. In any other text of the same
+    request, labels and references for example, the card's number, PIN, PIN block or code is refused with FIELD_INVALID.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -110,9 +111,10 @@ class Card(_message.Message):
     PROVIDER_CARD_ID_FIELD_NUMBER: _builtins.int
     RANK_FIELD_NUMBER: _builtins.int
     redemption_key: _builtins.str
-    """The secret that redeems the card where there is no number, such as a gift code."""
+    """The secret that redeems the card where there is no number, such as a gift code. White space around it is dropped."""
     stored_card_id: _builtins.str
-    """The id of a card in the provider's vault, as StoreCard returned it.
+    """The id of a card in the provider's vault, as StoreCard returned it. Like every id of a provider's: at most 256
+    characters, none of them `/`, `\\`, `?`, `#` or `%`, and not `.` or `..`.
     It says nothing of the provider: name that in `provider`, or have it routed by configuration.
     """
     provider_card_id: _builtins.str
