@@ -120,7 +120,7 @@ LIMITS: Mapping[str, Check] = {
     "IssueRequest.offer_id": _provider_id,
     "GetTicketStatisticsRequest.offer_id": _provider_id,
     "Buyer.buyer_id": _provider_id,
-    "CardNumber.pan": shaped("[0-9]{1,19}", "must be 1 to 19 digits"),
+    "CardNumber.pan": shaped("[0-9A-Za-z]{1,32}", "must be 1 to 32 letters and digits"),
     "CardNumber.expiry": shaped("[0-9]{2}(0[1-9]|1[0-2])", "must be YYMM, with a month from 01 to 12"),
     "EncryptedPin.block": shaped("[0-9A-Fa-f]{16}", "must be 16 hexadecimal digits"),
     "EncryptedPin.account_number": shaped("[0-9]{12}", "must be 12 digits"),

@@ -25,7 +25,7 @@ class Card:
 
     @classmethod
     def number(cls, pan: str, *, expiry: str = "", pin: PinLike | None = None, rank: str = "") -> Card:
-        """Name a card by its number of 1 to 19 digits; `expiry` is `YYMM`."""
+        """Name a card by its number of 1 to 32 letters and digits; `expiry` is `YYMM`."""
         number = v1.CardNumber(pan=_text("pan", pan), expiry=_text("expiry", expiry))
         if isinstance(pin, v1.EncryptedPin):
             number.encrypted_pin.CopyFrom(pin)

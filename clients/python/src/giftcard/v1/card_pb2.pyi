@@ -156,7 +156,9 @@ class CardNumber(_message.Message):
     ENCRYPTED_PIN_FIELD_NUMBER: _builtins.int
     HASHED_PIN_FIELD_NUMBER: _builtins.int
     pan: _builtins.str
-    """The primary account number: 1 to 19 digits, no spaces."""
+    """The card's number: 1 to 32 letters and digits, no spaces. Most providers take digits only, and fewer of them:
+    a number that a provider cannot take is refused with FIELD_INVALID.
+    """
     expiry: _builtins.str
     """The expiry as `YYMM`: `3012` is December 2030. A month outside 01 to 12 is refused."""
     clear_pin: _builtins.str
