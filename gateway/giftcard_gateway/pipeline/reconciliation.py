@@ -152,8 +152,8 @@ class Reconciliation:
         """
         self._connections.get(scope.provider)
         books, compared = await self._books(scope), Comparison()
-        for row in bad:
-            compared.differ(DifferenceKind.ROW_INVALID, row=row)
+        for bad_row in bad:
+            compared.differ(DifferenceKind.ROW_INVALID, row=bad_row)
         # Money that went back tells what the other row of the same transaction must show.
         for row in sorted(rows, key=lambda row: not row.is_back):
             await (self._compare_back if row.is_back else self._compare)(books, compared, row)

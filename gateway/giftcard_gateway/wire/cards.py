@@ -6,6 +6,7 @@ What is asked about cards and what providers tell of them goes both ways here; t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -25,8 +26,9 @@ from giftcard_adapters.values.reads import (
     StoredCardQuery,
 )
 from giftcard_adapters.values.secret import Secret
-from giftcard_gateway.wire.mapping import enum_writer, reading, writing
+from giftcard_gateway.wire.mapping import Convert, enum_writer, reading, writing
 from giftcard_gateway.wire.own_secrets import mask_echoes, own_secrets
+from giftcard_gateway.wire.tracks import read_track
 from giftcard_gateway.wire.values import time_to
 
 _SECRETS = ("number", "pin", "redemption_key", "redemption_url", "barcode")
@@ -36,16 +38,14 @@ def _clear_pin(pin: str) -> ClearPin:
     return ClearPin(pin=Secret(pin))
 
 
-_by_number = reading(
-    v1.CardNumber.DESCRIPTOR,
-    CardRef,
-    renamed={"pan": "number", "clear_pin": "pin", "encrypted_pin": "pin", "hashed_pin": "pin"},
-    by_hand={
-        "clear_pin": _clear_pin,
-        "encrypted_pin": reading(v1.EncryptedPin.DESCRIPTOR, EncryptedPin),
-        "hashed_pin": reading(v1.HashedPin.DESCRIPTOR, HashedPin),
-    },
-)
+_PINS: Mapping[str, Convert] = {
+    "clear_pin": _clear_pin,
+    "encrypted_pin": reading(v1.EncryptedPin.DESCRIPTOR, EncryptedPin),
+    "hashed_pin": reading(v1.HashedPin.DESCRIPTOR, HashedPin),
+}
+_AS_PIN = dict.fromkeys(_PINS, "pin")
+_by_number = reading(v1.CardNumber.DESCRIPTOR, CardRef, renamed={"pan": "number", **_AS_PIN}, by_hand=_PINS)
+_by_swipe = reading(v1.SwipedCard.DESCRIPTOR, CardRef, renamed=_AS_PIN, by_hand=_PINS, apart={"track"})
 
 
 def _code(typed: str) -> Secret:
@@ -53,11 +53,16 @@ def _code(typed: str) -> Secret:
     return Secret(typed.strip())
 
 
-_otherwise = reading(v1.Card.DESCRIPTOR, CardRef, by_hand={"number": _by_number, "redemption_key": _code})
+_otherwise = reading(
+    v1.Card.DESCRIPTOR, CardRef, by_hand={"number": _by_number, "redemption_key": _code}, apart={"swipe"}
+)
 
 
 def card_from(card: v1.Card) -> CardRef:
     """Return the card a request names."""
+    if card.HasField("swipe"):
+        number, expiry = read_track(card.swipe.track) or ("", "")
+        return _by_swipe(card.swipe, number=Secret(number), expiry=expiry, rank=card.rank)
     return _by_number(card.number, rank=card.rank) if card.HasField("number") else _otherwise(card)
 
 

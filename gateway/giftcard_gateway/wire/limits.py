@@ -26,12 +26,18 @@ from giftcard.v1 import (
 from giftcard_adapters.values.money import CURRENCIES
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
+from giftcard_gateway.wire.tracks import read_track
 
 Violations = Iterable[tuple[str, str]]
 Check = Callable[[Any], Violations]
 """Looks at one value; Any because protobuf hands out strings, numbers, maps and messages alike."""
 
 NONE: Violations = ()
+
+
+def is_track(text: str) -> Violations:
+    """Check that a text is a magnetic stripe's track."""
+    return NONE if read_track(text) else (("", "must be track 1 or 2 of a magnetic stripe"),)
 
 
 def shaped(pattern: str, fault: str) -> Check:
@@ -121,6 +127,7 @@ LIMITS: Mapping[str, Check] = {
     "GetTicketStatisticsRequest.offer_id": _provider_id,
     "Buyer.buyer_id": _provider_id,
     "CardNumber.pan": shaped("[0-9A-Za-z]{1,32}", "must be 1 to 32 letters and digits"),
+    "SwipedCard.track": is_track,
     "CardNumber.expiry": shaped("[0-9]{2}(0[1-9]|1[0-2])", "must be YYMM, with a month from 01 to 12"),
     "EncryptedPin.block": shaped("[0-9A-Fa-f]{16}", "must be 16 hexadecimal digits"),
     "EncryptedPin.account_number": shaped("[0-9]{12}", "must be 12 digits"),

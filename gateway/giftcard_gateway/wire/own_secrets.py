@@ -18,6 +18,7 @@ from giftcard.v1 import Card
 from giftcard_adapters.scrub import folded, holds, without
 from giftcard_adapters.values.cards import CardRef, ClearPin, EncryptedPin, HashedPin
 from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.wire.tracks import read_track
 
 FOUND = "must not hold the number, PIN or code of the request's own card"
 
@@ -76,10 +77,11 @@ def places_of(message: Message, secrets: Sequence[Secret]) -> list[str]:
 
 def _named(card: Card) -> CardRef:
     """Return the secrets of a card that was not validated yet."""
-    number = card.number
+    number = card.swipe if card.HasField("swipe") else card.number
+    pan = (read_track(card.swipe.track) or ("", ""))[0] or card.number.pan
     block, digest = number.encrypted_pin.block, number.hashed_pin.digest
     return CardRef(
-        number=Secret(number.pan),
+        number=Secret(pan),
         redemption_key=Secret(card.redemption_key),
         pin=(EncryptedPin(block=Secret(block)) if block else None)
         or (HashedPin(digest=Secret(digest)) if digest else None)
@@ -148,4 +150,5 @@ def _is_map(field: FieldDescriptor) -> bool:
 
 @cache
 def _is_uuid(field: FieldDescriptor) -> bool:
-    return bool(field.GetOptions().Extensions[field_info].format == FieldInfo.Format.UUID4)
+    info: Any = field_info
+    return bool(field.GetOptions().Extensions[info].format == FieldInfo.Format.UUID4)

@@ -243,7 +243,7 @@ LIMITED = [
 @pytest.mark.parametrize(("path", "text"), [(path, text) for path, *texts in LIMITED for text in texts])
 def test_limits_the_comments_promise(path: str, text: str) -> None:
     """A text longer or otherwise shaped than its comment says is named, and nothing else is."""
-    request = fill(RedeemRequest.DESCRIPTOR, 4 if "encrypted_pin" in path else 0)
+    request = fill(RedeemRequest.DESCRIPTOR, 5 if "encrypted_pin" in path else 0)
     (place,) = (place for place in places(request) if place.path == path)
     put(text)(place)
     assert faults(request) == [path]
@@ -252,7 +252,8 @@ def test_limits_the_comments_promise(path: str, text: str) -> None:
 def test_no_fault_repeats_the_value() -> None:
     """What is told of a bad card number does not hold it (rule 16)."""
     request = fill(RedeemRequest.DESCRIPTOR)
-    request.card.number.pan = f"{PAN}x"  # type: ignore[attr-defined]  # a RedeemRequest
+    request.card.number.pan = f"{PAN} x"  # type: ignore[attr-defined]  # a RedeemRequest
+    assert faults(request) == ["card.number.pan"]
     assert PAN not in str(validator(RedeemRequest.DESCRIPTOR)(request))
 
 

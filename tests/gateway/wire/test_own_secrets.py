@@ -146,8 +146,10 @@ def test_pin_by_chance() -> None:
 
 def test_batch() -> None:
     """Each request of a batch is held against its own card, and the field is named with its place."""
-    one = v1.BalanceRequest(card={"number": {"pan": PAN}})
-    other = v1.BalanceRequest(card={"number": {"pan": PAN}}, point_of_sale={"terminal_id": PAN})
+    one = v1.BalanceRequest(card=v1.Card(number=v1.CardNumber(pan=PAN)))
+    other = v1.BalanceRequest(
+        card=v1.Card(number=v1.CardNumber(pan=PAN)), point_of_sale=v1.PointOfSale(terminal_id=PAN)
+    )
     batch = v1.BatchBalanceRequest(requests=[one, other])
     assert faults(batch) == ["requests[1].point_of_sale.terminal_id"]
 
@@ -157,8 +159,8 @@ def test_echoes_are_masked() -> None:
     told = v1.Transaction(
         transaction_id="0f8fad5b-d9cb-469f-a165-70867728950e",
         provider_references={"order": "A-6045 1200 0000 0007", "rrn": "12345"},
-        slip={"lines": [{"text": f"card {PAN}"}, {"text": "thank you"}]},
-        third_party_identifiers=[{"institution_id": "1", "transaction_identifier": PAN}],
+        slip=v1.Slip(lines=[v1.SlipLine(text=f"card {PAN}"), v1.SlipLine(text="thank you")]),
+        third_party_identifiers=[v1.ThirdPartyIdentifier(institution_id="1", transaction_identifier=PAN)],
     )
     mask_echoes(told, own_secrets([CardRef(number=Secret(PAN))]))
     assert dict(told.provider_references) == {"order": "A-***", "rrn": "12345"}

@@ -97,7 +97,7 @@ Global___CardState: _TypeAlias = CardState  # noqa: Y015
 
 @_typing.final
 class Card(_message.Message):
-    """A card, as a caller names it: by exactly one of four references.
+    """A card, as a caller names it: by exactly one of five references.
 
     The gateway keeps what is secret here encrypted and shows it masked everywhere else. In any other text of the same
     request, labels and references for example, the card's number, PIN, PIN block or code is refused with FIELD_INVALID.
@@ -109,6 +109,7 @@ class Card(_message.Message):
     REDEMPTION_KEY_FIELD_NUMBER: _builtins.int
     STORED_CARD_ID_FIELD_NUMBER: _builtins.int
     PROVIDER_CARD_ID_FIELD_NUMBER: _builtins.int
+    SWIPE_FIELD_NUMBER: _builtins.int
     RANK_FIELD_NUMBER: _builtins.int
     redemption_key: _builtins.str
     """The secret that redeems the card where there is no number, such as a gift code. White space around it is dropped."""
@@ -125,6 +126,10 @@ class Card(_message.Message):
     def number(self) -> Global___CardNumber:
         """The number printed or encoded on the card, with what the holder shows or types."""
 
+    @_builtins.property
+    def swipe(self) -> Global___SwipedCard:
+        """What a reader got from the card's magnetic stripe."""
+
     def __init__(
         self,
         *,
@@ -132,13 +137,14 @@ class Card(_message.Message):
         redemption_key: _builtins.str = ...,
         stored_card_id: _builtins.str = ...,
         provider_card_id: _builtins.str = ...,
+        swipe: Global___SwipedCard | None = ...,
         rank: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "provider_card_id", b"provider_card_id", "redemption_key", b"redemption_key", "reference", b"reference", "stored_card_id", b"stored_card_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "provider_card_id", b"provider_card_id", "redemption_key", b"redemption_key", "reference", b"reference", "stored_card_id", b"stored_card_id", "swipe", b"swipe"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "provider_card_id", b"provider_card_id", "rank", b"rank", "redemption_key", b"redemption_key", "reference", b"reference", "stored_card_id", b"stored_card_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "provider_card_id", b"provider_card_id", "rank", b"rank", "redemption_key", b"redemption_key", "reference", b"reference", "stored_card_id", b"stored_card_id", "swipe", b"swipe"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_reference: _TypeAlias = _typing.Literal["number", "redemption_key", "stored_card_id", "provider_card_id"]  # noqa: Y015
+    _WhichOneofReturnType_reference: _TypeAlias = _typing.Literal["number", "redemption_key", "stored_card_id", "provider_card_id", "swipe"]  # noqa: Y015
     _WhichOneofArgType_reference: _TypeAlias = _typing.Literal["reference", b"reference"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_reference) -> _WhichOneofReturnType_reference | None: ...
 
@@ -189,6 +195,48 @@ class CardNumber(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_pin) -> _WhichOneofReturnType_pin | None: ...
 
 Global___CardNumber: _TypeAlias = CardNumber  # noqa: Y015
+
+@_typing.final
+class SwipedCard(_message.Message):
+    """A swiped card. Only its number and expiry are taken from the track; the rest is dropped unread, and none of it is
+    kept, logged or shown.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    CLEAR_PIN_FIELD_NUMBER: _builtins.int
+    ENCRYPTED_PIN_FIELD_NUMBER: _builtins.int
+    HASHED_PIN_FIELD_NUMBER: _builtins.int
+    track: _builtins.str
+    """Track 1 or 2 of ISO/IEC 7813, with or without its sentinels: `;6045000000000061=3012...?` for example."""
+    clear_pin: _builtins.str
+    """The PIN as the customer typed it."""
+    @_builtins.property
+    def encrypted_pin(self) -> Global___EncryptedPin:
+        """The PIN in an ISO 9564 block."""
+
+    @_builtins.property
+    def hashed_pin(self) -> Global___HashedPin:
+        """A hash of the PIN."""
+
+    def __init__(
+        self,
+        *,
+        track: _builtins.str = ...,
+        clear_pin: _builtins.str = ...,
+        encrypted_pin: Global___EncryptedPin | None = ...,
+        hashed_pin: Global___HashedPin | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clear_pin", b"clear_pin", "encrypted_pin", b"encrypted_pin", "hashed_pin", b"hashed_pin", "pin", b"pin"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear_pin", b"clear_pin", "encrypted_pin", b"encrypted_pin", "hashed_pin", b"hashed_pin", "pin", b"pin", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_pin: _TypeAlias = _typing.Literal["clear_pin", "encrypted_pin", "hashed_pin"]  # noqa: Y015
+    _WhichOneofArgType_pin: _TypeAlias = _typing.Literal["pin", b"pin"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_pin) -> _WhichOneofReturnType_pin | None: ...
+
+Global___SwipedCard: _TypeAlias = SwipedCard  # noqa: Y015
 
 @_typing.final
 class EncryptedPin(_message.Message):
