@@ -1,19 +1,63 @@
-"""Removes card data from a provider's texts before they are stored or shown (rule 16).
+"""Finds card data in texts and takes it out (rule 16), however it is spelled.
 
-For short texts (a decline's text, the evidence of an unknown), not for bodies.
+A number is found through every separator that people put into one (blanks, dashes, dots, slashes,
+commas, invisible characters) and in the digits of every script. Times, UUIDs, amounts and IPv4
+addresses are left as they are. For short texts and log lines, not for bodies.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from functools import lru_cache
 
 from giftcard_adapters.values.secret import Secret
 
-_LONGEST = 200
+MASK = "***"
+"""What stands in a text where card data was."""
+
+LONGEST = 12
+"""Digits of the shortest run that is taken for a card number in any text."""
+
+_MOST = 200
 """Characters; longer than every documented message. The rest, such as an HTML page, is cut."""
 
-# Card numbers have 12 digits or more; dates and codes have fewer than 8. Spaces and dashes group a number.
-_DIGITS = re.compile(r"\d(?:[ -]?\d){7,}")
+_SHORTEST = 8
+"""The same in a provider's text, where no clocks and sizes stand."""
+
+_KEY = 8
+"""Characters of the shortest secret that is looked for inside a longer word; others must stand alone."""
+
+_JOIN = (
+    r"(?:[\s.,:;_/\\|+'`\u2019\u00b4\u00b7\u2022~()\[\]\-\u00ad\u034f\u058a\u05be\u061c\u066b\u066c\u1680\u180e"
+    r"\u200b-\u200f\u2010-\u2015\u2027-\u202f\u2043\u2044\u2060-\u2064\u2212\u30fb\ufe58\ufe63\ufeff\uff0d\uff0e\uff0f])"
+)
+"""A character that may stand between two digits of one number."""
+
+_UUID = r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"
+_TIME = r"[0-2][0-9]:[0-5][0-9](?::[0-6][0-9](?:[.,][0-9]{1,9})?)?"
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+_KEPT = (
+    rf"[0-9]{{4}}-[01][0-9]-[0-3][0-9](?:[T ]{_TIME}(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}})?)?",
+    _TIME,
+    r"(?:[0-9]{1,8}|[0-9]{1,3}(?:[ ,.'\u00a0\u202f][0-9]{3}){1,2})[.,][0-9]{1,3}",
+    rf"(?:ipv4:)?(?:{_OCTET}\.){{3}}{_OCTET}(?::[0-9]{{1,5}})?",
+)
+"""Dates and times, times of day, amounts below a milliard, IPv4 addresses with a port."""
+
+
+_BETWEEN_WORDS = re.compile(r"[\W_]+")
+
+
+@lru_cache
+def _runs(least: int) -> re.Pattern[str]:
+    kept = rf"{_UUID}|(?<!\w)(?:{'|'.join(_KEPT)})(?!\w)(?!{_JOIN}{{1,3}}\d)"
+    return re.compile(rf"(?P<kept>{kept})|\d(?:{_JOIN}{{0,3}}\d){{{least - 1},}}")
+
+
+def mask(text: str, least: int = LONGEST) -> str:
+    """Return `text` without any run of `least` digits or more."""
+    return _runs(least).sub(lambda found: found["kept"] or MASK, text)
 
 
 def scrub(text: str, *secrets: Secret | None) -> str:
@@ -21,7 +65,63 @@ def scrub(text: str, *secrets: Secret | None) -> str:
 
     Pass a PIN as a secret, because it is too short to be recognised as one.
     """
+    return mask(without(text, *secrets), _SHORTEST)[:_MOST]
+
+
+def without(text: str, *secrets: Secret | None) -> str:
+    """Return `text` with every spelling of the `secrets` masked."""
     for secret in secrets:
-        if secret is not None and secret.reveal():
-            text = text.replace(secret.reveal(), "***")
-    return _DIGITS.sub("***", text)[:_LONGEST]
+        if secret is not None and (plain := secret.reveal().strip()):
+            text = text.replace(plain, MASK)
+            if holds(text, secret):
+                text = _without_spelled(text, folded(plain))
+    return text
+
+
+def holds(text: str, secret: Secret) -> bool:
+    """Tell whether `text` has the secret in it, in any spelling a person would still read.
+
+    A secret of fewer than eight characters, such as a PIN, must stand alone and outside of times,
+    ids and amounts: its digits are found in many order numbers by chance.
+    """
+    wanted = folded(secret.reveal())
+    if not wanted or len(text) < len(wanted):
+        return False
+    return wanted in folded(text) if len(wanted) >= _KEY else _stands_alone(wanted, text)
+
+
+def folded(text: str) -> str:
+    """Return the letters and digits of `text`, in lower case and in the digits 0 to 9."""
+    if text.isascii():
+        return "".join(filter(str.isalnum, text)).lower()
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(str(unicodedata.decimal(char, char)) for char in plain if char.isalnum())
+
+
+def _stands_alone(wanted: str, text: str) -> bool:
+    """Tell whether whole words of `text`, one after another, spell what is wanted."""
+    loose = _runs(LONGEST).sub(lambda found: " . " if found["kept"] else found[0], text)
+    words = [folded(word) for word in _BETWEEN_WORDS.split(loose)]
+    for start in range(len(words)):
+        spelled = ""
+        for word in words[start:]:
+            spelled += word
+            if not wanted.startswith(spelled):
+                break
+            if spelled == wanted:
+                return True
+    return False
+
+
+def _without_spelled(text: str, wanted: str) -> str:
+    """Mask every place of a long secret; the whole text for a short one, whose place is not told."""
+    letters = [(char, place) for place, original in enumerate(text) for char in folded(original)]
+    spelled = "".join(char for char, _ in letters)
+    end, parts = 0, []
+    first = spelled.find(wanted) if len(wanted) >= _KEY else -1
+    while first >= 0:
+        last = first + len(wanted) - 1
+        parts += [text[end : letters[first][1]], MASK]
+        end = letters[last][1] + 1
+        first = spelled.find(wanted, last + 1)
+    return "".join([*parts, text[end:]]) if parts else MASK

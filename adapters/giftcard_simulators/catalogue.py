@@ -1,10 +1,11 @@
-"""Finds the simulated providers of a sandbox: each package beside this module that defines `SANDBOX`."""
+"""Finds a sandbox's simulated providers: a package beside this module has a `SANDBOX` or `SANDBOXES`."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
 from collections.abc import Sequence
+from types import ModuleType
 
 import msgspec
 
@@ -15,6 +16,7 @@ __all__ = [
     "HIGHEST_PORT",
     "HOST",
     "PORT",
+    "PROVIDERS",
     "SANDBOXES",
     "WEBHOOKS_PORT",
     "Sandbox",
@@ -50,15 +52,27 @@ def in_order(sandboxes: Sequence[Sandbox]) -> tuple[Sandbox, ...]:
 def _found() -> list[Sandbox]:
     packages = [one.name for one in pkgutil.iter_modules(giftcard_simulators.__path__) if one.ispkg]
     modules = [importlib.import_module(f"{giftcard_simulators.__name__}.{name}") for name in packages]
-    return [module.SANDBOX for module in modules if hasattr(module, "SANDBOX")]
+    return [one for module in modules for one in _said_by(module)]
+
+
+def _said_by(module: ModuleType) -> tuple[Sandbox, ...]:
+    if hasattr(module, "SANDBOXES"):
+        return tuple(module.SANDBOXES)
+    return (module.SANDBOX,) if hasattr(module, "SANDBOX") else ()
 
 
 SANDBOXES = in_order(_found())
 """Every simulated provider, in the order of their ports."""
+PROVIDERS = tuple(one for one in SANDBOXES if not one.is_variant)
+"""One of them for each adapter."""
 HIGHEST_PORT = _LAST_PORT - (SANDBOXES[-1].port - PORT)
 """The highest port for a sandbox's gateway, so that its last simulator has one too."""
 
 
 def sandboxes_at(port: int) -> tuple[Sandbox, ...]:
     """Return every simulated provider, on the port it has beside a gateway on `port`."""
-    return tuple(msgspec.structs.replace(one, port=one.port - PORT + port) for one in SANDBOXES)
+    edge = f"http://{HOST}:{WEBHOOKS_PORT - PORT + port}/webhooks"
+    return tuple(
+        msgspec.structs.replace(one, port=one.port - PORT + port, webhooks_url=f"{edge}/{one.provider_id}")
+        for one in SANDBOXES
+    )

@@ -10,10 +10,13 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qsl
 
 import msgspec
+
+if TYPE_CHECKING:
+    from giftcard_simulators.acts import Act
 
 TimeSource = Callable[[], datetime]
 """Returns the present time, with its zone."""
@@ -77,6 +80,10 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
     """The currency of its demo cards."""
     prefixes: tuple[str, ...] = ()
     """Card-number prefixes of its demo cards."""
+    is_variant: bool = False
+    """Whether it is another way to speak to a provider that the sandbox has already, by the same adapter."""
+    webhooks_url: str = ""
+    """Where its events go, unless an act says otherwise."""
     demo_cards: Mapping[str, tuple[str, str]] = {}
     """Number and PIN of a few of its cards, by their use in a demonstration."""
 
@@ -98,6 +105,8 @@ class Simulator(ABC):
 
     name: str
     """The provider, such as `electrum`; shown by the sandbox."""
+    acts: Mapping[str, Act] = {}
+    """What others do at this provider, by verb."""
 
     def __init__(self, *, now: TimeSource, ids: IdSource) -> None:
         """Keep the clock and the id source."""

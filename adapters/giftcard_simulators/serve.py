@@ -5,14 +5,17 @@ from __future__ import annotations
 import errno
 from http import HTTPStatus
 
+import aiohttp
 from aiohttp import web
 
 from giftcard_simulators.faults import Script
 from giftcard_simulators.sandbox import SimAnswer, SimRequest, Simulator
-from giftcard_simulators.stage import Performance, Stage
+from giftcard_simulators.stage import Performance, Post, Stage
 
 _BODY_LIMIT_BYTES = 1024 * 1024
 """No documented request comes near this; aiohttp answers 413 beyond it."""
+_SEND_S = 10.0
+"""How many seconds an event may take to be answered."""
 _GRACE_S = 1.0
 """How many seconds `close` waits for answers under way; a later one is cut off."""
 
@@ -38,12 +41,18 @@ class Served:
         await self._runner.cleanup()
 
 
-async def serve(simulator: Simulator, host: str, port: int, *, script: Script | None = None) -> Served:
+async def serve(
+    simulator: Simulator, host: str, port: int, *, script: Script | None = None, webhooks_url: str = ""
+) -> Served:
     """Serve a simulator and its `/_sandbox/` paths; port 0 takes a free one.
+
+    Its events go to `webhooks_url`, unless an act names another address.
 
     Raises OSError, with a sentence a person can act on, when the port cannot be had.
     """
-    stage = Stage(simulator, Script() if script is None else script, can_refuse=False)
+    stage = Stage(
+        simulator, Script() if script is None else script, can_refuse=False, post=_sender(webhooks_url)
+    )
     runner = web.AppRunner(_application(stage), access_log=None, shutdown_timeout=_GRACE_S)
     await runner.setup()
     try:
@@ -52,6 +61,23 @@ async def serve(simulator: Simulator, host: str, port: int, *, script: Script | 
         await runner.cleanup()
         raise _no_port(fault, simulator.name, host, port) from fault
     return Served(stage, runner, host, int(runner.addresses[0][1]))
+
+
+def _sender(webhooks_url: str) -> Post:
+    async def post(event: SimRequest, url: str) -> int:
+        if not (url or webhooks_url):
+            raise OSError("`url` must say where to send it")
+        timeout = aiohttp.ClientTimeout(total=_SEND_S)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.post(url or webhooks_url, data=event.body, headers=dict(event.headers)) as answer,
+            ):
+                return answer.status
+        except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
+            raise OSError(type(fault).__name__) from None
+
+    return post
 
 
 def _no_port(fault: OSError, name: str, host: str, port: int) -> OSError:

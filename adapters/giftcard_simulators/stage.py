@@ -7,11 +7,13 @@ means the same on both. Nothing here knows sockets or httpx.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from enum import Enum
 from http import HTTPStatus
 
 import msgspec
 
+from giftcard_simulators import acts
 from giftcard_simulators.faults import Fault, FaultKind, Script, ScriptError, read_faults
 from giftcard_simulators.sandbox import SimAnswer, SimRequest, Simulator, json_answer
 
@@ -22,6 +24,10 @@ _PAGE_502 = (
     b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n"
     b"<body><center><h1>502 Bad Gateway</h1></center></body>\r\n</html>\r\n"
 )
+
+
+Post = Callable[[SimRequest, str], Awaitable[int]]
+"""Posts an event to an address, the provider's own when it is empty, and returns the status of the answer."""
 
 
 class Cut(Enum):
@@ -46,8 +52,11 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
 class Stage:
     """A simulator and the script of its faults."""
 
-    def __init__(self, simulator: Simulator, script: Script, *, can_refuse: bool) -> None:
-        """Keep both; `can_refuse` tells whether a connection can still be refused."""
+    def __init__(
+        self, simulator: Simulator, script: Script, *, can_refuse: bool, post: Post | None = None
+    ) -> None:
+        """Keep them; `can_refuse` tells whether a connection can still be refused, `post` sends events."""
+        self._post = post
         self.simulator = simulator
         self.script = script
         self._can_refuse = can_refuse
@@ -55,6 +64,8 @@ class Stage:
     async def play(self, request: SimRequest) -> Performance:
         """Answer one request, with the fault the script has for it."""
         if request.path.startswith(SANDBOX_PATH):
+            if (request.method, request.path) == ("POST", f"{SANDBOX_PATH}act"):
+                return Performance(answer=await self._act(request.body))
             return Performance(answer=self._administer(request))
         fault = self.script.take(request)
         if fault is None:
@@ -96,14 +107,30 @@ class Stage:
             )
         return self.simulator.failure(fault.status or HTTPStatus.INTERNAL_SERVER_ERROR, request)
 
+    async def _act(self, body: bytes) -> SimAnswer:
+        """Do what others than the caller do, and send the event if the verb makes one."""
+        try:
+            asked = acts.read(body)
+            event = acts.play(self.simulator, asked)
+        except acts.ActError as why:
+            return json_answer(HTTPStatus.BAD_REQUEST, {"error": str(why)})
+        if event is None:
+            return json_answer(HTTPStatus.OK, {"done": asked.verb})
+        if self._post is None:
+            return json_answer(
+                HTTPStatus.BAD_REQUEST, {"error": "a simulator inside a process sends no events"}
+            )
+        try:
+            return json_answer(
+                HTTPStatus.OK, {"sent": asked.verb, "answer": await self._post(event, asked.url)}
+            )
+        except OSError as fault:
+            return json_answer(HTTPStatus.BAD_GATEWAY, {"error": f"nobody took the event: {fault}"})
+
     def _administer(self, request: SimRequest) -> SimAnswer:
         match (request.method, request.path.removeprefix(SANDBOX_PATH)):
-            case ("GET", "cards"):
-                return json_answer(HTTPStatus.OK, {"cards": self.simulator.cards()})
-            case ("GET", "effects"):
-                return json_answer(HTTPStatus.OK, {"effects": self.simulator.effects()})
-            case ("GET", "faults"):
-                return json_answer(HTTPStatus.OK, {"faults": self.script.left()})
+            case ("GET", name) if name in (tables := self._tables()):
+                return json_answer(HTTPStatus.OK, tables[name]())
             case ("POST", "faults"):
                 return self._rewrite(request.body)
             case ("POST", "reset"):
@@ -112,8 +139,16 @@ class Stage:
                 return json_answer(HTTPStatus.OK, {"reset": self.simulator.name})
         return json_answer(
             HTTPStatus.NOT_FOUND,
-            {"error": "the sandbox has GET cards, GET effects, GET and POST faults, and POST reset"},
+            {"error": "the sandbox has GET cards and effects, GET and POST faults and act, and POST reset"},
         )
+
+    def _tables(self) -> dict[str, Callable[[], object]]:
+        return {
+            "cards": lambda: {"cards": self.simulator.cards()},
+            "effects": lambda: {"effects": self.simulator.effects()},
+            "faults": lambda: {"faults": self.script.left()},
+            "act": lambda: {"verbs": acts.listed(self.simulator.acts)},
+        }
 
     def _rewrite(self, body: bytes) -> SimAnswer:
         try:

@@ -160,6 +160,7 @@ class ReadRefused(GatewayError):
     def __init__(self, decline: Decline) -> None:
         """Say why, in our word, and in the provider's code and text."""
         super().__init__(
+            f"The provider said no: {decline.reason.value.replace('_', ' ').lower()}.",
             decline_reason=decline.reason.value,
             provider_code=decline.provider_code,
             provider_text=decline.provider_text,

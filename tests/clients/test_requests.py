@@ -40,6 +40,10 @@ def test_a_new_id_is_a_version_4_uuid() -> None:
         (Card.redemption_key("K", rank="r"), v1.Card(redemption_key="K", rank="r")),
         (Card.stored("S"), v1.Card(stored_card_id="S")),
         (Card.at_provider("P"), v1.Card(provider_card_id="P")),
+        (
+            Card.swiped(f";{PAN}=3012?", pin=PIN),
+            v1.Card(swipe=v1.SwipedCard(track=f";{PAN}=3012?", clear_pin=PIN)),
+        ),
     ],
 )
 def test_a_card_is_named_in_each_way(card: Card, expected: v1.Card) -> None:
@@ -54,6 +58,7 @@ def test_a_card_is_named_in_each_way(card: Card, expected: v1.Card) -> None:
     [
         (Card.number(PAN, pin=PIN), "Card(number ****1234)"),
         (Card.number("12345678901"), "Card(number ****)"),
+        (Card.swiped(f";{PAN}=3012?", pin=PIN), "Card(swiped card)"),
         (Card.redemption_key(PAN), "Card(redemption key ****)"),
         (Card.stored(PAN), "Card(stored card)"),
         (Card.at_provider(PAN), "Card(provider's card id)"),

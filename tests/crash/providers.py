@@ -181,4 +181,4 @@ def electrum_card(number: str, state: CardStage, minor: int) -> BankCard:
     )
 
 
-_SANDBOXES = {sandbox.provider_id.partition("-")[0]: sandbox for sandbox in catalogue.SANDBOXES}
+_SANDBOXES = {sandbox.provider_id.partition("-")[0]: sandbox for sandbox in catalogue.PROVIDERS}

@@ -127,12 +127,19 @@ def test_the_commands_on_the_page_work(tmp_path: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not on this machine")
     found = re.findall(r"^```sh\n(.*?)^```", page("docs/sandbox.md"), re.DOTALL | re.MULTILINE)
-    look, spoil, redeem = (block for block in found if ":500" in block and "giftcard-gateway" not in block)
+    look, act, spoil, redeem = (
+        block for block in found if ":500" in block and "giftcard-gateway" not in block
+    )
     with sandbox(tmp_path) as running:
-        looked, spoilt, redeemed = (shell(moved(block, running)) for block in (look, spoil, redeem))
+        looked, acted, spoilt, redeemed = (
+            shell(moved(block, running)) for block in (look, act, spoil, redeem)
+        )
     cards, effects, faults, reset = answers_in(looked.stdout)
     assert "6045000000000061" in str(cards["cards"])
     assert (effects, faults, reset) == ({"effects": []}, {"faults": []}, {"reset": "electrum"})
+    verbs, done, sent = answers_in(acted.stdout)
+    assert "redeem" in str(verbs["verbs"])
+    assert (done, sent) == ({"done": "redeem"}, {"sent": "webhook", "answer": 200})
     assert "drop_answer" in spoilt.stdout
     assert "TRANSACTION_STATE_REVERSED" in redeemed.stdout, redeemed.stderr
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from giftcard_adapters.contract import Provider
 from giftcard_adapters.stanza import find_adapter
 from giftcard_gateway.providers.capabilities import markdown
-from giftcard_simulators.catalogue import HOST, PORT, SANDBOXES, WEBHOOKS_PORT, Sandbox
+from giftcard_simulators.catalogue import HOST, PORT, PROVIDERS, SANDBOXES, WEBHOOKS_PORT, Sandbox
 from tests.conftest import ROOT
 
 
@@ -41,10 +41,10 @@ def package_of(sandbox: Sandbox) -> str:
 
 def tables(root: Path = ROOT) -> Iterator[Table]:
     """Give every table, as it must be."""
-    adapters = [find_adapter(one.adapter) for one in SANDBOXES]
+    adapters = [find_adapter(one.adapter) for one in PROVIDERS]
     yield Table(root / "README.md", "capabilities", markdown(adapters))
     yield Table(root / "docs" / "sandbox.md", "ports", _ports())
-    for one, adapter in zip(SANDBOXES, adapters, strict=True):
+    for one, adapter in zip(PROVIDERS, adapters, strict=True):
         page = root / "docs" / "providers" / f"{package_of(one)}.md"
         yield Table(page, "fields left out", left_out(adapter))
 

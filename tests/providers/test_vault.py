@@ -50,9 +50,12 @@ async def test_a_card_is_stored_read_and_deleted(world: World) -> None:
 
 
 async def test_an_id_of_another_shape_is_not_found(world: World) -> None:
-    """An id the vault never made is NOT_FOUND, well-formed or not."""
-    for stored_card_id in (STORED, "../gift-cards", "nonsense"):
+    """An id the vault never made is NOT_FOUND, well-formed or not; one that leads elsewhere is refused."""
+    for stored_card_id in (STORED, "nonsense"):
         with refused(*CARD_NOT_FOUND):
+            await world.client.get_stored_card(provider=GR4VY, stored_card_id=stored_card_id)
+    for stored_card_id in ("../gift-cards", "..", "."):
+        with refused(*FIELD_INVALID):
             await world.client.get_stored_card(provider=GR4VY, stored_card_id=stored_card_id)
 
 

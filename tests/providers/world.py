@@ -19,7 +19,7 @@ from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway import config
 from giftcard_gateway.process.app import App
-from giftcard_simulators.catalogue import SANDBOXES, Sandbox
+from giftcard_simulators.catalogue import PROVIDERS, Sandbox
 from giftcard_simulators.sandbox import SimAnswer, SimRequest, Simulator
 from giftcard_simulators.serve import Served, serve
 from tests.house.tables import package_of
@@ -27,7 +27,7 @@ from tests.world.app import HASH_KEY, HOST, KEY, PATIENCE_S, open_app, until
 from tests.world.clock import ShiftedClock
 
 ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY = "electrum", "gr4vy", "jeudimerci", "gatepay"
-_SANDBOXES = {package_of(one).replace("_", "-"): one for one in SANDBOXES}
+_SANDBOXES = {package_of(one).replace("_", "-"): one for one in PROVIDERS}
 NAMES = tuple(_SANDBOXES)
 """Every simulated provider, called like its adapter's package; those above are known to the tests by name."""
 BY_RPC = {names_of(operation).rpc: names_of(operation) for operation in Operation}

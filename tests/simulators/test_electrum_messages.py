@@ -219,10 +219,22 @@ def test_lookup_works_in_every_state() -> None:
 
 
 def test_lookup_without_a_card() -> None:
-    """A lookup by card holder alone finds nothing here: 404 (assumption)."""
+    """A lookup by card holder finds the card by the profile id; anybody unknown is 404 (assumption)."""
     till = Till()
     body = transaction(till.fresh_id()) | {"cardHolder": {"msisdn": "27820000000"}}
     assert till.post(f"/lookupGiftcard/{body['id']}", body).status == 404
+    body = transaction(till.fresh_id()) | {"cardHolder": {"profileId": "sandbox-ada"}}
+    answer = till.post(f"/lookupGiftcard/{body['id']}", body)
+    assert (answer.status, answer.body["card"]["pan"]) == (201, "6045000000000061")
+
+
+@pytest.mark.parametrize(
+    ("number", "error_type"),
+    [("6045000000000194", "FUNCTION_NOT_SUPPORTED"), ("6045000000000202", "ROUTING_ERROR")],
+)
+def test_rare_refusals_can_be_played(number: str, error_type: str) -> None:
+    """Cards of the sandbox are refused with the error types that no operation leads to."""
+    assert Till().ask("redeem", number, amount=100).body["errorType"] == error_type
 
 
 def test_acknowledgement_echoes_the_advice() -> None:

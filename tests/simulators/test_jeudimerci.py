@@ -168,6 +168,13 @@ def test_an_export_has_the_size_asked_for(size: int) -> None:
     assert send(simulator, "GET", "/stats/exports/nothing").status == 404
 
 
+def test_a_json_export_is_json(simulator: JeudiMerciSimulator) -> None:
+    """The export in JSON is one list of accounts, and says that it is JSON."""
+    answer = send(simulator, "GET", "/stats/exports/accounts-json")
+    assert answer.headers["content-type"] == "application/json"
+    assert {"accountId", "currency", "balance"} <= set(msgspec.json.decode(answer.body)[0])
+
+
 def test_tickets_are_counted_by_day_and_use(simulator: JeudiMerciSimulator) -> None:
     """Statistics count the demo cards of January and what was bought today."""
     generate(simulator, 1, 10)
@@ -176,6 +183,9 @@ def test_tickets_are_counted_by_day_and_use(simulator: JeudiMerciSimulator) -> N
         ({"fromDay": "2026-11-21"}, (1, 0)),
         ({"toDay": "2026-01-31", "isConsumed": True}, (1, 1)),
         ({"isConsumed": False}, (4, 0)),
+        ({"offerId": "offer-cinema"}, (3, 1)),
+        ({"offerId": "offer-free-choice", "toDay": "2026-01-31"}, (1, 0)),
+        ({"offerId": "offer-nobody-has"}, (0, 0)),
     ):
         answer = told(send(simulator, "POST", "/stats/tickets", wanted))
         assert (answer["issued"], answer["consumed"]) == counted

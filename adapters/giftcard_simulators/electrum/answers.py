@@ -32,6 +32,7 @@ _TEXTS = {
     Refusal.DUPLICATE_RECORD: "Repeated UUID",
     Refusal.FORMAT_ERROR: "Bad formatting",
     Refusal.FUNCTION_BLOCKED_FOR_CARD_RANK: "Blocked for rank",
+    Refusal.FUNCTION_NOT_SUPPORTED: "No such function",
     Refusal.GENERAL_ERROR: "Server Error",
     Refusal.INCORRECT_PIN: "Incorrect PIN",
     Refusal.INSUFFICIENT_FUNDS: "Insufficient funds",
@@ -39,6 +40,7 @@ _TEXTS = {
     Refusal.INVALID_CARD_NUMBER: "Invalid card number",
     Refusal.INVALID_PRODUCT: "Invalid product",
     Refusal.PIN_ATTEMPTS_EXCEEDED: "PIN tries exceeded",
+    Refusal.ROUTING_ERROR: "Routing error",
     Refusal.TEMPORARY_FAILURE: "Temporary failure",
     Refusal.TRANSACTION_NOT_SUPPORTED: "Not supported",
     Refusal.UNABLE_TO_LOCATE_RECORD: "No such record",
@@ -75,7 +77,9 @@ def bad_format(fault: Exception) -> RefusedError:
 
 
 def failed(status: int, target: Target) -> SimAnswer:
-    """Return the ErrorDetail of a bare error status: upstream for 503 and 504, else the server itself."""
+    """Return the ErrorDetail of a bare status: no record, upstream, or else the server."""
+    if status == HTTPStatus.NOT_FOUND:
+        return RefusedError(Refusal.UNABLE_TO_LOCATE_RECORD).answer(target)
     is_upstream = status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
     refusal = Refusal.UPSTREAM_UNAVAILABLE if is_upstream else Refusal.GENERAL_ERROR
     return _error(status, target, refusal, _TEXTS[refusal], None)

@@ -68,8 +68,13 @@ _DEMO_CARDS = (
     ("6045000000000160", Refusal.PIN_ATTEMPTS_EXCEEDED, 50_000, EXPIRY, PIN),
     ("6045000000000178", Refusal.DO_NOT_HONOUR, 50_000, EXPIRY, ""),
     ("6045000000000186", Refusal.TEMPORARY_FAILURE, 50_000, EXPIRY, ""),
+    ("6045000000000194", Refusal.FUNCTION_NOT_SUPPORTED, 50_000, EXPIRY, ""),
+    ("6045000000000202", Refusal.ROUTING_ERROR, 50_000, EXPIRY, ""),
 )
 """Number, state, both balances in cents, expiry, and PIN if the card has one."""
+
+HOLDERS = {"6045000000000061": "sandbox-ada", "6045000000000087": "sandbox-bo"}
+"""Profile id of the holder, by card: what a lookup by card holder finds."""
 
 _LOYAL = "6045000000000061"
 LOYALTY: dict[str, dict[str, object]] = {
@@ -96,7 +101,7 @@ LOYALTY: dict[str, dict[str, object]] = {
 def demo_cards() -> list[BankCard]:
     """Return the demo cards, fresh: number, state, balance in cents, expiry, and PIN if any.
 
-    The last six are always refused, each with the error type that is its state: Electrum documents
+    The last eight are always refused, each with the error type that is its state: Electrum documents
     these errors and no operation that leads to them (assumption).
     """
     return [
@@ -115,7 +120,9 @@ def demo_cards() -> list[BankCard]:
 
 
 def _labels(number: str, state: str, pin: str) -> dict[str, str]:
+    holder = HOLDERS.get(number)
     return {
+        **({"holder": holder} if holder else {}),
         **(pin_labels(pin, PIN_BLOCK) if pin else {}),
         **({} if state is _NEW else {"product": "product001"}),
         **({"loyalty": "gold"} if number == _LOYAL else {}),

@@ -101,7 +101,7 @@ class TransferRequest(MoneyRequest, frozen=True, kw_only=True):
 
 
 class LookupRequest(TransactionMessage, frozen=True, kw_only=True):
-    """Asks for a card's state and balances."""
+    """Asks for a card's state and balances, by the card or by its holder."""
 
     card: PresentedCard | None = None
 

@@ -18,11 +18,13 @@ import msgspec
 
 from giftcard_simulators.bank import Bank, BankCard
 from giftcard_simulators.electrum import answers, books, messages
+from giftcard_simulators.electrum.acts import ACTS
 from giftcard_simulators.electrum.answers import RefusedError
 from giftcard_simulators.electrum.checks import Refusal
 from giftcard_simulators.electrum.ledger import Ledger
 from giftcard_simulators.electrum.paths import M, Phase, Target, find_target, read_message
 from giftcard_simulators.electrum.rules import RequestRule
+from giftcard_simulators.electrum.values import Customer, PresentedCard
 from giftcard_simulators.sandbox import IdSource, Plain, SimAnswer, SimRequest, Simulator, TimeSource
 
 
@@ -30,6 +32,7 @@ class ElectrumSimulator(Simulator):
     """The 19 operations over HTTP Basic; see `books` for credentials and demo cards."""
 
     name = "electrum"
+    acts = ACTS
 
     def __init__(
         self,
@@ -58,6 +61,11 @@ class ElectrumSimulator(Simulator):
             remembers_reversals=self._remembers_reversals,
             settles_again=self._settles_again,
         )
+
+    @property
+    def bank(self) -> Bank:
+        """The books."""
+        return self._ledger.bank
 
     def cards(self) -> Sequence[Plain]:
         """Return every card with its balances in cents."""
@@ -123,10 +131,16 @@ class ElectrumSimulator(Simulator):
 
     def _look_up(self, target: Target, request: messages.LookupRequest) -> SimAnswer:
         self._ledger.use_id(request.id, target.path, is_repeat_welcome=False)
-        if request.card is None:
-            raise RefusedError(Refusal.UNABLE_TO_LOCATE_RECORD)
-        card = self._ledger.card(request.card)
-        return answers.looked_up(target, request, card, request.card, at=self.now(), own_id=self.ids())
+        named = request.card or self._card_held_by(request.card_holder)
+        card = self._ledger.card(named)
+        return answers.looked_up(target, request, card, named, at=self.now(), own_id=self.ids())
+
+    def _card_held_by(self, holder: Customer | None) -> PresentedCard:
+        """Return the card of a holder, who is known by the profile id alone (assumption)."""
+        for card in self.bank:
+            if holder is not None and holder.profile_id and card.labels.get("holder") == holder.profile_id:
+                return PresentedCard(pan=card.number)
+        raise RefusedError(Refusal.UNABLE_TO_LOCATE_RECORD)
 
 
 def _read(target: Target, body: bytes, kind: type[M]) -> M:

@@ -3,11 +3,15 @@
 `simulator` answers requests, `books` is what it opens with, `envelope` is how answers are wrapped.
 """
 
-from giftcard_simulators.gatepay.books import sandbox_settings
+from functools import partial
+
+import msgspec
+
+from giftcard_simulators.gatepay.books import guide_settings, sandbox_settings
 from giftcard_simulators.gatepay.simulator import GatePaySimulator
 from giftcard_simulators.sandbox import Sandbox
 
-__all__ = ["SANDBOX", "GatePaySimulator", "sandbox_settings"]
+__all__ = ["SANDBOX", "SANDBOXES", "GatePaySimulator", "sandbox_settings"]
 
 SANDBOX = Sandbox(
     provider_id="gatepay-sandbox",
@@ -19,3 +23,17 @@ SANDBOX = Sandbox(
     prefixes=("60452",),
 )
 """How `serve --sandbox` starts it."""
+
+SANDBOXES = (
+    SANDBOX,
+    msgspec.structs.replace(
+        SANDBOX,
+        provider_id="gatepay-guide-sandbox",
+        port=50065,
+        make=partial(GatePaySimulator, dialect="guide"),
+        settings=guide_settings,
+        prefixes=(),
+        is_variant=True,
+    ),
+)
+"""GatePay in both dialects; cards of the guide's are found by naming the provider."""

@@ -126,6 +126,11 @@ def sandbox_settings() -> Mapping[str, object]:
     }
 
 
+def guide_settings() -> Mapping[str, object]:
+    """Return the same in the guide's dialect."""
+    return {**sandbox_settings(), "dialect": "guide"}
+
+
 def _account(currency: str) -> BankCard:
     opening = ACCOUNT_OPENING * MILLIONTHS
     return BankCard(

@@ -19,6 +19,7 @@ import msgspec
 
 from giftcard_simulators.bank import BalanceChange, Bank, BankCard
 from giftcard_simulators.gatepay import books
+from giftcard_simulators.gatepay.acts import ACTS
 from giftcard_simulators.gatepay.envelope import (
     BALANCE_SHORT,
     NO_SUCH_CARD,
@@ -45,6 +46,7 @@ class GatePaySimulator(Simulator):
     """One dialect of GatePay. A new card settles after so many queries or seconds, whichever is first."""
 
     name = "gatepay"
+    acts = ACTS
 
     def __init__(
         self,
@@ -67,6 +69,11 @@ class GatePaySimulator(Simulator):
     def reset(self) -> None:
         """Forget every card, and open the books again."""
         self._bank = Bank(self._open_with(), now=self.now)
+
+    @property
+    def bank(self) -> Bank:
+        """The books."""
+        return self._bank
 
     def cards(self) -> Sequence[Plain]:
         """Return the merchant's accounts and every gift card, in millionths."""

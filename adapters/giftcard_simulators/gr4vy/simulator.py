@@ -17,6 +17,7 @@ import msgspec
 
 from giftcard_simulators.bank import Bank
 from giftcard_simulators.gr4vy import books
+from giftcard_simulators.gr4vy.acts import ACTS
 from giftcard_simulators.gr4vy.endpoints import ROUTES, Endpoints
 from giftcard_simulators.gr4vy.payments import Payments
 from giftcard_simulators.gr4vy.problems import Problem, Unprocessable
@@ -40,6 +41,7 @@ class Gr4vySimulator(Simulator):
     """Gr4vy's gift card endpoints; see `books` for the key and the demo cards."""
 
     name = "gr4vy"
+    acts = ACTS
 
     def __init__(self, *, now: TimeSource, ids: IdSource, settles_after_s: float = 0.0) -> None:
         """Open the books; `settles_after_s` makes transactions and refunds show their outcome late."""

@@ -37,6 +37,9 @@ _DEMO_CARDS = (
     ("JDMDEMO000000004", ACTIVE, 2_500, 1_000),
 )
 
+_CINEMA_MINOR = 2_500
+"""An e-card of the fixed offer's price counts as one of that offer (assumption)."""
+
 OFFERS: tuple[Mapping[str, object], ...] = (
     {
         "offerId": "offer-cinema",
@@ -113,6 +116,7 @@ def e_card(
 ) -> BankCard:
     """Return an e-card; `operation` is the generate it came from."""
     labels = {"cost_minor": str(cost_minor), "bought": bought.isoformat(), "operation": operation}
+    labels["offer"] = "offer-cinema" if cost_minor == _CINEMA_MINOR else "offer-free-choice"
     return BankCard(
         number=code,
         currency=CURRENCY,

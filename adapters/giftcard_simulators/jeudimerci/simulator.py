@@ -20,6 +20,7 @@ import msgspec
 
 from giftcard_simulators.bank import BalanceChange, Bank, BankCard
 from giftcard_simulators.jeudimerci import books
+from giftcard_simulators.jeudimerci.acts import ACTS
 from giftcard_simulators.sandbox import (
     IdSource,
     Plain,
@@ -31,6 +32,7 @@ from giftcard_simulators.sandbox import (
 )
 
 _CENTS = 100
+_EXPORT_ITEM = b'{"accountId":"account-%07d","name":"Sandbox Account","currency":"EUR","balance":0.00}'
 _EXPORT_LINE = b"account-%07d;Sandbox Account;EUR;0.00\n"
 
 
@@ -58,6 +60,7 @@ class JeudiMerciSimulator(Simulator):
     """The nine operations behind an x-api-key; an export has `export_size_bytes`, give or take a line."""
 
     name = "jeudimerci"
+    acts = ACTS
 
     def __init__(
         self,
@@ -77,6 +80,11 @@ class JeudiMerciSimulator(Simulator):
         """Forget every purchase, and open the books again."""
         self._bank = Bank(self._open_with(), now=self.now)
         self._offers: dict[str, Mapping[str, object]] = {str(o["offerId"]): o for o in books.OFFERS}
+
+    @property
+    def bank(self) -> Bank:
+        """The books."""
+        return self._bank
 
     def cards(self) -> Sequence[Plain]:
         """Return the wallet and every e-card, in cents."""
@@ -127,7 +135,7 @@ class JeudiMerciSimulator(Simulator):
         card = self._card(code)
         resource = {
             "operationId": card.labels["operation"],
-            "offerId": "offer-free-choice",
+            "offerId": card.labels["offer"],
             "amount": _major(int(card.labels["cost_minor"])),
             "merchantOperationId": merchant_operation_id,
             "virtualCardCode": code,
@@ -223,16 +231,16 @@ class JeudiMerciSimulator(Simulator):
         """Return an export file."""
         if export_id not in {"accounts-csv", "accounts-json"}:
             raise _Problem(HTTPStatus.NOT_FOUND, "Export not found")
-        lines = -(-self._export_size_bytes // len(_EXPORT_LINE % 0))
-        kind = "text/csv" if export_id == "accounts-csv" else "application/json"
+        is_csv = export_id == "accounts-csv"
         headers = {
-            "content-type": kind,
+            "content-type": "text/csv" if is_csv else "application/json",
             "content-disposition": f'attachment; filename="{export_id.replace("-", ".")}"',
             "date": format_datetime(self.now()),
         }
-        return SimAnswer(
-            status=HTTPStatus.OK, headers=headers, body=b"".join(_EXPORT_LINE % n for n in range(lines))
-        )
+        line = _EXPORT_LINE if is_csv else _EXPORT_ITEM
+        items = [line % n for n in range(-(-self._export_size_bytes // len(line % 0)))]
+        body = b"".join(items) if is_csv else b"[" + b",".join(items) + b"]"
+        return SimAnswer(status=HTTPStatus.OK, headers=headers, body=body)
 
     def tickets(self, request: SimRequest, _: str) -> object:
         """Count e-cards bought in the days asked for, and their cost."""
@@ -335,7 +343,8 @@ def _is_wanted(card: BankCard, wanted: Mapping[str, Any]) -> bool:
     day = datetime.fromisoformat(card.labels["bought"]).date().isoformat()
     is_consumed = card.state == books.CONSUMED
     is_in_time = str(wanted.get("fromDay", day)) <= day <= str(wanted.get("toDay", day))
-    return is_in_time and bool(wanted.get("isConsumed", is_consumed)) == is_consumed
+    is_of_offer = wanted.get("offerId") in {None, "", card.labels["offer"]}
+    return is_of_offer and is_in_time and bool(wanted.get("isConsumed", is_consumed)) == is_consumed
 
 
 def _shown(card: BankCard) -> dict[str, object]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from giftcard_gateway.errors import TransactionIdReused
+from giftcard_gateway.errors import StateConflict
 
 if TYPE_CHECKING:
     from giftcard_adapters.values.money import Money
@@ -47,18 +47,28 @@ def must_repeat(entry: Entry, amount: Money | None, field: str) -> None:
     decided = entry.advice.amount if entry.advice else None
     whole = entry.outcome.approved if entry.outcome else None
     if (amount or whole) != (decided or whole):
-        raise TransactionIdReused(field=field, transaction_id=entry.transaction_id)
+        raise _decided_already(entry, field)
 
 
 def must_repeat_tenders(entry: Entry, tenders: tuple[Tender, ...]) -> None:
     """Refuse a repeat that tells of other payments; one that tells none repeats the decision alone."""
     told = entry.advice.tenders if entry.advice else ()
     if tenders and told and tenders != told:
-        raise TransactionIdReused(field="tenders", transaction_id=entry.transaction_id)
+        raise _decided_already(entry, "tenders")
 
 
 def must_want(entry: Entry, wanted: WantedReversal, amount: Money | None) -> None:
     """Refuse a repeat that would put back another part than the reversal that waits for the outcome."""
     whole = entry.ask.amount if entry.ask else None
     if (amount or whole) != (wanted.amount or whole):
-        raise TransactionIdReused(field="amount", transaction_id=entry.transaction_id)
+        raise _decided_already(entry, "amount")
+
+
+def _decided_already(entry: Entry, field: str) -> StateConflict:
+    return StateConflict(
+        f"A transaction is confirmed or reversed once, and this one is, with another `{field}`; "
+        "a further part needs a transaction of its own.",
+        state=entry.state.value,
+        field=field,
+        transaction_id=entry.transaction_id,
+    )

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from giftcard_adapters.values.money import Money
-from giftcard_adapters.values.operations import Operation
+from giftcard_adapters.values.operations import Issue, Operation
 from giftcard_gateway.errors import StateConflict
 from giftcard_gateway.journal.contract import RowQuery
-from giftcard_gateway.ledger.amounts import is_settled, settled_amount
+from giftcard_gateway.ledger.amounts import approved_amount, is_settled, reversed_amount, settled_amount
 from giftcard_gateway.ledger.entry import Entry, State
 
 if TYPE_CHECKING:
@@ -50,6 +50,21 @@ class SettlementRow(msgspec.Struct, frozen=True, kw_only=True):
     transaction_id: str = ""
     provider_reference: str = ""
     operation: Operation | None = None
+    number: int = 0
+    """Its place among the rows, from 1."""
+
+    @property
+    def is_back(self) -> bool:
+        """Tell whether money went back."""
+        return self.amount.amount_minor < 0
+
+
+class BadRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that cannot be read, and what is wrong with it."""
+
+    row_id: str
+    number: int
+    faults: tuple[str, ...]
 
 
 class DifferenceKind(StrEnum):
@@ -61,14 +76,26 @@ class DifferenceKind(StrEnum):
     """The settlement has it, the journal does not."""
     DIFFERS = "DIFFERS"
     """Both have it; amount, currency, operation or state differ."""
+    MONEY_BACK = "MONEY_BACK"
+    """The settlement has money going back, the journal no such reversal."""
+    ROW_INVALID = "ROW_INVALID"
+    """The row cannot be read, or came before."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """One difference; `row` and `entry` are None on the side that lacks it."""
 
     kind: DifferenceKind
-    row: SettlementRow | None = None
+    row: SettlementRow | BadRow | None = None
     entry: Entry | None = None
+
+    @property
+    def expected(self) -> Money | None:
+        """Return what the journal says moved, or went back where that was compared."""
+        if self.entry is None:
+            return None
+        put_back = _put_back(self.entry) if isinstance(self.row, SettlementRow) and self.row.is_back else None
+        return put_back or settled_amount(self.entry)
 
 
 @dataclass
@@ -80,7 +107,7 @@ class Comparison:
     closed: list[Entry] = field(default_factory=list)
 
     def differ(
-        self, kind: DifferenceKind, *, row: SettlementRow | None = None, entry: Entry | None = None
+        self, kind: DifferenceKind, *, row: SettlementRow | BadRow | None = None, entry: Entry | None = None
     ) -> None:
         """Add a difference."""
         self.differences.append(Difference(kind=kind, row=row, entry=entry))
@@ -94,6 +121,8 @@ class _Books:
     by_id: dict[str, Entry] = field(default_factory=dict)
     by_reference: dict[str, set[str]] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
+    went_back: set[str] = field(default_factory=set)
+    """Transactions that the settlement has money going back of."""
     unplaced: list[SettlementRow] = field(default_factory=list)
     """Rows under a provider's reference that names none of ours, or several; any may be an unresolved one."""
     to_confirm: list[str] = field(default_factory=list)
@@ -113,22 +142,31 @@ class Reconciliation:
         self._records = records
         self._transactions = transactions
 
-    async def reconcile(self, scope: Scope, rows: Sequence[SettlementRow]) -> Comparison:
+    async def reconcile(
+        self, scope: Scope, rows: Sequence[SettlementRow], bad: Sequence[BadRow] = ()
+    ) -> Comparison:
         """Compare every row with the journal, then end what they decide, if the scope asks for that.
 
+        A bad row may be any transaction: with one, nothing is ended for being missing.
         Raises ProviderNotFound, and JournalClosed when the journal cannot be read.
         """
         self._connections.get(scope.provider)
         books, compared = await self._books(scope), Comparison()
-        for row in rows:
-            await self._compare(books, compared, row)
+        for bad_row in bad:
+            compared.differ(DifferenceKind.ROW_INVALID, row=bad_row)
+        # Money that went back tells what the other row of the same transaction must show.
+        for row in sorted(rows, key=lambda row: not row.is_back):
+            await (self._compare_back if row.is_back else self._compare)(books, compared, row)
         missing = [entry for key, entry in books.by_id.items() if key not in books.settled]
         for entry in missing:
             if settled_amount(entry) is not None and entry.state is not State.UNRESOLVED:
                 compared.differ(DifferenceKind.MISSING_THERE, entry=entry)
         if scope.close_unresolved:
             await self._close(books, compared, books.to_confirm, State.CONFIRMED)
-            await self._close(books, compared, _surely_missing(books, compared, missing), State.REVERSED)
+            if bad:
+                _tell_unresolved(compared, missing)
+            else:
+                await self._close(books, compared, _surely_missing(books, compared, missing), State.REVERSED)
         return compared
 
     async def _books(self, scope: Scope) -> _Books:
@@ -155,14 +193,28 @@ class Reconciliation:
             return
         is_first = entry.transaction_id not in books.settled
         books.settled.add(entry.transaction_id)
-        if not is_first or not _agrees(entry, row):
+        has_back = entry.transaction_id in books.went_back
+        if not is_first or not (_agrees_whole if has_back else _agrees)(entry, row):
             compared.differ(DifferenceKind.DIFFERS, row=row, entry=entry)
         elif entry.state is not State.UNRESOLVED:
             compared.matched += 1
-        elif books.scope.close_unresolved:
+        elif books.scope.close_unresolved and not has_back:
             books.to_confirm.append(entry.transaction_id)
         else:
             compared.differ(DifferenceKind.DIFFERS, row=row, entry=entry)
+
+    async def _compare_back(self, books: _Books, compared: Comparison, row: SettlementRow) -> None:
+        """Compare money that went back with what was reversed."""
+        entry = await self._entry_of(books, row)
+        if entry is None:
+            compared.differ(DifferenceKind.MISSING_HERE, row=row)
+            return
+        is_first = entry.transaction_id not in books.went_back
+        books.went_back.add(entry.transaction_id)
+        if is_first and row.operation in {None, entry.operation} and _put_back(entry) == row.amount:
+            compared.matched += 1
+        else:
+            compared.differ(DifferenceKind.MONEY_BACK, row=row, entry=entry)
 
     async def _entry_of(self, books: _Books, row: SettlementRow) -> Entry | None:
         """Return the transaction a row names; one created outside the scope is looked for by its id."""
@@ -193,10 +245,33 @@ def _surely_missing(books: _Books, compared: Comparison, missing: Iterable[Entry
     for entry in missing:
         if entry.state is not State.UNRESOLVED:
             continue
-        if any(_agrees(entry, row) for row in books.unplaced):
+        if entry.transaction_id in books.went_back or any(_agrees(entry, row) for row in books.unplaced):
             compared.differ(DifferenceKind.MISSING_THERE, entry=entry)
         else:
             yield entry.transaction_id
+
+
+def _tell_unresolved(compared: Comparison, missing: Iterable[Entry]) -> None:
+    for entry in missing:
+        if entry.state is State.UNRESOLVED:
+            compared.differ(DifferenceKind.MISSING_THERE, entry=entry)
+
+
+def _put_back(entry: Entry) -> Money | None:
+    """Return what was reversed, as a settlement shows it: negative."""
+    amount = reversed_amount(entry) if entry.state is State.REVERSED else None
+    return Money(amount.currency, -amount.amount_minor * _quantity(entry)) if amount else None
+
+
+def _agrees_whole(entry: Entry, row: SettlementRow) -> bool:
+    """Tell whether a row shows what was approved: what went back has a row of its own."""
+    amount = approved_amount(entry)
+    whole = Money(amount.currency, amount.amount_minor * _quantity(entry)) if amount else None
+    return row.operation in {None, entry.operation} and whole == row.amount
+
+
+def _quantity(entry: Entry) -> int:
+    return entry.ask.quantity if isinstance(entry.ask, Issue) else 1
 
 
 def _agrees(entry: Entry, row: SettlementRow) -> bool:

@@ -58,7 +58,8 @@ async def simulators(clock: Clock, sandboxes: tuple[Sandbox, ...] = SANDBOXES) -
     async with AsyncExitStack() as stack:
         served = []
         for sandbox in sandboxes:
-            one = await serve(sandbox.make(now=clock.now, ids=clock.uuid4), HOST, sandbox.port)
+            simulator = sandbox.make(now=clock.now, ids=clock.uuid4)
+            one = await serve(simulator, HOST, sandbox.port, webhooks_url=sandbox.webhooks_url)
             stack.push_async_callback(one.close)
             served.append(one)
         yield served

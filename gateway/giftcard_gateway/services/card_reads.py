@@ -43,7 +43,7 @@ class CardReads:
         except GatewayError as refusal:
             self.throttle.note(call.caller.name, refusal)
             raise
-        return v1.LookupResponse(card=view_to(view, provider=connection.provider_id))
+        return v1.LookupResponse(card=view_to(view, provider=connection.provider_id, asked=asked.card))
 
     async def balance(self, request: v1.BalanceRequest, call: RpcCall) -> v1.BalanceResponse:
         """Return the balances of one card."""

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from giftcard import v1
+from giftcard_adapters.scrub import mask
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.errors import TransactionIdReused
 from giftcard_gateway.services.balances import BatchBalances
 from giftcard_gateway.services.card_reads import CardReads
+from giftcard_gateway.services.later_texts import refuse_card_data
 from giftcard_gateway.wire.requests import ask_from, confirmation_from, field_path, reversal_from
 from giftcard_gateway.wire.transactions import transaction_to
 
@@ -30,6 +32,7 @@ class GiftCards:
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._transactions = dependencies.transactions
+        self._records = dependencies.records
         self._clock = dependencies.clock
         self._reads = CardReads(dependencies)
         self._balances = BatchBalances(dependencies, self._reads.throttle)
@@ -67,6 +70,8 @@ class GiftCards:
     def _confirm(self, operation: Operation, answer: _Answer) -> Implementation:
         async def confirm(request: Any, call: RpcCall) -> Message:  # noqa: ANN401 - any of the seven
             amount, tenders = confirmation_from(request)
+            if tenders:
+                await refuse_card_data(self._records, request.transaction_id.lower(), request)
             entry = await self._transactions.confirm(
                 operation,
                 request.transaction_id.lower(),
@@ -82,6 +87,8 @@ class GiftCards:
     def _reverse(self, operation: Operation, answer: _Answer) -> Implementation:
         async def reverse(request: Any, call: RpcCall) -> Message:  # noqa: ANN401 - any of the seven
             reason, amount, note = reversal_from(request)
+            if note and not await refuse_card_data(self._records, request.transaction_id.lower(), request):
+                note = mask(note)
             entry = await self._transactions.reverse(
                 operation,
                 request.transaction_id.lower(),

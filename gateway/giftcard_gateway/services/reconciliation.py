@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from giftcard import v1
 from giftcard_gateway.errors import InvalidRequest
+from giftcard_gateway.pipeline.reconciliation import BadRow, SettlementRow
 from giftcard_gateway.wire.reconciliation import comparison_to, row_from, scope_from
 
 if TYPE_CHECKING:
-    from giftcard_gateway.pipeline.reconciliation import Reconciliation, Scope, SettlementRow
+    from giftcard_gateway.pipeline.reconciliation import Reconciliation, Scope
     from giftcard_gateway.rpc.call import RpcCall
 
 _MOST_ROWS = 100_000
@@ -28,13 +29,27 @@ class ReconcileCall:
     ) -> v1.ReconcileResponse:
         """Compare the rows that come with what the journal has, then end what they decide, if asked to."""
         scope, rows = await _gather(parts)
-        return comparison_to(await self._reconciliation.reconcile(scope, rows))
+        good, bad = _sorted_out(rows)
+        return comparison_to(await self._reconciliation.reconcile(scope, good, bad))
 
 
-async def _gather(parts: AsyncIterator[v1.ReconcileRequest]) -> tuple[Scope, list[SettlementRow]]:
+def _sorted_out(rows: Sequence[SettlementRow | BadRow]) -> tuple[list[SettlementRow], list[BadRow]]:
+    """Return the rows that can be compared, and those that cannot; a row_id counts once."""
+    good: dict[str, SettlementRow] = {}
+    bad: list[BadRow] = []
+    for row in rows:
+        if isinstance(row, BadRow):
+            bad.append(row)
+        elif (first := good.setdefault(row.row_id, row)) is not row:
+            fault = f"row_id came before, in row {first.number}"
+            bad.append(BadRow(row_id=row.row_id, number=row.number, faults=(fault,)))
+    return list(good.values()), bad
+
+
+async def _gather(parts: AsyncIterator[v1.ReconcileRequest]) -> tuple[Scope, list[SettlementRow | BadRow]]:
     """Return the scope, which comes first and once, and the rows."""
     scope: Scope | None = None
-    rows: list[SettlementRow] = []
+    rows: list[SettlementRow | BadRow] = []
     place = 0
     async for part in parts:
         is_scope = part.HasField("scope")
@@ -44,7 +59,7 @@ async def _gather(parts: AsyncIterator[v1.ReconcileRequest]) -> tuple[Scope, lis
         if is_scope:
             scope = scope_from(part.scope)
         else:
-            rows.append(row_from(part.row))
+            rows.append(row_from(part.row, len(rows) + 1))
         if len(rows) > _MOST_ROWS:
             raise InvalidRequest(
                 [(f"requests[{place}].row", f"is more than {_MOST_ROWS} rows; split the scope")]

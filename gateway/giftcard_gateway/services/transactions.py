@@ -14,6 +14,7 @@ from giftcard import v1
 from giftcard_gateway.errors import InvalidRequest, ShuttingDown
 from giftcard_gateway.ledger.entry import State, StateChange
 from giftcard_gateway.services.filters import Filter
+from giftcard_gateway.services.later_texts import refuse_card_data
 from giftcard_gateway.services.pages import key_of, size_of, token_of
 from giftcard_gateway.wire.transactions import change_to, transaction_to
 from giftcard_gateway.wire.values import seconds_from, time_from
@@ -142,6 +143,7 @@ class TransactionReads:
         self, request: v1.ResolveTransactionRequest, _call: RpcCall
     ) -> v1.ResolveTransactionResponse:
         """End an UNRESOLVED transaction by an operator's word."""
+        await refuse_card_data(self._records, request.transaction_id.lower(), request)
         entry = await self._transactions.resolve(
             request.transaction_id.lower(), state=_STATES[request.resolution], note=request.note
         )

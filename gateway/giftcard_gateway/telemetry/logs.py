@@ -8,20 +8,18 @@ taken out wherever they stand, and an exception shows its type and place and nev
 from __future__ import annotations
 
 import logging
-import re
 import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
+from giftcard_adapters.scrub import mask
 from giftcard_gateway.telemetry.spans import current
 
 if TYPE_CHECKING:
     from giftcard_gateway.config.settings import Telemetry as LogSettings
 
-# A UUID is kept whole: a transaction's id can have twelve digits in a row by chance, and is no secret.
-_DIGITS = re.compile(r"(?P<uuid>\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b)|\d(?:[ -]?\d){11,}")
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
 _FRAMES = 8
@@ -42,8 +40,8 @@ def set_up(settings: LogSettings, stream: TextIO) -> None:
 
 
 def redact(text: str) -> str:
-    """Return `text` without any run of twelve or more digits; spaces and dashes do not hide one."""
-    return _DIGITS.sub(lambda found: found["uuid"] or "***", text)
+    """Return `text` without any run of twelve or more digits, however it is spelled."""
+    return mask(text)
 
 
 class JsonForm(logging.Formatter):

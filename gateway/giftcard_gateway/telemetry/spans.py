@@ -39,6 +39,9 @@ _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 _DROPPED = TraceFlags(TraceFlags.DEFAULT)
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 """A later version may add parts at the end; version ff is none (W3C Trace Context, section 3.2.2)."""
+_MEMBER = r"[a-z0-9][a-z0-9_*/@-]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
+_TRACESTATE = re.compile(rf"(?=.{{1,512}}$)[ \t]*{_MEMBER}[ \t]*(?:,[ \t]*{_MEMBER}[ \t]*){{0,31}}")
+"""What the standard asks a vendor to pass on. All else is dropped unread: the library would log it whole."""
 _current: ContextVar[Span | None] = ContextVar("span", default=None)
 
 
@@ -58,7 +61,7 @@ def parse(traceparent: str, tracestate: str = "") -> SpanContext | None:
         span,
         is_remote=True,
         trace_flags=_SAMPLED if flags & TraceFlags.SAMPLED else _DROPPED,
-        trace_state=TraceState.from_header([tracestate]) if tracestate else None,
+        trace_state=TraceState.from_header([tracestate]) if _TRACESTATE.fullmatch(tracestate) else None,
     )
     return context if context.is_valid else None
 

@@ -6,6 +6,7 @@ What is asked about cards and what providers tell of them goes both ways here; t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -25,7 +26,9 @@ from giftcard_adapters.values.reads import (
     StoredCardQuery,
 )
 from giftcard_adapters.values.secret import Secret
-from giftcard_gateway.wire.mapping import enum_writer, reading, writing
+from giftcard_gateway.wire.mapping import Convert, enum_writer, reading, writing
+from giftcard_gateway.wire.own_secrets import mask_echoes, own_secrets
+from giftcard_gateway.wire.tracks import read_track
 from giftcard_gateway.wire.values import time_to
 
 _SECRETS = ("number", "pin", "redemption_key", "redemption_url", "barcode")
@@ -35,28 +38,31 @@ def _clear_pin(pin: str) -> ClearPin:
     return ClearPin(pin=Secret(pin))
 
 
-_by_number = reading(
-    v1.CardNumber.DESCRIPTOR,
-    CardRef,
-    renamed={"pan": "number", "clear_pin": "pin", "encrypted_pin": "pin", "hashed_pin": "pin"},
-    by_hand={
-        "clear_pin": _clear_pin,
-        "encrypted_pin": reading(v1.EncryptedPin.DESCRIPTOR, EncryptedPin),
-        "hashed_pin": reading(v1.HashedPin.DESCRIPTOR, HashedPin),
-    },
+_PINS: Mapping[str, Convert] = {
+    "clear_pin": _clear_pin,
+    "encrypted_pin": reading(v1.EncryptedPin.DESCRIPTOR, EncryptedPin),
+    "hashed_pin": reading(v1.HashedPin.DESCRIPTOR, HashedPin),
+}
+_AS_PIN = dict.fromkeys(_PINS, "pin")
+_by_number = reading(v1.CardNumber.DESCRIPTOR, CardRef, renamed={"pan": "number", **_AS_PIN}, by_hand=_PINS)
+_by_swipe = reading(v1.SwipedCard.DESCRIPTOR, CardRef, renamed=_AS_PIN, by_hand=_PINS, apart={"track"})
+
+
+def _code(typed: str) -> Secret:
+    """Return a gift code without the white space around it, which is never part of one."""
+    return Secret(typed.strip())
+
+
+_otherwise = reading(
+    v1.Card.DESCRIPTOR, CardRef, by_hand={"number": _by_number, "redemption_key": _code}, apart={"swipe"}
 )
-
-
-def _key(key: str) -> Secret:
-    """Return a redemption key as it was meant: outer white space is never part of one."""
-    return Secret(key.strip())
-
-
-_otherwise = reading(v1.Card.DESCRIPTOR, CardRef, by_hand={"number": _by_number, "redemption_key": _key})
 
 
 def card_from(card: v1.Card) -> CardRef:
     """Return the card a request names."""
+    if card.HasField("swipe"):
+        number, expiry = read_track(card.swipe.track) or ("", "")
+        return _by_swipe(card.swipe, number=Secret(number), expiry=expiry, rank=card.rank)
     return _by_number(card.number, rank=card.rank) if card.HasField("number") else _otherwise(card)
 
 
@@ -102,9 +108,11 @@ _view = writing(
 )
 
 
-def view_to(view: CardView, *, provider: str) -> v1.CardView:
-    """Return what a provider tells of a card."""
-    return _view(view, provider=provider)
+def view_to(view: CardView, *, provider: str, asked: CardRef | None = None) -> v1.CardView:
+    """Return what a provider tells of a card; the number and PIN it was asked with are masked."""
+    told = _view(view, provider=provider)
+    mask_echoes(told, own_secrets((asked,) if asked else ()))
+    return told
 
 
 def card_balance_to(view: CardView, *, provider: str, read_at: datetime) -> v1.CardBalance:

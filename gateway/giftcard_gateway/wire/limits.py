@@ -26,12 +26,18 @@ from giftcard.v1 import (
 from giftcard_adapters.values.money import CURRENCIES
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
+from giftcard_gateway.wire.tracks import read_track
 
 Violations = Iterable[tuple[str, str]]
 Check = Callable[[Any], Violations]
 """Looks at one value; Any because protobuf hands out strings, numbers, maps and messages alike."""
 
 NONE: Violations = ()
+
+
+def is_track(text: str) -> Violations:
+    """Check that a text is a magnetic stripe's track."""
+    return NONE if read_track(text) else (("", "must be track 1 or 2 of a magnetic stripe"),)
 
 
 def shaped(pattern: str, fault: str) -> Check:
@@ -103,9 +109,26 @@ _page_size = not_negative
 _hundred_note = at_most(100)
 _code_20 = shaped("[A-Za-z0-9]{1,20}", "must be 1 to 20 letters and digits")
 
+_provider_id = shaped(
+    r"(?!\.{1,2}$)(?!\s)[^\x00-\x1f\x7f/\\?#%]{1,256}(?<!\s)",
+    "must be an id as the provider gave it, without `/`, `\\`, `?`, `#` and `%`, and not `.` or `..`",
+)
+"""Ids become parts of a provider's paths, and must not lead to another path."""
+
 LIMITS: Mapping[str, Check] = {
     "Card.redemption_key": shaped(r"(?s).*\S.*", "must not be blank"),
-    "CardNumber.pan": shaped("[0-9]{1,19}", "must be 1 to 19 digits"),
+    "Card.stored_card_id": _provider_id,
+    "Card.provider_card_id": _provider_id,
+    "GetStoredCardRequest.stored_card_id": _provider_id,
+    "DeleteStoredCardRequest.stored_card_id": _provider_id,
+    "DownloadExportRequest.export_id": _provider_id,
+    "IssueRequest.template_id": _provider_id,
+    "IssueRequest.theme_id": _provider_id,
+    "IssueRequest.offer_id": _provider_id,
+    "GetTicketStatisticsRequest.offer_id": _provider_id,
+    "Buyer.buyer_id": _provider_id,
+    "CardNumber.pan": shaped("[0-9A-Za-z]{1,32}", "must be 1 to 32 letters and digits"),
+    "SwipedCard.track": is_track,
     "CardNumber.expiry": shaped("[0-9]{2}(0[1-9]|1[0-2])", "must be YYMM, with a month from 01 to 12"),
     "EncryptedPin.block": shaped("[0-9A-Fa-f]{8,16}", "must be 8 to 16 hexadecimal digits"),
     "EncryptedPin.account_number": shaped("[0-9]{12}", "must be 12 digits"),
@@ -224,6 +247,12 @@ def _span(start: Any, end: Any, path: str) -> Violations:
     if (start.seconds, start.nanos) >= (end.seconds, end.nanos):
         yield path, "must be after the start"
 
+
+SIGNED = frozenset({"SettlementRow.amount"})
+"""Amounts that may be negative: money that went back."""
+
+JUDGED_APART = frozenset({"ReconcileRequest.row"})
+"""Fields whose content the call itself validates, because one that is wrong must not cost the others."""
 
 RULES: Mapping[str, Check] = {
     "ActivateRequest": _vault_buyer,

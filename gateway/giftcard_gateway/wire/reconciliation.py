@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from giftcard import v1
-from giftcard_gateway.ledger.amounts import settled_amount
 from giftcard_gateway.pipeline.reconciliation import (
+    BadRow,
     Comparison,
     Difference,
     DifferenceKind,
@@ -13,6 +13,7 @@ from giftcard_gateway.pipeline.reconciliation import (
 )
 from giftcard_gateway.wire.mapping import enum_writer
 from giftcard_gateway.wire.transactions import operation_from, transaction_to
+from giftcard_gateway.wire.validation import validator
 from giftcard_gateway.wire.values import money_from, money_to, time_from
 
 _kind = enum_writer(DifferenceKind, v1.DifferenceKind.DESCRIPTOR)
@@ -29,9 +30,17 @@ def scope_from(wire: v1.ReconcileScope) -> Scope:
     )
 
 
-def row_from(wire: v1.SettlementRow) -> SettlementRow:
-    """Return one row of a settlement."""
+_faults = validator(v1.SettlementRow.DESCRIPTOR)
+
+
+def row_from(wire: v1.SettlementRow, number: int) -> SettlementRow | BadRow:
+    """Return one row of a settlement, or what is wrong with it."""
+    if faults := _faults(wire):
+        return BadRow(
+            row_id=wire.row_id, number=number, faults=tuple(f"{field} {fault}" for field, fault in faults)
+        )
     return SettlementRow(
+        number=number,
         row_id=wire.row_id,
         amount=money_from(wire.amount),
         transaction_id=wire.transaction_id.lower(),
@@ -50,12 +59,13 @@ def comparison_to(compared: Comparison) -> v1.ReconcileResponse:
 
 
 def _difference_to(difference: Difference) -> v1.Difference:
-    row, entry = difference.row, difference.entry
-    expected = settled_amount(entry) if entry else None
+    row, entry, expected = difference.row, difference.entry, difference.expected
     return v1.Difference(
         kind=_kind(difference.kind),
         row_id=row.row_id if row else "",
         transaction=transaction_to(entry) if entry else None,
-        settled_amount=money_to(row.amount) if row else None,
+        settled_amount=money_to(row.amount) if isinstance(row, SettlementRow) else None,
         journal_amount=money_to(expected) if expected else None,
+        row_number=row.number if row else 0,
+        row_faults=row.faults if isinstance(row, BadRow) else (),
     )

@@ -17,6 +17,7 @@ from giftcard_gateway.ledger.amounts import confirmed_amount, reversed_amount
 from giftcard_gateway.ledger.entry import Entry, State, StateChange
 from giftcard_gateway.wire.cards import balances_to, decline_to, issued_to
 from giftcard_gateway.wire.mapping import enum_reader, enum_writer, writing
+from giftcard_gateway.wire.own_secrets import mask_echoes, own_secrets
 from giftcard_gateway.wire.values import money_to, time_to
 
 operation_to = enum_writer(Operation, v1.Operation.DESCRIPTOR)
@@ -63,7 +64,10 @@ def transaction_to(entry: Entry, *, reveal: bool = False) -> v1.Transaction:
     elif entry.state in {State.UNRESOLVED, State.FAILED}:
         fields["evidence"] = _evidence(entry)
     _add_decision(fields, entry)
-    return v1.Transaction(**fields)
+    told = v1.Transaction(**fields)
+    if entry.ask is not None:
+        mask_echoes(told, own_secrets(entry.ask.cards))
+    return told
 
 
 def change_to(change: StateChange) -> v1.StateChange:

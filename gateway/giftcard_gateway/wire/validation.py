@@ -26,7 +26,8 @@ from google.type.decimal_pb2 import Decimal as WireDecimal
 from google.type.money_pb2 import Money
 
 from giftcard_adapters.values.money import CURRENCIES, exponent_of
-from giftcard_gateway.wire.limits import LIMITS, NONE, RULES, Check, Violations
+from giftcard_gateway.wire.limits import JUDGED_APART, LIMITS, NONE, RULES, SIGNED, Check, Violations
+from giftcard_gateway.wire.own_secrets import misplaced, names_cards
 from giftcard_gateway.wire.values import NANOS
 
 Validator = Callable[[Message], list[tuple[str, str]]]
@@ -55,7 +56,7 @@ def validator(request: Descriptor) -> Validator:
 
 @cache
 def _message(message: Descriptor) -> Check:
-    """Compile the check of one message: its fields, those that must be set, and its rule."""
+    """Compile the check of one message: its fields, those that must be set, and its rules."""
     looks = {field.number: look for field in message.fields if (look := _field(field)) is not None}
     required = sum(1 << field.number for field in message.fields if _is_alone(field) and _is_required(field))
     choices = [
@@ -63,7 +64,7 @@ def _message(message: Descriptor) -> Check:
         for oneof in message.oneofs
         if all(_is_required(field) for field in oneof.fields)
     ]
-    rule = RULES.get(message.name)
+    rules = [rule for rule in (RULES.get(message.name), misplaced if names_cards(message) else None) if rule]
 
     def check(value: Message) -> Violations:
         seen = 0
@@ -78,7 +79,7 @@ def _message(message: Descriptor) -> Check:
         for members, path, fault in choices:
             if not seen & members:
                 found.append((path, fault))
-        if rule is not None:
+        for rule in rules:
             found += rule(value)
         return found
 
@@ -108,8 +109,11 @@ def _set_one_of(fields: Iterable[FieldDescriptor]) -> str:
 
 def _field(field: FieldDescriptor) -> Check | None:
     """Compile the check of one field: that of its type, then the one its comment promises."""
-    limit = LIMITS.get(".".join(field.full_name.split(".")[-2:]))
-    by_type = _by_type(field)
+    name = ".".join(field.full_name.split(".")[-2:])
+    if name in JUDGED_APART:
+        return None
+    limit = LIMITS.get(name)
+    by_type = _signed_money if name in SIGNED else _by_type(field)
     if by_type is not None and field.is_repeated and not _is_map(field):
         by_type = _each(by_type)
     checks = [check for check in (by_type, limit) if check is not None]
@@ -154,7 +158,7 @@ def _enum(known: frozenset[int]) -> Check:
 
 
 def _filled(text: str) -> Violations:
-    return NONE if text else (("", "must not be empty"),)
+    return NONE if text.strip() else (("", "must not be empty"),)
 
 
 def _uuid4(text: str) -> Violations:
@@ -169,6 +173,19 @@ def _money(money: Money) -> Violations:
         if 0 <= money.units <= most_units and 0 <= nanos < NANOS and not nanos % step:
             return NONE
     return list(_money_faults(money, limit))
+
+
+def _signed_money(money: Money) -> Violations:
+    if money.units * money.nanos < 0:
+        return ((".nanos", "must have the sign of the units"),)
+    return _money(
+        Money(currency_code=money.currency_code, units=_size(money.units), nanos=_size(money.nanos))
+    )
+
+
+def _size(number: int) -> int:
+    """Return a number without its sign; the lowest of 64 bits has no counterpart."""
+    return min(abs(number), _INT64)
 
 
 def _money_faults(money: Money, limit: tuple[int, int] | None) -> Violations:

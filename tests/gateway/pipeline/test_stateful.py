@@ -36,7 +36,6 @@ from giftcard_gateway.errors import (
     PartialUnsupported,
     ReversalUnsupported,
     StateConflict,
-    TransactionIdReused,
     TransactionReversed,
 )
 from giftcard_gateway.ledger.entry import Entry, State
@@ -224,7 +223,7 @@ class Lifecycle(RuleBasedStateMachine):
         if known.state in {State.REVERSED, State.REVERSING}:
             return TransactionReversed
         if known.state is State.CONFIRMED:
-            return None if amount == known.part else TransactionIdReused
+            return None if amount == known.part else StateConflict
         if known.state is not State.APPROVED:
             return StateConflict
         return PartialUnsupported if amount and known.ask.operation not in IN_PARTS else None
@@ -252,7 +251,7 @@ class Lifecycle(RuleBasedStateMachine):
         if known.state in {State.DECLINED, State.FAILED}:
             return None
         if known.state is State.REVERSED:
-            return TransactionIdReused if known.was_approved and amount != known.part else None
+            return StateConflict if known.was_approved and amount != known.part else None
         if known.state not in {State.APPROVED, State.PENDING}:
             return StateConflict
         if known.ask.operation in NO_WAY_BACK:

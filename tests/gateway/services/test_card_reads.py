@@ -227,7 +227,7 @@ async def test_batch_is_bounded(served: Served) -> None:
     """A hundred cards are a batch, a hundred and one are refused, and a bad field is named by its place."""
     whole = v1.BatchBalanceRequest(requests=[balance()] * 100)
     assert len((await served.call("BatchBalance", whole)).items) == 100
-    whole.requests.append(balance("x"))
+    whole.requests.append(balance("x y"))
     refusal = await served.refused("BatchBalance", whole)
     assert set(refusal.violations) == {"requests", "requests[100].card.number.pan"}
 
@@ -242,3 +242,12 @@ async def test_circuit_refuses_reads_too(served: Served) -> None:
     assert refusal.reason == "PROVIDER_UNREACHABLE"
     assert refusal.retry_after_s
     assert len(served.telling.asked) == asked
+
+
+async def test_expired_balance_says_so(served: Served) -> None:
+    """A balance that is refused because the card expired says so in words, beside the reason."""
+    expired = Decline(reason=DeclineReason.CARD_EXPIRED, provider_code="54", provider_text="x")
+    served.telling.answers["balances"] = {PAN: expired}
+    refusal = await served.refused("Balance", balance())
+    assert "card expired" in refusal.message
+    assert refusal.info.metadata["decline_reason"] == "CARD_EXPIRED"

@@ -51,6 +51,27 @@ async def test_redeem_reverse(served: Served) -> None:
     assert any("customer left" in change.note for change in reversed_.state_changes)
 
 
+async def test_number_in_note(served: Served) -> None:
+    """A reversal's note with the number of the transaction's card in it is refused by name (rule 16)."""
+    approved = await served.redeem()
+    request = v1.ReverseRedeemRequest(
+        transaction_id=approved.transaction_id,
+        reason=v1.ReversalReason.REVERSAL_REASON_CANCELLED,
+        note=f"card {PAN[:4]}.{PAN[4:]} came back",
+    )
+    refusal = await served.refused("ReverseRedeem", request)
+    assert (refusal.code, refusal.violations) == (grpc.StatusCode.INVALID_ARGUMENT, ("note",))
+
+
+async def test_number_in_reference_of_tender(served: Served) -> None:
+    """A confirmation's texts are held against the transaction's cards too (rule 16)."""
+    approved = await served.redeem()
+    tender = v1.Tender(tender_type=v1.TenderType.TENDER_TYPE_CASH, amount=RAND, reference=f"x{PAN}")
+    request = v1.ConfirmRedeemRequest(transaction_id=approved.transaction_id, tenders=[tender])
+    refusal = await served.refused("ConfirmRedeem", request)
+    assert (refusal.code, refusal.violations) == (grpc.StatusCode.INVALID_ARGUMENT, ("tenders[0].reference",))
+
+
 async def test_replay_says_so(served: Served) -> None:
     """The same request again returns the recorded transaction, and trailing metadata says so (rule 1)."""
     request = served.redemption()

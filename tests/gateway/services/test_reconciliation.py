@@ -183,21 +183,103 @@ async def test_reconcile_knows_parts_and_numbers(served: Served) -> None:
 
 
 async def test_reconcile_refuses_before_it_ends_anything(served: Served) -> None:
-    """A scope that is missing, late or double, or a bad row, is named by its place; nothing is ended."""
+    """A scope that is missing, late, double or malformed is named by its place; nothing is ended."""
     transaction = await unresolved(served)
     scope = v1.ReconcileScope(provider="first", close_unresolved=True, note="n")
     scope.start_time.seconds, scope.end_time.seconds = 1, 2**32
     good = v1.ReconcileRequest(row=row(transaction.transaction_id))
     head = v1.ReconcileRequest(scope=scope)
-    bad = v1.ReconcileRequest(row=row("x"))
+    bad = v1.ReconcileRequest(scope=v1.ReconcileScope(provider="first"))
     for parts, path in (
         ([], "requests[0].scope"),
         ([good, head], "requests[0].scope"),
         ([head, head], "requests[1].scope"),
-        ([head, good, bad], "requests[2].row.transaction_id"),
+        ([bad, good], "requests[0].scope.start_time"),
     ):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await served.send("Reconcile", parts)
-        assert refusal_of(refused.value).violations == (path,)
+        assert refusal_of(refused.value).violations[0] == path
     get = v1.GetTransactionRequest(transaction_id=transaction.transaction_id)
     assert (await served.call("GetTransaction", get)).transaction.state == STATE.TRANSACTION_STATE_UNRESOLVED
+
+
+def zar(units: int) -> Money:
+    """Return so many rand."""
+    return Money(currency_code="ZAR", units=units)
+
+
+async def reversed_(served: Served, units: int | None = None) -> v1.Transaction:
+    """Return a redemption that was reversed, wholly or by so many rand."""
+    transaction = await served.redeem()
+    request = v1.ReverseRedeemRequest(
+        transaction_id=transaction.transaction_id, reason=v1.ReversalReason.REVERSAL_REASON_CANCELLED
+    )
+    if units:
+        request.amount.CopyFrom(zar(units))
+    ended: v1.Transaction = (await served.call("ReverseRedeem", request)).transaction
+    return ended
+
+
+async def test_money_back_agrees(served: Served) -> None:
+    """A negative row is what was reversed; with one, the positive row shows all that was approved."""
+    whole, part, net = await reversed_(served), await reversed_(served, 40), await reversed_(served, 40)
+    told = await settle(
+        served,
+        row(whole.transaction_id, 1),
+        row(whole.transaction_id, 2, amount=zar(-100)),
+        row(part.transaction_id, 3, amount=zar(-40)),
+        row(part.transaction_id, 4),
+        row(net.transaction_id, 5, amount=zar(60)),
+    )
+    assert (told.matched_count, len(told.differences)) == (5, 0)
+
+
+async def test_money_back_nobody_knows(served: Served) -> None:
+    """A chargeback, another amount and money back twice are told as their own kind, with both amounts."""
+    final, part = await confirmed(served), await reversed_(served, 40)
+    told = await settle(
+        served,
+        row(final.transaction_id, 1),
+        row(final.transaction_id, 2, amount=zar(-10)),
+        row(part.transaction_id, 3, amount=zar(-41)),
+        row(part.transaction_id, 4, amount=zar(-40)),
+        row(served.clock.uuid4(), 5, amount=zar(-1)),
+    )
+    found = {
+        one.row_id: (one.kind, one.settled_amount.units, one.journal_amount.units) for one in told.differences
+    }
+    assert found["row-2"] == (KIND.DIFFERENCE_KIND_MONEY_BACK, -10, 100)
+    assert found["row-3"] == (KIND.DIFFERENCE_KIND_MONEY_BACK, -41, -40)
+    assert found["row-4"] == (KIND.DIFFERENCE_KIND_MONEY_BACK, -40, -40)
+    assert found["row-5"] == (KIND.DIFFERENCE_KIND_MISSING_HERE, -1, 0)
+
+
+async def test_money_back_ends_nothing(served: Served) -> None:
+    """An UNRESOLVED transaction that the settlement has money going back of stays a person's to end."""
+    lost = await unresolved(served)
+    told = await settle(served, row(lost.transaction_id, amount=zar(-100)), close=True)
+    assert not told.closed_transactions
+    assert KIND.DIFFERENCE_KIND_MONEY_BACK in {one.kind for one in told.differences}
+
+
+async def test_bad_row_is_its_own_error(served: Served) -> None:
+    """A row that is wrong, or whose row_id came before, is told by place and fault; others are compared."""
+    final, lost = await confirmed(served), await unresolved(served)
+    told = await settle(
+        served,
+        row("x", 1, amount=Money(currency_code="ZAR", units=1, nanos=-1)),
+        row(final.transaction_id, 2),
+        row(final.transaction_id, 2),
+        row(final.transaction_id, 3, row_id=""),
+        close=True,
+    )
+    assert told.matched_count == 1
+    bad = {one.row_number: list(one.row_faults) for one in told.differences if one.row_number}
+    assert bad == {
+        1: ["transaction_id must be a version-4 UUID", "amount.nanos must have the sign of the units"],
+        3: ["row_id came before, in row 2"],
+        4: ["row_id must be set"],
+    }
+    assert {one.kind for one in told.differences if one.row_number} == {KIND.DIFFERENCE_KIND_ROW_INVALID}
+    assert not told.closed_transactions, "the bad row may be the unresolved transaction"
+    assert lost.transaction_id in {one.transaction.transaction_id for one in told.differences}

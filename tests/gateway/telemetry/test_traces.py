@@ -234,6 +234,22 @@ class TestSampling:
             await redeem(seen, httpx.MockTransport(answer))
         assert sent == ["vendor=1"]
 
+    @pytest.mark.parametrize("tracestate", ["my card is 6045120000000007", "a=1,,=x", "a=" + "1" * 600])
+    async def test_wild_tracestate(
+        self, seen: Seen, caplog: pytest.LogCaptureFixture, tracestate: str
+    ) -> None:
+        """A tracestate that is none, or too long, is dropped and not logged (rule 16)."""
+        sent: list[httpx.Headers] = []
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            sent.append(request.headers)
+            return httpx.Response(200)
+
+        with seen.telemetry.call(METHOD, [*CALLER, ("tracestate", tracestate)]):
+            await redeem(seen, httpx.MockTransport(answer))
+        assert [headers.get("tracestate") for headers in sent] == [None]
+        assert tracestate not in caplog.text
+
     @pytest.mark.parametrize(
         "traceparent",
         [

@@ -9,7 +9,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.type.money_pb2 import Money
 
-from giftcard.v1 import RedeemRequest
+from giftcard.v1 import ReconcileRequest, RedeemRequest
 from giftcard_gateway.wire.limits import LIMITS, RULES
 from giftcard_gateway.wire.validation import validator
 from tests.gateway.wire.filled import (
@@ -28,8 +28,11 @@ from tests.gateway.wire.filled import (
 
 
 def faults(message: Message) -> list[str]:
-    """Return the paths a request is refused for."""
-    return [path for path, _ in validator(message.DESCRIPTOR)(message)]
+    """Return the paths a request is refused for, or a row of a settlement told as invalid."""
+    found = [path for path, _ in validator(message.DESCRIPTOR)(message)]
+    if isinstance(message, ReconcileRequest) and message.HasField("row"):
+        found += [f"row.{path}" for path in faults(message.row)]
+    return found
 
 
 def broken(
@@ -180,7 +183,12 @@ def test_every_amount(name: str, amount: Money, part: str) -> None:
     def damage(place: Place) -> None:
         getattr(place.holder, place.field.name).CopyFrom(amount)
 
-    for path, request in broken(name, lambda place: is_money(place.field), damage):
+    def is_meant(place: Place) -> bool:
+        is_negative = amount.units < 0 or amount.nanos < 0
+        is_signed = place.field.full_name == "giftcard.v1.SettlementRow.amount"
+        return is_money(place.field) and not (is_negative and is_signed)
+
+    for path, request in broken(name, is_meant, damage):
         assert f"{path}.{part}" in faults(request)
 
 
@@ -214,7 +222,7 @@ def test_all_faults_at_once(name: str) -> None:
 
 
 LIMITED = [
-    ("card.number.pan", "60451200000000070000", "60 45"),
+    ("card.number.pan", "6" * 33, "60 45"),
     ("card.number.expiry", "3013", "30-1", "3000", "٣٠١٢"),
     ("card.number.encrypted_pin.block", "0123", "Z123456789ABCDEF"),
     ("point_of_sale.operator_id", "x" * 31),
@@ -235,7 +243,7 @@ LIMITED = [
 @pytest.mark.parametrize(("path", "text"), [(path, text) for path, *texts in LIMITED for text in texts])
 def test_limits_the_comments_promise(path: str, text: str) -> None:
     """A text longer or otherwise shaped than its comment says is named, and nothing else is."""
-    request = fill(RedeemRequest.DESCRIPTOR, 4 if "encrypted_pin" in path else 0)
+    request = fill(RedeemRequest.DESCRIPTOR, 5 if "encrypted_pin" in path else 0)
     (place,) = (place for place in places(request) if place.path == path)
     put(text)(place)
     assert faults(request) == [path]
@@ -244,7 +252,8 @@ def test_limits_the_comments_promise(path: str, text: str) -> None:
 def test_no_fault_repeats_the_value() -> None:
     """What is told of a bad card number does not hold it (rule 16)."""
     request = fill(RedeemRequest.DESCRIPTOR)
-    request.card.number.pan = f"{PAN}x"  # type: ignore[attr-defined]  # a RedeemRequest
+    request.card.number.pan = f"{PAN} x"  # type: ignore[attr-defined]  # a RedeemRequest
+    assert faults(request) == ["card.number.pan"]
     assert PAN not in str(validator(RedeemRequest.DESCRIPTOR)(request))
 
 

@@ -35,6 +35,7 @@ PAN = "6045120000000007"
 SAMPLES: dict[str, Any] = {
     "CardNumber.pan": PAN,
     "CardNumber.expiry": "3012",
+    "SwipedCard.track": ";6045120000000007=30121010000012345678?",
     "EncryptedPin.block": "0123456789ABCDEF",
     "EncryptedPin.account_number": "123456789012",
     "HashedPin.digest": "AB12",
@@ -147,6 +148,8 @@ def _other(field: FieldDescriptor, value: Any) -> Any:  # noqa: ANN401 - a value
         return field.enum_type.values[2].number
     if isinstance(value, bool):
         return not value
+    if field.name == "track":
+        return str(value).replace("0007=", "0015=")
     return value + 1 if isinstance(value, int) else value.replace("usage", "customer_usage", 1) + "2"
 
 

@@ -13,8 +13,17 @@ PinLike = str | v1.EncryptedPin | v1.HashedPin
 _SHOWN = 4
 
 
+def _put_pin(holder: v1.CardNumber | v1.SwipedCard, pin: PinLike | None) -> None:
+    if isinstance(pin, v1.EncryptedPin):
+        holder.encrypted_pin.CopyFrom(pin)
+    elif isinstance(pin, v1.HashedPin):
+        holder.hashed_pin.CopyFrom(pin)
+    elif pin is not None:
+        holder.clear_pin = _text("pin", pin)
+
+
 class Card:
-    """A card, named in one of four ways; its text never shows more than a number's last four digits."""
+    """A card, named in one of five ways; its text never shows more than a number's last four digits."""
 
     __slots__ = ("_message", "_shown")
 
@@ -25,17 +34,19 @@ class Card:
 
     @classmethod
     def number(cls, pan: str, *, expiry: str = "", pin: PinLike | None = None, rank: str = "") -> Card:
-        """Name a card by its number of 1 to 19 digits; `expiry` is `YYMM`."""
+        """Name a card by its number of 1 to 32 letters and digits; `expiry` is `YYMM`."""
         number = v1.CardNumber(pan=_text("pan", pan), expiry=_text("expiry", expiry))
-        if isinstance(pin, v1.EncryptedPin):
-            number.encrypted_pin.CopyFrom(pin)
-        elif isinstance(pin, v1.HashedPin):
-            number.hashed_pin.CopyFrom(pin)
-        elif pin is not None:
-            number.clear_pin = _text("pin", pin)
+        _put_pin(number, pin)
         # A number too short to keep most of itself hidden shows nothing.
         tail = pan[-_SHOWN:] if len(pan) >= 3 * _SHOWN else ""
         return cls(v1.Card(number=number, rank=rank), f"number ****{tail}")
+
+    @classmethod
+    def swiped(cls, track: str, *, pin: PinLike | None = None, rank: str = "") -> Card:
+        """Name a card by track 1 or 2 of its magnetic stripe, as a reader gives it."""
+        swipe = v1.SwipedCard(track=_text("track", track))
+        _put_pin(swipe, pin)
+        return cls(v1.Card(swipe=swipe, rank=rank), "swiped card")
 
     @classmethod
     def redemption_key(cls, key: str, *, rank: str = "") -> Card:

@@ -10,6 +10,7 @@ from giftcard.v1.card_pb2 import (
     HashedPin,
     IssuedCard,
     PinBlockFormat,
+    SwipedCard,
 )
 from giftcard.v1.catalog_service_pb2 import (
     ListOffersRequest,
@@ -315,6 +316,7 @@ __all__ = [
     "StoredCard",
     "StreamEventsRequest",
     "StreamEventsResponse",
+    "SwipedCard",
     "SyncOffersRequest",
     "SyncOffersResponse",
     "Template",

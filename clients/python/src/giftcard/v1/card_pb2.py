@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16giftcard/v1/card.proto\x12\x0bgiftcard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xba\x01\n\x04\x43\x61rd\x12/\n\x06number\x18\x01 \x01(\x0b\x32\x17.giftcard.v1.CardNumberB\x04\xe2\x41\x01\x02H\x00\x12\x1e\n\x0eredemption_key\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02H\x00\x12\x1e\n\x0estored_card_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02H\x00\x12 \n\x10provider_card_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02H\x00\x12\x12\n\x04rank\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x42\x0b\n\treference\"\xc5\x01\n\nCardNumber\x12\x11\n\x03pan\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x65xpiry\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\tclear_pin\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x12\x38\n\rencrypted_pin\x18\x04 \x01(\x0b\x32\x19.giftcard.v1.EncryptedPinB\x04\xe2\x41\x01\x01H\x00\x12\x32\n\nhashed_pin\x18\x05 \x01(\x0b\x32\x16.giftcard.v1.HashedPinB\x04\xe2\x41\x01\x01H\x00\x42\x05\n\x03pin\"\xa6\x01\n\x0c\x45ncryptedPin\x12\x13\n\x05\x62lock\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x37\n\x0c\x62lock_format\x18\x02 \x01(\x0e\x32\x1b.giftcard.v1.PinBlockFormatB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x61\x63\x63ount_number\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\tkey_index\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\x0c\n\n_key_index\":\n\tHashedPin\x12\x14\n\x06\x64igest\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\talgorithm\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"S\n\x08\x42\x61lances\x12 \n\x04\x62ook\x18\x01 \x01(\x0b\x32\x12.google.type.Money\x12%\n\tavailable\x18\x02 \x01(\x0b\x32\x12.google.type.Money\"\xe4\x01\n\x0b\x43\x61rdBalance\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x13\n\x0bmasked_card\x18\x02 \x01(\t\x12\'\n\x08\x62\x61lances\x18\x03 \x01(\x0b\x32\x15.giftcard.v1.Balances\x12%\n\x05state\x18\x04 \x01(\x0e\x32\x16.giftcard.v1.CardState\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tread_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xee\x01\n\nIssuedCard\x12\x13\n\x0bmasked_card\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\t\x12\x0b\n\x03pin\x18\x03 \x01(\t\x12\x16\n\x0eredemption_key\x18\x04 \x01(\t\x12\x16\n\x0eredemption_url\x18\x05 \x01(\t\x12\x0f\n\x07\x62\x61rcode\x18\x06 \x01(\t\x12\x18\n\x10provider_card_id\x18\x07 \x01(\t\x12\"\n\x06\x61mount\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x86\x01\n\x0ePinBlockFormat\x12 \n\x1cPIN_BLOCK_FORMAT_UNSPECIFIED\x10\x00\x12\x1a\n\x16PIN_BLOCK_FORMAT_ISO_0\x10\x01\x12\x1a\n\x16PIN_BLOCK_FORMAT_ISO_1\x10\x02\x12\x1a\n\x16PIN_BLOCK_FORMAT_ISO_3\x10\x03*\xe6\x01\n\tCardState\x12\x1a\n\x16\x43\x41RD_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x41RD_STATE_INACTIVE\x10\x01\x12\x15\n\x11\x43\x41RD_STATE_ACTIVE\x10\x02\x12\x17\n\x13\x43\x41RD_STATE_REDEEMED\x10\x03\x12\x16\n\x12\x43\x41RD_STATE_EXPIRED\x10\x04\x12\x16\n\x12\x43\x41RD_STATE_BLOCKED\x10\x05\x12\x15\n\x11\x43\x41RD_STATE_VOIDED\x10\x06\x12\x16\n\x12\x43\x41RD_STATE_PENDING\x10\x07\x12\x15\n\x11\x43\x41RD_STATE_FAILED\x10\x08\x42y\n\x0bgiftcard.v1B\tCardProtoP\x01Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\xaa\x02\x0bGiftcard.V1\xca\x02\x0bGiftcard\\V1\xea\x02\x0cGiftcard::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16giftcard/v1/card.proto\x12\x0bgiftcard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xea\x01\n\x04\x43\x61rd\x12/\n\x06number\x18\x01 \x01(\x0b\x32\x17.giftcard.v1.CardNumberB\x04\xe2\x41\x01\x02H\x00\x12\x1e\n\x0eredemption_key\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02H\x00\x12\x1e\n\x0estored_card_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02H\x00\x12 \n\x10provider_card_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02H\x00\x12.\n\x05swipe\x18\x06 \x01(\x0b\x32\x17.giftcard.v1.SwipedCardB\x04\xe2\x41\x01\x02H\x00\x12\x12\n\x04rank\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x42\x0b\n\treference\"\xc5\x01\n\nCardNumber\x12\x11\n\x03pan\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x65xpiry\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\tclear_pin\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x12\x38\n\rencrypted_pin\x18\x04 \x01(\x0b\x32\x19.giftcard.v1.EncryptedPinB\x04\xe2\x41\x01\x01H\x00\x12\x32\n\nhashed_pin\x18\x05 \x01(\x0b\x32\x16.giftcard.v1.HashedPinB\x04\xe2\x41\x01\x01H\x00\x42\x05\n\x03pin\"\xb1\x01\n\nSwipedCard\x12\x13\n\x05track\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\tclear_pin\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x12\x38\n\rencrypted_pin\x18\x03 \x01(\x0b\x32\x19.giftcard.v1.EncryptedPinB\x04\xe2\x41\x01\x01H\x00\x12\x32\n\nhashed_pin\x18\x04 \x01(\x0b\x32\x16.giftcard.v1.HashedPinB\x04\xe2\x41\x01\x01H\x00\x42\x05\n\x03pin\"\xa6\x01\n\x0c\x45ncryptedPin\x12\x13\n\x05\x62lock\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x37\n\x0c\x62lock_format\x18\x02 \x01(\x0e\x32\x1b.giftcard.v1.PinBlockFormatB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x61\x63\x63ount_number\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\tkey_index\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\x0c\n\n_key_index\":\n\tHashedPin\x12\x14\n\x06\x64igest\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\talgorithm\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"S\n\x08\x42\x61lances\x12 \n\x04\x62ook\x18\x01 \x01(\x0b\x32\x12.google.type.Money\x12%\n\tavailable\x18\x02 \x01(\x0b\x32\x12.google.type.Money\"\xe4\x01\n\x0b\x43\x61rdBalance\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x13\n\x0bmasked_card\x18\x02 \x01(\t\x12\'\n\x08\x62\x61lances\x18\x03 \x01(\x0b\x32\x15.giftcard.v1.Balances\x12%\n\x05state\x18\x04 \x01(\x0e\x32\x16.giftcard.v1.CardState\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tread_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xee\x01\n\nIssuedCard\x12\x13\n\x0bmasked_card\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\t\x12\x0b\n\x03pin\x18\x03 \x01(\t\x12\x16\n\x0eredemption_key\x18\x04 \x01(\t\x12\x16\n\x0eredemption_url\x18\x05 \x01(\t\x12\x0f\n\x07\x62\x61rcode\x18\x06 \x01(\t\x12\x18\n\x10provider_card_id\x18\x07 \x01(\t\x12\"\n\x06\x61mount\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x86\x01\n\x0ePinBlockFormat\x12 \n\x1cPIN_BLOCK_FORMAT_UNSPECIFIED\x10\x00\x12\x1a\n\x16PIN_BLOCK_FORMAT_ISO_0\x10\x01\x12\x1a\n\x16PIN_BLOCK_FORMAT_ISO_1\x10\x02\x12\x1a\n\x16PIN_BLOCK_FORMAT_ISO_3\x10\x03*\xe6\x01\n\tCardState\x12\x1a\n\x16\x43\x41RD_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x41RD_STATE_INACTIVE\x10\x01\x12\x15\n\x11\x43\x41RD_STATE_ACTIVE\x10\x02\x12\x17\n\x13\x43\x41RD_STATE_REDEEMED\x10\x03\x12\x16\n\x12\x43\x41RD_STATE_EXPIRED\x10\x04\x12\x16\n\x12\x43\x41RD_STATE_BLOCKED\x10\x05\x12\x15\n\x11\x43\x41RD_STATE_VOIDED\x10\x06\x12\x16\n\x12\x43\x41RD_STATE_PENDING\x10\x07\x12\x15\n\x11\x43\x41RD_STATE_FAILED\x10\x08\x42y\n\x0bgiftcard.v1B\tCardProtoP\x01Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\xaa\x02\x0bGiftcard.V1\xca\x02\x0bGiftcard\\V1\xea\x02\x0cGiftcard::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CARD'].fields_by_name['stored_card_id']._serialized_options = b'\342A\001\002'
   _globals['_CARD'].fields_by_name['provider_card_id']._loaded_options = None
   _globals['_CARD'].fields_by_name['provider_card_id']._serialized_options = b'\342A\001\002'
+  _globals['_CARD'].fields_by_name['swipe']._loaded_options = None
+  _globals['_CARD'].fields_by_name['swipe']._serialized_options = b'\342A\001\002'
   _globals['_CARD'].fields_by_name['rank']._loaded_options = None
   _globals['_CARD'].fields_by_name['rank']._serialized_options = b'\342A\001\001'
   _globals['_CARDNUMBER'].fields_by_name['pan']._loaded_options = None
@@ -55,6 +57,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CARDNUMBER'].fields_by_name['encrypted_pin']._serialized_options = b'\342A\001\001'
   _globals['_CARDNUMBER'].fields_by_name['hashed_pin']._loaded_options = None
   _globals['_CARDNUMBER'].fields_by_name['hashed_pin']._serialized_options = b'\342A\001\001'
+  _globals['_SWIPEDCARD'].fields_by_name['track']._loaded_options = None
+  _globals['_SWIPEDCARD'].fields_by_name['track']._serialized_options = b'\342A\001\002'
+  _globals['_SWIPEDCARD'].fields_by_name['clear_pin']._loaded_options = None
+  _globals['_SWIPEDCARD'].fields_by_name['clear_pin']._serialized_options = b'\342A\001\001'
+  _globals['_SWIPEDCARD'].fields_by_name['encrypted_pin']._loaded_options = None
+  _globals['_SWIPEDCARD'].fields_by_name['encrypted_pin']._serialized_options = b'\342A\001\001'
+  _globals['_SWIPEDCARD'].fields_by_name['hashed_pin']._loaded_options = None
+  _globals['_SWIPEDCARD'].fields_by_name['hashed_pin']._serialized_options = b'\342A\001\001'
   _globals['_ENCRYPTEDPIN'].fields_by_name['block']._loaded_options = None
   _globals['_ENCRYPTEDPIN'].fields_by_name['block']._serialized_options = b'\342A\001\002'
   _globals['_ENCRYPTEDPIN'].fields_by_name['block_format']._loaded_options = None
@@ -67,22 +77,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HASHEDPIN'].fields_by_name['digest']._serialized_options = b'\342A\001\002'
   _globals['_HASHEDPIN'].fields_by_name['algorithm']._loaded_options = None
   _globals['_HASHEDPIN'].fields_by_name['algorithm']._serialized_options = b'\342A\001\001'
-  _globals['_PINBLOCKFORMAT']._serialized_start=1306
-  _globals['_PINBLOCKFORMAT']._serialized_end=1440
-  _globals['_CARDSTATE']._serialized_start=1443
-  _globals['_CARDSTATE']._serialized_end=1673
+  _globals['_PINBLOCKFORMAT']._serialized_start=1534
+  _globals['_PINBLOCKFORMAT']._serialized_end=1668
+  _globals['_CARDSTATE']._serialized_start=1671
+  _globals['_CARDSTATE']._serialized_end=1901
   _globals['_CARD']._serialized_start=131
-  _globals['_CARD']._serialized_end=317
-  _globals['_CARDNUMBER']._serialized_start=320
-  _globals['_CARDNUMBER']._serialized_end=517
-  _globals['_ENCRYPTEDPIN']._serialized_start=520
-  _globals['_ENCRYPTEDPIN']._serialized_end=686
-  _globals['_HASHEDPIN']._serialized_start=688
-  _globals['_HASHEDPIN']._serialized_end=746
-  _globals['_BALANCES']._serialized_start=748
-  _globals['_BALANCES']._serialized_end=831
-  _globals['_CARDBALANCE']._serialized_start=834
-  _globals['_CARDBALANCE']._serialized_end=1062
-  _globals['_ISSUEDCARD']._serialized_start=1065
-  _globals['_ISSUEDCARD']._serialized_end=1303
+  _globals['_CARD']._serialized_end=365
+  _globals['_CARDNUMBER']._serialized_start=368
+  _globals['_CARDNUMBER']._serialized_end=565
+  _globals['_SWIPEDCARD']._serialized_start=568
+  _globals['_SWIPEDCARD']._serialized_end=745
+  _globals['_ENCRYPTEDPIN']._serialized_start=748
+  _globals['_ENCRYPTEDPIN']._serialized_end=914
+  _globals['_HASHEDPIN']._serialized_start=916
+  _globals['_HASHEDPIN']._serialized_end=974
+  _globals['_BALANCES']._serialized_start=976
+  _globals['_BALANCES']._serialized_end=1059
+  _globals['_CARDBALANCE']._serialized_start=1062
+  _globals['_CARDBALANCE']._serialized_end=1290
+  _globals['_ISSUEDCARD']._serialized_start=1293
+  _globals['_ISSUEDCARD']._serialized_end=1531
 # @@protoc_insertion_point(module_scope)

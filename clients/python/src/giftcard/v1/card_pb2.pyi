@@ -97,9 +97,10 @@ Global___CardState: _TypeAlias = CardState  # noqa: Y015
 
 @_typing.final
 class Card(_message.Message):
-    """A card, as a caller names it: by exactly one of four references.
+    """A card, as a caller names it: by exactly one of five references.
 
-    The gateway keeps what is secret here encrypted and shows it masked everywhere else.
+    The gateway keeps what is secret here encrypted and shows it masked everywhere else. In any other text of the same
+    request, labels and references for example, the card's number, PIN, PIN block or code is refused with FIELD_INVALID.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -108,11 +109,13 @@ class Card(_message.Message):
     REDEMPTION_KEY_FIELD_NUMBER: _builtins.int
     STORED_CARD_ID_FIELD_NUMBER: _builtins.int
     PROVIDER_CARD_ID_FIELD_NUMBER: _builtins.int
+    SWIPE_FIELD_NUMBER: _builtins.int
     RANK_FIELD_NUMBER: _builtins.int
     redemption_key: _builtins.str
-    """The secret that redeems the card where there is no number, such as a gift code."""
+    """The secret that redeems the card where there is no number, such as a gift code. White space around it is dropped."""
     stored_card_id: _builtins.str
-    """The id of a card in the provider's vault, as StoreCard returned it.
+    """The id of a card in the provider's vault, as StoreCard returned it. Like every id of a provider's: at most 256
+    characters, none of them `/`, `\\`, `?`, `#` or `%`, and not `.` or `..`.
     It says nothing of the provider: name that in `provider`, or have it routed by configuration.
     """
     provider_card_id: _builtins.str
@@ -123,6 +126,10 @@ class Card(_message.Message):
     def number(self) -> Global___CardNumber:
         """The number printed or encoded on the card, with what the holder shows or types."""
 
+    @_builtins.property
+    def swipe(self) -> Global___SwipedCard:
+        """What a reader got from the card's magnetic stripe."""
+
     def __init__(
         self,
         *,
@@ -130,13 +137,14 @@ class Card(_message.Message):
         redemption_key: _builtins.str = ...,
         stored_card_id: _builtins.str = ...,
         provider_card_id: _builtins.str = ...,
+        swipe: Global___SwipedCard | None = ...,
         rank: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "provider_card_id", b"provider_card_id", "redemption_key", b"redemption_key", "reference", b"reference", "stored_card_id", b"stored_card_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "provider_card_id", b"provider_card_id", "redemption_key", b"redemption_key", "reference", b"reference", "stored_card_id", b"stored_card_id", "swipe", b"swipe"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "provider_card_id", b"provider_card_id", "rank", b"rank", "redemption_key", b"redemption_key", "reference", b"reference", "stored_card_id", b"stored_card_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "provider_card_id", b"provider_card_id", "rank", b"rank", "redemption_key", b"redemption_key", "reference", b"reference", "stored_card_id", b"stored_card_id", "swipe", b"swipe"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_reference: _TypeAlias = _typing.Literal["number", "redemption_key", "stored_card_id", "provider_card_id"]  # noqa: Y015
+    _WhichOneofReturnType_reference: _TypeAlias = _typing.Literal["number", "redemption_key", "stored_card_id", "provider_card_id", "swipe"]  # noqa: Y015
     _WhichOneofArgType_reference: _TypeAlias = _typing.Literal["reference", b"reference"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_reference) -> _WhichOneofReturnType_reference | None: ...
 
@@ -154,7 +162,9 @@ class CardNumber(_message.Message):
     ENCRYPTED_PIN_FIELD_NUMBER: _builtins.int
     HASHED_PIN_FIELD_NUMBER: _builtins.int
     pan: _builtins.str
-    """The primary account number: 1 to 19 digits, no spaces."""
+    """The card's number: 1 to 32 letters and digits, no spaces. Most providers take digits only, and fewer of them:
+    a number that a provider cannot take is refused with FIELD_INVALID.
+    """
     expiry: _builtins.str
     """The expiry as `YYMM`: `3012` is December 2030. A month outside 01 to 12 is refused."""
     clear_pin: _builtins.str
@@ -187,6 +197,48 @@ class CardNumber(_message.Message):
 Global___CardNumber: _TypeAlias = CardNumber  # noqa: Y015
 
 @_typing.final
+class SwipedCard(_message.Message):
+    """A swiped card. Only its number and expiry are taken from the track; the rest is dropped unread, and none of it is
+    kept, logged or shown.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    CLEAR_PIN_FIELD_NUMBER: _builtins.int
+    ENCRYPTED_PIN_FIELD_NUMBER: _builtins.int
+    HASHED_PIN_FIELD_NUMBER: _builtins.int
+    track: _builtins.str
+    """Track 1 or 2 of ISO/IEC 7813, with or without its sentinels: `;6045000000000061=3012...?` for example."""
+    clear_pin: _builtins.str
+    """The PIN as the customer typed it."""
+    @_builtins.property
+    def encrypted_pin(self) -> Global___EncryptedPin:
+        """The PIN in an ISO 9564 block."""
+
+    @_builtins.property
+    def hashed_pin(self) -> Global___HashedPin:
+        """A hash of the PIN."""
+
+    def __init__(
+        self,
+        *,
+        track: _builtins.str = ...,
+        clear_pin: _builtins.str = ...,
+        encrypted_pin: Global___EncryptedPin | None = ...,
+        hashed_pin: Global___HashedPin | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clear_pin", b"clear_pin", "encrypted_pin", b"encrypted_pin", "hashed_pin", b"hashed_pin", "pin", b"pin"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear_pin", b"clear_pin", "encrypted_pin", b"encrypted_pin", "hashed_pin", b"hashed_pin", "pin", b"pin", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_pin: _TypeAlias = _typing.Literal["clear_pin", "encrypted_pin", "hashed_pin"]  # noqa: Y015
+    _WhichOneofArgType_pin: _TypeAlias = _typing.Literal["pin", b"pin"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_pin) -> _WhichOneofReturnType_pin | None: ...
+
+Global___SwipedCard: _TypeAlias = SwipedCard  # noqa: Y015
+
+@_typing.final
 class EncryptedPin(_message.Message):
     """An encrypted PIN block, and what the provider needs to open it. The gateway passes it on and never opens it."""
 
@@ -197,7 +249,7 @@ class EncryptedPin(_message.Message):
     ACCOUNT_NUMBER_FIELD_NUMBER: _builtins.int
     KEY_INDEX_FIELD_NUMBER: _builtins.int
     block: _builtins.str
-    """The block: 16 hexadecimal digits."""
+    """The block: 16 hexadecimal digits, or 8 to 15 where a provider has shorter blocks of its own."""
     block_format: Global___PinBlockFormat.ValueType
     """The layout of the block before encryption. Unset means what was agreed with the provider."""
     account_number: _builtins.str

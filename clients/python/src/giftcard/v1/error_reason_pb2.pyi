@@ -42,7 +42,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_STATE_CONFLICT: _ErrorReason.ValueType  # 8
     """FAILED_PRECONDITION: the transaction's state does not allow it; metadata `state` says which state it is in.
-    Read the transaction, then decide.
+    Read the transaction, then decide. A transaction has one confirmation or one reversal: for a second one with other
+    content metadata `field` names what differs.
     """
     ERROR_REASON_TRANSACTION_REVERSED: _ErrorReason.ValueType  # 9
     """FAILED_PRECONDITION: the transaction was reversed, perhaps before its request arrived; metadata `state`
@@ -113,7 +114,8 @@ Use a new id for a new transaction, and look for the defect that mixed two up.
 """
 ERROR_REASON_STATE_CONFLICT: ErrorReason.ValueType  # 8
 """FAILED_PRECONDITION: the transaction's state does not allow it; metadata `state` says which state it is in.
-Read the transaction, then decide.
+Read the transaction, then decide. A transaction has one confirmation or one reversal: for a second one with other
+content metadata `field` names what differs.
 """
 ERROR_REASON_TRANSACTION_REVERSED: ErrorReason.ValueType  # 9
 """FAILED_PRECONDITION: the transaction was reversed, perhaps before its request arrived; metadata `state`

@@ -37,6 +37,10 @@ class _DifferenceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Differ
     """The settlement has it and the journal does not know it. Find out who sent it."""
     DIFFERENCE_KIND_DIFFERS: _DifferenceKind.ValueType  # 3
     """Both have it, and amount, currency, operation or state differ. Compare the two, then settle with the provider."""
+    DIFFERENCE_KIND_MONEY_BACK: _DifferenceKind.ValueType  # 4
+    """Money went back in the settlement, and the journal knows no reversal of that amount. Find out who took it back."""
+    DIFFERENCE_KIND_ROW_INVALID: _DifferenceKind.ValueType  # 5
+    """The row cannot be read, or its `row_id` came before. It was not compared: mend it, then send the settlement again."""
 
 class DifferenceKind(_DifferenceKind, metaclass=_DifferenceKindEnumTypeWrapper):
     """What kind of difference."""
@@ -49,6 +53,10 @@ DIFFERENCE_KIND_MISSING_HERE: DifferenceKind.ValueType  # 2
 """The settlement has it and the journal does not know it. Find out who sent it."""
 DIFFERENCE_KIND_DIFFERS: DifferenceKind.ValueType  # 3
 """Both have it, and amount, currency, operation or state differ. Compare the two, then settle with the provider."""
+DIFFERENCE_KIND_MONEY_BACK: DifferenceKind.ValueType  # 4
+"""Money went back in the settlement, and the journal knows no reversal of that amount. Find out who took it back."""
+DIFFERENCE_KIND_ROW_INVALID: DifferenceKind.ValueType  # 5
+"""The row cannot be read, or its `row_id` came before. It was not compared: mend it, then send the settlement again."""
 Global___DifferenceKind: _TypeAlias = DifferenceKind  # noqa: Y015
 
 @_typing.final
@@ -438,7 +446,7 @@ class SettlementRow(_message.Message):
     AMOUNT_FIELD_NUMBER: _builtins.int
     SETTLE_TIME_FIELD_NUMBER: _builtins.int
     row_id: _builtins.str
-    """Your own number or name of the row; differences are told with it."""
+    """Your own number or name of the row; differences are told with it. A second row under the same one is not compared."""
     transaction_id: _builtins.str
     """The transaction's id, where the settlement carries it. Needed unless `provider_reference` is set; counts before it."""
     provider_reference: _builtins.str
@@ -447,7 +455,9 @@ class SettlementRow(_message.Message):
     """The operation, where the settlement tells."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """How much moved."""
+        """How much moved. Negative where money went back, such as a refund or a chargeback: it is compared with what was
+        reversed, and a positive row beside it with what was approved. Without such a row what is left is compared.
+        """
 
     @_builtins.property
     def settle_time(self) -> _timestamp_pb2.Timestamp:
@@ -516,10 +526,14 @@ class Difference(_message.Message):
     TRANSACTION_FIELD_NUMBER: _builtins.int
     SETTLED_AMOUNT_FIELD_NUMBER: _builtins.int
     JOURNAL_AMOUNT_FIELD_NUMBER: _builtins.int
+    ROW_NUMBER_FIELD_NUMBER: _builtins.int
+    ROW_FAULTS_FIELD_NUMBER: _builtins.int
     kind: Global___DifferenceKind.ValueType
     """What kind."""
     row_id: _builtins.str
     """The row of the settlement. Empty where it has none."""
+    row_number: _builtins.int
+    """The place of the row among the rows, from 1. Left out where the settlement has none."""
     @_builtins.property
     def transaction(self) -> _transaction_pb2.Transaction:
         """The transaction of the journal. Left out where it has none."""
@@ -530,7 +544,11 @@ class Difference(_message.Message):
 
     @_builtins.property
     def journal_amount(self) -> _money_pb2.Money:
-        """The amount by the journal."""
+        """The amount by the journal; negative where it was reversed and money going back was compared."""
+
+    @_builtins.property
+    def row_faults(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is wrong with the row, each as field and fault. Filled for ROW_INVALID only."""
 
     def __init__(
         self,
@@ -540,10 +558,12 @@ class Difference(_message.Message):
         transaction: _transaction_pb2.Transaction | None = ...,
         settled_amount: _money_pb2.Money | None = ...,
         journal_amount: _money_pb2.Money | None = ...,
+        row_number: _builtins.int = ...,
+        row_faults: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["journal_amount", b"journal_amount", "settled_amount", b"settled_amount", "transaction", b"transaction"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["journal_amount", b"journal_amount", "kind", b"kind", "row_id", b"row_id", "settled_amount", b"settled_amount", "transaction", b"transaction"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["journal_amount", b"journal_amount", "kind", b"kind", "row_faults", b"row_faults", "row_id", b"row_id", "row_number", b"row_number", "settled_amount", b"settled_amount", "transaction", b"transaction"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

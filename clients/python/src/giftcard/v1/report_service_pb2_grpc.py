@@ -104,8 +104,8 @@ class ReportServiceServicer:
         if asked to.
 
         Send one `scope`, then the rows, then close your side; the answer comes at the end. Safe to repeat: what is ended
-        stays ended. INVALID_ARGUMENT if the scope is missing or comes twice, or for a malformed row, which is named by its
-        place; nothing is ended then.
+        stays ended. INVALID_ARGUMENT if the scope is malformed, missing or comes twice; nothing is ended then. A malformed
+        row is told as a difference of its own and the others are compared; with one among them nothing is ended as REVERSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

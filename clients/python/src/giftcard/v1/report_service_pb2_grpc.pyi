@@ -60,8 +60,8 @@ class ReportServiceStub:
     if asked to.
 
     Send one `scope`, then the rows, then close your side; the answer comes at the end. Safe to repeat: what is ended
-    stays ended. INVALID_ARGUMENT if the scope is missing or comes twice, or for a malformed row, which is named by its
-    place; nothing is ended then.
+    stays ended. INVALID_ARGUMENT if the scope is malformed, missing or comes twice; nothing is ended then. A malformed
+    row is told as a difference of its own and the others are compared; with one among them nothing is ended as REVERSED.
     """
 
 @_typing.type_check_only
@@ -96,8 +96,8 @@ class ReportServiceAsyncStub(ReportServiceStub):
     if asked to.
 
     Send one `scope`, then the rows, then close your side; the answer comes at the end. Safe to repeat: what is ended
-    stays ended. INVALID_ARGUMENT if the scope is missing or comes twice, or for a malformed row, which is named by its
-    place; nothing is ended then.
+    stays ended. INVALID_ARGUMENT if the scope is malformed, missing or comes twice; nothing is ended then. A malformed
+    row is told as a difference of its own and the others are compared; with one among them nothing is ended as REVERSED.
     """
 
 class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -153,8 +153,8 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         if asked to.
 
         Send one `scope`, then the rows, then close your side; the answer comes at the end. Safe to repeat: what is ended
-        stays ended. INVALID_ARGUMENT if the scope is missing or comes twice, or for a malformed row, which is named by its
-        place; nothing is ended then.
+        stays ended. INVALID_ARGUMENT if the scope is malformed, missing or comes twice; nothing is ended then. A malformed
+        row is told as a difference of its own and the others are compared; with one among them nothing is ended as REVERSED.
         """
 
 def add_ReportServiceServicer_to_server(servicer: ReportServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,34 @@
+"""Texts of later calls about a transaction must not hold its cards' secrets either (rule 16)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from giftcard_adapters.values.cards import CardRef
+from giftcard_gateway.errors import InvalidRequest
+from giftcard_gateway.wire.own_secrets import FOUND, own_secrets, places_of
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from giftcard_gateway.journal.records import Records
+    from giftcard_gateway.ledger.entry import Entry
+
+
+async def refuse_card_data(records: Records, transaction_id: str, request: Message) -> bool:
+    """Raise InvalidRequest for a text with the number, PIN or code of the transaction's cards in it.
+
+    Returns whether there is such a transaction; of one that is not there, nothing can be compared.
+    """
+    entry = await records.get(transaction_id)
+    if entry is not None and (places := places_of(request, own_secrets(_cards(entry)))):
+        raise InvalidRequest([(place.removeprefix("."), FOUND) for place in places])
+    return entry is not None and entry.ask is not None
+
+
+def _cards(entry: Entry) -> Iterator[CardRef]:
+    if entry.ask is not None:
+        yield from entry.ask.cards
+    for card in entry.outcome.issued_cards if entry.outcome else ():
+        yield CardRef(number=card.number, redemption_key=card.redemption_key)

@@ -1,0 +1,109 @@
+"""Card data is found in texts however it is spelled; times, ids and amounts are left alone (rule 16)."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as some
+
+from giftcard_adapters.scrub import MASK, folded, holds, mask, scrub, without
+from giftcard_adapters.values.secret import Secret
+
+SEPARATORS = (
+    "",
+    " ",
+    "  ",
+    "-",
+    ".",
+    "_",
+    "/",
+    "\u00a0",
+    "\u2013",
+    ",",
+    ", ",
+    " - ",
+    "\u200b",
+    "\u2011",
+    ":",
+)
+ZEROS = "0\u0660\u06f0\u0966\uff10\U0001d7ce"
+"""The zero of six scripts; their other digits follow it."""
+
+numbers = some.text("0123456789", min_size=12, max_size=32)
+
+
+@some.composite
+def spelled(draw: some.DrawFn, number: str) -> str:
+    """Return a number in a spelling that a person can still read."""
+    zero = ord(draw(some.sampled_from(ZEROS)))
+    digits = [chr(zero + int(digit)) for digit in number]
+    joints = draw(some.lists(some.sampled_from(SEPARATORS), min_size=len(digits), max_size=len(digits)))
+    return "".join(digit + joint for digit, joint in zip(digits, [*joints[1:], ""], strict=True))
+
+
+@given(data=some.data(), number=numbers)
+def test_number_is_masked(data: some.DataObject, number: str) -> None:
+    """A card number in any spelling is masked by whoever does not know it, logs for example."""
+    text = data.draw(spelled(number))
+    assert mask(f"card {text} was read") == f"card {MASK} was read"
+
+
+@given(data=some.data(), number=some.text("0123456789", min_size=8, max_size=32))
+def test_secret_is_masked(data: some.DataObject, number: str) -> None:
+    """A number that is known is found in every spelling, and none of it is left."""
+    text = f"card {data.draw(spelled(number))} was read"
+    assert holds(text, Secret(number))
+    assert without(text, Secret(number)) == f"card {MASK} was read"
+    assert number not in folded(scrub(text, Secret(number)))
+
+
+@given(at=some.datetimes(timezones=some.just(UTC)).filter(lambda at: at.year > 999))
+@example(at=datetime(2026, 11, 27, 23, 51, 35, 123456, tzinfo=UTC))
+def test_times_are_kept(at: datetime) -> None:
+    """A date, a time of day and a moment with microseconds and zone stay as they are."""
+    for text in (at.isoformat(), f"{at:%Y-%m-%d %H:%M:%S}", f"{at:%H:%M:%S.%f}", at.date().isoformat()):
+        kept = f"since {text} UTC"
+        assert (mask(kept), scrub(kept)) == (kept, kept)
+
+
+@given(id_=some.uuids(), amount=some.decimals(min_value=0, max_value=99_999_999, places=2))
+def test_ids_and_amounts_are_kept(id_: uuid.UUID, amount: Decimal) -> None:
+    """UUIDs and amounts of money, with or without groups of thousands, stay as they are."""
+    for text in (f"{id_} and", f"{amount:f} EUR", f"{amount:,} EUR"):
+        assert mask(text) == text
+    assert scrub(f"{id_}, {amount:f} EUR") == f"{id_}, {amount:f} EUR"
+
+
+@pytest.mark.parametrize(
+    "text", ["192.168.100.200:50051", "ipv4:192.168.100.200:50051", "v1.44.0", "took 1234567 ms"]
+)
+def test_technical_texts_are_kept(text: str) -> None:
+    """Addresses, versions and counts stay as they are in logs."""
+    assert mask(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        ("pin 1234", True),
+        ("1-2-3-4", True),
+        ("PIN:12 34.", True),
+        ("\u0661\u0662\u0663\u0664", True),
+        ("order 91234", False),
+        ("2026-12-34T1234", False),
+        ("on 1234-12-03", False),
+        ("paid 1234.50 EUR", False),
+    ],
+)
+def test_pin_must_stand_alone(text: str, is_found: bool) -> None:
+    """A PIN is found where it stands alone, not inside a longer number, a date or an amount."""
+    assert holds(text, Secret("1234")) is is_found
+
+
+def test_keys_have_letters() -> None:
+    """A gift code is found whatever the case and the groups."""
+    assert without("code jdm-abcd efgh.", Secret("JDMABCDEFGH")) == "code ***."
