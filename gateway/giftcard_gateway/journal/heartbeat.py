@@ -31,8 +31,8 @@ def statement(now: str, silence: str, apart: str) -> str:
         f" outage_from_us = {ends} CASE WHEN {is_same} THEN heartbeat.outage_from_us"
         " ELSE heartbeat.beat_us END ELSE heartbeat.outage_from_us END,"
         f" outage_until_us = {ends} {now} ELSE heartbeat.outage_until_us END,"
-        f" outage_lost_us = {ends} CASE WHEN {is_same} THEN heartbeat.outage_lost_us ELSE 0 END + {pause}"
-        " ELSE heartbeat.outage_lost_us END"
+        f" outage_lost_us = {ends} CASE WHEN {is_same} AND heartbeat.outage_lost_us > {pause}"
+        f" THEN heartbeat.outage_lost_us ELSE {pause} END ELSE heartbeat.outage_lost_us END"
         " RETURNING outage_from_us, outage_until_us, outage_lost_us"
     )
 

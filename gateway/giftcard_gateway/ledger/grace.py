@@ -15,7 +15,8 @@ from giftcard_gateway.ledger.entry import Entry, State
 class Outage(msgspec.Struct, frozen=True, kw_only=True):
     """A time in which no gateway could write, so that no caller could decide.
 
-    `lost` is shorter than from `since` to `until` where several outages close together are told as one.
+    Several close together are told as one: from the beginning of the first to the end of the last, and `lost`
+    is the length of the longest.
     """
 
     since: datetime

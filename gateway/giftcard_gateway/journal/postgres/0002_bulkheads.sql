@@ -24,4 +24,4 @@ COMMENT ON COLUMN heartbeat.beat_us IS 'when a gateway last wrote here';
 COMMENT ON COLUMN heartbeat.outage_from_us IS 'the last write before no gateway could; null when that never was';
 COMMENT ON COLUMN heartbeat.outage_until_us IS 'the first write after it';
 COMMENT ON COLUMN heartbeat.outage_lost_us IS
-    'how much of the time between was lost; outages close together are one';
+    'how long it was; of several close together, told as one, the longest';

@@ -11,5 +11,5 @@ CREATE TABLE heartbeat (
     beat_us INTEGER NOT NULL,        -- when a gateway last wrote here
     outage_from_us INTEGER,          -- the last write before no gateway could write; null when that never was
     outage_until_us INTEGER,         -- the first write after it
-    outage_lost_us INTEGER           -- how much of the time between was lost; outages close together are one
+    outage_lost_us INTEGER           -- how long it was; of several close together, told as one, the longest
 );
