@@ -13,7 +13,7 @@ from giftcard_adapters.values.advices import Acknowledgement, Receipt
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.outcomes import Outcome
 from giftcard_gateway.errors import Overloaded
-from giftcard_gateway.ledger.entry import State
+from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.providers.circuit import CircuitState
 from giftcard_gateway.providers.connections import Connection, Terms
 from tests.gateway.pipeline.conftest import Start
@@ -136,6 +136,25 @@ async def test_caller_does_not_wait_behind_the_sweep(start: Start) -> None:
         await asyncio.sleep(0.01)
         assert (len(world.script.advices), connection.in_flight) == (7, 7)
         assert (await promised).state is State.REVERSED
+
+
+async def test_promises_hold_few_callers(start: Start) -> None:
+    """No more callers are kept waiting for a slow provider's word than it takes requests (rule 7)."""
+    world = await start(terms=Terms(max_in_flight=3, advice_concurrency=1), is_sweeping=True)
+    entries = [await world.begin(world.redeem()) for _ in range(6)]
+    trouble(world, "slow")
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    async def reverse(entry: Entry) -> tuple[State, bool]:
+        told = await world.reverse(entry, wait_s=100)
+        return told.state, loop.time() == began
+
+    told = await asyncio.gather(*(reverse(entry) for entry in entries))
+    assert sorted(told) == [(State.REVERSED, False)] * 3 + [(State.REVERSING, True)] * 3
+    await asyncio.sleep(61)
+    for entry in entries:
+        assert (await world.entry(entry.transaction_id)).state is State.REVERSED
 
 
 async def test_open_circuit_costs_next_to_no_claims(start: Start, journal: Unsteady) -> None:
