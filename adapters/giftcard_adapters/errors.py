@@ -12,6 +12,7 @@
         ├── NotSent         no byte left: nothing can have happened
         └── NoAnswer        bytes left, and no final answer was understood
             ├── TimedOut    no answer within the time we wait
+            ├── BrokenOff   the connection ended before a whole answer
             └── Unreadable  an answer came, but not one we can read
 
 NotSent and NoAnswer are different things: only NotSent is safe to call a failure (rules 3 and 4).
@@ -92,6 +93,10 @@ class NoAnswer(ExchangeError):
 
 class TimedOut(NoAnswer):
     """The provider did not answer within the time we wait."""
+
+
+class BrokenOff(NoAnswer):
+    """The connection ended before a whole answer had come."""
 
 
 class Unreadable(NoAnswer):

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from giftcard_adapters.calls import Call, Moment, Reply, Signer
-from giftcard_adapters.errors import NoAnswer, NotSent, TimedOut, Unreadable
+from giftcard_adapters.errors import BrokenOff, NotSent, TimedOut, Unreadable
 
 _ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
 """No documented answer is nearly this large; a larger one is a fault or an attack."""
@@ -44,7 +44,7 @@ class Exchange:
     async def send(self, call: Call, *, sign: Signer, name: str) -> Reply:
         """Make one exchange; `name` says which documented operation it is, for traces.
 
-        Raises NotSent when no byte left, TimedOut or NoAnswer when the outcome is unknown.
+        Raises NotSent when no byte left, TimedOut or BrokenOff when the outcome is unknown.
         """
         try:
             # The transport limits each wait, this their sum: no slow body holds a call for ever.
@@ -68,7 +68,7 @@ class Exchange:
         except httpx.TimeoutException:
             raise TimedOut(f"{name}: no answer in time") from None
         except httpx.HTTPError as fault:
-            raise NoAnswer(f"{name}: {type(fault).__name__}") from None
+            raise BrokenOff(f"{name}: {type(fault).__name__}") from None
 
     async def aclose(self) -> None:
         """Close the transport and its connections."""

@@ -25,7 +25,7 @@ from giftcard_gateway.journal.microseconds import from_us, to_us
 from giftcard_gateway.journal.postgres.journal import Postgres
 from giftcard_gateway.journal.sqlite.journal import Sqlite
 from tests.conftest import has_postgres
-from tests.journal.samples import NOW, after, at, opened, row
+from tests.journal.samples import NOW, after, at, claim, opened, row
 from tests.postgres import PostgresServer
 
 DUE = 2_000
@@ -161,11 +161,11 @@ async def measure(make: Callable[[], Journal]) -> dict[str, float]:
     some = [each.transaction_id for (each,) in due]
     lease = itertools.count(10**9)
     asked: dict[str, Callable[[], Awaitable[object]]] = {
-        "claim 20 of the due": lambda: journal.claim(
-            now=at(DUE), lease_until=at(next(lease)), driver="bench", limit=20
+        "claim 20 of the due": lambda: claim(
+            journal, now=at(DUE), lease_until=at(next(lease)), driver="bench", limit=20
         ),
         "one commit, for comparison": journal.check,
-        "next due time": journal.next_due_at,
+        "next due time": journal.next_due,
         "get": lambda: journal.get(some[uuid.uuid4().int % DUE]),
         "list 50": lambda: journal.list(RowQuery()),
         "list 50 of a state": lambda: journal.list(RowQuery(states=("FAILED",))),

@@ -129,6 +129,8 @@ def open_process(world: World, life: Life) -> Process:
         observer=Blaming(world.witness.blame),
     )
     pipeline.recovery.idle = world.idle
+    # A sweep that rare is no outage; one of its world lasts until somebody sweeps again.
+    pipeline.heartbeat.silence = 3 * world.idle
     advance = pipeline.driver.advance
 
     async def name_and_advance(entry: Entry) -> Entry:

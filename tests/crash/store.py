@@ -11,14 +11,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
-from giftcard_gateway.journal.contract import JournalClosed, Row
+from giftcard_gateway.journal.contract import Due, JournalClosed, Row
 from giftcard_gateway.journal.sqlite import file, schema
 from giftcard_gateway.ledger.entry import State
+from giftcard_gateway.ledger.grace import Outage
 from giftcard_gateway.ledger.lifecycle import ALLOWED
 from tests.world.journal import InlineSqlite
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from tests.crash.life import Life
     from tests.crash.weather import Weather
@@ -140,6 +141,8 @@ class Auditor:
 class Door:
     """What one process sees of the store: the part of a Journal that the pipeline uses."""
 
+    is_shared = True
+
     def __init__(self, store: Store, life: Life, auditor: Auditor, weather: Weather) -> None:
         """Let `life` through while it lives."""
         self._store = store
@@ -175,23 +178,41 @@ class Door:
         await self._look()
         return await self._store.get(transaction_id)
 
-    async def claim(self, *, now: datetime, lease_until: datetime, driver: str, limit: int) -> Sequence[Row]:
+    async def claim(
+        self,
+        *,
+        now: datetime,
+        lease_until: datetime,
+        driver: str,
+        limit: int,
+        provider: str,
+        states: Sequence[str],
+    ) -> Sequence[Row]:
         """Take what is due; see Journal.claim."""
-        due_at = await self.next_due_at()
-        if due_at is None or due_at > now:
-            return []
 
         async def act() -> Sequence[Row]:
-            rows = await self._store.claim(now=now, lease_until=lease_until, driver=driver, limit=limit)
+            rows = await self._store.claim(
+                now=now,
+                lease_until=lease_until,
+                driver=driver,
+                limit=limit,
+                provider=provider,
+                states=states,
+            )
             self._auditor.claimed(rows, driver)
             return rows
 
         return await self._pass("claiming", "", act)
 
-    async def next_due_at(self) -> datetime | None:
-        """Return the earliest due time; see Journal.next_due_at."""
+    async def next_due(self) -> Sequence[Due]:
+        """Return the earliest due times; see Journal.next_due."""
         await self._look()
-        return await self._store.next_due_at()
+        return await self._store.next_due()
+
+    async def beat(self, now: datetime, *, silence: timedelta) -> Outage | None:
+        """Note that this process can write; see Journal.beat."""
+        await self._look()
+        return await self._store.beat(now, silence=silence)
 
     async def wait_changed(self, timeout_s: float) -> None:
         """Wait for the next write; see Journal.wait_changed."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import cast
 
 import pytest
 
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.contract import Journal, JournalClosed
+from giftcard_gateway.pipeline.heartbeat import Heartbeat
 from giftcard_gateway.process.readiness import Readiness
 from giftcard_gateway.rpc.admission import Admission
 from giftcard_gateway.rpc.server import Server
@@ -17,12 +19,21 @@ from tests.world.observer import Heard
 class Patient:
     """A journal that is away when told so."""
 
+    is_shared = False
     is_away = False
+
+    def __init__(self) -> None:
+        self.beats: list[datetime] = []
 
     async def check(self) -> None:
         """Answer, or not."""
         if self.is_away:
             raise JournalClosed("the journal cannot be used: nobody answers")
+
+    async def beat(self, now: datetime, *, silence: timedelta) -> None:
+        """Keep when somebody could write; nobody ever could not."""
+        assert silence == timedelta()
+        self.beats.append(now)
 
 
 class Sign:
@@ -69,6 +80,7 @@ def readiness(journal: Patient, sign: Sign, heard: Heard, admission: Admission) 
     """Give what is tested."""
     return Readiness(
         journal=cast("Journal", journal),
+        heartbeat=Heartbeat(cast("Journal", journal), SystemClock()),
         server=cast("Server", sign),
         admission=admission,
         clock=SystemClock(),
@@ -82,6 +94,7 @@ async def test_away_and_back(readiness: Readiness, journal: Patient, sign: Sign,
         await readiness.look()
     assert sign.shown == ["closed", "open"]
     assert heard.journal == ["lost: the journal cannot be used: nobody answers", "found"]
+    assert len(journal.beats) == 1
 
 
 async def test_draining(readiness: Readiness, journal: Patient, sign: Sign, admission: Admission) -> None:

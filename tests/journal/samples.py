@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from giftcard_gateway.journal.contract import Change, EventRow, Journal, Row
+from giftcard_gateway.journal.rows import OPEN_STATES
 
 NOW = datetime(2026, 9, 21, 13, 46, 40, tzinfo=UTC)
 LEASE = timedelta(seconds=30)
@@ -86,3 +87,17 @@ async def opened(journal: Journal, *rows: Row) -> tuple[Row, ...]:
     for each in rows:
         assert await journal.open(each) is None
     return rows
+
+
+async def claim(
+    journal: Journal, *, now: datetime, lease_until: datetime, driver: str, limit: int
+) -> Sequence[Row]:
+    """Claim for the provider of these samples, whatever the state."""
+    return await journal.claim(
+        now=now,
+        lease_until=lease_until,
+        driver=driver,
+        limit=limit,
+        provider="spar-za",
+        states=OPEN_STATES,
+    )

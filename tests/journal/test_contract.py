@@ -6,16 +6,18 @@ The feed, events and purging are in `test_contract_feed`, faults and crashes in 
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
 
 from giftcard_gateway.journal.contract import Backlog, Journal, RowQuery
+from giftcard_gateway.ledger.grace import Outage
 from tests.journal.places import Place
-from tests.journal.samples import NOW, after, at, bare, ids, opened, row
+from tests.journal.samples import NOW, after, at, bare, claim, ids, opened, row
 
 LATER = at(3_600_000_000)
+SILENCE = timedelta(seconds=5)
 
 
 async def test_a_row_is_read_back_as_it_was_opened(journal: Journal) -> None:
@@ -147,11 +149,11 @@ async def test_claiming_takes_what_is_due_oldest_first(journal: Journal) -> None
     rows = await opened(journal, *(row(due_at=at(minute * 60_000_000)) for minute in (5, 1, 3, 9)))
     await opened(journal, row(due_at=None))
     now = at(6 * 60_000_000)
-    taken = await journal.claim(now=now, lease_until=LATER, driver="sweep", limit=2)
+    taken = await claim(journal, now=now, lease_until=LATER, driver="sweep", limit=2)
     assert ids(taken) == ids([rows[1], rows[2]])
     assert taken[0] == msgspec.structs.replace(rows[1], due_at=LATER, driver="sweep", fence=2, version=2)
     assert await journal.get(rows[1].transaction_id) == taken[0]
-    taken = await journal.claim(now=now, lease_until=LATER, driver="sweep", limit=2)
+    taken = await claim(journal, now=now, lease_until=LATER, driver="sweep", limit=2)
     assert ids(taken) == ids([rows[0]])
 
 
@@ -159,7 +161,7 @@ async def test_concurrent_claims_share_nothing(journal: Journal) -> None:
     """Rows claimed at the same time by many go to one each, and none is left over."""
     rows = await opened(journal, *(row(due_at=NOW) for _ in range(60)))
     claims = await asyncio.gather(
-        *(journal.claim(now=NOW, lease_until=LATER, driver=f"d{number}", limit=7) for number in range(12))
+        *(claim(journal, now=NOW, lease_until=LATER, driver=f"d{number}", limit=7) for number in range(12))
     )
     taken = [each for claimed in claims for each in ids(claimed)]
     assert sorted(taken) == sorted(ids(rows))
@@ -176,7 +178,7 @@ async def test_two_journals_on_one_database_share_nothing(place: Place) -> None:
     taken: list[str] = []
 
     async def sweep(journal: Journal, driver: str) -> None:
-        while claimed := await journal.claim(now=NOW, lease_until=LATER, driver=driver, limit=9):
+        while claimed := await claim(journal, now=NOW, lease_until=LATER, driver=driver, limit=9):
             taken.extend(ids(claimed))
 
     await asyncio.gather(*(sweep(journal, "d") for journal in (first, second) for _ in range(4)))
@@ -188,18 +190,79 @@ async def test_two_journals_on_one_database_share_nothing(place: Place) -> None:
 async def test_whoever_lost_a_row_cannot_write_it(journal: Journal) -> None:
     """After another hand claimed a row, the hand that drove it before is refused (rule 14)."""
     (first,) = await opened(journal, row(due_at=NOW))
-    (taken,) = await journal.claim(now=NOW, lease_until=LATER, driver="next", limit=1)
+    (taken,) = await claim(journal, now=NOW, lease_until=LATER, driver="next", limit=1)
     assert not await journal.write(after(first, "APPROVED"))
     assert await journal.write(after(taken, "REVERSING"))
 
 
-async def test_the_next_due_time_is_the_earliest(journal: Journal) -> None:
-    """Whoever sleeps until something is due learns when, and None when nothing ever is."""
-    assert await journal.next_due_at() is None
-    first, _ = await opened(journal, row(due_at=at(5)), row(due_at=at(9)))
-    assert await journal.next_due_at() == at(5)
+async def test_the_next_due_time_is_the_earliest_of_each_kind(journal: Journal) -> None:
+    """Whoever sleeps learns when each provider has something due in each state, and nothing else."""
+    assert not await journal.next_due()
+    first, *_ = await opened(
+        journal,
+        row(due_at=at(5)),
+        row(due_at=at(9)),
+        row(due_at=at(7), state="REVERSING"),
+        row(due_at=at(3), provider="gift-uk"),
+        row(due_at=None, provider="cards-fr"),
+    )
+    kinds = {(due.provider, due.state): due.due_at for due in await journal.next_due()}
+    reversing = ("spar-za", "REVERSING")
+    assert kinds == {("gift-uk", "PENDING"): at(3), ("spar-za", "PENDING"): at(5), reversing: at(7)}
     assert await journal.write(after(first, "DECLINED"))
-    assert await journal.next_due_at() == at(9)
+    kinds = {(due.provider, due.state): due.due_at for due in await journal.next_due()}
+    assert kinds == {("gift-uk", "PENDING"): at(3), ("spar-za", "PENDING"): at(9), reversing: at(7)}
+
+
+async def test_claims_are_for_one_provider_and_its_states(journal: Journal) -> None:
+    """A claim takes nothing of another provider and nothing in another state, however long overdue."""
+    mine, _, _ = await opened(
+        journal,
+        row(due_at=at(9), state="REVERSING"),
+        row(due_at=at(1)),
+        row(due_at=at(2), state="REVERSING", provider="gift-uk"),
+    )
+    taken = await journal.claim(
+        now=LATER,
+        lease_until=LATER,
+        driver="d",
+        limit=9,
+        provider="spar-za",
+        states=["REVERSING", "APPROVED"],
+    )
+    assert ids(taken) == ids([mine])
+
+
+async def test_an_outage_is_told_to_all(place: Place) -> None:
+    """Silence that lasts too long is told by every later beat, also to a process that starts."""
+    first = place.journal()
+    await first.start()
+    assert await first.beat(NOW, silence=SILENCE) is None
+    assert await first.beat(NOW + SILENCE, silence=SILENCE) is None
+    since, until = NOW + SILENCE, NOW + 60 * SILENCE
+    outage = Outage(since=since, until=until, lost=until - since)
+    assert await first.beat(until, silence=SILENCE) == outage
+    assert await first.beat(until - SILENCE, silence=SILENCE) == outage
+    await first.close()
+    second = place.journal()
+    await second.start()
+    assert await second.beat(until + SILENCE, silence=SILENCE) == outage
+    await second.close()
+
+
+async def test_outages_close_together_are_one(journal: Journal) -> None:
+    """What came due in an outage is not forgotten when another follows; the longest tells what was lost."""
+    minute = timedelta(minutes=1)
+    for minutes in (0, 1):
+        await journal.beat(NOW + minutes * minute, silence=SILENCE)
+    again = await journal.beat(NOW + 5 * minute, silence=SILENCE)
+    assert again == Outage(since=NOW, until=NOW + 5 * minute, lost=4 * minute)
+    assert await journal.beat(NOW + 7 * minute, silence=3 * minute) == again
+    third = await journal.beat(NOW + 8 * minute, silence=SILENCE)
+    assert third == Outage(since=NOW, until=NOW + 8 * minute, lost=4 * minute)
+    assert await journal.beat(NOW + 20 * minute, silence=15 * minute) == third
+    apart = await journal.beat(NOW + 30 * minute, silence=SILENCE)
+    assert apart == Outage(since=NOW + 20 * minute, until=NOW + 30 * minute, lost=10 * minute)
 
 
 async def test_lists_are_newest_first_and_page_by_key(journal: Journal) -> None:

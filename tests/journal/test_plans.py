@@ -35,9 +35,17 @@ STREAM = ("CONFIRMED", "spar-za", "redeem")
 WHOLE = (EARLIEST_US, LATEST_US, "")
 
 SQLITE: dict[str, tuple[str, tuple[object, ...], str]] = {
-    "claim": (sqlite_file.DUE, (NOW_US, 10), "transactions_due (due_us<?)"),
-    "next due": (lists.NEXT_DUE, (), "transactions_due"),
-    "drivers": (sqlite_file.FREE_DRIVERS, (), "transactions_due"),
+    "claim": (
+        sqlite_file.DUE,
+        ("spar-za", "REVERSING", NOW_US, 10),
+        "transactions_due_at_provider (provider=? AND state=? AND due_us<?)",
+    ),
+    "next due": (
+        lists.NEXT_DUE,
+        ("spar-za", "PENDING"),
+        "transactions_due_at_provider ((provider,state,due_us)>",
+    ),
+    "drivers": (sqlite_file.FREE_DRIVERS, (), "transactions_due_at_provider"),
     "next run": (lists.NEXT_STREAM, STREAM, "transactions_listed ((state,provider,operation,"),
     "run": (lists.STREAM_ROWS, (*STREAM, *WHOLE), "transactions_listed (state=? AND provider=? AND"),
     "blind index": (lists.INDEXED_ROWS, (b"h", *WHOLE), "PRIMARY KEY (handle=? AND created_us>?"),
@@ -59,10 +67,10 @@ LISTED = (None, None, None, *WHOLE, 50)
 POSTGRES: dict[str, tuple[str, tuple[object, ...], set[str]]] = {
     "claim": (
         statements.CLAIM,
-        (NOW_US, NOW_US, "me", 10),
-        {"transactions_due", "transactions_pkey"},
+        (NOW_US, NOW_US, "me", 10, "spar-za", ["PENDING", "REVERSING"]),
+        {"transactions_due_at_provider", "transactions_pkey"},
     ),
-    "next due": (statements.NEXT_DUE, (), {"transactions_due"}),
+    "next due": (statements.NEXT_DUE, (), {"transactions_due_at_provider"}),
     "rows": (statements.ROWS, (["x"],), {"transactions_pkey"}),
     "list": (statements.LIST, LISTED, {"transactions_listed", "transactions_pkey"}),
     "blind index": (

@@ -18,7 +18,7 @@ from giftcard_gateway.journal.postgres.journal import Postgres
 from giftcard_gateway.journal.postgres.sessions import SessionLimits
 from tests.journal.conftest import server_place
 from tests.journal.places import Server
-from tests.journal.samples import NOW, after, at, event, ids, opened, row
+from tests.journal.samples import NOW, after, at, claim, event, ids, opened, row
 from tests.journal.severing import Wire, wire
 from tests.postgres import PostgresServer, as_server_user, server_user
 
@@ -87,9 +87,9 @@ async def test_a_claim_in_doubt_is_not_repeated(cuttable: tuple[Journal, Wire]) 
     await opened(journal, row(due_at=NOW))
     line.cut_at(b"the-sweep", before=False)
     with pytest.raises(JournalClosed):
-        await journal.claim(now=NOW, lease_until=LATER, driver="the-sweep", limit=9)
-    assert not await journal.claim(now=NOW, lease_until=LATER, driver="next", limit=9)
-    assert len(await journal.claim(now=LATER, lease_until=LATER, driver="next", limit=9)) == 1
+        await claim(journal, now=NOW, lease_until=LATER, driver="the-sweep", limit=9)
+    assert not await claim(journal, now=NOW, lease_until=LATER, driver="next", limit=9)
+    assert len(await claim(journal, now=LATER, lease_until=LATER, driver="next", limit=9)) == 1
 
 
 async def test_sessions_that_are_ended_are_replaced(fragile: Server, fragile_server: PostgresServer) -> None:
@@ -280,7 +280,7 @@ async def test_a_pooler_may_be_between(postgres_server: PostgresServer) -> None:
         await _start_when_it_answers(journal)
         rows = [row(due_at=NOW) for _ in range(200)]
         assert await asyncio.gather(*(journal.open(each) for each in rows)) == [None] * 200
-        taken = await journal.claim(now=NOW, lease_until=LATER, driver="me", limit=500)
+        taken = await claim(journal, now=NOW, lease_until=LATER, driver="me", limit=500)
         assert len(taken) == 200
         assert all(await asyncio.gather(*(journal.write(after(each, "APPROVED")) for each in taken)))
         await journal.check()

@@ -17,7 +17,7 @@ from giftcard_gateway.journal.contract import JournalBusy, JournalClosed, RowQue
 from giftcard_gateway.journal.sqlite.journal import Sqlite
 from tests.conftest import ROOT
 from tests.journal.places import file
-from tests.journal.samples import NOW, after, at, opened, row
+from tests.journal.samples import NOW, after, at, claim, opened, row
 from tests.world.journal import InlineSqlite
 
 LATER = at(3_600_000_000)
@@ -93,8 +93,8 @@ async def test_a_refused_claim_takes_nothing(tmp_path: Path) -> None:
     await journal.start()
     rows = await opened(journal, *(row(due_at=NOW, document=bytes(4096)) for _ in range(50)))
     with no_file_may_grow(), pytest.raises(JournalClosed):
-        await journal.claim(now=NOW, lease_until=LATER, driver="a", limit=100)
-    assert len(await journal.claim(now=NOW, lease_until=LATER, driver="b", limit=100)) == len(rows)
+        await claim(journal, now=NOW, lease_until=LATER, driver="a", limit=100)
+    assert len(await claim(journal, now=NOW, lease_until=LATER, driver="b", limit=100)) == len(rows)
     await journal.close()
 
 
@@ -159,7 +159,7 @@ async def test_what_was_driven_is_due_after_a_restart(tmp_path: Path) -> None:
     await journal.close()
     journal = place.journal()
     await journal.start()
-    taken = await journal.claim(now=driven.updated_at, lease_until=LATER, driver="next", limit=9)
+    taken = await claim(journal, now=driven.updated_at, lease_until=LATER, driver="next", limit=9)
     assert [each.transaction_id for each in taken] == [driven.transaction_id]
     assert (taken[0].version, taken[0].fence) == (2, 2)
     found = await journal.get(waiting.transaction_id)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from giftcard_gateway.journal.contract import EventRow, JournalClosed, Row
+from giftcard_gateway.journal.contract import Due, EventRow, JournalClosed, Row
 from giftcard_gateway.journal.group_commit import GroupCommit
 from giftcard_gateway.journal.sqlite import file
 from giftcard_gateway.journal.sqlite.file import WriteRequest
 from giftcard_gateway.journal.sqlite.journal import Sqlite, prepare
+from giftcard_gateway.ledger.grace import Outage
 
 T = TypeVar("T")
 Request = TypeVar("Request")
@@ -91,16 +92,36 @@ class Unsteady(InlineSqlite):
         """Return a row, or fail."""
         return await self._pass("get", lambda: super(Unsteady, self).get(transaction_id))
 
-    async def claim(self, *, now: datetime, lease_until: datetime, driver: str, limit: int) -> Sequence[Row]:
+    async def claim(
+        self,
+        *,
+        now: datetime,
+        lease_until: datetime,
+        driver: str,
+        limit: int,
+        provider: str,
+        states: Sequence[str],
+    ) -> Sequence[Row]:
         """Take what is due, or fail."""
         return await self._pass(
             "claim",
-            lambda: super(Unsteady, self).claim(now=now, lease_until=lease_until, driver=driver, limit=limit),
+            lambda: super(Unsteady, self).claim(
+                now=now,
+                lease_until=lease_until,
+                driver=driver,
+                limit=limit,
+                provider=provider,
+                states=states,
+            ),
         )
 
-    async def next_due_at(self) -> datetime | None:
+    async def next_due(self) -> Sequence[Due]:
         """Tell what is due next, or fail."""
-        return await self._pass("next_due_at", super().next_due_at)
+        return await self._pass("next_due", super().next_due)
+
+    async def beat(self, now: datetime, *, silence: timedelta) -> Outage | None:
+        """Beat, or fail."""
+        return await self._pass("beat", lambda: super(Unsteady, self).beat(now, silence=silence))
 
     async def add_event(self, event: EventRow) -> bool:
         """Keep an event, or fail."""
@@ -123,6 +144,8 @@ class Unsteady(InlineSqlite):
 
 class Door:
     """What one process sees of a journal; while it is shut the process stands still at every call."""
+
+    is_shared = True
 
     def __init__(self, journal: Unsteady) -> None:
         """Be open."""

@@ -14,7 +14,7 @@ import msgspec
 from giftcard_adapters.calls import Call
 from giftcard_adapters.codec import unpacker
 from giftcard_adapters.contract import Provider, Settings, traits
-from giftcard_adapters.errors import NoAnswer, NotSent
+from giftcard_adapters.errors import NotSent, TimedOut
 from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt
 from giftcard_adapters.values.money import Money
@@ -32,7 +32,7 @@ ISSUED = Outcome(
     verdict=Verdict.APPROVED, approved=RAND, issued_cards=(IssuedCard(number=Secret(NUMBER), amount=RAND),)
 )
 NOT_LISTED = Outcome(verdict=Verdict.UNKNOWN, evidence="not listed")
-LOST = NoAnswer("no answer in time")
+LOST = TimedOut("no answer in time")
 REFUSED_CONNECTION = NotSent("no connection")
 DONE = Acknowledgement(receipt=Receipt.DONE)
 AGAIN = Acknowledgement(receipt=Receipt.AGAIN, evidence="HTTP 503")

@@ -17,9 +17,11 @@ from giftcard_gateway.errors import OperatorError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
     from typing import Self
 
     from giftcard_gateway.journal.settings import JournalSettings
+    from giftcard_gateway.ledger.grace import Outage
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +67,14 @@ class RowQuery(msgspec.Struct, frozen=True, kw_only=True):
     created_before: datetime | None = None
     after: tuple[datetime, str] | None = None
     limit: int = 50
+
+
+class Due(msgspec.Struct, frozen=True, kw_only=True):
+    """When the first row of one provider in one state is due."""
+
+    provider: str
+    state: str
+    due_at: datetime
 
 
 class Backlog(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,17 +185,33 @@ class Journal(ABC):
         """Return rows newest first, by index whatever the query."""
 
     @abstractmethod
-    async def claim(self, *, now: datetime, lease_until: datetime, driver: str, limit: int) -> Sequence[Row]:
-        """Take up to `limit` rows due at `now`, oldest due first, each one fence and version higher.
+    async def claim(
+        self,
+        *,
+        now: datetime,
+        lease_until: datetime,
+        driver: str,
+        limit: int,
+        provider: str,
+        states: Sequence[str],
+    ) -> Sequence[Row]:
+        """Take up to `limit` rows of `provider` in `states` that are due at `now`, oldest due first.
 
-        No row is handed to two callers. The rows come back as they now stand; their documents still
-        hold the old fence, version, driver and due time, which the columns override. Costs O(due),
-        not O(history).
+        Each is one fence and version higher, and no row is handed to two callers. The rows come back as they
+        now stand; their documents still hold the old fence, version, driver and due time, which the columns
+        override. Costs O(due), not O(history).
         """
 
     @abstractmethod
-    async def next_due_at(self) -> datetime | None:
-        """Return the earliest due time of any row, None when no row is due at any time."""
+    async def next_due(self) -> Sequence[Due]:
+        """Return the earliest due time of every provider and state that has rows with one; by index."""
+
+    @abstractmethod
+    async def beat(self, now: datetime, *, silence: timedelta) -> Outage | None:
+        """Write down that a gateway could write at `now`, and return the last outage, if any.
+
+        No beat of any process for longer than `silence` is an outage; several close together are told as one.
+        """
 
     @abstractmethod
     async def wait_changed(self, timeout_s: float) -> None:

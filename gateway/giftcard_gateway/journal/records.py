@@ -100,14 +100,23 @@ class Records:
         return [self._shown(row) for row in await self.journal.list(query)]
 
     async def claim(
-        self, *, now: datetime, lease_until: datetime, driver: str, limit: int
+        self,
+        *,
+        now: datetime,
+        lease_until: datetime,
+        driver: str,
+        limit: int,
+        provider: str,
+        states: Sequence[str],
     ) -> Sequence[Entry]:
-        """Take due entries for `driver`.
+        """Take due entries of one provider for `driver`; see Journal.claim.
 
         One that cannot be decrypted (a key is missing) goes to `on_unreadable` and does not keep the
         others from being worked on; it is due again when its lease ends.
         """
-        rows = await self.journal.claim(now=now, lease_until=lease_until, driver=driver, limit=limit)
+        rows = await self.journal.claim(
+            now=now, lease_until=lease_until, driver=driver, limit=limit, provider=provider, states=states
+        )
         entries = []
         for row in rows:
             try:

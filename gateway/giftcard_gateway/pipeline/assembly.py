@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from giftcard_gateway.journal.records import Records
 from giftcard_gateway.pipeline.driver import Driver
 from giftcard_gateway.pipeline.events import Events
+from giftcard_gateway.pipeline.heartbeat import Heartbeat
 from giftcard_gateway.pipeline.reconciliation import Reconciliation
 from giftcard_gateway.pipeline.recovery import Recovery
 from giftcard_gateway.pipeline.transactions import Transactions
@@ -28,6 +29,7 @@ class Pipeline:
     records: Records
     driver: Driver
     transactions: Transactions
+    heartbeat: Heartbeat
     recovery: Recovery
     events: Events
     reconciliation: Reconciliation
@@ -45,8 +47,15 @@ def assemble(
 ) -> Pipeline:
     """Assemble a pipeline over `journal`; `name` must differ from every process that shares the journal."""
     records = Records(journal, seal)
+    heartbeat = Heartbeat(journal, clock)
     driver = Driver(
-        name=name, records=records, connections=connections, router=router, clock=clock, observer=observer
+        name=name,
+        records=records,
+        connections=connections,
+        router=router,
+        heartbeat=heartbeat,
+        clock=clock,
+        observer=observer,
     )
     transactions = Transactions(
         records=records, connections=connections, router=router, driver=driver, clock=clock, observer=observer
@@ -55,8 +64,14 @@ def assemble(
         records=records,
         driver=driver,
         transactions=transactions,
+        heartbeat=heartbeat,
         recovery=Recovery(
-            records=records, connections=connections, driver=driver, clock=clock, observer=observer
+            records=records,
+            connections=connections,
+            driver=driver,
+            heartbeat=heartbeat,
+            clock=clock,
+            observer=observer,
         ),
         events=Events(records=records, seal=seal, driver=driver, clock=clock, observer=observer),
         reconciliation=Reconciliation(connections=connections, records=records, transactions=transactions),

@@ -19,7 +19,7 @@ from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.traits import Ending, Guarantee
 from giftcard_gateway.errors import GatewayError
 from giftcard_gateway.journal.contract import JournalClosed
-from giftcard_gateway.ledger import lifecycle, reversal_windows, settling
+from giftcard_gateway.ledger import grace, lifecycle, reversal_windows, settling
 from giftcard_gateway.ledger.entry import Entry, State, WantedReversal
 from giftcard_gateway.ledger.settling import Step
 from giftcard_gateway.pipeline.in_doubt import InDoubtWrites
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.journal.records import Records
     from giftcard_gateway.ledger.observer import Observer
+    from giftcard_gateway.pipeline.heartbeat import Heartbeat
     from giftcard_gateway.providers.connections import Connection, Connections
     from giftcard_gateway.providers.routing import Router
 
@@ -62,6 +63,7 @@ class Driver:
         records: Records,
         connections: Connections,
         router: Router,
+        heartbeat: Heartbeat,
         clock: Clock,
         observer: Observer,
     ) -> None:
@@ -70,6 +72,7 @@ class Driver:
         self._records = records
         self._connections = connections
         self._router = router
+        self._heartbeat = heartbeat
         self._clock = clock
         self._observer = observer
         self._exchanges = Exchanges(observer)
@@ -179,7 +182,7 @@ class Driver:
         sent_by = entry.sent_by or at
         entry = lifecycle.sent(entry, sent_by)
         how = lifecycle.ending(entry, traits, at)
-        if how is Ending.RESEND and not connection.is_enabled:
+        if how is Ending.RESEND and not (connection.is_enabled and connection.circuit.admits()):
             how = Ending.FIND  # whoever switched a provider off wants no request to go there, not even again
         match how:
             case Ending.REVERSE:
@@ -220,20 +223,16 @@ class Driver:
 
     async def _end_undecided(self, connection: Connection, entry: Entry) -> Entry:
         """Confirm or reverse a transaction that nobody decided in time (rule 10)."""
-        confirms = connection.confirms_when_overdue(entry.operation)
-        return await self._commit(
-            entry,
-            lambda e: (
-                self.confirmed(connection, e, cause="nobody decided in time")
-                if confirms
-                else self.reversed(
-                    connection,
-                    e,
-                    WantedReversal(reason=ReversalReason.CANCELLED),
-                    cause="nobody decided in time",
-                )
-            ),
+        decide_by = grace.decide_by(
+            entry, self._heartbeat.outage, timedelta(seconds=connection.terms.confirm_grace_s)
         )
+        if decide_by is not None and decide_by > self._clock.now():
+            return await self._commit(entry, lambda e: grace.extended(e, decide_by))
+        cause = "nobody decided in time"
+        if connection.confirms_when_overdue(entry.operation):
+            return await self._commit(entry, lambda e: self.confirmed(connection, e, cause=cause))
+        wanted = WantedReversal(reason=ReversalReason.CANCELLED)
+        return await self._commit(entry, lambda e: self.reversed(connection, e, wanted, cause=cause))
 
     async def _deliver(self, connection: Connection, entry: Entry) -> Entry:
         """Send the promised advice once, unchanged, and act on the answer (rule 8)."""

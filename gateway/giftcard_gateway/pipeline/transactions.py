@@ -7,6 +7,7 @@ gRPC or a database, and a caller's `wait_s` bounds only how long it hears, never
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -93,6 +94,8 @@ class Transactions:
         self._clock = clock
         self._observer = observer
         self._released: asyncio.Future[None] | None = None
+        self._waiting = Counter[str]()
+        """How many callers wait until what they were promised is delivered, by provider."""
 
     async def begin(self, ask: AnyOperation, *, wait_s: float) -> Begun:
         """Write `ask` down, send it, and return what came of it; a repeat returns what is recorded.
@@ -287,8 +290,25 @@ class Transactions:
         """Return `entry` once nothing is being found out about it, or as it stands after `wait_s`.
 
         Where a promise is enough, one whose first delivery failed is returned as it is: it is kept in
-        the background.
+        the background. So is one whose provider keeps as many callers waiting as it may have in flight: they
+        would hold the places of other providers' calls (rule 20).
         """
+        provider = entry.provider
+        if entry.state not in {State.CONFIRMING, State.REVERSING}:
+            return await self._waited_for(entry, wait_s, is_promise_enough=is_promise_enough)
+        if self._waiting[provider] >= self._most_waiting(provider):
+            return entry
+        self._waiting[provider] += 1
+        try:
+            return await self._waited_for(entry, wait_s, is_promise_enough=is_promise_enough)
+        finally:
+            self._waiting[provider] -= 1
+
+    def _most_waiting(self, provider: str) -> int:
+        limits = {one.provider_id: one.terms.max_in_flight for one in self._connections}
+        return limits.get(provider, 1)
+
+    async def _waited_for(self, entry: Entry, wait_s: float, *, is_promise_enough: bool) -> Entry:
         loop = asyncio.get_running_loop()
         self._released = released = self._released or loop.create_future()
         until = loop.time() + wait_s

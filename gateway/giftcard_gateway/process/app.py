@@ -99,6 +99,7 @@ class App:
         self.server = Server(settings.server, handlers(self.dependencies), service_names())
         self.readiness = Readiness(
             journal=self.journal,
+            heartbeat=self.pipeline.heartbeat,
             server=self.server,
             admission=self.admission,
             clock=clock,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.journal.contract import Journal
     from giftcard_gateway.ledger.observer import Observer
+    from giftcard_gateway.pipeline.heartbeat import Heartbeat
     from giftcard_gateway.rpc.admission import Admission
     from giftcard_gateway.rpc.server import Server
 
@@ -28,10 +29,18 @@ class Readiness:
     """Watches the journal of one process."""
 
     def __init__(
-        self, *, journal: Journal, server: Server, admission: Admission, clock: Clock, observer: Observer
+        self,
+        *,
+        journal: Journal,
+        heartbeat: Heartbeat,
+        server: Server,
+        admission: Admission,
+        clock: Clock,
+        observer: Observer,
     ) -> None:
         """Start with the journal available, since it has just been opened."""
         self._journal = journal
+        self._heartbeat = heartbeat
         self._server = server
         self._admission = admission
         self._clock = clock
@@ -48,6 +57,7 @@ class Readiness:
         """Check the journal once and report a change; a process that drains stays NOT_SERVING."""
         try:
             await self._journal.check()
+            await self._heartbeat.beat()
         except JournalClosed as fault:
             await self._lost(fault)
         else:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from giftcard_adapters.contract import has, traits_of
-from giftcard_adapters.errors import NoAnswer, NotSent, Refused
+from giftcard_adapters.errors import BrokenOff, NoAnswer, NotSent, Refused, TimedOut
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.traits import Guarantee, OperationTraits
 from giftcard_gateway.errors import OperationUnsupported, Overloaded, ProviderNotFound, ProviderUnreachable
@@ -39,6 +39,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
     confirm_by_s: float = 900.0
     confirm_by_operation_s: dict[Operation, float] = {}
+    confirm_grace_s: float = 300.0
+    """How long callers at least have to decide once an outage has ended that kept them from it (rule 10)."""
     confirms_when_overdue: bool = False
     """Whether a transaction past `confirm_by` is confirmed instead of reversed (rule 10)."""
     retry_base_s: float = 1.0
@@ -74,13 +76,28 @@ class Connection:
         self.provider = provider
         self.terms = terms
         self.is_enabled = is_enabled
-        self.circuit = Circuit(
-            threshold=terms.circuit_threshold, cooldown_s=terms.circuit_cooldown_s, now=clock.now
-        )
+        self.circuit = self._new_circuit(clock)
+        """Whether money requests and advices may go out."""
+        self.reads_circuit = self._new_circuit(clock)
+        """Whether reads may: what fails for them says nothing of requests, nor the other way round."""
         self.advice_slots = asyncio.Semaphore(terms.advice_concurrency)
         self.in_flight = 0
+        self.reads_in_flight = 0
         self.last_answer_at: datetime | None = None
         self._clock = clock
+
+    def _new_circuit(self, clock: Clock) -> Circuit:
+        terms = self.terms
+        return Circuit(threshold=terms.circuit_threshold, cooldown_s=terms.circuit_cooldown_s, now=clock.now)
+
+    @property
+    def sweep_slots(self) -> int:
+        """Return how many overdue transactions of this provider are worked on at once.
+
+        A quarter of what may be delivered at once is left to callers' own confirmations and reversals.
+        """
+        slots = self.terms.advice_concurrency
+        return max(1, slots - slots // 4)
 
     @property
     def lease(self) -> timedelta:
@@ -120,41 +137,65 @@ class Connection:
 
     def admit(self) -> None:
         """Raise, before anything is written, when a new request should not go out now."""
+        self._admit(self.circuit, self.in_flight)
+
+    def admit_read(self) -> None:
+        """Raise when a read should not go out now."""
+        self._admit(self.reads_circuit, self.reads_in_flight)
+
+    def _admit(self, circuit: Circuit, in_flight: int) -> None:
         if not self.is_enabled:
             raise ProviderUnreachable(
                 "The operator has switched this provider off.", provider=self.provider_id
             )
-        if self.in_flight >= self.terms.max_in_flight:
+        if in_flight >= self.terms.max_in_flight:
             raise Overloaded(provider=self.provider_id)
-        if not self.circuit.admits():
+        if not circuit.admits():
             refusal = ProviderUnreachable(provider=self.provider_id)
-            refusal.retry_after_s = max(self.circuit.wait_s, 0.1)
+            refusal.retry_after_s = max(circuit.wait_s, 0.1)
             raise refusal
 
     @asynccontextmanager
     async def exchange(self) -> AsyncIterator[None]:
-        """Count one exchange in flight and tell the circuit how it ended."""
+        """Count one money exchange in flight and tell its circuit how it ended."""
         self.in_flight += 1
-        self.circuit.began()
         try:
-            yield
-        except (NotSent, NoAnswer):
-            self.circuit.failed()
-            raise
-        except Refused:
-            self._answered()
-            raise
-        except BaseException:
-            # A read whose caller left, or a fault of ours, says nothing of the provider.
-            self.circuit.abandoned()
-            raise
-        else:
-            self._answered()
+            with self._told(self.circuit):
+                yield
         finally:
             self.in_flight -= 1
 
-    def _answered(self) -> None:
-        self.circuit.succeeded()
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[None]:
+        """Count one read in flight and tell the reads' own circuit how it ended."""
+        self.reads_in_flight += 1
+        try:
+            with self._told(self.reads_circuit):
+                yield
+        finally:
+            self.reads_in_flight -= 1
+
+    @contextmanager
+    def _told(self, circuit: Circuit) -> Iterator[None]:
+        circuit.began()
+        try:
+            yield
+        except (NotSent, TimedOut, BrokenOff):
+            circuit.failed()
+            raise
+        except (Refused, NoAnswer):
+            # Whatever the answer says, somebody is there who gives one.
+            self._answered(circuit)
+            raise
+        except BaseException:
+            # A read whose caller left, or a fault of ours, says nothing of the provider.
+            circuit.abandoned()
+            raise
+        else:
+            self._answered(circuit)
+
+    def _answered(self, circuit: Circuit) -> None:
+        circuit.succeeded()
         self.last_answer_at = self._clock.now()
 
 

@@ -50,7 +50,9 @@ class Exchanges:
         return await self._answer(connection, method(ask))
 
     async def find(self, connection: Connection, entry: Entry) -> Answer:
-        """Ask the provider what became of a request; UNKNOWN when that fails."""
+        """Ask the provider what became of a request; UNKNOWN when that fails, or nobody should ask now."""
+        if not connection.circuit.admits():
+            return Answer(outcome=Outcome(verdict=Verdict.UNKNOWN, evidence=entry.evidence))
         answer = await self._answer(connection, connection.provider.find(ask_of(entry), entry.outcome))
         return answer if answer.was_sent else doubted(answer)
 

@@ -150,7 +150,7 @@ def _health(connection: Connection) -> v1.ProviderHealth.ValueType:
     state = connection.circuit.state
     if state in _HEALTH:
         return _HEALTH[state]
-    if connection.circuit.is_failing:
+    if connection.circuit.is_failing or connection.reads_circuit.is_failing:
         return v1.ProviderHealth.PROVIDER_HEALTH_DEGRADED
     if connection.last_answer_at is None:
         return v1.ProviderHealth.PROVIDER_HEALTH_UNSPECIFIED

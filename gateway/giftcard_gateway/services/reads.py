@@ -42,14 +42,14 @@ async def ask(
     """
     admit(connection, method)
     with told(connection.provider_id, has_effect=has_effect):
-        async with connection.exchange():
+        async with connection.read():
             return await work(connection.provider)
 
 
 def admit(connection: Connection, method: str) -> None:
     """Raise, before anything is sent, when the provider lacks the read or should not be asked now."""
     connection.demand(method)
-    connection.admit()
+    connection.admit_read()
 
 
 @contextmanager

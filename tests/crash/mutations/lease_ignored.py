@@ -16,9 +16,23 @@ def apply(patch: pytest.MonkeyPatch) -> None:
     claim = Records.claim
 
     async def claim_early(
-        self: Records, *, now: datetime, lease_until: datetime, driver: str, limit: int
+        self: Records,
+        *,
+        now: datetime,
+        lease_until: datetime,
+        driver: str,
+        limit: int,
+        provider: str,
+        states: Sequence[str],
     ) -> Sequence[Entry]:
-        later = now + timedelta(hours=1)
-        return await claim(self, now=later, lease_until=lease_until, driver=driver, limit=limit)
+        return await claim(
+            self,
+            now=now + timedelta(hours=1),
+            lease_until=lease_until,
+            driver=driver,
+            limit=limit,
+            provider=provider,
+            states=states,
+        )
 
     patch.setattr(Records, "claim", claim_early)

@@ -27,6 +27,7 @@ LEASE_MARGIN_S = 1.0
 PATIENCE_S = 30.0
 HURRIED: Mapping[str, object] = {
     "confirm_by_s": CONFIRM_BY_S,
+    "confirm_grace_s": 0.5,
     "retry_base_s": 0.05,
     "retry_cap_s": 0.5,
     "lease_margin_s": LEASE_MARGIN_S,

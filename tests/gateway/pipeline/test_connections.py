@@ -6,7 +6,16 @@ import asyncio
 
 import pytest
 
-from giftcard_adapters.errors import Invalid, NoAnswer, NotSent, Refused, Unsupported
+from giftcard_adapters.errors import (
+    BrokenOff,
+    Invalid,
+    NoAnswer,
+    NotSent,
+    Refused,
+    TimedOut,
+    Unreadable,
+    Unsupported,
+)
 from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt
 from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_adapters.values.money import Money
@@ -103,12 +112,15 @@ async def test_abandoned_probe_leaves_room_for_another(start: Start) -> None:
         (None, True),
         (Refused(Decline(reason=DeclineReason.CARD_UNKNOWN)), True),
         (NotSent("no connection"), False),
-        (NoAnswer("no answer"), False),
+        (Unreadable("HTTP 500"), True),
+        (NoAnswer("find: HTTP 502"), True),
+        (TimedOut("no answer in time"), False),
+        (BrokenOff("the connection broke"), False),
         (ZeroDivisionError(), False),
     ],
 )
 async def test_what_counts_as_an_answer(world: World, fault: Exception | None, is_answer: bool) -> None:
-    """A refusal is an answer and shows that the provider is there; silence and our own faults are none."""
+    """Whatever a provider answers shows that it is there; silence and our own faults are no answer."""
     connection = first(world)
     await asyncio.sleep(7)
     try:
@@ -118,7 +130,7 @@ async def test_what_counts_as_an_answer(world: World, fault: Exception | None, i
     except type(fault or ValueError()):
         assert fault is not None
     assert connection.last_answer_at == (world.clock.now() if is_answer else None)
-    assert connection.circuit.is_failing is isinstance(fault, NotSent | NoAnswer)
+    assert connection.circuit.is_failing is isinstance(fault, NotSent | TimedOut | BrokenOff)
     assert connection.in_flight == 0
 
 

@@ -171,8 +171,12 @@ async def test_claim_overrides_what_the_document_says(records: Records) -> None:
     """A claimed entry is in the claimer's hand, one fence higher, whatever the sealed document says."""
     await records.open(redeemed())
     later = LEASE + timedelta(seconds=45)
-    assert not await records.claim(now=T0, lease_until=later, driver="two", limit=9)
-    (claimed,) = await records.claim(now=LEASE, lease_until=later, driver="two", limit=9)
+    assert not await records.claim(
+        now=T0, lease_until=later, driver="two", limit=9, provider="first", states=["PENDING"]
+    )
+    (claimed,) = await records.claim(
+        now=LEASE, lease_until=later, driver="two", limit=9, provider="first", states=["PENDING"]
+    )
     assert (claimed.driver, claimed.fence, claimed.version, claimed.due_at) == ("two", 2, 2, later)
     assert await records.get(ID) == claimed
 

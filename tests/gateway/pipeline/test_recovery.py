@@ -142,10 +142,10 @@ async def test_sweep_outlives_a_fault(world: World, monkeypatch: pytest.MonkeyPa
     assert [type(fault) for _, fault in world.heard.faults] == [ZeroDivisionError] * 2
 
 
-async def test_no_more_in_hand_than_agreed(world: World) -> None:
-    """A process takes no more in hand than `max_driven`, and gets through everything all the same."""
+async def test_no_more_in_hand_than_agreed(start: Start) -> None:
+    """The sweep has no more of a provider in hand than agreed, and gets through everything all the same."""
+    world = await start(terms=msgspec.structs.replace(LONG, advice_concurrency=3))
     ids = await owing(world, 12)
-    world.recovery.max_driven = 3
     world.script.reactions.extend([2.0, DONE] * 12)
     loads = []
     async with sweeping(world):

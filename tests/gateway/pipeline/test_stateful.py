@@ -112,6 +112,7 @@ class Lifecycle(RuleBasedStateMachine):
         async def start() -> None:
             self.world: World = build(self.clock, self.store, scripts=self.scripts)  # type: ignore[arg-type]  # filled by build
             self.world.recovery.idle = timedelta(minutes=5)
+            self.world.pipeline.heartbeat.silence = timedelta(minutes=15)
             self.sweep = asyncio.create_task(self.world.recovery.run())
 
         self._run(start())

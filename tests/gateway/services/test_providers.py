@@ -10,6 +10,7 @@ from giftcard_adapters.values.advices import Acknowledgement, Receipt
 from giftcard_gateway.providers.connections import Terms
 from tests.gateway.services.served import Served, serve, unresolved
 from tests.gateway.wire.filled import PAN
+from tests.world.provider import REFUSED_CONNECTION
 
 CAPABILITY = v1.Capability
 
@@ -58,7 +59,7 @@ async def test_capabilities(served: Served) -> None:
 
 
 async def test_health_follows_the_answers(served: Served) -> None:
-    """A provider is healthy once it answered, degraded when it stops to, down when the circuit opens."""
+    """A provider is healthy once it answered, degraded when it stops to, down once it does for money."""
     seen = [(await provider(served)).health]
     await served.redeem()
     told = await provider(served)
@@ -72,10 +73,17 @@ async def test_health_follows_the_answers(served: Served) -> None:
         await served.refused("Lookup", lookup)
     told = await provider(served)
     seen.append(told.health)
+    assert told.circuit_state == v1.CircuitState.CIRCUIT_STATE_CLOSED
+    served.script.reactions.extend([REFUSED_CONNECTION] * 10)
+    for _ in range(10):
+        await served.redeem()
+    told = await provider(served)
+    seen.append(told.health)
     health = v1.ProviderHealth
     assert seen == [
         health.PROVIDER_HEALTH_UNSPECIFIED,
         health.PROVIDER_HEALTH_HEALTHY,
+        health.PROVIDER_HEALTH_DEGRADED,
         health.PROVIDER_HEALTH_DEGRADED,
         health.PROVIDER_HEALTH_DOWN,
     ]

@@ -9,13 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import asyncpg
 
-from giftcard_gateway.journal.contract import Backlog, Change, EventRow, Journal, Row, RowQuery, SchemaState
+from giftcard_gateway.journal import heartbeat
+from giftcard_gateway.journal.contract import (
+    Backlog,
+    Change,
+    Due,
+    EventRow,
+    Journal,
+    Row,
+    RowQuery,
+    SchemaState,
+)
 from giftcard_gateway.journal.microseconds import from_us, to_us
 from giftcard_gateway.journal.postgres import schema
 from giftcard_gateway.journal.postgres import statements as sql
@@ -37,6 +47,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from giftcard_gateway.journal.settings import JournalSettings
+    from giftcard_gateway.ledger.grace import Outage
 
 _CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
 _DEFAULT_LIMITS = SessionLimits()
@@ -119,22 +130,43 @@ class Postgres(Journal):
         statement, arguments = statement_of(query)
         return [row_of(tuple(record)) for record in await self._fetch(statement, *arguments)]
 
-    async def claim(self, *, now: datetime, lease_until: datetime, driver: str, limit: int) -> Sequence[Row]:
+    async def claim(
+        self,
+        *,
+        now: datetime,
+        lease_until: datetime,
+        driver: str,
+        limit: int,
+        provider: str,
+        states: Sequence[str],
+    ) -> Sequence[Row]:
         """Take what is due; see Journal.claim.
 
         Never repeated: rows taken by a try whose answer was lost come due again when their lease ends.
         """
         found = await self._sessions.run(
-            lambda connection, _: connection.fetch(sql.CLAIM, to_us(now), to_us(lease_until), driver, limit),
+            lambda connection, _: connection.fetch(
+                sql.CLAIM, to_us(now), to_us(lease_until), driver, limit, provider, states
+            ),
             is_write=True,
             tries=1,
         )
         return [row_of(tuple(record)[:-1]) for record in sorted(found, key=lambda each: each["was_due_us"])]
 
-    async def next_due_at(self) -> datetime | None:
-        """Return the earliest due time; see Journal.next_due_at."""
-        found = await self._fetch(sql.NEXT_DUE)
-        return from_us(found[0]["due_us"]) if found else None
+    async def next_due(self) -> Sequence[Due]:
+        """Return the earliest due times; see Journal.next_due."""
+        return [
+            Due(provider=provider, state=state, due_at=from_us(due_us))
+            for provider, state, due_us in await self._fetch(sql.NEXT_DUE)
+        ]
+
+    async def beat(self, now: datetime, *, silence: timedelta) -> Outage | None:
+        """Write down that this process can write; see Journal.beat."""
+        spans = [span // timedelta(microseconds=1) for span in (silence, heartbeat.SAME_TROUBLE)]
+        found = await self._sessions.run(
+            lambda connection, _: connection.fetchrow(sql.BEAT, to_us(now), *spans), is_write=True
+        )
+        return None if found is None else heartbeat.outage_of(tuple(found))
 
     async def wait_changed(self, timeout_s: float) -> None:
         """Wait for the next write, here or elsewhere; see Journal.wait_changed."""

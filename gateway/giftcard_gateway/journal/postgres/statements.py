@@ -5,6 +5,7 @@ Each write is one statement, so it is one database transaction and one round tri
 
 from __future__ import annotations
 
+from giftcard_gateway.journal import heartbeat
 from giftcard_gateway.journal.rows import EVENT_COLUMNS, FINAL_STATES, OPEN_STATES, columns
 
 # A commit is durable whatever the role, the database or a pooler between us has been set to: the setting
@@ -71,8 +72,12 @@ ROWS = f"SELECT {columns()} FROM transactions WHERE transaction_id = ANY($1)"
 CLAIM = f"""
 WITH {DURABLY},
 due AS (
-    SELECT transaction_id, due_us FROM transactions WHERE due_us <= $1
-    ORDER BY due_us LIMIT $4 FOR UPDATE SKIP LOCKED
+    SELECT oldest.* FROM unnest($6::text[]) AS wanted (state) CROSS JOIN LATERAL (
+        SELECT transaction_id, due_us FROM transactions AS t
+        WHERE t.provider = $5 AND t.state = wanted.state AND due_us <= $1
+        ORDER BY due_us LIMIT $4 FOR UPDATE SKIP LOCKED
+    ) AS oldest
+    ORDER BY due_us LIMIT $4
 )
 UPDATE transactions AS now
 SET due_us = $2, driver = $3, fence = fence + 1, version = version + 1
@@ -81,7 +86,22 @@ WHERE now.transaction_id = due.transaction_id
 RETURNING {columns("now.")}, due.due_us AS was_due_us
 """
 
-NEXT_DUE = "SELECT due_us FROM transactions WHERE due_us IS NOT NULL ORDER BY due_us LIMIT 1"
+# By one seek in the index for each provider and state.
+NEXT_DUE = """
+WITH RECURSIVE dues AS (
+    (SELECT provider, state, due_us FROM transactions WHERE due_us IS NOT NULL
+        ORDER BY provider, state, due_us LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM dues AS last CROSS JOIN LATERAL (
+        SELECT provider, state, due_us FROM transactions
+        WHERE due_us IS NOT NULL AND (provider, state) > (last.provider, last.state)
+        ORDER BY provider, state, due_us LIMIT 1
+    ) AS next
+)
+SELECT provider, state, due_us FROM dues
+"""
+
+BEAT = heartbeat.statement("$1::bigint", "$2::bigint", "$3::bigint")
 
 # Which states, providers and operations occur, by one seek in the index for each.
 _STREAMS = """

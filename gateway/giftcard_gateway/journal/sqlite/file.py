@@ -10,11 +10,12 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
+from giftcard_gateway.journal import heartbeat
 from giftcard_gateway.journal.contract import EventRow, JournalBusy, JournalClosed, Row
 from giftcard_gateway.journal.group_commit import Ack
 from giftcard_gateway.journal.microseconds import to_us, to_us_or_none
@@ -22,7 +23,6 @@ from giftcard_gateway.journal.rows import (
     COLUMNS,
     EVENT_COLUMNS,
     Open,
-    RowValues,
     Write,
     columns,
     is_same,
@@ -30,6 +30,7 @@ from giftcard_gateway.journal.rows import (
     values_of,
     written_of,
 )
+from giftcard_gateway.ledger.grace import Outage
 
 MEMORY = ":memory:"
 
@@ -47,7 +48,8 @@ _PRAGMAS = (
 )
 
 _SELECT = f"SELECT {columns()} FROM transactions"
-DUE = f"{_SELECT} WHERE due_us <= ? ORDER BY due_us LIMIT ?"
+DUE = f"{_SELECT} WHERE provider = ? AND state = ? AND due_us <= ? ORDER BY due_us LIMIT ?"
+BEAT = heartbeat.statement("?1", "?2", "?3")
 FREE_DRIVERS = (
     "UPDATE transactions SET driver = '', due_us = min(due_us, updated_us)"
     " WHERE due_us IS NOT NULL AND driver <> ''"
@@ -156,15 +158,27 @@ def read_rows(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, R
 
 
 def claim(
-    connection: sqlite3.Connection, *, now: datetime, lease_until: datetime, driver: str, limit: int
+    connection: sqlite3.Connection,
+    *,
+    now: datetime,
+    lease_until: datetime,
+    driver: str,
+    limit: int,
+    provider: str,
+    states: Sequence[str],
 ) -> Sequence[Row]:
     """Take what is due; see Journal.claim."""
-    due: list[RowValues] = connection.execute(DUE, (to_us(now), limit)).fetchall()
+    due = [
+        row_of(values)
+        for state in states
+        for values in connection.execute(DUE, (provider, state, to_us(now), limit)).fetchall()
+    ]
+    due.sort(key=lambda row: row.due_at or now)
     taken = [
         msgspec.structs.replace(
             row, due_at=lease_until, driver=driver, fence=row.fence + 1, version=row.version + 1
         )
-        for row in map(row_of, due)
+        for row in due[:limit]
     ]
     connection.executemany(
         "UPDATE transactions SET due_us = ?, driver = ?, fence = ?, version = ? WHERE transaction_id = ?",
@@ -179,6 +193,16 @@ def claim(
 def free_drivers(connection: sqlite3.Connection) -> None:
     """Make due at once what a process drove that is gone; only the holder of the lock may ask."""
     connection.execute(FREE_DRIVERS)
+
+
+def beat(connection: sqlite3.Connection, *, now: datetime, silence: timedelta) -> Outage | None:
+    """Write down that this process can write; see Journal.beat."""
+    spans = (silence, heartbeat.SAME_TROUBLE)
+    return heartbeat.outage_of(
+        connection.execute(
+            BEAT, (to_us(now), *(span // timedelta(microseconds=1) for span in spans))
+        ).fetchone()
+    )
 
 
 def add_event(connection: sqlite3.Connection, event: EventRow) -> bool:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from giftcard_gateway.journal.contract import (
     Backlog,
     Change,
+    Due,
     EventRow,
     Journal,
     JournalClosed,
@@ -33,9 +34,11 @@ from giftcard_gateway.journal.sqlite import file, lists, schema
 from giftcard_gateway.journal.sqlite.file import Work, WriteRequest
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from typing import Self
 
     from giftcard_gateway.journal.settings import JournalSettings
+    from giftcard_gateway.ledger.grace import Outage
 
 Result = TypeVar("Result")
 
@@ -112,18 +115,36 @@ class Sqlite(Journal):
         """Return rows newest first; see Journal.list."""
         return await _ask(self._lister, partial(lists.list_rows, query=query))
 
-    async def claim(self, *, now: datetime, lease_until: datetime, driver: str, limit: int) -> Sequence[Row]:
+    async def claim(
+        self,
+        *,
+        now: datetime,
+        lease_until: datetime,
+        driver: str,
+        limit: int,
+        provider: str,
+        states: Sequence[str],
+    ) -> Sequence[Row]:
         """Take what is due; see Journal.claim."""
-        # Asked of the reader first, so that an idle sweep costs no fsync.
-        due_at = await self.next_due_at()
-        if due_at is None or due_at > now:
-            return []
-        take = partial(file.claim, now=now, lease_until=lease_until, driver=driver, limit=limit)
-        return await self._write(take)
+        return await self._write(
+            partial(
+                file.claim,
+                now=now,
+                lease_until=lease_until,
+                driver=driver,
+                limit=limit,
+                provider=provider,
+                states=states,
+            )
+        )
 
-    async def next_due_at(self) -> datetime | None:
-        """Return the earliest due time; see Journal.next_due_at."""
-        return await _ask(self._reader, lists.next_due_at)
+    async def next_due(self) -> Sequence[Due]:
+        """Return the earliest due times; see Journal.next_due."""
+        return await _ask(self._reader, lists.next_due)
+
+    async def beat(self, now: datetime, *, silence: timedelta) -> Outage | None:
+        """Write down that this process can write; see Journal.beat."""
+        return await self._write(partial(file.beat, now=now, silence=silence))
 
     async def wait_changed(self, timeout_s: float) -> None:
         """Wait for the next write; see Journal.wait_changed."""

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 
-from giftcard_gateway.journal.contract import Backlog, Change, EventRow, Row, RowQuery
-from giftcard_gateway.journal.microseconds import from_us, from_us_or_none, to_us
+from giftcard_gateway.journal.contract import Backlog, Change, Due, EventRow, Row, RowQuery
+from giftcard_gateway.journal.microseconds import from_us, to_us
 from giftcard_gateway.journal.rows import (
     EVENT_COLUMNS,
     FINAL_STATES,
@@ -59,7 +59,10 @@ PURGEABLE = (
 )
 FORGET_INDEXES = "DELETE FROM handles WHERE transaction_id = ? AND created_us = ?"
 FORGET_CHANGES = "DELETE FROM changes WHERE transaction_id = ? AND created_us = ?"
-NEXT_DUE = "SELECT min(due_us) FROM transactions WHERE due_us IS NOT NULL"
+NEXT_DUE = (
+    "SELECT provider, state, due_us FROM transactions WHERE due_us IS NOT NULL"
+    " AND (provider, state, due_us) > (?, ?, 9223372036854775807) ORDER BY provider, state, due_us LIMIT 1"
+)
 
 
 def list_rows(connection: sqlite3.Connection, query: RowQuery) -> Sequence[Row]:
@@ -70,10 +73,15 @@ def list_rows(connection: sqlite3.Connection, query: RowQuery) -> Sequence[Row]:
     return [found[each] for each in ids]
 
 
-def next_due_at(connection: sqlite3.Connection) -> datetime | None:
-    """Return the earliest due time; see Journal.next_due_us."""
-    (due_us,) = connection.execute(NEXT_DUE).fetchone()
-    return from_us_or_none(due_us)
+def next_due(connection: sqlite3.Connection) -> Sequence[Due]:
+    """Return the earliest due times, by one seek for each; see Journal.next_due."""
+    dues: list[Due] = []
+    last = ("", "")
+    while found := connection.execute(NEXT_DUE, last).fetchone():
+        provider, state, due_us = found
+        dues.append(Due(provider=provider, state=state, due_at=from_us(due_us)))
+        last = (provider, state)
+    return dues
 
 
 def read_changes(connection: sqlite3.Connection, *, after: str, limit: int) -> Sequence[Change]:

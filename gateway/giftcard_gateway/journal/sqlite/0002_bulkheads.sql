@@ -1,0 +1,15 @@
+-- Claims go provider by provider, so that what one is owed keeps nobody else waiting; and a heartbeat.
+
+-- Finds what is due at one provider in one state, oldest first. Finished rows are not in it.
+CREATE INDEX transactions_due_at_provider ON transactions (provider, state, due_us) WHERE due_us IS NOT NULL;
+
+DROP INDEX transactions_due;
+
+-- One row: when a gateway last could write, and the last time none could.
+CREATE TABLE heartbeat (
+    only_row INTEGER NOT NULL PRIMARY KEY CHECK (only_row = 1),
+    beat_us INTEGER NOT NULL,        -- when a gateway last wrote here
+    outage_from_us INTEGER,          -- the last write before no gateway could write; null when that never was
+    outage_until_us INTEGER,         -- the first write after it
+    outage_lost_us INTEGER           -- how long it was; of several close together, told as one, the longest
+);
