@@ -34,6 +34,18 @@ CONTRADICTIONS = {
         ("https://provider", "https://me:pw@provider"),
         ADDRESS,
     ),
+    "no time at all": (
+        ("base_url =", "timeout_s = nan\nbase_url ="),
+        "providers.spar-za.settings: key 'timeout_s': must be a number of at most 86400",
+    ),
+    "more than a day": (
+        ("base_url =", "timeout_s = 1e300\nbase_url ="),
+        "providers.spar-za.settings: key 'timeout_s': must be a number of at most 86400",
+    ),
+    "a relative module": (
+        (HERE, "..:x"),
+        "providers.spar-za.settings: adapter '..:x' cannot be found; it is named as module:Class",
+    ),
     "no time": (
         ("base_url =", "timeout_s = -1\nbase_url ="),
         "providers.spar-za.settings: timeout_s must be above 0",
@@ -63,6 +75,10 @@ ADDED = {
     "journal class": (
         '[journal]\nstore = "nowhere:Journal"',
         "journal.store 'nowhere:Journal' cannot be found; it is named as module:Class",
+    ),
+    "relative journal class": (
+        '[journal]\nstore = ".x:Y"',
+        "journal.store '.x:Y' cannot be found; it is named as module:Class",
     ),
     "journal without sense": ('[journal]\nurl = "postgresql://[x"', "journal.url is not a URL"),
     "workers": (
