@@ -61,6 +61,7 @@ def test_contradiction(tmp_path: Path, name: str) -> None:
     assert faults_of(tmp_path, GOOD.replace(old, new)) == (sentence,)
 
 
+NO_SERVER = "journal.url must be postgresql:// with hosts and ports that can be, for a PostgreSQL journal"
 ADDED = {
     "port": ('[server]\nlisten = "h:70000"', "server.listen has a port above 65535"),
     "one address": (
@@ -72,6 +73,16 @@ ADDED = {
         '[journal]\nurl = "sqlite://x"',
         "journal.url must name a file, as in sqlite:///giftcard-gateway.db",
     ),
+    "journal in memory": (
+        '[journal]\nurl = "sqlite:///:memory:"',
+        "journal.url must name a file, as in sqlite:///giftcard-gateway.db",
+    ),
+    "PostgreSQL on a file": (
+        '[journal]\nstore = "giftcard_gateway.journal.postgres.journal:Postgres"',
+        NO_SERVER,
+    ),
+    "journal's port": ('[journal]\nurl = "postgresql://u:p@h:99999/d"', NO_SERVER),
+    "port of a second host": ('[journal]\nurl = "postgresql://u:p@h:1,k:99999/d"', NO_SERVER),
     "journal class": (
         '[journal]\nstore = "nowhere:Journal"',
         "journal.store 'nowhere:Journal' cannot be found; it is named as module:Class",

@@ -9,7 +9,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.type.money_pb2 import Money
 
-from giftcard.v1 import RedeemRequest
+from giftcard.v1 import Card, ListTransactionsRequest, RedeemRequest, TransactionFilter
 from giftcard_gateway.wire.limits import LIMITS, RULES
 from giftcard_gateway.wire.validation import validator
 from tests.gateway.wire.filled import (
@@ -283,6 +283,22 @@ def test_labels_are_bounded() -> None:
     request.labels.update({f"key{n}": "" for n in range(40)})  # type: ignore[attr-defined]  # a RedeemRequest
     request.labels["k" * 64] = "v" * 257  # type: ignore[attr-defined]  # a RedeemRequest
     assert faults(request) == ["labels", "labels", "labels"]
+
+
+def test_no_text_has_a_nul() -> None:
+    """The character that PostgreSQL keeps in no text is refused by field, also in lists and labels."""
+    wanted = TransactionFilter(
+        card=Card(redemption_key="\0"),
+        merchant_id="a\0b",
+        providers=["fine", "a\0b"],
+        labels={"shop": "\0"},
+    )
+    assert faults(ListTransactionsRequest(filter=wanted)) == [
+        "filter.providers[1]",
+        "filter.card.redemption_key",
+        "filter.merchant_id",
+        "filter.labels",
+    ]
 
 
 def test_every_row_of_the_tables_is_a_field() -> None:
