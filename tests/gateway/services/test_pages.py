@@ -121,6 +121,18 @@ async def test_empty_pages_lead_to_what_is_there(served: Served, queries: list[R
     assert sum(query.limit for query in queries) <= 4 * BUDGET
 
 
+async def test_a_full_page_looks_no_further(served: Served, queries: list[RowQuery]) -> None:
+    """A page that has what was asked ends with a token, instead of looking for one more to tell of."""
+    newest = (await fill(served, BUDGET + 1))[0]
+    record = await served.app.dependencies.records.get(newest)
+    assert record is not None
+    failed = lifecycle.move(record, State.FAILED, NOW, "never sent")
+    assert await served.app.dependencies.records.write(failed) is not None
+    wanted = NEVER_BOTH | {"states": [STATE.TRANSACTION_STATE_FAILED]}
+    answer = await page(served, 1, **wanted)
+    assert (ids([answer]), bool(answer.next_page_token), len(queries)) == ([newest], True, 1)
+
+
 @pytest.mark.parametrize(
     "wanted",
     [
