@@ -10,10 +10,11 @@ import httpx
 import msgspec
 import pytest
 
-from giftcard_adapters.calls import Moment
+from giftcard_adapters.calls import Moment, Reply
 from giftcard_adapters.contract import Provider
-from giftcard_adapters.errors import Invalid, SettingsError, Unsupported
+from giftcard_adapters.errors import Invalid, SettingsError, Unreadable, Unsupported
 from giftcard_adapters.gatepay import GatePay, wire
+from giftcard_adapters.gatepay.answers import card_view
 from giftcard_adapters.stanza import open_provider, read_settings
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import DeclineReason
@@ -185,6 +186,14 @@ GUIDE = Subject(
     },
     has_webhooks=True,
 )
+
+
+@pytest.mark.parametrize("field", ["create_time", "exchange_time"])
+def test_a_time_beyond_the_calendar_is_unreadable(field: str) -> None:
+    """Milliseconds that lead beyond the year 9999 make the answer unreadable, and are no fault of ours."""
+    body = f'{{"status": "SUCCESS", "data": {{"status": "REDEEMED", "{field}": {10**18}}}}}'
+    with pytest.raises(Unreadable, match="beyond the year"):
+        card_view(Reply(status=200, headers={}, body=body.encode()), READY, {})
 
 
 @pytest.mark.parametrize("case", [*cases(GUIDE)], ids=lambda case: case.name)

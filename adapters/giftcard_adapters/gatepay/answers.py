@@ -15,7 +15,7 @@ import msgspec
 
 from giftcard_adapters.calls import Reply
 from giftcard_adapters.codec import decode
-from giftcard_adapters.errors import Refused
+from giftcard_adapters.errors import Refused, Unreadable
 from giftcard_adapters.gatepay import codes, wire
 from giftcard_adapters.gatepay.requests import provider_currency
 from giftcard_adapters.gatepay.settings import GatePaySettings
@@ -139,7 +139,7 @@ def code_of(envelope: wire.Envelope) -> str:
 
 
 def decline_of(envelope: wire.Envelope, *secrets: Secret | None) -> Decline:
-    """Return a codes.FAIL as a decline; a code that is not documented is the provider's refusal."""
+    """Return a FAIL as a decline; a code that is not documented is the provider's refusal."""
     code = code_of(envelope)
     return Decline(
         reason=codes.DECLINES.get(code) or codes.OPEN.get(code) or DeclineReason.PROVIDER_REFUSED,
@@ -262,4 +262,7 @@ def _template(item: wire.TemplateItem) -> Template:
 
 
 def _time(milliseconds: int | None) -> datetime | None:
-    return _EPOCH + timedelta(milliseconds=milliseconds) if milliseconds else None
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds) if milliseconds else None
+    except OverflowError:
+        raise Unreadable("a time is beyond the year 9999") from None
