@@ -71,7 +71,7 @@ def list_rows(connection: sqlite3.Connection, query: RowQuery) -> Sequence[Row]:
 
 
 def next_due_at(connection: sqlite3.Connection) -> datetime | None:
-    """Return the earliest due time; see Journal.next_due_us."""
+    """Return the earliest due time; see Journal.next_due_at."""
     (due_us,) = connection.execute(NEXT_DUE).fetchone()
     return from_us_or_none(due_us)
 
