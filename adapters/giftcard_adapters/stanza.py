@@ -6,7 +6,7 @@ The adapter is named as `module:Class`, so it can come from any installed packag
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, get_type_hints
 
 import httpx
@@ -20,6 +20,8 @@ from giftcard_adapters.extras import what_it_needs
 from giftcard_adapters.values.secret import Secret
 
 T = TypeVar("T")
+
+_DAY_S = 24 * 3600.0
 
 
 def find_adapter(name: str) -> type[Provider]:
@@ -35,7 +37,7 @@ def find_class(what: str, name: str, kind: type[T]) -> type[T]:
     module_name, _, class_name = name.partition(":")
     try:
         found = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError, ValueError) as fault:
+    except (ImportError, AttributeError, ValueError, TypeError) as fault:
         raise SettingsError([_why_not_found(what, name, module_name, fault)]) from None
     if not (isinstance(found, type) and issubclass(found, kind)):
         raise SettingsError([f"{what} {name!r} is not a {kind.__module__}.{kind.__name__}"])
@@ -90,11 +92,28 @@ def open_provider(
 
 def _faults_of(key: str, value: object, kind: Any) -> list[str]:  # noqa: ANN401 - a type form
     try:
-        _convert(value, kind)
+        read = _convert(value, kind)
     except msgspec.ValidationError as fault:
         # msgspec says what was expected and never repeats the value, so a secret cannot leak here.
         return [f"key {key!r}: {fault}"]
-    return []
+    # Adapters have no floats but durations. NaN is not at most anything.
+    is_good = all(abs(number) <= _DAY_S for number in _floats(read))
+    return [] if is_good else [f"key {key!r}: must be a number of at most {_DAY_S:.0f}"]
+
+
+def _floats(read: object) -> Iterator[float]:
+    match read:
+        case float():
+            yield read
+        case Mapping():
+            yield from _floats(tuple(read.values()))
+        case list() | tuple():
+            for item in read:
+                yield from _floats(item)
+        case msgspec.Struct():
+            yield from _floats(msgspec.structs.astuple(read))
+        case _:
+            return
 
 
 def _convert(value: object, kind: Any) -> Any:  # noqa: ANN401 - a type form, and its value

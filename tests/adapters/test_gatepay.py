@@ -10,17 +10,18 @@ import httpx
 import msgspec
 import pytest
 
-from giftcard_adapters.calls import Moment
+from giftcard_adapters.calls import Moment, Reply
 from giftcard_adapters.contract import Provider
 from giftcard_adapters.errors import Invalid, SettingsError
 from giftcard_adapters.gatepay import GatePay, wire
+from giftcard_adapters.gatepay.answers import card_view
 from giftcard_adapters.stanza import open_provider, read_settings
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import DeclineReason
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Issue, Operation, Redeem
 from giftcard_adapters.values.points import Points
-from giftcard_adapters.values.reads import Lookup
+from giftcard_adapters.values.reads import CardState, Lookup
 from giftcard_adapters.values.secret import Secret
 from giftcard_conformance import Case, ReadSample, Sample, Subject, cases
 from giftcard_simulators.gatepay import GatePaySimulator, sandbox_settings
@@ -186,6 +187,14 @@ GUIDE = Subject(
     },
     has_webhooks=True,
 )
+
+
+@pytest.mark.parametrize("field", ["create_time", "exchange_time"])
+def test_a_time_beyond_the_calendar_is_left_out(field: str) -> None:
+    """Milliseconds that lead beyond the year 9999 are left out; the card is told all the same (rule 19)."""
+    body = f'{{"status": "SUCCESS", "data": {{"status": "REDEEMED", "{field}": {10**18}}}}}'
+    view = card_view(Reply(status=200, headers={}, body=body.encode()), READY, {})
+    assert view.state is CardState.REDEEMED
 
 
 @pytest.mark.parametrize("case", [*cases(GUIDE)], ids=lambda case: case.name)

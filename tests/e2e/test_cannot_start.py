@@ -124,6 +124,11 @@ def test_every_fault_of_a_configuration_is_told(
         ),
         (["serve", "--sandbox", "--workers", "2"], "server.workers must be 1 with a SQLite journal"),
         (["serve", "--config", "gateway.toml", "--port", "1"], "--port is for --sandbox"),
+        (["simulate", "..:x"], "simulator '..:x' cannot be found; it is named as module:Class"),
+        (
+            ["transactions", "purge", "--sandbox", "--older-than", "9999999"],
+            "Invalid value for '--older-than': 9999999 is not in the range 1<=x<=36500.",
+        ),
         (["demo", "--address", "nowhere"], "Invalid value for '--address': it must be host:port."),
         (["transactions", "--address", "127.0.0.1:9", "list"], "UNAVAILABLE"),
     ],

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 import pytest
 
-from giftcard_gateway.cli import COMMANDS, commands
+from giftcard_gateway.cli import COMMANDS, commands, options
+from giftcard_simulators import catalogue
 from tests.e2e.processes import environment
 
 HEAVY = ("aiohttp", "asyncpg", "giftcard_simulators", "grpc", "httpx", "joserfc", "opentelemetry", "rich")
@@ -69,3 +70,8 @@ def test_every_command_of_the_list_is_there() -> None:
         found = commands.get_command(click.Context(commands), name)
         assert found is not None
         assert found.name == name
+
+
+def test_the_sandbox_moves_as_one() -> None:
+    """--port counts from where the simulators count from, though neither may import the other."""
+    assert options.PORT == catalogue.PORT

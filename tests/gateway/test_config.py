@@ -119,9 +119,20 @@ VALUES = {
     "too small": ("[server]\nworkers = 0", "server.workers must be a whole number from 1 to 128"),
     "too large": ("[server]\nworkers = 500", "server.workers must be a whole number from 1 to 128"),
     "a number for a truth": ("[server]\nreflection = 1", "server.reflection must be true or false"),
-    "a duration of nothing": ("[server]\ndrain_s = 0", "server.drain_s must be a number, above 0"),
-    "no number": ("[server]\ndrain_s = nan", "server.drain_s must be a number, above 0"),
-    "for ever": ("[server]\ndrain_s = inf", "server.drain_s must be a number, above 0"),
+    "a duration of nothing": (
+        "[server]\ndrain_s = 0",
+        "server.drain_s must be a number, above 0 and at most 864000",
+    ),
+    "no number": ("[server]\ndrain_s = nan", "server.drain_s must be a number, above 0 and at most 864000"),
+    "longer than gRPC counts": (
+        "[server]\ndrain_s = 1e300",
+        "server.drain_s must be a number, above 0 and at most 864000",
+    ),
+    "kept for longer than there were days": (
+        "[journal]\nretention_days = 99999999999",
+        "journal.retention_days must be a whole number from 30 to 36500",
+    ),
+    "for ever": ("[server]\ndrain_s = inf", "server.drain_s must be a number, above 0 and at most 864000"),
     "no address": ('[server]\nlisten = "localhost"', "server.listen must be host:port"),
     "no choice": (
         '[telemetry]\nlog_level = "loud"',

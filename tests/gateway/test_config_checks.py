@@ -34,6 +34,18 @@ CONTRADICTIONS = {
         ("https://provider", "https://me:pw@provider"),
         ADDRESS,
     ),
+    "no time at all": (
+        ("base_url =", "timeout_s = nan\nbase_url ="),
+        "providers.spar-za.settings: key 'timeout_s': must be a number of at most 86400",
+    ),
+    "more than a day": (
+        ("base_url =", "timeout_s = 1e300\nbase_url ="),
+        "providers.spar-za.settings: key 'timeout_s': must be a number of at most 86400",
+    ),
+    "a relative module": (
+        (HERE, "..:x"),
+        "providers.spar-za.settings: adapter '..:x' cannot be found; it is named as module:Class",
+    ),
     "no time": (
         ("base_url =", "timeout_s = -1\nbase_url ="),
         "providers.spar-za.settings: timeout_s must be above 0",
@@ -49,6 +61,7 @@ def test_contradiction(tmp_path: Path, name: str) -> None:
     assert faults_of(tmp_path, GOOD.replace(old, new)) == (sentence,)
 
 
+NO_SERVER = "journal.url must be postgresql:// with hosts and ports that can be, for a PostgreSQL journal"
 ADDED = {
     "port": ('[server]\nlisten = "h:70000"', "server.listen has a port above 65535"),
     "one address": (
@@ -60,9 +73,23 @@ ADDED = {
         '[journal]\nurl = "sqlite://x"',
         "journal.url must name a file, as in sqlite:///giftcard-gateway.db",
     ),
+    "journal in memory": (
+        '[journal]\nurl = "sqlite:///:memory:"',
+        "journal.url must name a file, as in sqlite:///giftcard-gateway.db",
+    ),
+    "PostgreSQL on a file": (
+        '[journal]\nstore = "giftcard_gateway.journal.postgres.journal:Postgres"',
+        NO_SERVER,
+    ),
+    "journal's port": ('[journal]\nurl = "postgresql://u:p@h:99999/d"', NO_SERVER),
+    "port of a second host": ('[journal]\nurl = "postgresql://u:p@h:1,k:99999/d"', NO_SERVER),
     "journal class": (
         '[journal]\nstore = "nowhere:Journal"',
         "journal.store 'nowhere:Journal' cannot be found; it is named as module:Class",
+    ),
+    "relative journal class": (
+        '[journal]\nstore = ".x:Y"',
+        "journal.store '.x:Y' cannot be found; it is named as module:Class",
     ),
     "journal without sense": ('[journal]\nurl = "postgresql://[x"', "journal.url is not a URL"),
     "workers": (

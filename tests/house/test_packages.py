@@ -181,3 +181,23 @@ def test_make_help_has_a_line_for_every_target() -> None:
     assert phony == helped
     asked_for = {"install", "run", "demo", "test", "check", "protos", "crash", "bench", "clients"}
     assert helped >= asked_for
+
+
+@pytest.mark.parametrize("path", PROJECTS)
+def test_our_distributions_need_one_another_of_one_version(path: str) -> None:
+    """What is released together is installed together: each asks for the others with its own version."""
+    version = content(path)["project"]["version"]
+    ours = {content(each)["project"]["name"] for each in PROJECTS} - {content(path)["project"]["name"]}
+    asked = [project(path), *extras(path).values()]
+    pinned = {
+        each.name: str(each.specifier) for needs in asked for each in needs.values() if each.name in ours
+    }
+    assert set(pinned.values()) <= {f"=={version}"}
+    assert pinned or path.startswith("clients/")
+
+
+@pytest.mark.parametrize("path", PROJECTS)
+def test_every_distribution_has_the_license(path: str) -> None:
+    """The license's text is in each wheel, and is the same everywhere."""
+    (name,) = content(path)["project"]["license-files"]
+    assert text_of(str(PurePosixPath(path).parent / name)) == text_of("LICENSE")

@@ -180,7 +180,8 @@ async def test_the_first_step_after_the_previous_release_takes_over(url: str, tm
         return Steps(tmp_path)
 
     await upgrade_with(url, with_another)
-    assert (await journal_at(url).schema()).found == "0002"
+    with pytest.raises(SchemaUnknown, match="has schema 0002, newer"):
+        await journal_at(url).schema()
     await run_sql(url, "INSERT INTO more VALUES ('it is there')")
     with pytest.raises((sqlite3.OperationalError, asyncpg.UndefinedTableError)):
         await run_sql(url, f"SELECT * FROM {ALEMBIC}")  # noqa: S608 - a name of our own
@@ -224,11 +225,13 @@ async def test_another_schema_is_refused_with_what_to_do(url: str, version: str,
 
 @pytest.mark.parametrize("version", ["9999", "5"])
 async def test_a_schema_that_is_not_ours_is_not_upgraded(url: str, version: str) -> None:
-    """`migrate` changes nothing of a schema it does not know, and says so in a sentence."""
+    """`migrate`, also with --check and --print, says what it does not know, and changes nothing."""
     await journal_at(url).upgrade()
     await pretend(url, version)
     with pytest.raises(SchemaUnknown):
         await journal_at(url).upgrade()
+    with pytest.raises(SchemaUnknown):
+        await journal_at(url).schema()
 
 
 def test_a_version_is_told_apart_from_a_step_to_run() -> None:
@@ -263,11 +266,18 @@ async def test_everything_says_what_it_is_for(postgres_server: PostgresServer) -
     assert not silent
 
 
-async def test_a_sqlite_file_of_someone_else_is_refused(tmp_path: Path) -> None:
-    """A SQLite database that is not a journal is neither used nor changed."""
+@pytest.mark.parametrize(
+    "theirs", ["theirs (x)", "schema_version (x)", "transactions (x); CREATE TABLE alembic_version (x)"]
+)
+async def test_a_sqlite_file_of_someone_else_is_refused(tmp_path: Path, theirs: str) -> None:
+    """A SQLite database that is not a journal is neither used nor changed, not even by a look."""
     path = tmp_path / "journal.db"
     with closing(sqlite3.connect(path)) as database:
-        database.execute("CREATE TABLE theirs (x)")
+        database.executescript(f"CREATE TABLE {theirs}; CREATE TABLE handles (x)")
+    before = path.read_bytes()
+    with pytest.raises(SchemaUnknown, match="not a journal"):
+        await Sqlite(str(path)).schema()
+    assert path.read_bytes() == before
     with pytest.raises(SchemaUnknown, match="not a journal"):
         await Sqlite(str(path)).start()
     with pytest.raises(SchemaUnknown, match="not a journal"):
@@ -284,7 +294,8 @@ async def test_a_journal_in_use_is_not_upgraded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["mysql://host/x", "journal.db", "sqlite://host/x", "sqlite:///", "redis://x"]
+    "wrong",
+    ["mysql://host/x", "journal.db", "sqlite://host/x", "sqlite:///", "sqlite:///:memory:", "redis://x"],
 )
 async def test_other_urls_are_refused_in_words(wrong: str) -> None:
     """A URL of no journal is refused with the forms that are."""

@@ -9,7 +9,7 @@ from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.journal.postgres.journal import Postgres
 from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.journal.sqlite.journal import Sqlite
-from giftcard_gateway.journal.stores import find_journal, open_journal
+from giftcard_gateway.journal.stores import BY_SCHEME, find_journal, open_journal
 from tests.journal.samples import opened, row
 
 HERE = f"{__name__}:Elsewhere"
@@ -33,6 +33,14 @@ class Elsewhere(Sqlite):
 def test_the_url_chooses_a_journal_of_ours(url: str, kind: type) -> None:
     """Without `journal.store` the URL's scheme says which class it is."""
     assert find_journal(JournalSettings(url=Secret(url))) is kind
+
+
+def test_a_class_that_the_url_chose_is_blamed_on_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the URL's own class cannot be loaded, the sentence names the setting that somebody wrote."""
+    monkeypatch.setitem(BY_SCHEME, "postgresql", "nowhere:Postgres")
+    with pytest.raises(SettingsError, match=r"journal\.url") as refused:
+        find_journal(JournalSettings(url=Secret("postgresql://h/d")))
+    assert "journal.store" not in str(refused.value)
 
 
 async def test_a_journal_from_outside_the_tree_serves(tmp_path: object) -> None:

@@ -145,7 +145,7 @@ def code_of(envelope: wire.Envelope) -> str:
 
 
 def decline_of(envelope: wire.Envelope, *secrets: Secret | None) -> Decline:
-    """Return a codes.FAIL as a decline; a code that is not documented is the provider's refusal."""
+    """Return a FAIL as a decline; a code that is not documented is the provider's refusal."""
     code = code_of(envelope)
     return Decline(
         reason=codes.DECLINES.get(code) or codes.OPEN.get(code) or DeclineReason.PROVIDER_REFUSED,

@@ -168,7 +168,7 @@ def redeliver(asked: dict[str, str], transaction_id: str) -> None:
 @transactions.command()
 @settings_options
 @click.option(
-    "--older-than", "days", type=click.IntRange(min=1), required=True, help="Days since the last write."
+    "--older-than", "days", type=click.IntRange(1, 36500), required=True, help="Days since the last write."
 )
 @click.pass_obj
 def purge(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool, days: int) -> None:

@@ -7,7 +7,6 @@ value, because any of them can be a secret.
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import NoneType, UnionType
@@ -24,6 +23,8 @@ from giftcard_gateway.config.sources import Given, Table, Unavailable, follow, i
 _Kind = Any  # a type as an annotation has it; typing gives these no type of their own
 _FAULTY = object()
 """Stands for a value that has a fault; no settings are made once there is one."""
+_LONGEST_S = 10 * 24 * 3600.0
+"""Of any duration: gRPC and the drivers count milliseconds in 32 bits, at times of two durations together."""
 _WORDS: dict[type[msgspec.inspect.Type], str] = {
     msgspec.inspect.BoolType: "true or false",
     msgspec.inspect.IntType: "a whole number",
@@ -98,7 +99,9 @@ class Reading:
             return self._fault(path, f"has no value: {fault}")
         origin = f" (from {value.origin})" if isinstance(value, Given) else ""
         read = self._convert(value, kind, path, f"must be {allowed(kind)}{origin}")
-        if isinstance(read, int | float) and read is not False and not 0 < read < math.inf:
+        if isinstance(read, float) and not 0 < read <= _LONGEST_S:
+            return self._fault(path, f"must be {allowed(kind)}, above 0 and at most {_LONGEST_S:.0f}{origin}")
+        if isinstance(read, int) and read is not False and read <= 0:
             return self._fault(path, f"must be {allowed(kind)}, above 0{origin}")
         return read
 

@@ -26,8 +26,8 @@ ProviderId = Annotated[
         description="a lower-case name of up to 63 letters, digits and dashes",
     ),
 ]
-Count = Annotated[int, msgspec.Meta(ge=1)]
-Bytes = Annotated[int, msgspec.Meta(ge=1024)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+Bytes = Annotated[int, msgspec.Meta(ge=1024, le=2**31 - 1)]
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):

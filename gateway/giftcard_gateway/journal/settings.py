@@ -21,5 +21,5 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
     pool_size: Annotated[int, msgspec.Meta(ge=1, le=500)] = 8
     connect_timeout_s: float = 5.0
     statement_timeout_s: float = 5.0
-    retention_days: Annotated[int, msgspec.Meta(ge=30)] = 400
+    retention_days: Annotated[int, msgspec.Meta(ge=30, le=36500)] = 400
     """Finished transactions older may be purged; ids must outlive every reversal window (rule 1)."""

@@ -28,7 +28,7 @@ def find_journal(settings: JournalSettings) -> type[Journal]:
     name = BY_SCHEME.get(_scheme(settings.url.reveal()))
     if name is None:
         raise ValueError("must begin with sqlite:/// or postgresql://")
-    return find_class("journal.store", name, Journal)  # type: ignore[type-abstract]  # any subclass
+    return find_class("journal.url's class", name, Journal)  # type: ignore[type-abstract]  # any subclass
 
 
 def open_journal(settings: JournalSettings) -> Journal:

@@ -35,7 +35,10 @@ def confirmed_amount(entry: Entry) -> Money | None:
 
 
 def reversed_amount(entry: Entry) -> Money | None:
-    """Return what a reversal puts back; None in any other state, or where nothing was approved before."""
+    """Return what a reversal puts back: its part, or else all that was approved.
+
+    None in any other state, and where neither is known.
+    """
     if entry.state not in {State.REVERSING, State.REVERSED}:
         return None
     approved = entry.outcome.approved if entry.outcome else None
@@ -48,8 +51,9 @@ def settled_amount(entry: Entry) -> Money | None:
     None where nothing moved, where nobody said how much, and where nothing is final yet.
     """
     if entry.state is State.REVERSED:
-        return _difference(approved_amount(entry), reversed_amount(entry))
-    amount = approved_amount(entry) if entry.state is State.UNRESOLVED else confirmed_amount(entry)
+        amount = _difference(approved_amount(entry), reversed_amount(entry))
+    else:
+        amount = approved_amount(entry) if entry.state is State.UNRESOLVED else confirmed_amount(entry)
     quantity = entry.ask.quantity if isinstance(entry.ask, Issue) else 1
     return None if amount is None else Money(amount.currency, amount.amount_minor * quantity)
 

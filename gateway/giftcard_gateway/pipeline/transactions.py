@@ -232,7 +232,8 @@ class Transactions:
     def release(self) -> None:
         """Answer every waiting caller with the present state, because this process is about to stop."""
         self._released = self._released or asyncio.get_running_loop().create_future()
-        self._released.set_result(None)
+        if not self._released.done():
+            self._released.set_result(None)
 
     def _admit(self, ask: AnyOperation) -> Connection:
         """Return the provider that takes `ask` now; refuse before anything is written."""

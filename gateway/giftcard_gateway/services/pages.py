@@ -7,7 +7,8 @@ import binascii
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Annotated, TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -26,7 +27,7 @@ Key = tuple[datetime, str]
 class _Place(msgspec.Struct, frozen=True, array_like=True):
     """Where a list goes on, after a transaction or at a number, and which list it was."""
 
-    at: Key | int
+    at: tuple[Annotated[datetime, msgspec.Meta(tz=True)], UUID] | int
     fingerprint: bytes
 
 
@@ -45,7 +46,7 @@ def fingerprint(*parts: bytes) -> bytes:
 
 def token_of(at: Key | int, asked: bytes) -> str:
     """Return the token of a list that goes on after a transaction, or at the item of this number."""
-    packed = msgspec.msgpack.encode(_Place(at, asked))
+    packed = msgspec.msgpack.encode((at, asked))
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
@@ -54,30 +55,36 @@ def key_of(token: str, asked: bytes) -> Key | None:
 
     Raises InvalidRequest for a token that the list of this filter did not give.
     """
+    if not token:
+        return None
     at = _place_of(token, asked)
     if isinstance(at, int):
-        raise InvalidRequest([("page_token", "is not a token this list gave")])
-    return at
+        raise _not_ours()
+    created_at, transaction_id = at
+    return created_at, str(transaction_id)
 
 
 def page_of(
     items: Sequence[_Item], *, page_size: int, token: str, asked: bytes
 ) -> tuple[Sequence[_Item], str]:
     """Return one page of a list that is at hand whole, and the token of the next."""
-    at = _place_of(token, asked)
-    start = at if isinstance(at, int) else 0
+    start = _place_of(token, asked) if token else 0
+    if not (isinstance(start, int) and 0 <= start <= len(items)):
+        raise _not_ours()
     end = start + size_of(page_size)
     return items[start:end], token_of(end, asked) if end < len(items) else ""
 
 
-def _place_of(token: str, asked: bytes) -> Key | int | None:
-    if not token:
-        return None
+def _place_of(token: str, asked: bytes) -> tuple[datetime, UUID] | int:
     try:
         packed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         place = _PLACE.decode(packed)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
-        raise InvalidRequest([("page_token", "is not a token this list gave")]) from None
+        raise _not_ours() from None
     if place.fingerprint != asked:
         raise InvalidRequest([("page_token", "is of a list with another filter")])
     return place.at
+
+
+def _not_ours() -> InvalidRequest:
+    return InvalidRequest([("page_token", "is not a token this list gave")])

@@ -53,11 +53,16 @@ class Page:
         self._bytes = 0
         self._answer = v1.ListTransactionsResponse()
 
+    @property
+    def is_full(self) -> bool:
+        """Tell whether it has as many transactions as were asked for."""
+        return len(self._answer.transactions) == self.size
+
     def add(self, one: v1.Transaction) -> bool:
         """Take a transaction; False when it does not fit any more. The first always fits."""
         taken = self._answer.transactions
         size = one.ByteSize() + _FRAME
-        if len(taken) == self.size or (taken and self._bytes + size > _PAGE_BYTES):
+        if self.is_full or (taken and self._bytes + size > _PAGE_BYTES):
             return False
         taken.append(one)
         self._bytes += size
@@ -101,11 +106,13 @@ class TransactionReads:
         for _ in range(_BUDGET // _BATCH):
             entries = await self._records.list(wanted.query(after=after, limit=batch))
             for entry in entries:
-                if wanted.takes(entry) and not page.add(transaction_to(entry)):
+                if page.is_full or (wanted.takes(entry) and not page.add(transaction_to(entry))):
                     return page.ending(token_of(after, wanted.fingerprint) if after else "")
                 after = entry.created_at, entry.transaction_id
             if len(entries) < batch:
                 return page.ending("")
+            if page.is_full:
+                break
             # A batch may have taken milliseconds of the event loop: other calls have their turn now.
             await asyncio.sleep(0)
         return page.ending(token_of(after, wanted.fingerprint) if after else "")

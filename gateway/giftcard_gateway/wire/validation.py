@@ -9,7 +9,7 @@ over the fields that are set, and every fault is told by its path in the proto.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -34,6 +34,7 @@ Validator = Callable[[Message], list[tuple[str, str]]]
 """Returns every (field path, what is wrong) of a request; an empty list for a good one."""
 
 _MISSING = "must be set"
+_NUL = (("", "must not have a NUL character"),)
 _UUID4 = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
 _DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 _INT64 = 2**63 - 1
@@ -125,16 +126,21 @@ def _is_map(field: FieldDescriptor) -> bool:
 
 
 def _by_type(field: FieldDescriptor) -> Check | None:
-    if _is_map(field):
-        return None
+    if field.message_type is not None and _is_map(field):
+        return _texts if all(map(_is_text, field.message_type.fields)) else None
     if field.message_type is not None:
         return _WELL_KNOWN.get(field.message_type.full_name) or _message(field.message_type)
     if field.enum_type is not None:
         return _enum(frozenset(field.enum_type.values_by_number) - {0})
     if _option(field, field_info).format == FieldInfo.Format.UUID4:
         return _uuid4
-    is_choice = not _is_alone(field) and field.type == FieldDescriptor.TYPE_STRING
-    return _filled if is_choice else None
+    if not _is_text(field):
+        return None
+    return _text if _is_alone(field) else _filled
+
+
+def _is_text(field: FieldDescriptor) -> bool:
+    return field.type == FieldDescriptor.TYPE_STRING
 
 
 def _all_of(checks: list[Check]) -> Check | None:
@@ -158,7 +164,16 @@ def _enum(known: frozenset[int]) -> Check:
 
 
 def _filled(text: str) -> Violations:
-    return NONE if text.strip() else (("", "must not be empty"),)
+    return _text(text) if text.strip() else (("", "must not be empty"),)
+
+
+def _text(text: str) -> Violations:
+    """Refuse the one character that PostgreSQL keeps in no text."""
+    return _NUL if "\0" in text else NONE
+
+
+def _texts(texts: Mapping[str, str]) -> Violations:
+    return _NUL if any("\0" in text for pair in texts.items() for text in pair) else NONE
 
 
 def _uuid4(text: str) -> Violations:

@@ -171,6 +171,7 @@ async def test_whoever_waits_is_answered_before_the_process_ends(world: World) -
     ]
     await asyncio.sleep(5)
     world.transactions.release()
+    world.transactions.release()
     await asyncio.sleep(0.1)
     assert [task.result().entry.state for task in waiting] == [State.PENDING] * 2
     await asyncio.sleep(25)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
@@ -21,6 +22,7 @@ from giftcard_gateway.journal.contract import Row, RowQuery
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.services import filters, transactions
+from giftcard_gateway.services.pages import fingerprint
 from tests.gateway.services.served import Served
 from tests.journal.samples import NOW
 
@@ -119,6 +121,18 @@ async def test_empty_pages_lead_to_what_is_there(served: Served, queries: list[R
     assert sum(query.limit for query in queries) <= 4 * BUDGET
 
 
+async def test_a_full_page_looks_no_further(served: Served, queries: list[RowQuery]) -> None:
+    """A page that has what was asked ends with a token, instead of looking for one more to tell of."""
+    newest = (await fill(served, BUDGET + 1))[0]
+    record = await served.app.dependencies.records.get(newest)
+    assert record is not None
+    failed = lifecycle.move(record, State.FAILED, NOW, "never sent")
+    assert await served.app.dependencies.records.write(failed) is not None
+    wanted = NEVER_BOTH | {"states": [STATE.TRANSACTION_STATE_FAILED]}
+    answer = await page(served, 1, **wanted)
+    assert (ids([answer]), bool(answer.next_page_token), len(queries)) == ([newest], True, 1)
+
+
 @pytest.mark.parametrize(
     "wanted",
     [
@@ -192,6 +206,40 @@ async def test_pages_go_on_while_others_write(served: Served, queries: list[RowQ
         assert moved is not None
         assert await records.write(msgspec.structs.replace(moved, note="seen")) is not None
     assert listed == before
+
+
+FORGED = [
+    ["2026-01-01T00:00:00", str(uuid.uuid4())],
+    [NOW, "a\0b"],
+    [NOW, "no uuid"],
+    [NOW],
+    -3,
+    2**63,
+    "text",
+]
+
+
+@pytest.mark.parametrize("at", [*FORGED, 5])
+async def test_a_forged_place_in_transactions_is_refused(served: Served, at: object) -> None:
+    """A token whose place no list of transactions gave is a malformed argument, on any journal."""
+    asked = filters.Filter(v1.TransactionFilter(), served.app.dependencies.records).fingerprint
+    request = v1.ListTransactionsRequest(page_token=forged(at, asked))
+    refusal = await served.refused("ListTransactions", request)
+    assert (refusal.reason, refusal.violations) == ("FIELD_INVALID", ("page_token",))
+
+
+@pytest.mark.parametrize("at", [*FORGED, 100, [NOW, str(uuid.uuid4())]])
+async def test_a_forged_place_in_a_list_at_hand_is_refused(served: Served, at: object) -> None:
+    """A token before the start, after the end or of another kind of list is a malformed argument."""
+    request = v1.ListProvidersRequest(page_token=forged(at, fingerprint(b"providers")))
+    refusal = await served.refused("ListProviders", request)
+    assert (refusal.reason, refusal.violations) == ("FIELD_INVALID", ("page_token",))
+
+
+def forged(at: object, asked: bytes) -> str:
+    """Return a token as a caller can make it who takes ours apart."""
+    packed = msgspec.msgpack.encode((at, asked))
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
 def test_every_condition_of_the_contract_is_served() -> None:

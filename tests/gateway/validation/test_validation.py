@@ -9,7 +9,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.type.money_pb2 import Money
 
-from giftcard.v1 import ReconcileRequest, RedeemRequest
+from giftcard.v1 import Card, ListTransactionsRequest, ReconcileRequest, RedeemRequest, TransactionFilter
 from giftcard_gateway.wire.limits import LIMITS, RULES
 from giftcard_gateway.wire.validation import validator
 from tests.gateway.wire.filled import (
@@ -192,11 +192,18 @@ def test_every_amount(name: str, amount: Money, part: str) -> None:
         assert f"{path}.{part}" in faults(request)
 
 
-@pytest.mark.parametrize("name", ["IssueRequest", "LoadRequest", "RedeemRequest", "TransferRequest"])
+MOVES_MONEY = [
+    name
+    for name, request in REQUESTS.items()
+    if "amount" in request.fields_by_name and is_required(request.fields_by_name["amount"])
+]
+
+
+@pytest.mark.parametrize("name", MOVES_MONEY)
 def test_nothing_cannot_be_moved(name: str) -> None:
     """An operation whose point is its amount is refused with an amount of zero."""
     request = fill(REQUESTS[name])
-    request.amount.CopyFrom(Money(currency_code="ZAR"))  # type: ignore[attr-defined]  # all four have one
+    request.amount.CopyFrom(Money(currency_code="ZAR"))  # type: ignore[attr-defined]  # each has one
     assert faults(request) == ["amount"]
 
 
@@ -292,6 +299,22 @@ def test_labels_are_bounded() -> None:
     request.labels.update({f"key{n}": "" for n in range(40)})  # type: ignore[attr-defined]  # a RedeemRequest
     request.labels["k" * 64] = "v" * 257  # type: ignore[attr-defined]  # a RedeemRequest
     assert faults(request) == ["labels", "labels", "labels"]
+
+
+def test_no_text_has_a_nul() -> None:
+    """The character that PostgreSQL keeps in no text is refused by field, also in lists and labels."""
+    wanted = TransactionFilter(
+        card=Card(redemption_key="\0"),
+        merchant_id="a\0b",
+        providers=["fine", "a\0b"],
+        labels={"shop": "\0"},
+    )
+    assert faults(ListTransactionsRequest(filter=wanted)) == [
+        "filter.providers[1]",
+        "filter.card.redemption_key",
+        "filter.merchant_id",
+        "filter.labels",
+    ]
 
 
 def test_every_row_of_the_tables_is_a_field() -> None:

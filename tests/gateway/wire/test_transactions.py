@@ -16,6 +16,7 @@ from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Issue, Operation, Redeem, Replace, Transfer
 from giftcard_adapters.values.outcomes import Balances, IssuedCard, Outcome, Verdict
 from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.ledger.amounts import settled_amount
 from giftcard_gateway.ledger.entry import Entry, State, StateChange, WantedReversal
 from giftcard_gateway.wire.transactions import transaction_to
 from giftcard_gateway.wire.values import money_from, time_from
@@ -176,6 +177,15 @@ def test_confirmed_and_reversed_amounts() -> None:
     never = transaction_to(entry(State.REVERSED, outcome=unknown, advice=advice(AdviceKind.REVERSAL)))
     assert not never.HasField("reversed_amount")
     assert not transaction_to(entry()).HasField("confirmed_amount")
+
+
+def test_a_part_put_back_settles_the_rest_of_every_card() -> None:
+    """Three cards of ten each, of which four each were put back, settle eighteen; a single card six."""
+    back: dict[str, Any] = {"state": State.REVERSED, "advice": advice(AdviceKind.REVERSAL, FOUR)}
+    ask = Issue(transaction_id=UUID, requested_at=NOW, amount=TEN, quantity=3)
+    three = settled_amount(entry(**back, operation=Operation.ISSUE, ask=ask))
+    assert three == Money(TEN.currency, 3 * (TEN.amount_minor - FOUR.amount_minor))
+    assert settled_amount(entry(**back)) == Money(TEN.currency, TEN.amount_minor - FOUR.amount_minor)
 
 
 def test_reversal_that_came_first() -> None:

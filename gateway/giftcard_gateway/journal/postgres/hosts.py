@@ -16,6 +16,7 @@ import asyncpg
 
 Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
+_SCHEMES = {"postgres", "postgresql"}
 _READ_ONLY = ("in_hot_standby", "default_transaction_read_only")
 """What PostgreSQL 14 and later tells of itself at once. A pooler may not: behind one a write finds out."""
 
@@ -35,6 +36,17 @@ async def connect(dsn: str | None = None, **options: Any) -> Session:  # noqa: A
             task.cancel()
             task.add_done_callback(partial(_let_go, chosen))
     return chosen
+
+
+def check_url(url: str) -> None:
+    """Raise ValueError, without a piece of the URL, for one that the driver could not follow."""
+    try:
+        parts = [urlsplit(each) for each in each_host(url)]
+        is_good = all(each.scheme in _SCHEMES and each.port != 0 for each in parts)
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise ValueError("must be postgresql:// with hosts and ports that can be, for a PostgreSQL journal")
 
 
 def each_host(url: str) -> Sequence[str]:

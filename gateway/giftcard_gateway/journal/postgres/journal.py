@@ -30,7 +30,7 @@ from giftcard_gateway.journal.microseconds import from_us, to_us
 from giftcard_gateway.journal.postgres import schema
 from giftcard_gateway.journal.postgres import statements as sql
 from giftcard_gateway.journal.postgres.batches import Batches
-from giftcard_gateway.journal.postgres.hosts import connect
+from giftcard_gateway.journal.postgres.hosts import check_url, connect
 from giftcard_gateway.journal.postgres.sessions import (
     LOST,
     Connection,
@@ -72,6 +72,7 @@ class Postgres(Journal):
     @classmethod
     def at(cls, settings: JournalSettings) -> Self:
         """Return the journal at a `postgresql://user:password@host1,host2/database` URL; see Journal.at."""
+        check_url(settings.url.reveal())
         listen_url = settings.listen_url.reveal()
         limits = SessionLimits(
             pool_size=settings.pool_size,

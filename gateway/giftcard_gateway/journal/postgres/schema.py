@@ -45,6 +45,7 @@ async def upgrade(session: Session, steps: Steps = STEPS) -> None:
 async def state(session: Session, steps: Steps = STEPS) -> SchemaState:
     """Return how the schema of a database stands."""
     found = await read(session)
+    steps.refuse_newer(found, NAME)
     sql = steps.sql(found)
     return SchemaState(
         found=found.version, known=steps.known, sql=sql and f"BEGIN;\n{_LOCK}\n\n{sql}\nCOMMIT;\n"

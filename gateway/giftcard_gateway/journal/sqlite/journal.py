@@ -219,7 +219,8 @@ def path_of(url: str) -> str:
     Three slashes lead to a file beside the working folder, four to an absolute path.
     """
     parts = urlsplit(url)
-    if parts.scheme != "sqlite" or parts.netloc or len(parts.path) <= 1:
+    is_file = len(parts.path) > 1 and parts.path[1:] != file.MEMORY
+    if parts.scheme != "sqlite" or parts.netloc or not is_file:
         raise ValueError("must name a file, as in sqlite:///giftcard-gateway.db")
     return parts.path[1:]
 

@@ -21,13 +21,19 @@ def read(connection: sqlite3.Connection) -> Found:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if not tables:
         return Found(EMPTY)
-    if "schema_version" in tables:
+    if "version" in _columns(connection, "schema_version"):
         (version,) = connection.execute("SELECT max(version) FROM schema_version").fetchone()
         return Found(str(version or EMPTY))
-    if {"alembic_version", "transactions", "handles"} <= tables:
+    is_alembic = "version_num" in _columns(connection, "alembic_version")
+    if is_alembic and {"transactions", "handles"} <= tables:
         (version,) = connection.execute("SELECT max(version_num) FROM alembic_version").fetchone()
         return Found(str(version), is_from_alembic=True)
     raise SchemaUnknown("this SQLite file is not a journal: name another file")
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> set[str]:
+    """Return the names of a table's columns, none where there is no such table."""
+    return {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
 
 
 def upgrade(connection: sqlite3.Connection, steps: Steps = STEPS) -> None:
@@ -47,6 +53,7 @@ def upgrade(connection: sqlite3.Connection, steps: Steps = STEPS) -> None:
 def state(path: str, steps: Steps = STEPS) -> SchemaState:
     """Return how the schema of a file stands; the file need not exist."""
     found = _read_file(path)
+    steps.refuse_newer(found, NAME)
     sql = steps.sql(found)
     return SchemaState(
         found=found.version, known=steps.known, sql=sql and f"BEGIN IMMEDIATE;\n\n{sql}\nCOMMIT;\n"
@@ -69,7 +76,8 @@ def _read_file(path: str) -> Found:
     if not Path(path).exists():
         return Found(EMPTY)
     try:
-        with closing(file.connect(path)) as database:
+        # Read only: a file that is not ours is not even turned to write-ahead logging.
+        with closing(sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)) as database:
             return read(database)
     except sqlite3.Error as fault:
         raise file.closed(fault) from fault

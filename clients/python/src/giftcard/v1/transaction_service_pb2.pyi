@@ -105,7 +105,8 @@ Global___GetTransactionResponse: _TypeAlias = GetTransactionResponse  # noqa: Y0
 class TransactionFilter(_message.Message):
     """Which transactions. All conditions that are set must hold; an empty filter takes all.
 
-    Every condition is served by an index, so what is asked costs what is found and not what is kept. Merchant, terminal,
+    Every condition alone is served by an index and costs what it finds. Several together cost what the index of one of
+    them finds: a page that looked at many and took few is short, or empty, and its token goes on. Merchant, terminal,
     external reference and labels find transactions by equality.
     """
 

@@ -84,7 +84,7 @@ class TransactionServiceServicer:
         """Lists transactions, newest first.
 
         A page may be shorter than page_size, and even empty, and still be followed by others: go on until next_page_token
-        is empty. No page is above 3 MiB.
+        is empty. No page is above 3 MiB, unless its only transaction is.
 
         No effect; safe to repeat. INVALID_ARGUMENT for a malformed filter, or a page token of another filter.
         """

@@ -46,7 +46,7 @@ class TransactionServiceStub:
     """Lists transactions, newest first.
 
     A page may be shorter than page_size, and even empty, and still be followed by others: go on until next_page_token
-    is empty. No page is above 3 MiB.
+    is empty. No page is above 3 MiB, unless its only transaction is.
 
     No effect; safe to repeat. INVALID_ARGUMENT for a malformed filter, or a page token of another filter.
     """
@@ -89,7 +89,7 @@ class TransactionServiceAsyncStub(TransactionServiceStub):
     """Lists transactions, newest first.
 
     A page may be shorter than page_size, and even empty, and still be followed by others: go on until next_page_token
-    is empty. No page is above 3 MiB.
+    is empty. No page is above 3 MiB, unless its only transaction is.
 
     No effect; safe to repeat. INVALID_ARGUMENT for a malformed filter, or a page token of another filter.
     """
@@ -141,7 +141,7 @@ class TransactionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists transactions, newest first.
 
         A page may be shorter than page_size, and even empty, and still be followed by others: go on until next_page_token
-        is empty. No page is above 3 MiB.
+        is empty. No page is above 3 MiB, unless its only transaction is.
 
         No effect; safe to repeat. INVALID_ARGUMENT for a malformed filter, or a page token of another filter.
         """
