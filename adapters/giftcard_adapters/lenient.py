@@ -75,7 +75,7 @@ def _plain(body: bytes) -> object:
         raise Unreadable("the answer is not JSON") from None
 
 
-def _without_nulls(plain: Any) -> Any:  # noqa: ANN401 - JSON
+def _without_nulls(plain: Any) -> Any:  # noqa: ANN401 - plain data has no narrower type
     if isinstance(plain, dict):
         return {key: _without_nulls(value) for key, value in plain.items() if value is not None}
     if isinstance(plain, list):
@@ -101,7 +101,7 @@ def _steps(fault: str) -> list[str | int]:
     return steps
 
 
-def _take_out(plain: Any, steps: list[str | int]) -> None:  # noqa: ANN401 - JSON
+def _take_out(plain: Any, steps: list[str | int]) -> None:  # noqa: ANN401 - plain data has no narrower type
     *way, last = steps
     for step in way:
         plain = plain[step]
