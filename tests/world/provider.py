@@ -14,7 +14,7 @@ import msgspec
 from giftcard_adapters.calls import Call
 from giftcard_adapters.codec import unpacker
 from giftcard_adapters.contract import Provider, Settings, traits
-from giftcard_adapters.errors import NotSent, TimedOut
+from giftcard_adapters.errors import NotSent, TimedOut, Unfindable
 from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt
 from giftcard_adapters.values.money import Money
@@ -52,8 +52,8 @@ class Script:
     requests: list[MoneyOperation] = field(default_factory=list)
     advices: list[tuple[Call, Advice]] = field(default_factory=list)
     finds: list[MoneyOperation] = field(default_factory=list)
-    found: deque[Outcome] = field(default_factory=deque)
-    """What looking for any request will find next; nothing when it is through."""
+    found: deque[Outcome | Unfindable] = field(default_factory=deque)
+    """What looking for any request will find or raise next; nothing when it is through."""
     found_of: dict[str, Outcome] = field(default_factory=dict)
     """What looking for the request of one id will find, before all else."""
 
@@ -150,7 +150,10 @@ class Scripted(Provider):
         self.script.finds.append(ask)
         if ask.transaction_id in self.script.found_of:
             return self.script.found_of[ask.transaction_id]
-        return self.script.found.popleft() if self.script.found else NOT_LISTED
+        told = self.script.found.popleft() if self.script.found else NOT_LISTED
+        if isinstance(told, Unfindable):
+            raise told
+        return told
 
 
 class Herald(Scripted):

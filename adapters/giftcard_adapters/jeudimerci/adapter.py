@@ -49,8 +49,6 @@ from giftcard_adapters.values.secret import Secret
 from giftcard_adapters.values.traits import Ending, Guarantee
 
 if TYPE_CHECKING:
-    import httpx
-
     from giftcard_adapters.exchange import Exchange
 
 _FIND_WINDOW_S = 2 * 3600.0
@@ -200,7 +198,9 @@ class JeudiMerci(Provider):
         call = requests.export(export_id, self.settings)
         async with self.exchange.open(call, sign=self._sign, name="jeudimerci download export") as answer:
             if answer.status_code != HTTPStatus.OK:
-                said = Reply(status=answer.status_code, headers={}, body=await _beginning(answer))
+                said = Reply(
+                    status=answer.status_code, headers={}, body=await _beginning(answer.aiter_bytes())
+                )
                 answers.read(said, "download export", missing=DeclineReason.RECORD_NOT_FOUND)
                 raise NoAnswer(f"download export answers HTTP {answer.status_code}")
             yield answers.export_file(answer.headers), answer.aiter_bytes()
@@ -246,10 +246,10 @@ class JeudiMerci(Provider):
         return {"x-api-key": self.settings.api_key.reveal()}
 
 
-async def _beginning(answer: httpx.Response) -> bytes:
+async def _beginning(pieces: AsyncIterator[bytes]) -> bytes:
     """Return the beginning of an error's body; no complaint is longer."""
     body = bytearray()
-    async for piece in answer.aiter_bytes():
+    async for piece in pieces:
         body += piece
         if len(body) > _LONGEST_COMPLAINT:
             break

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
+from giftcard_adapters.errors import Unfindable
 from giftcard_adapters.values.money import Money
 from giftcard_gateway.errors import JournalUnavailable, TransactionIdReused
 from giftcard_gateway.ledger.entry import State
@@ -87,3 +88,12 @@ async def test_a_caller_that_leaves_takes_its_refusal_along(world: World) -> Non
     del call
     gc.collect()  # only then is an exception that nobody retrieved told
     assert not faults
+
+
+async def test_what_can_never_be_found_goes_to_a_person_at_once(world: World) -> None:
+    """An issue that no later look could show is UNRESOLVED with evidence after one look (rule 5)."""
+    world.script.reactions.append(LOST)
+    world.script.found.append(Unfindable("no answer named a card"))
+    issued = await world.begin(world.issue())
+    assert (issued.state, issued.evidence) == (State.UNRESOLVED, "no answer named a card")
+    assert (len(world.script.requests), len(world.script.finds)) == (1, 1)

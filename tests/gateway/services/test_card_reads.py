@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import msgspec
 import pytest
 
 from giftcard import v1
@@ -221,6 +222,17 @@ async def test_batch_survives_a_fault_of_ours(served: Served) -> None:
     answer = await served.call("BatchBalance", v1.BatchBalanceRequest(requests=[balance()] * 3))
     assert [read_status(item.error).reason for item in answer.items] == ["INTERNAL"] * 3
     assert PAN not in str(answer)
+
+
+async def test_what_cannot_be_written_costs_its_own_card(served: Served) -> None:
+    """A view of one card that no message can hold is that card's error, and the others are told."""
+    pans = [f"60451200000000{n:02}" for n in range(3)]
+    served.telling.answers["balances"] = {pans[1]: msgspec.structs.replace(VIEW, masked_card="\ud800")}
+    answer = await served.call(
+        "BatchBalance", v1.BatchBalanceRequest(requests=[balance(pan) for pan in pans])
+    )
+    assert [item.HasField("card_balance") for item in answer.items] == [True, False, True]
+    assert read_status(answer.items[1].error).reason == "INTERNAL"
 
 
 async def test_batch_is_bounded(served: Served) -> None:

@@ -192,6 +192,13 @@ def test_cards_in_all_their_forms() -> None:
     assert card_from(v1.Card(provider_card_id="p")).provider_card_id == "p"
 
 
+def test_a_redemption_key_has_no_outer_white_space() -> None:
+    """White space around a key is nobody's guess at a card: it is taken off, and what is inside stays."""
+    told = card_from(v1.Card(redemption_key=" \tAB CD\n")).redemption_key
+    assert told is not None
+    assert told.reveal() == "AB CD"
+
+
 def test_issue_makes_one_card_by_default() -> None:
     """A quantity left out is one; an id in upper case is the same id."""
     request = v1.IssueRequest(transaction_id=UUID.upper())
