@@ -85,9 +85,9 @@ def holds(text: str, secret: Secret) -> bool:
     ids and amounts: its digits are found in many order numbers by chance.
     """
     wanted = folded(secret.reveal())
-    if not wanted or len(text) < len(wanted):
+    if not wanted or len(text) < len(wanted) or wanted not in folded(text):
         return False
-    return wanted in folded(text) if len(wanted) >= _KEY else _stands_alone(wanted, text)
+    return len(wanted) >= _KEY or _stands_alone(wanted, text)
 
 
 def folded(text: str) -> str:
