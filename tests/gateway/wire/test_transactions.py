@@ -181,7 +181,7 @@ def test_confirmed_and_reversed_amounts() -> None:
 
 def test_a_part_put_back_settles_the_rest_of_every_card() -> None:
     """Three cards of ten each, of which four each were put back, settle eighteen; a single card six."""
-    back = {"state": State.REVERSED, "advice": advice(AdviceKind.REVERSAL, FOUR)}
+    back: dict[str, Any] = {"state": State.REVERSED, "advice": advice(AdviceKind.REVERSAL, FOUR)}
     ask = Issue(transaction_id=UUID, requested_at=NOW, amount=TEN, quantity=3)
     three = settled_amount(entry(**back, operation=Operation.ISSUE, ask=ask))
     assert three == Money(TEN.currency, 3 * (TEN.amount_minor - FOUR.amount_minor))
