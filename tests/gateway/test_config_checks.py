@@ -82,6 +82,10 @@ ADDED = {
         NO_SERVER,
     ),
     "journal's port": ('[journal]\nurl = "postgresql://u:p@h:99999/d"', NO_SERVER),
+    "port to listen at": (
+        '[journal]\nurl = "postgresql://h/d"\nlisten_url = "postgresql://h:99999/d"',
+        NO_SERVER.replace("url", "listen_url", 1),
+    ),
     "port of a second host": ('[journal]\nurl = "postgresql://u:p@h:1,k:99999/d"', NO_SERVER),
     "journal class": (
         '[journal]\nstore = "nowhere:Journal"',

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from giftcard_adapters.values.traits import OperationTraits
 
 
-class Step(StrEnum):
+class NextStep(StrEnum):
     """What an answer to an advice leads to."""
 
     KEPT = "KEPT"
@@ -36,7 +36,7 @@ class Step(StrEnum):
 class Judgement(msgspec.Struct, frozen=True):
     """The step, and the evidence or the cause in words for a person."""
 
-    step: Step
+    step: NextStep
     because: str
 
 
@@ -51,31 +51,31 @@ def judge(
     """Return what `told`, heard at `at`, leads to for the advice that `entry` promises."""
     match told.receipt:
         case Receipt.DONE:
-            return Judgement(Step.KEPT, "provider acknowledged")
+            return Judgement(NextStep.KEPT, "provider acknowledged")
         case Receipt.NO_SUCH_TRANSACTION:
             return _unknown_to_provider(entry, traits, settling, at)
         case Receipt.DUPLICATE:
             return _duplicate(entry, traits, settling)
         case Receipt.REFUSED:
-            return Judgement(Step.PERSON, told.evidence or "the provider refused the advice")
+            return Judgement(NextStep.PERSON, told.evidence or "the provider refused the advice")
         case Receipt.NOT_YET:
-            return Judgement(Step.AFRESH, told.evidence)
+            return Judgement(NextStep.AFRESH, told.evidence)
         case Receipt.AGAIN:
-            return Judgement(Step.AGAIN, told.evidence)
+            return Judgement(NextStep.AGAIN, told.evidence)
 
 
 def _unknown_to_provider(
     entry: Entry, traits: OperationTraits, settling: timedelta, at: datetime
 ) -> Judgement:
     if entry.state is State.CONFIRMING:
-        return Judgement(Step.PERSON, "the provider does not know the transaction it is asked to confirm")
+        return Judgement(NextStep.PERSON, "the provider does not know the transaction it is asked to confirm")
     if _is_known(entry):
         return Judgement(
-            Step.PERSON, "the provider approved this transaction and now says it knows none such"
+            NextStep.PERSON, "the provider approved this transaction and now says it knows none such"
         )
     if traits.refuses_overtaken_requests or is_settled(entry, settling, at):
-        return Judgement(Step.KEPT, "provider never saw the transaction")
-    again = Step.AFRESH if traits.keeps_advice_ids else Step.AGAIN
+        return Judgement(NextStep.KEPT, "provider never saw the transaction")
+    again = NextStep.AFRESH if traits.keeps_advice_ids else NextStep.AGAIN
     return Judgement(again, "the provider knows no such transaction yet; its request may still arrive")
 
 
@@ -83,12 +83,12 @@ def _duplicate(entry: Entry, traits: OperationTraits, settling: timedelta) -> Ju
     # Copies of this id left since the advice was written, not before.
     first_copy_at = entry.advice.written_at if entry.advice else entry.updated_at
     if _is_known(entry) or traits.refuses_overtaken_requests or is_settled(entry, settling, first_copy_at):
-        return Judgement(Step.KEPT, "provider acknowledged an earlier copy")
+        return Judgement(NextStep.KEPT, "provider acknowledged an earlier copy")
     because = (
         "an earlier copy of this reversal reached the provider when the request may not have; "
         "whether it was acted on is not known"
     )
-    return Judgement(Step.AFRESH if traits.repeats_once_under_fresh_ids else Step.PERSON, because)
+    return Judgement(NextStep.AFRESH if traits.repeats_once_under_fresh_ids else NextStep.PERSON, because)
 
 
 def _is_known(entry: Entry) -> bool:

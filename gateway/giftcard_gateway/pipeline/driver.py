@@ -21,7 +21,7 @@ from giftcard_gateway.errors import GatewayError
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.ledger import grace, lifecycle, reversal_windows, settling
 from giftcard_gateway.ledger.entry import Entry, State, WantedReversal
-from giftcard_gateway.ledger.settling import Step
+from giftcard_gateway.ledger.settling import NextStep
 from giftcard_gateway.pipeline.in_doubt import InDoubtWrites
 from giftcard_gateway.pipeline.leases import Leases
 from giftcard_gateway.providers.exchanges import Answer, Exchanges, advice_of, ask_of, doubted
@@ -240,9 +240,9 @@ class Driver:
         at, operation = self._clock.now(), entry.operation
         heard = settling.judge(entry, told, connection.traits(operation), connection.settling(operation), at)
         match heard.step:
-            case Step.KEPT:
+            case NextStep.KEPT:
                 return await self._commit(entry, lambda e: lifecycle.kept(e, told, heard.because, at))
-            case Step.PERSON:
+            case NextStep.PERSON:
                 return await self._commit(entry, lambda e: lifecycle.refused(e, told, heard.because, at))
         level = reversal_windows.level(entry, _window_s(connection, entry), at)
         if level >= reversal_windows.CLOSED:
@@ -250,7 +250,7 @@ class Driver:
             return await self._commit(entry, lambda e: lifecycle.give_up(e, evidence, at))
         if level > entry.window_told:
             self._observer.window_closing(entry, level)
-        renew = heard.step is Step.AFRESH
+        renew = heard.step is NextStep.AFRESH
         return await self._commit(
             entry,
             lambda e: self._later(

@@ -126,9 +126,9 @@ def _is_map(field: FieldDescriptor) -> bool:
 
 
 def _by_type(field: FieldDescriptor) -> Check | None:
-    if field.message_type is not None and _is_map(field):
-        return _texts if all(map(_is_text, field.message_type.fields)) else None
     if field.message_type is not None:
+        if _is_map(field):
+            return _texts if all(map(_is_text, field.message_type.fields)) else None
         return _WELL_KNOWN.get(field.message_type.full_name) or _message(field.message_type)
     if field.enum_type is not None:
         return _enum(frozenset(field.enum_type.values_by_number) - {0})

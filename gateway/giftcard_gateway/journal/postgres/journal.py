@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 import asyncpg
 
+from giftcard_adapters.errors import SettingsError
 from giftcard_gateway.journal import heartbeat
 from giftcard_gateway.journal.contract import (
     Backlog,
@@ -72,8 +73,13 @@ class Postgres(Journal):
     @classmethod
     def at(cls, settings: JournalSettings) -> Self:
         """Return the journal at a `postgresql://user:password@host1,host2/database` URL; see Journal.at."""
-        check_url(settings.url.reveal())
         listen_url = settings.listen_url.reveal()
+        check_url(settings.url.reveal())
+        if listen_url:
+            try:
+                check_url(listen_url)
+            except ValueError as fault:
+                raise SettingsError([f"journal.listen_url {fault}"]) from None
         limits = SessionLimits(
             pool_size=settings.pool_size,
             connect_timeout_s=settings.connect_timeout_s,
