@@ -98,7 +98,8 @@ def test_what_takes_longer_than_the_drain_is_ended_by_the_next_life(tmp_path: Pa
             told = answer.result().transaction
             assert told.state == v1.TransactionState.TRANSACTION_STATE_PENDING
         assert "Traceback" not in running.running.complained
-    with sandbox(tmp_path) as again, again.client() as client:
+    soon = {"GIFTCARD_GATEWAY__PROVIDERS__ELECTRUM_SANDBOX__TERMS__SETTLING_S": "1"}
+    with sandbox(tmp_path, environ=soon) as again, again.client() as client:
         ended = client.get_transaction(transaction_id=asked.transaction_id, wait_s=20)
         again.running.wait_until(
             lambda: _has_ended(client.get_transaction(transaction_id=ended.transaction_id))

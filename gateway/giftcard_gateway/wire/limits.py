@@ -116,7 +116,6 @@ _provider_id = shaped(
 """Ids become parts of a provider's paths, and must not lead to another path."""
 
 LIMITS: Mapping[str, Check] = {
-    "Card.redemption_key": shaped(r"(?s).*\S.*", "must not be blank"),
     "Card.stored_card_id": _provider_id,
     "Card.provider_card_id": _provider_id,
     "GetStoredCardRequest.stored_card_id": _provider_id,

@@ -11,7 +11,7 @@ import pytest
 
 from giftcard_adapters.errors import Unfindable
 from giftcard_adapters.values.money import Money
-from giftcard_gateway.errors import JournalUnavailable, TransactionIdReused
+from giftcard_gateway.errors import JournalUnavailable, StateConflict
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.pipeline.driver import LeaseLost
 from tests.world.gateway import World
@@ -52,7 +52,7 @@ async def test_a_second_reversal_of_another_part_is_refused(world: World) -> Non
     await asyncio.sleep(1)
     first = asyncio.create_task(world.reverse(ask, amount=HALF))
     await asyncio.sleep(0.1)
-    with pytest.raises(TransactionIdReused):
+    with pytest.raises(StateConflict):
         await world.reverse(ask)
     assert (await first).state is State.REVERSED
     await call
