@@ -23,7 +23,7 @@ from rich.table import Table
 from tests.crash import mutations
 from tests.crash.simulation import Found, run_seed
 
-MUTATION_SEEDS = 300
+MUTATION_SEEDS = 600
 """Within how many seeds every mutation must be caught."""
 _MOST_STORIES = 3
 
