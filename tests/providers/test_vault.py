@@ -190,7 +190,7 @@ async def test_a_consumed_e_card_is_not_deleted(world: World) -> None:
     consumed = [card for card in listed.stored_cards if card.state == v1.CardState.CARD_STATE_REDEEMED]
     with refused(*PROVIDER_REFUSED) as caught:
         await world.client.delete_stored_card(provider=JEUDIMERCI, stored_card_id=consumed[0].stored_card_id)
-    assert caught.error.metadata["provider_code"] == "422"
+    assert caught.error.metadata["provider_code"] == "400"
     again = await world.client.list_stored_cards(provider=JEUDIMERCI)
     assert again.stored_cards == listed.stored_cards
 

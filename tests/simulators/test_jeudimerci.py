@@ -133,11 +133,11 @@ def test_delete_puts_back_what_is_left(simulator: JeudiMerciSimulator) -> None:
 
 
 def test_a_consumed_card_cannot_be_deleted(simulator: JeudiMerciSimulator) -> None:
-    """Deleting what was spent is 409, our invention; consuming is what makes a card so."""
-    assert send(simulator, "DELETE", f"/jdm/ecards/{CONSUMED}").status == 409
+    """Deleting what was spent is 400, our invention; consuming is what makes a card so."""
+    assert send(simulator, "DELETE", f"/jdm/ecards/{CONSUMED}").status == 400
     simulator.consume(ACTIVE)
     assert told(send(simulator, "GET", f"/jdm/ecards/{ACTIVE}"))["IsFullyConsumed"] is True
-    assert send(simulator, "DELETE", f"/jdm/ecards/{ACTIVE}").status == 409
+    assert send(simulator, "DELETE", f"/jdm/ecards/{ACTIVE}").status == 400
 
 
 def test_offers_are_added_and_replaced(simulator: JeudiMerciSimulator) -> None:

@@ -1,7 +1,7 @@
 """A simulator of Kyzpay's JeudiMerci e-cards: generate as documented, the rest as its titles suggest.
 
 Only generate, the webhook and 422 are public. The other paths and bodies are invented and documented in
-docs/providers/jeudimerci.md; so are 401, 402, 404 and 422. What it opens with is in `books`.
+docs/providers/jeudimerci.md; so are 400, 401, 402 and 404. What it opens with is in `books`.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ class JeudiMerciSimulator(Simulator):
         """Delete an e-card and put what is left on it back into the wallet; not when it is consumed."""
         card = self._card(code)
         if card.state == books.CONSUMED:
-            raise _Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "E-card already consumed")
+            raise _Problem(HTTPStatus.BAD_REQUEST, "E-card already consumed")
         left = card.book_minor
         self._bank.post(
             "reverse",
