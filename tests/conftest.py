@@ -5,6 +5,7 @@ Fixtures of one part live in that part's own conftest.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -23,6 +24,10 @@ THIRD_PARTY = ROOT.parent / "shared" / "specs"
 # that a change is judged by itself; elsewhere chance goes on looking.
 settings.register_profile("house", deadline=None, print_blob=True, derandomize="CI" in os.environ)
 settings.load_profile("house")
+
+# grpc logs a server that is collected before it was stopped at DEBUG, with the server itself as an argument.
+# caplog would keep that half-freed object, and the interpreter ends with a segmentation fault.
+logging.getLogger("grpc._cython.cygrpc").setLevel(logging.INFO)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
