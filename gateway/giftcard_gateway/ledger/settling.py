@@ -40,20 +40,20 @@ class Judgement(msgspec.Struct, frozen=True):
     because: str
 
 
-def is_settled(entry: Entry, settling: timedelta, at: datetime) -> bool:
-    """Tell whether the request of `entry` can no longer arrive at `at`."""
+def is_over(entry: Entry, settling: timedelta, at: datetime) -> bool:
+    """Tell whether the settling time is over at `at`: the request of `entry` can no longer arrive."""
     return entry.sent_by is not None and at >= entry.sent_by + settling
 
 
 def judge(
-    entry: Entry, told: Acknowledgement, traits: OperationTraits, settling: timedelta, at: datetime
+    entry: Entry, told: Acknowledgement, traits: OperationTraits, settling: timedelta, asked_at: datetime
 ) -> Judgement:
-    """Return what `told`, heard at `at`, leads to for the advice that `entry` promises."""
+    """Return what `told`, the answer to a copy sent at `asked_at`, leads to for the advice of `entry`."""
     match told.receipt:
         case Receipt.DONE:
             return Judgement(NextStep.KEPT, "provider acknowledged")
         case Receipt.NO_SUCH_TRANSACTION:
-            return _unknown_to_provider(entry, traits, settling, at)
+            return _unknown_to_provider(entry, traits, settling, asked_at)
         case Receipt.DUPLICATE:
             return _duplicate(entry, traits, settling)
         case Receipt.REFUSED:
@@ -65,7 +65,7 @@ def judge(
 
 
 def _unknown_to_provider(
-    entry: Entry, traits: OperationTraits, settling: timedelta, at: datetime
+    entry: Entry, traits: OperationTraits, settling: timedelta, asked_at: datetime
 ) -> Judgement:
     if entry.state is State.CONFIRMING:
         return Judgement(NextStep.PERSON, "the provider does not know the transaction it is asked to confirm")
@@ -73,7 +73,7 @@ def _unknown_to_provider(
         return Judgement(
             NextStep.PERSON, "the provider approved this transaction and now says it knows none such"
         )
-    if traits.refuses_overtaken_requests or is_settled(entry, settling, at):
+    if traits.refuses_overtaken_requests or is_over(entry, settling, asked_at):
         return Judgement(NextStep.KEPT, "provider never saw the transaction")
     again = NextStep.AFRESH if traits.keeps_advice_ids else NextStep.AGAIN
     return Judgement(again, "the provider knows no such transaction yet; its request may still arrive")
@@ -82,7 +82,7 @@ def _unknown_to_provider(
 def _duplicate(entry: Entry, traits: OperationTraits, settling: timedelta) -> Judgement:
     # Copies of this id left since the advice was written, not before.
     first_copy_at = entry.advice.written_at if entry.advice else entry.updated_at
-    if _is_known(entry) or traits.refuses_overtaken_requests or is_settled(entry, settling, first_copy_at):
+    if _is_known(entry) or traits.refuses_overtaken_requests or is_over(entry, settling, first_copy_at):
         return Judgement(NextStep.KEPT, "provider acknowledged an earlier copy")
     because = (
         "an earlier copy of this reversal reached the provider when the request may not have; "

@@ -197,7 +197,7 @@ class Driver:
                 sent_by = self._clock.now()
             case Ending.FIND:
                 answer = await self._exchanges.find(connection, entry)
-                if answer.outcome.verdict not in PROOF and not settling.is_settled(
+                if answer.outcome.verdict not in PROOF and not settling.is_over(
                     entry, connection.settling(entry.operation), at
                 ):
                     # What cannot be found yet may still arrive.
@@ -236,9 +236,11 @@ class Driver:
 
     async def _deliver(self, connection: Connection, entry: Entry) -> Entry:
         """Send the promised advice once, unchanged, and act on the answer (rule 8)."""
+        # The provider looks at some time after this; when its answer is heard says nothing of when it looked.
+        asked_at, operation = self._clock.now(), entry.operation
         told = await self._exchanges.deliver(connection, entry, self._clock.now)
-        at, operation = self._clock.now(), entry.operation
-        heard = settling.judge(entry, told, connection.traits(operation), connection.settling(operation), at)
+        traits, wait, at = connection.traits(operation), connection.settling(operation), self._clock.now()
+        heard = settling.judge(entry, told, traits, wait, asked_at)
         match heard.step:
             case NextStep.KEPT:
                 return await self._commit(entry, lambda e: lifecycle.kept(e, told, heard.because, at))

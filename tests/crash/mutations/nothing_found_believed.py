@@ -9,4 +9,4 @@ from giftcard_gateway.ledger import settling
 
 def apply(patch: pytest.MonkeyPatch) -> None:
     """Let every request have settled at once."""
-    patch.setattr(settling, "is_settled", lambda _entry, _settling, _at: True)
+    patch.setattr(settling, "is_over", lambda _entry, _settling, _at: True)

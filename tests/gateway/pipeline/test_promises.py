@@ -21,6 +21,8 @@ from giftcard_gateway.errors import (
     TransactionReversed,
 )
 from giftcard_gateway.ledger.entry import Entry, State
+from giftcard_gateway.providers.connections import Terms
+from tests.gateway.pipeline.conftest import Start
 from tests.world.gateway import World
 from tests.world.provider import AGAIN, APPROVED, ISSUED, LOST, RAND
 
@@ -108,18 +110,23 @@ async def test_reversal_in_flight_of_a_decline_has_nothing_to_do(world: World) -
     assert not world.script.advices
 
 
-@pytest.mark.parametrize(
-    ("receipt", "confirmed_as", "reversed_as"),
-    [(NO_SUCH, State.UNRESOLVED, State.UNRESOLVED), (REFUSED, State.UNRESOLVED, State.UNRESOLVED)],
-)
-async def test_final_answers_to_advices(
-    world: World, receipt: Acknowledgement, confirmed_as: State, reversed_as: State
-) -> None:
-    """Unknown to the provider ends a reversal and alarms for a confirmation; a refusal alarms (rule 8)."""
+@pytest.mark.parametrize("receipt", [NO_SUCH, REFUSED])
+async def test_final_answers_to_advices(world: World, receipt: Acknowledgement) -> None:
+    """A provider that approved, and then knows nothing or refuses, leaves it to a person (rule 8)."""
     one, other = await world.begin(world.redeem()), await world.begin(world.redeem())
     world.script.reactions.extend([receipt, receipt])
-    assert (await world.confirm(one)).state is confirmed_as
-    assert (await world.reverse(other)).state is reversed_as
+    assert (await world.confirm(one)).state is State.UNRESOLVED
+    assert (await world.reverse(other)).state is State.UNRESOLVED
+
+
+async def test_an_answer_heard_late_may_be_of_a_look_too_early(start: Start) -> None:
+    """Unknown to the provider ends a reversal only if that copy was sent after the settling time (rule 8)."""
+    world = await start(terms=Terms(settling_s=10.0), is_sweeping=True)
+    world.script.reactions.extend([LOST, 15.0, NO_SUCH, NO_SUCH])
+    entry = await world.begin(world.redeem())
+    await asyncio.sleep(60)
+    assert (await world.entry(entry.transaction_id)).state is State.REVERSED
+    assert len(world.script.advices) == 2
 
 
 async def test_part_of_the_amount(world: World) -> None:

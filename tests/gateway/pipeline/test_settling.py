@@ -54,7 +54,7 @@ def test_no_such_transaction_counts_once_the_request_cannot_arrive(
 
 def test_without_the_time_it_was_sent_nothing_has_settled() -> None:
     """An entry that does not know when its request was given up is never settled."""
-    assert not settling.is_settled(intended(), SETTLING, LATE + timedelta(days=1))
+    assert not settling.is_over(intended(), SETTLING, LATE + timedelta(days=1))
 
 
 @pytest.mark.parametrize("traits", [PLAIN, IDS, ONCE, REFUSES])
