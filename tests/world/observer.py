@@ -16,6 +16,8 @@ class Heard(Observer):
         self.written: list[State] = []
         self.faults: list[tuple[str, BaseException]] = []
         """Where something failed, and what."""
+        self.left_out_of: list[tuple[str, str]] = []
+        """Whose answers were read without which place."""
         self.closing: list[tuple[float, float]] = []
         """How much of a reversal window is gone, and how many seconds after the request that was told."""
         self.journal: list[str] = []
@@ -29,6 +31,10 @@ class Heard(Observer):
     def faulted(self, place: str, fault: BaseException) -> None:
         """Keep the fault."""
         self.faults.append((place, fault))
+
+    def left_out(self, provider: str, place: str) -> None:
+        """Keep the place."""
+        self.left_out_of.append((provider, place))
 
     def window_closing(self, entry: Entry, share: float) -> None:
         """Keep the level, and when it was told."""

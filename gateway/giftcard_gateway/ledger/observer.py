@@ -27,6 +27,9 @@ class Observer:
     def faulted(self, place: str, fault: BaseException) -> None:
         """Something failed that should not have; only its type may be shown, never its text."""
 
+    def left_out(self, provider: str, place: str) -> None:
+        """A provider's answer was understood without what could not be read at `place` (rule 19)."""
+
     def window_closing(self, entry: Entry, share: float) -> None:
         """A reversal is not through and `share` of the provider's window is gone (rule 8)."""
 

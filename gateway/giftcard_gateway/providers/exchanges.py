@@ -90,6 +90,8 @@ class Exchanges:
                 outcome = await exchange
             # What cannot be packed cannot be written down, and would be asked for again without end.
             pack(outcome)
+            for place in outcome.left_out:
+                self._observer.left_out(connection.provider_id, place)
             return Answer(outcome=outcome)
         except NotSent as fault:
             return Answer(outcome=Outcome(verdict=Verdict.FAILED, evidence=str(fault)), was_sent=False)

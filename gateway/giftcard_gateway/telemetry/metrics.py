@@ -10,6 +10,7 @@ microseconds a count. No attribute can name a card or a caller.
     giftcard.advice.backlog          gauge           advices not final yet, by provider
     giftcard.reversal.window         counter         reversals late in their window, by provider and severity
     giftcard.circuit.state           gauge           0 closed, 1 half open, 2 open, by provider
+    giftcard.answer.left_out         counter         what could not be read of answers, by provider and place
     giftcard.fault                   counter         what should not have happened, by place and type
 """
 
@@ -52,6 +53,9 @@ class Metrics:
         self._windows = _Count(
             meter, "giftcard.reversal.window", ("provider", "severity"), "Reversals late in their window."
         )
+        self._left_out = _Count(
+            meter, "giftcard.answer.left_out", ("provider", "place"), "What could not be read of an answer."
+        )
         self._faults = _Count(meter, "giftcard.fault", ("place", "type"), "What should not have happened.")
         self._backlog: dict[_Key, int] = {}
         self._circuits: Callable[[], Mapping[str, str]] = dict
@@ -81,6 +85,10 @@ class Metrics:
     def window(self, provider: str, severity: str) -> None:
         """Count a reversal that is late in its window; `severity` is `warning` or `critical`."""
         self._windows.add(provider, severity)
+
+    def left_out(self, provider: str, place: str) -> None:
+        """Count a place of an answer that could not be read and decides nothing."""
+        self._left_out.add(provider, place)
 
     def fault(self, place: str, kind: str) -> None:
         """Count something that should not have happened."""

@@ -66,6 +66,10 @@ class Watcher(Observer):
         self._metrics.fault(place, type(fault).__qualname__)
         _log.error("something failed that should not have", extra={"place": place} | fault_fields(fault))
 
+    def left_out(self, provider: str, place: str) -> None:
+        """Count what could not be read; a place is named by the adapter's schema, never by the answer."""
+        self._metrics.left_out(provider, place)
+
     def window_closing(self, entry: Entry, share: float) -> None:
         """Count and log a reversal that is late in the provider's window (rule 8)."""
         severity = "critical" if share >= _CRITICAL_SHARE else "warning"

@@ -29,6 +29,15 @@ async def test_approval_waits_for_the_caller(world: World) -> None:
     assert len(world.script.requests) == 1
 
 
+async def test_what_an_answer_left_out_is_told(world: World) -> None:
+    """An approval is one though a place in it could not be read, and the place is told once (rule 19)."""
+    world.script.reactions.append(msgspec.structs.replace(APPROVED, left_out=("slip.lines",)))
+    entry = await world.begin(world.redeem())
+    await world.confirm(entry)
+    assert entry.state is State.APPROVED
+    assert world.heard.left_out_of == [("first", "slip.lines")]
+
+
 async def test_repeat_moves_nothing(world: World) -> None:
     """The same id with the same content returns the recorded transaction and sends nothing (rule 1)."""
     ask = world.redeem()

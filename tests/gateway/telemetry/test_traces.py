@@ -347,11 +347,12 @@ class TestObserver:
         assert f"{link.context.trace_id:032x}" == "1" * 32
 
     async def test_windows_and_faults(self, seen: Seen) -> None:
-        """A late reversal and what should not have happened are counted."""
+        """A late reversal, what should not have happened and what was left out are counted."""
         observer = seen.telemetry.observer
         observer.window_closing(entry(State.REVERSING), 0.5)
         observer.window_closing(entry(State.REVERSING), 0.95)
         observer.faulted("advance", ValueError(CARD))
+        observer.left_out("spar-za", "slip.lines")
         assert [
             attributes["giftcard.severity"] for attributes, _ in seen.points("giftcard.reversal.window")
         ] == [
@@ -360,6 +361,10 @@ class TestObserver:
         ]
         assert seen.points("giftcard.fault") == [
             ({"giftcard.place": "advance", "giftcard.type": "ValueError"}, 1)
+        ]
+
+        assert seen.points("giftcard.answer.left_out") == [
+            ({"giftcard.provider": "spar-za", "giftcard.place": "slip.lines"}, 1)
         ]
 
     async def test_gauges(self, seen: Seen) -> None:
