@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -16,8 +17,11 @@ from giftcard_adapters.errors import Unreadable
 
 T = TypeVar("T")
 
-_MOST_FAULTS = 50
-"""After so many single faults the rest of an answer is left out by whole fields: each costs a reading."""
+_MOST_FAULTS = 10
+"""After so many single faults a place is left out of every item of a list at once: each costs a reading."""
+_MOST_DIGITS = 40
+"""No amount is longer; reading a number costs the square of its length."""
+_UNREADABLE = "a number that cannot be read"
 
 _PLACE = re.compile(r" - at `\$([^`]*)`$")
 _STEP = re.compile(r"\[(\d+)\]|\[\.\.\.\]|([^.\[]+)")
@@ -32,7 +36,9 @@ class Lenient(Generic[T]):
 
     def __init__(self, kind: type[T], *, decides: tuple[str, ...]) -> None:
         """Make the decoder once; it is used often."""
-        self._decoder = msgspec.json.Decoder(kind, dec_hook=hide_hook, strict=False)
+        # The lax one reads a number with a fraction into an int by way of a float, so the first is strict.
+        self._decoder = msgspec.json.Decoder(kind, dec_hook=hide_hook)
+        self._lax_decoder = msgspec.json.Decoder(kind, dec_hook=hide_hook, strict=False)
         self._decides = tuple(tuple(place.split(".")) for place in decides)
 
     def read(self, body: bytes) -> tuple[T, tuple[str, ...]]:
@@ -50,14 +56,17 @@ class Lenient(Generic[T]):
         left_out: list[str] = []
         while True:
             try:
-                return self._decoder.decode(_written(plain)), tuple(left_out)
+                return self._lax_decoder.decode(_written(plain)), tuple(left_out)
             except msgspec.ValidationError as fault:
                 steps = _steps(str(fault))
                 names = tuple(step for step in steps if isinstance(step, str))
                 if self._is_decisive(names):
                     where = ".".join(names) or "its root"
                     raise Unreadable(f"the answer does not fit its schema at {where}") from None
-                _take_out(plain, steps if len(left_out) < _MOST_FAULTS else steps[:1])
+                if len(left_out) < _MOST_FAULTS:
+                    _take_out(plain, steps)
+                else:
+                    _take_out_everywhere(plain, names)
                 left_out.append(".".join(names))
 
     def _is_decisive(self, names: tuple[str, ...]) -> bool:
@@ -69,18 +78,39 @@ def _plain(body: bytes) -> object:
     """Read JSON as plain data without nulls; a byte order mark and bytes that are no UTF-8 are suffered."""
     try:
         text = body.decode("utf-8-sig", errors="replace")
-        # Decimals keep their digits. NaN is no JSON, so it counts as absent.
-        return _without_nulls(json.loads(text, parse_float=msgspec.Raw, parse_constant=lambda _: None))
+        # NaN is no JSON, so it counts as absent.
+        return _readable(
+            json.loads(text, parse_int=_number, parse_float=_number, parse_constant=lambda _: None)
+        )
     except (ValueError, RecursionError):
         raise Unreadable("the answer is not JSON") from None
 
 
-def _without_nulls(plain: Any) -> Any:  # noqa: ANN401 - plain data has no narrower type
+def _number(text: str) -> int | msgspec.Raw | str:
+    """Return a whole number as an int, and any other with all its digits.
+
+    One that a float would make whole, or that is longer than any amount, becomes a text that is no number.
+    """
+    if len(text) > _MOST_DIGITS:
+        return _UNREADABLE
+    try:
+        number = Decimal(text)
+        is_whole = number.adjusted() < _MOST_DIGITS and number == number.to_integral_value()
+        if is_whole:
+            return int(number)
+        return _UNREADABLE if float(text).is_integer() else msgspec.Raw(text.encode())
+    except ArithmeticError:
+        return _UNREADABLE
+
+
+def _readable(plain: Any) -> Any:  # noqa: ANN401 - plain data has no narrower type
+    """Return plain data without nulls, and with a `?` for each half of a character."""
     if isinstance(plain, dict):
-        return {key: _without_nulls(value) for key, value in plain.items() if value is not None}
+        return {_readable(key): _readable(value) for key, value in plain.items() if value is not None}
     if isinstance(plain, list):
-        return [_without_nulls(value) for value in plain if value is not None]
-    return plain
+        return [_readable(value) for value in plain if value is not None]
+    # Software that cuts texts by length leaves half a pair of surrogates, which is no Unicode.
+    return plain.encode(errors="replace").decode() if isinstance(plain, str) else plain
 
 
 def _written(plain: object) -> bytes:
@@ -99,6 +129,17 @@ def _steps(fault: str) -> list[str | int]:
             break
         steps.append(int(index) if index else name)
     return steps
+
+
+def _take_out_everywhere(plain: Any, names: tuple[str, ...]) -> None:  # noqa: ANN401 - plain data has no narrower type
+    if isinstance(plain, list):
+        for item in plain:
+            _take_out_everywhere(item, names)
+    elif isinstance(plain, dict) and names[0] in plain:
+        if len(names) == 1:
+            del plain[names[0]]
+        else:
+            _take_out_everywhere(plain[names[0]], names[1:])
 
 
 def _take_out(plain: Any, steps: list[str | int]) -> None:  # noqa: ANN401 - plain data has no narrower type

@@ -15,7 +15,7 @@ from giftcard_adapters.errors import Unreadable
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Redeem
-from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_adapters.values.outcomes import Outcome, Slip, Verdict
 from giftcard_adapters.values.secret import Secret
 
 ID = "6f1c7a52-3f5e-4c39-9d0b-0d2b6f4a1e11"
@@ -160,10 +160,18 @@ def test_no_answer_at_all(body: bytes) -> None:
 
 
 def test_many_faults() -> None:
-    """An answer of faults alone is read in few steps: from some number on whole fields are left out."""
+    """An answer of faults alone is read in few steps: from some number on all of a kind are left out."""
     lines = [{"line": True} for _ in range(5_000)]
     told = answered(slipData={"messageLines": lines})
-    assert (told.verdict, told.slip) == (Verdict.APPROVED, None)
+    assert (told.verdict, told.slip) == (Verdict.APPROVED, Slip(lines=()))
+    assert len(told.left_out) < 20
+
+
+def test_many_faults_hide_no_amount() -> None:
+    """However many lines of a slip cannot be read, an approval of another amount is none (rule 4)."""
+    lines = [{"text": "a", "line": "zz"} for _ in range(50)]
+    amounts = {"approvedAmount": {"amount": 1, "currency": "710"}, "feeAmount": "n/a"}
+    assert answered(slipData={"messageLines": lines}, amounts=amounts).verdict is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize("pan", ["6045830000000000025", "604583000000000001", "604583*********0025"])
