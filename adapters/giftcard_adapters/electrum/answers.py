@@ -28,10 +28,13 @@ SUCCEEDED = frozenset({200, 201, 202})
 NOT_LET_IN = frozenset({401, 403})
 DUPLICATE = "DUPLICATE_RECORD"
 NO_RECORD = "UNABLE_TO_LOCATE_RECORD"
+GENERAL = "GENERAL_ERROR"
 
 _FINAL_WITHOUT_BODY = frozenset({400, 501})
 """Electrum documents both as failed, their body may be empty. So is 503, which is any load balancer's too."""
 _FINAL_SERVER_ERRORS = frozenset({501, 503})
+_OF_THE_WAY = frozenset({408, 409, 421, 425, 429, 499})
+"""Statuses of rate limiters and gateways."""
 _FIRST_CLIENT_ERROR, _FIRST_SERVER_ERROR = 400, 500
 _LOOKUP = "LOOKUP_REQUEST"
 
@@ -58,9 +61,16 @@ def outcome_of(ask: MoneyOperation, reply: Reply, zone: ZoneInfo) -> Outcome:
         )
     if not is_about(error, {ask.transaction_id}, SHAPES[ask.operation].message_type("REQUEST")):
         raise Unreadable("the error is not about this request")
+    return _refused(ask, error, reply.status)
+
+
+def _refused(ask: MoneyOperation, error: wire.ErrorDetail, status: int) -> Outcome:
     if error.error_type == DUPLICATE:
         # We send once, so a proxy sent it twice, and the first copy may have moved money.
         return Outcome(verdict=Verdict.UNKNOWN, evidence="the provider says it saw this id before")
+    if is_of_the_way(error, status):
+        # Whoever says so may have passed the request on, and a decline would leave it standing.
+        return Outcome(verdict=Verdict.UNKNOWN, evidence=f"somebody on the way answered {status}")
     return Outcome(verdict=Verdict.DECLINED, decline=decline_of(error, ask.cards))
 
 
@@ -91,6 +101,11 @@ def is_open(status: int) -> bool:
 def error_of(reply: Reply) -> wire.ErrorDetail | None:
     """Return the error; None for an empty body, which is documented. Raises Unreadable for any other body."""
     return wire.ERROR_DETAIL.read(reply.body)[0] if reply.body.strip() else None
+
+
+def is_of_the_way(error: wire.ErrorDetail, status: int) -> bool:
+    """Tell whether an error may be a rate limiter's or a gateway's that speaks Electrum's form."""
+    return status in _OF_THE_WAY and error.error_type == GENERAL
 
 
 def is_about(error: wire.ErrorDetail, ids: set[str], request_type: str) -> bool:

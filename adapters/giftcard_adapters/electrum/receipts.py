@@ -11,12 +11,14 @@ from giftcard_adapters.calls import Reply, retry_after_s
 from giftcard_adapters.electrum import wire
 from giftcard_adapters.electrum.answers import (
     DUPLICATE,
+    GENERAL,
     NO_RECORD,
     NOT_LET_IN,
     SUCCEEDED,
     decline_of,
     error_of,
     is_about,
+    is_of_the_way,
     is_open,
     words_of,
 )
@@ -25,9 +27,6 @@ from giftcard_adapters.scrub import scrub
 from giftcard_adapters.values.advices import Acknowledgement, Advice, AdviceKind, Receipt
 
 _UNAVAILABLE = 503
-_OF_THE_WAY = frozenset({408, 409, 421, 425, 429, 499})
-"""Statuses of rate limiters and gateways: a GENERAL_ERROR under one is theirs."""
-_GENERAL = "GENERAL_ERROR"
 _PASSING = frozenset({"TEMPORARY_FAILURE", "UPSTREAM_UNAVAILABLE"})
 _IN_PROGRESS = "Request in progress"
 _NOTHING_LEFT_TO_REVERSE = frozenset({"Request failed", "Request reversed"})
@@ -92,12 +91,12 @@ def _advice_receipt(advice: Advice, error: wire.ErrorDetail, status: int) -> Rec
         return Receipt.NO_SUCH_TRANSACTION
     if error.error_type in _PASSING:
         return Receipt.AGAIN
-    return _general_receipt(advice, error, status) if error.error_type == _GENERAL else Receipt.REFUSED
-
-
-def _general_receipt(advice: Advice, error: wire.ErrorDetail, status: int) -> Receipt:
-    if status in _OF_THE_WAY:
+    if is_of_the_way(error, status):
         return Receipt.AGAIN
+    return _general_receipt(advice, error) if error.error_type == GENERAL else Receipt.REFUSED
+
+
+def _general_receipt(advice: Advice, error: wire.ErrorDetail) -> Receipt:
     if advice.kind is AdviceKind.REVERSAL and error.error_message in _NOTHING_LEFT_TO_REVERSE:
         return Receipt.DONE
     if error.error_message == _IN_PROGRESS:
