@@ -193,6 +193,8 @@ class Driver:
                     ),
                 )
             case Ending.RESEND:
+                # From here on a copy may be on its way, even if this process dies before it hears of it.
+                entry = await self._commit(entry, lambda e: msgspec.structs.replace(e, sent_by=None))
                 answer = await self._resend(connection, entry)
                 sent_by = self._clock.now()
             case Ending.FIND:
@@ -359,15 +361,9 @@ class Driver:
         No sooner than the provider asked for, within the cap; no later than a reversal's window reaches its
         next level, so that somebody hears in time.
         """
-        terms = connection.terms
-        ceiling_s = min(terms.retry_cap_s, terms.retry_base_s * 2 ** min(entry.attempts, 30))
-        wait_s = max(
-            ceiling_s * self._clock.fraction(),
-            connection.circuit.wait_s,
-            min(least_wait_s, terms.retry_cap_s),
-        )
+        wait = connection.retry_wait(entry.attempts, self._clock.fraction(), least_s=least_wait_s)
         at = self._clock.now()
-        due_at = at + timedelta(seconds=wait_s)
+        due_at = at + wait
         due_at = min(
             due_at, reversal_windows.next_level_at(entry, _window_s(connection, entry), at) or due_at
         )

@@ -111,6 +111,15 @@ class Connection:
             raise OperationUnsupported(provider=self.provider_id, operation=operation.value)
         return declared
 
+    def retry_wait(self, attempts: int, fraction: float, *, least_s: float) -> timedelta:
+        """Return how long to wait after so many tries: exponential backoff, of which chance takes `fraction`.
+
+        No shorter than the circuit breaker stays open, or than the provider asked for; that within the cap.
+        """
+        ceiling_s = min(self.terms.retry_cap_s, self.terms.retry_base_s * 2 ** min(attempts, 30))
+        asked_s = min(least_s, self.terms.retry_cap_s)
+        return timedelta(seconds=max(ceiling_s * fraction, self.circuit.wait_s, asked_s))
+
     def settling(self, operation: Operation) -> timedelta:
         """Return how long after its last byte left a request of `operation` may still arrive (rule 8)."""
         told = self.terms.settling_s

@@ -22,7 +22,7 @@ from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.providers.connections import Terms
 from giftcard_gateway.providers.routing import Rule
 from tests.gateway.pipeline.conftest import Start
-from tests.world.gateway import World
+from tests.world.gateway import World, sweeping
 from tests.world.provider import APPROVED, ISSUED, LOST, REFUSED_CONNECTION
 
 NOWHERE = Outcome(verdict=Verdict.FAILED, evidence="no transaction with our identifier")
@@ -76,7 +76,7 @@ async def test_issue_does_not_fail_over_to_who_takes_none(start: Start) -> None:
 
 async def test_finding_nothing_right_after_the_last_resend_proves_nothing(start: Start) -> None:
     """A resend at the end of its window may be the first to arrive: a list without it is not believed yet."""
-    world = await start(is_sweeping=True, terms=Terms(retry_cap_s=60.0))
+    world = await start(is_sweeping=True, terms=Terms(retry_cap_s=60.0, settling_s=300.0))
     world.script.reactions.extend([LOST] * 200)
     ask = world.load()
     await world.transactions.begin(ask, wait_s=1)
@@ -93,6 +93,29 @@ async def test_finding_nothing_right_after_the_last_resend_proves_nothing(start:
     world.script.found.append(APPROVED)
     await asyncio.sleep(301)
     assert (await world.entry(ask.transaction_id)).outcome == APPROVED
+
+
+async def test_a_resend_that_nobody_heard_of_may_still_arrive(start: Start) -> None:
+    """A process that dies when it has sent again leaves no older time behind to count settling from."""
+    world = await start(terms=Terms(settling_s=300.0))
+    world.script.reactions.extend([LOST, 20.0, LOST])
+    ask = world.load()
+    async with sweeping(world):
+        await world.transactions.begin(ask, wait_s=1)
+        while len(world.script.requests) < 2:
+            assert (await world.entry(ask.transaction_id)).state is State.PENDING
+            await asyncio.sleep(0.1)
+        left_at = world.clock.now()
+        assert (await world.entry(ask.transaction_id)).sent_by is None
+        await world.driver.drain(0)
+    heir = await start(terms=Terms(settling_s=300.0))
+    heir.connections.get("first").is_enabled = False
+    heir.script.found.extend([NOWHERE] * 100)
+    async with sweeping(heir):
+        await asyncio.sleep(1_000)
+    ended = await heir.entry(ask.transaction_id)
+    assert ended.state is State.FAILED
+    assert ended.changes[-1].at - left_at > timedelta(seconds=300)
 
 
 async def test_request_is_failed_once_nothing_can_be_under_way(start: Start) -> None:
