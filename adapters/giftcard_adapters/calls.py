@@ -50,13 +50,14 @@ def retry_after_s(reply: Reply) -> float | None:
     told = reply.headers.get("retry-after", "").strip()
     if told.isascii() and told.isdigit():
         return float(told) if len(told) <= _MOST_DIGITS else None
-    until, now = _http_date(told), _http_date(reply.headers.get("date", ""))
+    until, now = http_date(told), http_date(reply.headers.get("date", ""))
     if until is None or now is None or until < now:
         return None
     return (until - now).total_seconds()
 
 
-def _http_date(told: str) -> datetime | None:
+def http_date(told: str) -> datetime | None:
+    """Return the time a header tells; None when it tells none."""
     try:
         at = parsedate_to_datetime(told)
     except (ValueError, OverflowError):

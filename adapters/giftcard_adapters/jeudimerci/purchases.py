@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 
+from giftcard_adapters.calls import http_date
 from giftcard_adapters.errors import Unfindable
 from giftcard_adapters.jeudimerci import wire
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
@@ -37,16 +37,10 @@ def _latest_purchase(card: wire.ECard) -> datetime | None:
         return bought
     if len(card.purchased or "") <= len("2025-09-01"):
         bought = datetime.combine(bought.date(), time.max)
-    return bought.replace(tzinfo=UTC) + _WESTERNMOST
-
-
-def _provider_time(date_header: str) -> datetime | None:
-    """Return the provider's own time from an answer's Date header; None when it tells none."""
     try:
-        told = parsedate_to_datetime(date_header)
-    except ValueError:
+        return bought.replace(tzinfo=UTC) + _WESTERNMOST
+    except OverflowError:
         return None
-    return told if told.tzinfo is not None else told.replace(tzinfo=UTC)
 
 
 def judge_list(
@@ -61,7 +55,7 @@ def judge_list(
     return _judge_absence(
         ask,
         _candidates(listed, cost, since),
-        _provider_time(date_header),
+        http_date(date_header),
         is_list_complete=settings.is_list_complete,
         # A provider's clock that is ahead of ours must not make the request older than it is.
         settle_s=settings.settle_s + settings.clock_skew_s,
@@ -104,12 +98,15 @@ def _judge_absence(
 def _written(card: wire.ECard) -> datetime | None:
     try:
         return datetime.fromisoformat(card.purchased or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
 def _may_cost(card: wire.ECard, cost: Decimal | None) -> bool:
-    return cost is None or card.cost is None or card.cost == cost
+    """Tell whether a card may be of this cost: one whose cost is no number says nothing of it."""
+    if cost is None or card.cost is None or not card.cost.is_finite():
+        return True
+    return card.cost == cost
 
 
 def _may_be_bought(card: wire.ECard, since: datetime) -> bool:

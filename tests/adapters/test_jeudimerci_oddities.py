@@ -1,0 +1,67 @@
+"""JeudiMerci's answers with values that fit no field of ours: they prove nothing and break nothing."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from giftcard_adapters.errors import Unfindable
+from giftcard_adapters.jeudimerci import answers, purchases
+from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Issue
+from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_adapters.values.secret import Secret
+
+ASK = Issue(
+    transaction_id="6f1c7a52-3f5e-4c39-9d0b-0d2b6f4a1e11",
+    requested_at=datetime(2026, 11, 20, 8, 30, tzinfo=UTC),
+    amount=Money("EUR", 1_000),
+)
+SETTINGS = JeudiMerciSettings(
+    base_url="https://jdm.example", api_key=Secret("not-a-key"), currency="EUR", is_list_complete=True
+)
+LATER = "Fri, 20 Nov 2026 18:30:00 GMT"
+BEFORE, AFTER = "2026-11-01T08:30:00Z", "2026-11-20T08:31:00Z"
+
+
+def judged(date_header: str = LATER, **card: object) -> Outcome:
+    """Return what a complete list proves that holds one card, of our cost unless it says otherwise."""
+    listed = [{"Code": "JDM000000001", "ECardCost": 10, **card}] if card else []
+    return purchases.judge_list(ASK, answers.cards_in(json.dumps(listed).encode()), date_header, SETTINGS)
+
+
+def test_a_card_of_another_cost_or_time_is_not_ours() -> None:
+    """The list below proves a failure as long as nothing in it is odd."""
+    for card in ({}, {"ECardCost": 99, "PurchaseDate": AFTER}, {"PurchaseDate": BEFORE}):
+        assert judged(**card).verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize("cost", ["NaN", "sNaN", "Infinity", "-Infinity", None])
+def test_a_cost_that_is_no_number_may_be_ours(cost: str | None) -> None:
+    """A card whose cost is told as no number, or not at all, keeps an issue from being called a failure."""
+    with pytest.raises(Unfindable, match="fit the price and time"):
+        judged(ECardCost=cost, PurchaseDate=AFTER)
+
+
+@pytest.mark.parametrize("written", ["9999-12-31T23:00:00", "9999-12-31", "soon"])
+def test_a_purchase_beyond_the_calendar_may_be_ours(written: str) -> None:
+    """A card whose latest purchase no calendar holds keeps an issue from being called a failure."""
+    with pytest.raises(Unfindable, match="bought at an unreadable time"):
+        judged(PurchaseDate=written)
+
+
+@pytest.mark.parametrize(
+    "date_header",
+    [
+        "Fri, 20 Nov 99999999999999999999 18:30:00 GMT",
+        "Fri, 20 Nov 2026 18:30:00 +99999999999999",
+        "now",
+        "",
+    ],
+)
+def test_an_answer_of_no_time_is_not_late(date_header: str) -> None:
+    """Without a Date that a calendar holds nothing tells how late a list is, so the issue stays UNKNOWN."""
+    assert judged(date_header).verdict is Verdict.UNKNOWN
