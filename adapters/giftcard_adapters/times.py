@@ -9,7 +9,7 @@ _DAY_ALONE = len("2026-12-31")
 
 
 def instant(told: str | None, zone: str) -> datetime | None:
-    """Return the time that `told` names in ISO 8601; None when it is absent, odd, or a day alone.
+    """Return the time that `told` names in ISO 8601, in UTC; None when it is absent, odd, or a day alone.
 
     One without an offset is read in `zone`, an IANA name that the settings have checked.
     """
@@ -17,7 +17,8 @@ def instant(told: str | None, zone: str) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(told)
-        return at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        # In UTC at once: a time that no calendar holds there could be neither stored nor sent.
+        return (at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
