@@ -41,7 +41,8 @@ class Secret:
         """Compare two secrets without telling by the time taken where they differ."""
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._text.encode(), other._text.encode())
+        # The error for a lone surrogate would hold the text, so none is raised.
+        return hmac.compare_digest(_bytes_of(self._text), _bytes_of(other._text))
 
     def __hash__(self) -> int:
         """Hash by the text, so that equal secrets meet in a dict."""
@@ -50,3 +51,7 @@ class Secret:
     def __repr__(self) -> str:
         """Never show the text."""
         return "Secret(***)"
+
+
+def _bytes_of(text: str) -> bytes:
+    return text.encode(errors="surrogatepass")
