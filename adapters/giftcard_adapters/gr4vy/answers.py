@@ -225,9 +225,13 @@ def _issued(ask: Issue, issuance: wire.Issuance) -> Outcome:
         "service_issuance_id": issuance.gift_card_service_payment_issuance_id,
     }
     references = {name: value for name, value in references.items() if value}
-    amount = Money(issuance.currency, issuance.amount)
+    amount = _money_of(issuance.amount, issuance.currency)
     card = IssuedCard(redemption_url=issuance.url, amount=amount)
-    if issuance.external_identifier not in {None, ask.transaction_id} or amount != ask.amount:
+    if (
+        issuance.external_identifier not in {None, ask.transaction_id}
+        or amount is None
+        or amount != ask.amount
+    ):
         doubt = unknown("another amount, currency or identifier was issued than was asked", references)
         return msgspec.structs.replace(doubt, issued_cards=(card,))
     return Outcome(verdict=Verdict.APPROVED, approved=amount, issued_cards=(card,), references=references)
@@ -293,15 +297,17 @@ def balance_error(summary: wire.GiftCardSummary, card: CardRef | None = None) ->
         return Decline(
             reason=DeclineReason.PROVIDER_UNAVAILABLE, provider_text="the balance could not be fetched"
         )
-    return None if _is_money(summary.balance, summary.currency) else _UNREADABLE
+    return _UNREADABLE if _money_of(summary.balance, summary.currency) is None else None
 
 
-def _is_money(amount: int, currency: str) -> bool:
+def _money_of(amount: int | None, currency: str | None) -> Money | None:
+    """Return an amount of minor units; None when it is not told, or no money that we can hold."""
+    if amount is None or currency not in CURRENCIES:
+        return None
     try:
-        Money(currency, amount)
+        return Money(currency, amount)
     except MoneyError:
-        return False
-    return currency in CURRENCIES
+        return None
 
 
 def balance_view(summary: wire.GiftCardSummary | None, card: CardRef, zone: str) -> CardView | Decline:
@@ -329,11 +335,7 @@ def _view(summary: wire.GiftCardSummary, card: CardRef, state: CardState, zone: 
 
 
 def _balances(summary: wire.GiftCardSummary) -> Balances:
-    if summary.balance is None or summary.currency is None:
-        return Balances()
-    if not _is_money(summary.balance, summary.currency):
-        return Balances()
-    return Balances(available=Money(summary.currency, summary.balance))
+    return Balances(available=_money_of(summary.balance, summary.currency))
 
 
 def stored_card(card: wire.VaultCard, zone: str) -> StoredCard:
