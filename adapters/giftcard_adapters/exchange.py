@@ -76,7 +76,10 @@ class Exchange:
 
     def _request(self, call: Call, sign: Signer, name: str) -> httpx.Request:
         headers = [*call.headers, *sign(call, self._moment()).items()]
-        url = httpx.URL(self._base_url + call.path)
+        try:
+            url = httpx.URL(self._base_url + call.path)
+        except httpx.InvalidURL:
+            raise NotSent(f"{name}: the path makes no URL") from None
         return httpx.Request(
             call.method,
             url,
