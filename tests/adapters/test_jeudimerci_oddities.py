@@ -5,14 +5,22 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+import httpx
+import msgspec
 import pytest
 
-from giftcard_adapters.errors import Unfindable
-from giftcard_adapters.jeudimerci import answers, purchases
+from giftcard_adapters.calls import Moment, Reply
+from giftcard_adapters.errors import Invalid, Refused, Unfindable, Unreadable, Unsupported
+from giftcard_adapters.exchange import Exchange
+from giftcard_adapters.jeudimerci import JeudiMerci, answers, purchases, requests
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
+from giftcard_adapters.values.advices import Advice, AdviceKind
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.declines import DeclineReason
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Issue
-from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
+from giftcard_adapters.values.reads import Lookup
 from giftcard_adapters.values.secret import Secret
 
 ASK = Issue(
@@ -65,3 +73,50 @@ def test_a_purchase_beyond_the_calendar_may_be_ours(written: str) -> None:
 def test_an_answer_of_no_time_is_not_late(date_header: str) -> None:
     """Without a Date that a calendar holds nothing tells how late a list is, so the issue stays UNKNOWN."""
     assert judged(date_header).verdict is Verdict.UNKNOWN
+
+
+def opened() -> JeudiMerci:
+    """Open the adapter on a provider that must not be spoken to."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise AssertionError(f"{request.method} {request.url.path} was sent")
+
+    exchange = Exchange(
+        base_url=SETTINGS.base_url,
+        transport=httpx.MockTransport(answer),
+        moment=lambda: Moment(now_s=0.0, nonce="0" * 32),
+        timeout_s=1.0,
+    )
+    return JeudiMerci(SETTINGS, exchange)
+
+
+@pytest.mark.parametrize("code", ["", ".", ".."])
+async def test_a_code_that_no_path_holds_is_none(code: str) -> None:
+    """A card whose code is empty or dots is never asked for or deleted: the path would name every card."""
+    told = {"eCards": [{"Code": code, "ECardCost": 10}], "status": "success"}
+    outcome = answers.outcome_of(ASK, Reply(status=200, headers={}, body=json.dumps(told).encode()), SETTINGS)
+    assert (outcome.verdict, outcome.issued_cards) == (Verdict.UNKNOWN, ())
+    assert outcome.evidence == "an e-card came without its code"
+    known = msgspec.structs.replace(outcome, issued_cards=(IssuedCard(redemption_key=Secret(code)),))
+    advice = Advice(advice_id="a-1", kind=AdviceKind.REVERSAL, written_at=ASK.requested_at)
+    with pytest.raises(Unsupported):
+        opened().reversal(ASK, known, advice)
+    for write in (requests.details, requests.deletion):
+        with pytest.raises(Unreadable):
+            write(Secret(code), SETTINGS)
+
+
+@pytest.mark.parametrize("given", [".", ".."])
+async def test_dots_from_a_caller_are_refused(given: str) -> None:
+    """A caller's code or export id that is only dots is refused by name, and nothing is sent."""
+    code = Secret(given)
+    for field, card in {
+        "redemption_key": CardRef(redemption_key=code),
+        "number": CardRef(number=code),
+    }.items():
+        with pytest.raises(Invalid, match=f"card.{field}"):
+            await opened().lookup(Lookup(lookup_id="l-1", asked_at=ASK.requested_at, card=card))
+    with pytest.raises(Refused) as caught:
+        async with opened().download_export(given):
+            pass
+    assert caught.value.decline.reason is DeclineReason.RECORD_NOT_FOUND

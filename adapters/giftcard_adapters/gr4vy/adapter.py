@@ -220,7 +220,7 @@ class Gr4vy(Provider):
         asked, (refund, _) = decode(call.body, wire.REFUND_REQUEST), wire.REFUND.read(reply.body)
         if refund.status == "processing":
             # The key would bring back this same stored answer for a day; ask for the present one.
-            reply = await self._send(requests.get(f"/refunds/{refund.id}", self.settings), "get refund")
+            reply = await self._send(requests.one_refund(refund.id, self.settings), "get refund")
             if reply.status in _DONE:
                 refund, _ = wire.REFUND.read(reply.body)
         if answers.refund_contradiction(asked, refund):

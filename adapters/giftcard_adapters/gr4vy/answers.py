@@ -21,6 +21,7 @@ from giftcard_adapters.gr4vy.problems import (
     is_turned_away,
     may_have_acted,
 )
+from giftcard_adapters.paths import is_segment
 from giftcard_adapters.times import instant
 from giftcard_adapters.values.advices import Acknowledgement, Receipt
 from giftcard_adapters.values.cards import CardRef
@@ -96,6 +97,8 @@ def _approved(transaction: wire.WireTransaction) -> Outcome:
     total = sum(redemption.amount for redemption in transaction.gift_card_redemptions)
     if total != transaction.amount:
         return unknown("the redemptions do not add up to the transaction", _references(transaction))
+    if not is_segment(transaction.id) or not all(r.id for r in transaction.gift_card_redemptions):
+        return unknown("the transaction cannot be reversed by the ids it has", _references(transaction))
     return Outcome(
         verdict=Verdict.APPROVED,
         approved=Money(transaction.currency, total),

@@ -13,6 +13,7 @@ from giftcard_adapters.calls import Call
 from giftcard_adapters.errors import Refused
 from giftcard_adapters.gr4vy import codes, limits, wire
 from giftcard_adapters.gr4vy.settings import Gr4vySettings
+from giftcard_adapters.paths import segment
 from giftcard_adapters.values.advices import Advice
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline, DeclineReason
@@ -89,13 +90,18 @@ def refund(outcome: Outcome | None, advice: Advice, settings: Gr4vySettings) -> 
         reason=_REASON,
         external_identifier=advice.advice_id,
     )
-    path = f"/transactions/{outcome.references['transaction_id']}/refunds"
+    path = f"/transactions/{segment(outcome.references['transaction_id'])}/refunds"
     return _post(path, wanted, settings, key=advice.advice_id)
 
 
 def transaction(transaction_id: str, settings: Gr4vySettings) -> Call:
-    """Write the request for one transaction in full."""
-    return get(f"/transactions/{transaction_id}", settings)
+    """Write the request for one transaction in full; raise Unreadable for an id that no path can hold."""
+    return get(f"/transactions/{segment(transaction_id)}", settings)
+
+
+def one_refund(refund_id: str, settings: Gr4vySettings) -> Call:
+    """Write the request for one refund; raise Unreadable for an id that no path can hold."""
+    return get(f"/refunds/{segment(refund_id)}", settings)
 
 
 def transaction_search(ask: Redeem, settings: Gr4vySettings) -> Call:

@@ -20,6 +20,7 @@ from giftcard_adapters.errors import NoAnswer, Refused, Unreadable
 from giftcard_adapters.jeudimerci import codes, refusals, wire
 from giftcard_adapters.jeudimerci.refusals import complaint_of, decline_of
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
+from giftcard_adapters.paths import is_segment
 from giftcard_adapters.scrub import scrub
 from giftcard_adapters.times import instant
 from giftcard_adapters.values.advices import Acknowledgement, Receipt
@@ -59,7 +60,7 @@ def outcome_of(ask: Issue, reply: Reply, settings: JeudiMerciSettings) -> Outcom
 
 def _issued(ask: Issue, answer: wire.ECards, settings: JeudiMerciSettings) -> Outcome:
     status = scrub(answer.status or "")
-    named = tuple(card for card in answer.eCards if card.code)
+    named = tuple(card for card in answer.eCards if is_segment(card.code or ""))
     learnt = Outcome(
         verdict=Verdict.UNKNOWN,
         issued_cards=tuple(issued_card(card, settings) for card in named),
@@ -98,7 +99,7 @@ def found(ask: Issue, outcome: Outcome, seen: Sequence[wire.ECard], settings: Je
 
 def _fault_of(ask: Issue, cards: Sequence[wire.ECard], settings: JeudiMerciSettings) -> str:
     """Say how the cards differ from those asked for; empty when they do not."""
-    if not all(card.code for card in cards):
+    if not all(is_segment(card.code or "") for card in cards):
         return "an e-card came without its code"
     if len({card.code for card in cards}) != ask.quantity or len(cards) != ask.quantity:
         return f"{len(cards)} e-card(s) for {ask.quantity} asked for"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from giftcard_adapters.errors import Invalid, Unsupported, Violation
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
+from giftcard_adapters.paths import is_segment
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.operations import Issue, MoneyOperation
 from giftcard_adapters.values.reads import Offer, StoredCardQuery
@@ -21,9 +22,13 @@ def check_operation(ask: MoneyOperation, settings: JeudiMerciSettings) -> None:
 
 
 def check_card(card: CardRef | None) -> CardRef:
-    """Return the card; raise Invalid unless one is named."""
+    """Return the card; raise Invalid unless one is named, and by a code that a path can hold."""
     if card is None or card == CardRef():
         raise Invalid([("card", "JeudiMerci finds an e-card by its Code or by the id it was shown with")])
+    given = {"card.redemption_key": card.redemption_key, "card.number": card.number}
+    odd = [name for name, code in given.items() if code is not None and not is_segment(code.reveal())]
+    if odd:
+        raise Invalid([(name, "not the Code of an e-card") for name in odd])
     return card
 
 

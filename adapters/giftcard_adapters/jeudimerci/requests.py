@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import quote
 
 import msgspec
 
 from giftcard_adapters.calls import Call
-from giftcard_adapters.errors import Invalid, Unsupported
+from giftcard_adapters.errors import Invalid, Refused, Unsupported
 from giftcard_adapters.jeudimerci import wire
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
+from giftcard_adapters.paths import is_segment, segment
 from giftcard_adapters.values.advices import Advice
+from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_adapters.values.money import to_decimal
 from giftcard_adapters.values.operations import Issue, MoneyOperation
 from giftcard_adapters.values.outcomes import IssuedCard, Outcome
@@ -48,8 +49,8 @@ def reversal(
 
 
 def code_of(card: IssuedCard) -> Secret:
-    """Return an e-card's code; raise Unsupported without one."""
-    if card.redemption_key is None:
+    """Return an e-card's code; raise Unsupported without one that a path can hold."""
+    if card.redemption_key is None or not is_segment(card.redemption_key.reveal()):
         raise Unsupported("an e-card without its code cannot be looked for")
     return card.redemption_key
 
@@ -95,8 +96,11 @@ def accounts_extract(query: AccountQuery, settings: JeudiMerciSettings) -> Call:
 
 
 def export(export_id: str, settings: JeudiMerciSettings) -> Call:
-    """Write the request for an export's bytes."""
-    return Call(method="GET", path=settings.export_path.replace("{id}", quote(export_id, safe="")))
+    """Write the request for an export's bytes; raise Refused for an id that no path can hold."""
+    if not is_segment(export_id):
+        text = "not an id of an export"
+        raise Refused(Decline(reason=DeclineReason.RECORD_NOT_FOUND, provider_text=text))
+    return Call(method="GET", path=settings.export_path.replace("{id}", segment(export_id)))
 
 
 def ticket_statistics(query: TicketQuery, settings: JeudiMerciSettings) -> Call:
@@ -134,4 +138,4 @@ def _post(path: str, content: msgspec.Struct) -> Call:
 
 
 def _with_code(path: str, code: Secret) -> str:
-    return path.replace("{code}", quote(code.reveal(), safe=""))
+    return path.replace("{code}", segment(code.reveal()))
