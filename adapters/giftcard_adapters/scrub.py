@@ -101,10 +101,11 @@ def folded(text: str) -> str:
 def _stands_alone(wanted: str, text: str) -> bool:
     """Tell whether whole words of `text`, one after another, spell what is wanted."""
     loose = _runs(LONGEST).sub(lambda found: " . " if found["kept"] else found[0], text)
-    words = [folded(word) for word in _BETWEEN_WORDS.split(loose)]
+    # A word of signs alone folds to nothing. Of the others no more than letters are wanted can spell them.
+    words = [word for word in map(folded, _BETWEEN_WORDS.split(loose)) if word]
     for start in range(len(words)):
         spelled = ""
-        for word in words[start:]:
+        for word in words[start : start + len(wanted)]:
             spelled += word
             if not wanted.startswith(spelled):
                 break

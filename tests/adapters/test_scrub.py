@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as some
 
+from giftcard_adapters import scrub as scrub_module
 from giftcard_adapters.scrub import MASK, folded, holds, mask, scrub, without
 from giftcard_adapters.values.secret import Secret
 
@@ -102,6 +104,27 @@ def test_technical_texts_are_kept(text: str) -> None:
 def test_pin_must_stand_alone(text: str, is_found: bool) -> None:
     """A PIN is found where it stands alone, not inside a longer number, a date or an amount."""
     assert holds(text, Secret("1234")) is is_found
+
+
+class Counted(str):
+    """A text that counts how often its beginning is looked at."""
+
+    __slots__ = ()
+    looks = 0
+
+    def startswith(self, *given: Any) -> bool:  # noqa: ANN401 - what str takes
+        """Answer as any text, and count."""
+        Counted.looks += 1
+        return super().startswith(*given)
+
+
+@pytest.mark.parametrize("word", ["\ufe70", "1", "x", "..."])
+def test_a_long_text_is_searched_once(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PIN is looked for in a few steps for each word, even for words that fold to nothing."""
+    monkeypatch.setattr(scrub_module, "folded", lambda text: Counted(folded(text)))
+    monkeypatch.setattr(Counted, "looks", 0)
+    assert holds(f"{word} " * 2_000 + "\ufe70 x1234 1112 ", Secret("1112"))
+    assert Counted.looks <= 2_010 * len("1112")
 
 
 def test_keys_have_letters() -> None:
