@@ -12,7 +12,7 @@ import pytest
 from giftcard_adapters.calls import Moment, Reply
 from giftcard_adapters.errors import Invalid, Refused, Unfindable, Unreadable, Unsupported
 from giftcard_adapters.exchange import Exchange
-from giftcard_adapters.jeudimerci import JeudiMerci, answers, purchases, requests
+from giftcard_adapters.jeudimerci import JeudiMerci, answers, purchases, requests, webhooks
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
 from giftcard_adapters.values.advices import Advice, AdviceKind
 from giftcard_adapters.values.cards import CardRef
@@ -20,7 +20,7 @@ from giftcard_adapters.values.declines import DeclineReason
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Issue
 from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
-from giftcard_adapters.values.reads import Lookup
+from giftcard_adapters.values.reads import Lookup, Webhook
 from giftcard_adapters.values.secret import Secret
 
 ASK = Issue(
@@ -99,6 +99,9 @@ async def test_a_code_that_no_path_holds_is_none(code: str) -> None:
     assert outcome.evidence == "an e-card came without its code"
     known = msgspec.structs.replace(outcome, issued_cards=(IssuedCard(redemption_key=Secret(code)),))
     advice = Advice(advice_id="a-1", kind=AdviceKind.REVERSAL, written_at=ASK.requested_at)
+    event = {"eventType": "e", "resource": {"operationId": "o-1", "virtualCardCode": code}}
+    came = Webhook(headers={}, body=json.dumps(event).encode(), received_at=ASK.requested_at)
+    assert [one.outcome for one in webhooks.read(came, SETTINGS)] == [None]
     with pytest.raises(Unsupported):
         opened().reversal(ASK, known, advice)
     for write in (requests.details, requests.deletion):

@@ -13,6 +13,7 @@ from giftcard_adapters.errors import Unreadable, WebhookRejected
 from giftcard_adapters.jeudimerci import wire
 from giftcard_adapters.jeudimerci.answers import card_id, money_of
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
+from giftcard_adapters.paths import is_segment
 from giftcard_adapters.scrub import scrub
 from giftcard_adapters.times import instant
 from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
@@ -63,13 +64,14 @@ def _event(event: wire.WebhookPayload, body: bytes, settings: JeudiMerciSettings
 
 
 def _card(about: wire.WebhookResource, settings: JeudiMerciSettings) -> IssuedCard | None:
-    if not about.virtual_card_code:
+    code = about.virtual_card_code or ""
+    if not is_segment(code):
         return None
     return IssuedCard(
-        redemption_key=Secret(about.virtual_card_code),
+        redemption_key=Secret(code),
         pin=Secret(about.pin_code) if about.pin_code else None,
         barcode=Secret(about.bar_code) if about.bar_code else None,
-        provider_card_id=card_id(about.virtual_card_code, settings.id_key),
+        provider_card_id=card_id(code, settings.id_key),
         amount=money_of(about.amount, settings.currency),
         expires_at=instant(about.expiration_date, settings.time_zone),
     )
