@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 
 from giftcard_adapters.errors import Unreadable, WebhookRejected
 from giftcard_adapters.gatepay import wire
@@ -21,6 +21,10 @@ ACKNOWLEDGEMENT = b'{"returnCode":"SUCCESS","returnMessage":""}'
 
 _BATCH = "PAY_GIFT_BATCH"
 _MS = 1000
+_MOST_DIGITS = 19
+"""Of an amount, before its point and before its first digit that is not zero; of a time besides."""
+_EXACTLY = Context(prec=60, traps=[Inexact, InvalidOperation, Overflow])
+"""Arithmetic that refuses where the usual context would round."""
 
 
 def verify(webhook: Webhook, settings: GatePaySettings) -> None:
@@ -32,7 +36,7 @@ def verify(webhook: Webhook, settings: GatePaySettings) -> None:
     expected = wire.signature(secret, timestamp, nonce, webhook.body)
     if not hmac.compare_digest(given.encode(), expected.encode()):
         raise WebhookRejected("the event's signature is not ours")
-    if not timestamp.isdecimal():
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= _MOST_DIGITS):
         raise WebhookRejected("the event's timestamp is not a number")
     drift_s = abs(webhook.received_at.timestamp() - int(timestamp) / _MS)
     if drift_s > settings.webhook_drift_s:
@@ -68,8 +72,20 @@ def _event(told: wire.Notification, batch: wire.Batch, body: bytes) -> ProviderE
 
 
 def _totals(batch: wire.Batch) -> dict[str, str]:
-    sums: dict[str, Decimal] = {}
+    """Return how many cards a batch has, and their worth in each currency in which all of it can be told."""
+    sums: dict[str, Decimal | None] = {}
     for item in batch.batchItemList:
-        sums[item.currency] = sums.get(item.currency, Decimal(0)) + item.amount
-    totals = {f"total_{currency}": f"{total:f}" for currency, total in sums.items()}
+        sums[item.currency] = _sum(sums.get(item.currency, Decimal(0)), item.amount)
+    totals = {f"total_{currency}": f"{total:f}" for currency, total in sums.items() if total is not None}
     return {"cards": str(len(batch.batchItemList)), **totals} if sums else {}
+
+
+def _sum(before: Decimal | None, amount: Decimal) -> Decimal | None:
+    """Return an exact sum; None for what is no number, or has more digits than an amount can have."""
+    if before is None or not amount.is_finite():
+        return None
+    try:
+        total = _EXACTLY.add(before, amount)
+    except (Inexact, InvalidOperation, Overflow):
+        return None
+    return total if abs(total.adjusted()) < _MOST_DIGITS else None
