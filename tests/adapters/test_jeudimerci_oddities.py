@@ -12,7 +12,7 @@ import pytest
 from giftcard_adapters.calls import Moment, Reply
 from giftcard_adapters.errors import Invalid, Refused, Unfindable, Unreadable, Unsupported
 from giftcard_adapters.exchange import Exchange
-from giftcard_adapters.jeudimerci import JeudiMerci, answers, purchases, requests, webhooks
+from giftcard_adapters.jeudimerci import JeudiMerci, answers, purchases, requests, webhooks, wire
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
 from giftcard_adapters.values.advices import Advice, AdviceKind
 from giftcard_adapters.values.cards import CardRef
@@ -20,7 +20,7 @@ from giftcard_adapters.values.declines import DeclineReason
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Issue
 from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
-from giftcard_adapters.values.reads import Lookup, Webhook
+from giftcard_adapters.values.reads import Lookup, StoredCardQuery, Webhook
 from giftcard_adapters.values.secret import Secret
 
 ASK = Issue(
@@ -123,3 +123,26 @@ async def test_dots_from_a_caller_are_refused(given: str) -> None:
         async with opened().download_export(given):
             pass
     assert caught.value.decline.reason is DeclineReason.RECORD_NOT_FOUND
+
+
+@pytest.mark.parametrize("count", [10**30, 2**63, -(2**63) - 1])
+@pytest.mark.parametrize("name", ["issued", "consumed"])
+def test_statistics_beyond_our_wire_are_unreadable(name: str, count: int) -> None:
+    """Statistics whose counts our own wire could not carry cannot be read."""
+    with pytest.raises(Unreadable):
+        wire.TICKETS.read(json.dumps({"issued": 1, "consumed": 1} | {name: count}).encode())
+
+
+@pytest.mark.parametrize("count", [10**30, 2**31, -(2**31) - 1])
+@pytest.mark.parametrize("name", ["created", "updated", "removed"])
+def test_a_synchronization_beyond_our_wire_is_unreadable(name: str, count: int) -> None:
+    """What came of a synchronization cannot be read when our own wire could not carry its counts."""
+    with pytest.raises(Unreadable):
+        wire.OFFER_SYNC.read(json.dumps({"offers": [], name: count}).encode())
+
+
+@pytest.mark.parametrize("token", ["9" * 5_000, "\u0661", "-1", "x"])
+async def test_a_page_of_no_place_is_refused(token: str) -> None:
+    """A page token that is no place in a list is refused before anything is sent."""
+    with pytest.raises(Invalid, match="page_token"):
+        await opened().list_stored_cards(StoredCardQuery(page_token=token))

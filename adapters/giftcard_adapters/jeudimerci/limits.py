@@ -11,6 +11,9 @@ from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.operations import Issue, MoneyOperation
 from giftcard_adapters.values.reads import Offer, StoredCardQuery
 
+_MOST_DIGITS = 9
+"""Of a page token, which is a place in a list."""
+
 
 def check_operation(ask: MoneyOperation, settings: JeudiMerciSettings) -> None:
     """Raise Invalid with everything wrong with an issue, and what has no field here."""
@@ -36,7 +39,8 @@ def check_list(query: StoredCardQuery) -> None:
     """Raise Unsupported or Invalid for a list of e-cards that JeudiMerci cannot give."""
     if query.buyer or query.with_balances or query.order_by:
         raise Unsupported("JeudiMerci lists e-cards without buyers, balances or an order")
-    if query.page_token and not query.page_token.isdecimal():
+    token = query.page_token
+    if token and not (token.isascii() and token.isdigit() and len(token) <= _MOST_DIGITS):
         raise Invalid([("page_token", "not a token of this list")])
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from giftcard_adapters.lenient import Lenient
+from giftcard_adapters.values.counts import Int32, Int64
 
 
 class PurchaseRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -130,9 +131,9 @@ class OfferSyncAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     """What came of a synchronization: invented."""
 
     offers: tuple[OfferItem, ...] = ()
-    created: int = 0
-    updated: int = 0
-    removed: int = 0
+    created: Int32 = 0
+    updated: Int32 = 0
+    removed: Int32 = 0
 
 
 class AccountsFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
@@ -188,8 +189,8 @@ class TicketFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 class TicketsAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """TicketStatisticsResponse: invented fields."""
 
-    issued: int
-    consumed: int
+    issued: Int64
+    consumed: Int64
     issued_value: Decimal | None = None
     consumed_value: Decimal | None = None
     currency: str = ""
