@@ -13,6 +13,7 @@ from giftcard_adapters.calls import Moment, Reply
 from giftcard_adapters.errors import Invalid, Refused, Unfindable, Unreadable, Unsupported
 from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.jeudimerci import JeudiMerci, answers, purchases, requests, webhooks, wire
+from giftcard_adapters.jeudimerci.exports import export_file
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
 from giftcard_adapters.values.advices import Advice, AdviceKind
 from giftcard_adapters.values.cards import CardRef
@@ -146,3 +147,47 @@ async def test_a_page_of_no_place_is_refused(token: str) -> None:
     """A page token that is no place in a list is refused before anything is sent."""
     with pytest.raises(Invalid, match="page_token"):
         await opened().list_stored_cards(StoredCardQuery(page_token=token))
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ("filename=may.csv", "may.csv"),
+        ("filename*=utf-8''%C3%A9t%C3%A9.csv", "été.csv"),
+        ("filename=../../etc/passwd", "passwd"),
+        ('filename="C:\\\\exports\\\\may.csv"', "may.csv"),
+        ("filename*=utf-8''..%2F..", ""),
+        ("filename=/", ""),
+        ("filename*=utf-8''may%0D%0A%00.csv", "may.csv"),
+        ("filename*=unicode_escape''%5Cud800.csv", ".csv"),
+        (f"filename={'x' * 256}", ""),
+        ("filename*=idna''x", ""),
+        ("filename*=undefined''x", ""),
+        ("filename*=punycode''%C3", ""),
+        ("filename*=\x00''x", ""),
+        ("filename*=utf-8''x; filename*0=y", ""),
+        (f"filename*{'9' * 5_000}*=x", ""),
+        ("filename", ""),
+    ],
+)
+def test_an_export_is_named_without_a_folder(told: str, name: str) -> None:
+    """An export's name is the last part of its path, in any charset; one that no file could have is none."""
+    assert export_file({"content-disposition": f"attachment; {told}"}).file_name == name
+
+
+@pytest.mark.parametrize(
+    ("length", "size"),
+    [
+        ("0", 0),
+        (str(2**63 - 1), 2**63 - 1),
+        (str(2**63), None),
+        ("9" * 20, None),
+        ("9" * 5_000, None),
+        ("\u0661", None),
+        ("-1", None),
+        ("", None),
+    ],
+)
+def test_an_export_has_a_size_our_wire_can_carry(length: str, size: int | None) -> None:
+    """A length that is no number of bytes, or more than our wire can carry, is no size."""
+    assert export_file({"content-length": length}).size == size

@@ -23,6 +23,7 @@ from giftcard_adapters.errors import (
     Unsupported,
 )
 from giftcard_adapters.jeudimerci import answers, limits, purchases, refusals, requests, webhooks, wire
+from giftcard_adapters.jeudimerci.exports import export_file
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings, faults_of
 from giftcard_adapters.values.advices import Acknowledgement, Advice
 from giftcard_adapters.values.cards import CardRef
@@ -203,7 +204,7 @@ class JeudiMerci(Provider):
                 )
                 answers.read(said, "download export", missing=DeclineReason.RECORD_NOT_FOUND)
                 raise NoAnswer(f"download export answers HTTP {answer.status_code}")
-            yield answers.export_file(answer.headers), answer.aiter_bytes()
+            yield export_file(answer.headers), answer.aiter_bytes()
 
     async def ticket_statistics(self, query: TicketQuery) -> TicketStatistics:
         """Count e-cards, issued and consumed."""

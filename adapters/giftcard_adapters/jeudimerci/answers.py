@@ -9,7 +9,6 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from email.message import Message
 from http import HTTPStatus
 
 import msgspec
@@ -34,7 +33,6 @@ from giftcard_adapters.values.reads import (
     CardEvent,
     CardState,
     CardView,
-    ExportFile,
     Offer,
     OfferSync,
     StoredCard,
@@ -282,20 +280,6 @@ def accounts_extract(answer: wire.AccountsAnswer, currency: str) -> AccountsExtr
         accounts=tuple(_account(item, currency) for item in answer.accounts),
         export_id=answer.export_id,
         is_ready=answer.is_ready,
-    )
-
-
-def export_file(headers: Mapping[str, str]) -> ExportFile:
-    """Return what an answer's headers tell of the file in its body."""
-    parsed = Message()
-    parsed["content-disposition"] = headers.get("content-disposition", "")
-    length = headers.get("content-length", "")
-    # A compressed body is unpacked on its way, so its length is not the file's.
-    is_plain = headers.get("content-encoding", "identity") == "identity"
-    return ExportFile(
-        file_name=parsed.get_filename() or "",
-        content_type=headers.get("content-type", ""),
-        size=int(length) if length.isdecimal() and is_plain else None,
     )
 
 
