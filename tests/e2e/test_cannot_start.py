@@ -12,8 +12,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from giftcard_gateway.journal.schema import Steps
+from giftcard_gateway.journal.sqlite import schema
 from tests.e2e.processes import free_port, run, started
-from tests.e2e.sandboxes import GR4VY, WEBHOOKS, Sandbox
+from tests.e2e.sandboxes import GR4VY, WEBHOOKS, Sandbox, sandbox
 from tests.world.app import HASH_KEY, KEY
 
 TOML = f"""
@@ -183,6 +185,20 @@ def test_a_second_process_on_the_journal_is_refused(shared: Sandbox) -> None:
     holder = shared.running.process.pid
     assert said.startswith(f"error: process {holder} already writes the journal journal.db, ")
     with shared.client() as client:
+        assert client.list_providers().providers
+
+
+def test_a_sandbox_brings_its_own_journal_up_to_date(tmp_path: Path) -> None:
+    """A sandbox on a folder of an earlier version serves; any other command says what to run."""
+    old = tmp_path / "data" / "journal.db"
+    old.parent.mkdir()
+    schema.upgrade_file(str(old), Steps(Path(schema.__file__).parent, until="0001"))
+    refused = run(
+        "transactions", "purge", "--older-than", "500", "--sandbox", "--data", "data", folder=tmp_path
+    )
+    (said,) = complaints(refused)
+    assert "run: giftcard-gateway migrate" in said
+    with sandbox(tmp_path) as running, running.client() as client:
         assert client.list_providers().providers
 
 

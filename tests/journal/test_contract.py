@@ -240,7 +240,7 @@ async def test_an_outage_is_told_to_all(place: Place) -> None:
     assert await first.beat(NOW, silence=SILENCE) is None
     assert await first.beat(NOW + SILENCE, silence=SILENCE) is None
     since, until = NOW + SILENCE, NOW + 60 * SILENCE
-    outage = Outage(since=since, until=until, lost=until - since)
+    outage = Outage(since=since, until=until, lost_in_all=until - since)
     assert await first.beat(until, silence=SILENCE) == outage
     assert await first.beat(until - SILENCE, silence=SILENCE) == outage
     await first.close()
@@ -250,19 +250,31 @@ async def test_an_outage_is_told_to_all(place: Place) -> None:
     await second.close()
 
 
-async def test_outages_close_together_are_one(journal: Journal) -> None:
-    """What came due in an outage is not forgotten when another follows; the longest tells what was lost."""
+async def test_outages_add_up(journal: Journal) -> None:
+    """A later outage takes the place of an earlier one, and tells how long both were."""
     minute = timedelta(minutes=1)
     for minutes in (0, 1):
         await journal.beat(NOW + minutes * minute, silence=SILENCE)
-    again = await journal.beat(NOW + 5 * minute, silence=SILENCE)
-    assert again == Outage(since=NOW, until=NOW + 5 * minute, lost=4 * minute)
-    assert await journal.beat(NOW + 7 * minute, silence=3 * minute) == again
-    third = await journal.beat(NOW + 8 * minute, silence=SILENCE)
-    assert third == Outage(since=NOW, until=NOW + 8 * minute, lost=4 * minute)
-    assert await journal.beat(NOW + 20 * minute, silence=15 * minute) == third
-    apart = await journal.beat(NOW + 30 * minute, silence=SILENCE)
-    assert apart == Outage(since=NOW + 20 * minute, until=NOW + 30 * minute, lost=10 * minute)
+    first = Outage(since=NOW, until=NOW + minute, lost_in_all=minute)
+    assert await journal.beat(NOW + minute, silence=SILENCE) == first
+    second = Outage(since=NOW + minute, until=NOW + 5 * minute, lost_in_all=5 * minute)
+    assert await journal.beat(NOW + 5 * minute, silence=SILENCE) == second
+    assert await journal.beat(NOW + 7 * minute, silence=3 * minute) == second
+
+
+async def test_a_clock_that_was_put_right_ends_no_heartbeat(journal: Journal) -> None:
+    """An outage that a wrong clock made is taken back, and later ones are noticed as ever."""
+    minute, day = timedelta(minutes=1), timedelta(days=1)
+    for now in (NOW, NOW + minute):
+        await journal.beat(now, silence=SILENCE)
+    untrue = await journal.beat(NOW + day, silence=SILENCE)
+    assert untrue is not None
+    assert untrue.lost_in_all == day
+    right = NOW + 2 * minute
+    none = await journal.beat(right, silence=SILENCE)
+    assert none == Outage(since=right, until=right, lost_in_all=minute)
+    after = Outage(since=right, until=right + minute, lost_in_all=2 * minute)
+    assert await journal.beat(right + minute, silence=SILENCE) == after
 
 
 async def test_lists_are_newest_first_and_page_by_key(journal: Journal) -> None:

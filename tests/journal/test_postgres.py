@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.postgres
 
 HURRY = SessionLimits(statement_timeout_s=0.5, connect_timeout_s=5)
 LATER = at(3_600_000_000)
+SILENCE = timedelta(seconds=5)
 
 
 @pytest.fixture
@@ -179,6 +181,27 @@ async def test_a_commit_whose_wait_is_cut_short_is_not_believed(
     await journal.close()
 
 
+async def test_a_beat_that_no_standby_has_hides_no_outage(
+    fragile: Server, fragile_server: PostgresServer
+) -> None:
+    """While a standby is away no beat is told, and none given up on moves the time of the last one."""
+    journal = Postgres(fragile.url, HURRY)
+    await journal.start()
+    assert await journal.beat(NOW, silence=SILENCE) is None
+    await _name_standby(fragile_server, "nobody")
+    try:
+        for second in range(1, 6):
+            with pytest.raises(JournalClosed):
+                await journal.beat(NOW + second * SILENCE, silence=SILENCE)
+    finally:
+        await _name_standby(fragile_server, "")
+    told = await journal.beat(NOW + 60 * SILENCE, silence=SILENCE)
+    assert told is not None
+    # The first beat was committed, which is all that may stand there; it waited for the standby in vain.
+    assert told.lost_in_all >= 59 * SILENCE
+    await journal.close()
+
+
 async def _name_standby(server: PostgresServer, name: str) -> None:
     await server.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
     await server.execute("SELECT pg_reload_conf()")
@@ -254,7 +277,7 @@ async def test_a_plain_role_can_serve(fragile: Server, fragile_server: PostgresS
     database = urlsplit(fragile.url).path[1:]
     await fragile_server.execute("CREATE ROLE clerk LOGIN")
     await fragile_server.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON transactions, handles, changes, events TO clerk;"
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON transactions, handles, changes, events, heartbeat TO clerk;"
         "GRANT SELECT ON schema_version TO clerk",
         database,
     )
@@ -263,6 +286,7 @@ async def test_a_plain_role_can_serve(fragile: Server, fragile_server: PostgresS
     (first,) = await opened(journal, row(blind_indexes=(b"h",)))
     assert await journal.write(after(first, "DECLINED"))
     assert await journal.add_event(event())
+    assert await journal.beat(NOW, silence=SILENCE) is None
     await journal.check()
     assert await journal.purge(before=LATER, limit=1) == 1
     await journal.close()

@@ -9,6 +9,7 @@ import click
 
 from giftcard_gateway.cli.console import complain, err
 from giftcard_gateway.cli.options import port_option, read_settings, settings_options
+from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.process import loop, serving, workers
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ async def _serve(settings: Settings, watched: Telemetry, port: int | None, data:
     from giftcard_gateway.cli.sandbox import play  # noqa: PLC0415 - the simulators are an extra
 
     async with play(port) as welcome:
+        # Nobody else depends on a sandbox's journal, so nobody is asked before it is brought up to date.
+        await open_journal(settings.journal).upgrade()
         await serving.serve(settings, watched, started=lambda app: welcome(_address(app), data))
 
 

@@ -210,7 +210,7 @@ class Journal(ABC):
     async def beat(self, now: datetime, *, silence: timedelta) -> Outage | None:
         """Write down that a gateway could write at `now`, and return the last outage, if any.
 
-        No beat of any process for longer than `silence` is an outage; several close together are told as one.
+        No beat of any process for longer than `silence` is an outage.
         """
 
     @abstractmethod

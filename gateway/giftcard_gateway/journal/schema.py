@@ -55,7 +55,10 @@ class Steps:
             return
         is_old = bool(found.version)
         has = f"has schema {found.version}, older than {self.known}" if is_old else "has no schema"
-        raise SchemaUnknown(f"{database} {has}: run: giftcard-gateway migrate --config gateway.toml")
+        raise SchemaUnknown(
+            f"{database} {has}: run: giftcard-gateway migrate --config gateway.toml"
+            " (or --sandbox --data FOLDER, as for this command)"
+        )
 
     def refuse_newer(self, found: Found, database: str) -> None:
         """Raise SchemaUnknown for a version that a newer gateway made, or that is no version of a journal."""

@@ -5,7 +5,7 @@ Values only. How an entry may change is in `lifecycle`; how it is kept is in `jo
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
@@ -80,6 +80,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     note: str = ""
     """What the person wrote who resolved it."""
     confirm_by: datetime | None = None
+    lost_before: timedelta = timedelta()
+    """How long the outages were in all that `confirm_by` has already been put off for (rule 10)."""
+    is_graced: bool = False
+    """Whether it had its grace after an outage, which is granted once."""
     changes: tuple[StateChange, ...] = ()
     attempts: int = 0
     """Tries at what the present state owes that came to nothing final."""

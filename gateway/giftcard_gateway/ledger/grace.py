@@ -13,34 +13,36 @@ from giftcard_gateway.ledger.entry import Entry, State
 
 
 class Outage(msgspec.Struct, frozen=True, kw_only=True):
-    """A time in which no gateway could write, so that no caller could decide.
+    """The last time in which no gateway could write, so that no caller could decide.
 
-    Several close together are told as one: from the beginning of the first to the end of the last, and `lost`
-    is the length of the longest.
+    `lost_in_all` is how long all such times were that this journal knows of, this one included.
     """
 
     since: datetime
     until: datetime
-    lost: timedelta
+    lost_in_all: timedelta
 
 
-def decide_by(entry: Entry, outage: Outage | None, grace: timedelta) -> datetime | None:
-    """Return when an APPROVED `entry` is decided for a caller who is late; None when it has no such time.
+def counted(entry: Entry, outage: Outage | None) -> Entry:
+    """Return `entry` so that an outage takes from its time to decide only if it comes after this moment."""
+    if entry.state is not State.APPROVED or outage is None:
+        return entry
+    return msgspec.structs.replace(entry, lost_before=outage.lost_in_all)
 
-    Its own `confirm_by`; where an outage took from the time before, no sooner than the time that was lost,
-    and at least `grace`, after its end. The same outage always gives the same answer.
+
+def put_off(entry: Entry, outage: Outage | None, grace: timedelta) -> Entry:
+    """Return an APPROVED `entry` with the time it lost since it was counted added to its `confirm_by`.
+
+    The first time, that is no sooner than as long as was lost, and at least `grace`, after the outage's end.
+    Once only, so that who restarts again and again does not put it off for ever. Where nothing was lost it
+    is returned as it is, and so it is when asked again.
     """
-    if entry.confirm_by is None or outage is None:
-        return entry.confirm_by
-    is_cut = outage.since < entry.confirm_by and _approved_at(entry) < outage.until
-    return max(entry.confirm_by, outage.until + max(outage.lost, grace)) if is_cut else entry.confirm_by
-
-
-def extended(entry: Entry, confirm_by: datetime) -> Entry:
-    """Return an APPROVED `entry` that waits until `confirm_by` in nobody's hand."""
-    return msgspec.structs.replace(entry, confirm_by=confirm_by, due_at=confirm_by, driver="")
-
-
-def _approved_at(entry: Entry) -> datetime:
-    told = [change.at for change in entry.changes if change.state is State.APPROVED]
-    return max(told, default=entry.created_at)
+    if entry.confirm_by is None or outage is None or outage.lost_in_all <= entry.lost_before:
+        return entry
+    lost = outage.lost_in_all - entry.lost_before
+    by, least = entry.confirm_by + lost, outage.until + max(lost, grace)
+    is_graced = entry.is_graced or by < least
+    if is_graced and not entry.is_graced:
+        by = least
+    waiting = msgspec.structs.replace(entry, confirm_by=by, due_at=by, driver="", is_graced=is_graced)
+    return counted(waiting, outage)

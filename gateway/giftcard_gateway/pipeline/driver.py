@@ -225,11 +225,10 @@ class Driver:
 
     async def _end_undecided(self, connection: Connection, entry: Entry) -> Entry:
         """Confirm or reverse a transaction that nobody decided in time (rule 10)."""
-        decide_by = grace.decide_by(
-            entry, self._heartbeat.outage, timedelta(seconds=connection.terms.confirm_grace_s)
-        )
-        if decide_by is not None and decide_by > self._clock.now():
-            return await self._commit(entry, lambda e: grace.extended(e, decide_by))
+        outage, least = self._heartbeat.outage, timedelta(seconds=connection.terms.confirm_grace_s)
+        later = grace.put_off(entry, outage, least)
+        if later.confirm_by is not None and later.confirm_by > self._clock.now():
+            return await self._commit(entry, lambda e: grace.put_off(e, outage, least))
         cause = "nobody decided in time"
         if connection.confirms_when_overdue(entry.operation):
             return await self._commit(entry, lambda e: self.confirmed(connection, e, cause=cause))
@@ -327,6 +326,7 @@ class Driver:
         after = lifecycle.answered(
             entry, outcome, confirm_by=connection.confirm_by(entry.operation, at), at=at
         )
+        after = grace.counted(after, self._heartbeat.outage)
         if outcome.verdict is Verdict.APPROVED and entry.wanted_reversal is not None:
             return self.reversed(connection, after, entry.wanted_reversal)
         if outcome.verdict is not Verdict.UNKNOWN:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-import msgspec
-
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.pipeline.heartbeat import Heartbeat
 from giftcard_gateway.providers.connections import Terms
@@ -117,20 +115,62 @@ async def test_journal_that_was_away_is_an_outage(start: Start, journal: Unstead
     assert not world.heard.faults
 
 
-async def test_outage_takes_nothing_from_later_approvals(start: Start) -> None:
-    """What was approved after an outage has its usual time, and so has what had enough of it left."""
-    terms = msgspec.structs.replace(TERMS, confirm_grace_s=4.0)
-    first = await start(terms=terms)
+async def test_outage_gives_nothing_to_later_approvals(start: Start) -> None:
+    """What was approved after an outage has its usual time."""
+    first = await start(terms=TERMS)
     async with sweeping(first):
         await asyncio.sleep(3)
     await asyncio.sleep(12)
-    second = await start(terms=terms)
+    second = await start(terms=TERMS)
     async with sweeping(second):
         await asyncio.sleep(0.5)
         (sale,) = await approved(second, 1)
         await asyncio.sleep(CONFIRM_BY_S + 0.1)
         ended = await second.entry(sale.transaction_id)
     assert (ended.state, ended.confirm_by) == (State.REVERSED, sale.confirm_by)
+
+
+async def test_restarts_put_nothing_off_for_ever(start: Start) -> None:
+    """A gateway that dies every few minutes gives a caller one grace and the time it was away, no more."""
+    began = (await start(terms=TERMS)).clock.now()
+    world = await start(terms=TERMS)
+    async with sweeping(world):
+        (sale,) = await approved(world, 1)
+        await asyncio.sleep(5)
+    away_s = 0.0
+    for _ in range(5):
+        await asyncio.sleep(7)
+        away_s += 7
+        world = await start(terms=TERMS)
+        async with sweeping(world):
+            await asyncio.sleep(0.8 * GRACE_S)
+            if await states(world, [sale]) == {State.REVERSED}:
+                break
+    ended = await world.entry(sale.transaction_id)
+    assert ended.state is State.REVERSED
+    could_decide = ended.changes[-1].at - began - timedelta(seconds=away_s)
+    assert could_decide <= timedelta(seconds=CONFIRM_BY_S + GRACE_S + 2)
+
+
+async def test_second_outage_does_not_undo_the_first(start: Start) -> None:
+    """Whom a night took from has that night, also when the gateway is restarted in the morning."""
+    terms = Terms(confirm_by_s=9 * 3600.0)
+    first = await start(terms=terms)
+    async with sweeping(first):
+        (sale,) = await approved(first, 1)
+        await asyncio.sleep(10)
+    await asyncio.sleep(8 * 3600)
+    for _ in range(2):
+        again = await start(terms=terms)
+        async with sweeping(again):
+            await asyncio.sleep(1200)
+        await asyncio.sleep(7)
+    last = await start(terms=terms)
+    async with sweeping(last):
+        await asyncio.sleep(8 * 3600)
+        assert await states(last, [sale]) == {State.APPROVED}
+        await asyncio.sleep(3600)
+        assert await states(last, [sale]) == {State.REVERSED}
 
 
 async def test_second_outage_forgets_nobody(start: Start) -> None:
@@ -169,4 +209,4 @@ async def test_only_process_of_a_journal_counts_every_second(clock: VirtualClock
     await asyncio.sleep(1)
     await after.beat()
     assert after.outage is not None
-    assert after.outage.lost == timedelta(seconds=1)
+    assert after.outage.lost_in_all == timedelta(seconds=1)

@@ -15,7 +15,7 @@ CREATE TABLE heartbeat (
     beat_us BIGINT NOT NULL,
     outage_from_us BIGINT,
     outage_until_us BIGINT,
-    outage_lost_us BIGINT
+    lost_us BIGINT NOT NULL DEFAULT 0
 );
 
 COMMENT ON TABLE heartbeat IS 'one row: when a gateway last could write, and the last time none could';
@@ -23,5 +23,8 @@ COMMENT ON COLUMN heartbeat.only_row IS 'always 1';
 COMMENT ON COLUMN heartbeat.beat_us IS 'when a gateway last wrote here';
 COMMENT ON COLUMN heartbeat.outage_from_us IS 'the last write before no gateway could; null when that never was';
 COMMENT ON COLUMN heartbeat.outage_until_us IS 'the first write after it';
-COMMENT ON COLUMN heartbeat.outage_lost_us IS
-    'how long it was; of several close together, told as one, the longest';
+COMMENT ON COLUMN heartbeat.lost_us IS 'how long all such times were';
+
+-- The time in which this step is made counts like any other in which no gateway could write.
+INSERT INTO heartbeat (only_row, beat_us)
+    SELECT 1, at_us FROM changes ORDER BY written_in DESC, number DESC LIMIT 1;

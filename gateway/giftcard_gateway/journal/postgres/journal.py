@@ -169,11 +169,8 @@ class Postgres(Journal):
 
     async def beat(self, now: datetime, *, silence: timedelta) -> Outage | None:
         """Write down that this process can write; see Journal.beat."""
-        spans = [span // timedelta(microseconds=1) for span in (silence, heartbeat.SAME_TROUBLE)]
-        found = await self._sessions.run(
-            lambda connection, _: connection.fetchrow(sql.BEAT, to_us(now), *spans), is_write=True
-        )
-        return None if found is None else heartbeat.outage_of(tuple(found))
+        told = await self._sessions.run(partial(_beat, now=now, silence=silence), is_write=True)
+        return None if told is None else heartbeat.outage_of(tuple(told))
 
     async def wait_changed(self, timeout_s: float) -> None:
         """Wait for the next write, here or elsewhere; see Journal.wait_changed."""
@@ -282,6 +279,18 @@ async def _add_event(event: EventRow, connection: Connection, is_repeat: bool) -
     document = await connection.fetchval(sql.EVENT_DOCUMENT, event.provider, event.event_id)
     await make_safe(connection)
     return is_repeat and bool(document == event.document)
+
+
+async def _beat(
+    connection: Connection,
+    _: bool,  # noqa: FBT001 - as `Sessions.run` calls it
+    *,
+    now: datetime,
+    silence: timedelta,
+) -> asyncpg.Record | None:
+    # A beat whose wait for the standby was given up stands here all the same. Until it is safe, none follows.
+    await make_safe(connection)
+    return await connection.fetchrow(sql.BEAT, to_us(now), silence // timedelta(microseconds=1))
 
 
 def _events(found: Sequence[asyncpg.Record]) -> Sequence[EventRow]:

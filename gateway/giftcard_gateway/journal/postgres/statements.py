@@ -101,7 +101,7 @@ WITH RECURSIVE dues AS (
 SELECT provider, state, due_us FROM dues
 """
 
-BEAT = heartbeat.statement("$1::bigint", "$2::bigint", "$3::bigint")
+BEAT = heartbeat.statement("$1::bigint", "$2::bigint")
 
 # Which states, providers and operations occur, by one seek in the index for each.
 _STREAMS = """

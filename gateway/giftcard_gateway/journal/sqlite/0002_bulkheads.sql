@@ -11,5 +11,8 @@ CREATE TABLE heartbeat (
     beat_us INTEGER NOT NULL,        -- when a gateway last wrote here
     outage_from_us INTEGER,          -- the last write before no gateway could write; null when that never was
     outage_until_us INTEGER,         -- the first write after it
-    outage_lost_us INTEGER           -- how long it was; of several close together, told as one, the longest
+    lost_us INTEGER NOT NULL DEFAULT 0  -- how long all such times were
 );
+
+-- The time in which this step is made counts like any other in which no gateway could write.
+INSERT INTO heartbeat (only_row, beat_us) SELECT 1, at_us FROM changes ORDER BY number DESC LIMIT 1;

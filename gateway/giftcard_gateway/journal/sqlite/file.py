@@ -49,7 +49,7 @@ _PRAGMAS = (
 
 _SELECT = f"SELECT {columns()} FROM transactions"
 DUE = f"{_SELECT} WHERE provider = ? AND state = ? AND due_us <= ? ORDER BY due_us LIMIT ?"
-BEAT = heartbeat.statement("?1", "?2", "?3")
+BEAT = heartbeat.statement("?1", "?2")
 FREE_DRIVERS = (
     "UPDATE transactions SET driver = '', due_us = min(due_us, updated_us)"
     " WHERE due_us IS NOT NULL AND driver <> ''"
@@ -197,12 +197,8 @@ def free_drivers(connection: sqlite3.Connection) -> None:
 
 def beat(connection: sqlite3.Connection, *, now: datetime, silence: timedelta) -> Outage | None:
     """Write down that this process can write; see Journal.beat."""
-    spans = (silence, heartbeat.SAME_TROUBLE)
-    return heartbeat.outage_of(
-        connection.execute(
-            BEAT, (to_us(now), *(span // timedelta(microseconds=1) for span in spans))
-        ).fetchone()
-    )
+    told = connection.execute(BEAT, (to_us(now), silence // timedelta(microseconds=1)))
+    return heartbeat.outage_of(told.fetchone())
 
 
 def add_event(connection: sqlite3.Connection, event: EventRow) -> bool:
