@@ -41,6 +41,11 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
         return f"Reply({self.status}, {len(self.body)} bytes)"
 
 
+def is_header_value(text: str) -> bool:
+    """Tell whether a credential can stand in a header as it is: printable ASCII, no blank at either end."""
+    return text.isascii() and text.isprintable() and text == text.strip()
+
+
 def retry_after_s(reply: Reply) -> float | None:
     """Return how long a provider asks to be left alone, in seconds; None where it says nothing sensible.
 

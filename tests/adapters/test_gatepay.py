@@ -104,6 +104,8 @@ def test_other_operations_are_not_judged() -> None:
             {"dialect": "guide", "on_behalf_of": "sub-1"},
             "key 'on_behalf_of': only the reference dialect has an institution variant",
         ),
+        ({"client_id": "shöp"}, "key 'client_id': cannot stand in a header"),
+        ({"certificate_sn": "sn\n"}, "key 'certificate_sn': cannot stand in a header"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(changes: dict[str, object], fault: str) -> None:

@@ -100,6 +100,8 @@ def test_other_operations_are_not_judged() -> None:
     [
         ({"currency": "EURO"}, "key 'currency': not an ISO 4217 currency with minor units"),
         ({"time_zone": "Mars/Base"}, "key 'time_zone': is no IANA time zone, such as Europe/Paris"),
+        ({"api_key": "clé"}, "key 'api_key': cannot stand in a header"),
+        ({"api_key": "key\r\nx-admin: 1"}, "key 'api_key': cannot stand in a header"),
         ({"details_path": "/card"}, "key 'details_path': must hold {code}"),
         ({"delete_path": "/card"}, "key 'delete_path': must hold {code}"),
         ({"export_path": "/file"}, "key 'export_path': must hold {id}"),

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from giftcard_adapters.calls import is_header_value
 from giftcard_adapters.contract import Settings
 from giftcard_adapters.values.money import CURRENCIES
 from giftcard_adapters.values.secret import Secret
@@ -56,4 +57,13 @@ def faults_of(settings: GatePaySettings) -> Sequence[str]:
         faults.append("key 'currencies': two of our currencies have one name at the provider")
     if settings.on_behalf_of and settings.dialect is not Dialect.REFERENCE:
         faults.append("key 'on_behalf_of': only the reference dialect has an institution variant")
+    sn = settings.certificate_sn
+    sent = {
+        "client_id": settings.client_id,
+        "certificate_sn": sn.reveal() if sn else "",
+        "on_behalf_of": settings.on_behalf_of,
+    }
+    faults += [
+        f"key {key!r}: cannot stand in a header" for key, text in sent.items() if not is_header_value(text)
+    ]
     return faults

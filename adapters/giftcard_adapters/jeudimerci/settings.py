@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from giftcard_adapters.calls import is_header_value
 from giftcard_adapters.contract import Settings
 from giftcard_adapters.times import is_zone
 from giftcard_adapters.values.money import CURRENCIES
@@ -55,6 +56,8 @@ def faults_of(settings: JeudiMerciSettings) -> Iterator[str]:
         yield "key 'currency': not an ISO 4217 currency with minor units"
     if not is_zone(settings.time_zone):
         yield "key 'time_zone': is no IANA time zone, such as Europe/Paris"
+    if not is_header_value(settings.api_key.reveal()):
+        yield "key 'api_key': cannot stand in a header"
     for key, place in (("details_path", "{code}"), ("delete_path", "{code}"), ("export_path", "{id}")):
         if place not in getattr(settings, key):
             yield f"key {key!r}: must hold {place}"
