@@ -1,7 +1,8 @@
-"""One round: freeze the provider, ask, wait past the time-out, thaw it, and compare its books with our state.
+"""One round: trouble for one step of a transaction, and then the provider's books compared with our state.
 
-What was asked waits in the provider's sockets while it is frozen, and so may its reversal. Which of them is
-handled first when it thaws is not decided here.
+Either the provider is frozen past our time-out: what was asked waits in its sockets, and so may its
+reversal, and which of them is handled first when it thaws is not decided here. Or somebody between us and
+the provider answers in its place, as rate limiters and proxies do.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 
 import httpx
@@ -42,7 +44,18 @@ _OPEN = frozenset(
         _STATE.TRANSACTION_STATE_REVERSING,
     }
 )
+_BETWEEN = (429, 204, 302, 409, 425, 503, 499)
+"""What somebody in between answers, one after the other; no provider documents any of them as a refusal."""
+_STANDS = frozenset({_STATE.TRANSACTION_STATE_APPROVED, _STATE.TRANSACTION_STATE_CONFIRMED})
 _NOTHING_MOVED = frozenset({_STATE.TRANSACTION_STATE_DECLINED, _STATE.TRANSACTION_STATE_FAILED})
+
+
+class Step(StrEnum):
+    """Which step of a transaction meets the trouble."""
+
+    REQUEST = "request"
+    CONFIRM = "confirm"
+    REVERSE = "reverse"
 
 
 @dataclass(frozen=True)
@@ -71,6 +84,11 @@ class Table:
         """Open the provider's books afresh."""
         httpx.post(f"{self._url(cell)}/_sandbox/reset").raise_for_status()
 
+    def spoil(self, cell: Cell, statuses: Sequence[int]) -> None:
+        """Let the next calls be answered with these statuses in place of the provider."""
+        script = [{"fault": "status", "status": status} for status in statuses]
+        httpx.post(f"{self._url(cell)}/_sandbox/faults", json=script).raise_for_status()
+
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Let the provider stand still while the block lasts."""
@@ -80,18 +98,41 @@ class Table:
         finally:
             os.kill(self.provider.pid, signal.SIGCONT)
 
-    async def play(self, cell: Cell, hold_s: float) -> Ended:
-        """Play one round and say how it ended."""
+    async def play(self, cell: Cell, step: Step, hold_s: float) -> Ended:
+        """Freeze the provider for `hold_s` while `step` is under way, and say how it ended."""
         self.reset(cell)
         fields = cell.fresh()
+        transaction_id = str(fields["transaction_id"])
+        work = self._ask(cell, fields)
+        if step is not Step.REQUEST:
+            await work
+            await self._settled(transaction_id)
+            work = self._decide(cell, transaction_id, step)
         with self.frozen():
-            asked = asyncio.ensure_future(self._ask(cell, fields))
+            doing = asyncio.ensure_future(work)
             await asyncio.sleep(hold_s)
-        await asked
-        transaction = await self._ended(str(fields["transaction_id"]))
-        if transaction.state == _STATE.TRANSACTION_STATE_APPROVED:
+        await doing
+        transaction = await self._settled(transaction_id)
+        if step is Step.REQUEST and transaction.state == _STATE.TRANSACTION_STATE_APPROVED:
             # What was found after all is undone, so that every round ends.
-            transaction = await self._reversed(cell, transaction)
+            await self._decide(cell, transaction_id, Step.REVERSE)
+            transaction = await self._settled(transaction_id)
+        return self._end(cell, transaction)
+
+    async def interrupt(self, cell: Cell, step: Step, _: float) -> Ended:
+        """Let somebody in between answer every early try of an advice, and say how it ended."""
+        self.reset(cell)
+        fields = cell.fresh()
+        transaction_id = str(fields["transaction_id"])
+        await self._ask(cell, fields)
+        await self._settled(transaction_id)
+        self.spoil(cell, _BETWEEN)
+        await self._decide(cell, transaction_id, step)
+        ended = self._end(cell, await self._settled(transaction_id))
+        # An advice that the provider never refused is nobody's to look at.
+        return replace(ended, is_right=ended.is_right and ended.state != "UNRESOLVED")
+
+    def _end(self, cell: Cell, transaction: v1.Transaction) -> Ended:
         effects = Counter(str(effect["kind"]) for effect in self.read(cell, "effects"))
         return Ended(
             state=_STATE.Name(transaction.state).removeprefix("TRANSACTION_STATE_"),
@@ -105,23 +146,25 @@ class Table:
         except GiftcardError:
             return
 
-    async def _ended(self, transaction_id: str) -> v1.Transaction:
+    async def _decide(self, cell: Cell, transaction_id: str, step: Step) -> None:
+        rpc = BY_RPC[cell.operation]
+        try:
+            if step is Step.CONFIRM:
+                await getattr(self.client, rpc.confirm_method)(transaction_id=transaction_id)
+            else:
+                await getattr(self.client, rpc.reverse_method)(
+                    transaction_id=transaction_id, reason=v1.ReversalReason.REVERSAL_REASON_CANCELLED
+                )
+        except GiftcardError:
+            return
+
+    async def _settled(self, transaction_id: str) -> v1.Transaction:
         for _ in range(int(_ENDS_S / _LOOK_S)):
             transaction: v1.Transaction = await self.client.get_transaction(transaction_id)
             if transaction.state not in _OPEN:
                 return transaction
             await asyncio.sleep(_LOOK_S)
         return transaction
-
-    async def _reversed(self, cell: Cell, transaction: v1.Transaction) -> v1.Transaction:
-        reverse = getattr(self.client, BY_RPC[cell.operation].reverse_method)
-        try:
-            await reverse(
-                transaction_id=transaction.transaction_id, reason=v1.ReversalReason.REVERSAL_REASON_CANCELLED
-            )
-        except GiftcardError:
-            return transaction
-        return await self._ended(transaction.transaction_id)
 
     def _url(self, cell: Cell) -> str:
         return self.urls[_ID[cell.provider]]
@@ -139,9 +182,9 @@ def _agrees(cell: Cell, transaction: v1.Transaction, effects: Counter[str]) -> b
         return asked == undone
     if transaction.state in _NOTHING_MOVED:
         return not effects
-    if transaction.state == _STATE.TRANSACTION_STATE_APPROVED:
+    if transaction.state in _STANDS:
         return asked == cell.quantity and not undone
-    return transaction.state == _STATE.TRANSACTION_STATE_UNRESOLVED or transaction.state in _OPEN
+    return transaction.state == _STATE.TRANSACTION_STATE_UNRESOLVED
 
 
 @asynccontextmanager
