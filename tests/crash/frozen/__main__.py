@@ -46,9 +46,8 @@ async def _play(rounds: int, only: str) -> int:
 
 
 def _troubles(table: Table, cell: Cell) -> Iterator[tuple[str, Callable[[float], Awaitable[Ended]]]]:
-    """Tell what a cell goes through: the trouble, and how a round of it is played, given how long it lasts."""
-    for step in Step:
-        yield f"frozen {step}", partial(table.play, cell, step)
+    """Tell what a cell goes through: the trouble, and how a round of it is played for a time."""
+    yield from ((f"frozen {step}", partial(table.play, cell, step)) for step in Step)
     for step in (Step.CONFIRM, Step.REVERSE):
         yield f"answered in between {step}", partial(table.interrupt, cell, step)
 
