@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import cast
 
 import pytest
 
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.contract import Journal, JournalClosed
+from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.pipeline.heartbeat import Heartbeat
 from giftcard_gateway.process.readiness import Readiness
 from giftcard_gateway.rpc.admission import Admission
 from giftcard_gateway.rpc.server import Server
+from tests.world.app import open_app, settings
 from tests.world.observer import Heard
 
 
@@ -103,3 +107,12 @@ async def test_draining(readiness: Readiness, journal: Patient, sign: Sign, admi
         await readiness.look()
         admission.close()
     assert sign.shown == ["closed"]
+
+
+async def test_the_first_call_finds_every_outage_known(tmp_path: Path) -> None:
+    """A process knows of earlier outages before it serves, or its first approvals would be put off."""
+    table = settings(journal=JournalSettings(url=Secret(f"sqlite:///{tmp_path}/journal.db")))
+    async with open_app(table, SystemClock()) as first:
+        assert first.pipeline.heartbeat.outage is None
+    async with open_app(table, SystemClock()) as second:
+        assert second.pipeline.heartbeat.outage is not None

@@ -113,6 +113,8 @@ class App:
         Raises SchemaUnknown, JournalBusy, JournalClosed or PortTaken, each with a sentence.
         """
         await self.journal.start()
+        # Before any call: what is approved without knowing of earlier outages would be put off for them all.
+        await self.pipeline.heartbeat.beat()
         await self.server.start()
         await self.webhooks.start(is_port_shared=self.settings.server.workers > 1)
         self._background = [

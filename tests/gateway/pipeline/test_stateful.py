@@ -119,6 +119,8 @@ class Lifecycle(RuleBasedStateMachine):
 
     def _stop(self) -> None:
         async def stop() -> None:
+            # Readiness, which this world has not, would have beaten a moment ago: no time is lost here.
+            await self.world.pipeline.heartbeat.beat()
             self.sweep.cancel()
             with suppress(asyncio.CancelledError):
                 await self.sweep
