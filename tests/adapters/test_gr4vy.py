@@ -142,6 +142,13 @@ def test_wrong_key_is_refused_when_opened(make: Callable[[], str]) -> None:
     assert str(caught.value) == "key 'private_key': expected the PEM of an EC P-521 private key"
 
 
+@pytest.mark.parametrize("told", ["", "mérchant", "merchant\n", "one two"])
+def test_merchant_account_that_no_header_can_carry_is_refused(told: str) -> None:
+    """The account's id is sent as a header, so it is checked like one."""
+    with pytest.raises(SettingsError, match="merchant_account_id"):
+        read_settings(Gr4vy, {**STANZA, "merchant_account_id": told})
+
+
 async def test_expired_token_is_replaced() -> None:
     """Past an hour the simulator would refuse the old token, so a new one is made."""
     world = World()

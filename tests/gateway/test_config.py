@@ -174,6 +174,14 @@ VALUES = {
         '[providers.a]\nadapter = "ADAPTER"\nprefixes = ["60x"]\n' + SETTINGS,
         "providers.a.prefixes[0] must be digits",
     ),
+    "a prefix with a line break": (
+        '[providers.a]\nadapter = "ADAPTER"\nprefixes = ["6045\\n"]\n' + SETTINGS,
+        "providers.a.prefixes[0] must be digits",
+    ),
+    "an address with a line break": (
+        '[server]\nlisten = "127.0.0.1:1\\n"',
+        "server.listen must be host:port",
+    ),
 }
 
 

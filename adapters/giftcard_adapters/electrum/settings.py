@@ -33,7 +33,7 @@ class ElectrumSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     password: Secret
     terminal_id: Annotated[str, Meta(min_length=8, max_length=8)] | None = None
     merchant_id: Annotated[str, Meta(min_length=15, max_length=15)] | None = None
-    merchant_category_code: Annotated[str, Meta(pattern="^[0-9]{4}$")] | None = None
+    merchant_category_code: Annotated[str, Meta(pattern=r"^[0-9]{4}\Z")] | None = None
     merchant_name: Annotated[str, Meta(min_length=1, max_length=23)] | None = None
     merchant_city: Annotated[str, Meta(min_length=1, max_length=13)] | None = None
     merchant_region: Annotated[str, Meta(min_length=1, max_length=2)] | None = None

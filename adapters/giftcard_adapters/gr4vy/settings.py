@@ -15,7 +15,7 @@ class Gr4vySettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     private_key: Secret
     """The PEM of the EC P-521 key whose public half Gr4vy has."""
-    merchant_account_id: Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]+$")] = "default"
+    merchant_account_id: Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]+\Z")] = "default"
     """Sent as a header."""
     scopes: tuple[str, ...] = (
         "gift-cards.read",

@@ -18,7 +18,7 @@ from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.providers.connections import PROVIDER_ID, Terms
 from giftcard_gateway.providers.routing import Rule
 
-Listen = Annotated[str, msgspec.Meta(pattern=r"^[^\s/]+:[0-9]{1,5}$", description="host:port")]
+Listen = Annotated[str, msgspec.Meta(pattern=r"^[^\s/]+:[0-9]{1,5}\Z", description="host:port")]
 ProviderId = Annotated[
     str,
     msgspec.Meta(
@@ -105,7 +105,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """[providers.ID.settings]: the adapter's own keys, as its settings type has them."""
     enabled: bool = True
     """A provider switched off takes no new requests, and what it is owed is still delivered."""
-    prefixes: tuple[Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,19}$", description="digits")], ...] = ()
+    prefixes: tuple[Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,19}\Z", description="digits")], ...] = ()
     """Card-number prefixes it serves: short for a routing rule each."""
     labels: dict[str, str] = {}
     """Free words for people and dashboards."""

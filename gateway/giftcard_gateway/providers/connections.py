@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from giftcard_adapters.contract import Provider
     from giftcard_gateway.clock import Clock
 
-PROVIDER_ID = r"^[a-z][a-z0-9-]{0,62}$"
+PROVIDER_ID = r"^[a-z][a-z0-9-]{0,62}\Z"
 """What a provider's id looks like."""
 
 _LEAST_SETTLING_S = 60.0
