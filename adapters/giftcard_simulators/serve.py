@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from http import HTTPStatus
+from http.client import responses
 
 import aiohttp
 from aiohttp import web
@@ -116,7 +116,7 @@ def _send(request: web.Request, performance: Performance) -> web.StreamResponse:
 
 
 def _wire_bytes(answer: SimAnswer) -> bytes:
-    head = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
+    head = [f"HTTP/1.1 {answer.status} {responses.get(answer.status, '')}"]
     head += [f"{name}: {value}" for name, value in answer.headers.items()]
     head += [f"content-length: {len(answer.body)}", "", ""]
     return "\r\n".join(head).encode("latin-1") + answer.body

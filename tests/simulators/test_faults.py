@@ -7,6 +7,8 @@ import asyncio
 import msgspec
 import pytest
 
+from giftcard_gateway.clock import SystemClock
+from giftcard_simulators.catalogue import SANDBOXES, Sandbox
 from giftcard_simulators.faults import Fault, FaultKind, Match, Script, ScriptError, read_faults
 from giftcard_simulators.sandbox import SimRequest
 from giftcard_simulators.stage import Stage
@@ -140,6 +142,18 @@ def test_sandbox_reset() -> None:
     assert administer(stage, "POST", "reset").status == 200
     assert (till.simulator.cards(), till.kinds(), stage.script.left()) == (opening, [], [])
     assert till.ask("load", FUNDED, amount=250, id=load_id).status == 201
+
+
+@pytest.mark.parametrize("sandbox", SANDBOXES, ids=lambda sandbox: sandbox.provider_id)
+@pytest.mark.parametrize("status", [299, 418, 499, 599])
+def test_any_status_can_be_played(sandbox: Sandbox, status: int) -> None:
+    """A simulator answers every status a script may name, also those that no standard has a phrase for."""
+    clock = SystemClock()
+    script = Script([Fault(fault=FaultKind.STATUS, status=status)])
+    stage = Stage(sandbox.make(now=clock.now, ids=clock.uuid4), script, can_refuse=False)
+    played = asyncio.run(stage.play(SimRequest(method="GET", path="/")))
+    assert played.answer is not None
+    assert played.answer.status == status
 
 
 def test_sandbox_has_no_other_paths() -> None:

@@ -13,6 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from email.utils import format_datetime
 from http import HTTPStatus
+from http.client import responses
 from typing import Any
 from urllib.parse import unquote
 
@@ -106,7 +107,7 @@ class JeudiMerciSimulator(Simulator):
     def failure(self, status: int, request: SimRequest) -> SimAnswer:
         """Return an error status with FastAPI's own body."""
         del request
-        return self._answer(status, {"detail": HTTPStatus(status).phrase})
+        return self._answer(status, {"detail": responses.get(status, "")})
 
     def answer(self, request: SimRequest) -> SimAnswer:
         """Execute one request: the key, then path and method, then the body."""
