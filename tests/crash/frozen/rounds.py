@@ -16,7 +16,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -106,7 +106,7 @@ class Table:
         work = self._ask(cell, fields)
         if step is not Step.REQUEST:
             await work
-            await self._settled(transaction_id)
+            await self._approved(transaction_id)
             work = self._decide(cell, transaction_id, step)
         with self.frozen():
             doing = asyncio.ensure_future(work)
@@ -117,7 +117,7 @@ class Table:
             # What was found after all is undone, so that every round ends.
             await self._decide(cell, transaction_id, Step.REVERSE)
             transaction = await self._settled(transaction_id)
-        return self._end(cell, transaction)
+        return self._end(cell, transaction, step)
 
     async def interrupt(self, cell: Cell, step: Step, _: float) -> Ended:
         """Let somebody in between answer every early try of an advice, and say how it ended."""
@@ -125,19 +125,17 @@ class Table:
         fields = cell.fresh()
         transaction_id = str(fields["transaction_id"])
         await self._ask(cell, fields)
-        await self._settled(transaction_id)
+        await self._approved(transaction_id)
         self.spoil(cell, _BETWEEN)
         await self._decide(cell, transaction_id, step)
-        ended = self._end(cell, await self._settled(transaction_id))
-        # An advice that the provider never refused is nobody's to look at.
-        return replace(ended, is_right=ended.is_right and ended.state != "UNRESOLVED")
+        return self._end(cell, await self._settled(transaction_id), step)
 
-    def _end(self, cell: Cell, transaction: v1.Transaction) -> Ended:
+    def _end(self, cell: Cell, transaction: v1.Transaction, step: Step) -> Ended:
         effects = Counter(str(effect["kind"]) for effect in self.read(cell, "effects"))
         return Ended(
             state=_STATE.Name(transaction.state).removeprefix("TRANSACTION_STATE_"),
             effects=effects,
-            is_right=_agrees(cell, transaction, effects),
+            is_right=_agrees(cell, transaction, effects) and _is_kept(cell, transaction, effects, step),
         )
 
     async def _ask(self, cell: Cell, fields: Mapping[str, object]) -> None:
@@ -158,6 +156,11 @@ class Table:
         except GiftcardError:
             return
 
+    async def _approved(self, transaction_id: str) -> None:
+        transaction = await self._settled(transaction_id)
+        if transaction.state != _STATE.TRANSACTION_STATE_APPROVED:
+            raise AssertionError(f"nothing to decide: {_STATE.Name(transaction.state)}")
+
     async def _settled(self, transaction_id: str) -> v1.Transaction:
         for _ in range(int(_ENDS_S / _LOOK_S)):
             transaction: v1.Transaction = await self.client.get_transaction(transaction_id)
@@ -174,17 +177,30 @@ _ID = {cell.provider: f"{cell.provider}-sandbox" for cell in CELLS}
 
 
 def _agrees(cell: Cell, transaction: v1.Transaction, effects: Counter[str]) -> bool:
-    """Tell whether the books say what the state says; of UNRESOLVED they may say anything but twice."""
+    """Tell whether the books say what the state says; of UNRESOLVED they may say anything but twice.
+
+    A request is booked once, however many cards it issues; what issued several is undone card by card.
+    """
     asked, undone = effects[cell.kind], effects["reverse"]
-    if asked > cell.quantity or undone > cell.quantity:
+    if asked > 1 or undone > cell.quantity:
         return False
     if transaction.state == _STATE.TRANSACTION_STATE_REVERSED:
-        return asked == undone
+        return undone == asked * cell.quantity
     if transaction.state in _NOTHING_MOVED:
         return not effects
     if transaction.state in _STANDS:
-        return asked == cell.quantity and not undone
+        return asked == 1 and not undone
     return transaction.state == _STATE.TRANSACTION_STATE_UNRESOLVED
+
+
+def _is_kept(cell: Cell, transaction: v1.Transaction, effects: Counter[str], step: Step) -> bool:
+    """Tell whether what a caller decided of an approval is what became of it."""
+    if step is Step.CONFIRM:
+        is_told = effects["confirm"] == 1 or not cell.is_confirmation_told
+        return transaction.state == _STATE.TRANSACTION_STATE_CONFIRMED and is_told
+    if step is Step.REVERSE and cell.guarantee != v1.Guarantee.GUARANTEE_NONE:
+        return transaction.state == _STATE.TRANSACTION_STATE_REVERSED
+    return True
 
 
 @asynccontextmanager
