@@ -18,7 +18,7 @@ _UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
 Uuid = Annotated[str, Meta(pattern=_UUID)]
 Time = Annotated[datetime, Meta(tz=True)]
-Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+WireInt64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Text20 = Annotated[str, Meta(max_length=20)]
 Text40 = Annotated[str, Meta(max_length=40)]
 CountryCode = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
@@ -193,7 +193,7 @@ class WireThirdPartyIdentifier(ElectrumMessage, frozen=True, kw_only=True):
 class LedgerAmount(ElectrumMessage, frozen=True, kw_only=True):
     """Minor units of a currency by its three-digit ISO 4217 code."""
 
-    amount: Int64
+    amount: WireInt64
     currency: Annotated[str, Meta(pattern="^[0-9]{3}$")]
     ledger_indicator: LedgerIndicator | None = None
 
@@ -296,9 +296,9 @@ class WireBasket(ElectrumMessage, frozen=True, kw_only=True):
 class PointsAmount(ElectrumMessage, frozen=True, kw_only=True):
     """Loyalty points."""
 
-    amount: Int64
+    amount: WireInt64
     currency_equivalent: LedgerAmount | None = None
-    points_due_to_expire: Int64 | None = None
+    points_due_to_expire: WireInt64 | None = None
     expiry_date: Time | None = None
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-Amount = int | float
+WireNumber = int | float
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Purchase(_Body, frozen=True, kw_only=True):
     price: Decimal
 
 
-class Offer(_Body, frozen=True, kw_only=True):
+class WireOffer(_Body, frozen=True, kw_only=True):
     """KyzPayOfferDto; its fields are assumed."""
 
     offer_id: Annotated[str, Meta(min_length=1)]
@@ -47,16 +47,16 @@ class Offer(_Body, frozen=True, kw_only=True):
     offer_type: str | UnsetType = UNSET
     code_type: str | UnsetType = UNSET
     usage_location: str | UnsetType = UNSET
-    price: Amount | UnsetType = UNSET
-    min_price: Amount | UnsetType = UNSET
-    max_price: Amount | UnsetType = UNSET
+    price: WireNumber | UnsetType = UNSET
+    min_price: WireNumber | UnsetType = UNSET
+    max_price: WireNumber | UnsetType = UNSET
     is_active: bool | UnsetType = UNSET
 
 
 class OfferList(_Body, frozen=True, kw_only=True):
     """The offers to be kept."""
 
-    offers: tuple[Offer, ...]
+    offers: tuple[WireOffer, ...]
 
 
 class AccountsFilter(_Body, frozen=True, kw_only=True):

@@ -24,10 +24,10 @@ from giftcard_simulators.jeudimerci.acts import ACTS
 from giftcard_simulators.jeudimerci.messages import (
     AccountsFilter,
     BodyFault,
-    Offer,
     OfferList,
     Purchase,
     TicketFilter,
+    WireOffer,
     read,
 )
 from giftcard_simulators.sandbox import (
@@ -312,7 +312,7 @@ def _read(request: SimRequest, kind: type[T]) -> T:
         raise _Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail) from None
 
 
-def _plain(offer: Offer) -> Mapping[str, object]:
+def _plain(offer: WireOffer) -> Mapping[str, object]:
     told: Mapping[str, object] = msgspec.to_builtins(offer)
     return told
 
