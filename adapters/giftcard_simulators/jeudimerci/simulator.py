@@ -40,6 +40,7 @@ from giftcard_simulators.sandbox import (
     json_answer,
 )
 
+NO_CARD, NO_EXPORT = "E-card not found", "Export not found"
 _CENTS = 100
 _EXPORT_ITEM = b'{"accountId":"account-%07d","name":"Sandbox Account","currency":"EUR","balance":0.00}'
 _EXPORT_LINE = b"account-%07d;Sandbox Account;EUR;0.00\n"
@@ -107,9 +108,12 @@ class JeudiMerciSimulator(Simulator):
         return msgspec.structs.replace(answer, body=raised)
 
     def failure(self, status: int, request: SimRequest) -> SimAnswer:
-        """Return an error status with FastAPI's own body."""
-        del request
-        return self._answer(status, {"detail": HTTPStatus(status).phrase})
+        """Return an error status with FastAPI's own body; a 404 speaks of what the path names."""
+        gone = {"ecards": NO_CARD, "exports": NO_EXPORT}.get(
+            request.path.rpartition("/")[0].rpartition("/")[2]
+        )
+        is_gone = status == HTTPStatus.NOT_FOUND and gone is not None
+        return self._answer(status, {"detail": gone if is_gone else HTTPStatus(status).phrase})
 
     def answer(self, request: SimRequest) -> SimAnswer:
         """Execute one request: the key, then path and method, then the body."""
@@ -229,7 +233,7 @@ class JeudiMerciSimulator(Simulator):
     def export(self, _: SimRequest, export_id: str) -> object:
         """Return an export file."""
         if export_id not in {"accounts-csv", "accounts-json"}:
-            raise _Problem(HTTPStatus.NOT_FOUND, "Export not found")
+            raise _Problem(HTTPStatus.NOT_FOUND, NO_EXPORT)
         is_csv = export_id == "accounts-csv"
         headers = {
             "content-type": "text/csv" if is_csv else "application/json",
@@ -260,7 +264,7 @@ class JeudiMerciSimulator(Simulator):
     def _card(self, code: str) -> BankCard:
         card = self._bank.find(code)
         if card is None or card.state == books.DELETED:
-            raise _Problem(HTTPStatus.NOT_FOUND, "E-card not found")
+            raise _Problem(HTTPStatus.NOT_FOUND, NO_CARD)
         return card
 
     def _fresh_code(self) -> str:
