@@ -72,9 +72,8 @@ class Running:
         until = time.monotonic() + PATIENCE_S
         while not is_so():
             if self.process.poll() is not None or time.monotonic() > until:
-                raise AssertionError(
-                    f"not within {PATIENCE_S} s; exit code {self.process.poll()}\n{self.said}\n{self.complained}"
-                )
+                told = f"not within {PATIENCE_S} s; exit code {self.process.poll()}"
+                raise AssertionError(f"{told}\n{self.said}\n{self.complained}")
             time.sleep(_LOOK_EVERY_S)
 
     def send(self, number: signal.Signals) -> None:
