@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
+from urllib.parse import unquote
 
 from giftcard_adapters.values.secret import Secret
 
@@ -28,6 +30,9 @@ _SHORTEST = 8
 _KEY = 8
 """Characters of the shortest secret that is looked for inside a longer word; others must stand alone."""
 
+_ENCODED = 3
+"""How many times over a text may be percent-encoded and still be read."""
+
 _JOIN = (
     r"(?:[\s.,:;_/\\|+'`\u2019\u00b4\u00b7\u2022~()\[\]\-\u00ad\u034f\u058a\u05be\u061c\u066b\u066c\u1680\u180e"
     r"\u200b-\u200f\u2010-\u2015\u2027-\u202f\u2043\u2044\u2060-\u2064\u2212\u30fb\ufe58\ufe63\ufeff\uff0d\uff0e\uff0f])"
@@ -41,9 +46,12 @@ _KEPT = (
     rf"[0-9]{{4}}-[01][0-9]-[0-3][0-9](?:[T ]{_TIME}(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}})?)?",
     _TIME,
     r"(?:[0-9]{1,8}|[0-9]{1,3}(?:[ ,.'\u00a0\u202f][0-9]{3}){1,2})[.,][0-9]{1,3}",
-    rf"(?:ipv4:)?(?:{_OCTET}\.){{3}}{_OCTET}(?::[0-9]{{1,5}})?",
+    rf"(?:ipv4:)?(?!(?:[0-9]\.){{3}}[0-9]\b)(?:{_OCTET}\.){{3}}{_OCTET}(?::[0-9]{{1,5}})?",
 )
-"""Dates and times, times of day, amounts below a milliard, IPv4 addresses with a port."""
+"""Dates and times, times of day, amounts below a milliard, IPv4 addresses with a port.
+
+Four single digits are no address: so a PIN is spelled with dots.
+"""
 
 
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
@@ -51,7 +59,7 @@ _BETWEEN_WORDS = re.compile(r"[\W_]+")
 
 @lru_cache
 def _runs(least: int) -> re.Pattern[str]:
-    kept = rf"{_UUID}|(?<!\w)(?:{'|'.join(_KEPT)})(?!\w)(?!{_JOIN}{{1,3}}\d)"
+    kept = rf"{_UUID}|(?<!\w)(?<!\d[.,])(?:{'|'.join(_KEPT)})(?!\w)(?!{_JOIN}{{1,3}}\d)"
     return re.compile(rf"(?P<kept>{kept})|\d(?:{_JOIN}{{0,3}}\d){{{least - 1},}}")
 
 
@@ -81,11 +89,26 @@ def without(text: str, *secrets: Secret | None) -> str:
 def holds(text: str, secret: Secret) -> bool:
     """Tell whether `text` has the secret in it, in any spelling a person would still read.
 
-    A secret of fewer than eight characters, such as a PIN, must stand alone and outside of times,
-    ids and amounts: its digits are found in many order numbers by chance.
+    What is percent-encoded is read as what it stands for, too. A secret of fewer than eight characters,
+    such as a PIN, must stand alone and outside of times, ids and amounts: its digits are found in many
+    order numbers by chance.
     """
     wanted = folded(secret.reveal())
-    if not wanted or len(text) < len(wanted) or wanted not in folded(text):
+    return bool(wanted) and any(_is_in(wanted, one) for one in _decodings(text))
+
+
+def _decodings(text: str) -> Iterator[str]:
+    """Give a text, and what it stands for when it was percent-encoded, up to three times over."""
+    yield text
+    for _ in range(_ENCODED):
+        if "%" not in text:
+            return
+        text = unquote(text)
+        yield text
+
+
+def _is_in(wanted: str, text: str) -> bool:
+    if len(text) < len(wanted) or wanted not in folded(text):
         return False
     return len(wanted) >= _KEY or _stands_alone(wanted, text)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from giftcard_simulators.catalogue import PORT, SANDBOXES
 
 PROGRAM = (sys.executable, "-m", "giftcard_gateway")
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 """How long a process may take to start or to stop on a busy machine."""
 BLOCK = SANDBOXES[-1].port - PORT + 1
 """A sandbox takes its port and those above it up to its last simulator's."""
@@ -72,7 +72,8 @@ class Running:
         until = time.monotonic() + PATIENCE_S
         while not is_so():
             if self.process.poll() is not None or time.monotonic() > until:
-                raise AssertionError(f"exit code {self.process.poll()}\n{self.said}\n{self.complained}")
+                told = f"not within {PATIENCE_S} s; exit code {self.process.poll()}"
+                raise AssertionError(f"{told}\n{self.said}\n{self.complained}")
             time.sleep(_LOOK_EVERY_S)
 
     def send(self, number: signal.Signals) -> None:

@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from giftcard import v1
 from tests.conftest import ROOT
+from tests.e2e.processes import PATIENCE_S
 from tests.e2e.sandboxes import ELECTRUM, Plain, Sandbox, answer_of, answers_in, grpcurl, sandbox, shell
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -48,7 +49,7 @@ def described(port: int, reflection: str, symbol: str) -> reflection_pb2.ServerR
             response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
         )
         wanted = reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol)
-        return next(ask(iter([wanted]), timeout=10))
+        return next(ask(iter([wanted]), timeout=PATIENCE_S))
 
 
 def test_the_readme_redeems_replays_and_confirms(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from giftcard import CallError, read_error, v1
 from giftcard.stubs import Stubs
+from tests.e2e.processes import PATIENCE_S
 from tests.e2e.sandboxes import ELECTRUM, Sandbox, sandbox
 
 TIGHT = {
@@ -32,7 +33,7 @@ def failure(running: Sandbox, **metadata: str) -> CallError:
     with grpc.insecure_channel(running.address, [("grpc.enable_retries", 0)]) as channel:
         with pytest.raises(grpc.RpcError) as raised:
             Stubs(channel).providers.ListProviders(
-                v1.ListProvidersRequest(), metadata=tuple(metadata.items()), timeout=20
+                v1.ListProvidersRequest(), metadata=tuple(metadata.items()), timeout=PATIENCE_S
             )
         return read_error(raised.value)
 
@@ -47,7 +48,7 @@ def test_a_message_too_large_is_refused(tight: Sandbox) -> None:
     """A request above the limit ends RESOURCE_EXHAUSTED before it is read, and the gateway goes on."""
     request = v1.RedeemRequest(transaction_id="x" * 30_000)
     with grpc.insecure_channel(tight.address) as channel, pytest.raises(grpc.RpcError) as raised:
-        Stubs(channel).gift_cards.Redeem(request, timeout=20)
+        Stubs(channel).gift_cards.Redeem(request, timeout=PATIENCE_S)
     assert raised.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert is_well(tight)
 
@@ -84,7 +85,9 @@ def test_who_pings_too_often_is_disconnected(tight: Sandbox) -> None:
         ("grpc.enable_retries", 0),
     ]
     with grpc.insecure_channel(tight.address, eager) as channel:
-        changes = Stubs(channel).transactions.WatchTransactions(v1.WatchTransactionsRequest(), timeout=15)
+        changes = Stubs(channel).transactions.WatchTransactions(
+            v1.WatchTransactionsRequest(), timeout=PATIENCE_S
+        )
         with pytest.raises(grpc.RpcError) as raised:
             list(changes)
     assert raised.value.code() == grpc.StatusCode.UNAVAILABLE

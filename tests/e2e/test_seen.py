@@ -123,7 +123,9 @@ def context_of(span: Plain) -> dict[str, str]:
 def redeem(running: Sandbox, **metadata: str) -> None:
     """Redeem one rand, in the trace the metadata names."""
     with grpc.insecure_channel(running.address) as channel:
-        Stubs(channel).gift_cards.Redeem(redemption(PAN), metadata=tuple(metadata.items()), timeout=20)
+        Stubs(channel).gift_cards.Redeem(
+            redemption(PAN), metadata=tuple(metadata.items()), timeout=PATIENCE_S
+        )
 
 
 def test_no_secret_is_told_anywhere(tmp_path: Path) -> None:
@@ -161,14 +163,20 @@ def bad_calls(running: Sandbox) -> Iterator[str]:
     with grpc.insecure_channel(running.address) as channel:
         stubs = Stubs(channel)
         asks = (
-            lambda: stubs.gift_cards.Lookup(v1.LookupRequest(card=stranger, provider=known), timeout=20),
-            lambda: stubs.gift_cards.Lookup(v1.LookupRequest(card=wrong_pin, provider=known), timeout=20),
-            lambda: stubs.gift_cards.Balance(v1.BalanceRequest(card=card, provider=PAN), timeout=20),
-            lambda: stubs.gift_cards.Redeem(v1.RedeemRequest(transaction_id=PAN, card=card), timeout=20),
-            lambda: stubs.transactions.GetTransaction(
-                v1.GetTransactionRequest(transaction_id=PAN), timeout=20
+            lambda: stubs.gift_cards.Lookup(
+                v1.LookupRequest(card=stranger, provider=known), timeout=PATIENCE_S
             ),
-            lambda: stubs.providers.GetProvider(v1.GetProviderRequest(provider=PAN), timeout=20),
+            lambda: stubs.gift_cards.Lookup(
+                v1.LookupRequest(card=wrong_pin, provider=known), timeout=PATIENCE_S
+            ),
+            lambda: stubs.gift_cards.Balance(v1.BalanceRequest(card=card, provider=PAN), timeout=PATIENCE_S),
+            lambda: stubs.gift_cards.Redeem(
+                v1.RedeemRequest(transaction_id=PAN, card=card), timeout=PATIENCE_S
+            ),
+            lambda: stubs.transactions.GetTransaction(
+                v1.GetTransactionRequest(transaction_id=PAN), timeout=PATIENCE_S
+            ),
+            lambda: stubs.providers.GetProvider(v1.GetProviderRequest(provider=PAN), timeout=PATIENCE_S),
         )
         for ask in asks:
             try:

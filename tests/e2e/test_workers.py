@@ -15,7 +15,7 @@ import pytest
 from giftcard import v1
 from giftcard.stubs import Stubs
 from giftcard_simulators.catalogue import SANDBOXES
-from tests.e2e.processes import Running, free_port, run, started
+from tests.e2e.processes import PATIENCE_S, Running, free_port, run, started
 from tests.e2e.sandboxes import ELECTRUM, Sandbox, redemption
 from tests.e2e.test_cannot_start import complaints
 from tests.postgres import PostgresServer
@@ -71,7 +71,11 @@ def workers_of(running: Running) -> set[int]:
 def redeem(address: str) -> v1.Transaction:
     """Redeem one rand on a connection of its own."""
     with grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
-        return Stubs(channel).gift_cards.Redeem(redemption(PAN), timeout=20, wait_for_ready=True).transaction
+        return (
+            Stubs(channel)
+            .gift_cards.Redeem(redemption(PAN), timeout=PATIENCE_S, wait_for_ready=True)
+            .transaction
+        )
 
 
 async def test_two_processes_share_a_port_and_a_journal(

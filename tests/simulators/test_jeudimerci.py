@@ -219,3 +219,19 @@ def test_money_is_kept(simulator: JeudiMerciSimulator) -> None:
     assert held == {card["number"]: card["book_minor"] for card in simulator.cards()}
     simulator.reset()
     assert simulator.effects() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/jdm/ecards/JDMDEMO000000001", "E-card not found"),
+        ("/stats/exports/accounts-csv", "Export not found"),
+        ("/jdm/offers", "Not Found"),
+    ],
+)
+def test_a_scripted_404_speaks_of_what_the_path_names(
+    simulator: JeudiMerciSimulator, path: str, words: str
+) -> None:
+    """A scripted 404 says what the service says of a card or an export that is not there."""
+    answer = simulator.failure(404, SimRequest(method="GET", path=path))
+    assert (answer.status, told(answer)) == (404, {"detail": words})

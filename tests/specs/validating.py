@@ -46,7 +46,7 @@ def _is_day(value: object) -> bool:
 
 @_FORMATS.checks("uuid", raises=ValueError)
 def _is_uuid(value: object) -> bool:
-    return not isinstance(value, str) or bool(UUID(value))
+    return not isinstance(value, str) or str(UUID(value)) == value.lower()
 
 
 class WireFormat(Protocol):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 KEY, HASH_KEY = (base64.b64encode(bytes([fill]) * 32).decode() for fill in (1, 2))
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 """How long a test waits for what must come; a busy machine is slow and nothing is proved by its haste."""
 
 

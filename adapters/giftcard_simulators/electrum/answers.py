@@ -76,6 +76,12 @@ def bad_format(fault: Exception) -> RefusedError:
     return RefusedError(Refusal.FORMAT_ERROR, detail=detail)
 
 
+def bad_field(name: str, msg: str, text: str = "") -> RefusedError:
+    """Return the refusal of a field at the top of a message that goes with nothing else that was said."""
+    detail = {"formatErrors": [{"field": f"$.{name}", "msg": msg}]}
+    return RefusedError(Refusal.FORMAT_ERROR, text, detail)
+
+
 def failed(status: int, target: Target) -> SimAnswer:
     """Return the ErrorDetail of a bare status: no record, upstream, or else the server."""
     if status == HTTPStatus.NOT_FOUND:

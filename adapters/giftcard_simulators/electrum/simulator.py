@@ -122,7 +122,7 @@ class ElectrumSimulator(Simulator):
 
     def _settle(self, target: Target, rule: RequestRule, advice: messages.AdviceMessage) -> SimAnswer:
         if advice.request_id != target.request_id:
-            raise RefusedError(Refusal.FORMAT_ERROR, "UUID inconsistent")
+            raise answers.bad_field("requestId", "not the one in the path", "UUID inconsistent")
         is_fresh = self._ledger.use_id(
             advice.id, target.path, is_repeat_welcome=not self._are_repeats_duplicates
         )
@@ -131,6 +131,8 @@ class ElectrumSimulator(Simulator):
 
     def _look_up(self, target: Target, request: messages.LookupRequest) -> SimAnswer:
         self._ledger.use_id(request.id, target.path, is_repeat_welcome=False)
+        if request.card is None and request.card_holder is None:
+            raise answers.bad_field("card", "card or cardHolder is needed")
         named = request.card or self._card_held_by(request.card_holder)
         card = self._ledger.card(named)
         return answers.looked_up(target, request, card, named, at=self.now(), own_id=self.ids())
@@ -149,5 +151,5 @@ def _read(target: Target, body: bytes, kind: type[M]) -> M:
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise answers.bad_format(fault) from None
     if message.id != target.message_id:
-        raise RefusedError(Refusal.FORMAT_ERROR, "UUID inconsistent")
+        raise answers.bad_field("id", "not the one in the path", "UUID inconsistent")
     return message

@@ -13,10 +13,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-_UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$"
+# The documents speak of version 4, and Electrum's server takes any, in small and in capital letters.
+_UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
 Uuid = Annotated[str, Meta(pattern=_UUID)]
 Time = Annotated[datetime, Meta(tz=True)]
+WireInt64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Text20 = Annotated[str, Meta(max_length=20)]
 Text40 = Annotated[str, Meta(max_length=40)]
 CountryCode = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
@@ -191,7 +193,7 @@ class WireThirdPartyIdentifier(ElectrumMessage, frozen=True, kw_only=True):
 class LedgerAmount(ElectrumMessage, frozen=True, kw_only=True):
     """Minor units of a currency by its three-digit ISO 4217 code."""
 
-    amount: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+    amount: WireInt64
     currency: Annotated[str, Meta(pattern="^[0-9]{3}$")]
     ledger_indicator: LedgerIndicator | None = None
 
@@ -294,9 +296,9 @@ class WireBasket(ElectrumMessage, frozen=True, kw_only=True):
 class PointsAmount(ElectrumMessage, frozen=True, kw_only=True):
     """Loyalty points."""
 
-    amount: int
+    amount: WireInt64
     currency_equivalent: LedgerAmount | None = None
-    points_due_to_expire: int | None = None
+    points_due_to_expire: WireInt64 | None = None
     expiry_date: Time | None = None
 
 

@@ -175,7 +175,10 @@ class GatePaySimulator(Simulator):
     def query(self, request: SimRequest) -> object:
         """Return a card by number or key; the key wins if both are given."""
         asked = read_object(request.body)
-        card = self._find(str(asked.get("card_number") or ""), str(asked.get("key") or ""))
+        for name in ("card_number", "key"):
+            if name in asked and not (isinstance(asked[name], str) and asked[name]):
+                raise FailError(PARAMETERS, f"{name} must be a non-empty string")
+        card = self._find(asked.get("card_number", ""), asked.get("key", ""))
         card.labels["queries"] = str(int(card.labels["queries"]) + 1)
         self._settle_due()
         return _queried(card)

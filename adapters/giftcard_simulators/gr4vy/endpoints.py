@@ -20,6 +20,7 @@ from giftcard_simulators.gr4vy.messages import (
     StoreBody,
     TransactionBody,
     buyer_of,
+    check_cards,
     read,
 )
 from giftcard_simulators.gr4vy.payments import Paid, Payments
@@ -91,6 +92,7 @@ class Endpoints:
     def balances(self, request: SimRequest, _: Sequence[str]) -> SimAnswer:
         """Return balances; the error of one card is inside its item of a 200."""
         items = read(request.body, BalancesBody).items
+        check_cards(items, "/items")
         return json_answer(200, {"items": [self._balance(item) for item in items]})
 
     def _balance(self, item: CardItem) -> Plain:

@@ -6,6 +6,7 @@ Every documented field is taken. An object that bears on no gift card (`Unread`)
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 from uuid import UUID
@@ -182,12 +183,13 @@ def check_use_case(body: TransactionBody) -> None:
         raise Problem(400, pointer="/async_capture", message="Only a capture can be asynchronous")
 
 
-def check_card(item: CardItem) -> None:
-    """Raise a Problem unless a card is named in exactly one way."""
-    by_number = item.number is not None and item.pin is not None and item.id is None
-    by_id = item.id is not None and item.number is None and item.pin is None
-    if not (by_number or by_id):
-        raise Problem(400, pointer="/items", message="Name a card by number and PIN, or by id")
+def check_cards(items: Sequence[CardItem], place: str) -> None:
+    """Raise a Problem, which tells of both ways, unless each card of a list is named in exactly one."""
+    for n, item in enumerate(items):
+        by_number = item.number is not None and item.pin is not None and item.id is None
+        by_id = item.id is not None and item.number is None and item.pin is None
+        if not (by_number or by_id):
+            raise Problem(400, pointers=[f"{place}/{n}/{name}" for name in ("number", "pin", "id")])
 
 
 def buyer_of(buyer_id: UUID | None, external_id: str | None) -> tuple[str, str]:

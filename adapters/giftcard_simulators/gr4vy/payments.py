@@ -19,7 +19,7 @@ from giftcard_simulators.gr4vy.messages import (
     RefundBody,
     TransactionBody,
     buyer_of,
-    check_card,
+    check_cards,
     check_use_case,
 )
 from giftcard_simulators.gr4vy.problems import Problem
@@ -125,6 +125,7 @@ class Payments:
             raise Problem(400, pointer="/amount", message="A capture needs an amount")
         if sum(item.amount for item in body.gift_cards) != body.amount:
             raise Problem(400, pointer="/amount", message="The gift cards do not cover the amount")
+        check_cards(body.gift_cards, "/gift_cards")
         redemptions = [self._redemption(item, buyer) for item in body.gift_cards]
         if len({redemption.number for redemption in redemptions}) < len(redemptions):
             raise Problem(400, pointer="/gift_cards", message="A gift card is named twice")
@@ -137,8 +138,7 @@ class Payments:
         return Redeemed(id=self._ids(), amount=item.amount, number=number, pin=pin, stored_id=stored_id)
 
     def named(self, item: CardItem) -> tuple[str, str, str]:
-        """Return number, PIN and stored id of a card; raise a Problem when there is no such stored card."""
-        check_card(item)
+        """Return number, PIN and stored id of a card; raise a Problem when it cannot be found so."""
         if item.id is not None:
             stored = self._vault.get(str(item.id))
             return stored.card.number, stored.pin, stored.id

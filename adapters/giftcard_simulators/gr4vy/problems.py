@@ -23,7 +23,7 @@ _MESSAGES = {
 
 
 class Problem(Exception):
-    """A request that is refused; `kind` is validation, or the type of the one detail."""
+    """A request that is refused, with a detail for each pointer; `kind` is the type of all."""
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class Problem(Exception):
         message: str = "",
         code: str = "",
         pointer: str = "",
+        pointers: Sequence[str] = (),
         kind: str = "value_error",
         resource_id: str = "",
     ) -> None:
@@ -41,24 +42,22 @@ class Problem(Exception):
         self.status = status
         self.code = code or known_code
         self.message = message or known_message
-        self.pointer = pointer
+        self.pointers = tuple(pointers) or ((pointer,) if pointer else ())
         self.kind = kind
         self.resource_id = resource_id
 
     def answer(self) -> SimAnswer:
         """Return the error body."""
-        detail = {
-            "location": "body",
-            "pointer": self.pointer,
-            "message": self.message,
-            "type": self.kind,
-        }
+        details = [
+            {"location": "body", "pointer": pointer, "message": self.message, "type": self.kind}
+            for pointer in self.pointers
+        ]
         body: dict[str, object] = {
             "type": "error",
             "code": self.code,
             "status": self.status,
             "message": self.message,
-            "details": [detail] if self.pointer else [],
+            "details": details,
         }
         if self.resource_id:
             body["resource_id"] = self.resource_id

@@ -14,7 +14,7 @@ from decimal import Decimal
 from email.utils import format_datetime
 from http import HTTPStatus
 from http.client import responses
-from typing import Any
+from typing import TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -22,6 +22,15 @@ import msgspec
 from giftcard_simulators.bank import BalanceChange, Bank, BankCard
 from giftcard_simulators.jeudimerci import books
 from giftcard_simulators.jeudimerci.acts import ACTS
+from giftcard_simulators.jeudimerci.messages import (
+    AccountsFilter,
+    BodyFault,
+    OfferList,
+    Purchase,
+    TicketFilter,
+    WireOffer,
+    read,
+)
 from giftcard_simulators.sandbox import (
     IdSource,
     Plain,
@@ -32,16 +41,10 @@ from giftcard_simulators.sandbox import (
     json_answer,
 )
 
+NO_CARD, NO_EXPORT = "E-card not found", "Export not found"
 _CENTS = 100
 _EXPORT_ITEM = b'{"accountId":"account-%07d","name":"Sandbox Account","currency":"EUR","balance":0.00}'
 _EXPORT_LINE = b"account-%07d;Sandbox Account;EUR;0.00\n"
-
-
-class _Purchase(msgspec.Struct, rename="camel"):
-    """ECardPurchaseRequest; fields it does not know are ignored, as FastAPI does."""
-
-    num_cards: int
-    price: Decimal
 
 
 class _Problem(Exception):
@@ -54,6 +57,7 @@ class _Problem(Exception):
         self.detail = detail
 
 
+T = TypeVar("T")
 _Handler = Callable[["JeudiMerciSimulator", SimRequest, str], object]
 
 
@@ -105,9 +109,12 @@ class JeudiMerciSimulator(Simulator):
         return msgspec.structs.replace(answer, body=raised)
 
     def failure(self, status: int, request: SimRequest) -> SimAnswer:
-        """Return an error status with FastAPI's own body."""
-        del request
-        return self._answer(status, {"detail": responses.get(status, "")})
+        """Return an error status with FastAPI's own body; a 404 speaks of what the path names."""
+        gone = {"ecards": NO_CARD, "exports": NO_EXPORT}.get(
+            request.path.rpartition("/")[0].rpartition("/")[2]
+        )
+        is_gone = status == HTTPStatus.NOT_FOUND and gone is not None
+        return self._answer(status, {"detail": gone if is_gone else responses.get(status, "")})
 
     def answer(self, request: SimRequest) -> SimAnswer:
         """Execute one request: the key, then path and method, then the body."""
@@ -154,7 +161,7 @@ class JeudiMerciSimulator(Simulator):
 
     def generate(self, request: SimRequest, _: str) -> object:
         """Sell e-cards from the wallet; they are live at once."""
-        wanted = _read_purchase(request)
+        wanted = _read(request, Purchase)
         price_minor = int(wanted.price * _CENTS)
         count = wanted.num_cards - (wanted.price == books.SHORT_PRICE)
         wallet = self._card(books.WALLET)
@@ -207,9 +214,7 @@ class JeudiMerciSimulator(Simulator):
 
     def sync_offers(self, request: SimRequest, _: str) -> object:
         """Add or replace the offers sent; the ones not sent stay as they are."""
-        sent = _read_object(request).get("offers")
-        if not isinstance(sent, list) or not all(isinstance(o, dict) and o.get("offerId") for o in sent):
-            raise _field_fault(("body", "offers"), "a list of offers, each with its offerId")
+        sent = [_plain(offer) for offer in _read(request, OfferList).offers]
         known = {str(offer["offerId"]) for offer in sent} & self._offers.keys()
         self._offers |= {str(offer["offerId"]): offer for offer in sent}
         return {
@@ -221,17 +226,15 @@ class JeudiMerciSimulator(Simulator):
 
     def extract_accounts(self, request: SimRequest, _: str) -> object:
         """Filter the accounts; an exportFormat of csv or json also makes a file."""
-        wanted = _read_object(request)
-        made = wanted.get("exportFormat", "")
-        if made not in {"", "csv", "json"}:
-            raise _field_fault(("body", "exportFormat"), "csv or json")
+        wanted = _read(request, AccountsFilter)
+        made = wanted.export_format
         found = [account for account in books.ACCOUNTS if _fits(account, wanted)]
         return {"accounts": found, "exportId": f"accounts-{made}" if made else "", "isReady": True}
 
     def export(self, _: SimRequest, export_id: str) -> object:
         """Return an export file."""
         if export_id not in {"accounts-csv", "accounts-json"}:
-            raise _Problem(HTTPStatus.NOT_FOUND, "Export not found")
+            raise _Problem(HTTPStatus.NOT_FOUND, NO_EXPORT)
         is_csv = export_id == "accounts-csv"
         headers = {
             "content-type": "text/csv" if is_csv else "application/json",
@@ -245,7 +248,7 @@ class JeudiMerciSimulator(Simulator):
 
     def tickets(self, request: SimRequest, _: str) -> object:
         """Count e-cards bought in the days asked for, and their cost."""
-        wanted = _read_object(request)
+        wanted = _read(request, TicketFilter)
         cards = [card for card in self._e_cards() if _is_wanted(card, wanted)]
         consumed = [card for card in cards if card.state == books.CONSUMED]
         return {
@@ -262,7 +265,7 @@ class JeudiMerciSimulator(Simulator):
     def _card(self, code: str) -> BankCard:
         card = self._bank.find(code)
         if card is None or card.state == books.DELETED:
-            raise _Problem(HTTPStatus.NOT_FOUND, "E-card not found")
+            raise _Problem(HTTPStatus.NOT_FOUND, NO_CARD)
         return card
 
     def _fresh_code(self) -> str:
@@ -305,47 +308,32 @@ def _route(request: SimRequest) -> tuple[_Handler, str]:
     raise _Problem(HTTPStatus.METHOD_NOT_ALLOWED, "Method Not Allowed")
 
 
-def _read_object(request: SimRequest) -> dict[str, Any]:
-    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-        raise _field_fault(("body",), "Input should be a valid dictionary", "model_attributes_type")
+def _read(request: SimRequest, kind: type[T]) -> T:
+    content_type = request.headers.get("content-type", "").partition(";")[0]
     try:
-        return msgspec.json.decode(request.body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise _field_fault(("body",), "JSON decode error", "json_invalid") from None
+        return read(request.body if content_type == "application/json" else b"null", kind)
+    except BodyFault as fault:
+        detail = [{"loc": fault.place, "msg": fault.text, "type": fault.kind}]
+        raise _Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail) from None
 
 
-def _read_purchase(request: SimRequest) -> _Purchase:
-    given = _read_object(request)
-    if isinstance(given.get("price"), str):
-        raise _field_fault(("body", "price"), "Input should be a valid number", "float_type")
-    try:
-        wanted = msgspec.json.decode(request.body, type=_Purchase)
-    except msgspec.ValidationError as fault:
-        raise _field_fault(("body",), str(fault)) from None
-    if wanted.num_cards < 1:
-        raise _field_fault(("body", "numCards"), "Input should be greater than 0", "greater_than")
-    if wanted.price <= 0 or wanted.price * _CENTS % 1:
-        raise _field_fault(("body", "price"), "Input should be a positive number of cents")
-    return wanted
+def _plain(offer: WireOffer) -> Mapping[str, object]:
+    told: Mapping[str, object] = msgspec.to_builtins(offer)
+    return told
 
 
-def _field_fault(place: tuple[str, ...], text: str, kind: str = "value_error") -> _Problem:
-    return _Problem(HTTPStatus.UNPROCESSABLE_ENTITY, [{"loc": place, "msg": text, "type": kind}])
+def _fits(account: Mapping[str, object], wanted: AccountsFilter) -> bool:
+    is_named = not wanted.account_ids or account["accountId"] in wanted.account_ids
+    is_of_currency = not wanted.currency or account["currency"] == wanted.currency
+    return is_named and is_of_currency and wanted.mandate_type in {None, "", account["mandateType"]}
 
 
-def _fits(account: Mapping[str, object], wanted: Mapping[str, Any]) -> bool:
-    is_named = not wanted.get("accountIds") or account["accountId"] in wanted["accountIds"]
-    return is_named and all(
-        not wanted.get(name) or account[name] == wanted[name] for name in ("currency", "mandateType")
-    )
-
-
-def _is_wanted(card: BankCard, wanted: Mapping[str, Any]) -> bool:
-    day = datetime.fromisoformat(card.labels["bought"]).date().isoformat()
-    is_consumed = card.state == books.CONSUMED
-    is_in_time = str(wanted.get("fromDay", day)) <= day <= str(wanted.get("toDay", day))
-    is_of_offer = wanted.get("offerId") in {None, "", card.labels["offer"]}
-    return is_of_offer and is_in_time and bool(wanted.get("isConsumed", is_consumed)) == is_consumed
+def _is_wanted(card: BankCard, wanted: TicketFilter) -> bool:
+    day = datetime.fromisoformat(card.labels["bought"]).date()
+    is_in_time = (wanted.from_day or day) <= day <= (wanted.to_day or day)
+    is_of_offer = wanted.offer_id in {None, "", card.labels["offer"]}
+    is_told = wanted.is_consumed in {None, card.state == books.CONSUMED}
+    return is_of_offer and is_in_time and is_told
 
 
 def _shown(card: BankCard) -> dict[str, object]:

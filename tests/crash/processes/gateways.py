@@ -24,7 +24,10 @@ from tests.world.app import HASH_KEY, HOST, KEY
 
 CONFIRM_BY_S = 1.5
 LEASE_MARGIN_S = 1.0
-PATIENCE_S = 30.0
+PATIENCE_S = 180.0
+"""How long a gateway may take to serve or to end; beside thirty busy processes, that was over 30 s."""
+_ANSWER_S = 10.0
+"""How long one look at its health may take; it is looked at again."""
 HURRIED: Mapping[str, object] = {
     "confirm_by_s": CONFIRM_BY_S,
     "confirm_grace_s": 0.5,
@@ -138,7 +141,9 @@ class Gateway:
                 await asyncio.sleep(_POLL_S)
                 self.spawn()
             if ended not in {None, _CANNOT_START} or asyncio.get_running_loop().time() > until:
-                raise StartFailed(f"{self.name} does not serve (ended: {ended}): {self.log[-2000:]}")
+                raise StartFailed(
+                    f"{self.name} serves not within {PATIENCE_S} s (ended: {ended}): {self.log[-2000:]}"
+                )
             await asyncio.sleep(_POLL_S)
 
     async def is_serving(self) -> bool:
@@ -154,7 +159,7 @@ class Gateway:
                 response_deserializer=HealthCheckResponse.FromString,
             )
             try:
-                answer = await check(HealthCheckRequest(), timeout=1.0)
+                answer = await check(HealthCheckRequest(), timeout=_ANSWER_S)
             except grpc.aio.AioRpcError:
                 return None
             return answer.status

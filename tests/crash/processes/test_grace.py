@@ -8,11 +8,13 @@ import pytest
 
 from giftcard import AsyncClient, RepeatPolicy, is_approved, new_transaction_id, v1
 from tests.crash.processes.counters import TILL_CARDS
+from tests.crash.processes.gateways import PATIENCE_S
 from tests.crash.processes.rounds import open_world
 from tests.postgres import PostgresServer
 
-CONFIRM_BY_S = 3.0
-DOWN_S = 8.0
+CONFIRM_BY_S = 10.0
+"""Long enough for three redemptions on a busy machine: nothing may be overdue before the gateway dies."""
+DOWN_S = 15.0
 """Longer than `confirm_by`, and than what a gateway of several takes for silence."""
 
 
@@ -21,7 +23,7 @@ async def check_sales_survive(database: PostgresServer | None) -> None:
     async with open_world(database, terms={"confirm_by_s": CONFIRM_BY_S, "lease_margin_s": 1.0}) as world:
         world.counters.weather.is_fair = True
         (gateway,) = world.scene.gateways
-        policy = RepeatPolicy(deadline_s=20.0)
+        policy = RepeatPolicy(deadline_s=PATIENCE_S)
         sales = [new_transaction_id() for _ in range(3)]
         async with AsyncClient(gateway.address, plaintext=True, policy=policy) as client:
             for sale in sales:

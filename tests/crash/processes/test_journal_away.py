@@ -12,6 +12,7 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 from giftcard import AsyncClient, RepeatPolicy, Unavailable, is_approved, new_transaction_id
 from giftcard_simulators.faults import Fault, FaultKind
 from tests.crash.processes.counters import TILL_CARDS
+from tests.crash.processes.gateways import PATIENCE_S
 from tests.crash.processes.rounds import World, open_world
 from tests.crash.processes.strikes import start_database
 from tests.crash.processes.verdict import read_books
@@ -19,7 +20,7 @@ from tests.postgres import PostgresServer
 
 pytestmark = [pytest.mark.crash, pytest.mark.postgres]
 CARD = TILL_CARDS[0]
-ONCE = RepeatPolicy(deadline_s=20.0, attempts=1)
+ONCE = RepeatPolicy(deadline_s=PATIENCE_S, attempts=1)
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ async def client(world: World) -> AsyncIterator[AsyncClient]:
 
 async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
     """Wait for something another process does."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while not await is_so():  # noqa: ASYNC110 - what is waited for is in another process
             await asyncio.sleep(0.05)
 

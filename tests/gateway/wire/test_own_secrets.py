@@ -28,6 +28,8 @@ SPELLINGS = (
     "604,512,000,000,0007",
     "\u0666\u0660\u0664\u0665\u0661\u0662\u0660\u0660\u0660\u0660\u0660\u0660\u0660\u0660\u0660\u0667",
     f"ref{PAN}x",
+    "6045%201200%200000%200007",
+    "6045%2E1200%252E0000%2E0007",
 )
 
 
@@ -123,6 +125,17 @@ def test_pin_in_text(give: Callable[[v1.CardNumber], str]) -> None:
     request = redemption()
     text = give(request.card.number)
     request.labels["note"] = text
+    assert faults(request) == ["labels"]
+
+
+@pytest.mark.parametrize(
+    "spelling", ["8.3.1.7", "8%2E3%2E1%2E7", "8/3/1/7", "\uff18\uff13\uff11\uff17", "(8317)"]
+)
+def test_pin_in_any_spelling(spelling: str) -> None:
+    """A PIN is found however its digits are parted, in dots too, which look like an address then."""
+    request = redemption()
+    request.card.number.clear_pin = "8317"
+    request.labels["note"] = spelling
     assert faults(request) == ["labels"]
 
 
