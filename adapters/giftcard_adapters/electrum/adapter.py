@@ -62,6 +62,7 @@ class Electrum(Provider):
     )
     leaves_out: ClassVar[Mapping[str, str]] = {
         "buyer": "Electrum has no vault, and so no buyers",
+        **dict.fromkeys(("confirm_*.note", "reverse_*.note"), "no advice of Electrum's has a place for one"),
         **{f"{name}.basket": "Electrum takes a basket with a redemption only" for name in _WITHOUT_BASKET},
         **{
             f"confirm_{name}.tenders": "Electrum takes tenders for an activation or a load only"
@@ -76,8 +77,10 @@ class Electrum(Provider):
         self._credentials = Secret(f"Basic {base64.b64encode(pair).decode()}")
         self._parties = requests.parties_of(settings)
         self._zone = ZoneInfo(settings.time_zone)
-        self._rules = limits.CardRules(
-            is_expiry_needed=settings.is_expiry_needed, pin_fields=settings.pin_fields
+        self._rules = limits.Rules(
+            is_expiry_needed=settings.is_expiry_needed,
+            pin_fields=settings.pin_fields,
+            originator_ids=frozenset(one.id for one in self._parties.originators),
         )
 
     @_OPENING
@@ -118,7 +121,7 @@ class Electrum(Provider):
 
     def check(self, ask: MoneyOperation) -> None:
         """Raise Invalid or Unsupported for an operation that Electrum could not take."""
-        who = requests.originator(ask.point_of_sale, self._parties.originator)
+        who = requests.originator(ask.point_of_sale, self._parties)
         limits.check_operation(ask, who, self._rules)
 
     def confirmation(self, ask: MoneyOperation, outcome: Outcome, advice: Advice) -> tuple[Call, ...]:
@@ -142,7 +145,7 @@ class Electrum(Provider):
 
     async def lookup(self, ask: Lookup) -> CardView:
         """Return what Electrum knows of a card, or of a card holder's card."""
-        who = requests.originator(ask.point_of_sale, self._parties.originator)
+        who = requests.originator(ask.point_of_sale, self._parties)
         limits.check_lookup(ask, who, self._rules)
         call = requests.lookup(ask, self._parties, self._rules.pin_fields)
         reply = await self.exchange.send(call, sign=self._sign, name="lookupGiftcard")

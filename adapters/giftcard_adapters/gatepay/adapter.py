@@ -43,6 +43,7 @@ class GatePay(Provider):
                 *("point_of_sale", "product", "basket", "basket_reference", "card_holder", "buyer"),
                 *("third_party_identifiers", "external_reference", "transaction_type", "source_account"),
                 *("destination_account", "system_trace_number", "retrieval_reference"),
+                *("ledger_indicator", "fee_amount", "fee_ledger_indicator", "additional_amounts", "slip"),
             ),
             "a create takes a title, a template and an amount, a query names a card",
         ),
@@ -50,7 +51,7 @@ class GatePay(Provider):
             (f"{card}.{part}" for card in ("card", "cards") for part in ("expiry", "pin", "rank")),
             "GatePay finds a card by its number or key alone",
         ),
-        "confirm_issue.tenders": "GatePay has no confirmation",
+        **dict.fromkeys(("confirm_issue.tenders", "confirm_issue.note"), "GatePay has no confirmation"),
     }
 
     def __init__(self, settings: GatePaySettings, exchange: Exchange) -> None:

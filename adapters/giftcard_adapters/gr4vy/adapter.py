@@ -81,6 +81,11 @@ class Gr4vy(Provider):
         "transaction_type": "Gr4vy has no field for it",
         "source_account": "a gift card is the only account Gr4vy has here",
         "destination_account": "a gift card is the only account Gr4vy has here",
+        **dict.fromkeys(
+            ("ledger_indicator", "fee_amount", "fee_ledger_indicator", "additional_amounts"),
+            "Gr4vy takes one amount",
+        ),
+        "slip": "Gr4vy prints nothing",
         "system_trace_number": "Gr4vy has no numbers of card networks",
         "retrieval_reference": "Gr4vy has no numbers of card networks",
         **dict.fromkeys(("card.expiry", "cards.expiry"), "Gr4vy knows a card by number and PIN"),
@@ -89,8 +94,8 @@ class Gr4vy(Provider):
         "issue.title": "the theme says what the card shows",
         "issue.external_reference": "Gr4vy takes metadata with a transaction only",
         "activate.external_reference": "Gr4vy takes metadata with a transaction only",
-        "confirm_*.tenders": "Gr4vy has no confirmation",
-        "reverse_redeem.reason": "a refund's reason is free text, and says that the gateway reversed",
+        **dict.fromkeys(("confirm_*.tenders", "confirm_*.note"), "Gr4vy has no confirmation"),
+        "reverse_redeem.reason": "a refund's reason is free text: the note, or that the gateway reversed",
     }
 
     settings: Gr4vySettings

@@ -75,13 +75,14 @@ class JeudiMerci(Provider):
                 *("point_of_sale", "product", "basket", "basket_reference", "card_holder"),
                 *("third_party_identifiers", "external_reference", "transaction_type", "source_account"),
                 *("destination_account", "system_trace_number", "retrieval_reference"),
+                *("ledger_indicator", "fee_amount", "fee_ledger_indicator", "additional_amounts", "slip"),
                 *("issue.buyer", "issue.title"),
             ),
             "generate takes a number of cards and a price, and nothing else",
         ),
         **dict.fromkeys(("card.expiry", "card.pin", "card.rank"), "an e-card is its code alone"),
-        "confirm_issue.tenders": "JeudiMerci has no confirmation",
-        "reverse_issue.reason": "a delete has no body",
+        **dict.fromkeys(("confirm_issue.tenders", "confirm_issue.note"), "JeudiMerci has no confirmation"),
+        **dict.fromkeys(("reverse_issue.reason", "reverse_issue.note"), "a delete has no body"),
     }
 
     def __init__(self, settings: JeudiMerciSettings, exchange: Exchange) -> None:

@@ -119,7 +119,7 @@ PosConditionCode = Literal[
 ]
 """The circumstances at the point of sale."""
 
-LedgerIndicator = Literal[
+WireLedgerIndicator = Literal[
     "DEBIT",
     "CREDIT",
 ]
@@ -193,7 +193,7 @@ class LedgerAmount(ElectrumMessage, frozen=True, kw_only=True):
 
     amount: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
     currency: Annotated[str, Meta(pattern="^[0-9]{3}$")]
-    ledger_indicator: LedgerIndicator | None = None
+    ledger_indicator: WireLedgerIndicator | None = None
 
 
 class Amounts(ElectrumMessage, frozen=True, kw_only=True):
