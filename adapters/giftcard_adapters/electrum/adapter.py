@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 
 _WITHOUT_BASKET = ("activate", "load", "transfer", "replace", "void")
 _WITHOUT_TENDERS = ("redeem", "transfer", "replace", "void")
+_ECHOED = ("originator", "client", "basketRef", "tranType", "srcAccType", "destAccType")
+_ECHOED_OF_MONEY = ("product", "posInfo", "cardHolder")
+_ECHOED_OF_ADVICES = ("thirdPartyIdentifiers", "stan", "rrn", "amounts")
+_CARDS = ("card", "sourceCard", "targetCard", "oldCard", "newCard")
 _WHOLE = traits(Guarantee.NATIVE, Ending.REVERSE, keeps_advice_ids=True)
 _OPENING = traits(Guarantee.NATIVE, Ending.REVERSE, keeps_advice_ids=True, is_confirmation_partial=True)
 _PART = traits(
@@ -68,6 +72,30 @@ class Electrum(Provider):
             f"confirm_{name}.tenders": "Electrum takes tenders for an activation or a load only"
             for name in _WITHOUT_TENDERS
         },
+    }
+
+    leaves_out_of_answers: ClassVar[Mapping[str, str]] = {
+        "time": "the gateway tells its own times",
+        **dict.fromkeys((*_ECHOED, "redemption.basket"), "an echo of the request"),
+        **dict.fromkeys(
+            (f"{shape.name}.{field}" for shape in SHAPES.values() for field in _ECHOED_OF_MONEY),
+            "an echo of the request; a lookup tells the provider's own",
+        ),
+        **dict.fromkeys(
+            (f"{card}.{field}" for card in _CARDS for field in ("pin", "clearPin", "encryptedPin")),
+            "a PIN is not even read",
+        ),
+        **dict.fromkeys(
+            (f"{verb}*.{field}" for verb in ("confirm", "reverse") for field in _ECHOED_OF_ADVICES),
+            "an acknowledgement echoes the advice",
+        ),
+        **dict.fromkeys(
+            (f"{name}.amounts.requestAmount" for name in ("replace", "void", "lookupGiftcard")),
+            "none was asked for",
+        ),
+        "amounts.requestAmount.ledgerIndicator": "an echo of the request",
+        "points.*.currencyEquivalent.ledgerIndicator": "what points are worth is on no side",
+        "cardHolder.address": "deprecated: told where there are no address details",
     }
 
     def __init__(self, settings: ElectrumSettings, exchange: Exchange) -> None:

@@ -65,17 +65,13 @@ def additional(amounts: wire.Amounts) -> dict[str, Money]:
     return {name: amount for name, amount in told.items() if amount}
 
 
-_SIDED = {
-    "requested_amount": "request_amount",
-    "approved_amount": "approved_amount",
-    "fee_amount": "fee_amount",
-}
-"""The contract's name of each amount of which a side can be told; of a balance the sign tells it."""
-
-
 def sides(amounts: wire.Amounts) -> dict[str, LedgerIndicator]:
-    """Return which side of the ledger amounts are on, where that is told in a word we know."""
-    told = {name: getattr(amounts, field) for name, field in _SIDED.items()} | amounts.additional_amounts
+    """Return which side of the ledger amounts are on, where that is told in a word we know.
+
+    Of a balance the sign tells it, and what was asked is the request's.
+    """
+    named = {"approved_amount": amounts.approved_amount, "fee_amount": amounts.fee_amount}
+    told = {**named, **amounts.additional_amounts}
     words = {name: amount.ledger_indicator for name, amount in told.items() if amount}
     return {name: LedgerIndicator(word) for name, word in words.items() if word in set(LedgerIndicator)}
 

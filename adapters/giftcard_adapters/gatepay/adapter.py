@@ -54,6 +54,20 @@ class GatePay(Provider):
         **dict.fromkeys(("confirm_issue.tenders", "confirm_issue.note"), "GatePay has no confirmation"),
     }
 
+    leaves_out_of_answers: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("code", "label", "errorMessage"), "says why not, and is told where something was refused"
+        ),
+        **dict.fromkeys(
+            ("create.data.reason", "create.data.err_msg"), "says why a card failed, and is told then"
+        ),
+        **dict.fromkeys(
+            (f"create.data.{one}" for one in ("creator*", "exchange_uid", "owner", "give_count", "*_time")),
+            "a new card's; a lookup tells who made and who redeemed it, and when",
+        ),
+        "query.data.exchange_time": "an example shows it on a card that is not redeemed; told of one that is",
+    }
+
     def __init__(self, settings: GatePaySettings, exchange: Exchange) -> None:
         """Keep the settings; raise SettingsError for what their types cannot check."""
         super().__init__(settings, exchange)

@@ -28,6 +28,7 @@ from giftcard_adapters.errors import (
     Unsupported,
 )
 from giftcard_adapters.gr4vy import answers, limits, problems, requests, webhooks, wire
+from giftcard_adapters.gr4vy.left_out import LEFT_OUT
 from giftcard_adapters.gr4vy.settings import Gr4vySettings
 from giftcard_adapters.gr4vy.tokens import TokenSigner
 from giftcard_adapters.times import is_zone
@@ -98,6 +99,8 @@ class Gr4vy(Provider):
         "reverse_redeem.reason": "a refund's reason is free text: the note, or that the gateway reversed",
     }
 
+    leaves_out_of_answers: ClassVar[Mapping[str, str]] = LEFT_OUT
+
     settings: Gr4vySettings
 
     def __init__(self, settings: Gr4vySettings, exchange: Exchange) -> None:
@@ -137,7 +140,7 @@ class Gr4vy(Provider):
         self.check(ask)
         reply = await self._send(requests.activation(ask, self.settings), "activate")
         if reply.status in _DONE:
-            return answers.activated(ask, reply)
+            return answers.activated(ask, reply, self.settings.time_zone)
         return answers.not_activated(ask, reply)
 
     async def find(self, ask: MoneyOperation, outcome: Outcome | None) -> Outcome:

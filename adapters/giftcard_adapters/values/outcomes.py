@@ -23,9 +23,11 @@ class Balances(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ToldCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an answer tells of a card that the request named: expiry as `YYMM`, and rank."""
+    """What an answer tells of a card that the request named: when it expires, and its rank."""
 
     expiry: str = ""
+    """`YYMM`, where that is all the provider tells."""
+    expires_at: datetime | None = None
     rank: str = ""
 
 

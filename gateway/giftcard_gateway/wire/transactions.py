@@ -173,6 +173,7 @@ def _cards(ask: AnyOperation, outcome: Outcome | None) -> Iterator[v1.Transactio
             stored_card_id=_stored_card_id(card, outcome),
             provider_card_id=card.provider_card_id,
             expiry=card_told.expiry,
+            expire_time=time_to(card_told.expires_at) if card_told.expires_at else None,
             rank=card_told.rank or card.rank,
         )
 

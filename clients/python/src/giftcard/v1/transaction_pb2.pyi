@@ -462,6 +462,7 @@ class TransactionCard(_message.Message):
     PROVIDER_CARD_ID_FIELD_NUMBER: _builtins.int
     EXPIRY_FIELD_NUMBER: _builtins.int
     RANK_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     role: Global___CardRole.ValueType
     """The part the card plays."""
     masked_card: _builtins.str
@@ -478,6 +479,10 @@ class TransactionCard(_message.Message):
     def balances(self) -> _card_pb2.Balances:
         """The balances after the operation, where the provider tells them for this card."""
 
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """The last moment the card can be used, where the provider tells."""
+
     def __init__(
         self,
         *,
@@ -488,10 +493,11 @@ class TransactionCard(_message.Message):
         provider_card_id: _builtins.str = ...,
         expiry: _builtins.str = ...,
         rank: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "expiry", b"expiry", "masked_card", b"masked_card", "provider_card_id", b"provider_card_id", "rank", b"rank", "role", b"role", "stored_card_id", b"stored_card_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "expire_time", b"expire_time", "expiry", b"expiry", "masked_card", b"masked_card", "provider_card_id", b"provider_card_id", "rank", b"rank", "role", b"role", "stored_card_id", b"stored_card_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
