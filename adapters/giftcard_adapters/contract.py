@@ -102,6 +102,13 @@ class Provider:
     below it; `*` stands for any name.
     """
 
+    leaves_out_of_answers: ClassVar[Mapping[str, str]] = {}
+    """What the provider tells and callers are not told, and why.
+
+    By the path in the provider's answer, in its own names, with the provider's operation before it where it
+    is left out there alone, such as `lookupGiftcard.originator`. Patterns as in `leaves_out`.
+    """
+
     def __init__(self, settings: Any, exchange: Exchange) -> None:  # noqa: ANN401 - each adapter's own type
         """Keep the settings and the exchange; a subclass also builds here what every call shares."""
         self.settings = settings

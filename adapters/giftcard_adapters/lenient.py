@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
@@ -25,6 +28,27 @@ _UNREADABLE = "a number that cannot be read"
 
 _PLACE = re.compile(r" - at `\$([^`]*)`$")
 _STEP = re.compile(r"\[(\d+)\]|\[\.\.\.\]|([^.\[]+)")
+
+
+Notice = Callable[[str], None]
+"""Hears of a place that was left out of an answer, by its name in the schema."""
+
+_notice: ContextVar[Notice | None] = ContextVar("notice", default=None)
+
+
+@contextmanager
+def noticing(notice: Notice) -> Iterator[None]:
+    """Tell `notice` of every place that is left out of the answers read inside.
+
+    For reads and advices, whose results have no room for it. An Outcome carries its own.
+    """
+    before = _notice.get()
+    _notice.set(notice)
+    try:
+        yield
+    finally:
+        # Not by the token: a stream may be closed in another context than it was opened in.
+        _notice.set(before)
 
 
 class Lenient(Generic[T]):
@@ -50,7 +74,11 @@ class Lenient(Generic[T]):
             return self._decoder.decode(body), ()
         except (ValueError, RecursionError):
             pass
-        return self._fitted(_plain(body))
+        told, left_out = self._fitted(_plain(body))
+        if (notice := _notice.get()) is not None:
+            for place in left_out:
+                notice(place)
+        return told, left_out
 
     def _fitted(self, plain: object) -> tuple[T, tuple[str, ...]]:
         left_out: list[str] = []

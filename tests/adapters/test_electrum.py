@@ -333,6 +333,7 @@ def test_part_of_nothing_is_unsupported() -> None:
         ("institution_id", ""),
         ("password", ""),
         ("receiver", {"institution_id": "1"}),
+        ("originators", [{"institution_id": "1"}]),
         ("pin_fields", "none"),
         ("time_zone", "Africa"),
         ("time_zone", "../etc/passwd"),
@@ -362,3 +363,29 @@ async def test_user_name_is_the_originator() -> None:
     assert scheme == "Basic"
     originator = json.loads(seen[0].content)["originator"]["institution"]["id"]
     assert base64.b64decode(pair).decode() == f"{originator}:pass:word ü"
+
+
+async def test_originators_are_those_of_the_settings() -> None:
+    """A connection asks for its first originator unless another of its own is named, and for nobody else."""
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(201, json={"id": ID})
+
+    north, south = (
+        {"institution_id": "11111111", "name": "North"},
+        {"institution_id": "11111112", "name": "South"},
+    )
+    provider = open_electrum(httpx.MockTransport(answer), originators=[north, south])
+    for named in (None, "11111111", "11111112"):
+        till = PointOfSale(institution=Institution(institution_id=named)) if named else None
+        await provider.redeem(msgspec.structs.replace(REDEEM, point_of_sale=till))
+    bodies = [json.loads(request.content) for request in seen]
+    assert [body["originator"]["institution"]["name"] for body in bodies] == ["North", "North", "South"]
+    assert {body["client"]["id"] for body in bodies} == {"60451"}
+    stranger = PointOfSale(institution=Institution(institution_id="60451"))
+    with pytest.raises(Invalid) as refusal:
+        await provider.redeem(msgspec.structs.replace(REDEEM, point_of_sale=stranger))
+    assert [field for field, _ in refusal.value.violations] == ["point_of_sale.institution.institution_id"]
+    assert len(seen) == 3

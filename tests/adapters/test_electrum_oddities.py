@@ -15,8 +15,9 @@ from giftcard_adapters.errors import Unreadable
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Redeem
-from giftcard_adapters.values.outcomes import Outcome, Slip, Verdict
+from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.secret import Secret
+from giftcard_adapters.values.slips import Slip
 
 ID = "6f1c7a52-3f5e-4c39-9d0b-0d2b6f4a1e11"
 REDEEM = Redeem(

@@ -41,7 +41,15 @@ from tests.clients.scripted import (
 )
 
 # What the client adds to the contract's own fields.
-SHORTHANDS = {"amount_minor", "final_amount_minor", "currency", "pin", "expiry", "deadline_s"}
+SHORTHANDS = {
+    "amount_minor",
+    "final_amount_minor",
+    "fee_amount_minor",
+    "currency",
+    "pin",
+    "expiry",
+    "deadline_s",
+}
 REASON = v1.ReversalReason.REVERSAL_REASON_CANCELLED
 # Calls that stream are for `client.stubs` alone.
 STREAMS = {"watch_transactions", "stream_events", "download_export", "reconcile"}

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from giftcard_adapters.contract import Provider
 from giftcard_adapters.stanza import find_adapter
 from giftcard_gateway.providers.capabilities import markdown
 from giftcard_simulators.catalogue import HOST, PORT, PROVIDERS, SANDBOXES, WEBHOOKS_PORT, Sandbox
@@ -46,13 +45,14 @@ def tables(root: Path = ROOT) -> Iterator[Table]:
     yield Table(root / "docs" / "sandbox.md", "ports", _ports())
     for one, adapter in zip(PROVIDERS, adapters, strict=True):
         page = root / "docs" / "providers" / f"{package_of(one)}.md"
-        yield Table(page, "fields left out", left_out(adapter))
+        yield Table(page, "fields left out", left_out(adapter.leaves_out))
+        yield Table(page, "answers left out", left_out(adapter.leaves_out_of_answers))
 
 
-def left_out(adapter: type[Provider]) -> str:
+def left_out(entries: Mapping[str, str]) -> str:
     """Return the table of what an adapter leaves out, and why; fields left out for one reason together."""
     by_reason: dict[str, list[str]] = {}
-    for field, reason in adapter.leaves_out.items():
+    for field, reason in entries.items():
         by_reason.setdefault(reason, []).append(f"`{field}`")
     lines = [f"| {', '.join(fields)} | {reason} |" for reason, fields in by_reason.items()]
     return "\n".join(["| left out | because |", "|---|---|", *lines])

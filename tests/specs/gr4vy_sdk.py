@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 
 import msgspec
 from gr4vy import errors, models
@@ -14,6 +15,7 @@ from gr4vy.utils import FieldMetadata
 from pydantic import BaseModel, ValidationError
 
 from giftcard_simulators.sandbox import SimAnswer, SimRequest
+from tests.specs.schemas import Schema
 
 ID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -151,6 +153,19 @@ class SdkModels:
         if answer.status not in _ERRORS:
             return [f"status {answer.status}: not known"]
         return _body_faults(_ERRORS[answer.status], answer.body)
+
+    def answer_schema(self, request: SimRequest, status: int) -> Schema | None:
+        """Return what the body of the answer to a request may hold; None where none is known."""
+        operation = _find(request)
+        return _schema_of(operation.answer if status == operation.status else _ERRORS.get(status))
+
+
+@cache
+def _schema_of(model: type[BaseModel] | None) -> Schema | None:
+    if model is None:
+        return None
+    schema = model.model_json_schema(by_alias=True)
+    return Schema(schema, schema)
 
 
 def _find(request: SimRequest) -> SdkOperation:

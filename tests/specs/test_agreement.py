@@ -15,7 +15,8 @@ import pytest
 
 from tests.specs.formats import GR4VY_DOCUMENT
 from tests.specs.gr4vy_sdk import ID, OPERATIONS
-from tests.specs.validating import Document, Json, Operation, described, third_party, third_party_bytes
+from tests.specs.schemas import Json
+from tests.specs.validating import Document, Operation, described, third_party, third_party_bytes
 
 pytestmark = pytest.mark.specs
 

@@ -95,12 +95,12 @@ def samples(provider: str) -> Mapping[str, tuple[WireFormat, SimRequest]]:
 def test_every_name_and_type_is_held(provider: str) -> None:
     """No field of a request can be misspelt, or be of another type, without being noticed.
 
-    Places in a list have no name, and names in metadata are the caller's.
+    Places in a list have no name, and names in metadata and of additional amounts are the caller's.
     """
     assert samples(provider)
     for operation, (reader, request) in samples(provider).items():
         for way in ways(msgspec.json.decode(request.body)):
-            is_free = isinstance(way[-1], int) or way[0] == "metadata"
+            is_free = isinstance(way[-1], int) or way[0] == "metadata" or "additionalAmounts" in way[:-1]
             for edit in (retype,) if is_free else (retype, misspell):
                 faults = reader.message_faults(mutant(request, way, edit))
                 assert faults, (operation, way, edit.__name__)

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
-from uuid import UUID
 
 import msgspec
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from giftcard_simulators.sandbox import Plain, SimAnswer, SimRequest, Simulator
-
-Json = dict[str, Any]
+from tests.specs.schemas import FORMATS, Json, Schema
 
 HERE = Path(__file__).resolve().parent
 
@@ -29,24 +26,6 @@ _METHODS = ("get", "put", "post", "delete")
 _REFUSED = 400
 _PLAIN_HEADERS = frozenset({"content-type", "content-length", "date"})
 """Headers of an answer that need no describing."""
-
-_FORMATS = FormatChecker(formats=())
-
-
-@_FORMATS.checks("date-time", raises=ValueError)
-def _is_time(value: object) -> bool:
-    """Tell whether a text is an RFC 3339 time with its zone."""
-    return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
-
-
-@_FORMATS.checks("date", raises=ValueError)
-def _is_day(value: object) -> bool:
-    return not isinstance(value, str) or bool(date.fromisoformat(value))
-
-
-@_FORMATS.checks("uuid", raises=ValueError)
-def _is_uuid(value: object) -> bool:
-    return not isinstance(value, str) or str(UUID(value)) == value.lower()
 
 
 class WireFormat(Protocol):
@@ -63,6 +42,9 @@ class WireFormat(Protocol):
 
     def answer_faults(self, request: SimRequest, answer: SimAnswer) -> list[str]:
         """Say what is wrong with the answer to a request."""
+
+    def answer_schema(self, request: SimRequest, status: int) -> Schema | None:
+        """Return what the body of the answer to a request may hold; None where none is described."""
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +123,13 @@ class Document:
             *self._content_faults(response, answer.body),
         ]
 
+    def answer_schema(self, request: SimRequest, status: int) -> Schema | None:
+        """Return what the body of the answer to a request may hold; None where none is described."""
+        responses = self.find(request.method, request.path).responses
+        response = self.resolve(responses.get(str(status), {}))
+        described = response.get("content", {}).get("application/json", {}).get("schema")
+        return None if described is None else Schema(self.content, described)
+
     def event_faults(self, name: str, event: SimRequest) -> list[str]:
         """Say what is wrong with a provider's call to us."""
         operation = self._operation("post", name, self.content["webhooks"][name], security=[])
@@ -153,7 +142,7 @@ class Document:
         """Say what of a value does not fit a schema of this document."""
         # References begin at the root of what is validated.
         rooted = {**schema, "components": self.content.get("components", {})}
-        validator = Draft202012Validator(rooted, format_checker=_FORMATS)
+        validator = Draft202012Validator(rooted, format_checker=FORMATS)
         faults = (best_match([fault]) for fault in validator.iter_errors(value))
         return [f"{'/'.join(map(str, fault.absolute_path))}: {fault.message}" for fault in faults]
 

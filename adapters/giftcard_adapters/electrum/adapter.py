@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 
 _WITHOUT_BASKET = ("activate", "load", "transfer", "replace", "void")
 _WITHOUT_TENDERS = ("redeem", "transfer", "replace", "void")
+_ECHOED = ("originator", "client", "basketRef", "tranType", "srcAccType", "destAccType")
+_ECHOED_OF_MONEY = ("product", "posInfo", "cardHolder")
+_ECHOED_OF_ADVICES = ("thirdPartyIdentifiers", "stan", "rrn", "amounts")
+_CARDS = ("card", "sourceCard", "targetCard", "oldCard", "newCard")
 _WHOLE = traits(Guarantee.NATIVE, Ending.REVERSE, keeps_advice_ids=True)
 _OPENING = traits(Guarantee.NATIVE, Ending.REVERSE, keeps_advice_ids=True, is_confirmation_partial=True)
 _PART = traits(
@@ -62,11 +66,36 @@ class Electrum(Provider):
     )
     leaves_out: ClassVar[Mapping[str, str]] = {
         "buyer": "Electrum has no vault, and so no buyers",
+        **dict.fromkeys(("confirm_*.note", "reverse_*.note"), "no advice of Electrum's has a place for one"),
         **{f"{name}.basket": "Electrum takes a basket with a redemption only" for name in _WITHOUT_BASKET},
         **{
             f"confirm_{name}.tenders": "Electrum takes tenders for an activation or a load only"
             for name in _WITHOUT_TENDERS
         },
+    }
+
+    leaves_out_of_answers: ClassVar[Mapping[str, str]] = {
+        "time": "the gateway tells its own times",
+        **dict.fromkeys((*_ECHOED, "redemption.basket"), "an echo of the request"),
+        **dict.fromkeys(
+            (f"{shape.name}.{field}" for shape in SHAPES.values() for field in _ECHOED_OF_MONEY),
+            "an echo of the request; a lookup tells the provider's own",
+        ),
+        **dict.fromkeys(
+            (f"{card}.{field}" for card in _CARDS for field in ("pin", "clearPin", "encryptedPin")),
+            "a PIN is not even read",
+        ),
+        **dict.fromkeys(
+            (f"{verb}*.{field}" for verb in ("confirm", "reverse") for field in _ECHOED_OF_ADVICES),
+            "an acknowledgement echoes the advice",
+        ),
+        **dict.fromkeys(
+            (f"{name}.amounts.requestAmount" for name in ("replace", "void", "lookupGiftcard")),
+            "none was asked for",
+        ),
+        "amounts.requestAmount.ledgerIndicator": "an echo of the request",
+        "points.*.currencyEquivalent.ledgerIndicator": "what points are worth is on no side",
+        "cardHolder.address": "deprecated: told where there are no address details",
     }
 
     def __init__(self, settings: ElectrumSettings, exchange: Exchange) -> None:
@@ -76,8 +105,10 @@ class Electrum(Provider):
         self._credentials = Secret(f"Basic {base64.b64encode(pair).decode()}")
         self._parties = requests.parties_of(settings)
         self._zone = ZoneInfo(settings.time_zone)
-        self._rules = limits.CardRules(
-            is_expiry_needed=settings.is_expiry_needed, pin_fields=settings.pin_fields
+        self._rules = limits.Rules(
+            is_expiry_needed=settings.is_expiry_needed,
+            pin_fields=settings.pin_fields,
+            originator_ids=frozenset(one.id for one in self._parties.originators),
         )
 
     @_OPENING
@@ -118,7 +149,7 @@ class Electrum(Provider):
 
     def check(self, ask: MoneyOperation) -> None:
         """Raise Invalid or Unsupported for an operation that Electrum could not take."""
-        who = requests.originator(ask.point_of_sale, self._parties.originator)
+        who = requests.originator(ask.point_of_sale, self._parties)
         limits.check_operation(ask, who, self._rules)
 
     def confirmation(self, ask: MoneyOperation, outcome: Outcome, advice: Advice) -> tuple[Call, ...]:
@@ -142,7 +173,7 @@ class Electrum(Provider):
 
     async def lookup(self, ask: Lookup) -> CardView:
         """Return what Electrum knows of a card, or of a card holder's card."""
-        who = requests.originator(ask.point_of_sale, self._parties.originator)
+        who = requests.originator(ask.point_of_sale, self._parties)
         limits.check_lookup(ask, who, self._rules)
         call = requests.lookup(ask, self._parties, self._rules.pin_fields)
         reply = await self.exchange.send(call, sign=self._sign, name="lookupGiftcard")

@@ -20,7 +20,7 @@ from giftcard_adapters.values.cards import CardRef, ClearPin, EncryptedPin, Hash
 from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_adapters.values.money import Money, MoneyError
 from giftcard_adapters.values.operations import MoneyOperation
-from giftcard_adapters.values.outcomes import Balances, Outcome, Verdict
+from giftcard_adapters.values.outcomes import Balances, Outcome, ToldCard, Verdict
 from giftcard_adapters.values.reads import CardView, Lookup
 from giftcard_adapters.values.secret import Secret
 
@@ -173,7 +173,8 @@ def _approval(ask: MoneyOperation, reply: Reply, zone: ZoneInfo) -> Outcome:
         third_party_identifiers=readings.identifiers(response.third_party_identifiers),
         slip=readings.slip(response.slip_data),
         points=readings.point_balances(response.points, zone),
-        card_expiry=response.card.expiry_date if response.card else "",
+        ledger_indicators=readings.sides(amounts),
+        told_cards=_told_cards(ask, response),
         receiver=readings.institution(response.receiver),
         settlement_entity=readings.institution(response.settlement_entity),
         left_out=left_out,
@@ -210,6 +211,12 @@ def _is_another(card: CardRef, echo: wire.CardEcho | None) -> bool:
     return len(ours) != len(theirs) or any(
         told.isdigit() and told != digit for digit, told in zip(ours, theirs, strict=True)
     )
+
+
+def _told_cards(ask: MoneyOperation, response: wire.TransactionResponse) -> tuple[ToldCard, ...]:
+    echoes = [getattr(response, name) or wire.CardEcho() for name in SHAPES[ask.operation].cards]
+    told = tuple(ToldCard(expiry=echo.expiry_date, rank=echo.rank) for echo in echoes)
+    return told if any(one != ToldCard() for one in told) else ()
 
 
 def _references(response: wire.TransactionResponse) -> dict[str, str]:
@@ -257,6 +264,7 @@ def _view(ask: Lookup, response: wire.TransactionResponse, zone: ZoneInfo) -> Ca
         masked_card=number.masked_number() if number else "",
         balances=readings.balances(amounts),
         expiry=echo.expiry_date,
+        rank=echo.rank,
         product=readings.product(response.product),
         points=readings.point_balances(response.points, zone),
         clubs=tuple(readings.club(club) for club in response.clubs),
@@ -266,4 +274,10 @@ def _view(ask: Lookup, response: wire.TransactionResponse, zone: ZoneInfo) -> Ca
         additional_amounts=readings.additional(amounts),
         slip=readings.slip(response.slip_data),
         third_party_identifiers=readings.identifiers(response.third_party_identifiers),
+        receiver=readings.institution(response.receiver),
+        settlement_entity=readings.institution(response.settlement_entity),
+        fee=readings.gift(amounts.fee_amount),
+        approved=readings.gift(amounts.approved_amount),
+        point_of_sale=readings.point_of_sale(response.pos_info),
+        ledger_indicators=readings.sides(amounts),
     )

@@ -20,8 +20,9 @@ from giftcard_adapters.electrum.settings import PinFields
 from giftcard_adapters.errors import Invalid, Unsupported, Violation
 from giftcard_adapters.values.cards import CardRef, ClearPin, EncryptedPin, HashedPin, PinBlockFormat
 from giftcard_adapters.values.operations import Activate, MoneyOperation
-from giftcard_adapters.values.point_of_sale import AccountType, PointOfSale, Tender
+from giftcard_adapters.values.point_of_sale import AccountType, Tender
 from giftcard_adapters.values.reads import Lookup
+from giftcard_adapters.values.slips import Slip
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,17 +100,20 @@ _ACCOUNT_NUMBER = _limit("[0-9]{12}", "must be 12 digits")
 _HASH = _limit("[0-9A-F]{1,512}", "must be at most 512 upper-case hexadecimal digits")
 _HASH_NAME = _at_most(20)
 _MASKED_CARD = _limit(r"[0-9]{6}[0-9*]{0,13}", "must be 6 digits, the rest masked with *, 19 in all at most")
+_ISSUER_REFERENCE = _limit("[A-Z0-9]{1,40}", "must be 1 to 40 capital letters and digits")
 _TENDER_REFERENCE = _at_most(40)
 
 
-class CardRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What one connection's settings say of cards."""
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """What one connection's settings say of cards and of originators."""
 
     is_expiry_needed: bool
     pin_fields: PinFields
+    originator_ids: frozenset[str]
+    """The institutions the connection may ask for."""
 
 
-def check_operation(ask: MoneyOperation, originator: wire.Originator, rules: CardRules) -> None:
+def check_operation(ask: MoneyOperation, originator: wire.Originator, rules: Rules) -> None:
     """Refuse an operation Electrum could not take: Invalid with every bad field, or Unsupported."""
     if isinstance(ask, Activate) and ask.store:
         raise Unsupported("this provider has no vault to store a card in")
@@ -119,7 +123,7 @@ def check_operation(ask: MoneyOperation, originator: wire.Originator, rules: Car
     cards = zip(shape.cards, ask.cards, strict=True)
     _refuse(
         [
-            *_shared(ask, originator),
+            *_shared(ask, originator, rules),
             *(fault for name, card in cards for fault in _card(name, card, rules)),
             *_amount(ask, shape),
             *_extras(ask, shape),
@@ -127,9 +131,9 @@ def check_operation(ask: MoneyOperation, originator: wire.Originator, rules: Car
     )
 
 
-def check_lookup(ask: Lookup, originator: wire.Originator, rules: CardRules) -> None:
+def check_lookup(ask: Lookup, originator: wire.Originator, rules: Rules) -> None:
     """Refuse a lookup Electrum could not take: Invalid with every bad field."""
-    violations = list(_shared(ask, originator))
+    violations = list(_shared(ask, originator, rules))
     if ask.card is not None:
         violations += _card("card", ask.card, rules)
     elif ask.card_holder is None:
@@ -158,12 +162,15 @@ def _needed(field: str, value: str, limit: Limit) -> Iterator[Violation]:
     yield from _fault(field, value, limit)
 
 
-def _shared(ask: MoneyOperation | Lookup, originator: wire.Originator) -> Iterator[Violation]:
+def _shared(ask: MoneyOperation | Lookup, originator: wire.Originator, rules: Rules) -> Iterator[Violation]:
     for field, (place, limit) in _NEEDED.items():
         yield from _needed(field, attrgetter(place)(originator), limit)
     for field, limit in _OPTIONAL.items():
         yield from _fault(field, _value(ask, field), limit)
-    yield from _institution(ask.point_of_sale, originator.institution.id)
+    if originator.institution.id not in rules.originator_ids:
+        yield "point_of_sale.institution.institution_id", "is nobody this connection may ask for"
+    if ask.transaction_type and ask.transaction_type not in TRANSACTION_TYPES:
+        yield "transaction_type", f"must be one of {', '.join(sorted(TRANSACTION_TYPES))}"
     yield from _address_lines(ask)
 
 
@@ -175,15 +182,6 @@ def _value(ask: object, field: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _institution(till: PointOfSale | None, signed_in: str) -> Iterator[Violation]:
-    given = till.institution if till else None
-    if given and given.institution_id != signed_in:
-        yield (
-            "point_of_sale.institution.institution_id",
-            "must be the institution this connection signs in as, or left out",
-        )
-
-
 def _address_lines(ask: MoneyOperation | Lookup) -> Iterator[Violation]:
     address = ask.card_holder.address if ask.card_holder else None
     lines = address.lines if address else ()
@@ -193,7 +191,7 @@ def _address_lines(ask: MoneyOperation | Lookup) -> Iterator[Violation]:
         yield from _fault(f"card_holder.address.lines[{n}]", line, _ADDRESS_LINE)
 
 
-def _card(name: str, card: CardRef, rules: CardRules) -> Iterator[Violation]:
+def _card(name: str, card: CardRef, rules: Rules) -> Iterator[Violation]:
     if card.number is None:
         yield f"{name}.number", "is needed: this provider knows cards by their number alone"
         return
@@ -237,6 +235,15 @@ def _amount(ask: MoneyOperation, shape: Shape) -> Iterator[Violation]:
         yield "amount", "is needed"
     if ask.amount is not None and not shape.has_amount:
         yield "amount", "this provider takes no amount here: the whole card is meant"
+    if not shape.has_amount:
+        for field in ("ledger_indicator", "fee_amount", "fee_ledger_indicator", "additional_amounts"):
+            if getattr(ask, field):
+                yield field, "this provider takes no amounts here: the whole card is meant"
+    for field, amount in (("ledger_indicator", ask.amount), ("fee_ledger_indicator", ask.fee_amount)):
+        if getattr(ask, field) and amount is None:
+            yield field, "says which side of the ledger an amount is on, and there is none"
+    if ask.slip is not None:
+        yield from _slip(ask.slip)
 
 
 def _extras(ask: MoneyOperation, shape: Shape) -> Iterator[Violation]:
@@ -244,13 +251,18 @@ def _extras(ask: MoneyOperation, shape: Shape) -> Iterator[Violation]:
         yield "product", "is needed: this provider activates a card as a product"
     if ask.points is not None:
         yield from _points(ask, shape)
-    if ask.transaction_type and ask.transaction_type not in TRANSACTION_TYPES:
-        yield "transaction_type", f"must be one of {', '.join(sorted(TRANSACTION_TYPES))}"
     if ask.basket is not None and shape.has_basket:
         yield from _needed("basket.basket_id", ask.basket.basket_id, _BASKET_ID)
         for n, item in enumerate(ask.basket.items):
             for field, limit in _ITEM.items():
                 yield from _fault(f"basket.items[{n}].{field}", getattr(item, field), limit)
+
+
+def _slip(slip: Slip) -> Iterator[Violation]:
+    yield from _fault("slip.issuer_reference", slip.issuer_reference, _ISSUER_REFERENCE)
+    for n, line in enumerate(slip.lines):
+        if bool(line.barcode) != bool(line.barcode_encoding):
+            yield f"slip.lines[{n}].barcode", "comes with its barcode_encoding, and neither alone"
 
 
 def _points(ask: MoneyOperation, shape: Shape) -> Iterator[Violation]:

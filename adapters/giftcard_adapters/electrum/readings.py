@@ -11,18 +11,24 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from giftcard_adapters.electrum import wire
-from giftcard_adapters.values.money import Money, MoneyError, from_numeric_code
-from giftcard_adapters.values.outcomes import Balances, Slip, SlipLine
+from giftcard_adapters.electrum.codes import CONDITIONS, ENTRY_MODES, PIN_ENTRY
+from giftcard_adapters.values.money import LedgerIndicator, Money, MoneyError, from_numeric_code
+from giftcard_adapters.values.outcomes import Balances
 from giftcard_adapters.values.point_of_sale import (
     Address,
     CardHolder,
     Institution,
+    PointOfSale,
     Product,
     ThirdPartyIdentifier,
 )
 from giftcard_adapters.values.points import PointBalances, Points
 from giftcard_adapters.values.reads import Club
+from giftcard_adapters.values.slips import Slip, SlipLine
 
+_ENTRY_MODES = {theirs: ours for ours, theirs in ENTRY_MODES.items()}
+_PIN_ENTRY = {theirs: ours for ours, theirs in PIN_ENTRY.items()}
+_CONDITIONS = {theirs: ours for ours, theirs in CONDITIONS.items()}
 _WIDEST_SLIP = 10_000
 """Characters; no printer is wider, and the contract has no room for more."""
 
@@ -57,6 +63,30 @@ def additional(amounts: wire.Amounts) -> dict[str, Money]:
     """Return the additional amounts that can be said exactly."""
     told = {name: gift(amount) for name, amount in amounts.additional_amounts.items()}
     return {name: amount for name, amount in told.items() if amount}
+
+
+def sides(amounts: wire.Amounts) -> dict[str, LedgerIndicator]:
+    """Return which side of the ledger amounts are on, where that is told in a word we know.
+
+    Of a balance the sign tells it, and what was asked is the request's.
+    """
+    named = {"approved_amount": amounts.approved_amount, "fee_amount": amounts.fee_amount}
+    told = {**named, **amounts.additional_amounts}
+    words = {name: amount.ledger_indicator for name, amount in told.items() if amount}
+    return {name: LedgerIndicator(word) for name, word in words.items() if word in set(LedgerIndicator)}
+
+
+def point_of_sale(told: wire.PosInfo | None) -> PointOfSale | None:
+    """Return how the card was read, and the circumstances; a word nobody documents is left out."""
+    if told is None:
+        return None
+    modes = told.entry_mode or wire.EntryModes()
+    read = PointOfSale(
+        entry_mode=_ENTRY_MODES.get(modes.pan_entry_mode),
+        pin_entry_capability=_PIN_ENTRY.get(modes.pin_entry_capability),
+        condition=_CONDITIONS.get(told.pos_condition_code),
+    )
+    return None if read == PointOfSale() else read
 
 
 def _balance(amount: wire.LedgerAmount | None) -> Money | None:
@@ -114,13 +144,18 @@ def slip(data: wire.SlipData | None) -> Slip | None:
 def _slip_line(line: wire.WireSlipLine) -> SlipLine:
     return SlipLine(
         text=line.text,
-        width_factor=line.font_width_scale_factor,
-        height_factor=line.font_height_scale_factor,
+        width_factor=_scale(line.font_width_scale_factor),
+        height_factor=_scale(line.font_height_scale_factor),
         line=line.line,
         cut=line.cut,
         barcode=line.barcode.data if line.barcode else "",
         barcode_encoding=line.barcode.encoding if line.barcode else "",
     )
+
+
+def _scale(factor: float | None) -> float:
+    """Return a font's factor; one that is not told is the printer's own."""
+    return 1.0 if factor is None else factor
 
 
 def point_balances(told: wire.PointAmounts | None, zone: ZoneInfo) -> PointBalances | None:

@@ -25,7 +25,7 @@ from giftcard_adapters.electrum.settings import ElectrumSettings, PartySettings,
 from giftcard_adapters.errors import Unsupported
 from giftcard_adapters.values.advices import Advice, AdviceKind, ReversalReason
 from giftcard_adapters.values.cards import CardRef
-from giftcard_adapters.values.money import Money, numeric_code
+from giftcard_adapters.values.money import LedgerIndicator, Money, numeric_code
 from giftcard_adapters.values.operations import MoneyOperation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.point_of_sale import (
@@ -41,6 +41,7 @@ from giftcard_adapters.values.point_of_sale import (
 from giftcard_adapters.values.points import Points
 from giftcard_adapters.values.reads import Lookup
 from giftcard_adapters.values.secret import Secret
+from giftcard_adapters.values.slips import Slip, SlipLine
 
 LOOKUP_PATH = "/lookupGiftcard/"
 ITEM_NAME = re.compile(r"[0-9A-Za-z]{1,50}")
@@ -57,15 +58,19 @@ class Parties(msgspec.Struct, frozen=True, kw_only=True):
     """The defaults; a caller fills what is blank."""
     receiver: wire.Party | None = None
     settlement_entity: wire.Party | None = None
+    originators: tuple[wire.Party, ...] = ()
+    """Whom the connection may ask for; the first where a caller names nobody."""
 
 
 def parties_of(settings: ElectrumSettings) -> Parties:
     """Return what the settings say of the parties to every transaction."""
     us = wire.Party(id=settings.institution_id, name=settings.institution_name)
+    originators = tuple(one for one in map(_party, settings.originators) if one) or (us,)
     return Parties(
         client=us,
+        originators=originators,
         originator=wire.Originator(
-            institution=us,
+            institution=originators[0],
             terminal_id=settings.terminal_id or "",
             merchant=wire.WireMerchant(
                 merchant_type=settings.merchant_category_code or "",
@@ -89,7 +94,7 @@ def request(ask: MoneyOperation, parties: Parties, pin_fields: PinFields) -> Cal
     body = wire.TransactionRequest(
         id=ask.transaction_id,
         time=_time(ask.requested_at),
-        originator=originator(ask.point_of_sale, parties.originator),
+        originator=originator(ask.point_of_sale, parties),
         client=parties.client,
         receiver=parties.receiver,
         settlement_entity=parties.settlement_entity,
@@ -100,7 +105,8 @@ def request(ask: MoneyOperation, parties: Parties, pin_fields: PinFields) -> Cal
         dest_acc_type=ask.destination_account or "",
         stan=ask.system_trace_number,
         rrn=ask.retrieval_reference,
-        amounts=wire.Amounts(request_amount=_amount(ask.amount)) if ask.amount else None,
+        slip_data=_slip(ask.slip),
+        amounts=_amounts(ask),
         product=_product(ask.product),
         pos_info=_pos_info(ask.point_of_sale),
         basket=_basket(ask.basket) if shape.has_basket else None,
@@ -116,11 +122,17 @@ def lookup(ask: Lookup, parties: Parties, pin_fields: PinFields) -> Call:
     body = wire.TransactionRequest(
         id=ask.lookup_id,
         time=_time(ask.asked_at),
-        originator=originator(ask.point_of_sale, parties.originator),
+        originator=originator(ask.point_of_sale, parties),
         client=parties.client,
         receiver=parties.receiver,
         settlement_entity=parties.settlement_entity,
         third_party_identifiers=_identifiers(ask.third_party_identifiers),
+        basket_ref=ask.basket_reference,
+        tran_type=ask.transaction_type,
+        src_acc_type=ask.source_account or "",
+        dest_acc_type=ask.destination_account or "",
+        stan=ask.system_trace_number,
+        rrn=ask.retrieval_reference,
         card=_card(ask.card, pin_fields) if ask.card else None,
         card_holder=_customer(ask.card_holder),
         pos_info=_pos_info(ask.point_of_sale or PointOfSale(), is_needed=True),
@@ -133,15 +145,18 @@ def advice(ask: MoneyOperation, outcome: Outcome | None, written: Advice, partie
     shape = SHAPES[ask.operation]
     is_reversal = written.kind is AdviceKind.REVERSAL
     final = _final_amount(ask, outcome, written)
-    heard = outcome.third_party_identifiers if outcome else ()
+    heard = (outcome.third_party_identifiers if outcome else ()) or _all_identifiers(ask, parties)
     references = outcome.references if outcome else {}
     body = wire.AdviceBody(
         id=written.advice_id,
         request_id=ask.transaction_id,
         time=_time(written.written_at),
-        third_party_identifiers=_identifiers(heard or _all_identifiers(ask, parties)),
-        stan=references.get("stan", ask.system_trace_number),
-        rrn=references.get("rrn", ask.retrieval_reference),
+        # The list is echoed, and what is new comes after it: nobody alters another's.
+        third_party_identifiers=_identifiers(
+            tuple(dict.fromkeys((*heard, *written.third_party_identifiers)))
+        ),
+        stan=written.system_trace_number or references.get("stan", ask.system_trace_number),
+        rrn=written.retrieval_reference or references.get("rrn", ask.retrieval_reference),
         amounts=wire.Amounts(approved_amount=_amount(final)) if final else None,
         tenders=None if is_reversal else _tenders(shape, written),
         reversal_reason=_reason(outcome, written) if is_reversal else "",
@@ -150,18 +165,19 @@ def advice(ask: MoneyOperation, outcome: Outcome | None, written: Advice, partie
     return _post(f"/{shape.path}/{ask.transaction_id}/{suffix}/{written.advice_id}", body)
 
 
-def originator(till: PointOfSale | None, default: wire.Originator) -> wire.Originator:
-    """Return who asks: each field from the caller, else from the settings."""
+def originator(till: PointOfSale | None, parties: Parties) -> wire.Originator:
+    """Return who asks: each field from the caller, else from the settings.
+
+    An institution that the settings do not list is left for `limits` to refuse.
+    """
+    default = parties.originator
     if till is None:
         return default
     shop = till.merchant
     house = default.merchant
     printed = house.merchant_name
     return wire.Originator(
-        institution=wire.Party(
-            id=default.institution.id,
-            name=(till.institution.name if till.institution else "") or default.institution.name,
-        ),
+        institution=_institution(till, parties),
         terminal_id=till.terminal_id or default.terminal_id,
         merchant=house
         if shop is None
@@ -177,6 +193,16 @@ def originator(till: PointOfSale | None, default: wire.Originator) -> wire.Origi
         ),
         operator_id=till.operator_id,
         channel_id=till.channel_id,
+    )
+
+
+def _institution(till: PointOfSale, parties: Parties) -> wire.Party:
+    if till.institution is None:
+        return parties.originator.institution
+    names = {one.id: one.name for one in parties.originators}
+    wanted, default = till.institution, parties.originator.institution
+    return wire.Party(
+        id=wanted.institution_id, name=wanted.name or names.get(wanted.institution_id, default.name)
     )
 
 
@@ -196,8 +222,43 @@ def _midnight(day: date | str) -> str:
     return f"{day}T00:00:00.000Z"
 
 
-def _amount(money: Money) -> wire.LedgerAmount:
-    return wire.LedgerAmount(amount=money.amount_minor, currency=numeric_code(money.currency))
+def _amount(money: Money, side: LedgerIndicator | None = None) -> wire.LedgerAmount:
+    return wire.LedgerAmount(
+        amount=money.amount_minor, currency=numeric_code(money.currency), ledger_indicator=side or ""
+    )
+
+
+def _amounts(ask: MoneyOperation) -> wire.Amounts | None:
+    told = wire.Amounts(
+        request_amount=_amount(ask.amount, ask.ledger_indicator) if ask.amount else None,
+        fee_amount=_amount(ask.fee_amount, ask.fee_ledger_indicator) if ask.fee_amount else None,
+        additional_amounts={
+            one.name: _amount(one.amount, one.ledger_indicator) for one in ask.additional_amounts
+        },
+    )
+    return None if told == wire.Amounts() else told
+
+
+def _slip(slip: Slip | None) -> wire.SlipData | None:
+    if slip is None:
+        return None
+    return wire.SlipData(
+        message_lines=tuple(_slip_line(line) for line in slip.lines),
+        slip_width=slip.width,
+        issuer_reference=slip.issuer_reference,
+    )
+
+
+def _slip_line(line: SlipLine) -> wire.WireSlipLine:
+    barcode = wire.Barcode(data=line.barcode, encoding=line.barcode_encoding) if line.barcode else None
+    return wire.WireSlipLine(
+        text=line.text,
+        font_width_scale_factor=line.width_factor if line.width_factor != 1 else None,
+        font_height_scale_factor=line.height_factor if line.height_factor != 1 else None,
+        line=line.line,
+        cut=line.cut,
+        barcode=barcode,
+    )
 
 
 def _all_identifiers(ask: MoneyOperation, parties: Parties) -> tuple[ThirdPartyIdentifier, ...]:

@@ -28,8 +28,14 @@ class ElectrumSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     institution_id: Annotated[str, Meta(min_length=1)]
-    """Who we are to Electrum: the user name, the sender, and the originator of every transaction."""
+    """Who we are to Electrum: the user name, and the client, which is the sender, of every message."""
     institution_name: Annotated[str, Meta(min_length=1, max_length=40)]
+    originators: tuple[PartySettings, ...] = ()
+    """For whom the connection asks, if not for itself: a caller names one, else it is the first.
+
+    Electrum's own test pack signs in as one institution for another; its documents say that the user
+    name is the originator's id, so agree on it with Electrum.
+    """
     password: Secret
     terminal_id: Annotated[str, Meta(min_length=8, max_length=8)] | None = None
     merchant_id: Annotated[str, Meta(min_length=15, max_length=15)] | None = None

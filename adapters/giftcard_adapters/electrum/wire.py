@@ -133,13 +133,14 @@ class CardEcho(_Json, frozen=True, kw_only=True):
 
     pan: Secret | None = None
     expiry_date: str = ""
+    rank: str = ""
 
 
 class EntryModes(_Json, frozen=True, kw_only=True):
     """PosEntryMode."""
 
-    pan_entry_mode: str
-    pin_entry_capability: str
+    pan_entry_mode: str = ""
+    pin_entry_capability: str = ""
 
 
 class PosInfo(_Json, frozen=True, kw_only=True):
@@ -231,6 +232,32 @@ class WireTender(_Json, frozen=True, kw_only=True):
     reference: str = ""
 
 
+class Barcode(_Json, frozen=True, kw_only=True):
+    """A barcode to print."""
+
+    data: str
+    encoding: str = ""
+
+
+class WireSlipLine(_Json, frozen=True, kw_only=True):
+    """One line to print."""
+
+    text: str
+    font_width_scale_factor: float | None = None
+    font_height_scale_factor: float | None = None
+    line: bool = False
+    cut: bool = False
+    barcode: Barcode | None = None
+
+
+class SlipData(_Json, frozen=True, kw_only=True):
+    """What to print."""
+
+    message_lines: tuple[WireSlipLine, ...] = ()
+    slip_width: int | None = None
+    issuer_reference: str = ""
+
+
 class TransactionRequest(_Json, frozen=True, kw_only=True):
     """Any of the seven requests: Transaction, and the fields of its operation."""
 
@@ -241,6 +268,7 @@ class TransactionRequest(_Json, frozen=True, kw_only=True):
     third_party_identifiers: tuple[Identifier, ...]
     settlement_entity: Party | None = None
     receiver: Party | None = None
+    slip_data: SlipData | None = None
     basket_ref: str = ""
     tran_type: str = ""
     src_acc_type: str = ""
@@ -274,32 +302,6 @@ class AdviceBody(_Json, frozen=True, kw_only=True):
     reversal_reason: str = ""
 
 
-class Barcode(_Json, frozen=True, kw_only=True):
-    """A barcode to print."""
-
-    data: str
-    encoding: str = ""
-
-
-class WireSlipLine(_Json, frozen=True, kw_only=True):
-    """One line to print."""
-
-    text: str
-    font_width_scale_factor: float = 1.0
-    font_height_scale_factor: float = 1.0
-    line: bool = False
-    cut: bool = False
-    barcode: Barcode | None = None
-
-
-class SlipData(_Json, frozen=True, kw_only=True):
-    """What to print."""
-
-    message_lines: tuple[WireSlipLine, ...] = ()
-    slip_width: int | None = None
-    issuer_reference: str = ""
-
-
 class WireClub(_Json, frozen=True, kw_only=True):
     """A club or a marketing attribute."""
 
@@ -327,6 +329,7 @@ class TransactionResponse(_Json, frozen=True, kw_only=True):
     new_card: CardEcho | None = None
     amounts: Amounts | None = None
     product: WireProduct | None = None
+    pos_info: PosInfo | None = None
     points: PointAmounts | None = None
     card_holder: Customer | None = None
     clubs: tuple[WireClub, ...] = ()

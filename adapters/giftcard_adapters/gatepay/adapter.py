@@ -43,6 +43,7 @@ class GatePay(Provider):
                 *("point_of_sale", "product", "basket", "basket_reference", "card_holder", "buyer"),
                 *("third_party_identifiers", "external_reference", "transaction_type", "source_account"),
                 *("destination_account", "system_trace_number", "retrieval_reference"),
+                *("ledger_indicator", "fee_amount", "fee_ledger_indicator", "additional_amounts", "slip"),
             ),
             "a create takes a title, a template and an amount, a query names a card",
         ),
@@ -50,7 +51,21 @@ class GatePay(Provider):
             (f"{card}.{part}" for card in ("card", "cards") for part in ("expiry", "pin", "rank")),
             "GatePay finds a card by its number or key alone",
         ),
-        "confirm_issue.tenders": "GatePay has no confirmation",
+        **dict.fromkeys(("confirm_issue.tenders", "confirm_issue.note"), "GatePay has no confirmation"),
+    }
+
+    leaves_out_of_answers: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            ("code", "label", "errorMessage"), "says why not, and is told where something was refused"
+        ),
+        **dict.fromkeys(
+            ("create.data.reason", "create.data.err_msg"), "says why a card failed, and is told then"
+        ),
+        **dict.fromkeys(
+            (f"create.data.{one}" for one in ("creator*", "exchange_uid", "owner", "give_count", "*_time")),
+            "a new card's; a lookup tells who made and who redeemed it, and when",
+        ),
+        "query.data.exchange_time": "an example shows it on a card that is not redeemed; told of one that is",
     }
 
     def __init__(self, settings: GatePaySettings, exchange: Exchange) -> None:

@@ -231,7 +231,13 @@ def card_view(reply: Reply, asked: CardRef, currencies: Mapping[str, str]) -> Ca
     if stands.state is CardState.REDEEMED:
         events.append(CardEvent(name="redeem", at=_time(card.exchange_time), amount=amount))
     unmapped = f"{card.amount} {card.currency}" if card.amount is not None and amount is None else None
-    told = {"title": card.title, "creator_name": card.creator_name, "amount": unmapped}
+    redeemer = str(card.exchange_uid) if card.exchange_uid else None
+    told = {
+        "title": card.title,
+        "creator_name": card.creator_name,
+        "exchange_uid": redeemer,
+        "amount": unmapped,
+    }
     return CardView(
         masked_card=asked.masked(),
         state=stands.state,

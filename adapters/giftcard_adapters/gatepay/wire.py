@@ -94,6 +94,7 @@ class QueriedCard(CreatedCard, frozen=True, kw_only=True):
     title: str | None = None
     creator_name: str | None = None
     create_time: int | None = None
+    exchange_uid: int | None = None
     exchange_time: int | None = None
 
     def __repr__(self) -> str:

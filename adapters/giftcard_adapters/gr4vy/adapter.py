@@ -28,6 +28,7 @@ from giftcard_adapters.errors import (
     Unsupported,
 )
 from giftcard_adapters.gr4vy import answers, limits, problems, requests, webhooks, wire
+from giftcard_adapters.gr4vy.left_out import LEFT_OUT
 from giftcard_adapters.gr4vy.settings import Gr4vySettings
 from giftcard_adapters.gr4vy.tokens import TokenSigner
 from giftcard_adapters.times import is_zone
@@ -81,6 +82,11 @@ class Gr4vy(Provider):
         "transaction_type": "Gr4vy has no field for it",
         "source_account": "a gift card is the only account Gr4vy has here",
         "destination_account": "a gift card is the only account Gr4vy has here",
+        **dict.fromkeys(
+            ("ledger_indicator", "fee_amount", "fee_ledger_indicator", "additional_amounts"),
+            "Gr4vy takes one amount",
+        ),
+        "slip": "Gr4vy prints nothing",
         "system_trace_number": "Gr4vy has no numbers of card networks",
         "retrieval_reference": "Gr4vy has no numbers of card networks",
         **dict.fromkeys(("card.expiry", "cards.expiry"), "Gr4vy knows a card by number and PIN"),
@@ -89,9 +95,11 @@ class Gr4vy(Provider):
         "issue.title": "the theme says what the card shows",
         "issue.external_reference": "Gr4vy takes metadata with a transaction only",
         "activate.external_reference": "Gr4vy takes metadata with a transaction only",
-        "confirm_*.tenders": "Gr4vy has no confirmation",
-        "reverse_redeem.reason": "a refund's reason is free text, and says that the gateway reversed",
+        **dict.fromkeys(("confirm_*.tenders", "confirm_*.note"), "Gr4vy has no confirmation"),
+        "reverse_redeem.reason": "a refund's reason is free text: the note, or that the gateway reversed",
     }
+
+    leaves_out_of_answers: ClassVar[Mapping[str, str]] = LEFT_OUT
 
     settings: Gr4vySettings
 
@@ -132,7 +140,7 @@ class Gr4vy(Provider):
         self.check(ask)
         reply = await self._send(requests.activation(ask, self.settings), "activate")
         if reply.status in _DONE:
-            return answers.activated(ask, reply)
+            return answers.activated(ask, reply, self.settings.time_zone)
         return answers.not_activated(ask, reply)
 
     async def find(self, ask: MoneyOperation, outcome: Outcome | None) -> Outcome:

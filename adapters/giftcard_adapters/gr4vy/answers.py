@@ -28,7 +28,7 @@ from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_adapters.values.money import CURRENCIES, Money, MoneyError
 from giftcard_adapters.values.operations import Activate, Issue, Redeem
-from giftcard_adapters.values.outcomes import Balances, IssuedCard, Outcome, Verdict
+from giftcard_adapters.values.outcomes import Balances, IssuedCard, Outcome, ToldCard, Verdict
 from giftcard_adapters.values.point_of_sale import Buyer
 from giftcard_adapters.values.reads import CardState, CardView, StoredCard
 from giftcard_adapters.values.secret import Secret
@@ -240,14 +240,21 @@ def _issued(ask: Issue, issuance: wire.Issuance) -> Outcome:
     return Outcome(verdict=Verdict.APPROVED, approved=amount, issued_cards=(card,), references=references)
 
 
-def activated(ask: Activate, reply: Reply) -> Outcome:
+def activated(ask: Activate, reply: Reply, zone: str) -> Outcome:
     """Return the activation, which Gr4vy answers with the card and without an amount."""
     card, left_out = wire.VAULT_CARD.read(reply.body)
     if not is_same_card(face_of(card), ask.card):
         return unknown("another card was activated than was asked")
     # The answer always has an id, but Gr4vy does not say what it means when nothing was stored.
     references = {"stored_card_id": card.id} if ask.store else {}
-    return Outcome(verdict=Verdict.APPROVED, approved=ask.amount, references=references, left_out=left_out)
+    expires_at = instant(card.expiration_date, zone)
+    return Outcome(
+        verdict=Verdict.APPROVED,
+        approved=ask.amount,
+        references=references,
+        told_cards=(ToldCard(expires_at=expires_at),) if expires_at else (),
+        left_out=left_out,
+    )
 
 
 def not_activated(ask: Activate, reply: Reply) -> Outcome:
@@ -333,8 +340,19 @@ def _view(summary: wire.GiftCardSummary, card: CardRef, state: CardState, zone: 
         balances=_balances(summary),
         provider_state=summary.balance_error_code or "",
         expires_at=instant(summary.expiration_date, zone),
-        references={"stored_card_id": summary.id} if summary.id else {},
+        references=_facts(summary),
     )
+
+
+def _facts(summary: wire.GiftCardSummary) -> dict[str, str]:
+    told = {
+        "stored_card_id": summary.id,
+        "usage_count": summary.usage_count,
+        "cit_usage_count": summary.cit_usage_count,
+        "last_used_at": summary.last_used_at,
+        "cit_last_used_at": summary.cit_last_used_at,
+    }
+    return {name: str(fact) for name, fact in told.items() if fact}
 
 
 def _balances(summary: wire.GiftCardSummary) -> Balances:

@@ -26,6 +26,8 @@ from giftcard_adapters.values.reads import StoreCard, StoredCardQuery
 _LARGEST_PAGE = 100
 _REDEMPTION_TARGET = "gift-card-redemption"
 """The `target_type` of a refund that puts money back on a card."""
+_LONGEST_REASON = 100
+"""As Gr4vy documents it; our contract takes no longer note."""
 _REASON = "Reversed by the gift card gateway"
 
 
@@ -87,7 +89,7 @@ def refund(outcome: Outcome | None, advice: Advice, settings: Gr4vySettings) -> 
         amount=amount.amount_minor,
         target_type=_REDEMPTION_TARGET,
         target_id=outcome.references["redemption_id"],
-        reason=_REASON,
+        reason=advice.note[:_LONGEST_REASON] or _REASON,
         external_identifier=advice.advice_id,
     )
     path = f"/transactions/{segment(outcome.references['transaction_id'])}/refunds"

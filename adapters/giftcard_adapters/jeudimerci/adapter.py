@@ -20,6 +20,7 @@ from giftcard_adapters.errors import (
     NoAnswer,
     Refused,
     SettingsError,
+    Unreadable,
     Unsupported,
 )
 from giftcard_adapters.jeudimerci import answers, limits, purchases, refusals, requests, webhooks, wire
@@ -75,13 +76,24 @@ class JeudiMerci(Provider):
                 *("point_of_sale", "product", "basket", "basket_reference", "card_holder"),
                 *("third_party_identifiers", "external_reference", "transaction_type", "source_account"),
                 *("destination_account", "system_trace_number", "retrieval_reference"),
+                *("ledger_indicator", "fee_amount", "fee_ledger_indicator", "additional_amounts", "slip"),
                 *("issue.buyer", "issue.title"),
             ),
             "generate takes a number of cards and a price, and nothing else",
         ),
         **dict.fromkeys(("card.expiry", "card.pin", "card.rank"), "an e-card is its code alone"),
-        "confirm_issue.tenders": "JeudiMerci has no confirmation",
-        "reverse_issue.reason": "a delete has no body",
+        **dict.fromkeys(("confirm_issue.tenders", "confirm_issue.note"), "JeudiMerci has no confirmation"),
+        **dict.fromkeys(("reverse_issue.reason", "reverse_issue.note"), "a delete has no body"),
+    }
+
+    leaves_out_of_answers: ClassVar[Mapping[str, str]] = {
+        "generateECards.eCards.PurchaseDate": "the time of the issue, which the gateway tells",
+        "generateECards.eCards.IsFullyConsumed": "a new e-card is not; a lookup tells it later",
+        **dict.fromkeys(
+            ("getECard.ShortenedURL", "listECards.eCards.ShortenedURL"),
+            "whoever has the page has the card: Issue alone tells it",
+        ),
+        "deleteECard.status": "its words are not public; the HTTP status tells (assumption)",
     }
 
     def __init__(self, settings: JeudiMerciSettings, exchange: Exchange) -> None:
@@ -148,7 +160,10 @@ class JeudiMerci(Provider):
         code = await self._code_of(limits.check_card(ask.card))
         call = requests.details(code, self.settings)
         body = await self._read(call, "details", code, missing=DeclineReason.CARD_UNKNOWN)
-        return answers.card_view(wire.CARD.read(body)[0], code, self.settings)
+        card = wire.CARD.read(body)[0]
+        if card.code not in {None, code.reveal()}:
+            raise Unreadable("the answer is about another e-card")
+        return answers.card_view(card, code, self.settings)
 
     async def get_stored_card(self, stored_card_id: str) -> StoredCard:
         """Return one e-card by the id we show for it."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
 from giftcard_adapters.values.declines import Decline
 from giftcard_adapters.values.money import Money
-from giftcard_adapters.values.point_of_sale import Tender
+from giftcard_adapters.values.point_of_sale import Tender, ThirdPartyIdentifier
 
 
 class AdviceKind(StrEnum):
@@ -30,7 +31,27 @@ class ReversalReason(StrEnum):
     """The operator or the customer cancelled it."""
 
 
-class Advice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AdviceWords(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a caller tells with a confirmation or a reversal: its own numbers and ids, and a note.
+
+    The identifiers come besides those of the request.
+    """
+
+    note: str = ""
+    system_trace_number: str = ""
+    retrieval_reference: str = ""
+    third_party_identifiers: tuple[ThirdPartyIdentifier, ...] = ()
+
+    def words(self) -> dict[str, Any]:
+        """Return the fields of AdviceWords alone, by name."""
+        return {name: getattr(self, name) for name in AdviceWords.__struct_fields__}
+
+
+NO_WORDS = AdviceWords()
+"""Where a caller tells nothing besides the decision."""
+
+
+class Advice(AdviceWords, frozen=True, kw_only=True, omit_defaults=True):
     """A confirmation or reversal of a transaction, under its own v4 UUID; written once, sent unchanged.
 
     `amount` is the final amount of a confirmation, or the part to put back of a reversal; None is all.

@@ -7,6 +7,7 @@ and nothing here is a float (rule 12). The ISO table comes from the `iso4217` pa
 from __future__ import annotations
 
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+from enum import StrEnum
 
 import iso4217
 import msgspec
@@ -17,6 +18,13 @@ _MOST_MINOR = 2**63 - 1
 _MOST_DIGITS = 19
 _EXACTLY = Context(prec=60, traps=[InvalidOperation, Overflow, Inexact])
 """Arithmetic that refuses where the usual context would round."""
+
+
+class LedgerIndicator(StrEnum):
+    """Which side of the ledger an amount is on, seen from the account it is of."""
+
+    DEBIT = "DEBIT"
+    CREDIT = "CREDIT"
 
 
 class MoneyError(AdapterError):
@@ -37,6 +45,14 @@ class Money(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """Show the amount with the currency's own number of decimals, such as `ZAR 799.95`."""
         return f"{self.currency} {to_decimal(self)}"
+
+
+class AdditionalAmount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A further amount of a request, under a name agreed with the provider."""
+
+    name: str
+    amount: Money
+    ledger_indicator: LedgerIndicator | None = None
 
 
 _EXPONENTS = {c.code: c.exponent for c in iso4217.Currency if c.exponent is not None}

@@ -12,7 +12,7 @@ from typing import ClassVar
 import msgspec
 
 from giftcard_adapters.values.cards import CardRef
-from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.money import AdditionalAmount, LedgerIndicator, Money
 from giftcard_adapters.values.point_of_sale import (
     AccountType,
     Basket,
@@ -23,6 +23,7 @@ from giftcard_adapters.values.point_of_sale import (
     ThirdPartyIdentifier,
 )
 from giftcard_adapters.values.points import Points
+from giftcard_adapters.values.slips import Slip
 
 
 class Operation(StrEnum):
@@ -51,6 +52,12 @@ class MoneyOperation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     provider: str = ""
     """The provider the caller asked for; empty leaves the choice to routing."""
     amount: Money | None = None
+    ledger_indicator: LedgerIndicator | None = None
+    """Which side of the ledger `amount` is on, where a provider could take it either way."""
+    fee_amount: Money | None = None
+    """A fee of the caller's side, besides `amount`."""
+    fee_ledger_indicator: LedgerIndicator | None = None
+    additional_amounts: tuple[AdditionalAmount, ...] = ()
     point_of_sale: PointOfSale | None = None
     product: Product | None = None
     basket: Basket | None = None
@@ -66,6 +73,8 @@ class MoneyOperation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     destination_account: AccountType | None = None
     system_trace_number: str = ""
     retrieval_reference: str = ""
+    slip: Slip | None = None
+    """What the caller's side prints."""
     labels: dict[str, str] = {}
 
     @property

@@ -8,10 +8,11 @@ from enum import StrEnum
 import msgspec
 
 from giftcard_adapters.values.declines import Decline
-from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.money import LedgerIndicator, Money
 from giftcard_adapters.values.point_of_sale import Institution, ThirdPartyIdentifier
 from giftcard_adapters.values.points import PointBalances
 from giftcard_adapters.values.secret import Secret
+from giftcard_adapters.values.slips import Slip
 
 
 class Balances(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -19,6 +20,15 @@ class Balances(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     book: Money | None = None
     available: Money | None = None
+
+
+class ToldCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an answer tells of a card that the request named: when it expires, and its rank."""
+
+    expiry: str = ""
+    """`YYMM`, where that is all the provider tells."""
+    expires_at: datetime | None = None
+    rank: str = ""
 
 
 class IssuedCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -32,26 +42,6 @@ class IssuedCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     provider_card_id: str = ""
     amount: Money | None = None
     expires_at: datetime | None = None
-
-
-class SlipLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line to print; scale factors of 1 are the printer's normal font."""
-
-    text: str
-    width_factor: float = 1.0
-    height_factor: float = 1.0
-    line: bool = False
-    cut: bool = False
-    barcode: str = ""
-    barcode_encoding: str = ""
-
-
-class Slip(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the provider wants printed; `width` counts characters."""
-
-    lines: tuple[SlipLine, ...] = ()
-    width: int | None = None
-    issuer_reference: str = ""
 
 
 class Verdict(StrEnum):
@@ -78,6 +68,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     balances: tuple[Balances, ...] = ()
     """In the order of the operation's cards; empty where the provider tells nothing."""
     additional_amounts: dict[str, Money] = {}
+    ledger_indicators: dict[str, LedgerIndicator] = {}
+    """By the amount's name in the contract, such as `fee_amount`, or the additional amount's own."""
     issued_cards: tuple[IssuedCard, ...] = ()
     decline: Decline | None = None
     evidence: str = ""
@@ -87,7 +79,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     third_party_identifiers: tuple[ThirdPartyIdentifier, ...] = ()
     slip: Slip | None = None
     points: PointBalances | None = None
-    card_expiry: str = ""
+    told_cards: tuple[ToldCard, ...] = ()
+    """In the order of the operation's cards; empty where the provider tells nothing of them."""
     receiver: Institution | None = None
     settlement_entity: Institution | None = None
     left_out: tuple[str, ...] = ()

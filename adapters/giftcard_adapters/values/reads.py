@@ -13,17 +13,20 @@ import msgspec
 
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline
-from giftcard_adapters.values.money import Money
-from giftcard_adapters.values.outcomes import Balances, Outcome, Slip
+from giftcard_adapters.values.money import LedgerIndicator, Money
+from giftcard_adapters.values.outcomes import Balances, Outcome
 from giftcard_adapters.values.point_of_sale import (
+    AccountType,
     Buyer,
     CardHolder,
+    Institution,
     PointOfSale,
     Product,
     ThirdPartyIdentifier,
 )
 from giftcard_adapters.values.points import PointBalances
 from giftcard_adapters.values.secret import Secret
+from giftcard_adapters.values.slips import Slip
 
 
 class CardState(StrEnum):
@@ -51,6 +54,12 @@ class Lookup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     card_holder: CardHolder | None = None
     point_of_sale: PointOfSale | None = None
     third_party_identifiers: tuple[ThirdPartyIdentifier, ...] = ()
+    system_trace_number: str = ""
+    retrieval_reference: str = ""
+    basket_reference: str = ""
+    transaction_type: str = ""
+    source_account: AccountType | None = None
+    destination_account: AccountType | None = None
 
 
 class Club(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -94,6 +103,15 @@ class CardView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     additional_amounts: dict[str, Money] = {}
     slip: Slip | None = None
     third_party_identifiers: tuple[ThirdPartyIdentifier, ...] = ()
+    receiver: Institution | None = None
+    settlement_entity: Institution | None = None
+    fee: Money | None = None
+    approved: Money | None = None
+    point_of_sale: PointOfSale | None = None
+    """How the card was read and in what circumstances, as the provider understood it."""
+    rank: str = ""
+    ledger_indicators: dict[str, LedgerIndicator] = {}
+    """By the amount's name in the contract, such as `fee_amount`, or the additional amount's own."""
 
 
 class StoreCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -125,7 +125,7 @@ def approved(
     for role, card in zip(rule.roles, cards, strict=True):
         body[_camel(role)] = _shown(card, getattr(request, role))
     body["amounts"] = _amounts(rule, request, cards[rule.balance_of])
-    body["slipData"] = _slip(rule, cards[rule.balance_of], own_id)
+    body["slipData"] = _slip(rule.name, cards[rule.balance_of], own_id)
     return json_answer(HTTPStatus.CREATED, body, {"location": target.path})
 
 
@@ -142,7 +142,8 @@ def looked_up(
     body = _response(request, at=at, own_id=own_id)
     body.setdefault("posInfo", {"entryMode": {"panEntryMode": "UNKNOWN", "pinEntryCapability": "UNKNOWN"}})
     body["card"] = _shown(card, shown)
-    body["amounts"] = _balances(card)
+    body["amounts"] = _balances(card) | books.TOLD_AMOUNTS.get(card.labels.get("loyalty", ""), {})
+    body["slipData"] = _slip("LOOKUP", card, own_id)
     product = card.labels.get("product")
     if product:
         body["product"] = {"id": product, "type": books.PRODUCTS[product][0]}
@@ -169,8 +170,9 @@ def _camel(role: str) -> str:
 
 
 def _shown(card: BankCard, shown: PresentedCard) -> Body:
-    """Name the card as it was named, without its PIN."""
-    return {"pan": card.number, "expiryDate": card.expiry} | ({"rank": shown.rank} if shown.rank else {})
+    """Name the card as it was named, without its PIN; the books know the rank of one that has none."""
+    rank = shown.rank or card.labels.get("rank")
+    return {"pan": card.number, "expiryDate": card.expiry} | ({"rank": rank} if rank else {})
 
 
 def _amounts(rule: RequestRule, request: messages.MoneyRequest, card: BankCard) -> Body:
@@ -188,11 +190,11 @@ def _balances(card: BankCard) -> Body:
     }
 
 
-def _slip(rule: RequestRule, card: BankCard, own_id: str) -> Body:
+def _slip(title: str, card: BankCard, own_id: str) -> Body:
     balance = shown(card.currency, card.available_minor)
     return {
         "messageLines": [
-            {"text": f"GIFT CARD {rule.name}", "fontWidthScaleFactor": 1.0, "fontHeightScaleFactor": 2.0},
+            {"text": f"GIFT CARD {title}", "fontWidthScaleFactor": 1.0, "fontHeightScaleFactor": 2.0},
             {"text": f"Card ends in {card.number[-4:]}"},
             {"text": f"Available {balance}"},
             {"text": "", "line": True},

@@ -97,6 +97,15 @@ LOYALTY: dict[str, dict[str, object]] = {
 }
 """What a lookup adds for a card with this loyalty label; one demo card has it."""
 
+TOLD_AMOUNTS: dict[str, dict[str, object]] = {
+    "gold": {
+        "feeAmount": {"amount": 150, "currency": "710", "ledgerIndicator": "DEBIT"},
+        "approvedAmount": {"amount": 0, "currency": "710"},
+        "additionalAmounts": {"pending": {"amount": 2_500, "currency": "710", "ledgerIndicator": "CREDIT"}},
+    }
+}
+"""The amounts a lookup tells of such a card besides its balances. No fee is taken: it is there to be seen."""
+
 
 def demo_cards() -> list[BankCard]:
     """Return the demo cards, fresh: number, state, balance in cents, expiry, and PIN if any.
@@ -125,7 +134,7 @@ def _labels(number: str, state: str, pin: str) -> dict[str, str]:
         **({"holder": holder} if holder else {}),
         **(pin_labels(pin, PIN_BLOCK) if pin else {}),
         **({} if state is _NEW else {"product": "product001"}),
-        **({"loyalty": "gold"} if number == _LOYAL else {}),
+        **({"loyalty": "gold", "rank": "primary"} if number == _LOYAL else {}),
     }
 
 

@@ -121,7 +121,7 @@ PosConditionCode = Literal[
 ]
 """The circumstances at the point of sale."""
 
-LedgerIndicator = Literal[
+WireLedgerIndicator = Literal[
     "DEBIT",
     "CREDIT",
 ]
@@ -195,7 +195,7 @@ class LedgerAmount(ElectrumMessage, frozen=True, kw_only=True):
 
     amount: WireInt64
     currency: Annotated[str, Meta(pattern="^[0-9]{3}$")]
-    ledger_indicator: LedgerIndicator | None = None
+    ledger_indicator: WireLedgerIndicator | None = None
 
 
 class Amounts(ElectrumMessage, frozen=True, kw_only=True):

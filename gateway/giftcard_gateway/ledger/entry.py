@@ -11,7 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from giftcard_adapters.calls import Call
-from giftcard_adapters.values.advices import Advice, ReversalReason
+from giftcard_adapters.values.advices import Advice, AdviceWords, ReversalReason
 from giftcard_adapters.values.declines import Decline
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import AnyOperation, Operation
@@ -47,12 +47,11 @@ class StateChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     cause: str
 
 
-class WantedReversal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class WantedReversal(AdviceWords, frozen=True, kw_only=True, omit_defaults=True):
     """A reversal asked for while the request was in flight, or before it came; `note` is the caller's why."""
 
     reason: ReversalReason
     amount: Money | None = None
-    note: str = ""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -13,6 +13,7 @@ import msgspec
 from giftcard_gateway.errors import StateConflict
 
 if TYPE_CHECKING:
+    from giftcard_adapters.values.advices import AdviceWords
     from giftcard_adapters.values.money import Money
     from giftcard_adapters.values.operations import AnyOperation
     from giftcard_adapters.values.point_of_sale import Tender
@@ -50,11 +51,17 @@ def must_repeat(entry: Entry, amount: Money | None, field: str) -> None:
         raise _decided_already(entry, field)
 
 
-def must_repeat_tenders(entry: Entry, tenders: tuple[Tender, ...]) -> None:
-    """Refuse a repeat that tells of other payments; one that tells none repeats the decision alone."""
-    told = entry.advice.tenders if entry.advice else ()
-    if tenders and told and tenders != told:
-        raise _decided_already(entry, "tenders")
+def must_repeat_words(entry: Entry, words: AdviceWords, tenders: tuple[Tender, ...] = ()) -> None:
+    """Refuse a repeat that tells of other payments, numbers or ids; one that tells none repeats the decision.
+
+    The note is for people, and the first one is kept.
+    """
+    if entry.advice is None:
+        return
+    for field, repeated in {**words.words(), "tenders": tenders}.items():
+        told = getattr(entry.advice, field)
+        if field != "note" and repeated and told and repeated != told:
+            raise _decided_already(entry, field)
 
 
 def must_want(entry: Entry, wanted: WantedReversal, amount: Money | None) -> None:

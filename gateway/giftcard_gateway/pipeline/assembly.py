@@ -46,6 +46,8 @@ def assemble(
     observer: Observer,
 ) -> Pipeline:
     """Assemble a pipeline over `journal`; `name` must differ from every process that shares the journal."""
+    for connection in connections:
+        connection.on_left_out = observer.left_out
     records = Records(journal, seal)
     heartbeat = Heartbeat(journal, clock)
     driver = Driver(

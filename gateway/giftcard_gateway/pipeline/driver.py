@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from giftcard_adapters.errors import Invalid, Unsupported
-from giftcard_adapters.values.advices import Advice, AdviceKind, ReversalReason
+from giftcard_adapters.values.advices import NO_WORDS, Advice, AdviceKind, AdviceWords, ReversalReason
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.traits import Ending, Guarantee
@@ -279,6 +279,7 @@ class Driver:
         *,
         amount: Money | None = None,
         tenders: tuple[Tender, ...] = (),
+        words: AdviceWords = NO_WORDS,
         cause: str = "the caller confirmed",
     ) -> Entry:
         """Return `entry` with a confirmation promised, in this driver's hand; nothing is written yet."""
@@ -288,8 +289,9 @@ class Driver:
             written_at=self._clock.now(),
             amount=amount,
             tenders=tenders,
+            **words.words(),
         )
-        return self._promised(connection, entry, advice, cause)
+        return self._promised(connection, entry, advice, lifecycle.noted(cause, words.note))
 
     def reversed(
         self,
@@ -306,6 +308,7 @@ class Driver:
             written_at=self._clock.now(),
             amount=wanted.amount,
             reason=wanted.reason,
+            **wanted.words(),
         )
         cause = cause or lifecycle.noted("the caller reversed", wanted.note)
         return self._promised(connection, entry, advice, cause)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from giftcard_adapters.errors import Invalid, Unsupported
+from giftcard_adapters.values.advices import NO_WORDS
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.traits import Guarantee
 from giftcard_gateway.errors import (
@@ -37,14 +38,14 @@ from giftcard_gateway.ledger.entry import FINAL, UNSETTLED, Entry, State, Wanted
 from giftcard_gateway.ledger.idempotency import (
     first_difference,
     must_repeat,
-    must_repeat_tenders,
+    must_repeat_words,
     must_want,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
-    from giftcard_adapters.values.advices import ReversalReason
+    from giftcard_adapters.values.advices import AdviceWords, ReversalReason
     from giftcard_adapters.values.money import Money
     from giftcard_adapters.values.operations import AnyOperation, Operation
     from giftcard_adapters.values.point_of_sale import Tender
@@ -130,6 +131,7 @@ class Transactions:
         *,
         amount: Money | None = None,
         tenders: tuple[Tender, ...] = (),
+        words: AdviceWords = NO_WORDS,
         wait_s: float,
     ) -> Entry:
         """Promise that an approved transaction is final, for `amount` if that is less than approved.
@@ -143,14 +145,16 @@ class Transactions:
         while True:
             if entry.state in {State.CONFIRMING, State.CONFIRMED}:
                 must_repeat(entry, amount, "final_amount")
-                must_repeat_tenders(entry, tenders)
+                must_repeat_words(entry, words, tenders)
                 return await self._settled(entry, wait_s)
             if entry.state is not State.APPROVED:
                 raise _conflict(entry)
             connection = self._connections.get(entry.provider)
             amount = part_to_confirm(entry, amount, connection.traits(operation))
             with _told(PartialUnsupported, connection, operation):
-                promised = self._driver.confirmed(connection, entry, amount=amount, tenders=tenders)
+                promised = self._driver.confirmed(
+                    connection, entry, amount=amount, tenders=tenders, words=words
+                )
             if (written := await self._write(entry, promised)) is not None:
                 return await self._settled(written, wait_s)
             entry = await self._known(operation, transaction_id)
@@ -162,7 +166,7 @@ class Transactions:
         *,
         reason: ReversalReason,
         amount: Money | None = None,
-        note: str = "",
+        words: AdviceWords = NO_WORDS,
         wait_s: float,
     ) -> Entry:
         """Promise that a transaction is undone, wholly or by `amount`, known or not (rules 7 and 9).
@@ -170,7 +174,7 @@ class Transactions:
         A declined or failed transaction moved nothing and is returned as it is. Raises StateConflict
         once confirmed, ReversalUnsupported, PartialUnsupported or InvalidRequest.
         """
-        wanted = WantedReversal(reason=reason, amount=amount, note=note)
+        wanted = WantedReversal(reason=reason, amount=amount, **words.words())
         while True:
             entry = await self._find(transaction_id)
             if entry is None:
@@ -182,6 +186,7 @@ class Transactions:
             if entry.state in {State.REVERSING, State.REVERSED}:
                 if entry.outcome is not None and entry.outcome.approved is not None:
                     must_repeat(entry, amount, "amount")
+                must_repeat_words(entry, words)
             elif entry.wanted_reversal is not None:
                 must_want(entry, entry.wanted_reversal, amount)
             elif entry.state in {State.PENDING, State.APPROVED}:

@@ -9,19 +9,21 @@ import asyncio
 import re
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from giftcard_adapters.contract import has, traits_of
 from giftcard_adapters.errors import BrokenOff, NoAnswer, NotSent, Refused, TimedOut
+from giftcard_adapters.lenient import noticing
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.traits import Guarantee, OperationTraits
 from giftcard_gateway.errors import OperationUnsupported, Overloaded, ProviderNotFound, ProviderUnreachable
 from giftcard_gateway.providers.circuit import Circuit
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from datetime import datetime
 
     from giftcard_adapters.contract import Provider
@@ -84,6 +86,8 @@ class Connection:
         self.in_flight = 0
         self.reads_in_flight = 0
         self.last_answer_at: datetime | None = None
+        self.on_left_out: Callable[[str, str], None] = _ignore
+        """Called with our id and a place in an answer to a read that could not be read (rule 19)."""
         self._clock = clock
 
     def _new_circuit(self, clock: Clock) -> Circuit:
@@ -179,7 +183,7 @@ class Connection:
         """Count one read in flight and tell the reads' own circuit how it ended."""
         self.reads_in_flight += 1
         try:
-            with self._told(self.reads_circuit):
+            with self._told(self.reads_circuit), noticing(partial(self.on_left_out, self.provider_id)):
                 yield
         finally:
             self.reads_in_flight -= 1
@@ -206,6 +210,10 @@ class Connection:
     def _answered(self, circuit: Circuit) -> None:
         circuit.succeeded()
         self.last_answer_at = self._clock.now()
+
+
+def _ignore(_provider_id: str, _place: str) -> None:
+    """Do nothing: the callback until a pipeline sets its own."""
 
 
 class Connections:

@@ -5,12 +5,14 @@ Every exception of an exchange ends here as an outcome or a receipt; nothing is 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from giftcard_adapters.codec import pack
 from giftcard_adapters.errors import ExchangeError, Invalid, NoAnswer, NotSent, Unfindable, Unsupported
+from giftcard_adapters.lenient import noticing
 from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt, ReversalReason
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import AnyOperation
@@ -63,7 +65,7 @@ class Exchanges:
 
         Repeating those before it is harmless: each call has one net effect.
         """
-        advice = advice_of(entry)
+        advice, provider_id = advice_of(entry), connection.provider_id
         receipt = Acknowledgement(receipt=Receipt.DONE)
         async with connection.advice_slots:
             # Asked when its turn has come: a provider may have gone away while others were served.
@@ -74,7 +76,8 @@ class Exchanges:
                     for call in entry.calls:
                         # Told when it is sent: the wait for a turn can outlast a provider's memory.
                         age_s = (now() - advice.written_at).total_seconds()
-                        receipt = await connection.provider.deliver(call, advice, age_s=age_s)
+                        with noticing(partial(self._observer.left_out, provider_id)):
+                            receipt = await connection.provider.deliver(call, advice, age_s=age_s)
                         if receipt.receipt is not Receipt.DONE:
                             break
             except ExchangeError as fault:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from giftcard import v1
 from giftcard_adapters.scrub import mask
+from giftcard_adapters.values.advices import NO_WORDS, AdviceWords
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.errors import TransactionIdReused
@@ -69,14 +70,15 @@ class GiftCards:
 
     def _confirm(self, operation: Operation, answer: _Answer) -> Implementation:
         async def confirm(request: Any, call: RpcCall) -> Message:  # noqa: ANN401 - any of the seven
-            amount, tenders = confirmation_from(request)
-            if tenders:
+            amount, tenders, words = confirmation_from(request)
+            if tenders or words != NO_WORDS:
                 await refuse_card_data(self._records, request.transaction_id.lower(), request)
             entry = await self._transactions.confirm(
                 operation,
                 request.transaction_id.lower(),
                 amount=amount,
                 tenders=tenders,
+                words=words,
                 wait_s=call.wait_s(),
             )
             message: Message = answer(transaction=transaction_to(entry))
@@ -86,15 +88,18 @@ class GiftCards:
 
     def _reverse(self, operation: Operation, answer: _Answer) -> Implementation:
         async def reverse(request: Any, call: RpcCall) -> Message:  # noqa: ANN401 - any of the seven
-            reason, amount, note = reversal_from(request)
-            if note and not await refuse_card_data(self._records, request.transaction_id.lower(), request):
-                note = mask(note)
+            reason, amount, words = reversal_from(request)
+            if words != NO_WORDS and not await refuse_card_data(
+                self._records, request.transaction_id.lower(), request
+            ):
+                # Nothing of it will be sent, and whose card it is about is not known yet.
+                words = AdviceWords(note=mask(words.note))
             entry = await self._transactions.reverse(
                 operation,
                 request.transaction_id.lower(),
                 reason=reason,
                 amount=amount,
-                note=note,
+                words=words,
                 wait_s=call.wait_s(),
             )
             message: Message = answer(transaction=transaction_to(entry))

@@ -103,7 +103,12 @@ _state = enum_writer(CardState, v1.CardState.DESCRIPTOR)
 _view = writing(
     CardView,
     v1.CardView,
-    renamed={"expires_at": "expire_time", "references": "provider_references"},
+    renamed={
+        "expires_at": "expire_time",
+        "references": "provider_references",
+        "fee": "fee_amount",
+        "approved": "approved_amount",
+    },
     given={"provider"},
 )
 
@@ -123,6 +128,7 @@ def card_balance_to(view: CardView, *, provider: str, read_at: datetime) -> v1.C
         balances=balances_to(view.balances),
         state=_state(view.state) if view.state else v1.CardState.CARD_STATE_UNSPECIFIED,
         expire_time=time_to(view.expires_at) if view.expires_at else None,
+        expiry=view.expiry,
         read_time=time_to(read_at),
     )
 

@@ -9,7 +9,7 @@ finds as (path below the field, what is wrong); no text holds the value, which m
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from google.type.money_pb2 import Money
@@ -21,6 +21,7 @@ from giftcard.v1 import (
     PinBlockFormat,
     ReconcileScope,
     SettlementRow,
+    SlipLine,
     TransactionFilter,
 )
 from giftcard_adapters.values.money import CURRENCIES
@@ -100,7 +101,21 @@ def wait_time(duration: Any) -> Violations:
         yield "", "must not be negative"
 
 
+def additional_amounts(given: Collection[Any]) -> Violations:
+    """Check that there are not too many, and that no name comes twice: providers have them as a map."""
+    if len(given) > _LABELS:
+        yield "", f"must have at most {_LABELS} items"
+    if len({one.name for one in given}) < len(given):
+        yield "", "must have each name once"
+
+
+def is_scale(factor: float) -> Violations:
+    """Check that a font's factor is a number a printer could have."""
+    return NONE if 0 < factor <= _MOST_SCALE else (("", f"must be more than 0 and at most {_MOST_SCALE}"),)
+
+
 _LABELS, _LABEL_KEY, _LABEL_VALUE = 32, 63, 256
+_MOST_SCALE = 100
 
 _country = shaped("[A-Z]{2}", "must be the two letters of ISO 3166-1")
 _forty = at_most(40)
@@ -159,6 +174,15 @@ LIMITS: Mapping[str, Check] = {
         r"(?=.{1,19}$)[0-9]{0,6}\*+[0-9]{0,4}", "must be masked: six digits, then `*`"
     ),
     "Tender.reference": _forty,
+    "AdditionalAmount.name": shaped(".{1,64}", "must have 1 to 64 characters"),
+    "Slip.lines": no_more_than(200),
+    "Slip.width": within(1, 10_000),
+    "Slip.issuer_reference": shaped("[A-Z0-9]{1,40}", "must be 1 to 40 capital letters and digits"),
+    "SlipLine.text": _reference,
+    "SlipLine.width_factor": is_scale,
+    "SlipLine.height_factor": is_scale,
+    "SlipLine.barcode": _reference,
+    "SlipLine.barcode_encoding": _forty,
     "Points.amount": above_zero,
     "Points.due_to_expire": not_negative,
     "IssueRequest.amount": moves_money,
@@ -186,13 +210,18 @@ LIMITS: Mapping[str, Check] = {
     **{
         f"{names_of(operation).rpc}Request.{field}": check
         for operation in Operation
-        for field, check in (("external_reference", _reference), ("labels", labels))
+        for field, check in (
+            ("external_reference", _reference),
+            ("labels", labels),
+            ("additional_amounts", additional_amounts),
+        )
     },
     **{
-        f"{names_of(operation).reverse_rpc}Request.{field}": check
+        f"{rpc}Request.note": _hundred_note
         for operation in Operation
-        for field, check in (("note", _hundred_note), ("amount", moves_money))
+        for rpc in (names_of(operation).confirm_rpc, names_of(operation).reverse_rpc)
     },
+    **{f"{names_of(operation).reverse_rpc}Request.amount": moves_money for operation in Operation},
 }
 """By `Message.field`; a check sees only a field that is set."""
 
@@ -210,6 +239,24 @@ def _account_number(pin: EncryptedPin) -> Violations:
         yield ".account_number", "must be set: this block format is bound to it"
     if pin.block_format == PinBlockFormat.PIN_BLOCK_FORMAT_ISO_1 and pin.account_number:
         yield ".account_number", "must be empty: this block format is not bound to an account"
+
+
+def _sides(request: Any) -> Violations:
+    """Check that what is said of the side of an amount comes with the amount."""
+    for side, amount in (("ledger_indicator", "amount"), ("fee_ledger_indicator", "fee_amount")):
+        is_told = side in request.DESCRIPTOR.fields_by_name and getattr(request, side)
+        if is_told and not request.HasField(amount):
+            yield f".{side}", f"is only for an amount: set `{amount}` too"
+
+
+def _activation(request: ActivateRequest) -> Violations:
+    yield from _vault_buyer(request)
+    yield from _sides(request)
+
+
+def _barcode(line: SlipLine) -> Violations:
+    if line.barcode_encoding and not line.barcode:
+        yield ".barcode", "must be set: an encoding needs what to encode"
 
 
 def _buyer_with_balances(request: ListStoredCardsRequest) -> Violations:
@@ -254,7 +301,9 @@ JUDGED_APART = frozenset({"ReconcileRequest.row"})
 """Fields whose content the call itself validates, because one that is wrong must not cost the others."""
 
 RULES: Mapping[str, Check] = {
-    "ActivateRequest": _vault_buyer,
+    **{f"{names_of(operation).rpc}Request": _sides for operation in Operation},
+    "ActivateRequest": _activation,
+    "SlipLine": _barcode,
     "EncryptedPin": _account_number,
     "ListStoredCardsRequest": _buyer_with_balances,
     "TransactionFilter": _created_span,

@@ -170,7 +170,8 @@ def _fields(message: Any) -> dict[str, FieldDescriptor]:
 def _writer(field: FieldDescriptor, hint: Any) -> Convert | None:
     kind = _bare(hint)
     if get_origin(kind) is dict:
-        return _table_writer(_WRITE.get(get_args(kind)[1]))
+        (value_field,) = (one for one in _fields(field.message_type).values() if one.name == "value")
+        return _table_writer(_writer_of_one(value_field, get_args(kind)[1]))
     if get_origin(kind) is tuple:
         item = _writer_of_one(field, get_args(kind)[0])
         return list if item is None else lambda items: list(map(item, items))

@@ -12,11 +12,12 @@ from google.protobuf.message import Message
 from giftcard.v1 import Card, gift_card_service_pb2
 from giftcard.v1 import ReversalReason as WireReversalReason
 from giftcard.v1 import Tender as WireTender
-from giftcard_adapters.values.advices import ReversalReason
+from giftcard.v1 import ThirdPartyIdentifier as WireIdentifier
+from giftcard_adapters.values.advices import AdviceWords, ReversalReason
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import AnyOperation, Operation
-from giftcard_adapters.values.point_of_sale import Tender
+from giftcard_adapters.values.point_of_sale import Tender, ThirdPartyIdentifier
 from giftcard_gateway.wire.cards import card_from
 from giftcard_gateway.wire.mapping import enum_reader, reading
 from giftcard_gateway.wire.values import money_from
@@ -31,6 +32,7 @@ def _reader(struct: type[AnyOperation]) -> Callable[..., AnyOperation]:
 
 _READERS = {struct.operation: _reader(struct) for struct in get_args(AnyOperation)}
 _tender = reading(WireTender.DESCRIPTOR, Tender)
+_identifier = reading(WireIdentifier.DESCRIPTOR, ThirdPartyIdentifier)
 _reason = enum_reader(ReversalReason, WireReversalReason.DESCRIPTOR)
 
 
@@ -39,16 +41,25 @@ def ask_from(operation: Operation, request: Message, *, requested_at: datetime) 
     return _READERS[operation](request, requested_at=requested_at)
 
 
-def confirmation_from(request: Any) -> tuple[Money | None, tuple[Tender, ...]]:
-    """Return the final amount, None for all that was approved, and the tenders of any confirm request."""
+def confirmation_from(request: Any) -> tuple[Money | None, tuple[Tender, ...], AdviceWords]:
+    """Return the final amount (None for all), the tenders and the caller's words of any confirm request."""
     amount = money_from(request.final_amount) if request.HasField("final_amount") else None
-    return amount, tuple(map(_tender, request.tenders))
+    return amount, tuple(map(_tender, request.tenders)), _words(request)
 
 
-def reversal_from(request: Any) -> tuple[ReversalReason, Money | None, str]:
-    """Return the reason, the part to put back (None for all) and the note of any reverse request."""
+def reversal_from(request: Any) -> tuple[ReversalReason, Money | None, AdviceWords]:
+    """Return reason, part to put back (None for all) and the caller's words of any reverse request."""
     amount = money_from(request.amount) if request.HasField("amount") else None
-    return _reason(request.reason), amount, request.note
+    return _reason(request.reason), amount, _words(request)
+
+
+def _words(request: Any) -> AdviceWords:
+    return AdviceWords(
+        note=request.note,
+        system_trace_number=request.system_trace_number,
+        retrieval_reference=request.retrieval_reference,
+        third_party_identifiers=tuple(map(_identifier, request.third_party_identifiers)),
+    )
 
 
 _PATHS = (

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from google.type.money_pb2 import Money as WireMoney
+
 from giftcard import v1
-from giftcard_adapters.values.advices import ReversalReason
+from giftcard_adapters.values.advices import Advice, ReversalReason
 from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.money import LedgerIndicator, Money
 from giftcard_adapters.values.operations import AnyOperation, Operation
-from giftcard_adapters.values.outcomes import Balances, Outcome, Slip
+from giftcard_adapters.values.outcomes import Balances, Outcome, ToldCard
 from giftcard_adapters.values.point_of_sale import Institution, Product, ThirdPartyIdentifier
 from giftcard_adapters.values.points import PointBalances
+from giftcard_adapters.values.slips import Slip
 from giftcard_gateway.ledger.amounts import confirmed_amount, reversed_amount
 from giftcard_gateway.ledger.entry import Entry, State, StateChange
 from giftcard_gateway.wire.cards import balances_to, decline_to, issued_to
@@ -24,6 +28,7 @@ operation_to = enum_writer(Operation, v1.Operation.DESCRIPTOR)
 operation_from = enum_reader(Operation, v1.Operation.DESCRIPTOR)
 state_to = enum_writer(State, v1.TransactionState.DESCRIPTOR)
 state_from = enum_reader(State, v1.TransactionState.DESCRIPTOR)
+_side = enum_writer(LedgerIndicator, v1.LedgerIndicator.DESCRIPTOR)
 _reason = enum_writer(ReversalReason, v1.ReversalReason.DESCRIPTOR)
 _points = writing(PointBalances, v1.PointBalances)
 _slip = writing(Slip, v1.Slip)
@@ -31,12 +36,34 @@ _product = writing(Product, v1.Product)
 _institution = writing(Institution, v1.Institution)
 _identifier = writing(ThirdPartyIdentifier, v1.ThirdPartyIdentifier)
 
+
+def _amounts(told: dict[str, Money]) -> dict[str, WireMoney]:
+    return {name: money_to(amount) for name, amount in told.items()}
+
+
+def _sides(told: dict[str, LedgerIndicator]) -> dict[str, v1.LedgerIndicator.ValueType]:
+    return {name: _side(side) for name, side in told.items()}
+
+
+_OUTCOME: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
+    ("approved", "approved_amount", money_to),
+    ("fee", "fee_amount", money_to),
+    ("additional_amounts", "additional_amounts", _amounts),
+    ("ledger_indicators", "ledger_indicators", _sides),
+    ("decline", "decline", decline_to),
+    ("slip", "slip", _slip),
+    ("references", "provider_references", dict),
+    ("receiver", "receiver", _institution),
+    ("settlement_entity", "settlement_entity", _institution),
+)
+"""Fields of an outcome, where each goes, and how; Any because they are of every type."""
+
 _ROLES = {
     Operation.TRANSFER: (v1.CardRole.CARD_ROLE_SOURCE, v1.CardRole.CARD_ROLE_TARGET),
     Operation.REPLACE: (v1.CardRole.CARD_ROLE_OLD, v1.CardRole.CARD_ROLE_NEW),
 }
 _SUBJECT = (v1.CardRole.CARD_ROLE_SUBJECT,)
-_NOT_TOLD = Balances()
+_NOT_TOLD, _NOTHING_TOLD = Balances(), ToldCard()
 _HANDED_OUT = frozenset({State.APPROVED, State.CONFIRMING, State.CONFIRMED})
 """States in which a new card is its buyer's; before and after, its secrets are nobody's."""
 
@@ -56,7 +83,7 @@ def transaction_to(entry: Entry, *, reveal: bool = False) -> v1.Transaction:
         "state_changes": list(map(change_to, entry.changes)),
     }
     if entry.ask is not None:
-        _add_ask(fields, entry.ask, entry.outcome)
+        _add_ask(fields, entry.ask, entry.outcome, entry.advice)
     if entry.outcome is not None:
         _add_outcome(fields, entry.outcome, reveal=reveal and entry.state in _HANDED_OUT)
     if entry.state is State.APPROVED and entry.confirm_by is not None:
@@ -79,7 +106,7 @@ def _changed_at(entry: Entry) -> datetime:
     return entry.changes[-1].at if entry.changes else entry.updated_at
 
 
-def _add_ask(fields: Fields, ask: AnyOperation, outcome: Outcome | None) -> None:
+def _add_ask(fields: Fields, ask: AnyOperation, outcome: Outcome | None, advice: Advice | None) -> None:
     if ask.cards:
         fields["cards"] = list(_cards(ask, outcome))
     if ask.amount is not None:
@@ -94,32 +121,17 @@ def _add_ask(fields: Fields, ask: AnyOperation, outcome: Outcome | None) -> None
     if points is not None or ask.points is not None:
         fields["points"] = _points(points or PointBalances(requested=ask.points))
     told = outcome.third_party_identifiers if outcome else ()
-    if identifiers := dict.fromkeys((*ask.third_party_identifiers, *told)):
+    advised = advice.third_party_identifiers if advice else ()
+    if identifiers := dict.fromkeys((*ask.third_party_identifiers, *told, *advised)):
         fields["third_party_identifiers"] = list(map(_identifier, identifiers))
 
 
 def _add_outcome(fields: Fields, outcome: Outcome, *, reveal: bool) -> None:
-    for name, amount in (("approved_amount", outcome.approved), ("fee_amount", outcome.fee)):
-        if amount is not None:
-            fields[name] = money_to(amount)
-    if outcome.additional_amounts:
-        fields["additional_amounts"] = {
-            name: money_to(amount) for name, amount in outcome.additional_amounts.items()
-        }
+    for name, target, convert in _OUTCOME:
+        if told := getattr(outcome, name):
+            fields[target] = convert(told)
     if outcome.issued_cards:
         fields["issued_cards"] = [issued_to(card, reveal=reveal) for card in outcome.issued_cards]
-    if outcome.decline is not None:
-        fields["decline"] = decline_to(outcome.decline)
-    if outcome.slip is not None:
-        fields["slip"] = _slip(outcome.slip)
-    if outcome.references:
-        fields["provider_references"] = outcome.references
-    for name, institution in (
-        ("receiver", outcome.receiver),
-        ("settlement_entity", outcome.settlement_entity),
-    ):
-        if institution is not None:
-            fields[name] = _institution(institution)
 
 
 def _add_decision(fields: Fields, entry: Entry) -> None:
@@ -150,16 +162,19 @@ def _evidence(entry: Entry) -> v1.Evidence:
 def _cards(ask: AnyOperation, outcome: Outcome | None) -> Iterator[v1.TransactionCard]:
     roles = _ROLES.get(ask.operation, _SUBJECT)
     told: Sequence[Balances] = outcome.balances if outcome else ()
+    of_cards: Sequence[ToldCard] = outcome.told_cards if outcome else ()
     for place, (card, role) in enumerate(zip(ask.cards, roles, strict=True)):
         balances = told[place] if place < len(told) else _NOT_TOLD
+        card_told = of_cards[place] if place < len(of_cards) else _NOTHING_TOLD
         yield v1.TransactionCard(
             role=role,
             masked_card=card.masked(),
             balances=balances_to(balances) if balances != _NOT_TOLD else None,
             stored_card_id=_stored_card_id(card, outcome),
             provider_card_id=card.provider_card_id,
-            expiry=outcome.card_expiry if outcome and place == 0 else "",
-            rank=card.rank,
+            expiry=card_told.expiry,
+            expire_time=time_to(card_told.expires_at) if card_told.expires_at else None,
+            rank=card_told.rank or card.rank,
         )
 
 

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from giftcard_adapters.values.advices import Acknowledgement, Receipt
+from giftcard_adapters.values.advices import Acknowledgement, AdviceKind, AdviceWords, Receipt, ReversalReason
 from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
-from giftcard_adapters.values.point_of_sale import Tender, TenderType
+from giftcard_adapters.values.point_of_sale import Tender, TenderType, ThirdPartyIdentifier
 from giftcard_gateway.errors import (
     InvalidRequest,
     PartialUnsupported,
@@ -170,6 +170,65 @@ async def test_other_tenders_are_another_confirmation(world: World) -> None:
         )
     assert refusal.value.metadata["field"] == "tenders"
     assert len(world.script.advices) == 1
+
+
+WORDS = AdviceWords(
+    note="till 4",
+    system_trace_number="000124",
+    retrieval_reference="000000000124",
+    third_party_identifiers=(ThirdPartyIdentifier(institution_id="switch", transaction_identifier="43"),),
+)
+
+
+@pytest.mark.parametrize("kind", AdviceKind)
+async def test_words_go_with_the_decision(world: World, kind: AdviceKind) -> None:
+    """A decision's own numbers, ids and note are in the advice; a repeat that tells others is refused."""
+    entry = await world.begin(world.redeem())
+
+    async def decide(words: AdviceWords) -> Entry:
+        if kind is AdviceKind.CONFIRMATION:
+            return await world.transactions.confirm(
+                entry.operation, entry.transaction_id, words=words, wait_s=30
+            )
+        return await world.transactions.reverse(
+            entry.operation,
+            entry.transaction_id,
+            reason=ReversalReason.CANCELLED,
+            words=words,
+            wait_s=30,
+        )
+
+    for words in (WORDS, AdviceWords(), AdviceWords(note="another"), WORDS):
+        decided = await decide(words)
+    ((_, advice),) = world.script.advices
+    assert advice.words() == WORDS.words()
+    assert any(change.cause.endswith(": till 4") for change in decided.changes)
+    others = {
+        "system_trace_number": AdviceWords(system_trace_number="9"),
+        "retrieval_reference": AdviceWords(retrieval_reference="9"),
+        "third_party_identifiers": AdviceWords(
+            third_party_identifiers=(ThirdPartyIdentifier(institution_id="a", transaction_identifier="9"),)
+        ),
+    }
+    for field, other in others.items():
+        with pytest.raises(StateConflict) as refusal:
+            await decide(other)
+        assert refusal.value.metadata["field"] == field
+
+
+async def test_words_wait_for_the_outcome(world: World) -> None:
+    """What a reversal tells that comes while its request is in flight is in the advice that follows."""
+    ask = world.redeem()
+    world.script.reactions.append(1.0)
+    asking = asyncio.create_task(world.begin(ask))
+    await asyncio.sleep(0.5)
+    await world.transactions.reverse(
+        ask.operation, ask.transaction_id, reason=ReversalReason.CANCELLED, words=WORDS, wait_s=0
+    )
+    await asking
+    entry = await world.transactions.get(ask.transaction_id, wait_s=30)
+    assert entry.state is State.REVERSED
+    assert world.script.advices[0][1].words() == WORDS.words()
 
 
 async def test_one_shot_confirms_inside(world: World) -> None:

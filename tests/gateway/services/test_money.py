@@ -72,6 +72,25 @@ async def test_number_in_reference_of_tender(served: Served) -> None:
     assert (refusal.code, refusal.violations) == (grpc.StatusCode.INVALID_ARGUMENT, ("tenders[0].reference",))
 
 
+async def test_number_in_words_of_advice(served: Served) -> None:
+    """A decision's note and identifiers are held against the transaction's cards (rule 16)."""
+    approved = await served.redeem()
+    note, wanted = f"card {PAN}", ("note", "third_party_identifiers[0].transaction_identifier")
+    ids = [v1.ThirdPartyIdentifier(institution_id="switch", transaction_identifier=f"x{PAN}")]
+    confirm = v1.ConfirmRedeemRequest(
+        transaction_id=approved.transaction_id, note=note, third_party_identifiers=ids
+    )
+    reverse = v1.ReverseRedeemRequest(
+        transaction_id=approved.transaction_id,
+        reason=v1.ReversalReason.REVERSAL_REASON_CANCELLED,
+        note=note,
+        third_party_identifiers=ids,
+    )
+    for call, request in (("ConfirmRedeem", confirm), ("ReverseRedeem", reverse)):
+        refusal = await served.refused(call, request)
+        assert (refusal.code, refusal.violations) == (grpc.StatusCode.INVALID_ARGUMENT, wanted)
+
+
 async def test_replay_says_so(served: Served) -> None:
     """The same request again returns the recorded transaction, and trailing metadata says so (rule 1)."""
     request = served.redemption()

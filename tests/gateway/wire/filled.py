@@ -44,6 +44,7 @@ SAMPLES: dict[str, Any] = {
     "Merchant.region": "WC",
     "Address.country": "ZA",
     "CardHolder.phone": "+27821234567",
+    "Slip.issuer_reference": "ABC1",
     "Tender.masked_card_number": "604512******0007",
     "ListStoredCardsRequest.order_by": "usage_count desc",
     "ExtractAccountsRequest.currency_code": "EUR",
@@ -150,7 +151,7 @@ def _other(field: FieldDescriptor, value: Any) -> Any:  # noqa: ANN401 - a value
         return not value
     if field.name == "track":
         return str(value).replace("0007=", "0015=")
-    return value + 1 if isinstance(value, int) else value.replace("usage", "customer_usage", 1) + "2"
+    return value + 1 if isinstance(value, int | float) else value.replace("usage", "customer_usage", 1) + "2"
 
 
 def is_required(field: FieldDescriptor) -> bool:
@@ -222,4 +223,5 @@ _SCALARS: dict[int, Any] = {
     FieldDescriptor.TYPE_BOOL: True,
     FieldDescriptor.TYPE_INT32: 7,
     FieldDescriptor.TYPE_INT64: 8,
+    FieldDescriptor.TYPE_DOUBLE: 2.5,
 }

@@ -41,6 +41,11 @@ class SaleFields(CallFields, total=False):
     destination_account: v1.AccountType.ValueType
     system_trace_number: str
     retrieval_reference: str
+    fee_amount: Amount
+    fee_amount_minor: int
+    fee_ledger_indicator: v1.LedgerIndicator.ValueType
+    additional_amounts: Iterable[v1.AdditionalAmount]
+    slip: v1.Slip
     labels: Mapping[str, str]
 
 
@@ -52,6 +57,12 @@ class AmountFields(TypedDict, total=False):
     currency: str
 
 
+class SidedAmountFields(AmountFields, total=False):
+    """The amount of a money request, and which side of the ledger it is on."""
+
+    ledger_indicator: v1.LedgerIndicator.ValueType
+
+
 class CardFields(TypedDict, total=False):
     """A card; `pin` and `expiry` go with a bare number only."""
 
@@ -60,7 +71,7 @@ class CardFields(TypedDict, total=False):
     expiry: str
 
 
-class IssueFields(SaleFields, AmountFields, total=False):
+class IssueFields(SaleFields, SidedAmountFields, total=False):
     """The fields of IssueRequest."""
 
     quantity: int
@@ -70,25 +81,25 @@ class IssueFields(SaleFields, AmountFields, total=False):
     offer_id: str
 
 
-class ActivateFields(SaleFields, AmountFields, CardFields, total=False):
+class ActivateFields(SaleFields, SidedAmountFields, CardFields, total=False):
     """The fields of ActivateRequest."""
 
     buyer: v1.Buyer
     store: bool
 
 
-class LoadFields(SaleFields, AmountFields, CardFields, total=False):
+class LoadFields(SaleFields, SidedAmountFields, CardFields, total=False):
     """The fields of LoadRequest."""
 
 
-class RedeemFields(SaleFields, AmountFields, CardFields, total=False):
+class RedeemFields(SaleFields, SidedAmountFields, CardFields, total=False):
     """The fields of RedeemRequest."""
 
     points: v1.Points
     buyer: v1.Buyer
 
 
-class TransferFields(SaleFields, AmountFields, total=False):
+class TransferFields(SaleFields, SidedAmountFields, total=False):
     """The fields of TransferRequest."""
 
     source_card: Required[AnyCard]
@@ -106,7 +117,16 @@ class VoidFields(SaleFields, CardFields, total=False):
     """The fields of VoidRequest."""
 
 
-class FinalFields(TypedDict, total=False):
+class AdviceFields(TypedDict, total=False):
+    """What a confirmation or a reversal may tell of itself."""
+
+    note: str
+    system_trace_number: str
+    retrieval_reference: str
+    third_party_identifiers: Iterable[v1.ThirdPartyIdentifier]
+
+
+class FinalFields(AdviceFields, total=False):
     """What a confirmation may say beside the transaction."""
 
     final_amount: Amount
@@ -119,11 +139,10 @@ class ConfirmFields(CallFields, FinalFields, total=False):
     """The fields of every confirm request."""
 
 
-class ReverseFields(CallFields, AmountFields, total=False):
+class ReverseFields(CallFields, AmountFields, AdviceFields, total=False):
     """The fields of every reverse request; `amount` is the part to put back, all of it if left out."""
 
     reason: Required[v1.ReversalReason.ValueType]
-    note: str
 
 
 class BalanceFields(CardFields, total=False):
@@ -143,6 +162,12 @@ class LookupFields(TypedDict, total=False):
     provider: str
     point_of_sale: v1.PointOfSale
     third_party_identifiers: Iterable[v1.ThirdPartyIdentifier]
+    system_trace_number: str
+    retrieval_reference: str
+    basket_reference: str
+    transaction_type: str
+    source_account: v1.AccountType.ValueType
+    destination_account: v1.AccountType.ValueType
 
 
 class StoreCardFields(CardFields, total=False):

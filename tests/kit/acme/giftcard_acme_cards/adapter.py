@@ -36,14 +36,15 @@ class AcmeCards(Provider):
                 *("point_of_sale", "product", "basket", "basket_reference", "card_holder", "buyer"),
                 *("third_party_identifiers", "external_reference", "transaction_type", "source_account"),
                 *("destination_account", "system_trace_number", "retrieval_reference"),
+                *("ledger_indicator", "fee_amount", "fee_ledger_indicator", "additional_amounts", "slip"),
             ),
             "a redemption has an id, a card and an amount",
         ),
         "card.expiry": "AcmeCards knows a card by its number only",
         "card.rank": "AcmeCards knows a card by its number only",
         "lookup.card.pin": "AcmeCards has no PINs",
-        "confirm_redeem.tenders": "a settling has no place for them",
-        "reverse_redeem.reason": "a release needs none",
+        **dict.fromkeys(("confirm_redeem.tenders", "confirm_redeem.note"), "a settling has no place for it"),
+        **dict.fromkeys(("reverse_redeem.reason", "reverse_redeem.note"), "a release needs none"),
     }
 
     def __init__(self, settings: AcmeCardsSettings, exchange: Exchange) -> None:

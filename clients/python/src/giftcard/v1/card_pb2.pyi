@@ -342,12 +342,15 @@ class CardBalance(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     READ_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRY_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """The provider that told them."""
     masked_card: _builtins.str
     """The card, masked."""
     state: Global___CardState.ValueType
     """What the provider says of the card's life, where it says so."""
+    expiry: _builtins.str
+    """The expiry as `YYMM`, where that is all the provider tells."""
     @_builtins.property
     def balances(self) -> Global___Balances:
         """The balances."""
@@ -369,10 +372,11 @@ class CardBalance(_message.Message):
         state: Global___CardState.ValueType = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         read_time: _timestamp_pb2.Timestamp | None = ...,
+        expiry: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "expire_time", b"expire_time", "read_time", b"read_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "expire_time", b"expire_time", "masked_card", b"masked_card", "provider", b"provider", "read_time", b"read_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "expire_time", b"expire_time", "expiry", b"expiry", "masked_card", b"masked_card", "provider", b"provider", "read_time", b"read_time", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -73,6 +73,11 @@ class IssueRequest(_message.Message):
     TEMPLATE_ID_FIELD_NUMBER: _builtins.int
     THEME_ID_FIELD_NUMBER: _builtins.int
     OFFER_ID_FIELD_NUMBER: _builtins.int
+    LEDGER_INDICATOR_FIELD_NUMBER: _builtins.int
+    FEE_AMOUNT_FIELD_NUMBER: _builtins.int
+    FEE_LEDGER_INDICATOR_FIELD_NUMBER: _builtins.int
+    ADDITIONAL_AMOUNTS_FIELD_NUMBER: _builtins.int
+    SLIP_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Your id of the transaction: a version-4 UUID, made and kept by you before you call."""
     provider: _builtins.str
@@ -101,6 +106,10 @@ class IssueRequest(_message.Message):
     """A theme, by the code agreed with the provider."""
     offer_id: _builtins.str
     """An offer, as ListOffers returned it."""
+    ledger_indicator: _sale_pb2.LedgerIndicator.ValueType
+    """Which side of the ledger `amount` is on. Leave it out unless the provider could take it either way."""
+    fee_ledger_indicator: _sale_pb2.LedgerIndicator.ValueType
+    """Which side of the ledger `fee_amount` is on."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The face value of one card."""
@@ -131,6 +140,18 @@ class IssueRequest(_message.Message):
         are not part of what a repeat is compared by, and never reach the provider.
         """
 
+    @_builtins.property
+    def fee_amount(self) -> _money_pb2.Money:
+        """A fee of your side, taken besides."""
+
+    @_builtins.property
+    def additional_amounts(self) -> _containers.RepeatedCompositeFieldContainer[_sale_pb2.AdditionalAmount]:
+        """Further amounts, under names agreed with the provider: at most 32, each name once."""
+
+    @_builtins.property
+    def slip(self) -> _slip_pb2.Slip:
+        """What your side prints, where the provider wants to know it."""
+
     def __init__(
         self,
         *,
@@ -155,10 +176,15 @@ class IssueRequest(_message.Message):
         template_id: _builtins.str = ...,
         theme_id: _builtins.str = ...,
         offer_id: _builtins.str = ...,
+        ledger_indicator: _sale_pb2.LedgerIndicator.ValueType = ...,
+        fee_amount: _money_pb2.Money | None = ...,
+        fee_ledger_indicator: _sale_pb2.LedgerIndicator.ValueType = ...,
+        additional_amounts: _abc.Iterable[_sale_pb2.AdditionalAmount] | None = ...,
+        slip: _slip_pb2.Slip | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "basket", b"basket", "card_holder", b"card_holder", "design", b"design", "offer_id", b"offer_id", "point_of_sale", b"point_of_sale", "product", b"product", "template_id", b"template_id", "theme_id", b"theme_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "basket", b"basket", "card_holder", b"card_holder", "design", b"design", "fee_amount", b"fee_amount", "offer_id", b"offer_id", "point_of_sale", b"point_of_sale", "product", b"product", "slip", b"slip", "template_id", b"template_id", "theme_id", b"theme_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "basket", b"basket", "basket_reference", b"basket_reference", "card_holder", b"card_holder", "design", b"design", "destination_account", b"destination_account", "external_reference", b"external_reference", "labels", b"labels", "offer_id", b"offer_id", "point_of_sale", b"point_of_sale", "product", b"product", "provider", b"provider", "quantity", b"quantity", "retrieval_reference", b"retrieval_reference", "source_account", b"source_account", "system_trace_number", b"system_trace_number", "template_id", b"template_id", "theme_id", b"theme_id", "third_party_identifiers", b"third_party_identifiers", "title", b"title", "transaction_id", b"transaction_id", "transaction_type", b"transaction_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "amount", b"amount", "basket", b"basket", "basket_reference", b"basket_reference", "card_holder", b"card_holder", "design", b"design", "destination_account", b"destination_account", "external_reference", b"external_reference", "fee_amount", b"fee_amount", "fee_ledger_indicator", b"fee_ledger_indicator", "labels", b"labels", "ledger_indicator", b"ledger_indicator", "offer_id", b"offer_id", "point_of_sale", b"point_of_sale", "product", b"product", "provider", b"provider", "quantity", b"quantity", "retrieval_reference", b"retrieval_reference", "slip", b"slip", "source_account", b"source_account", "system_trace_number", b"system_trace_number", "template_id", b"template_id", "theme_id", b"theme_id", "third_party_identifiers", b"third_party_identifiers", "title", b"title", "transaction_id", b"transaction_id", "transaction_type", b"transaction_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_design: _TypeAlias = _typing.Literal["template_id", "theme_id", "offer_id"]  # noqa: Y015
     _WhichOneofArgType_design: _TypeAlias = _typing.Literal["design", b"design"]  # noqa: Y015
@@ -199,8 +225,18 @@ class ConfirmIssueRequest(_message.Message):
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     FINAL_AMOUNT_FIELD_NUMBER: _builtins.int
     TENDERS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    SYSTEM_TRACE_NUMBER_FIELD_NUMBER: _builtins.int
+    RETRIEVAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    THIRD_PARTY_IDENTIFIERS_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The transaction to confirm."""
+    note: _builtins.str
+    """A word of your own about it, at most 100 characters and without card data. Kept with the transaction."""
+    system_trace_number: _builtins.str
+    """The system trace audit number (STAN) of the confirmation itself. Left out, the request's own is repeated."""
+    retrieval_reference: _builtins.str
+    """The retrieval reference number (RRN) of the confirmation itself. Left out, the request's own is repeated."""
     @_builtins.property
     def final_amount(self) -> _money_pb2.Money:
         """Leave it out, or repeat the approved amount: cards are made whole."""
@@ -209,16 +245,24 @@ class ConfirmIssueRequest(_message.Message):
     def tenders(self) -> _containers.RepeatedCompositeFieldContainer[_sale_pb2.Tender]:
         """How the customer paid. Passed on where the provider takes it."""
 
+    @_builtins.property
+    def third_party_identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_point_of_sale_pb2.ThirdPartyIdentifier]:
+        """Ids other parties gave the confirmation itself, besides those of the request."""
+
     def __init__(
         self,
         *,
         transaction_id: _builtins.str = ...,
         final_amount: _money_pb2.Money | None = ...,
         tenders: _abc.Iterable[_sale_pb2.Tender] | None = ...,
+        note: _builtins.str = ...,
+        system_trace_number: _builtins.str = ...,
+        retrieval_reference: _builtins.str = ...,
+        third_party_identifiers: _abc.Iterable[_point_of_sale_pb2.ThirdPartyIdentifier] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount", "tenders", b"tenders", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount", "note", b"note", "retrieval_reference", b"retrieval_reference", "system_trace_number", b"system_trace_number", "tenders", b"tenders", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -258,15 +302,26 @@ class ReverseIssueRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    SYSTEM_TRACE_NUMBER_FIELD_NUMBER: _builtins.int
+    RETRIEVAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    THIRD_PARTY_IDENTIFIERS_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The transaction to reverse."""
     reason: _transaction_pb2.ReversalReason.ValueType
     """Why."""
     note: _builtins.str
     """Why, in your own words, at most 100 characters and without card data. Kept with the transaction."""
+    system_trace_number: _builtins.str
+    """The system trace audit number (STAN) of the reversal itself. Left out, the request's own is repeated."""
+    retrieval_reference: _builtins.str
+    """The retrieval reference number (RRN) of the reversal itself. Left out, the request's own is repeated."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The part to put back. Leave it out for all of it."""
+
+    @_builtins.property
+    def third_party_identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_point_of_sale_pb2.ThirdPartyIdentifier]:
+        """Ids other parties gave the reversal itself, besides those of the request."""
 
     def __init__(
         self,
@@ -275,10 +330,13 @@ class ReverseIssueRequest(_message.Message):
         reason: _transaction_pb2.ReversalReason.ValueType = ...,
         amount: _money_pb2.Money | None = ...,
         note: _builtins.str = ...,
+        system_trace_number: _builtins.str = ...,
+        retrieval_reference: _builtins.str = ...,
+        third_party_identifiers: _abc.Iterable[_point_of_sale_pb2.ThirdPartyIdentifier] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "note", b"note", "reason", b"reason", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "note", b"note", "reason", b"reason", "retrieval_reference", b"retrieval_reference", "system_trace_number", b"system_trace_number", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -353,6 +411,11 @@ class ActivateRequest(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     BUYER_FIELD_NUMBER: _builtins.int
     STORE_FIELD_NUMBER: _builtins.int
+    LEDGER_INDICATOR_FIELD_NUMBER: _builtins.int
+    FEE_AMOUNT_FIELD_NUMBER: _builtins.int
+    FEE_LEDGER_INDICATOR_FIELD_NUMBER: _builtins.int
+    ADDITIONAL_AMOUNTS_FIELD_NUMBER: _builtins.int
+    SLIP_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Your id of the transaction: a version-4 UUID, made and kept by you before you call."""
     provider: _builtins.str
@@ -373,6 +436,10 @@ class ActivateRequest(_message.Message):
     """The retrieval reference number (RRN) of your switch."""
     store: _builtins.bool
     """Also put the card into the provider's vault; the answer then tells its stored_card_id."""
+    ledger_indicator: _sale_pb2.LedgerIndicator.ValueType
+    """Which side of the ledger `amount` is on. Leave it out unless the provider could take it either way."""
+    fee_ledger_indicator: _sale_pb2.LedgerIndicator.ValueType
+    """Which side of the ledger `fee_amount` is on."""
     @_builtins.property
     def card(self) -> _card_pb2.Card:
         """The card to make live."""
@@ -411,6 +478,18 @@ class ActivateRequest(_message.Message):
     def buyer(self) -> _sale_pb2.Buyer:
         """The buyer to store the card for. Refused unless `store` is set."""
 
+    @_builtins.property
+    def fee_amount(self) -> _money_pb2.Money:
+        """A fee of your side, taken besides."""
+
+    @_builtins.property
+    def additional_amounts(self) -> _containers.RepeatedCompositeFieldContainer[_sale_pb2.AdditionalAmount]:
+        """Further amounts, under names agreed with the provider: at most 32, each name once."""
+
+    @_builtins.property
+    def slip(self) -> _slip_pb2.Slip:
+        """What your side prints, where the provider wants to know it."""
+
     def __init__(
         self,
         *,
@@ -433,10 +512,15 @@ class ActivateRequest(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         buyer: _sale_pb2.Buyer | None = ...,
         store: _builtins.bool = ...,
+        ledger_indicator: _sale_pb2.LedgerIndicator.ValueType = ...,
+        fee_amount: _money_pb2.Money | None = ...,
+        fee_ledger_indicator: _sale_pb2.LedgerIndicator.ValueType = ...,
+        additional_amounts: _abc.Iterable[_sale_pb2.AdditionalAmount] | None = ...,
+        slip: _slip_pb2.Slip | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "basket", b"basket", "buyer", b"buyer", "card", b"card", "card_holder", b"card_holder", "point_of_sale", b"point_of_sale", "product", b"product"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "basket", b"basket", "buyer", b"buyer", "card", b"card", "card_holder", b"card_holder", "fee_amount", b"fee_amount", "point_of_sale", b"point_of_sale", "product", b"product", "slip", b"slip"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "basket", b"basket", "basket_reference", b"basket_reference", "buyer", b"buyer", "card", b"card", "card_holder", b"card_holder", "destination_account", b"destination_account", "external_reference", b"external_reference", "labels", b"labels", "point_of_sale", b"point_of_sale", "product", b"product", "provider", b"provider", "retrieval_reference", b"retrieval_reference", "source_account", b"source_account", "store", b"store", "system_trace_number", b"system_trace_number", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "transaction_type", b"transaction_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "amount", b"amount", "basket", b"basket", "basket_reference", b"basket_reference", "buyer", b"buyer", "card", b"card", "card_holder", b"card_holder", "destination_account", b"destination_account", "external_reference", b"external_reference", "fee_amount", b"fee_amount", "fee_ledger_indicator", b"fee_ledger_indicator", "labels", b"labels", "ledger_indicator", b"ledger_indicator", "point_of_sale", b"point_of_sale", "product", b"product", "provider", b"provider", "retrieval_reference", b"retrieval_reference", "slip", b"slip", "source_account", b"source_account", "store", b"store", "system_trace_number", b"system_trace_number", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "transaction_type", b"transaction_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -475,8 +559,18 @@ class ConfirmActivateRequest(_message.Message):
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     FINAL_AMOUNT_FIELD_NUMBER: _builtins.int
     TENDERS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    SYSTEM_TRACE_NUMBER_FIELD_NUMBER: _builtins.int
+    RETRIEVAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    THIRD_PARTY_IDENTIFIERS_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The transaction to confirm."""
+    note: _builtins.str
+    """A word of your own about it, at most 100 characters and without card data. Kept with the transaction."""
+    system_trace_number: _builtins.str
+    """The system trace audit number (STAN) of the confirmation itself. Left out, the request's own is repeated."""
+    retrieval_reference: _builtins.str
+    """The retrieval reference number (RRN) of the confirmation itself. Left out, the request's own is repeated."""
     @_builtins.property
     def final_amount(self) -> _money_pb2.Money:
         """What was really sold. Leave it out for all that was approved; never more than that."""
@@ -485,16 +579,24 @@ class ConfirmActivateRequest(_message.Message):
     def tenders(self) -> _containers.RepeatedCompositeFieldContainer[_sale_pb2.Tender]:
         """How the customer paid. Passed on where the provider takes it."""
 
+    @_builtins.property
+    def third_party_identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_point_of_sale_pb2.ThirdPartyIdentifier]:
+        """Ids other parties gave the confirmation itself, besides those of the request."""
+
     def __init__(
         self,
         *,
         transaction_id: _builtins.str = ...,
         final_amount: _money_pb2.Money | None = ...,
         tenders: _abc.Iterable[_sale_pb2.Tender] | None = ...,
+        note: _builtins.str = ...,
+        system_trace_number: _builtins.str = ...,
+        retrieval_reference: _builtins.str = ...,
+        third_party_identifiers: _abc.Iterable[_point_of_sale_pb2.ThirdPartyIdentifier] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount", "tenders", b"tenders", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount", "note", b"note", "retrieval_reference", b"retrieval_reference", "system_trace_number", b"system_trace_number", "tenders", b"tenders", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -534,15 +636,26 @@ class ReverseActivateRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    SYSTEM_TRACE_NUMBER_FIELD_NUMBER: _builtins.int
+    RETRIEVAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    THIRD_PARTY_IDENTIFIERS_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The transaction to reverse."""
     reason: _transaction_pb2.ReversalReason.ValueType
     """Why."""
     note: _builtins.str
     """Why, in your own words, at most 100 characters and without card data. Kept with the transaction."""
+    system_trace_number: _builtins.str
+    """The system trace audit number (STAN) of the reversal itself. Left out, the request's own is repeated."""
+    retrieval_reference: _builtins.str
+    """The retrieval reference number (RRN) of the reversal itself. Left out, the request's own is repeated."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The part to put back. Leave it out for all of it."""
+
+    @_builtins.property
+    def third_party_identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_point_of_sale_pb2.ThirdPartyIdentifier]:
+        """Ids other parties gave the reversal itself, besides those of the request."""
 
     def __init__(
         self,
@@ -551,10 +664,13 @@ class ReverseActivateRequest(_message.Message):
         reason: _transaction_pb2.ReversalReason.ValueType = ...,
         amount: _money_pb2.Money | None = ...,
         note: _builtins.str = ...,
+        system_trace_number: _builtins.str = ...,
+        retrieval_reference: _builtins.str = ...,
+        third_party_identifiers: _abc.Iterable[_point_of_sale_pb2.ThirdPartyIdentifier] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "note", b"note", "reason", b"reason", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "note", b"note", "reason", b"reason", "retrieval_reference", b"retrieval_reference", "system_trace_number", b"system_trace_number", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -627,6 +743,11 @@ class LoadRequest(_message.Message):
     SYSTEM_TRACE_NUMBER_FIELD_NUMBER: _builtins.int
     RETRIEVAL_REFERENCE_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    LEDGER_INDICATOR_FIELD_NUMBER: _builtins.int
+    FEE_AMOUNT_FIELD_NUMBER: _builtins.int
+    FEE_LEDGER_INDICATOR_FIELD_NUMBER: _builtins.int
+    ADDITIONAL_AMOUNTS_FIELD_NUMBER: _builtins.int
+    SLIP_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Your id of the transaction: a version-4 UUID, made and kept by you before you call."""
     provider: _builtins.str
@@ -645,6 +766,10 @@ class LoadRequest(_message.Message):
     """The system trace audit number (STAN) of your switch."""
     retrieval_reference: _builtins.str
     """The retrieval reference number (RRN) of your switch."""
+    ledger_indicator: _sale_pb2.LedgerIndicator.ValueType
+    """Which side of the ledger `amount` is on. Leave it out unless the provider could take it either way."""
+    fee_ledger_indicator: _sale_pb2.LedgerIndicator.ValueType
+    """Which side of the ledger `fee_amount` is on."""
     @_builtins.property
     def card(self) -> _card_pb2.Card:
         """The card to add funds to."""
@@ -679,6 +804,18 @@ class LoadRequest(_message.Message):
         are not part of what a repeat is compared by, and never reach the provider.
         """
 
+    @_builtins.property
+    def fee_amount(self) -> _money_pb2.Money:
+        """A fee of your side, taken besides."""
+
+    @_builtins.property
+    def additional_amounts(self) -> _containers.RepeatedCompositeFieldContainer[_sale_pb2.AdditionalAmount]:
+        """Further amounts, under names agreed with the provider: at most 32, each name once."""
+
+    @_builtins.property
+    def slip(self) -> _slip_pb2.Slip:
+        """What your side prints, where the provider wants to know it."""
+
     def __init__(
         self,
         *,
@@ -699,10 +836,15 @@ class LoadRequest(_message.Message):
         system_trace_number: _builtins.str = ...,
         retrieval_reference: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        ledger_indicator: _sale_pb2.LedgerIndicator.ValueType = ...,
+        fee_amount: _money_pb2.Money | None = ...,
+        fee_ledger_indicator: _sale_pb2.LedgerIndicator.ValueType = ...,
+        additional_amounts: _abc.Iterable[_sale_pb2.AdditionalAmount] | None = ...,
+        slip: _slip_pb2.Slip | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "basket", b"basket", "card", b"card", "card_holder", b"card_holder", "point_of_sale", b"point_of_sale", "product", b"product"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "basket", b"basket", "card", b"card", "card_holder", b"card_holder", "fee_amount", b"fee_amount", "point_of_sale", b"point_of_sale", "product", b"product", "slip", b"slip"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "basket", b"basket", "basket_reference", b"basket_reference", "card", b"card", "card_holder", b"card_holder", "destination_account", b"destination_account", "external_reference", b"external_reference", "labels", b"labels", "point_of_sale", b"point_of_sale", "product", b"product", "provider", b"provider", "retrieval_reference", b"retrieval_reference", "source_account", b"source_account", "system_trace_number", b"system_trace_number", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "transaction_type", b"transaction_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "amount", b"amount", "basket", b"basket", "basket_reference", b"basket_reference", "card", b"card", "card_holder", b"card_holder", "destination_account", b"destination_account", "external_reference", b"external_reference", "fee_amount", b"fee_amount", "fee_ledger_indicator", b"fee_ledger_indicator", "labels", b"labels", "ledger_indicator", b"ledger_indicator", "point_of_sale", b"point_of_sale", "product", b"product", "provider", b"provider", "retrieval_reference", b"retrieval_reference", "slip", b"slip", "source_account", b"source_account", "system_trace_number", b"system_trace_number", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "transaction_type", b"transaction_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -741,8 +883,18 @@ class ConfirmLoadRequest(_message.Message):
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     FINAL_AMOUNT_FIELD_NUMBER: _builtins.int
     TENDERS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    SYSTEM_TRACE_NUMBER_FIELD_NUMBER: _builtins.int
+    RETRIEVAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    THIRD_PARTY_IDENTIFIERS_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The transaction to confirm."""
+    note: _builtins.str
+    """A word of your own about it, at most 100 characters and without card data. Kept with the transaction."""
+    system_trace_number: _builtins.str
+    """The system trace audit number (STAN) of the confirmation itself. Left out, the request's own is repeated."""
+    retrieval_reference: _builtins.str
+    """The retrieval reference number (RRN) of the confirmation itself. Left out, the request's own is repeated."""
     @_builtins.property
     def final_amount(self) -> _money_pb2.Money:
         """What was really sold. Leave it out for all that was approved; never more than that."""
@@ -751,16 +903,24 @@ class ConfirmLoadRequest(_message.Message):
     def tenders(self) -> _containers.RepeatedCompositeFieldContainer[_sale_pb2.Tender]:
         """How the customer paid. Passed on where the provider takes it."""
 
+    @_builtins.property
+    def third_party_identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_point_of_sale_pb2.ThirdPartyIdentifier]:
+        """Ids other parties gave the confirmation itself, besides those of the request."""
+
     def __init__(
         self,
         *,
         transaction_id: _builtins.str = ...,
         final_amount: _money_pb2.Money | None = ...,
         tenders: _abc.Iterable[_sale_pb2.Tender] | None = ...,
+        note: _builtins.str = ...,
+        system_trace_number: _builtins.str = ...,
+        retrieval_reference: _builtins.str = ...,
+        third_party_identifiers: _abc.Iterable[_point_of_sale_pb2.ThirdPartyIdentifier] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount", "tenders", b"tenders", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount", "note", b"note", "retrieval_reference", b"retrieval_reference", "system_trace_number", b"system_trace_number", "tenders", b"tenders", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -800,15 +960,26 @@ class ReverseLoadRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    SYSTEM_TRACE_NUMBER_FIELD_NUMBER: _builtins.int
+    RETRIEVAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    THIRD_PARTY_IDENTIFIERS_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The transaction to reverse."""
     reason: _transaction_pb2.ReversalReason.ValueType
     """Why."""
     note: _builtins.str
     """Why, in your own words, at most 100 characters and without card data. Kept with the transaction."""
+    system_trace_number: _builtins.str
+    """The system trace audit number (STAN) of the reversal itself. Left out, the request's own is repeated."""
+    retrieval_reference: _builtins.str
+    """The retrieval reference number (RRN) of the reversal itself. Left out, the request's own is repeated."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The part to put back. Leave it out for all of it."""
+
+    @_builtins.property
+    def third_party_identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_point_of_sale_pb2.ThirdPartyIdentifier]:
+        """Ids other parties gave the reversal itself, besides those of the request."""
 
     def __init__(
         self,
@@ -817,10 +988,13 @@ class ReverseLoadRequest(_message.Message):
         reason: _transaction_pb2.ReversalReason.ValueType = ...,
         amount: _money_pb2.Money | None = ...,
         note: _builtins.str = ...,
+        system_trace_number: _builtins.str = ...,
+        retrieval_reference: _builtins.str = ...,
+        third_party_identifiers: _abc.Iterable[_point_of_sale_pb2.ThirdPartyIdentifier] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "note", b"note", "reason", b"reason", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "note", b"note", "reason", b"reason", "retrieval_reference", b"retrieval_reference", "system_trace_number", b"system_trace_number", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -895,6 +1069,11 @@ class RedeemRequest(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     POINTS_FIELD_NUMBER: _builtins.int
     BUYER_FIELD_NUMBER: _builtins.int
+    LEDGER_INDICATOR_FIELD_NUMBER: _builtins.int
+    FEE_AMOUNT_FIELD_NUMBER: _builtins.int
+    FEE_LEDGER_INDICATOR_FIELD_NUMBER: _builtins.int
+    ADDITIONAL_AMOUNTS_FIELD_NUMBER: _builtins.int
+    SLIP_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Your id of the transaction: a version-4 UUID, made and kept by you before you call."""
     provider: _builtins.str
@@ -913,6 +1092,10 @@ class RedeemRequest(_message.Message):
     """The system trace audit number (STAN) of your switch."""
     retrieval_reference: _builtins.str
     """The retrieval reference number (RRN) of your switch."""
+    ledger_indicator: _sale_pb2.LedgerIndicator.ValueType
+    """Which side of the ledger `amount` is on. Leave it out unless the provider could take it either way."""
+    fee_ledger_indicator: _sale_pb2.LedgerIndicator.ValueType
+    """Which side of the ledger `fee_amount` is on."""
     @_builtins.property
     def card(self) -> _card_pb2.Card:
         """The card to spend from."""
@@ -955,6 +1138,18 @@ class RedeemRequest(_message.Message):
     def buyer(self) -> _sale_pb2.Buyer:
         """The buyer the stored card belongs to, where the provider checks it."""
 
+    @_builtins.property
+    def fee_amount(self) -> _money_pb2.Money:
+        """A fee of your side, taken besides."""
+
+    @_builtins.property
+    def additional_amounts(self) -> _containers.RepeatedCompositeFieldContainer[_sale_pb2.AdditionalAmount]:
+        """Further amounts, under names agreed with the provider: at most 32, each name once."""
+
+    @_builtins.property
+    def slip(self) -> _slip_pb2.Slip:
+        """What your side prints, where the provider wants to know it."""
+
     def __init__(
         self,
         *,
@@ -977,10 +1172,15 @@ class RedeemRequest(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         points: _sale_pb2.Points | None = ...,
         buyer: _sale_pb2.Buyer | None = ...,
+        ledger_indicator: _sale_pb2.LedgerIndicator.ValueType = ...,
+        fee_amount: _money_pb2.Money | None = ...,
+        fee_ledger_indicator: _sale_pb2.LedgerIndicator.ValueType = ...,
+        additional_amounts: _abc.Iterable[_sale_pb2.AdditionalAmount] | None = ...,
+        slip: _slip_pb2.Slip | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "basket", b"basket", "buyer", b"buyer", "card", b"card", "card_holder", b"card_holder", "point_of_sale", b"point_of_sale", "points", b"points", "product", b"product"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "basket", b"basket", "buyer", b"buyer", "card", b"card", "card_holder", b"card_holder", "fee_amount", b"fee_amount", "point_of_sale", b"point_of_sale", "points", b"points", "product", b"product", "slip", b"slip"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "basket", b"basket", "basket_reference", b"basket_reference", "buyer", b"buyer", "card", b"card", "card_holder", b"card_holder", "destination_account", b"destination_account", "external_reference", b"external_reference", "labels", b"labels", "point_of_sale", b"point_of_sale", "points", b"points", "product", b"product", "provider", b"provider", "retrieval_reference", b"retrieval_reference", "source_account", b"source_account", "system_trace_number", b"system_trace_number", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "transaction_type", b"transaction_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "amount", b"amount", "basket", b"basket", "basket_reference", b"basket_reference", "buyer", b"buyer", "card", b"card", "card_holder", b"card_holder", "destination_account", b"destination_account", "external_reference", b"external_reference", "fee_amount", b"fee_amount", "fee_ledger_indicator", b"fee_ledger_indicator", "labels", b"labels", "ledger_indicator", b"ledger_indicator", "point_of_sale", b"point_of_sale", "points", b"points", "product", b"product", "provider", b"provider", "retrieval_reference", b"retrieval_reference", "slip", b"slip", "source_account", b"source_account", "system_trace_number", b"system_trace_number", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "transaction_type", b"transaction_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1019,8 +1219,18 @@ class ConfirmRedeemRequest(_message.Message):
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     FINAL_AMOUNT_FIELD_NUMBER: _builtins.int
     TENDERS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    SYSTEM_TRACE_NUMBER_FIELD_NUMBER: _builtins.int
+    RETRIEVAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    THIRD_PARTY_IDENTIFIERS_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The transaction to confirm."""
+    note: _builtins.str
+    """A word of your own about it, at most 100 characters and without card data. Kept with the transaction."""
+    system_trace_number: _builtins.str
+    """The system trace audit number (STAN) of the confirmation itself. Left out, the request's own is repeated."""
+    retrieval_reference: _builtins.str
+    """The retrieval reference number (RRN) of the confirmation itself. Left out, the request's own is repeated."""
     @_builtins.property
     def final_amount(self) -> _money_pb2.Money:
         """What was really sold. Leave it out for all that was approved; never more than that."""
@@ -1029,16 +1239,24 @@ class ConfirmRedeemRequest(_message.Message):
     def tenders(self) -> _containers.RepeatedCompositeFieldContainer[_sale_pb2.Tender]:
         """How the customer paid. Passed on where the provider takes it."""
 
+    @_builtins.property
+    def third_party_identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_point_of_sale_pb2.ThirdPartyIdentifier]:
+        """Ids other parties gave the confirmation itself, besides those of the request."""
+
     def __init__(
         self,
         *,
         transaction_id: _builtins.str = ...,
         final_amount: _money_pb2.Money | None = ...,
         tenders: _abc.Iterable[_sale_pb2.Tender] | None = ...,
+        note: _builtins.str = ...,
+        system_trace_number: _builtins.str = ...,
+        retrieval_reference: _builtins.str = ...,
+        third_party_identifiers: _abc.Iterable[_point_of_sale_pb2.ThirdPartyIdentifier] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount", "tenders", b"tenders", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount", "note", b"note", "retrieval_reference", b"retrieval_reference", "system_trace_number", b"system_trace_number", "tenders", b"tenders", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1078,15 +1296,26 @@ class ReverseRedeemRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    SYSTEM_TRACE_NUMBER_FIELD_NUMBER: _builtins.int
+    RETRIEVAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    THIRD_PARTY_IDENTIFIERS_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The transaction to reverse."""
     reason: _transaction_pb2.ReversalReason.ValueType
     """Why."""
     note: _builtins.str
     """Why, in your own words, at most 100 characters and without card data. Kept with the transaction."""
+    system_trace_number: _builtins.str
+    """The system trace audit number (STAN) of the reversal itself. Left out, the request's own is repeated."""
+    retrieval_reference: _builtins.str
+    """The retrieval reference number (RRN) of the reversal itself. Left out, the request's own is repeated."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The part to put back. Leave it out for all of it."""
+
+    @_builtins.property
+    def third_party_identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_point_of_sale_pb2.ThirdPartyIdentifier]:
+        """Ids other parties gave the reversal itself, besides those of the request."""
 
     def __init__(
         self,
@@ -1095,10 +1324,13 @@ class ReverseRedeemRequest(_message.Message):
         reason: _transaction_pb2.ReversalReason.ValueType = ...,
         amount: _money_pb2.Money | None = ...,
         note: _builtins.str = ...,
+        system_trace_number: _builtins.str = ...,
+        retrieval_reference: _builtins.str = ...,
+        third_party_identifiers: _abc.Iterable[_point_of_sale_pb2.ThirdPartyIdentifier] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "note", b"note", "reason", b"reason", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "note", b"note", "reason", b"reason", "retrieval_reference", b"retrieval_reference", "system_trace_number", b"system_trace_number", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1172,6 +1404,11 @@ class TransferRequest(_message.Message):
     SYSTEM_TRACE_NUMBER_FIELD_NUMBER: _builtins.int
     RETRIEVAL_REFERENCE_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    LEDGER_INDICATOR_FIELD_NUMBER: _builtins.int
+    FEE_AMOUNT_FIELD_NUMBER: _builtins.int
+    FEE_LEDGER_INDICATOR_FIELD_NUMBER: _builtins.int
+    ADDITIONAL_AMOUNTS_FIELD_NUMBER: _builtins.int
+    SLIP_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Your id of the transaction: a version-4 UUID, made and kept by you before you call."""
     provider: _builtins.str
@@ -1190,6 +1427,10 @@ class TransferRequest(_message.Message):
     """The system trace audit number (STAN) of your switch."""
     retrieval_reference: _builtins.str
     """The retrieval reference number (RRN) of your switch."""
+    ledger_indicator: _sale_pb2.LedgerIndicator.ValueType
+    """Which side of the ledger `amount` is on. Leave it out unless the provider could take it either way."""
+    fee_ledger_indicator: _sale_pb2.LedgerIndicator.ValueType
+    """Which side of the ledger `fee_amount` is on."""
     @_builtins.property
     def source_card(self) -> _card_pb2.Card:
         """The card to take from."""
@@ -1228,6 +1469,18 @@ class TransferRequest(_message.Message):
         are not part of what a repeat is compared by, and never reach the provider.
         """
 
+    @_builtins.property
+    def fee_amount(self) -> _money_pb2.Money:
+        """A fee of your side, taken besides."""
+
+    @_builtins.property
+    def additional_amounts(self) -> _containers.RepeatedCompositeFieldContainer[_sale_pb2.AdditionalAmount]:
+        """Further amounts, under names agreed with the provider: at most 32, each name once."""
+
+    @_builtins.property
+    def slip(self) -> _slip_pb2.Slip:
+        """What your side prints, where the provider wants to know it."""
+
     def __init__(
         self,
         *,
@@ -1249,10 +1502,15 @@ class TransferRequest(_message.Message):
         system_trace_number: _builtins.str = ...,
         retrieval_reference: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        ledger_indicator: _sale_pb2.LedgerIndicator.ValueType = ...,
+        fee_amount: _money_pb2.Money | None = ...,
+        fee_ledger_indicator: _sale_pb2.LedgerIndicator.ValueType = ...,
+        additional_amounts: _abc.Iterable[_sale_pb2.AdditionalAmount] | None = ...,
+        slip: _slip_pb2.Slip | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "basket", b"basket", "card_holder", b"card_holder", "point_of_sale", b"point_of_sale", "product", b"product", "source_card", b"source_card", "target_card", b"target_card"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "basket", b"basket", "card_holder", b"card_holder", "fee_amount", b"fee_amount", "point_of_sale", b"point_of_sale", "product", b"product", "slip", b"slip", "source_card", b"source_card", "target_card", b"target_card"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "basket", b"basket", "basket_reference", b"basket_reference", "card_holder", b"card_holder", "destination_account", b"destination_account", "external_reference", b"external_reference", "labels", b"labels", "point_of_sale", b"point_of_sale", "product", b"product", "provider", b"provider", "retrieval_reference", b"retrieval_reference", "source_account", b"source_account", "source_card", b"source_card", "system_trace_number", b"system_trace_number", "target_card", b"target_card", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "transaction_type", b"transaction_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "amount", b"amount", "basket", b"basket", "basket_reference", b"basket_reference", "card_holder", b"card_holder", "destination_account", b"destination_account", "external_reference", b"external_reference", "fee_amount", b"fee_amount", "fee_ledger_indicator", b"fee_ledger_indicator", "labels", b"labels", "ledger_indicator", b"ledger_indicator", "point_of_sale", b"point_of_sale", "product", b"product", "provider", b"provider", "retrieval_reference", b"retrieval_reference", "slip", b"slip", "source_account", b"source_account", "source_card", b"source_card", "system_trace_number", b"system_trace_number", "target_card", b"target_card", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "transaction_type", b"transaction_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1291,8 +1549,18 @@ class ConfirmTransferRequest(_message.Message):
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     FINAL_AMOUNT_FIELD_NUMBER: _builtins.int
     TENDERS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    SYSTEM_TRACE_NUMBER_FIELD_NUMBER: _builtins.int
+    RETRIEVAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    THIRD_PARTY_IDENTIFIERS_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The transaction to confirm."""
+    note: _builtins.str
+    """A word of your own about it, at most 100 characters and without card data. Kept with the transaction."""
+    system_trace_number: _builtins.str
+    """The system trace audit number (STAN) of the confirmation itself. Left out, the request's own is repeated."""
+    retrieval_reference: _builtins.str
+    """The retrieval reference number (RRN) of the confirmation itself. Left out, the request's own is repeated."""
     @_builtins.property
     def final_amount(self) -> _money_pb2.Money:
         """What was really sold. Leave it out for all that was approved; never more than that."""
@@ -1301,16 +1569,24 @@ class ConfirmTransferRequest(_message.Message):
     def tenders(self) -> _containers.RepeatedCompositeFieldContainer[_sale_pb2.Tender]:
         """How the customer paid. Passed on where the provider takes it."""
 
+    @_builtins.property
+    def third_party_identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_point_of_sale_pb2.ThirdPartyIdentifier]:
+        """Ids other parties gave the confirmation itself, besides those of the request."""
+
     def __init__(
         self,
         *,
         transaction_id: _builtins.str = ...,
         final_amount: _money_pb2.Money | None = ...,
         tenders: _abc.Iterable[_sale_pb2.Tender] | None = ...,
+        note: _builtins.str = ...,
+        system_trace_number: _builtins.str = ...,
+        retrieval_reference: _builtins.str = ...,
+        third_party_identifiers: _abc.Iterable[_point_of_sale_pb2.ThirdPartyIdentifier] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount", "tenders", b"tenders", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount", "note", b"note", "retrieval_reference", b"retrieval_reference", "system_trace_number", b"system_trace_number", "tenders", b"tenders", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1350,15 +1626,26 @@ class ReverseTransferRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    SYSTEM_TRACE_NUMBER_FIELD_NUMBER: _builtins.int
+    RETRIEVAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    THIRD_PARTY_IDENTIFIERS_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The transaction to reverse."""
     reason: _transaction_pb2.ReversalReason.ValueType
     """Why."""
     note: _builtins.str
     """Why, in your own words, at most 100 characters and without card data. Kept with the transaction."""
+    system_trace_number: _builtins.str
+    """The system trace audit number (STAN) of the reversal itself. Left out, the request's own is repeated."""
+    retrieval_reference: _builtins.str
+    """The retrieval reference number (RRN) of the reversal itself. Left out, the request's own is repeated."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The part to put back. Leave it out for all of it."""
+
+    @_builtins.property
+    def third_party_identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_point_of_sale_pb2.ThirdPartyIdentifier]:
+        """Ids other parties gave the reversal itself, besides those of the request."""
 
     def __init__(
         self,
@@ -1367,10 +1654,13 @@ class ReverseTransferRequest(_message.Message):
         reason: _transaction_pb2.ReversalReason.ValueType = ...,
         amount: _money_pb2.Money | None = ...,
         note: _builtins.str = ...,
+        system_trace_number: _builtins.str = ...,
+        retrieval_reference: _builtins.str = ...,
+        third_party_identifiers: _abc.Iterable[_point_of_sale_pb2.ThirdPartyIdentifier] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "note", b"note", "reason", b"reason", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "note", b"note", "reason", b"reason", "retrieval_reference", b"retrieval_reference", "system_trace_number", b"system_trace_number", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1443,6 +1733,10 @@ class ReplaceRequest(_message.Message):
     SYSTEM_TRACE_NUMBER_FIELD_NUMBER: _builtins.int
     RETRIEVAL_REFERENCE_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    FEE_AMOUNT_FIELD_NUMBER: _builtins.int
+    FEE_LEDGER_INDICATOR_FIELD_NUMBER: _builtins.int
+    ADDITIONAL_AMOUNTS_FIELD_NUMBER: _builtins.int
+    SLIP_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Your id of the transaction: a version-4 UUID, made and kept by you before you call."""
     provider: _builtins.str
@@ -1461,6 +1755,8 @@ class ReplaceRequest(_message.Message):
     """The system trace audit number (STAN) of your switch."""
     retrieval_reference: _builtins.str
     """The retrieval reference number (RRN) of your switch."""
+    fee_ledger_indicator: _sale_pb2.LedgerIndicator.ValueType
+    """Which side of the ledger `fee_amount` is on."""
     @_builtins.property
     def old_card(self) -> _card_pb2.Card:
         """The card to end."""
@@ -1495,6 +1791,18 @@ class ReplaceRequest(_message.Message):
         are not part of what a repeat is compared by, and never reach the provider.
         """
 
+    @_builtins.property
+    def fee_amount(self) -> _money_pb2.Money:
+        """A fee of your side, taken besides."""
+
+    @_builtins.property
+    def additional_amounts(self) -> _containers.RepeatedCompositeFieldContainer[_sale_pb2.AdditionalAmount]:
+        """Further amounts, under names agreed with the provider: at most 32, each name once."""
+
+    @_builtins.property
+    def slip(self) -> _slip_pb2.Slip:
+        """What your side prints, where the provider wants to know it."""
+
     def __init__(
         self,
         *,
@@ -1515,10 +1823,14 @@ class ReplaceRequest(_message.Message):
         system_trace_number: _builtins.str = ...,
         retrieval_reference: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        fee_amount: _money_pb2.Money | None = ...,
+        fee_ledger_indicator: _sale_pb2.LedgerIndicator.ValueType = ...,
+        additional_amounts: _abc.Iterable[_sale_pb2.AdditionalAmount] | None = ...,
+        slip: _slip_pb2.Slip | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["basket", b"basket", "card_holder", b"card_holder", "new_card", b"new_card", "old_card", b"old_card", "point_of_sale", b"point_of_sale", "product", b"product"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basket", b"basket", "card_holder", b"card_holder", "fee_amount", b"fee_amount", "new_card", b"new_card", "old_card", b"old_card", "point_of_sale", b"point_of_sale", "product", b"product", "slip", b"slip"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basket", b"basket", "basket_reference", b"basket_reference", "card_holder", b"card_holder", "destination_account", b"destination_account", "external_reference", b"external_reference", "labels", b"labels", "new_card", b"new_card", "old_card", b"old_card", "point_of_sale", b"point_of_sale", "product", b"product", "provider", b"provider", "retrieval_reference", b"retrieval_reference", "source_account", b"source_account", "system_trace_number", b"system_trace_number", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "transaction_type", b"transaction_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "basket", b"basket", "basket_reference", b"basket_reference", "card_holder", b"card_holder", "destination_account", b"destination_account", "external_reference", b"external_reference", "fee_amount", b"fee_amount", "fee_ledger_indicator", b"fee_ledger_indicator", "labels", b"labels", "new_card", b"new_card", "old_card", b"old_card", "point_of_sale", b"point_of_sale", "product", b"product", "provider", b"provider", "retrieval_reference", b"retrieval_reference", "slip", b"slip", "source_account", b"source_account", "system_trace_number", b"system_trace_number", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "transaction_type", b"transaction_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1557,8 +1869,18 @@ class ConfirmReplaceRequest(_message.Message):
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     FINAL_AMOUNT_FIELD_NUMBER: _builtins.int
     TENDERS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    SYSTEM_TRACE_NUMBER_FIELD_NUMBER: _builtins.int
+    RETRIEVAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    THIRD_PARTY_IDENTIFIERS_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The transaction to confirm."""
+    note: _builtins.str
+    """A word of your own about it, at most 100 characters and without card data. Kept with the transaction."""
+    system_trace_number: _builtins.str
+    """The system trace audit number (STAN) of the confirmation itself. Left out, the request's own is repeated."""
+    retrieval_reference: _builtins.str
+    """The retrieval reference number (RRN) of the confirmation itself. Left out, the request's own is repeated."""
     @_builtins.property
     def final_amount(self) -> _money_pb2.Money:
         """Leave it out unless the provider approved an amount; never more than that."""
@@ -1567,16 +1889,24 @@ class ConfirmReplaceRequest(_message.Message):
     def tenders(self) -> _containers.RepeatedCompositeFieldContainer[_sale_pb2.Tender]:
         """How the customer paid. Passed on where the provider takes it."""
 
+    @_builtins.property
+    def third_party_identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_point_of_sale_pb2.ThirdPartyIdentifier]:
+        """Ids other parties gave the confirmation itself, besides those of the request."""
+
     def __init__(
         self,
         *,
         transaction_id: _builtins.str = ...,
         final_amount: _money_pb2.Money | None = ...,
         tenders: _abc.Iterable[_sale_pb2.Tender] | None = ...,
+        note: _builtins.str = ...,
+        system_trace_number: _builtins.str = ...,
+        retrieval_reference: _builtins.str = ...,
+        third_party_identifiers: _abc.Iterable[_point_of_sale_pb2.ThirdPartyIdentifier] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount", "tenders", b"tenders", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount", "note", b"note", "retrieval_reference", b"retrieval_reference", "system_trace_number", b"system_trace_number", "tenders", b"tenders", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1616,15 +1946,26 @@ class ReverseReplaceRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    SYSTEM_TRACE_NUMBER_FIELD_NUMBER: _builtins.int
+    RETRIEVAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    THIRD_PARTY_IDENTIFIERS_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The transaction to reverse."""
     reason: _transaction_pb2.ReversalReason.ValueType
     """Why."""
     note: _builtins.str
     """Why, in your own words, at most 100 characters and without card data. Kept with the transaction."""
+    system_trace_number: _builtins.str
+    """The system trace audit number (STAN) of the reversal itself. Left out, the request's own is repeated."""
+    retrieval_reference: _builtins.str
+    """The retrieval reference number (RRN) of the reversal itself. Left out, the request's own is repeated."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The part to put back. Leave it out for all of it."""
+
+    @_builtins.property
+    def third_party_identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_point_of_sale_pb2.ThirdPartyIdentifier]:
+        """Ids other parties gave the reversal itself, besides those of the request."""
 
     def __init__(
         self,
@@ -1633,10 +1974,13 @@ class ReverseReplaceRequest(_message.Message):
         reason: _transaction_pb2.ReversalReason.ValueType = ...,
         amount: _money_pb2.Money | None = ...,
         note: _builtins.str = ...,
+        system_trace_number: _builtins.str = ...,
+        retrieval_reference: _builtins.str = ...,
+        third_party_identifiers: _abc.Iterable[_point_of_sale_pb2.ThirdPartyIdentifier] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "note", b"note", "reason", b"reason", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "note", b"note", "reason", b"reason", "retrieval_reference", b"retrieval_reference", "system_trace_number", b"system_trace_number", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1708,6 +2052,10 @@ class VoidRequest(_message.Message):
     SYSTEM_TRACE_NUMBER_FIELD_NUMBER: _builtins.int
     RETRIEVAL_REFERENCE_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    FEE_AMOUNT_FIELD_NUMBER: _builtins.int
+    FEE_LEDGER_INDICATOR_FIELD_NUMBER: _builtins.int
+    ADDITIONAL_AMOUNTS_FIELD_NUMBER: _builtins.int
+    SLIP_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """Your id of the transaction: a version-4 UUID, made and kept by you before you call."""
     provider: _builtins.str
@@ -1726,6 +2074,8 @@ class VoidRequest(_message.Message):
     """The system trace audit number (STAN) of your switch."""
     retrieval_reference: _builtins.str
     """The retrieval reference number (RRN) of your switch."""
+    fee_ledger_indicator: _sale_pb2.LedgerIndicator.ValueType
+    """Which side of the ledger `fee_amount` is on."""
     @_builtins.property
     def card(self) -> _card_pb2.Card:
         """The card to end."""
@@ -1756,6 +2106,18 @@ class VoidRequest(_message.Message):
         are not part of what a repeat is compared by, and never reach the provider.
         """
 
+    @_builtins.property
+    def fee_amount(self) -> _money_pb2.Money:
+        """A fee of your side, taken besides."""
+
+    @_builtins.property
+    def additional_amounts(self) -> _containers.RepeatedCompositeFieldContainer[_sale_pb2.AdditionalAmount]:
+        """Further amounts, under names agreed with the provider: at most 32, each name once."""
+
+    @_builtins.property
+    def slip(self) -> _slip_pb2.Slip:
+        """What your side prints, where the provider wants to know it."""
+
     def __init__(
         self,
         *,
@@ -1775,10 +2137,14 @@ class VoidRequest(_message.Message):
         system_trace_number: _builtins.str = ...,
         retrieval_reference: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        fee_amount: _money_pb2.Money | None = ...,
+        fee_ledger_indicator: _sale_pb2.LedgerIndicator.ValueType = ...,
+        additional_amounts: _abc.Iterable[_sale_pb2.AdditionalAmount] | None = ...,
+        slip: _slip_pb2.Slip | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["basket", b"basket", "card", b"card", "card_holder", b"card_holder", "point_of_sale", b"point_of_sale", "product", b"product"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["basket", b"basket", "card", b"card", "card_holder", b"card_holder", "fee_amount", b"fee_amount", "point_of_sale", b"point_of_sale", "product", b"product", "slip", b"slip"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basket", b"basket", "basket_reference", b"basket_reference", "card", b"card", "card_holder", b"card_holder", "destination_account", b"destination_account", "external_reference", b"external_reference", "labels", b"labels", "point_of_sale", b"point_of_sale", "product", b"product", "provider", b"provider", "retrieval_reference", b"retrieval_reference", "source_account", b"source_account", "system_trace_number", b"system_trace_number", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "transaction_type", b"transaction_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "basket", b"basket", "basket_reference", b"basket_reference", "card", b"card", "card_holder", b"card_holder", "destination_account", b"destination_account", "external_reference", b"external_reference", "fee_amount", b"fee_amount", "fee_ledger_indicator", b"fee_ledger_indicator", "labels", b"labels", "point_of_sale", b"point_of_sale", "product", b"product", "provider", b"provider", "retrieval_reference", b"retrieval_reference", "slip", b"slip", "source_account", b"source_account", "system_trace_number", b"system_trace_number", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "transaction_type", b"transaction_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1817,8 +2183,18 @@ class ConfirmVoidRequest(_message.Message):
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     FINAL_AMOUNT_FIELD_NUMBER: _builtins.int
     TENDERS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    SYSTEM_TRACE_NUMBER_FIELD_NUMBER: _builtins.int
+    RETRIEVAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    THIRD_PARTY_IDENTIFIERS_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The transaction to confirm."""
+    note: _builtins.str
+    """A word of your own about it, at most 100 characters and without card data. Kept with the transaction."""
+    system_trace_number: _builtins.str
+    """The system trace audit number (STAN) of the confirmation itself. Left out, the request's own is repeated."""
+    retrieval_reference: _builtins.str
+    """The retrieval reference number (RRN) of the confirmation itself. Left out, the request's own is repeated."""
     @_builtins.property
     def final_amount(self) -> _money_pb2.Money:
         """Leave it out unless the provider approved an amount; never more than that."""
@@ -1827,16 +2203,24 @@ class ConfirmVoidRequest(_message.Message):
     def tenders(self) -> _containers.RepeatedCompositeFieldContainer[_sale_pb2.Tender]:
         """How the customer paid. Passed on where the provider takes it."""
 
+    @_builtins.property
+    def third_party_identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_point_of_sale_pb2.ThirdPartyIdentifier]:
+        """Ids other parties gave the confirmation itself, besides those of the request."""
+
     def __init__(
         self,
         *,
         transaction_id: _builtins.str = ...,
         final_amount: _money_pb2.Money | None = ...,
         tenders: _abc.Iterable[_sale_pb2.Tender] | None = ...,
+        note: _builtins.str = ...,
+        system_trace_number: _builtins.str = ...,
+        retrieval_reference: _builtins.str = ...,
+        third_party_identifiers: _abc.Iterable[_point_of_sale_pb2.ThirdPartyIdentifier] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount", "tenders", b"tenders", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["final_amount", b"final_amount", "note", b"note", "retrieval_reference", b"retrieval_reference", "system_trace_number", b"system_trace_number", "tenders", b"tenders", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1876,15 +2260,26 @@ class ReverseVoidRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    SYSTEM_TRACE_NUMBER_FIELD_NUMBER: _builtins.int
+    RETRIEVAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    THIRD_PARTY_IDENTIFIERS_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The transaction to reverse."""
     reason: _transaction_pb2.ReversalReason.ValueType
     """Why."""
     note: _builtins.str
     """Why, in your own words, at most 100 characters and without card data. Kept with the transaction."""
+    system_trace_number: _builtins.str
+    """The system trace audit number (STAN) of the reversal itself. Left out, the request's own is repeated."""
+    retrieval_reference: _builtins.str
+    """The retrieval reference number (RRN) of the reversal itself. Left out, the request's own is repeated."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """The part to put back. Leave it out for all of it."""
+
+    @_builtins.property
+    def third_party_identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_point_of_sale_pb2.ThirdPartyIdentifier]:
+        """Ids other parties gave the reversal itself, besides those of the request."""
 
     def __init__(
         self,
@@ -1893,10 +2288,13 @@ class ReverseVoidRequest(_message.Message):
         reason: _transaction_pb2.ReversalReason.ValueType = ...,
         amount: _money_pb2.Money | None = ...,
         note: _builtins.str = ...,
+        system_trace_number: _builtins.str = ...,
+        retrieval_reference: _builtins.str = ...,
+        third_party_identifiers: _abc.Iterable[_point_of_sale_pb2.ThirdPartyIdentifier] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "note", b"note", "reason", b"reason", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "note", b"note", "reason", b"reason", "retrieval_reference", b"retrieval_reference", "system_trace_number", b"system_trace_number", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1937,8 +2335,26 @@ class LookupRequest(_message.Message):
     CARD_HOLDER_FIELD_NUMBER: _builtins.int
     POINT_OF_SALE_FIELD_NUMBER: _builtins.int
     THIRD_PARTY_IDENTIFIERS_FIELD_NUMBER: _builtins.int
+    SYSTEM_TRACE_NUMBER_FIELD_NUMBER: _builtins.int
+    RETRIEVAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    BASKET_REFERENCE_FIELD_NUMBER: _builtins.int
+    TRANSACTION_TYPE_FIELD_NUMBER: _builtins.int
+    SOURCE_ACCOUNT_FIELD_NUMBER: _builtins.int
+    DESTINATION_ACCOUNT_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """The provider to ask. Leave it out to have the card routed."""
+    system_trace_number: _builtins.str
+    """The system trace audit number (STAN) of your switch."""
+    retrieval_reference: _builtins.str
+    """The retrieval reference number (RRN) of your switch."""
+    basket_reference: _builtins.str
+    """Groups the look-up with the transactions of one basket."""
+    transaction_type: _builtins.str
+    """The type of transaction, in a word agreed with the provider."""
+    source_account: _sale_pb2.AccountType.ValueType
+    """The kind of account the money would come from."""
+    destination_account: _sale_pb2.AccountType.ValueType
+    """The kind of account the money would go to."""
     @_builtins.property
     def card(self) -> _card_pb2.Card:
         """The card."""
@@ -1963,10 +2379,16 @@ class LookupRequest(_message.Message):
         card_holder: _sale_pb2.CardHolder | None = ...,
         point_of_sale: _point_of_sale_pb2.PointOfSale | None = ...,
         third_party_identifiers: _abc.Iterable[_point_of_sale_pb2.ThirdPartyIdentifier] | None = ...,
+        system_trace_number: _builtins.str = ...,
+        retrieval_reference: _builtins.str = ...,
+        basket_reference: _builtins.str = ...,
+        transaction_type: _builtins.str = ...,
+        source_account: _sale_pb2.AccountType.ValueType = ...,
+        destination_account: _sale_pb2.AccountType.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "card_holder", b"card_holder", "point_of_sale", b"point_of_sale", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "card_holder", b"card_holder", "point_of_sale", b"point_of_sale", "provider", b"provider", "subject", b"subject", "third_party_identifiers", b"third_party_identifiers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basket_reference", b"basket_reference", "card", b"card", "card_holder", b"card_holder", "destination_account", b"destination_account", "point_of_sale", b"point_of_sale", "provider", b"provider", "retrieval_reference", b"retrieval_reference", "source_account", b"source_account", "subject", b"subject", "system_trace_number", b"system_trace_number", "third_party_identifiers", b"third_party_identifiers", "transaction_type", b"transaction_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_subject: _TypeAlias = _typing.Literal["card", "card_holder"]  # noqa: Y015
     _WhichOneofArgType_subject: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
@@ -2045,6 +2467,26 @@ class CardView(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class LedgerIndicatorsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _sale_pb2.LedgerIndicator.ValueType
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _sale_pb2.LedgerIndicator.ValueType = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PROVIDER_FIELD_NUMBER: _builtins.int
     MASKED_CARD_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -2063,6 +2505,13 @@ class CardView(_message.Message):
     ADDITIONAL_AMOUNTS_FIELD_NUMBER: _builtins.int
     SLIP_FIELD_NUMBER: _builtins.int
     THIRD_PARTY_IDENTIFIERS_FIELD_NUMBER: _builtins.int
+    RECEIVER_FIELD_NUMBER: _builtins.int
+    SETTLEMENT_ENTITY_FIELD_NUMBER: _builtins.int
+    FEE_AMOUNT_FIELD_NUMBER: _builtins.int
+    APPROVED_AMOUNT_FIELD_NUMBER: _builtins.int
+    POINT_OF_SALE_FIELD_NUMBER: _builtins.int
+    RANK_FIELD_NUMBER: _builtins.int
+    LEDGER_INDICATORS_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """The provider that told it."""
     masked_card: _builtins.str
@@ -2075,6 +2524,8 @@ class CardView(_message.Message):
     """The provider's own id of the card."""
     expiry: _builtins.str
     """The expiry as `YYMM`, where that is all the provider tells."""
+    rank: _builtins.str
+    """The card's rank among the cards of its holder, in the provider's word."""
     @_builtins.property
     def balances(self) -> _card_pb2.Balances:
         """The balances."""
@@ -2123,6 +2574,32 @@ class CardView(_message.Message):
     def third_party_identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_point_of_sale_pb2.ThirdPartyIdentifier]:
         """All parties' ids for the look-up."""
 
+    @_builtins.property
+    def receiver(self) -> _point_of_sale_pb2.Institution:
+        """The institution that received the look-up, where the provider names it."""
+
+    @_builtins.property
+    def settlement_entity(self) -> _point_of_sale_pb2.Institution:
+        """The institution that settles the card's transactions, where the provider names it."""
+
+    @_builtins.property
+    def fee_amount(self) -> _money_pb2.Money:
+        """The provider's fee for the look-up, where it tells one."""
+
+    @_builtins.property
+    def approved_amount(self) -> _money_pb2.Money:
+        """An amount the provider says it approved, where it tells one with a look-up."""
+
+    @_builtins.property
+    def point_of_sale(self) -> _point_of_sale_pb2.PointOfSale:
+        """How the card was read and in what circumstances, as the provider understood it."""
+
+    @_builtins.property
+    def ledger_indicators(self) -> _containers.ScalarMap[_builtins.str, _sale_pb2.LedgerIndicator.ValueType]:
+        """Which side of the ledger an amount is on, where the provider says so: by the amount's name here, such as
+        `fee_amount`, or by its name in `additional_amounts`.
+        """
+
     def __init__(
         self,
         *,
@@ -2144,10 +2621,17 @@ class CardView(_message.Message):
         additional_amounts: _abc.Mapping[_builtins.str, _money_pb2.Money] | None = ...,
         slip: _slip_pb2.Slip | None = ...,
         third_party_identifiers: _abc.Iterable[_point_of_sale_pb2.ThirdPartyIdentifier] | None = ...,
+        receiver: _point_of_sale_pb2.Institution | None = ...,
+        settlement_entity: _point_of_sale_pb2.Institution | None = ...,
+        fee_amount: _money_pb2.Money | None = ...,
+        approved_amount: _money_pb2.Money | None = ...,
+        point_of_sale: _point_of_sale_pb2.PointOfSale | None = ...,
+        rank: _builtins.str = ...,
+        ledger_indicators: _abc.Mapping[_builtins.str, _sale_pb2.LedgerIndicator.ValueType] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "card_holder", b"card_holder", "expire_time", b"expire_time", "points", b"points", "product", b"product", "slip", b"slip"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approved_amount", b"approved_amount", "balances", b"balances", "card_holder", b"card_holder", "expire_time", b"expire_time", "fee_amount", b"fee_amount", "point_of_sale", b"point_of_sale", "points", b"points", "product", b"product", "receiver", b"receiver", "settlement_entity", b"settlement_entity", "slip", b"slip"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "balances", b"balances", "card_holder", b"card_holder", "clubs", b"clubs", "expire_time", b"expire_time", "expiry", b"expiry", "history", b"history", "marketing_attributes", b"marketing_attributes", "masked_card", b"masked_card", "points", b"points", "product", b"product", "provider", b"provider", "provider_card_id", b"provider_card_id", "provider_references", b"provider_references", "provider_state", b"provider_state", "slip", b"slip", "state", b"state", "third_party_identifiers", b"third_party_identifiers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "approved_amount", b"approved_amount", "balances", b"balances", "card_holder", b"card_holder", "clubs", b"clubs", "expire_time", b"expire_time", "expiry", b"expiry", "fee_amount", b"fee_amount", "history", b"history", "ledger_indicators", b"ledger_indicators", "marketing_attributes", b"marketing_attributes", "masked_card", b"masked_card", "point_of_sale", b"point_of_sale", "points", b"points", "product", b"product", "provider", b"provider", "provider_card_id", b"provider_card_id", "provider_references", b"provider_references", "provider_state", b"provider_state", "rank", b"rank", "receiver", b"receiver", "settlement_entity", b"settlement_entity", "slip", b"slip", "state", b"state", "third_party_identifiers", b"third_party_identifiers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -150,6 +150,30 @@ ACCOUNT_TYPE_STORED_VALUE: AccountType.ValueType  # 8
 """Send it for a stored value account."""
 Global___AccountType: _TypeAlias = AccountType  # noqa: Y015
 
+class _LedgerIndicator:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LedgerIndicatorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LedgerIndicator.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LEDGER_INDICATOR_UNSPECIFIED: _LedgerIndicator.ValueType  # 0
+    """Not said. Take the side that the operation itself means."""
+    LEDGER_INDICATOR_DEBIT: _LedgerIndicator.ValueType  # 1
+    """Money that leaves the account, or is owed by it. Send it only where the amount could be taken either way."""
+    LEDGER_INDICATOR_CREDIT: _LedgerIndicator.ValueType  # 2
+    """Money that comes into the account. Send it only where the amount could be taken either way."""
+
+class LedgerIndicator(_LedgerIndicator, metaclass=_LedgerIndicatorEnumTypeWrapper):
+    """Which side of the ledger an amount is on, seen from the account it is of."""
+
+LEDGER_INDICATOR_UNSPECIFIED: LedgerIndicator.ValueType  # 0
+"""Not said. Take the side that the operation itself means."""
+LEDGER_INDICATOR_DEBIT: LedgerIndicator.ValueType  # 1
+"""Money that leaves the account, or is owed by it. Send it only where the amount could be taken either way."""
+LEDGER_INDICATOR_CREDIT: LedgerIndicator.ValueType  # 2
+"""Money that comes into the account. Send it only where the amount could be taken either way."""
+Global___LedgerIndicator: _TypeAlias = LedgerIndicator  # noqa: Y015
+
 @_typing.final
 class Product(_message.Message):
     """What is sold: a gift card product, as the provider knows it."""
@@ -493,3 +517,35 @@ class PointBalances(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PointBalances: _TypeAlias = PointBalances  # noqa: Y015
+
+@_typing.final
+class AdditionalAmount(_message.Message):
+    """A further amount of a request, such as one the provider takes apart from the main one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    LEDGER_INDICATOR_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, as agreed with the provider: 1 to 64 characters."""
+    ledger_indicator: Global___LedgerIndicator.ValueType
+    """Which side of the ledger it is on."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """How much."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        amount: _money_pb2.Money | None = ...,
+        ledger_indicator: Global___LedgerIndicator.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "ledger_indicator", b"ledger_indicator", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdditionalAmount: _TypeAlias = AdditionalAmount  # noqa: Y015

@@ -253,6 +253,26 @@ class Transaction(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class LedgerIndicatorsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _sale_pb2.LedgerIndicator.ValueType
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _sale_pb2.LedgerIndicator.ValueType = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     OPERATION_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
@@ -281,6 +301,7 @@ class Transaction(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     STATE_CHANGES_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    LEDGER_INDICATORS_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The caller's id: a version-4 UUID."""
     operation: Global___Operation.ValueType
@@ -381,6 +402,12 @@ class Transaction(_message.Message):
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The labels of the request."""
 
+    @_builtins.property
+    def ledger_indicators(self) -> _containers.ScalarMap[_builtins.str, _sale_pb2.LedgerIndicator.ValueType]:
+        """Which side of the ledger an amount is on, where the provider says so: by the amount's name here, such as
+        `fee_amount`, or by its name in `additional_amounts`.
+        """
+
     def __init__(
         self,
         *,
@@ -412,10 +439,11 @@ class Transaction(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         state_changes: _abc.Iterable[Global___StateChange] | None = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        ledger_indicators: _abc.Mapping[_builtins.str, _sale_pb2.LedgerIndicator.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["approved_amount", b"approved_amount", "confirm_by", b"confirm_by", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "evidence", b"evidence", "fee_amount", b"fee_amount", "points", b"points", "product", b"product", "receiver", b"receiver", "requested_amount", b"requested_amount", "reversed_amount", b"reversed_amount", "settlement_entity", b"settlement_entity", "slip", b"slip", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "approved_amount", b"approved_amount", "cards", b"cards", "confirm_by", b"confirm_by", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "evidence", b"evidence", "external_reference", b"external_reference", "fee_amount", b"fee_amount", "issued_cards", b"issued_cards", "labels", b"labels", "operation", b"operation", "points", b"points", "product", b"product", "provider", b"provider", "provider_references", b"provider_references", "receiver", b"receiver", "requested_amount", b"requested_amount", "reversal_reason", b"reversal_reason", "reversed_amount", b"reversed_amount", "settlement_entity", b"settlement_entity", "slip", b"slip", "state", b"state", "state_changes", b"state_changes", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "approved_amount", b"approved_amount", "cards", b"cards", "confirm_by", b"confirm_by", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "evidence", b"evidence", "external_reference", b"external_reference", "fee_amount", b"fee_amount", "issued_cards", b"issued_cards", "labels", b"labels", "ledger_indicators", b"ledger_indicators", "operation", b"operation", "points", b"points", "product", b"product", "provider", b"provider", "provider_references", b"provider_references", "receiver", b"receiver", "requested_amount", b"requested_amount", "reversal_reason", b"reversal_reason", "reversed_amount", b"reversed_amount", "settlement_entity", b"settlement_entity", "slip", b"slip", "state", b"state", "state_changes", b"state_changes", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -434,6 +462,7 @@ class TransactionCard(_message.Message):
     PROVIDER_CARD_ID_FIELD_NUMBER: _builtins.int
     EXPIRY_FIELD_NUMBER: _builtins.int
     RANK_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     role: Global___CardRole.ValueType
     """The part the card plays."""
     masked_card: _builtins.str
@@ -445,10 +474,14 @@ class TransactionCard(_message.Message):
     expiry: _builtins.str
     """The expiry as `YYMM`, where the provider tells it."""
     rank: _builtins.str
-    """The rank you named the card with."""
+    """The card's rank, in the provider's word, else the one you named the card with."""
     @_builtins.property
     def balances(self) -> _card_pb2.Balances:
         """The balances after the operation, where the provider tells them for this card."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """The last moment the card can be used, where the provider tells."""
 
     def __init__(
         self,
@@ -460,10 +493,11 @@ class TransactionCard(_message.Message):
         provider_card_id: _builtins.str = ...,
         expiry: _builtins.str = ...,
         rank: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "expiry", b"expiry", "masked_card", b"masked_card", "provider_card_id", b"provider_card_id", "rank", b"rank", "role", b"role", "stored_card_id", b"stored_card_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances", "expire_time", b"expire_time", "expiry", b"expiry", "masked_card", b"masked_card", "provider_card_id", b"provider_card_id", "rank", b"rank", "role", b"role", "stored_card_id", b"stored_card_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
