@@ -39,6 +39,9 @@ class Observer:
     def journal_found(self, away_s: float) -> None:
         """The journal can be written again, after so many seconds."""
 
+    def refused(self, method: str, reason: str, cause: str) -> None:
+        """A call was refused for who asked: `reason` and `cause` are words of ours, never what was shown."""
+
     def traceparent(self) -> str:
         """Return the W3C trace the caller is in, or nothing."""
         return ""
