@@ -31,8 +31,8 @@ _TIMEOUT_S = 5.0
 _LARGEST = 256 * 1024
 _SHORTEST_RSA_BITS = 2048
 
-Key = RSAKey | ECKey | OKPKey
-_KINDS: dict[str, type[Key]] = {"RS": RSAKey, "PS": RSAKey, "ES": ECKey, "Ed": OKPKey}
+PublicKey = RSAKey | ECKey | OKPKey
+_KINDS: dict[str, type[PublicKey]] = {"RS": RSAKey, "PS": RSAKey, "ES": ECKey, "Ed": OKPKey}
 _log = logging.getLogger(__name__)
 
 
@@ -42,12 +42,12 @@ class Jwks:
     def __init__(self, issuer: Issuer, clock: Clock) -> None:
         self._issuer = issuer
         self._clock = clock
-        self._keys: tuple[Key, ...] | None = None
+        self._keys: tuple[PublicKey, ...] | None = None
         self._read_s = self._tried_s = -_STALE_S
         self._reading = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
 
-    async def find(self, kid: object, algorithm: str) -> Key | None:
+    async def find(self, kid: object, algorithm: str) -> PublicKey | None:
         """Return the key a token names, None if the issuer has none such; raise IssuerUnreachable.
 
         A token that names no key is checked by the only one that fits its algorithm.
@@ -71,7 +71,7 @@ class Jwks:
     def _age_s(self) -> float:
         return self._clock.monotonic_s() - self._read_s
 
-    def _choose(self, kid: object, algorithm: str) -> Key | None:
+    def _choose(self, kid: object, algorithm: str) -> PublicKey | None:
         fitting = [key for key in self._keys or () if _fits(key, algorithm)]
         if kid is None:
             return fitting[0] if len(fitting) == 1 else None
@@ -103,7 +103,7 @@ class Jwks:
                 timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
             )
         async with self._session.get(self._issuer.jwks_url or "", allow_redirects=False) as answer:
-            if answer.status != 200:  # noqa: PLR2004 - OK
+            if answer.status != 200:  # noqa: PLR2004 - the status for all is well
                 raise ValueError("the issuer answered with another status than 200")
             content = await answer.content.read(_LARGEST + 1)
             while not answer.content.at_eof() and len(content) <= _LARGEST:
@@ -113,10 +113,10 @@ class Jwks:
             return content
 
 
-def _keys_of(content: bytes) -> tuple[Key, ...]:
+def _keys_of(content: bytes) -> tuple[PublicKey, ...]:
     """Return the keys that can check a signature; those of kinds nobody here uses are left out."""
     listed = msgspec.json.decode(content, type=dict[str, Any])["keys"] if content else []
-    keys: list[Key] = []
+    keys: list[PublicKey] = []
     for one in listed:
         if not isinstance(one, dict) or one.get("kty") == "oct" or one.get("use", "sig") != "sig":
             continue
@@ -131,9 +131,9 @@ def _keys_of(content: bytes) -> tuple[Key, ...]:
     return tuple(keys)
 
 
-def _is_weak(key: Key) -> bool:
+def _is_weak(key: PublicKey) -> bool:
     return isinstance(key, RSAKey) and key.public_key.key_size < _SHORTEST_RSA_BITS
 
 
-def _fits(key: Key, algorithm: str) -> bool:
+def _fits(key: PublicKey, algorithm: str) -> bool:
     return isinstance(key, _KINDS[algorithm[:2]]) and key.alg in {None, algorithm}

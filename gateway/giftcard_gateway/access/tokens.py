@@ -17,7 +17,7 @@ from joserfc.errors import ExpiredTokenError, InvalidClaimError, JoseError, Miss
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.access.identities import Identity, SignIn
 from giftcard_gateway.access.remembered import Remembered
-from giftcard_gateway.config.access import Name, Scope
+from giftcard_gateway.config.access import CallerName, Scope
 from giftcard_gateway.errors import CredentialsInvalid
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _identity_of(claims: _Claims, issuer: Issuer) -> Identity:
 
 def _word(claims: _Claims, claim: str) -> str:
     try:
-        return msgspec.convert(claims.get(claim), Name)
+        return msgspec.convert(claims.get(claim), CallerName)
     except msgspec.ValidationError:
         raise CredentialsInvalid(f"The token's {claim} is no name.", cause="claim") from None
 

@@ -13,7 +13,7 @@ Algorithm = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519"
 ]
 """Signatures by a private key only: a shared secret would let each who checks a token make one."""
-Name = Annotated[
+CallerName = Annotated[
     str,
     msgspec.Meta(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$",
@@ -36,10 +36,10 @@ class Scope(StrEnum):
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody may do, and with what; a list that is left out is of everything."""
 
-    name: Name
+    name: CallerName
     """Told in logs."""
     scopes: tuple[Scope, ...]
-    tenant: Name = "default"
+    tenant: CallerName = "default"
     merchants: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
     operations: tuple[Operation, ...] = ()
@@ -62,7 +62,7 @@ class Issuer(msgspec.Struct, frozen=True, kw_only=True):
     """How long keys, and tokens once checked, are trusted without looking again."""
     leeway_s: float = 30.0
     """How far its clock may be from ours."""
-    tenant: Name = "default"
+    tenant: CallerName = "default"
     """The tenant of its tokens, unless `tenant_claim` names where it stands."""
     name_claim: str = "sub"
     scope_claim: str = "scope"

@@ -26,6 +26,16 @@ SUITES = ":".join(
 """The suites of TLS 1.2 in the intermediate profile, by OpenSSL's names. Those of TLS 1.3 are all good."""
 
 
+GRPC_SUITES = "GRPC_SSL_CIPHER_SUITES"
+_NONE_OF_1_2 = "ECDHE-PSK-AES128-CBC-SHA"
+"""A suite of TLS 1.2 whose shared key nobody has: gRPC can be told suites, and no lowest version."""
+
+
+def grpc_suites(profile: Profile) -> str:
+    """Return what `GRPC_SUITES` must be in the environment, before gRPC is imported, for a profile."""
+    return _NONE_OF_1_2 if profile == "modern" else SUITES
+
+
 class ListenerTls(msgspec.Struct, frozen=True, kw_only=True):
     """[server.tls] and [webhooks.tls]: PEM files, read again when they change."""
 

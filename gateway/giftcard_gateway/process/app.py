@@ -66,10 +66,7 @@ class App:
         self._clock = clock
         self.telemetry = telemetry
         self.journal = journal or open_journal(settings.journal)
-        self.connections = connections or Connections(
-            _connection(provider_id, stanza, clock, telemetry)
-            for provider_id, stanza in settings.providers.items()
-        )
+        self.connections = connections or _connections(settings, clock, telemetry)
         telemetry.metrics.watch_circuits(self._circuits)
         router = Router(settings.rules(), settings.routing.default)
         self.pipeline = assemble(
@@ -102,12 +99,8 @@ class App:
             clock=clock,
             observer=telemetry.observer,
         )
-        self.server = Server(
-            settings.server,
-            handlers(self.dependencies),
-            service_names(),
-            guard=Guard(self.signing_in, telemetry.observer, open_reflection=settings.access.open_reflection),
-        )
+        guard = Guard(self.signing_in, telemetry.observer, open_reflection=settings.access.open_reflection)
+        self.server = Server(settings.server, handlers(self.dependencies), service_names(), guard=guard)
         self.readiness = Readiness(
             journal=self.journal,
             heartbeat=self.pipeline.heartbeat,
@@ -182,6 +175,13 @@ def _seal(settings: Settings, clock: Clock) -> Seal:
         active=settings.seal.active,
         hash_key=settings.seal.hash_key_bytes(),
         random_bytes=clock.random_bytes,
+    )
+
+
+def _connections(settings: Settings, clock: Clock, telemetry: Telemetry) -> Connections:
+    return Connections(
+        _connection(provider_id, stanza, clock, telemetry)
+        for provider_id, stanza in settings.providers.items()
     )
 
 

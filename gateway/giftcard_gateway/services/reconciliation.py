@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from giftcard import v1
-from giftcard_gateway.config.access import Scope as Access
+from giftcard_gateway.config.access import Scope
 from giftcard_gateway.errors import InvalidRequest
 from giftcard_gateway.pipeline.reconciliation import BadRow, SettlementRow
 from giftcard_gateway.wire.reconciliation import comparison_to, row_from, scope_from
 
 if TYPE_CHECKING:
-    from giftcard_gateway.pipeline.reconciliation import Reconciliation, Scope
+    from giftcard_gateway.pipeline.reconciliation import Reconciliation, SettlementScope
     from giftcard_gateway.rpc.call import RpcCall
 
 _MOST_ROWS = 100_000
@@ -49,9 +49,9 @@ def _sorted_out(rows: Sequence[SettlementRow | BadRow]) -> tuple[list[Settlement
 
 async def _gather(
     parts: AsyncIterator[v1.ReconcileRequest], call: RpcCall
-) -> tuple[Scope, list[SettlementRow | BadRow]]:
+) -> tuple[SettlementScope, list[SettlementRow | BadRow]]:
     """Return the scope, which comes first and once, and the rows; a caller who may not is refused at once."""
-    scope: Scope | None = None
+    scope: SettlementScope | None = None
     rows: list[SettlementRow | BadRow] = []
     place = 0
     async for part in parts:
@@ -63,7 +63,7 @@ async def _gather(
             scope = scope_from(part.scope)
             call.identity.demand_whole(scope.provider)
             if scope.close_unresolved:
-                call.identity.demand(Access.OPERATE)
+                call.identity.demand(Scope.OPERATE)
         else:
             rows.append(row_from(part.row, len(rows) + 1))
         if len(rows) > _MOST_ROWS:
