@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.markup import escape
 
-from giftcard import Client, GiftcardError, to_decimal, v1
+from giftcard import Client, GiftcardError, tls_credentials, to_decimal, v1
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.cli.console import err, out, table
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import read_settings, settings_options
+from giftcard_gateway.config.exposure import is_loopback
 from giftcard_gateway.ledger.entry import State
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _OPERATIONS = [operation.value.lower() for operation in Operation]
 _STATES = [state.value.lower() for state in State]
+_TOKEN = "GIFTCARD_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
 _COLOURS = {"UNRESOLVED": "bold red", "CONFIRMED": "green", "APPROVED": "green", "DECLINED": "yellow"}
 
 
@@ -39,14 +41,32 @@ _COLOURS = {"UNRESOLVED": "bold red", "CONFIRMED": "green", "APPROVED": "green",
     show_envvar=True,
     help="The gateway to ask.",
 )
+@click.option(
+    "--ca",
+    default="",
+    envvar="GIFTCARD_GATEWAY_CA",
+    show_envvar=True,
+    help="PEM file of the authority of its certificate; without one TLS is for other machines only.",
+)
 @click.pass_context
-def transactions(context: click.Context, address: str) -> None:
-    """Look after transactions: find them, see what happened, end what nobody could."""
-    context.obj = {**context.obj, "address": address}
+def transactions(context: click.Context, address: str, ca: str) -> None:
+    """Look after transactions: find them, see what happened, end what nobody could.
+
+    GIFTCARD_GATEWAY_TOKEN holds the token or API key to sign in with.
+    """
+    context.obj = {**context.obj, "address": address, "ca": ca}
 
 
 def _client(asked: dict[str, str]) -> Client:
-    return Client(asked["address"], plaintext=True)
+    """Return a client: in plain text on loopback, as a sandbox speaks, unless an authority is named."""
+    is_plain = is_loopback(asked["address"]) and not asked["ca"]
+    authority = Path(asked["ca"]).read_bytes() if asked["ca"] else None
+    return Client(
+        asked["address"],
+        credentials=None if is_plain else tls_credentials(authority),
+        plaintext=is_plain,
+        token=asked.get(_TOKEN),
+    )
 
 
 @transactions.command("list")

@@ -94,8 +94,14 @@ class Watcher(Observer):
         self._metrics.refused(reason, cause)
         if self._may_say((reason, cause)):
             extra = {"method": method, "reason": reason, "cause": cause}
+            _log.warning("a caller was refused; more of the kind are counted for a minute", extra=extra)
+
+    def handshake_failed(self, why: str) -> None:
+        """Count a failed handshake, and log the first for a reason in a minute."""
+        self._metrics.refused("HANDSHAKE_FAILED", why)
+        if self._may_say(("handshake", why)):
             _log.warning(
-                "a caller was refused; more of the kind are counted, not logged, for a minute", extra=extra
+                "a TLS handshake failed; more of the kind are counted for a minute", extra={"why": why}
             )
 
     def traceparent(self) -> str:
