@@ -46,7 +46,7 @@ function provider(keys) {
         }),
       },
     },
-    extraTokenClaims: () => ({ tenant: 'shop', merchants: ['M-1'] }),
+    extraTokenClaims: () => ({ tenant: 'shop', merchants: ['MERCHANT0000001'] }),
   });
 }
 
