@@ -116,6 +116,10 @@ def test_tls_with_grpcurl_and_the_client(tmp_path: Path, authority: Authority) -
             redeem(plain)
         with Client(running.address, policy=ONE_TRY) as doubting, pytest.raises(Unavailable, match="trusts"):
             redeem(doubting)
+        (tmp_path / "token").write_text(key, encoding="ascii")
+        words = ("--address", running.address, "--ca", str(authority.file), "--token-file", "token", "list")
+        listed = run("transactions", *words, folder=tmp_path, environ={"COLUMNS": "200"})
+        assert "APPROVED" in listed.stdout, listed.stderr
         complained = running.running.complained
         assert "a TLS handshake failed" in complained
         assert "WRONG_VERSION_NUMBER" in complained
@@ -299,8 +303,8 @@ def token_of(issuer: str, scope: str) -> str:
     """Have the issuer make a token, as a till would."""
     body = urllib.parse.urlencode({"grant_type": "client_credentials", "scope": scope}).encode()
     basic = base64.b64encode(SECRET_OF_THE_ISSUER.encode()).decode()
-    asked = urllib.request.Request(f"{issuer}/token", body, {"authorization": f"Basic {basic}"})  # noqa: S310 - ours
-    with urllib.request.urlopen(asked) as answer:  # noqa: S310 - ours
+    asked = urllib.request.Request(f"{issuer}/token", body, {"authorization": f"Basic {basic}"})  # noqa: S310 - an address of our own
+    with urllib.request.urlopen(asked) as answer:  # noqa: S310 - an address of our own
         return str(json.load(answer)["access_token"])
 
 
@@ -334,7 +338,7 @@ def test_tokens_of_a_real_issuer(tmp_path: Path, authority: Authority) -> None:
                         redeem(client, point_of_sale=till)
                     assert refused.value.reason == "CREDENTIALS_INVALID"
                 if turn == "first key":
-                    with urllib.request.urlopen(f"{issuer}/rotate") as answer:  # noqa: S310 - ours
+                    with urllib.request.urlopen(f"{issuer}/rotate") as answer:  # noqa: S310 - an address of our own
                         assert answer.status == 200
             assert token[:20] not in running.running.complained
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _OPERATIONS = [operation.value.lower() for operation in Operation]
 _STATES = [state.value.lower() for state in State]
-_TOKEN = "GIFTCARD_GATEWAY_TOKEN"  # noqa: S105 - the name of a variable
 _COLOURS = {"UNRESOLVED": "bold red", "CONFIRMED": "green", "APPROVED": "green", "DECLINED": "yellow"}
 
 
@@ -48,24 +47,29 @@ _COLOURS = {"UNRESOLVED": "bold red", "CONFIRMED": "green", "APPROVED": "green",
     show_envvar=True,
     help="PEM file of the authority of its certificate; without one TLS is for other machines only.",
 )
+@click.option(
+    "--token-file",
+    default="",
+    envvar="GIFTCARD_GATEWAY_TOKEN_FILE",
+    show_envvar=True,
+    help="File with the token or API key to sign in with.",
+)
 @click.pass_context
-def transactions(context: click.Context, address: str, ca: str) -> None:
-    """Look after transactions: find them, see what happened, end what nobody could.
-
-    GIFTCARD_GATEWAY_TOKEN holds the token or API key to sign in with.
-    """
-    context.obj = {**context.obj, "address": address, "ca": ca}
+def transactions(context: click.Context, address: str, ca: str, token_file: str) -> None:
+    """Look after transactions: find them, see what happened, end what nobody could."""
+    context.obj = {**context.obj, "address": address, "ca": ca, "token_file": token_file}
 
 
 def _client(asked: dict[str, str]) -> Client:
     """Return a client: in plain text on loopback, as a sandbox speaks, unless an authority is named."""
     is_plain = is_loopback(asked["address"]) and not asked["ca"]
     authority = Path(asked["ca"]).read_bytes() if asked["ca"] else None
+    token = Path(asked["token_file"]).read_text(encoding="ascii").strip() if asked["token_file"] else None
     return Client(
         asked["address"],
         credentials=None if is_plain else tls_credentials(authority),
         plaintext=is_plain,
-        token=asked.get(_TOKEN),
+        token=token,
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.process.app import App
 from giftcard_gateway.process.loop import stop_event
-from giftcard_gateway.telemetry import core_lines, open_telemetry
+from giftcard_gateway.telemetry import handshakes, open_telemetry
 from giftcard_gateway.telemetry.logs import set_up as set_up_logs
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def telemetry(settings: Settings, environ: Mapping[str, str]) -> Iterator[Teleme
     """Set up logs, traces and metrics for this process, and export what is left at its end."""
     opened = open_telemetry(environ, SystemClock())
     heard = (
-        core_lines.told(opened.observer.handshake_failed) if settings.server.tls else nullcontext(sys.stderr)
+        handshakes.told(opened.observer.handshake_failed) if settings.server.tls else nullcontext(sys.stderr)
     )
     with heard as stream:
         set_up_logs(settings.telemetry, stream)

@@ -5,6 +5,7 @@ The service config is the contract's own, `protos/grpc_service_config.json`, shi
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from importlib.metadata import version
 from importlib.resources import files
@@ -69,11 +70,13 @@ def open_async_channel(
     )
 
 
-def with_token(target: object, token: Token, metadata: Source, *, plaintext: bool) -> Source:
+def with_token(target: object, token: Token | None, metadata: Source, *, plaintext: bool) -> Source:
     """Return what sends a token or API key beside `metadata`; raise ValueError if others could read it.
 
     A channel of the caller's own is theirs to protect.
     """
+    if token is None:
+        return metadata
     if plaintext and isinstance(target, str) and not _is_loopback(target):
         raise ValueError("A token on a plaintext channel can be read by everybody on its way: use TLS.")
 
@@ -86,7 +89,10 @@ def with_token(target: object, token: Token, metadata: Source, *, plaintext: boo
 
 def _is_loopback(target: str) -> bool:
     host = target.rpartition(":")[0].strip("[]")
-    return host in {"localhost", "::1"} or host.startswith("127.")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _refuse_both(credentials: grpc.ChannelCredentials | None, *, plaintext: bool) -> None:

@@ -48,13 +48,10 @@ class Client(Calls, Runner):
         policy: RepeatPolicy | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        given = target
+        self._metadata = with_token(target, token, metadata, plaintext=plaintext)
         self._own: grpc.Channel | None = None
         if isinstance(target, str):
             target = self._own = open_channel(target, credentials, plaintext=plaintext)
-        self._metadata = metadata
-        if token is not None:
-            self._metadata = with_token(given, token, metadata, plaintext=plaintext)
         self._policy = policy or RepeatPolicy()
         self._sleep = sleep
         self.stubs = Stubs(target)
@@ -104,13 +101,10 @@ class AsyncClient(Calls, AsyncRunner):
         policy: RepeatPolicy | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        given = target
+        self._metadata = with_token(target, token, metadata, plaintext=plaintext)
         self._own: aio.Channel | None = None
         if isinstance(target, str):
             target = self._own = open_async_channel(target, credentials, plaintext=plaintext)
-        self._metadata = metadata
-        if token is not None:
-            self._metadata = with_token(given, token, metadata, plaintext=plaintext)
         self._policy = policy or RepeatPolicy()
         self._sleep = sleep
         self.stubs = AsyncStubs(target)
