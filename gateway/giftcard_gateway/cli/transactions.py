@@ -14,12 +14,12 @@ import click
 from rich.markup import escape
 
 from giftcard import Client, GiftcardError, tls_credentials, to_decimal, v1
+from giftcard.channels import is_loopback
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.cli.console import err, out, table
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import read_settings, settings_options
-from giftcard_gateway.config.exposure import is_loopback
 from giftcard_gateway.ledger.entry import State
 
 if TYPE_CHECKING:

@@ -77,7 +77,7 @@ def with_token(target: object, token: Token | None, metadata: Source, *, plainte
     """
     if token is None:
         return metadata
-    if plaintext and isinstance(target, str) and not _is_loopback(target):
+    if plaintext and isinstance(target, str) and not is_loopback(target):
         raise ValueError("A token on a plaintext channel can be read by everybody on its way: use TLS.")
 
     def send() -> Metadata:
@@ -87,7 +87,8 @@ def with_token(target: object, token: Token | None, metadata: Source, *, plainte
     return send
 
 
-def _is_loopback(target: str) -> bool:
+def is_loopback(target: str) -> bool:
+    """Tell whether host:port is on this machine, so that nobody reads along."""
     host = target.rpartition(":")[0].strip("[]")
     try:
         return ipaddress.ip_address(host).is_loopback
