@@ -61,6 +61,8 @@ def write_namespace(folder: Path, image: Path) -> None:
             [message.name for message in file.message_type] + [enum.name for enum in file.enum_type]
         )
         for file in read_files(image)
+        # One with an extension only has nothing to hand on.
+        if file.message_type or file.enum_type
     }
     lines = ['"""Every message and enum of the contract. Made by `protos/contract.py`; do not edit."""', ""]
     for module, members in sorted(names.items()):

@@ -9,7 +9,7 @@ EXTRAS: Mapping[str, str] = {
     "giftcard_conformance": "sandbox",
     "giftcard_demo": "sandbox",
     "giftcard_simulators": "sandbox",
-    "joserfc": "gr4vy",
+    "joserfc": "jwt",
     "opentelemetry.exporter": "otlp",
 }
 """Modules, and those below them, that only an extra brings."""

@@ -15,6 +15,10 @@
     ├── CardNotFound            the provider does not tell of such a card
     ├── ExportNotFound          the provider has no such export
     ├── ReadRefused             the provider said no to a read
+    ├── CredentialsInvalid      nobody knows who asks
+    ├── ScopeMissing            the caller may not do this
+    ├── OutOfReach              the caller may not touch this
+    ├── IssuerUnreachable       credentials cannot be checked now; surely not sent
     ├── RateLimited             one caller asks too often; surely not sent
     ├── Overloaded              too much work; surely not sent
     ├── ProviderUnreachable     the provider is down; surely not sent
@@ -166,6 +170,36 @@ class ReadRefused(GatewayError):
             provider_text=decline.provider_text,
         )
         self.decline = decline
+
+
+class CredentialsInvalid(GatewayError):
+    """Sign in; `cause` says what is wrong in a word, and no text holds what was shown."""
+
+    reason = "CREDENTIALS_INVALID"
+
+    def __init__(self, message: str, *, cause: str) -> None:
+        """Say what is wrong, in a sentence and in a word."""
+        super().__init__(message, cause=cause)
+        self.cause = cause
+
+
+class ScopeMissing(GatewayError):
+    """You may not do this; metadata `scope` names what is missing."""
+
+    reason = "SCOPE_MISSING"
+
+
+class OutOfReach(GatewayError):
+    """You may not touch this merchant, provider or operation; nothing was sent."""
+
+    reason = "OUT_OF_REACH"
+
+
+class IssuerUnreachable(GatewayError):
+    """Credentials cannot be checked now, because the issuer's keys cannot be read; nothing was sent."""
+
+    reason = "ISSUER_UNREACHABLE"
+    retry_after_s = 5.0
 
 
 class RateLimited(GatewayError):

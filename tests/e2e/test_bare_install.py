@@ -193,7 +193,7 @@ def test_a_command_without_its_extra_names_it(
     ("changes", "environ", "extra"),
     [
         ({"sqlite:///journal.db": "postgresql://127.0.0.1:9/journal"}, {}, "postgres"),
-        ({"gatepay:GatePay": "gr4vy:Gr4vy"}, {}, "gr4vy"),
+        ({"gatepay:GatePay": "gr4vy:Gr4vy"}, {}, "jwt"),
         ({}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}, "otlp"),
         (
             {},

@@ -15,6 +15,8 @@ from giftcard_adapters.engine import PoolLimits, Tls
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config import settings
+from giftcard_gateway.config.access import Access, Grant, Issuer
+from giftcard_gateway.config.tls import ListenerTls
 from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.providers.connections import Terms
 from giftcard_gateway.providers.routing import Rule
@@ -28,6 +30,10 @@ from tests.house.tables import package_of
 
 TABLES: dict[str, type[msgspec.Struct]] = {
     "[server]": settings.Server,
+    "[server.tls]": ListenerTls,
+    "[access]": Access,
+    "[access.issuers.ID]": Issuer,
+    '[access.certificates."NAME"]': Grant,
     "[journal]": JournalSettings,
     "[seal]": settings.Seal,
     "[telemetry]": settings.Telemetry,
@@ -75,6 +81,8 @@ def written(field: msgspec.structs.FieldInfo) -> str:
         return "below"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
+    if isinstance(value, tuple) and value:
+        return ", ".join(f"`{one}`" for one in value)
     if isinstance(value, int | float):
         return f"{value:g}" if isinstance(value, float) else str(value)
     return f"`{value}`" if value else "–"

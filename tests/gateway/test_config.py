@@ -49,6 +49,7 @@ def test_everything(tmp_path: Path) -> None:
     settings = { base_url = "http://localhost:1", password = "p", regions = ["a", "b"] }
     [server]
     listen = "0.0.0.0:0"
+    insecure = true
     workers = 2
     reflection = false
     [journal]
@@ -141,7 +142,7 @@ VALUES = {
     "a close name": ("[server]\nlisen = 1", "server.lisen is not known; did you mean listen?"),
     "an unknown table": (
         "[zzz]",
-        "zzz is not known; known are journal, providers, routing, seal, server, telemetry, webhooks",
+        "zzz is not known; known are access, journal, providers, routing, seal, server, telemetry, webhooks",
     ),
     "a value for a list": ('[routing]\nrules = "x"', "routing.rules must be a list"),
     "a bad list item": ("[routing]\nrules = [1]", "routing.rules[0] must be a table"),
@@ -303,7 +304,9 @@ class TestDescribe:
 
     def test_secrets_are_hidden(self, tmp_path: Path) -> None:
         """No secret is in it, nor in any repr; the journal's place is, without its password."""
-        settings = load(tmp_path, GOOD + '[journal]\nurl = "postgresql://me:pa55@db:5/gift?password=pa66"')
+        settings = load(
+            tmp_path, GOOD + '[journal]\nurl = "postgresql://me:pa55@db:5/gift?password=pa66&sslmode=require"'
+        )
         shown = config.describe(settings)
         for secret in ("pass-word-1", KEY, HASH_KEY, "pa55", "pa66"):
             assert secret not in shown

@@ -63,7 +63,7 @@ def test_contradiction(tmp_path: Path, name: str) -> None:
 
 NO_SERVER = "journal.url must be postgresql:// with hosts and ports that can be, for a PostgreSQL journal"
 ADDED = {
-    "port": ('[server]\nlisten = "h:70000"', "server.listen has a port above 65535"),
+    "port": ('[server]\nlisten = "127.0.0.1:70000"', "server.listen has a port above 65535"),
     "one address": (
         '[webhooks]\nlisten = "127.0.0.1:50051"',
         "webhooks.listen must differ from server.listen: they speak different protocols",
@@ -83,7 +83,7 @@ ADDED = {
     ),
     "journal's port": ('[journal]\nurl = "postgresql://u:p@h:99999/d"', NO_SERVER),
     "port to listen at": (
-        '[journal]\nurl = "postgresql://h/d"\nlisten_url = "postgresql://h:99999/d"',
+        '[journal]\nurl = "postgresql://localhost/d"\nlisten_url = "postgresql://h:99999/d"',
         NO_SERVER.replace("url", "listen_url", 1),
     ),
     "port of a second host": ('[journal]\nurl = "postgresql://u:p@h:1,k:99999/d"', NO_SERVER),

@@ -17,6 +17,7 @@ from giftcard_adapters.contract import Settings as AdapterSettings
 from giftcard_adapters.errors import SettingsError
 from giftcard_adapters.stanza import find_adapter
 from giftcard_gateway.cli import commands
+from giftcard_gateway.config.access import Issuer
 from giftcard_gateway.config.settings import Provider, Settings
 from tests.house.source import ROOT, files, import_name, modules, text_of
 
@@ -173,7 +174,7 @@ def inner_table(hint: object) -> Struct | None:
 @cache
 def tables() -> Mapping[str, Struct]:
     """Return every table of the configuration by the last word of its heading: `server`, `rules`, `terms`."""
-    found: dict[str, Struct] = {"providers.ID": Provider}
+    found: dict[str, Struct] = {"providers.ID": Provider, "issuers.ID": Issuer}
     waiting = [Settings, Provider]
     while waiting:
         for name, hint in fields(waiting.pop()).items():

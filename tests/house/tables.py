@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from giftcard_adapters.stanza import find_adapter
+from giftcard_gateway.config.access import Scope
 from giftcard_gateway.providers.capabilities import markdown
+from giftcard_gateway.rpc.guard import STANDARD, scope_of
 from giftcard_simulators.catalogue import HOST, PORT, PROVIDERS, SANDBOXES, WEBHOOKS_PORT, Sandbox
 from tests.conftest import ROOT
+from tests.gateway.wire.filled import METHODS
 
 
 class Table(NamedTuple):
@@ -43,6 +46,7 @@ def tables(root: Path = ROOT) -> Iterator[Table]:
     adapters = [find_adapter(one.adapter) for one in PROVIDERS]
     yield Table(root / "README.md", "capabilities", markdown(adapters))
     yield Table(root / "docs" / "sandbox.md", "ports", _ports())
+    yield Table(root / "docs" / "security.md", "scopes", _scopes())
     for one, adapter in zip(PROVIDERS, adapters, strict=True):
         page = root / "docs" / "providers" / f"{package_of(one)}.md"
         yield Table(page, "fields left out", left_out(adapter.leaves_out))
@@ -56,6 +60,26 @@ def left_out(entries: Mapping[str, str]) -> str:
         by_reason.setdefault(reason, []).append(f"`{field}`")
     lines = [f"| {', '.join(fields)} | {reason} |" for reason, fields in by_reason.items()]
     return "\n".join(["| left out | because |", "|---|---|", *lines])
+
+
+def _scopes() -> str:
+    """Return which scope each call needs: ours as the contract says, gRPC's own as the server does."""
+    calls: dict[str, dict[str, list[str]]] = {scope.value: {} for scope in Scope}
+    for method in METHODS.values():
+        service = method.containing_service.full_name.removeprefix("giftcard.v1.")
+        calls[scope_of(method).value].setdefault(service, []).append(f"`{method.name}`")
+    lines = ["| scope | calls |", "|---|---|"]
+    for scope, services in calls.items():
+        told = "; ".join(f"{service}: {', '.join(names)}" for service, names in services.items())
+        lines.append(
+            f"| `{scope}` | {told or 'none: without it the answer to `Issue` masks the new cards'} |"
+        )
+    lines += [f"| {_needed(scope)} | `{service}` |" for service, scope in STANDARD.items()]
+    return "\n".join([*lines, "| nothing | `grpc.health.v1.Health` |"])
+
+
+def _needed(scope: Scope | None) -> str:
+    return f"`{scope.value}`" if scope else "signing in, or nothing with `access.open_reflection`"
 
 
 def _ports() -> str:

@@ -13,6 +13,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from giftcard import v1
+from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.journal.contract import RowQuery
 from giftcard_gateway.journal.microseconds import to_us
 from giftcard_gateway.journal.postgres import statements
@@ -117,7 +118,7 @@ BLIND = {"card", "merchant_id", "terminal_id", "external_reference", "labels"}
 def query_of(wanted: v1.TransactionFilter) -> RowQuery:
     """Return what the journal is asked for a caller's filter."""
     seal = Seal(keys={"k": bytes(KEY_BYTES)}, active="k", hash_key=bytes(KEY_BYTES), random_bytes=bytes)
-    return Filter(wanted, Records(Sqlite(":memory:"), seal)).query(after=None, limit=50)
+    return Filter(wanted, Records(Sqlite(":memory:"), seal), LOCAL).query(after=None, limit=50)
 
 
 def test_each_condition_has_a_plan_here() -> None:

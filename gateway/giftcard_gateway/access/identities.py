@@ -1,33 +1,143 @@
-"""Who calls, and what they may see.
+"""Who calls, and what they may do and touch. Made once per call, by `signing_in`, and never changed.
 
-Nobody signs in yet: a caller is known by the machine they call from, and what callers may see is one
-decision for all. Names, scopes and tenants will be decided here and nowhere else.
+A transaction that an identity may not touch answers as if it were not there. A request that names what it may
+not touch is refused by name.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
 import msgspec
 
+from giftcard_adapters.values.operations import Operation
+from giftcard_gateway.config.access import Grant, Scope
+from giftcard_gateway.errors import OutOfReach, ScopeMissing
 
-class Caller(msgspec.Struct, frozen=True):
-    """One caller; `name` tells callers apart in limits and may be logged."""
+if TYPE_CHECKING:
+    from giftcard_adapters.values.operations import AnyOperation
+    from giftcard_adapters.values.point_of_sale import PointOfSale
+    from giftcard_gateway.ledger.entry import Entry
+
+DEFAULT_TENANT = "default"
+
+
+class SignIn(StrEnum):
+    """How a caller proved who they are."""
+
+    NONE = "none"
+    TOKEN = "token"  # noqa: S105 - a word for a kind of credential
+    API_KEY = "api_key"
+    CERTIFICATE = "certificate"
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """One caller: `name` may be logged; None among what they may touch means all there is."""
 
     name: str
-    may_see_issued_cards: bool
+    sign_in: SignIn
+    scopes: frozenset[Scope]
+    tenant: str = DEFAULT_TENANT
+    merchants: frozenset[str] | None = None
+    providers: frozenset[str] | None = None
+    operations: frozenset[Operation] | None = None
+
+    def demand(self, scope: Scope) -> None:
+        """Raise ScopeMissing, which names the scope, unless this identity has it."""
+        if scope not in self.scopes:
+            raise ScopeMissing(f"The scope {scope.value} is missing.", scope=scope.value)
+
+    def demand_provider(self, provider_id: str) -> None:
+        """Raise OutOfReach unless this identity may use a provider."""
+        if self.providers is not None and provider_id not in self.providers:
+            raise OutOfReach(provider=provider_id)
+
+    def demand_operation(self, operation: Operation) -> None:
+        """Raise OutOfReach unless this identity may use an operation."""
+        if self.operations is not None and operation not in self.operations:
+            raise OutOfReach(operation=operation.value)
+
+    def demand_ask(self, ask: AnyOperation) -> None:
+        """Raise OutOfReach unless this identity may ask for this operation at this merchant."""
+        self.demand_operation(ask.operation)
+        if (
+            self.merchants is not None
+            and (merchant_id := merchant_of(ask.point_of_sale)) not in self.merchants
+        ):
+            raise OutOfReach(
+                "Name a merchant you may act for, in point_of_sale.merchant.merchant_id.",
+                merchant_id=merchant_id,
+            )
+
+    def demand_merchant(self, till: PointOfSale | None) -> None:
+        """Raise OutOfReach where a read names a merchant this identity may not act for."""
+        merchant_id = merchant_of(till)
+        if merchant_id and self.merchants is not None and merchant_id not in self.merchants:
+            raise OutOfReach(merchant_id=merchant_id)
+
+    def demand_whole(self, provider_id: str) -> None:
+        """Raise OutOfReach unless this identity may see all that a provider reports, whoever it is about."""
+        self.demand_provider(provider_id)
+        if self.is_of_some:
+            raise OutOfReach(
+                "This covers every merchant and operation; you may see some of them.", provider=provider_id
+            )
+
+    def may_touch(self, entry: Entry) -> bool:
+        """Tell whether a transaction is within reach; a reversal that came first has no merchant, and is."""
+        if self.operations is not None and entry.operation not in self.operations:
+            return False
+        if entry.ask is None:
+            return True
+        if self.providers is not None and entry.provider not in self.providers:
+            return False
+        return self.merchants is None or merchant_of(entry.ask.point_of_sale) in self.merchants
+
+    @property
+    def is_of_some(self) -> bool:
+        """Whether only some merchants' or operations' transactions are this identity's."""
+        return self.merchants is not None or self.operations is not None
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is anything this identity may not touch."""
+        return self.is_of_some or self.providers is not None
 
 
-class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """What callers may do."""
+EVERYTHING = frozenset(Scope)
+LOCAL = Identity(name="local", sign_in=SignIn.NONE, scopes=EVERYTHING)
+"""Who calls a gateway on loopback where nobody signs in."""
+ANONYMOUS = Identity(name="anonymous", sign_in=SignIn.NONE, scopes=EVERYTHING)
+"""Who calls a gateway in the open whose operator said `insecure = true`."""
 
-    may_see_issued_cards: bool = True
-    """Whether the answer to Issue shows numbers, PINs, keys and URLs of the new cards."""
 
-    def caller(self, peer: str) -> Caller:
-        """Return who calls from `peer`, in gRPC's form such as `ipv4:10.0.0.7:51234`."""
-        return Caller(name=machine_of(peer), may_see_issued_cards=self.may_see_issued_cards)
+def identity_of(grant: Grant, sign_in: SignIn) -> Identity:
+    """Return the identity that a grant describes."""
+    return Identity(
+        name=grant.name,
+        sign_in=sign_in,
+        tenant=grant.tenant,
+        scopes=frozenset(grant.scopes),
+        merchants=frozenset(grant.merchants) or None,
+        providers=frozenset(grant.providers) or None,
+        operations=frozenset(grant.operations) or None,
+    )
+
+
+def merchant_of(till: PointOfSale | None) -> str:
+    """Return the merchant's id at a point of sale, empty where none is named."""
+    return till.merchant.merchant_id if till and till.merchant else ""
 
 
 def machine_of(peer: str) -> str:
-    """Return a peer without its port, which changes with every connection."""
+    """Return a peer, such as `ipv4:10.0.0.7:51234`, without its port, which changes with every connection."""
     kind, _, address = peer.partition(":")
     return address.rpartition(":")[0] if kind in {"ipv4", "ipv6"} else peer
+
+
+def caller_of(identity: Identity, peer: str) -> str:
+    """Return what limits count by: the identity, or the machine of a caller who did not sign in."""
+    if identity.sign_in is SignIn.NONE:
+        return machine_of(peer)
+    return f"{identity.tenant}/{identity.name}"

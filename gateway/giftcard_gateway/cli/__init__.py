@@ -24,6 +24,7 @@ _INTERRUPTED = 130
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "check-config": ("inspect:check_config", "Check the configuration and show what is in force."),
     "demo": ("demo:demo", "Tell a gift card's story on a sandbox, step by step."),
+    "keys": ("keys:keys", "Make, list and revoke the API keys that callers sign in with."),
     "migrate": ("migrate:migrate", "Bring the journal to this version's schema."),
     "new-adapter": ("new_adapter:new_adapter", "Write the skeleton of an adapter."),
     "providers": ("inspect:providers", "Show what every provider can do."),

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from giftcard_gateway.cli.console import complain, err
+from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import port_option, read_settings, settings_options
+from giftcard_gateway.config import pin_suites
 from giftcard_gateway.journal.stores import open_journal
-from giftcard_gateway.process import loop, serving, workers
 
 if TYPE_CHECKING:
     from giftcard_gateway.config import Settings
@@ -39,6 +40,12 @@ def serve(
     if count is not None:
         environ = {**environ, "GIFTCARD_GATEWAY__SERVER__WORKERS": str(count)}
     settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data, port=port)
+    pin_suites(settings)
+    try:
+        from giftcard_gateway.process import loop, serving, workers  # noqa: PLC0415 - gRPC, its suites pinned
+    except ValueError as fault:
+        # The OpenTelemetry SDK reads some of its variables at its import.
+        raise CannotDo(str(fault)) from None
     if settings.server.workers > 1 and is_sandbox:
         raise click.UsageError(
             "A sandbox is one process; for more, run `giftcard-gateway sandbox` beside them."
@@ -52,6 +59,8 @@ def serve(
 
 async def _serve(settings: Settings, watched: Telemetry, port: int | None, data: Path) -> None:
     """Serve, beside the simulators of the sandbox on `port` if there is one."""
+    from giftcard_gateway.process import serving  # noqa: PLC0415 - gRPC, its suites pinned
+
     if port is None:
         await serving.serve(settings, watched, started=_announce)
         return

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.markup import escape
 
-from giftcard import Client, GiftcardError, to_decimal, v1
+from giftcard import Client, GiftcardError, tls_credentials, to_decimal, v1
+from giftcard.channels import is_loopback
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.cli.console import err, out, table
@@ -39,14 +40,37 @@ _COLOURS = {"UNRESOLVED": "bold red", "CONFIRMED": "green", "APPROVED": "green",
     show_envvar=True,
     help="The gateway to ask.",
 )
+@click.option(
+    "--ca",
+    default="",
+    envvar="GIFTCARD_GATEWAY_CA",
+    show_envvar=True,
+    help="PEM file of the authority of its certificate; without one TLS is for other machines only.",
+)
+@click.option(
+    "--token-file",
+    default="",
+    envvar="GIFTCARD_GATEWAY_TOKEN_FILE",
+    show_envvar=True,
+    help="File with the token or API key to sign in with.",
+)
 @click.pass_context
-def transactions(context: click.Context, address: str) -> None:
+def transactions(context: click.Context, address: str, ca: str, token_file: str) -> None:
     """Look after transactions: find them, see what happened, end what nobody could."""
-    context.obj = {**context.obj, "address": address}
+    context.obj = {**context.obj, "address": address, "ca": ca, "token_file": token_file}
 
 
 def _client(asked: dict[str, str]) -> Client:
-    return Client(asked["address"], plaintext=True)
+    """Return a client: in plain text on loopback, as a sandbox speaks, unless an authority is named."""
+    is_plain = is_loopback(asked["address"]) and not asked["ca"]
+    authority = Path(asked["ca"]).read_bytes() if asked["ca"] else None
+    token = Path(asked["token_file"]).read_text(encoding="ascii").strip() if asked["token_file"] else None
+    return Client(
+        asked["address"],
+        credentials=None if is_plain else tls_credentials(authority),
+        plaintext=is_plain,
+        token=token,
+    )
 
 
 @transactions.command("list")

@@ -6,6 +6,7 @@ and said in sentences; what the settings are is `settings`, and nothing here ope
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,9 +18,10 @@ from giftcard_gateway.config.checks import check
 from giftcard_gateway.config.reading import Reading
 from giftcard_gateway.config.settings import Settings
 from giftcard_gateway.config.sources import Table, Unavailable, override, read_file
+from giftcard_gateway.config.tls import GRPC_SUITES, grpc_suites
 from giftcard_gateway.errors import OperatorError
 
-__all__ = ["ConfigError", "Settings", "describe", "load", "read"]
+__all__ = ["ConfigError", "Settings", "describe", "load", "pin_suites", "read"]
 
 
 class ConfigError(OperatorError):
@@ -55,6 +57,12 @@ def read(table: Table, environ: Mapping[str, str], folder: Path) -> Settings:
     if faults := check(settings):
         raise ConfigError(faults)
     return settings
+
+
+def pin_suites(settings: Settings) -> None:
+    """Put the TLS profile where gRPC reads it at its import; workers inherit it."""
+    if settings.server.tls is not None:
+        os.environ[GRPC_SUITES] = grpc_suites(settings.server.tls.profile)
 
 
 def describe(settings: Settings) -> str:

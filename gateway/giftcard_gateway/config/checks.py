@@ -18,6 +18,7 @@ from giftcard_adapters.stanza import find_adapter
 from giftcard_adapters.values.money import MoneyError, exponent_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.config import exposure
 from giftcard_gateway.config.settings import Provider, Settings
 from giftcard_gateway.config.sources import is_readable
 from giftcard_gateway.journal.stores import open_journal
@@ -32,6 +33,7 @@ def check(settings: Settings) -> list[str]:
     """Return every way in which the settings contradict each other."""
     return [
         *_listens(settings),
+        *exposure.faults(settings),
         *_journal(settings),
         *_seal(settings),
         *_routing(settings),

@@ -14,6 +14,8 @@ import msgspec
 from giftcard_adapters.contract import Settings as AdapterSettings
 from giftcard_adapters.engine import Engine, PoolLimits, Tls
 from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.config.access import Access
+from giftcard_gateway.config.tls import ListenerTls
 from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.providers.connections import PROVIDER_ID, Terms
 from giftcard_gateway.providers.routing import Rule
@@ -34,6 +36,9 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     """[server]: where callers reach us, and how much of us they may take."""
 
     listen: Listen = "127.0.0.1:50051"
+    tls: ListenerTls | None = None
+    insecure: bool = False
+    """Whether a listener that is not loopback may do without TLS or without anybody signing in."""
     workers: Annotated[int, msgspec.Meta(ge=1, le=128)] = 1
     """Processes that share the port; more than one needs a PostgreSQL journal."""
     max_message_bytes: Bytes = 1024 * 1024
@@ -84,6 +89,9 @@ class Webhooks(msgspec.Struct, frozen=True, kw_only=True):
     """[webhooks]: where providers bring their events; nowhere unless `listen` is given."""
 
     listen: Listen | None = None
+    tls: ListenerTls | None = None
+    insecure: bool = False
+    """Whether a listener that is not loopback may do without TLS, as behind a proxy that ends it."""
     max_body_bytes: Bytes = 256 * 1024
     body_timeout_s: float = 10.0
     """How long a sender may take to hand over an event."""
@@ -125,6 +133,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     telemetry: Telemetry = Telemetry()
     webhooks: Webhooks = Webhooks()
     routing: Routing = Routing()
+    access: Access = Access()
 
     def rules(self) -> tuple[Rule, ...]:
         """Return every routing rule: those written as rules, then those the providers' prefixes stand for."""

@@ -1,7 +1,7 @@
 """The HTTP edge for providers' events: `POST /webhooks/{provider}`.
 
 An event is answered 2xx only once it is durable. Whatever is wrong with a request it gets a bare
-status: who sends unsigned bodies learns nothing here. TLS and limits by address are the proxy's.
+status: who sends unsigned bodies learns nothing here. Limits by address are a proxy's.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from giftcard_adapters.errors import WebhookRejected
 from giftcard_adapters.values.reads import Webhook
 from giftcard_gateway.errors import ProviderNotFound
 from giftcard_gateway.journal.contract import JournalClosed
+from giftcard_gateway.rpc.certificates import Certificates
 from giftcard_gateway.rpc.server import PortTaken
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class WebhookEdge:
     ) -> None:
         """Keep the parts that each request needs; nothing listens yet."""
         self._settings = settings
+        self._certificates = Certificates("webhooks.tls", settings.tls) if settings.tls else None
         self._connections = connections
         self._events = events
         self._clock = clock
@@ -85,7 +87,11 @@ class WebhookEdge:
         runner = self._make_runner()
         await runner.setup()
         try:
-            await web.TCPSite(runner, host.strip("[]"), int(port), reuse_port=is_port_shared).start()
+            context = self._certificates.for_http() if self._certificates else None
+            site = web.TCPSite(
+                runner, host.strip("[]"), int(port), reuse_port=is_port_shared, ssl_context=context
+            )
+            await site.start()
         except OSError:
             await runner.cleanup()
             raise PortTaken(

@@ -102,6 +102,13 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str = ""
 
 
+class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One API key: its id, and a document without anything secret, whose meaning is `access`'s."""
+
+    key_id: str
+    document: bytes
+
+
 class SchemaState(msgspec.Struct, frozen=True, kw_only=True):
     """The schema version found (empty for none), the known one, and the SQL from one to the other."""
 
@@ -251,6 +258,14 @@ class Journal(ABC):
     @abstractmethod
     async def events(self, *, after: str, limit: int, provider: str | None = None) -> Sequence[EventRow]:
         """Return events after a cursor, in an order that never inserts behind it."""
+
+    @abstractmethod
+    async def api_keys(self) -> Sequence[KeyRow]:
+        """Return every API key; needs no `start`, and works beside a process that has the journal open."""
+
+    @abstractmethod
+    async def put_api_key(self, key: KeyRow) -> None:
+        """Insert a key durably, or replace the one of its id; needs no `start`, like `api_keys`."""
 
     @abstractmethod
     async def last_event_cursor(self) -> str:

@@ -39,6 +39,12 @@ class Observer:
     def journal_found(self, away_s: float) -> None:
         """The journal can be written again, after so many seconds."""
 
+    def refused(self, method: str, reason: str, cause: str) -> None:
+        """A call was refused for who asked: `reason` and `cause` are words of ours, never what was shown."""
+
+    def handshake_failed(self, why: str) -> None:
+        """A connection was not made, because its TLS handshake failed; may come on any thread."""
+
     def traceparent(self) -> str:
         """Return the W3C trace the caller is in, or nothing."""
         return ""

@@ -30,7 +30,7 @@ _BATCH = 500
 """Transactions read from the journal at a time."""
 
 
-class Scope(msgspec.Struct, frozen=True, kw_only=True):
+class SettlementScope(msgspec.Struct, frozen=True, kw_only=True):
     """What a settlement covers: a provider's transactions created from `start` until before `end`."""
 
     provider: str
@@ -117,7 +117,7 @@ class Comparison:
 class _Books:
     """The journal's side of a settlement, and which of it the settlement has been seen to have."""
 
-    scope: Scope
+    scope: SettlementScope
     by_id: dict[str, Entry] = field(default_factory=dict)
     by_reference: dict[str, set[str]] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
@@ -143,7 +143,7 @@ class Reconciliation:
         self._transactions = transactions
 
     async def reconcile(
-        self, scope: Scope, rows: Sequence[SettlementRow], bad: Sequence[BadRow] = ()
+        self, scope: SettlementScope, rows: Sequence[SettlementRow], bad: Sequence[BadRow] = ()
     ) -> Comparison:
         """Compare every row with the journal, then end what they decide, if the scope asks for that.
 
@@ -169,7 +169,7 @@ class Reconciliation:
                 await self._close(books, compared, _surely_missing(books, compared, missing), State.REVERSED)
         return compared
 
-    async def _books(self, scope: Scope) -> _Books:
+    async def _books(self, scope: SettlementScope) -> _Books:
         books = _Books(scope)
         query = RowQuery(
             providers=(scope.provider,),

@@ -1,7 +1,8 @@
 """What callers may ask of a transaction: begin it, confirm it, reverse it, read it, and end it by hand.
 
 Each is a decision written down before it is acted on; acting is the driver's. Nothing here knows
-gRPC or a database, and a caller's `wait_s` bounds only how long it hears, never the work (rule 6).
+gRPC or a database, and a caller's `wait_s` bounds only how long it hears, never the work (rule 6). `by` is
+who asks; what they may not touch is not there for them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from giftcard_adapters.errors import Invalid, Unsupported
 from giftcard_adapters.values.advices import NO_WORDS
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.traits import Guarantee
+from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.errors import (
     GatewayError,
     InvalidRequest,
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from giftcard_adapters.values.money import Money
     from giftcard_adapters.values.operations import AnyOperation, Operation
     from giftcard_adapters.values.point_of_sale import Tender
+    from giftcard_gateway.access.identities import Identity
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.journal.records import Records
     from giftcard_gateway.ledger.observer import Observer
@@ -98,20 +101,21 @@ class Transactions:
         self._waiting = Counter[str]()
         """How many callers wait until what they were promised is delivered, by provider."""
 
-    async def begin(self, ask: AnyOperation, *, wait_s: float) -> Begun:
+    async def begin(self, ask: AnyOperation, *, wait_s: float, by: Identity = LOCAL) -> Begun:
         """Write `ask` down, send it, and return what came of it; a repeat returns what is recorded.
 
         Raises before anything is written when it cannot be served: InvalidRequest, NoRoute,
-        CrossProvider, OperationUnsupported, Overloaded, ProviderUnreachable, JournalUnavailable;
+        CrossProvider, OutOfReach, OperationUnsupported, Overloaded, ProviderUnreachable, JournalUnavailable;
         and TransactionIdReused or TransactionReversed when the id is taken.
         """
+        by.demand_ask(ask)
         try:
-            connection = self._admit(ask)
+            connection = self._admit(ask, by)
         except GatewayError:
             recorded = await self._find(ask.transaction_id)
             if recorded is None:
                 raise
-            return await self._replay(recorded, ask, wait_s)
+            return await self._replay(recorded, ask, wait_s, by)
         entry = lifecycle.intend(
             ask,
             connection.provider_id,
@@ -121,7 +125,7 @@ class Transactions:
         )
         recorded = await self._shielded_open(entry)
         if recorded is not None:
-            return await self._replay(recorded, ask, wait_s)
+            return await self._replay(recorded, ask, wait_s, by)
         return Begun(await self._settled(entry, wait_s), is_replayed=False)
 
     async def confirm(
@@ -133,13 +137,14 @@ class Transactions:
         tenders: tuple[Tender, ...] = (),
         words: AdviceWords = NO_WORDS,
         wait_s: float,
+        by: Identity = LOCAL,
     ) -> Entry:
         """Promise that an approved transaction is final, for `amount` if that is less than approved.
 
         Raises TransactionNotFound, StateConflict, TransactionReversed, PartialUnsupported or
         InvalidRequest; repeating it is harmless.
         """
-        entry = await self._known(operation, transaction_id)
+        entry = await self._known(operation, transaction_id, by)
         if entry.state is State.PENDING:
             entry = await self._settled(entry, wait_s)
         while True:
@@ -157,7 +162,7 @@ class Transactions:
                 )
             if (written := await self._write(entry, promised)) is not None:
                 return await self._settled(written, wait_s)
-            entry = await self._known(operation, transaction_id)
+            entry = await self._known(operation, transaction_id, by)
 
     async def reverse(
         self,
@@ -168,20 +173,24 @@ class Transactions:
         amount: Money | None = None,
         words: AdviceWords = NO_WORDS,
         wait_s: float,
+        by: Identity = LOCAL,
     ) -> Entry:
         """Promise that a transaction is undone, wholly or by `amount`, known or not (rules 7 and 9).
 
         A declined or failed transaction moved nothing and is returned as it is. Raises StateConflict
-        once confirmed, ReversalUnsupported, PartialUnsupported or InvalidRequest.
+        once confirmed, TransactionNotFound where it is out of reach, OutOfReach, ReversalUnsupported,
+        PartialUnsupported or InvalidRequest.
         """
         wanted = WantedReversal(reason=reason, amount=amount, **words.words())
         while True:
             entry = await self._find(transaction_id)
             if entry is None:
+                by.demand_operation(operation)
                 tombstone = lifecycle.bury(transaction_id, operation, wanted, self._clock.now())
                 if await self._open(tombstone) is None:
                     return tombstone
                 continue
+            _must_touch(by, entry)
             _must_be(entry, operation)
             if entry.state in {State.REVERSING, State.REVERSED}:
                 if entry.outcome is not None and entry.outcome.approved is not None:
@@ -198,20 +207,21 @@ class Transactions:
                 raise _conflict(entry)
             return await self._settled(entry, wait_s)
 
-    async def get(self, transaction_id: str, *, wait_s: float = 0) -> Entry:
+    async def get(self, transaction_id: str, *, wait_s: float = 0, by: Identity = LOCAL) -> Entry:
         """Return a transaction; wait up to `wait_s` for one that is still finding something out."""
         entry = await self._find(transaction_id)
         if entry is None:
             raise TransactionNotFound(transaction_id=transaction_id)
+        _must_touch(by, entry)
         return await self._settled(entry, wait_s, is_promise_enough=False)
 
-    async def resolve(self, transaction_id: str, *, state: State, note: str) -> Entry:
+    async def resolve(self, transaction_id: str, *, state: State, note: str, by: Identity = LOCAL) -> Entry:
         """End an UNRESOLVED transaction as CONFIRMED or REVERSED, as a person found out.
 
         Repeating the same decision is harmless; raises StateConflict for any other state.
         """
         while True:
-            entry = await self.get(transaction_id)
+            entry = await self.get(transaction_id, by=by)
             if entry.state is state and entry.note == note:
                 return entry
             if entry.state is not State.UNRESOLVED:
@@ -220,13 +230,13 @@ class Transactions:
             if (written := await self._write(entry, resolved)) is not None:
                 return written
 
-    async def redeliver(self, transaction_id: str, *, wait_s: float) -> Entry:
+    async def redeliver(self, transaction_id: str, *, wait_s: float, by: Identity = LOCAL) -> Entry:
         """Try at once what a transaction still owes, instead of when its backoff ends.
 
         Raises StateConflict when it owes nothing.
         """
         while True:
-            entry = await self.get(transaction_id)
+            entry = await self.get(transaction_id, by=by)
             if entry.state not in UNSETTLED:
                 raise _conflict(entry)
             if entry.driver:
@@ -240,22 +250,23 @@ class Transactions:
         if not self._released.done():
             self._released.set_result(None)
 
-    def _admit(self, ask: AnyOperation) -> Connection:
+    def _admit(self, ask: AnyOperation, by: Identity) -> Connection:
         """Return the provider that takes `ask` now; refuse before anything is written."""
         route = self._router.route(ask)
-        connection = self._able(route.provider, ask)
+        connection = self._able(route.provider, ask, by)
         try:
             connection.admit()
         except ProviderUnreachable:
             # Nothing was sent, so a new card may as well come from the provider that stands in.
             if not route.failover:
                 raise
-            connection = self._able(route.failover, ask)
+            connection = self._able(route.failover, ask, by)
             connection.admit()
         return connection
 
-    def _able(self, provider_id: str, ask: AnyOperation) -> Connection:
+    def _able(self, provider_id: str, ask: AnyOperation, by: Identity) -> Connection:
         connection = self._connections.get(provider_id)
+        by.demand_provider(connection.provider_id)
         connection.traits(ask.operation)
         with _told(OperationUnsupported, connection, ask.operation):
             connection.provider.check(ask)
@@ -273,7 +284,8 @@ class Transactions:
         with _told(ReversalUnsupported, connection, entry.operation):
             return self._driver.reversed(connection, entry, wanted)
 
-    async def _replay(self, recorded: Entry, ask: AnyOperation, wait_s: float) -> Begun:
+    async def _replay(self, recorded: Entry, ask: AnyOperation, wait_s: float, by: Identity) -> Begun:
+        _must_touch(by, recorded)
         if recorded.ask is None:
             raise TransactionReversed(transaction_id=recorded.transaction_id, state=recorded.state.value)
         difference = first_difference(recorded.ask, ask)
@@ -345,10 +357,11 @@ class Transactions:
         except JournalClosed:
             return entry
 
-    async def _known(self, operation: Operation, transaction_id: str) -> Entry:
+    async def _known(self, operation: Operation, transaction_id: str, by: Identity) -> Entry:
         entry = await self._find(transaction_id)
         if entry is None:
             raise TransactionNotFound(transaction_id=transaction_id)
+        _must_touch(by, entry)
         _must_be(entry, operation)
         return entry
 
@@ -416,6 +429,12 @@ def _told(unsupported: type[GatewayError], connection: Connection, operation: Op
         raise InvalidRequest(fault.violations) from None
     except Unsupported as fault:
         raise unsupported(str(fault), provider=connection.provider_id, operation=operation.value) from None
+
+
+def _must_touch(by: Identity, entry: Entry) -> None:
+    """Raise TransactionNotFound, as if it were not there, for a transaction that the caller may not touch."""
+    if not by.may_touch(entry):
+        raise TransactionNotFound(transaction_id=entry.transaction_id)
 
 
 def _must_be(entry: Entry, operation: Operation) -> None:

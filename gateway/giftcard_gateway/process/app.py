@@ -6,13 +6,15 @@ Reads like a recipe on purpose. Tests use it with other ingredients.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from giftcard_adapters.stanza import find_adapter, open_provider
 from giftcard_adapters.transport import open_transport
-from giftcard_gateway.access.identities import Access
+from giftcard_gateway.access.opening import open_signing_in
+from giftcard_gateway.config import exposure
 from giftcard_gateway.http.webhooks import WebhookEdge
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.journal.stores import open_journal
@@ -22,17 +24,20 @@ from giftcard_gateway.process.readiness import Readiness
 from giftcard_gateway.providers.connections import Connection, Connections
 from giftcard_gateway.providers.routing import Router
 from giftcard_gateway.rpc.admission import Admission
+from giftcard_gateway.rpc.guard import Guard
 from giftcard_gateway.rpc.server import Server
 from giftcard_gateway.seal import Seal
 from giftcard_gateway.services import Dependencies, handlers, service_names
 
 if TYPE_CHECKING:
+    from giftcard_gateway.access.signing_in import SigningIn
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.config.settings import Provider as ProviderSettings
     from giftcard_gateway.config.settings import Settings
     from giftcard_gateway.journal.contract import Journal
     from giftcard_gateway.telemetry import Telemetry
 
+_log = logging.getLogger(__name__)
 _BACKLOG_EVERY_S = 10.0
 _LAST_WORD_S = 1.0
 """What is left of the drain when callers who still wait are answered with the present state."""
@@ -49,7 +54,7 @@ class App:
         telemetry: Telemetry,
         *,
         name: str,
-        access: Access | None = None,
+        signing_in: SigningIn | None = None,
         journal: Journal | None = None,
         connections: Connections | None = None,
     ) -> None:
@@ -61,10 +66,7 @@ class App:
         self._clock = clock
         self.telemetry = telemetry
         self.journal = journal or open_journal(settings.journal)
-        self.connections = connections or Connections(
-            _connection(provider_id, stanza, clock, telemetry)
-            for provider_id, stanza in settings.providers.items()
-        )
+        self.connections = connections or _connections(settings, clock, telemetry)
         telemetry.metrics.watch_circuits(self._circuits)
         router = Router(settings.rules(), settings.routing.default)
         self.pipeline = assemble(
@@ -76,6 +78,7 @@ class App:
             clock=clock,
             observer=telemetry.observer,
         )
+        self.signing_in = signing_in or open_signing_in(settings, self.journal, clock)
         self.admission = Admission(settings.server.max_concurrent_calls)
         self.dependencies = Dependencies(
             transactions=self.pipeline.transactions,
@@ -86,7 +89,7 @@ class App:
             reconciliation=self.pipeline.reconciliation,
             clock=clock,
             telemetry=telemetry,
-            access=access or Access(),
+            signing_in=self.signing_in,
             admission=self.admission,
         )
         self.webhooks = WebhookEdge(
@@ -96,7 +99,8 @@ class App:
             clock=clock,
             observer=telemetry.observer,
         )
-        self.server = Server(settings.server, handlers(self.dependencies), service_names())
+        guard = Guard(self.signing_in, telemetry.observer, open_reflection=settings.access.open_reflection)
+        self.server = Server(settings.server, handlers(self.dependencies), service_names(), guard=guard)
         self.readiness = Readiness(
             journal=self.journal,
             heartbeat=self.pipeline.heartbeat,
@@ -112,9 +116,13 @@ class App:
 
         Raises SchemaUnknown, JournalBusy, JournalClosed or PortTaken, each with a sentence.
         """
+        for warning in exposure.warnings(self.settings):
+            _log.warning(warning)
         await self.journal.start()
         # Before any call: what is approved without knowing of earlier outages would be put off for them all.
         await self.pipeline.heartbeat.beat()
+        if self.signing_in.keys is not None:
+            await self.signing_in.keys.read()
         await self.server.start()
         await self.webhooks.start(is_port_shared=self.settings.server.workers > 1)
         self._background = [
@@ -123,6 +131,8 @@ class App:
             asyncio.create_task(self._count_backlog()),
             asyncio.create_task(self.readiness.run()),
         ]
+        if self.signing_in.keys is not None:
+            self._background.append(asyncio.create_task(self.signing_in.keys.run()))
         await self.server.serve()
 
     async def stop(self) -> None:
@@ -143,6 +153,7 @@ class App:
         await self.pipeline.driver.drain(drain_s)
         for connection in self.connections:
             await connection.provider.exchange.aclose()
+        await self.signing_in.close()
         await self.journal.close()
 
     def _circuits(self) -> dict[str, str]:
@@ -166,6 +177,13 @@ def _seal(settings: Settings, clock: Clock) -> Seal:
         active=settings.seal.active,
         hash_key=settings.seal.hash_key_bytes(),
         random_bytes=clock.random_bytes,
+    )
+
+
+def _connections(settings: Settings, clock: Clock, telemetry: Telemetry) -> Connections:
+    return Connections(
+        _connection(provider_id, stanza, clock, telemetry)
+        for provider_id, stanza in settings.providers.items()
     )
 
 

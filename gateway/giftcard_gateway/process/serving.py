@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.process.app import App
 from giftcard_gateway.process.loop import stop_event
-from giftcard_gateway.telemetry import open_telemetry
+from giftcard_gateway.telemetry import handshakes, open_telemetry
 from giftcard_gateway.telemetry.logs import set_up as set_up_logs
 
 if TYPE_CHECKING:
@@ -27,12 +27,16 @@ if TYPE_CHECKING:
 @contextmanager
 def telemetry(settings: Settings, environ: Mapping[str, str]) -> Iterator[Telemetry]:
     """Set up logs, traces and metrics for this process, and export what is left at its end."""
-    set_up_logs(settings.telemetry, sys.stderr)
     opened = open_telemetry(environ, SystemClock())
-    try:
-        yield opened
-    finally:
-        opened.close()
+    heard = (
+        handshakes.told(opened.observer.handshake_failed) if settings.server.tls else nullcontext(sys.stderr)
+    )
+    with heard as stream:
+        set_up_logs(settings.telemetry, stream)
+        try:
+            yield opened
+        finally:
+            opened.close()
 
 
 async def serve(

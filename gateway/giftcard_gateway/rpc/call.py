@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from giftcard_gateway.access.identities import caller_of
+
 if TYPE_CHECKING:
     import grpc.aio
     from google.protobuf.message import Message
 
-    from giftcard_gateway.access.identities import Caller
+    from giftcard_gateway.access.identities import Identity
     from giftcard_gateway.rpc.admission import Admission
 
     Context = grpc.aio.ServicerContext[Message, Message]
@@ -26,12 +28,17 @@ _MARGIN_SHARE = 0.2
 class RpcCall:
     """What a service may know of an RPC besides its request."""
 
-    __slots__ = ("_admission", "_context", "caller")
+    __slots__ = ("_admission", "_context", "identity")
 
-    def __init__(self, context: Context, caller: Caller, admission: Admission) -> None:
+    def __init__(self, context: Context, identity: Identity, admission: Admission) -> None:
         self._context = context
         self._admission = admission
-        self.caller = caller
+        self.identity = identity
+
+    @property
+    def caller(self) -> str:
+        """What limits count this caller by; see `caller_of`."""
+        return caller_of(self.identity, self._context.peer())
 
     def wait_s(self, longest_s: float = _LONGEST_WAIT_S) -> float:
         """Return how many seconds to wait at most, so that the answer arrives before the deadline."""

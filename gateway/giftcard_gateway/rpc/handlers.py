@@ -1,6 +1,7 @@
 """Builds the gRPC handlers of each service from its descriptor, one wrapper around every RPC.
 
-In order: a span, the admission, the request's validation, the call, and whatever went wrong as a status.
+In order: a span, the admission, who asks and whether they may, the request's validation, the call, and
+whatever went wrong as a status.
 What a call does is in `services`; an RPC without an implementation keeps the gateway from starting.
 """
 
@@ -20,11 +21,13 @@ from google.protobuf.message_factory import GetMessageClass
 from giftcard_gateway.errors import GatewayError, InvalidRequest, JournalUnavailable
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.rpc.call import RpcCall
+from giftcard_gateway.rpc.guard import identify, scope_of, tell
 from giftcard_gateway.rpc.status import code_of, status_of, trailer_of
 from giftcard_gateway.wire.validation import Validator, validator
 
 if TYPE_CHECKING:
-    from giftcard_gateway.access.identities import Access
+    from giftcard_gateway.access.signing_in import SigningIn
+    from giftcard_gateway.config.access import Scope
     from giftcard_gateway.rpc.admission import Admission
     from giftcard_gateway.rpc.call import Context
     from giftcard_gateway.telemetry import ServerCall, Telemetry
@@ -40,7 +43,7 @@ class Surroundings:
     """The parts that every handler shares."""
 
     admission: Admission
-    access: Access
+    signing_in: SigningIn
     telemetry: Telemetry
 
 
@@ -49,7 +52,8 @@ def build(
 ) -> grpc.GenericRpcHandler:
     """Return the handlers of one service; `calls` holds implementations by the name of the RPC.
 
-    Raises KeyError for an implementation of an RPC the service does not have, and for an RPC without one.
+    Raises KeyError for an implementation of an RPC the service does not have, for an RPC without one, and for
+    one without a scope.
     """
     methods = {method.name: method for method in service.methods}
     if unknown := calls.keys() - methods.keys():
@@ -64,7 +68,7 @@ def _handler(
     method: MethodDescriptor, call: Implementation, around: Surroundings
 ) -> grpc.RpcMethodHandler[Message, Message]:
     name = f"{method.containing_service.full_name}/{method.name}"
-    inside = _Wrapper(name, call, validator(method.input_type), around)
+    inside = _Wrapper(name, scope_of(method), call, validator(method.input_type), around)
     read = GetMessageClass(method.input_type).FromString
     write = GetMessageClass(method.output_type).SerializeToString
     if method.client_streaming:
@@ -77,8 +81,11 @@ def _handler(
 class _Wrapper:
     """The wrapper around one RPC."""
 
-    def __init__(self, name: str, call: Implementation, validate: Validator, around: Surroundings) -> None:
+    def __init__(
+        self, name: str, scope: Scope, call: Implementation, validate: Validator, around: Surroundings
+    ) -> None:
         self._name = name
+        self._scope = scope
         self._call = call
         self._validate = validate
         self._around = around
@@ -124,9 +131,9 @@ class _Wrapper:
             try:
                 around.admission.enter()
                 try:
-                    return await work(
-                        RpcCall(context, around.access.caller(context.peer()), around.admission)
-                    )
+                    identity = await identify(around.signing_in, context)
+                    identity.demand(self._scope)
+                    return await work(RpcCall(context, identity, around.admission))
                 finally:
                     around.admission.leave()
             except Exception as fault:  # noqa: BLE001 - the edge: whatever failed inside is told in one way
@@ -137,6 +144,8 @@ class _Wrapper:
             fault = JournalUnavailable()
         if not isinstance(fault, GatewayError):
             self._around.telemetry.observer.faulted(self._name, fault)
+        else:
+            tell(self._around.telemetry.observer, self._name, fault)
         code, status = code_of(fault), status_of(fault)
         watched.answered(code.name)
         await context.abort(code, status.message, (trailer_of(status),))

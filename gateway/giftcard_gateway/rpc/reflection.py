@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import grpc
-import grpc.aio
 from google.protobuf import descriptor_pb2, descriptor_pool, text_format
 from google.rpc import error_details_pb2 as _error_details  # noqa: F401 - so that grpcurl can print error details
 from grpc_reflection.v1alpha import reflection, reflection_pb2
@@ -17,23 +16,23 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from giftcard_gateway.rpc.guard import Guard
+
 V1ALPHA = reflection.SERVICE_NAME
 V1 = V1ALPHA.replace("v1alpha", "v1")
 
 
-def enable(server: grpc.aio.Server, names: Sequence[str]) -> None:
-    """Let `server` describe the services called `names`, and itself."""
+def enable(guard: Guard, names: Sequence[str]) -> None:
+    """Describe the services called `names`, and reflection itself, to whom `guard` lets through."""
     _describe_v1()
     listed = [*names, V1ALPHA, V1]
-    reflection.enable_server_reflection(listed, server)
     handler = grpc.stream_stream_rpc_method_handler(
         reflection.aio.ReflectionServicer(listed).ServerReflectionInfo,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
-    server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(V1, {"ServerReflectionInfo": handler}),)
-    )
+    for name in (V1ALPHA, V1):
+        guard.add_registered_method_handlers(name, {"ServerReflectionInfo": handler})
 
 
 def _describe_v1() -> None:

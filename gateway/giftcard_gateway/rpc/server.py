@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import grpc
 import grpc.aio
 from grpc_channelz.v1 import channelz
+from grpc_channelz.v1.channelz_pb2_grpc import add_ChannelzServicer_to_server
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import SERVICE_NAME as HEALTH
 from grpc_health.v1.health import aio as health
@@ -19,11 +20,13 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 
 from giftcard_gateway.errors import OperatorError
 from giftcard_gateway.rpc import reflection
+from giftcard_gateway.rpc.certificates import Certificates
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
     from giftcard_gateway.config.settings import Server as Settings
+    from giftcard_gateway.rpc.guard import Guard
 
 
 CHANNELZ = "grpc.channelz.v1.Channelz"
@@ -39,33 +42,45 @@ class Server:
     """One gRPC server of one process."""
 
     def __init__(
-        self, settings: Settings, handlers: Sequence[grpc.GenericRpcHandler], names: Sequence[str]
+        self,
+        settings: Settings,
+        handlers: Sequence[grpc.GenericRpcHandler],
+        names: Sequence[str],
+        *,
+        guard: Guard,
     ) -> None:
-        """Make the server with every service registered; nothing listens yet."""
+        """Make the server with every service registered; nothing listens yet. Raises TlsUnusable."""
         self._settings = settings
         self._names = names
+        self._certificates = Certificates("server.tls", settings.tls) if settings.tls else None
         self._health = health.HealthServicer()
         self._server = grpc.aio.server(options=_options(settings))
         self._server.add_generic_rpc_handlers(tuple(handlers))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         served = [*names, HEALTH]
         if settings.channelz:
-            channelz.add_channelz_servicer(self._server)
+            add_ChannelzServicer_to_server(channelz.aio.ChannelzServicer(), guard)
             served.append(CHANNELZ)
         if settings.reflection:
-            reflection.enable(self._server, served)
+            reflection.enable(guard, served)
+        self._server.add_generic_rpc_handlers(tuple(guard.handlers))
         self.port = 0
 
     async def start(self) -> None:
         """Listen and answer health checks; NOT_SERVING until `serve`. Raises PortTaken."""
         await self._tell_health(is_serving=False)
         try:
-            self.port = self._server.add_insecure_port(self._settings.listen)
+            self.port = self._listen()
         except RuntimeError:
             raise PortTaken(
                 f"cannot listen on {self._settings.listen}: the port is taken or the address is not ours"
             ) from None
         await self._server.start()
+
+    def _listen(self) -> int:
+        if self._certificates is None:
+            return self._server.add_insecure_port(self._settings.listen)
+        return self._server.add_secure_port(self._settings.listen, self._certificates.for_grpc())
 
     async def serve(self) -> None:
         """Tell health checks that every service is ready."""

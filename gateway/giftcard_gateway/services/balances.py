@@ -12,7 +12,7 @@ from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline
 from giftcard_gateway.errors import GatewayError
 from giftcard_gateway.rpc.status import status_of
-from giftcard_gateway.services.reads import ask, refusal_of
+from giftcard_gateway.services.reads import ask, reached, refusal_of
 from giftcard_gateway.wire.cards import balance_from, card_balance_to, card_from
 
 if TYPE_CHECKING:
@@ -66,8 +66,11 @@ class BatchBalances:
 
     def _item(self, place: int, request: v1.BalanceRequest, call: RpcCall) -> _Item:
         card = card_from(request.card)
-        connection = self._connections.get(self._router.route_card(card, request.provider).provider)
-        self._throttle.admit(call.caller.name)
+        route = self._router.route_card(card, request.provider)
+        connection = reached(self._connections, route.provider, call)
+        till = balance_from(request, lookup_id=self._clock.uuid4(), asked_at=self._clock.now()).point_of_sale
+        call.identity.demand_merchant(till)
+        self._throttle.admit(call.caller)
         return _Item(place, card, request, connection)
 
     async def _ask(
@@ -93,7 +96,7 @@ class BatchBalances:
     ) -> v1.BatchBalanceItem:
         answer = refusal_of(told) if isinstance(told, Decline) else told
         if isinstance(answer, GatewayError):
-            self._throttle.note(call.caller.name, answer)
+            self._throttle.note(call.caller, answer)
         if isinstance(answer, Exception):
             return _failed(answer)
         try:

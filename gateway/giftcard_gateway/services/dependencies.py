@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from giftcard_gateway.access.identities import Access
+from giftcard_gateway.access.signing_in import SigningIn
 from giftcard_gateway.rpc.admission import Admission
 
 if TYPE_CHECKING:
@@ -31,5 +31,5 @@ class Dependencies:
     reconciliation: Reconciliation
     clock: Clock
     telemetry: Telemetry
-    access: Access = Access()  # noqa: RUF009 - a frozen struct
+    signing_in: SigningIn = field(default_factory=SigningIn)
     admission: Admission = field(default_factory=lambda: Admission(1024))

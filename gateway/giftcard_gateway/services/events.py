@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from giftcard import v1
 from giftcard_gateway.errors import InvalidRequest, ShuttingDown
+from giftcard_gateway.services.reads import reached
 from giftcard_gateway.wire.reports import event_to
 from giftcard_gateway.wire.values import time_from
 
@@ -41,7 +42,10 @@ class EventStreams:
         self, request: v1.StreamEventsRequest, call: RpcCall
     ) -> AsyncIterator[v1.StreamEventsResponse]:
         """Stream events; ends when the process drains, and the cursor goes on elsewhere."""
-        providers = {self._connections.get(provider).provider_id for provider in request.providers}
+        providers = {reached(self._connections, one, call).provider_id for one in request.providers}
+        may_use = call.identity.providers
+        providers |= set(may_use or ()) if not providers else set()
+        is_closed = may_use is not None and not may_use
         names = set(request.names)
         is_at = request.WhichOneof("start") == "start_time"
         since = time_from(request.start_time) if is_at else _EARLIEST
@@ -52,9 +56,11 @@ class EventStreams:
             rows = await self._rows(cursor, providers)
             for row in rows:
                 cursor = row.cursor
-                is_wanted = row.provider in providers if providers else True
+                is_wanted = row.provider in providers if providers else not is_closed
                 if is_wanted and (not names or row.name in names) and row.received_at >= since:
-                    yield await self._told(row)
+                    told = await self._told(row, call)
+                    if told is not None:
+                        yield told
             if not rows:
                 await self._journal.wait_changed(_TICK_S)
         raise ShuttingDown
@@ -66,8 +72,12 @@ class EventStreams:
         except ValueError:
             raise InvalidRequest([("cursor", "is not a cursor this stream gave")]) from None
 
-    async def _told(self, row: EventRow) -> v1.StreamEventsResponse:
+    async def _told(self, row: EventRow, call: RpcCall) -> v1.StreamEventsResponse | None:
+        """Return an event as it is told, None where it may be of a transaction the caller may not touch."""
         event = self._events.open(row)
         entry = await self._events.spoken_of(row.provider, event)
+        is_told = call.identity.may_touch(entry) if entry else not call.identity.is_of_some
+        if not is_told:
+            return None
         told = event_to(event, provider=row.provider, received_at=row.received_at, entry=entry)
         return v1.StreamEventsResponse(event=told, cursor=row.cursor)

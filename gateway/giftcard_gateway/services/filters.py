@@ -18,6 +18,7 @@ from giftcard_gateway.wire.transactions import operation_from, state_from
 from giftcard_gateway.wire.values import time_from
 
 if TYPE_CHECKING:
+    from giftcard_gateway.access.identities import Identity
     from giftcard_gateway.journal.records import Records
     from giftcard_gateway.ledger.entry import Entry, State
 
@@ -39,13 +40,14 @@ SERVED = frozenset(
 
 
 class Filter:
-    """One caller's filter, read once; raises InvalidRequest for a condition that no index serves."""
+    """One caller's filter, and what they may touch; raises InvalidRequest where no index serves."""
 
-    def __init__(self, wanted: v1.TransactionFilter, records: Records) -> None:
+    def __init__(self, wanted: v1.TransactionFilter, records: Records, identity: Identity) -> None:
         unserved = sorted({field.name for field, _ in wanted.ListFields()} - SERVED)
         if unserved:
             raise InvalidRequest([(f"filter.{name}", "is served by no index") for name in unserved])
         self._indexes = records.indexes
+        self._identity = identity
         self._states = {state_from(state) for state in wanted.states}
         self._operations = {operation_from(operation) for operation in wanted.operations}
         self._providers = set(wanted.providers)
@@ -60,7 +62,7 @@ class Filter:
         narrow, broad = list(self._narrow()), list(self._broad())
         self._index = next(iter(narrow if narrow or self._is_open else broad), None)
         is_listed = bool(self._states or self._operations or self._providers)
-        self.is_exact = len(narrow) + len(broad) + is_listed <= 1
+        self.is_exact = len(narrow) + len(broad) + is_listed <= 1 and not identity.is_limited
         """Whether the index gives nothing that the filter does not take."""
 
     def _fingerprint(self, wanted: v1.TransactionFilter) -> bytes:
@@ -85,6 +87,8 @@ class Filter:
             yield self._indexes.label(key, value)
         if self._merchant_id:
             yield self._indexes.merchant(self._merchant_id)
+        elif self._identity.merchants is not None and len(self._identity.merchants) == 1:
+            yield self._indexes.merchant(next(iter(self._identity.merchants)))
 
     @property
     def _is_open(self) -> bool:
@@ -114,7 +118,8 @@ class Filter:
     def takes(self, entry: Entry, *, state: State | None = None) -> bool:
         """Tell whether every condition holds of `entry`, taken as it was in `state` if one is given."""
         return (
-            (not self._states or (state or entry.state) in self._states)
+            self._identity.may_touch(entry)
+            and (not self._states or (state or entry.state) in self._states)
             and (not self._operations or entry.operation in self._operations)
             and (not self._providers or entry.provider in self._providers)
             and (self._from is None or entry.created_at >= self._from)

@@ -10,6 +10,7 @@ from giftcard_adapters.scrub import mask
 from giftcard_adapters.values.advices import NO_WORDS, AdviceWords
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
+from giftcard_gateway.config.access import Scope
 from giftcard_gateway.errors import TransactionIdReused
 from giftcard_gateway.services.balances import BatchBalances
 from giftcard_gateway.services.card_reads import CardReads
@@ -56,13 +57,13 @@ class GiftCards:
         async def begin(request: Message, call: RpcCall) -> Message:
             ask = ask_from(operation, request, requested_at=self._clock.now())
             try:
-                begun = await self._transactions.begin(ask, wait_s=call.wait_s())
+                begun = await self._transactions.begin(ask, wait_s=call.wait_s(), by=call.identity)
             except TransactionIdReused as refusal:
                 refusal.metadata["field"] = field_path(refusal.metadata.get("field", ""))
                 raise
             if begun.is_replayed:
                 call.mark_replayed()
-            reveal = operation is Operation.ISSUE and call.caller.may_see_issued_cards
+            reveal = operation is Operation.ISSUE and Scope.SECRETS in call.identity.scopes
             message: Message = answer(transaction=transaction_to(begun.entry, reveal=reveal))
             return message
 
@@ -72,7 +73,7 @@ class GiftCards:
         async def confirm(request: Any, call: RpcCall) -> Message:  # noqa: ANN401 - any of the seven
             amount, tenders, words = confirmation_from(request)
             if tenders or words != NO_WORDS:
-                await refuse_card_data(self._records, request.transaction_id.lower(), request)
+                await refuse_card_data(self._records, call.identity, request)
             entry = await self._transactions.confirm(
                 operation,
                 request.transaction_id.lower(),
@@ -80,6 +81,7 @@ class GiftCards:
                 tenders=tenders,
                 words=words,
                 wait_s=call.wait_s(),
+                by=call.identity,
             )
             message: Message = answer(transaction=transaction_to(entry))
             return message
@@ -89,9 +91,7 @@ class GiftCards:
     def _reverse(self, operation: Operation, answer: _Answer) -> Implementation:
         async def reverse(request: Any, call: RpcCall) -> Message:  # noqa: ANN401 - any of the seven
             reason, amount, words = reversal_from(request)
-            if words != NO_WORDS and not await refuse_card_data(
-                self._records, request.transaction_id.lower(), request
-            ):
+            if words != NO_WORDS and not await refuse_card_data(self._records, call.identity, request):
                 # Nothing of it will be sent, and whose card it is about is not known yet.
                 words = AdviceWords(note=mask(words.note))
             entry = await self._transactions.reverse(
@@ -101,6 +101,7 @@ class GiftCards:
                 amount=amount,
                 words=words,
                 wait_s=call.wait_s(),
+                by=call.identity,
             )
             message: Message = answer(transaction=transaction_to(entry))
             return message

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
 from giftcard_adapters.values.cards import CardRef
 from giftcard_gateway.errors import InvalidRequest
@@ -12,17 +12,27 @@ from giftcard_gateway.wire.own_secrets import FOUND, own_secrets, places_of
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
+    from giftcard_gateway.access.identities import Identity
     from giftcard_gateway.journal.records import Records
     from giftcard_gateway.ledger.entry import Entry
 
 
-async def refuse_card_data(records: Records, transaction_id: str, request: Message) -> bool:
+class _Later(Protocol):
+    """A later call about a transaction."""
+
+    transaction_id: str
+
+
+async def refuse_card_data(records: Records, identity: Identity, request: _Later) -> bool:
     """Raise InvalidRequest for a text with the number, PIN or code of the transaction's cards in it.
 
-    Returns whether there is such a transaction; of one that is not there, nothing can be compared.
+    Returns whether there is such a transaction; of one that is not there, or that the caller may not touch,
+    nothing is compared.
     """
-    entry = await records.get(transaction_id)
-    if entry is not None and (places := places_of(request, own_secrets(_cards(entry)))):
+    entry = await records.get(request.transaction_id.lower())
+    if entry is not None and not identity.may_touch(entry):
+        entry = None
+    if entry is not None and (places := places_of(cast("Message", request), own_secrets(_cards(entry)))):
         raise InvalidRequest([(place.removeprefix("."), FOUND) for place in places])
     return entry is not None and entry.ask is not None
 

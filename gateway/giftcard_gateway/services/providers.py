@@ -12,6 +12,7 @@ from giftcard_adapters.values.traits import Ending, Guarantee
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.providers.circuit import CircuitState
 from giftcard_gateway.services.pages import fingerprint, page_of
+from giftcard_gateway.services.reads import reached
 from giftcard_gateway.wire.mapping import enum_writer
 from giftcard_gateway.wire.transactions import operation_to
 from giftcard_gateway.wire.values import seconds_to, time_to
@@ -74,9 +75,13 @@ class Providers:
         """Return the implementations by the name of the RPC."""
         return {"ListProviders": self.list, "GetProvider": self.get}
 
-    async def list(self, request: v1.ListProvidersRequest, _call: RpcCall) -> v1.ListProvidersResponse:
+    async def list(self, request: v1.ListProvidersRequest, call: RpcCall) -> v1.ListProvidersResponse:
         """List a page of the configured providers, in the order of their ids."""
-        connections = sorted(self._connections, key=lambda connection: connection.provider_id)
+        may_use = call.identity.providers
+        connections = sorted(
+            (one for one in self._connections if may_use is None or one.provider_id in may_use),
+            key=lambda connection: connection.provider_id,
+        )
         page, token = page_of(
             connections,
             page_size=request.page_size,
@@ -88,9 +93,9 @@ class Providers:
             providers=[_provider(connection, backlog) for connection in page], next_page_token=token
         )
 
-    async def get(self, request: v1.GetProviderRequest, _call: RpcCall) -> v1.GetProviderResponse:
+    async def get(self, request: v1.GetProviderRequest, call: RpcCall) -> v1.GetProviderResponse:
         """Describe one provider."""
-        connection = self._connections.get(request.provider)
+        connection = reached(self._connections, request.provider, call)
         return v1.GetProviderResponse(provider=_provider(connection, await self._journal.backlog()))
 
 

@@ -24,9 +24,17 @@ from giftcard_gateway.errors import (
 
 if TYPE_CHECKING:
     from giftcard_adapters.contract import Provider
-    from giftcard_gateway.providers.connections import Connection
+    from giftcard_gateway.providers.connections import Connection, Connections
+    from giftcard_gateway.rpc.call import RpcCall
 
 _Result = TypeVar("_Result")
+
+
+def reached(connections: Connections, provider_id: str, call: RpcCall) -> Connection:
+    """Return a provider's connection; raise ProviderNotFound, or OutOfReach if the caller may not use it."""
+    connection = connections.get(provider_id)
+    call.identity.demand_provider(connection.provider_id)
+    return connection
 
 
 async def ask(

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from giftcard import v1
+from giftcard_gateway.config.access import Scope
 from giftcard_gateway.errors import InvalidRequest
 from giftcard_gateway.pipeline.reconciliation import BadRow, SettlementRow
 from giftcard_gateway.wire.reconciliation import comparison_to, row_from, scope_from
 
 if TYPE_CHECKING:
-    from giftcard_gateway.pipeline.reconciliation import Reconciliation, Scope
+    from giftcard_gateway.pipeline.reconciliation import Reconciliation, SettlementScope
     from giftcard_gateway.rpc.call import RpcCall
 
 _MOST_ROWS = 100_000
@@ -25,10 +26,10 @@ class ReconcileCall:
         self._reconciliation = reconciliation
 
     async def reconcile(
-        self, parts: AsyncIterator[v1.ReconcileRequest], _call: RpcCall
+        self, parts: AsyncIterator[v1.ReconcileRequest], call: RpcCall
     ) -> v1.ReconcileResponse:
         """Compare the rows that come with what the journal has, then end what they decide, if asked to."""
-        scope, rows = await _gather(parts)
+        scope, rows = await _gather(parts, call)
         good, bad = _sorted_out(rows)
         return comparison_to(await self._reconciliation.reconcile(scope, good, bad))
 
@@ -46,9 +47,11 @@ def _sorted_out(rows: Sequence[SettlementRow | BadRow]) -> tuple[list[Settlement
     return list(good.values()), bad
 
 
-async def _gather(parts: AsyncIterator[v1.ReconcileRequest]) -> tuple[Scope, list[SettlementRow | BadRow]]:
-    """Return the scope, which comes first and once, and the rows."""
-    scope: Scope | None = None
+async def _gather(
+    parts: AsyncIterator[v1.ReconcileRequest], call: RpcCall
+) -> tuple[SettlementScope, list[SettlementRow | BadRow]]:
+    """Return the scope, which comes first and once, and the rows; a caller who may not is refused at once."""
+    scope: SettlementScope | None = None
     rows: list[SettlementRow | BadRow] = []
     place = 0
     async for part in parts:
@@ -58,6 +61,9 @@ async def _gather(parts: AsyncIterator[v1.ReconcileRequest]) -> tuple[Scope, lis
             raise InvalidRequest([(f"requests[{place}].scope", wrong)])
         if is_scope:
             scope = scope_from(part.scope)
+            call.identity.demand_whole(scope.provider)
+            if scope.close_unresolved:
+                call.identity.demand(Scope.OPERATE)
         else:
             rows.append(row_from(part.row, len(rows) + 1))
         if len(rows) > _MOST_ROWS:

@@ -45,11 +45,17 @@ class Reports:
             "Reconcile": self._reconcile.reconcile,
         }
 
-    async def extract(self, request: v1.ExtractAccountsRequest, _call: RpcCall) -> v1.ExtractAccountsResponse:
+    def _whole(self, provider_id: str, call: RpcCall) -> Connection:
+        """Return the connection of a provider all of whose reports this caller may see."""
+        connection = self._connections.get(provider_id)
+        call.identity.demand_whole(connection.provider_id)
+        return connection
+
+    async def extract(self, request: v1.ExtractAccountsRequest, call: RpcCall) -> v1.ExtractAccountsResponse:
         """Extract accounts, and an export file of them where the provider makes one."""
         query = account_query_from(request)
         extract = await ask(
-            self._connections.get(request.provider),
+            self._whole(request.provider, call),
             "extract_accounts",
             lambda provider: provider.extract_accounts(query),
             has_effect=True,
@@ -61,10 +67,10 @@ class Reports:
         )
 
     async def download(
-        self, request: v1.DownloadExportRequest, _call: RpcCall
+        self, request: v1.DownloadExportRequest, call: RpcCall
     ) -> AsyncIterator[v1.DownloadExportResponse]:
         """Stream an export file; no more than one piece of it is in memory."""
-        connection = self._connections.get(request.provider)
+        connection = self._whole(request.provider, call)
         try:
             async for part in _parts(connection, request.export_id):
                 yield part
@@ -76,11 +82,11 @@ class Reports:
             raise
 
     async def tickets(
-        self, request: v1.GetTicketStatisticsRequest, _call: RpcCall
+        self, request: v1.GetTicketStatisticsRequest, call: RpcCall
     ) -> v1.GetTicketStatisticsResponse:
         """Return a provider's ticket counts."""
         query = ticket_query_from(request)
-        connection = self._connections.get(request.provider)
+        connection = self._whole(request.provider, call)
         counted = await ask(
             connection, "ticket_statistics", lambda provider: provider.ticket_statistics(query)
         )

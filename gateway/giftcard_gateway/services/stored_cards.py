@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from giftcard import v1
-from giftcard_gateway.services.reads import ask
+from giftcard_gateway.services.reads import ask, reached
 from giftcard_gateway.wire.cards import store_from, stored_page_to, stored_query_from, stored_to
 
 if TYPE_CHECKING:
@@ -30,19 +30,19 @@ class StoredCards:
             "DeleteStoredCard": self.delete,
         }
 
-    async def store(self, request: v1.StoreCardRequest, _call: RpcCall) -> v1.StoreCardResponse:
+    async def store(self, request: v1.StoreCardRequest, call: RpcCall) -> v1.StoreCardResponse:
         """Put a card into the vault."""
         wanted = store_from(request)
         route = self._router.route_card(wanted.card, request.provider)
-        connection = self._connections.get(route.provider)
+        connection = reached(self._connections, route.provider, call)
         card = await ask(
             connection, "store_card", lambda provider: provider.store_card(wanted), has_effect=True
         )
         return v1.StoreCardResponse(stored_card=stored_to(card, provider=connection.provider_id))
 
-    async def get(self, request: v1.GetStoredCardRequest, _call: RpcCall) -> v1.GetStoredCardResponse:
+    async def get(self, request: v1.GetStoredCardRequest, call: RpcCall) -> v1.GetStoredCardResponse:
         """Return one stored card."""
-        connection = self._connections.get(request.provider)
+        connection = reached(self._connections, request.provider, call)
         card = await ask(
             connection,
             "get_stored_card",
@@ -50,18 +50,16 @@ class StoredCards:
         )
         return v1.GetStoredCardResponse(stored_card=stored_to(card, provider=connection.provider_id))
 
-    async def list(self, request: v1.ListStoredCardsRequest, _call: RpcCall) -> v1.ListStoredCardsResponse:
+    async def list(self, request: v1.ListStoredCardsRequest, call: RpcCall) -> v1.ListStoredCardsResponse:
         """List a page of stored cards."""
-        connection = self._connections.get(request.provider)
+        connection = reached(self._connections, request.provider, call)
         query = stored_query_from(request)
         page = await ask(connection, "list_stored_cards", lambda provider: provider.list_stored_cards(query))
         return stored_page_to(page, provider=connection.provider_id)
 
-    async def delete(
-        self, request: v1.DeleteStoredCardRequest, _call: RpcCall
-    ) -> v1.DeleteStoredCardResponse:
+    async def delete(self, request: v1.DeleteStoredCardRequest, call: RpcCall) -> v1.DeleteStoredCardResponse:
         """Take a card out of the vault."""
-        connection = self._connections.get(request.provider)
+        connection = reached(self._connections, request.provider, call)
         await ask(
             connection,
             "delete_stored_card",

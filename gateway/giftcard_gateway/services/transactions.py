@@ -94,12 +94,14 @@ class TransactionReads:
     async def get(self, request: v1.GetTransactionRequest, call: RpcCall) -> v1.GetTransactionResponse:
         """Tell how a transaction stands, at once or when it has settled."""
         longest_s = min(seconds_from(request.wait), _LONGEST_WAIT_S)
-        entry = await self._transactions.get(request.transaction_id.lower(), wait_s=call.wait_s(longest_s))
+        entry = await self._transactions.get(
+            request.transaction_id.lower(), wait_s=call.wait_s(longest_s), by=call.identity
+        )
         return v1.GetTransactionResponse(transaction=transaction_to(entry))
 
-    async def page(self, request: v1.ListTransactionsRequest, _call: RpcCall) -> v1.ListTransactionsResponse:
+    async def page(self, request: v1.ListTransactionsRequest, call: RpcCall) -> v1.ListTransactionsResponse:
         """List a page of transactions, newest first; it ends early when its budget is used up."""
-        wanted = Filter(request.filter, self._records)
+        wanted = Filter(request.filter, self._records, call.identity)
         page = Page(size_of(request.page_size))
         batch = min(page.size + 1, _BATCH) if wanted.is_exact else _BATCH
         after = key_of(request.page_token, wanted.fingerprint)
@@ -121,7 +123,7 @@ class TransactionReads:
         self, request: v1.WatchTransactionsRequest, call: RpcCall
     ) -> AsyncIterator[v1.WatchTransactionsResponse]:
         """Stream changes of state; ends when the process drains, and the cursor goes on elsewhere."""
-        wanted = Filter(request.filter, self._records)
+        wanted = Filter(request.filter, self._records, call.identity)
         journal = self._records.journal
         is_at = request.WhichOneof("start") == "start_time"
         cursor = request.cursor
@@ -147,12 +149,15 @@ class TransactionReads:
             raise InvalidRequest([("cursor", "is not a cursor this stream gave")]) from None
 
     async def resolve(
-        self, request: v1.ResolveTransactionRequest, _call: RpcCall
+        self, request: v1.ResolveTransactionRequest, call: RpcCall
     ) -> v1.ResolveTransactionResponse:
         """End an UNRESOLVED transaction by an operator's word."""
-        await refuse_card_data(self._records, request.transaction_id.lower(), request)
+        await refuse_card_data(self._records, call.identity, request)
         entry = await self._transactions.resolve(
-            request.transaction_id.lower(), state=_STATES[request.resolution], note=request.note
+            request.transaction_id.lower(),
+            state=_STATES[request.resolution],
+            note=request.note,
+            by=call.identity,
         )
         return v1.ResolveTransactionResponse(transaction=transaction_to(entry))
 
@@ -160,7 +165,9 @@ class TransactionReads:
         self, request: v1.RedeliverAdviceRequest, call: RpcCall
     ) -> v1.RedeliverAdviceResponse:
         """Try at once what a transaction owes."""
-        entry = await self._transactions.redeliver(request.transaction_id.lower(), wait_s=call.wait_s())
+        entry = await self._transactions.redeliver(
+            request.transaction_id.lower(), wait_s=call.wait_s(), by=call.identity
+        )
         return v1.RedeliverAdviceResponse(transaction=transaction_to(entry))
 
 

@@ -37,7 +37,7 @@ class Telemetry:
         self._clock = clock
         self._spans = spans
         self.metrics = metrics
-        self.observer: Observer = Watcher(spans, metrics)
+        self.observer: Observer = Watcher(spans, metrics, clock)
 
     def call(self, method: str, metadata: Iterable[tuple[str, str | bytes]]) -> ServerCall:
         """Return a context manager that traces and measures one RPC."""

@@ -11,6 +11,7 @@ microseconds a count. No attribute can name a card or a caller.
     giftcard.reversal.window         counter         reversals late in their window, by provider and severity
     giftcard.circuit.state           gauge           0 closed, 1 half open, 2 open, by provider
     giftcard.answer.left_out         counter         what could not be read of answers, by provider and place
+    giftcard.access.refused          counter         calls refused for who asked, by reason and cause
     giftcard.fault                   counter         what should not have happened, by place and type
 """
 
@@ -56,6 +57,9 @@ class Metrics:
         self._left_out = _Count(
             meter, "giftcard.answer.left_out", ("provider", "place"), "What could not be read of an answer."
         )
+        self._refused = _Count(
+            meter, "giftcard.access.refused", ("reason", "cause"), "Calls refused for who asked."
+        )
         self._faults = _Count(meter, "giftcard.fault", ("place", "type"), "What should not have happened.")
         self._backlog: dict[_Key, int] = {}
         self._circuits: Callable[[], Mapping[str, str]] = dict
@@ -89,6 +93,10 @@ class Metrics:
     def left_out(self, provider: str, place: str) -> None:
         """Count a place of an answer that could not be read and decides nothing."""
         self._left_out.add(provider, place)
+
+    def refused(self, reason: str, cause: str) -> None:
+        """Count a call refused for who asked; both are words of ours."""
+        self._refused.add(reason, cause)
 
     def fault(self, place: str, kind: str) -> None:
         """Count something that should not have happened."""

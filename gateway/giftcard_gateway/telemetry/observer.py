@@ -19,11 +19,13 @@ from giftcard_gateway.telemetry.spans import current, parse
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from giftcard_gateway.clock import Clock
     from giftcard_gateway.ledger.entry import Entry
     from giftcard_gateway.telemetry.metrics import Metrics
     from giftcard_gateway.telemetry.spans import Spans
 
 _log = logging.getLogger("giftcard_gateway")
+_QUIET_S = 60.0
 _CRITICAL_SHARE = 0.9
 """From here on a reversal's window is about to close (rule 8)."""
 
@@ -31,10 +33,11 @@ _CRITICAL_SHARE = 0.9
 class Watcher(Observer):
     """Turns what the pipeline reports into metrics, logs and span attributes."""
 
-    def __init__(self, spans: Spans, metrics: Metrics) -> None:
+    def __init__(self, spans: Spans, metrics: Metrics, clock: Clock) -> None:
         """Write to these."""
         self._spans = spans
         self._metrics = metrics
+        self._may_say = Seldom(clock)
 
     def wrote(self, before: Entry | None, after: Entry) -> None:
         """Count a state that was reached, and log the last one of a transaction."""
@@ -86,10 +89,41 @@ class Watcher(Observer):
         """Log that calls are accepted again."""
         _log.warning("the journal is back: calls are accepted again", extra={"away_s": round(away_s, 1)})
 
+    def refused(self, method: str, reason: str, cause: str) -> None:
+        """Count a refusal, and log the first of a kind in a minute: a stranger must not fill the log."""
+        self._metrics.refused(reason, cause)
+        if self._may_say((reason, cause)):
+            extra = {"method": method, "reason": reason, "cause": cause}
+            _log.warning("a caller was refused; more of the kind are counted for a minute", extra=extra)
+
+    def handshake_failed(self, why: str) -> None:
+        """Count a failed handshake, and log the first for a reason in a minute."""
+        self._metrics.refused("HANDSHAKE_FAILED", why)
+        if self._may_say(("handshake", why)):
+            _log.warning(
+                "a TLS handshake failed; more of the kind are counted for a minute", extra={"why": why}
+            )
+
     def traceparent(self) -> str:
         """Return the W3C trace the caller is in, or nothing."""
         span = current()
         return span.traceparent if span else ""
+
+
+class Seldom:
+    """Tells whether a kind of thing may be logged again; the kinds are few and ours."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._said: dict[tuple[str, ...], float] = {}
+
+    def __call__(self, kind: tuple[str, ...]) -> bool:
+        """Return True once a minute for each kind."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._said.get(kind, -_QUIET_S) < _QUIET_S:
+            return False
+        self._said[kind] = now_s
+        return True
 
 
 def _facts(entry: Entry) -> dict[str, object]:

@@ -8,8 +8,8 @@ from giftcard_gateway.pipeline.reconciliation import (
     Comparison,
     Difference,
     DifferenceKind,
-    Scope,
     SettlementRow,
+    SettlementScope,
 )
 from giftcard_gateway.wire.mapping import enum_writer
 from giftcard_gateway.wire.transactions import operation_from, transaction_to
@@ -19,9 +19,9 @@ from giftcard_gateway.wire.values import money_from, money_to, time_from
 _kind = enum_writer(DifferenceKind, v1.DifferenceKind.DESCRIPTOR)
 
 
-def scope_from(wire: v1.ReconcileScope) -> Scope:
+def scope_from(wire: v1.ReconcileScope) -> SettlementScope:
     """Return what a settlement covers."""
-    return Scope(
+    return SettlementScope(
         provider=wire.provider,
         start=time_from(wire.start_time),
         end=time_from(wire.end_time),

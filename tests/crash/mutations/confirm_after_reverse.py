@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from giftcard_adapters.values.operations import Operation
+from giftcard_gateway.access.identities import Identity
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.pipeline.transactions import Transactions
 
@@ -14,8 +15,8 @@ def apply(patch: pytest.MonkeyPatch) -> None:
     """Take a reversed transaction for one that waits for a decision."""
     known = Transactions._known  # noqa: SLF001 -- a mutation reaches inside
 
-    async def forgive(self: Transactions, operation: Operation, transaction_id: str) -> Entry:
-        entry = await known(self, operation, transaction_id)
+    async def forgive(self: Transactions, operation: Operation, transaction_id: str, by: Identity) -> Entry:
+        entry = await known(self, operation, transaction_id, by)
         if entry.state is State.REVERSED and entry.ask is not None:
             return msgspec.structs.replace(entry, state=State.APPROVED)
         return entry

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from giftcard_adapters.values.operations import AnyOperation
+from giftcard_gateway.access.identities import Identity
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.entry import Entry
 from giftcard_gateway.pipeline.transactions import Begun, Transactions
@@ -15,9 +16,11 @@ def apply(patch: pytest.MonkeyPatch) -> None:
     """Begin over the record of an early reversal."""
     replay = Transactions._replay  # noqa: SLF001 -- a mutation reaches inside
 
-    async def begin_anew(self: Transactions, recorded: Entry, ask: AnyOperation, wait_s: float) -> Begun:
+    async def begin_anew(
+        self: Transactions, recorded: Entry, ask: AnyOperation, wait_s: float, by: Identity
+    ) -> Begun:
         if recorded.ask is not None:
-            return await replay(self, recorded, ask, wait_s)
+            return await replay(self, recorded, ask, wait_s, by)
         connection = self._connections.get(ask.provider)
         fresh = lifecycle.intend(
             ask,
@@ -28,7 +31,7 @@ def apply(patch: pytest.MonkeyPatch) -> None:
         )
         entry = await self._records.write(msgspec.structs.replace(fresh, version=recorded.version))
         if entry is None:
-            return await replay(self, recorded, ask, wait_s)
+            return await replay(self, recorded, ask, wait_s, by)
         self._driver.drive(entry)
         return Begun(await self._settled(entry, wait_s), is_replayed=False)
 

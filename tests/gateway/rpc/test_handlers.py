@@ -6,12 +6,14 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import msgspec
 import pytest
 from google.protobuf.message_factory import GetMessageClass
 
 from giftcard import v1
 from giftcard.v1 import gift_card_service_pb2
-from giftcard_gateway.access.identities import Access, machine_of
+from giftcard_gateway.access.identities import LOCAL, SignIn, caller_of
+from giftcard_gateway.access.signing_in import SigningIn
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.errors import Overloaded, ShuttingDown
 from giftcard_gateway.rpc.admission import Admission
@@ -124,7 +126,7 @@ def test_every_call_needs_an_implementation() -> None:
     """A service with a call that nothing implements is not built, nor one with a call it does not have."""
     service = gift_card_service_pb2.DESCRIPTOR.services_by_name["GiftCardService"]
     telemetry = open_telemetry({}, SystemClock())
-    around = Surroundings(admission=Admission(1), access=Access(), telemetry=telemetry)
+    around = Surroundings(admission=Admission(1), signing_in=SigningIn(), telemetry=telemetry)
     every: dict[str, Any] = {method.name: lambda: None for method in service.methods}
     build(service, every, around)
     with pytest.raises(KeyError, match="GiftCardService has no Spend"):
@@ -148,7 +150,7 @@ def test_wait_leaves_room_for_the_answer(left_s: float | None, waits_s: float) -
             """Return it."""
             return left_s
 
-    call = RpcCall(Context(), Access().caller("ipv4:10.0.0.7:1"), Admission(1))  # type: ignore[arg-type]  # all it reads
+    call = RpcCall(Context(), LOCAL, Admission(1))  # type: ignore[arg-type]  # all it reads
     assert call.wait_s() == pytest.approx(waits_s)
 
 
@@ -174,6 +176,7 @@ def test_admission() -> None:
     ],
 )
 def test_callers_are_known_by_their_machine(peer: str, machine: str) -> None:
-    """A caller keeps its name over connections; what it may see is one decision."""
-    assert machine_of(peer) == machine
-    assert Access(may_see_issued_cards=False).caller(peer).may_see_issued_cards is False
+    """Limits count who did not sign in by their machine, over connections; others by who they are."""
+    assert caller_of(LOCAL, peer) == machine
+    till = msgspec.structs.replace(LOCAL, name="till-7", tenant="shop", sign_in=SignIn.API_KEY)
+    assert caller_of(till, peer) == "shop/till-7"

@@ -43,7 +43,7 @@ from giftcard_adapters.values.reads import (
     TicketStatistics,
     Webhook,
 )
-from giftcard_gateway.access.identities import Access
+from giftcard_gateway.access.signing_in import SigningIn
 from giftcard_gateway.clock import Clock, SystemClock
 from giftcard_gateway.config.settings import Routing, Server
 from giftcard_gateway.process.app import App
@@ -304,7 +304,7 @@ def unpack(detail: Any, kind: type[Any]) -> Any:  # noqa: ANN401 - a detail of t
 @asynccontextmanager
 async def serve(
     *,
-    access: Access | None = None,
+    signing_in: SigningIn | None = None,
     limit: int = 100,
     rules: Sequence[Rule] = (),
     terms: Terms | None = None,
@@ -321,7 +321,7 @@ async def serve(
     server = Server(listen=f"{HOST}:0", max_concurrent_calls=limit, max_metadata_bytes=8 * 1024, drain_s=0.1)
     table = settings(server, routing=Routing(default="first", rules=tuple(rules)))
     async with (
-        open_app(table, clock, access=access, journal=Unsteady(), connections=connections) as app,
+        open_app(table, clock, signing_in=signing_in, journal=Unsteady(), connections=connections) as app,
         grpc.aio.insecure_channel(f"{HOST}:{app.server.port}") as channel,
     ):
         yield Served(channel, app, clock, shop)

@@ -6,6 +6,7 @@ import asyncio
 
 import grpc
 import grpc.aio
+import msgspec
 import pytest
 
 from giftcard import v1
@@ -13,7 +14,9 @@ from giftcard_adapters.errors import Invalid, NoAnswer
 from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
-from giftcard_gateway.access.identities import Access
+from giftcard_gateway.access.identities import EVERYTHING, LOCAL
+from giftcard_gateway.access.signing_in import SigningIn
+from giftcard_gateway.config.access import Scope
 from giftcard_gateway.providers.routing import Rule
 from tests.gateway.services.served import RAND, Served, serve
 from tests.gateway.wire.filled import PAN
@@ -171,7 +174,9 @@ async def test_reversal_first(served: Served) -> None:
 @pytest.mark.parametrize("may_see", [True, False])
 async def test_new_cards_are_shown_where_allowed(may_see: bool) -> None:
     """Only Issue and its replay show a new card's number, to a caller who may see it (rule 16)."""
-    async with serve(access=Access(may_see_issued_cards=may_see)) as served:
+    scopes = EVERYTHING if may_see else EVERYTHING - {Scope.SECRETS}
+    caller = SigningIn(anonymous=msgspec.structs.replace(LOCAL, scopes=scopes))
+    async with serve(signing_in=caller) as served:
         served.script.reactions.append(ISSUED)
         request = v1.IssueRequest(transaction_id=served.clock.uuid4(), amount=RAND)
         for _ in range(2):

@@ -18,6 +18,7 @@ from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Redeem
 from giftcard_adapters.values.point_of_sale import Merchant, PointOfSale
 from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.journal.contract import Row, RowQuery
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.entry import Entry, State
@@ -222,7 +223,7 @@ FORGED = [
 @pytest.mark.parametrize("at", [*FORGED, 5])
 async def test_a_forged_place_in_transactions_is_refused(served: Served, at: object) -> None:
     """A token whose place no list of transactions gave is a malformed argument, on any journal."""
-    asked = filters.Filter(v1.TransactionFilter(), served.app.dependencies.records).fingerprint
+    asked = filters.Filter(v1.TransactionFilter(), served.app.dependencies.records, LOCAL).fingerprint
     request = v1.ListTransactionsRequest(page_token=forged(at, asked))
     refusal = await served.refused("ListTransactions", request)
     assert (refusal.reason, refusal.violations) == ("FIELD_INVALID", ("page_token",))

@@ -4,6 +4,7 @@ The messages of the contract are in `giftcard.v1`; `client.stubs` reaches every 
 """
 
 from giftcard.cards import Card
+from giftcard.channels import tls_credentials
 from giftcard.client import AsyncClient, Client
 from giftcard.errors import (
     CallError,
@@ -66,6 +67,7 @@ __all__ = [
     "new_transaction_id",
     "raise_for_decline",
     "read_error",
+    "tls_credentials",
     "to_decimal",
     "to_money",
 ]

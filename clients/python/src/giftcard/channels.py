@@ -5,11 +5,15 @@ The service config is the contract's own, `protos/grpc_service_config.json`, shi
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Callable
 from importlib.metadata import version
 from importlib.resources import files
 
 import grpc
 from grpc import aio
+
+from giftcard.scripts import Metadata
 
 _OPTIONS = {
     # The gateway takes pings every 10 s; half a minute outlives the idle limits of the usual balancers.
@@ -21,6 +25,9 @@ _OPTIONS = {
 }
 
 Options = list[tuple[str, str | int]]
+Token = str | Callable[[], str]
+"""A bearer token or an API key, or what returns a fresh one before every attempt."""
+Source = Callable[[], Metadata]
 
 
 def channel_options() -> Options:
@@ -30,6 +37,13 @@ def channel_options() -> Options:
         ("grpc.service_config", files("giftcard").joinpath("grpc_service_config.json").read_text("utf-8")),
         ("grpc.primary_user_agent", f"giftcard-python/{version('giftcard-client')}"),
     ]
+
+
+def tls_credentials(
+    authorities: bytes | None = None, *, certificate: bytes | None = None, key: bytes | None = None
+) -> grpc.ChannelCredentials:
+    """Return what protects a channel: PEM authorities to trust, and a certificate of yours with its key."""
+    return grpc.ssl_channel_credentials(authorities, private_key=key, certificate_chain=certificate)
 
 
 def open_channel(
@@ -54,6 +68,32 @@ def open_async_channel(
     return aio.secure_channel(
         target, credentials or grpc.ssl_channel_credentials(), options=channel_options()
     )
+
+
+def with_token(target: object, token: Token | None, metadata: Source, *, plaintext: bool) -> Source:
+    """Return what sends a token or API key beside `metadata`; raise ValueError if others could read it.
+
+    A channel of the caller's own is theirs to protect.
+    """
+    if token is None:
+        return metadata
+    if plaintext and isinstance(target, str) and not is_loopback(target):
+        raise ValueError("A token on a plaintext channel can be read by everybody on its way: use TLS.")
+
+    def send() -> Metadata:
+        shown = token if isinstance(token, str) else token()
+        return (*metadata(), ("authorization", f"Bearer {shown}"))
+
+    return send
+
+
+def is_loopback(target: str) -> bool:
+    """Tell whether host:port is on this machine, so that nobody reads along."""
+    host = target.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _refuse_both(credentials: grpc.ChannelCredentials | None, *, plaintext: bool) -> None:

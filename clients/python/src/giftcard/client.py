@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from grpc import aio
 
 from giftcard.calls import Calls
-from giftcard.channels import open_async_channel, open_channel
+from giftcard.channels import Token, open_async_channel, open_channel, with_token
 from giftcard.open_transactions import AsyncRunner, Runner
 from giftcard.scripts import Answer, Metadata, Pause, Plan, Play, RepeatPolicy, Reply, Send
 from giftcard.stubs import AsyncStubs, Stubs
@@ -33,7 +33,8 @@ class Client(Calls, Runner):
 
     `target` is an address, or a channel of your own, which stays yours to close and brings its own options.
     Without `credentials` the channel is TLS with gRPC's own trusted authorities; `plaintext` leaves it open.
-    `metadata` is asked before every attempt, so that a token can be a fresh one.
+    `token` is a bearer token or an API key, or what returns a fresh one; it and `metadata` are asked
+    before every attempt.
     """
 
     def __init__(
@@ -42,14 +43,15 @@ class Client(Calls, Runner):
         *,
         credentials: grpc.ChannelCredentials | None = None,
         plaintext: bool = False,
+        token: Token | None = None,
         metadata: Callable[[], Metadata] = no_metadata,
         policy: RepeatPolicy | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._metadata = with_token(target, token, metadata, plaintext=plaintext)
         self._own: grpc.Channel | None = None
         if isinstance(target, str):
             target = self._own = open_channel(target, credentials, plaintext=plaintext)
-        self._metadata = metadata
         self._policy = policy or RepeatPolicy()
         self._sleep = sleep
         self.stubs = Stubs(target)
@@ -94,14 +96,15 @@ class AsyncClient(Calls, AsyncRunner):
         *,
         credentials: grpc.ChannelCredentials | None = None,
         plaintext: bool = False,
+        token: Token | None = None,
         metadata: Callable[[], Metadata] = no_metadata,
         policy: RepeatPolicy | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self._metadata = with_token(target, token, metadata, plaintext=plaintext)
         self._own: aio.Channel | None = None
         if isinstance(target, str):
             target = self._own = open_async_channel(target, credentials, plaintext=plaintext)
-        self._metadata = metadata
         self._policy = policy or RepeatPolicy()
         self._sleep = sleep
         self.stubs = AsyncStubs(target)

@@ -33,6 +33,7 @@ from google.rpc import error_details_pb2 as details_pb2
 from google.rpc.status_pb2 import Status
 
 from giftcard import v1
+from giftcard.handshakes import explain
 
 DOMAIN = "giftcard.v1"
 """The domain of the ErrorInfo whose reasons the contract defines (`error_reason.proto`)."""
@@ -188,7 +189,7 @@ def read_error(error: grpc.RpcError) -> CallError:
     refused = _find(details, details_pb2.BadRequest).field_violations
     failure = Failure(
         code=error.code(),
-        message=error.details() or "",
+        message=explain(error.details() or ""),
         reason=ours.reason,
         metadata=dict(ours.metadata),
         violations=tuple(Violation(each.field, each.description) for each in refused),

@@ -7,16 +7,18 @@ an error of its own, hides those behind it. What is done in the session is not h
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 import asyncpg
 
 Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _SCHEMES = {"postgres", "postgresql"}
+_PROTECTED = {"require", "verify-ca", "verify-full"}
 _READ_ONLY = ("in_hot_standby", "default_transaction_read_only")
 """What PostgreSQL 14 and later tells of itself at once. A pooler may not: behind one a write finds out."""
 
@@ -47,6 +49,22 @@ def check_url(url: str) -> None:
         is_good = False
     if not is_good:
         raise ValueError("must be postgresql:// with hosts and ports that can be, for a PostgreSQL journal")
+    if not all(_is_protected(each) for each in parts):
+        raise ValueError(
+            "must end in ?sslmode=require, verify-ca or verify-full: its PostgreSQL is not on this machine"
+        )
+
+
+def _is_protected(parts: SplitResult) -> bool:
+    """Tell whether nobody reads along between us and a host: by TLS, or because it is this machine."""
+    asked = dict(parse_qsl(parts.query))
+    host = asked.get("host") or parts.hostname or ""
+    if asked.get("sslmode") in _PROTECTED or not host or host.startswith(("/", "@")):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def each_host(url: str) -> Sequence[str]:

@@ -23,6 +23,7 @@ from giftcard_gateway.journal.contract import (
     Due,
     EventRow,
     Journal,
+    KeyRow,
     Row,
     RowQuery,
     SchemaState,
@@ -192,6 +193,26 @@ class Postgres(Journal):
         """Return the newest place in the feed; see Journal.last_cursor."""
         found = await self._fetch(sql.LAST_CHANGE)
         return _cursor(found[0]) if found else ""
+
+    async def api_keys(self) -> Sequence[KeyRow]:
+        """Return every API key; see Journal.api_keys."""
+        if self._sessions.is_open:
+            rows = await self._fetch(sql.API_KEYS)
+        else:
+            async with self._session() as session:
+                schema.STEPS.refuse_unknown(await schema.read(session), schema.NAME)
+                rows = await session.fetch(sql.API_KEYS)
+        return [KeyRow(key_id=row["key_id"], document=row["document"]) for row in rows]
+
+    async def put_api_key(self, key: KeyRow) -> None:
+        """Insert or replace a key; see Journal.put_api_key."""
+        arguments = (sql.PUT_API_KEY, key.key_id, key.document)
+        if self._sessions.is_open:
+            await self._sessions.run(lambda session, _: session.execute(*arguments), is_write=True)
+            return
+        async with self._session() as session:
+            schema.STEPS.refuse_unknown(await schema.read(session), schema.NAME)
+            await session.execute(*arguments)
 
     async def last_event_cursor(self) -> str:
         """Return the newest place among the events; see Journal.last_event_cursor."""

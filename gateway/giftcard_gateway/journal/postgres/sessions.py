@@ -61,6 +61,11 @@ class Sessions:
         self._limits = limits
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a pool."""
+        return self._pool is not None
+
     async def open(self) -> None:
         """Connect once, to find out that it can be done; raise JournalClosed when not."""
         limits = self._limits

@@ -23,6 +23,7 @@ from giftcard_gateway.journal.contract import (
     EventRow,
     Journal,
     JournalClosed,
+    KeyRow,
     Row,
     RowQuery,
     SchemaState,
@@ -30,7 +31,7 @@ from giftcard_gateway.journal.contract import (
 from giftcard_gateway.journal.group_commit import GroupCommit, ThreadCommit
 from giftcard_gateway.journal.rows import Open, Write
 from giftcard_gateway.journal.signal import Signal
-from giftcard_gateway.journal.sqlite import file, lists, schema
+from giftcard_gateway.journal.sqlite import file, keys, lists, schema
 from giftcard_gateway.journal.sqlite.file import Work, WriteRequest
 
 if TYPE_CHECKING:
@@ -187,6 +188,19 @@ class Sqlite(Journal):
         return await _ask(
             self._lister, partial(lists.read_events, after=after, limit=limit, provider=provider)
         )
+
+    async def api_keys(self) -> Sequence[KeyRow]:
+        """Return every API key; see Journal.api_keys."""
+        if self._lister is not None:
+            return await _ask(self._lister, keys.read)
+        return await asyncio.to_thread(keys.read_file, self._path)
+
+    async def put_api_key(self, key: KeyRow) -> None:
+        """Insert or replace a key; see Journal.put_api_key."""
+        if self._writer is not None:
+            await self._write(partial(keys.put, key=key))
+        else:
+            await asyncio.to_thread(keys.put_in_file, self._path, key)
 
     async def last_event_cursor(self) -> str:
         """Return the newest place among the events; see Journal.last_event_cursor."""

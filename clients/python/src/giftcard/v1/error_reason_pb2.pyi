@@ -85,6 +85,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNIMPLEMENTED: the gateway does not have the call. Do not repeat it. This gateway has every call, and never says it."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 26
     """INTERNAL: a fault of the gateway. Repeat with the same id, or read the transaction; tell the operator the trace id."""
+    ERROR_REASON_OUT_OF_REACH: _ErrorReason.ValueType  # 27
+    """PERMISSION_DENIED: you may not touch this merchant, provider or operation; metadata `merchant_id`, `provider` or
+    `operation` names it. Nothing was sent. Leave it to somebody who may, or have the operator widen what you may.
+    """
+    ERROR_REASON_ISSUER_UNREACHABLE: _ErrorReason.ValueType  # 28
+    """UNAVAILABLE: credentials cannot be checked now, because the issuer's keys cannot be read; nothing was sent. Wait as
+    RetryInfo says, then repeat with the same id.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every reason a call can be refused for.
@@ -157,4 +165,12 @@ ERROR_REASON_NOT_IMPLEMENTED: ErrorReason.ValueType  # 25
 """UNIMPLEMENTED: the gateway does not have the call. Do not repeat it. This gateway has every call, and never says it."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 26
 """INTERNAL: a fault of the gateway. Repeat with the same id, or read the transaction; tell the operator the trace id."""
+ERROR_REASON_OUT_OF_REACH: ErrorReason.ValueType  # 27
+"""PERMISSION_DENIED: you may not touch this merchant, provider or operation; metadata `merchant_id`, `provider` or
+`operation` names it. Nothing was sent. Leave it to somebody who may, or have the operator widen what you may.
+"""
+ERROR_REASON_ISSUER_UNREACHABLE: ErrorReason.ValueType  # 28
+"""UNAVAILABLE: credentials cannot be checked now, because the issuer's keys cannot be read; nothing was sent. Wait as
+RetryInfo says, then repeat with the same id.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

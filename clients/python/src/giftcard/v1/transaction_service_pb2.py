@@ -23,6 +23,7 @@ _sym_db = _symbol_database.Default()
 
 
 from giftcard.v1 import card_pb2 as giftcard_dot_v1_dot_card__pb2
+from giftcard.v1 import scope_pb2 as giftcard_dot_v1_dot_scope__pb2
 from giftcard.v1 import transaction_pb2 as giftcard_dot_v1_dot_transaction__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
@@ -30,7 +31,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%giftcard/v1/transaction_service.proto\x12\x0bgiftcard.v1\x1a\x16giftcard/v1/card.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"l\n\x15GetTransactionRequest\x12$\n\x0etransaction_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12-\n\x04wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\"G\n\x16GetTransactionResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction\"\xf5\x03\n\x11TransactionFilter\x12\x33\n\x06states\x18\x01 \x03(\x0e\x32\x1d.giftcard.v1.TransactionStateB\x04\xe2\x41\x01\x01\x12\x30\n\noperations\x18\x02 \x03(\x0e\x32\x16.giftcard.v1.OperationB\x04\xe2\x41\x01\x01\x12\x17\n\tproviders\x18\x03 \x03(\tB\x04\xe2\x41\x01\x01\x12%\n\x04\x63\x61rd\x18\x04 \x01(\x0b\x32\x11.giftcard.v1.CardB\x04\xe2\x41\x01\x01\x12\x19\n\x0bmerchant_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0bterminal_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12 \n\x12\x65xternal_reference\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12@\n\x06labels\x18\x08 \x03(\x0b\x32*.giftcard.v1.TransactionFilter.LabelsEntryB\x04\xe2\x41\x01\x01\x12\x36\n\x0c\x63reated_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x38\n\x0e\x63reated_before\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x82\x01\n\x17ListTransactionsRequest\x12\x34\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.giftcard.v1.TransactionFilterB\x04\xe2\x41\x01\x01\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"c\n\x18ListTransactionsResponse\x12.\n\x0ctransactions\x18\x01 \x03(\x0b\x32\x18.giftcard.v1.Transaction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa9\x01\n\x18WatchTransactionsRequest\x12\x34\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.giftcard.v1.TransactionFilterB\x04\xe2\x41\x01\x01\x12\x16\n\x06\x63ursor\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x12\x36\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01H\x00\x42\x07\n\x05start\"\x84\x01\n\x19WatchTransactionsResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction\x12(\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x18.giftcard.v1.StateChange\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"\x88\x01\n\x19ResolveTransactionRequest\x12$\n\x0etransaction_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x31\n\nresolution\x18\x02 \x01(\x0e\x32\x17.giftcard.v1.ResolutionB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\"K\n\x1aResolveTransactionResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction\">\n\x16RedeliverAdviceRequest\x12$\n\x0etransaction_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"H\n\x17RedeliverAdviceResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction*[\n\nResolution\x12\x1a\n\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x18\n\x14RESOLUTION_CONFIRMED\x10\x01\x12\x17\n\x13RESOLUTION_REVERSED\x10\x02\x32\x8a\x04\n\x12TransactionService\x12^\n\x0eGetTransaction\x12\".giftcard.v1.GetTransactionRequest\x1a#.giftcard.v1.GetTransactionResponse\"\x03\x90\x02\x01\x12\x64\n\x10ListTransactions\x12$.giftcard.v1.ListTransactionsRequest\x1a%.giftcard.v1.ListTransactionsResponse\"\x03\x90\x02\x01\x12i\n\x11WatchTransactions\x12%.giftcard.v1.WatchTransactionsRequest\x1a&.giftcard.v1.WatchTransactionsResponse\"\x03\x90\x02\x01\x30\x01\x12\x65\n\x12ResolveTransaction\x12&.giftcard.v1.ResolveTransactionRequest\x1a\'.giftcard.v1.ResolveTransactionResponse\x12\\\n\x0fRedeliverAdvice\x12#.giftcard.v1.RedeliverAdviceRequest\x1a$.giftcard.v1.RedeliverAdviceResponseB\x87\x01\n\x0bgiftcard.v1B\x17TransactionServiceProtoP\x01Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\xaa\x02\x0bGiftcard.V1\xca\x02\x0bGiftcard\\V1\xea\x02\x0cGiftcard::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%giftcard/v1/transaction_service.proto\x12\x0bgiftcard.v1\x1a\x16giftcard/v1/card.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"l\n\x15GetTransactionRequest\x12$\n\x0etransaction_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12-\n\x04wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\"G\n\x16GetTransactionResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction\"\xf5\x03\n\x11TransactionFilter\x12\x33\n\x06states\x18\x01 \x03(\x0e\x32\x1d.giftcard.v1.TransactionStateB\x04\xe2\x41\x01\x01\x12\x30\n\noperations\x18\x02 \x03(\x0e\x32\x16.giftcard.v1.OperationB\x04\xe2\x41\x01\x01\x12\x17\n\tproviders\x18\x03 \x03(\tB\x04\xe2\x41\x01\x01\x12%\n\x04\x63\x61rd\x18\x04 \x01(\x0b\x32\x11.giftcard.v1.CardB\x04\xe2\x41\x01\x01\x12\x19\n\x0bmerchant_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0bterminal_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12 \n\x12\x65xternal_reference\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12@\n\x06labels\x18\x08 \x03(\x0b\x32*.giftcard.v1.TransactionFilter.LabelsEntryB\x04\xe2\x41\x01\x01\x12\x36\n\x0c\x63reated_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x38\n\x0e\x63reated_before\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x82\x01\n\x17ListTransactionsRequest\x12\x34\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.giftcard.v1.TransactionFilterB\x04\xe2\x41\x01\x01\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"c\n\x18ListTransactionsResponse\x12.\n\x0ctransactions\x18\x01 \x03(\x0b\x32\x18.giftcard.v1.Transaction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa9\x01\n\x18WatchTransactionsRequest\x12\x34\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.giftcard.v1.TransactionFilterB\x04\xe2\x41\x01\x01\x12\x16\n\x06\x63ursor\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x12\x36\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01H\x00\x42\x07\n\x05start\"\x84\x01\n\x19WatchTransactionsResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction\x12(\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x18.giftcard.v1.StateChange\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"\x88\x01\n\x19ResolveTransactionRequest\x12$\n\x0etransaction_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x31\n\nresolution\x18\x02 \x01(\x0e\x32\x17.giftcard.v1.ResolutionB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\"K\n\x1aResolveTransactionResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction\">\n\x16RedeliverAdviceRequest\x12$\n\x0etransaction_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"H\n\x17RedeliverAdviceResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction*[\n\nResolution\x12\x1a\n\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x18\n\x14RESOLUTION_CONFIRMED\x10\x01\x12\x17\n\x13RESOLUTION_REVERSED\x10\x02\x32\xe9\x04\n\x12TransactionService\x12o\n\x0eGetTransaction\x12\".giftcard.v1.GetTransactionRequest\x1a#.giftcard.v1.GetTransactionResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x12u\n\x10ListTransactions\x12$.giftcard.v1.ListTransactionsRequest\x1a%.giftcard.v1.ListTransactionsResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x12z\n\x11WatchTransactions\x12%.giftcard.v1.WatchTransactionsRequest\x1a&.giftcard.v1.WatchTransactionsResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read0\x01\x12{\n\x12ResolveTransaction\x12&.giftcard.v1.ResolveTransactionRequest\x1a\'.giftcard.v1.ResolveTransactionResponse\"\x14\x8a\xe4\x19\x10giftcard.operate\x12r\n\x0fRedeliverAdvice\x12#.giftcard.v1.RedeliverAdviceRequest\x1a$.giftcard.v1.RedeliverAdviceResponse\"\x14\x8a\xe4\x19\x10giftcard.operateB\x87\x01\n\x0bgiftcard.v1B\x17TransactionServiceProtoP\x01Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\xaa\x02\x0bGiftcard.V1\xca\x02\x0bGiftcard\\V1\xea\x02\x0cGiftcard::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -85,37 +86,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REDELIVERADVICEREQUEST'].fields_by_name['transaction_id']._loaded_options = None
   _globals['_REDELIVERADVICEREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
   _globals['_TRANSACTIONSERVICE'].methods_by_name['GetTransaction']._loaded_options = None
-  _globals['_TRANSACTIONSERVICE'].methods_by_name['GetTransaction']._serialized_options = b'\220\002\001'
+  _globals['_TRANSACTIONSERVICE'].methods_by_name['GetTransaction']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read'
   _globals['_TRANSACTIONSERVICE'].methods_by_name['ListTransactions']._loaded_options = None
-  _globals['_TRANSACTIONSERVICE'].methods_by_name['ListTransactions']._serialized_options = b'\220\002\001'
+  _globals['_TRANSACTIONSERVICE'].methods_by_name['ListTransactions']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read'
   _globals['_TRANSACTIONSERVICE'].methods_by_name['WatchTransactions']._loaded_options = None
-  _globals['_TRANSACTIONSERVICE'].methods_by_name['WatchTransactions']._serialized_options = b'\220\002\001'
-  _globals['_RESOLUTION']._serialized_start=1818
-  _globals['_RESOLUTION']._serialized_end=1909
-  _globals['_GETTRANSACTIONREQUEST']._serialized_start=236
-  _globals['_GETTRANSACTIONREQUEST']._serialized_end=344
-  _globals['_GETTRANSACTIONRESPONSE']._serialized_start=346
-  _globals['_GETTRANSACTIONRESPONSE']._serialized_end=417
-  _globals['_TRANSACTIONFILTER']._serialized_start=420
-  _globals['_TRANSACTIONFILTER']._serialized_end=921
-  _globals['_TRANSACTIONFILTER_LABELSENTRY']._serialized_start=876
-  _globals['_TRANSACTIONFILTER_LABELSENTRY']._serialized_end=921
-  _globals['_LISTTRANSACTIONSREQUEST']._serialized_start=924
-  _globals['_LISTTRANSACTIONSREQUEST']._serialized_end=1054
-  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_start=1056
-  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_end=1155
-  _globals['_WATCHTRANSACTIONSREQUEST']._serialized_start=1158
-  _globals['_WATCHTRANSACTIONSREQUEST']._serialized_end=1327
-  _globals['_WATCHTRANSACTIONSRESPONSE']._serialized_start=1330
-  _globals['_WATCHTRANSACTIONSRESPONSE']._serialized_end=1462
-  _globals['_RESOLVETRANSACTIONREQUEST']._serialized_start=1465
-  _globals['_RESOLVETRANSACTIONREQUEST']._serialized_end=1601
-  _globals['_RESOLVETRANSACTIONRESPONSE']._serialized_start=1603
-  _globals['_RESOLVETRANSACTIONRESPONSE']._serialized_end=1678
-  _globals['_REDELIVERADVICEREQUEST']._serialized_start=1680
-  _globals['_REDELIVERADVICEREQUEST']._serialized_end=1742
-  _globals['_REDELIVERADVICERESPONSE']._serialized_start=1744
-  _globals['_REDELIVERADVICERESPONSE']._serialized_end=1816
-  _globals['_TRANSACTIONSERVICE']._serialized_start=1912
-  _globals['_TRANSACTIONSERVICE']._serialized_end=2434
+  _globals['_TRANSACTIONSERVICE'].methods_by_name['WatchTransactions']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read'
+  _globals['_TRANSACTIONSERVICE'].methods_by_name['ResolveTransaction']._loaded_options = None
+  _globals['_TRANSACTIONSERVICE'].methods_by_name['ResolveTransaction']._serialized_options = b'\212\344\031\020giftcard.operate'
+  _globals['_TRANSACTIONSERVICE'].methods_by_name['RedeliverAdvice']._loaded_options = None
+  _globals['_TRANSACTIONSERVICE'].methods_by_name['RedeliverAdvice']._serialized_options = b'\212\344\031\020giftcard.operate'
+  _globals['_RESOLUTION']._serialized_start=1843
+  _globals['_RESOLUTION']._serialized_end=1934
+  _globals['_GETTRANSACTIONREQUEST']._serialized_start=261
+  _globals['_GETTRANSACTIONREQUEST']._serialized_end=369
+  _globals['_GETTRANSACTIONRESPONSE']._serialized_start=371
+  _globals['_GETTRANSACTIONRESPONSE']._serialized_end=442
+  _globals['_TRANSACTIONFILTER']._serialized_start=445
+  _globals['_TRANSACTIONFILTER']._serialized_end=946
+  _globals['_TRANSACTIONFILTER_LABELSENTRY']._serialized_start=901
+  _globals['_TRANSACTIONFILTER_LABELSENTRY']._serialized_end=946
+  _globals['_LISTTRANSACTIONSREQUEST']._serialized_start=949
+  _globals['_LISTTRANSACTIONSREQUEST']._serialized_end=1079
+  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_start=1081
+  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_end=1180
+  _globals['_WATCHTRANSACTIONSREQUEST']._serialized_start=1183
+  _globals['_WATCHTRANSACTIONSREQUEST']._serialized_end=1352
+  _globals['_WATCHTRANSACTIONSRESPONSE']._serialized_start=1355
+  _globals['_WATCHTRANSACTIONSRESPONSE']._serialized_end=1487
+  _globals['_RESOLVETRANSACTIONREQUEST']._serialized_start=1490
+  _globals['_RESOLVETRANSACTIONREQUEST']._serialized_end=1626
+  _globals['_RESOLVETRANSACTIONRESPONSE']._serialized_start=1628
+  _globals['_RESOLVETRANSACTIONRESPONSE']._serialized_end=1703
+  _globals['_REDELIVERADVICEREQUEST']._serialized_start=1705
+  _globals['_REDELIVERADVICEREQUEST']._serialized_end=1767
+  _globals['_REDELIVERADVICERESPONSE']._serialized_start=1769
+  _globals['_REDELIVERADVICERESPONSE']._serialized_end=1841
+  _globals['_TRANSACTIONSERVICE']._serialized_start=1937
+  _globals['_TRANSACTIONSERVICE']._serialized_end=2554
 # @@protoc_insertion_point(module_scope)

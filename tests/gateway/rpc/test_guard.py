@@ -1,0 +1,115 @@
+"""The sign-in before gRPC's own services, and the contract that must name every scope."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+from giftcard.v1 import scope_pb2
+from giftcard_gateway.access.identities import EVERYTHING
+from giftcard_gateway.access.signing_in import SigningIn
+from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.config.access import Access, Grant, Scope
+from giftcard_gateway.config.settings import Server
+from giftcard_gateway.rpc.guard import STANDARD, scope_of
+from tests.gateway.services.served import refusal_of
+from tests.gateway.services.test_reach import Disguise
+from tests.gateway.wire.filled import METHODS
+from tests.world.app import HOST, open_app, settings
+from tests.world.journal import Unsteady
+
+REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+CHANNELZ = "/grpc.channelz.v1.Channelz/GetServers"
+STRANGERS = SigningIn(certificates={"till.example": Grant(name="till", scopes=(Scope.READ,))})
+
+
+async def answered(signing_in: SigningIn, path: str, *, open_reflection: bool = False) -> str:
+    """Call one of gRPC's own services without credentials; return the code, or OK."""
+    table = settings(
+        Server(listen=f"{HOST}:0", channelz=True), access=Access(open_reflection=open_reflection)
+    )
+    async with (
+        open_app(table, SystemClock(), signing_in=signing_in, journal=Unsteady()) as app,
+        grpc.aio.insecure_channel(f"{HOST}:{app.server.port}") as channel,
+    ):
+        try:
+            if path == REFLECTION:
+                ask: Any = channel.stream_stream(path)
+                await ask(iter([b"\x3a\x00"])).read()
+            else:
+                call: Any = channel.unary_unary(path)
+                await call(b"")
+        except grpc.aio.AioRpcError as error:
+            return refusal_of(error).reason
+        return "OK"
+
+
+async def test_reflection_needs_signing_in_unless_it_is_open() -> None:
+    """Reflection describes the services to who signed in, or to everybody where the operator said so."""
+    assert await answered(STRANGERS, REFLECTION) == "CREDENTIALS_INVALID"
+    assert await answered(STRANGERS, REFLECTION, open_reflection=True) == "OK"
+    assert await answered(SigningIn(), REFLECTION) == "OK"
+    weak = Disguise()
+    weak.wear(scopes=frozenset())
+    assert await answered(weak, REFLECTION) == "OK"
+
+
+async def test_channelz_needs_its_scope() -> None:
+    """Connections and calls are shown to who operates the gateway, whatever reflection is."""
+    assert await answered(STRANGERS, CHANNELZ, open_reflection=True) == "CREDENTIALS_INVALID"
+    weak = Disguise()
+    weak.wear(scopes=EVERYTHING - {Scope.OPERATE})
+    assert await answered(weak, CHANNELZ) == "SCOPE_MISSING"
+    assert await answered(SigningIn(), CHANNELZ) == "OK"
+
+
+async def test_health_answers_everybody() -> None:
+    """A load balancer has no credentials."""
+    async with (
+        open_app(settings(), SystemClock(), signing_in=STRANGERS, journal=Unsteady()) as app,
+        grpc.aio.insecure_channel(f"{HOST}:{app.server.port}") as channel,
+    ):
+        check: Any = channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=HealthCheckRequest.SerializeToString,
+            response_deserializer=HealthCheckResponse.FromString,
+        )
+        assert (await check(HealthCheckRequest())).status == HealthCheckResponse.SERVING
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_call_names_a_scope(name: str) -> None:
+    """The contract says of each call which scope it needs, and it is one that can be granted."""
+    assert scope_of(METHODS[name]) in Scope
+
+
+@pytest.mark.parametrize("scope", ["", "giftcard.everything"])
+def test_a_call_without_a_scope_does_not_start(scope: str) -> None:
+    """A call whose contract names no scope, or one nobody can have, keeps the gateway from starting."""
+    file = descriptor_pb2.FileDescriptorProto(name=f"made/{scope}.proto", package="made", syntax="proto3")
+    file.dependency.append("giftcard/v1/scope.proto")
+    file.message_type.add(name="Nothing")
+    method = file.service.add(name="Made").method.add(
+        name="Up", input_type=".made.Nothing", output_type=".made.Nothing"
+    )
+    if scope:
+        method.options.Extensions[scope_pb2.scope] = scope
+    pool = descriptor_pool.DescriptorPool()
+    for known in (descriptor_pb2.DESCRIPTOR, scope_pb2.DESCRIPTOR):
+        pool.AddSerializedFile(known.serialized_pb)
+    pool.AddSerializedFile(file.SerializeToString())
+    with pytest.raises(KeyError, match=r"made\.Made\.Up has no scope we know"):
+        scope_of(pool.FindServiceByName("made.Made").methods_by_name["Up"])
+
+
+def test_every_service_of_grpc_is_thought_of() -> None:
+    """Each service that gRPC brings and we serve has its place in the one table, health apart."""
+    assert set(STANDARD) == {
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+        "grpc.channelz.v1.Channelz",
+    }
