@@ -1,6 +1,7 @@
 """Builds the gRPC handlers of each service from its descriptor, one wrapper around every RPC.
 
-In order: a span, the admission, the request's validation, the call, and whatever went wrong as a status.
+In order: a span, the admission, the request's decoding and validation, the call, and whatever went wrong as a
+status.
 What a call does is in `services`; an RPC without an implementation keeps the gateway from starting.
 """
 
@@ -13,15 +14,16 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import grpc
 import grpc.aio
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import Message
+from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from giftcard_gateway.errors import GatewayError, InvalidRequest, JournalUnavailable
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.rpc.call import RpcCall
 from giftcard_gateway.rpc.status import code_of, status_of, trailer_of
-from giftcard_gateway.wire.validation import Validator, validator
+from giftcard_gateway.wire.bounds import TooMany, read
+from giftcard_gateway.wire.validation import validator
 
 if TYPE_CHECKING:
     from giftcard_gateway.access.identities import Access
@@ -64,59 +66,68 @@ def _handler(
     method: MethodDescriptor, call: Implementation, around: Surroundings
 ) -> grpc.RpcMethodHandler[Message, Message]:
     name = f"{method.containing_service.full_name}/{method.name}"
-    inside = _Wrapper(name, call, validator(method.input_type), around)
-    read = GetMessageClass(method.input_type).FromString
+    inside = _Wrapper(name, call, method.input_type, around)
+    # Requests are decoded by the wrapper: what gRPC itself cannot decode it answers without our reason.
     write = GetMessageClass(method.output_type).SerializeToString
     if method.client_streaming:
-        return grpc.stream_unary_rpc_method_handler(inside.collect, read, write)
+        return grpc.stream_unary_rpc_method_handler(inside.collect, None, write)
     if method.server_streaming:
-        return grpc.unary_stream_rpc_method_handler(inside.stream, read, write)
-    return grpc.unary_unary_rpc_method_handler(inside.answer, read, write)
+        return grpc.unary_stream_rpc_method_handler(inside.stream, None, write)
+    return grpc.unary_unary_rpc_method_handler(inside.answer, None, write)
 
 
 class _Wrapper:
     """The wrapper around one RPC."""
 
-    def __init__(self, name: str, call: Implementation, validate: Validator, around: Surroundings) -> None:
+    def __init__(self, name: str, call: Implementation, kind: Descriptor, around: Surroundings) -> None:
         self._name = name
         self._call = call
-        self._validate = validate
+        self._kind: type[Message] = GetMessageClass(kind)
+        self._validate = validator(kind)
         self._around = around
 
-    async def answer(self, request: Message, context: Context) -> Message:
+    async def answer(self, request: bytes, context: Context) -> Message:
         """Answer one request with one message."""
         return await self._surround(context, lambda call: self._answer(request, call))
 
-    async def collect(self, requests: AsyncIterator[Message], context: Context) -> Message:
+    async def collect(self, requests: AsyncIterator[bytes], context: Context) -> Message:
         """Answer a stream of requests with one message."""
         return await self._surround(context, lambda call: self._call(self._each(requests), call))
 
-    async def stream(self, request: Message, context: Context) -> None:
+    async def stream(self, request: bytes, context: Context) -> None:
         """Answer one request with a stream of messages."""
         await self._surround(context, lambda call: self._pour(request, call, context))
 
-    async def _answer(self, request: Message, call: RpcCall) -> Message:
-        self._check(request)
-        answer: Message = await self._call(request, call)
+    async def _answer(self, request: bytes, call: RpcCall) -> Message:
+        answer: Message = await self._call(self._read(request), call)
         return answer
 
-    async def _pour(self, request: Message, call: RpcCall, context: Context) -> None:
-        self._check(request)
-        async with aclosing(self._call(request, call)) as answers:
+    async def _pour(self, request: bytes, call: RpcCall, context: Context) -> None:
+        async with aclosing(self._call(self._read(request), call)) as answers:
             async for answer in answers:
                 await context.write(answer)
 
-    async def _each(self, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
+    async def _each(self, requests: AsyncIterator[bytes]) -> AsyncIterator[Message]:
         place = 0
         async for request in requests:
-            if violations := self._validate(request):
-                raise InvalidRequest([(f"requests[{place}].{path}", wrong) for path, wrong in violations])
-            yield request
+            yield self._read(request, f"requests[{place}]")
             place += 1
 
-    def _check(self, request: Message) -> None:
-        if violations := self._validate(request):
-            raise InvalidRequest(violations)
+    def _read(self, encoded: bytes, place: str = "") -> Message:
+        """Return a request that is as the contract has it, or raise InvalidRequest."""
+        try:
+            request = read(self._kind, encoded)
+        except TooMany as refusal:
+            violations = [(refusal.path, refusal.fault)]
+        except DecodeError:
+            violations = [("", f"is no {self._kind.DESCRIPTOR.name} as the contract has it")]
+        else:
+            violations = self._validate(request)
+            if not violations:
+                return request
+        if place:
+            violations = [(f"{place}.{path}".removesuffix("."), fault) for path, fault in violations]
+        raise InvalidRequest(violations)
 
     async def _surround(self, context: Context, work: Callable[[RpcCall], Awaitable[_Answer]]) -> _Answer:
         around = self._around

@@ -177,3 +177,21 @@ def test_callers_are_known_by_their_machine(peer: str, machine: str) -> None:
     """A caller keeps its name over connections; what it may see is one decision."""
     assert machine_of(peer) == machine
     assert Access(may_see_issued_cards=False).caller(peer).may_see_issued_cards is False
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+async def test_what_is_no_message_is_an_invalid_argument(served: Served, name: str) -> None:
+    """Bytes that are no request of a call are refused with our reason, whatever the call's form."""
+    encoded, method = b"\x0a\x02\xff", METHODS[name]
+    way: Any = served.channel
+    if method.client_streaming:
+        answer = way.stream_unary(f"/{name}")(iter([encoded]), timeout=10)
+    elif method.server_streaming:
+        answer = way.unary_stream(f"/{name}")(encoded, timeout=10).read()
+    else:
+        answer = way.unary_unary(f"/{name}")(encoded, timeout=10)
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await answer
+    refusal = refusal_of(raised.value)
+    assert refusal.code == grpc.StatusCode.INVALID_ARGUMENT
+    assert refusal.info.reason == "FIELD_INVALID"

@@ -241,7 +241,7 @@ async def test_batch_is_bounded(served: Served) -> None:
     assert len((await served.call("BatchBalance", whole)).items) == 100
     whole.requests.append(balance("x y"))
     refusal = await served.refused("BatchBalance", whole)
-    assert set(refusal.violations) == {"requests", "requests[100].card.number.pan"}
+    assert set(refusal.violations) == {"requests"}
 
 
 async def test_circuit_refuses_reads_too(served: Served) -> None:

@@ -22,13 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from giftcard.v1 import bounds_pb2 as giftcard_dot_v1_dot_bounds__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 from google.type import decimal_pb2 as google_dot_type_dot_decimal__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16giftcard/v1/sale.proto\x12\x0bgiftcard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x16google/type/date.proto\x1a\x19google/type/decimal.proto\x1a\x17google/type/money.proto\"V\n\x07Product\x12\x18\n\nproduct_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07\x62\x61rcode\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1a\n\x0cproduct_type\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"O\n\x06\x42\x61sket\x12\x17\n\tbasket_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12,\n\x05items\x18\x02 \x03(\x0b\x32\x17.giftcard.v1.BasketItemB\x04\xe2\x41\x01\x01\"\xb3\x01\n\nBasketItem\x12\x18\n\nproduct_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1a\n\x0cproduct_type\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12,\n\x08quantity\x18\x04 \x01(\x0b\x32\x14.google.type.DecimalB\x04\xe2\x41\x01\x01\x12-\n\x04unit\x18\x05 \x01(\x0e\x32\x19.giftcard.v1.QuantityUnitB\x04\xe2\x41\x01\x01\"\xf6\x01\n\nCardHolder\x12\x18\n\nfirst_name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\tlast_name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12+\n\x07\x61\x64\x64ress\x18\x03 \x01(\x0b\x32\x14.giftcard.v1.AddressB\x04\xe2\x41\x01\x01\x12.\n\rdate_of_birth\x18\x04 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x01\x12\x14\n\x06status\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05phone\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x13\n\x05\x65mail\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nprofile_id\x18\x08 \x01(\tB\x04\xe2\x41\x01\x01\"z\n\x07\x41\x64\x64ress\x12\x13\n\x05lines\x18\x01 \x03(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x63ity\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06region\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0bpostal_code\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x15\n\x07\x63ountry\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"K\n\x05\x42uyer\x12\x18\n\x08\x62uyer_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02H\x00\x12\x1b\n\x0b\x65xternal_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02H\x00\x42\x0b\n\treference\"\xd7\x01\n\x06Tender\x12\x32\n\x0btender_type\x18\x01 \x01(\x0e\x32\x17.giftcard.v1.TenderTypeB\x04\xe2\x41\x01\x02\x12(\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x02\x12\x34\n\x0c\x61\x63\x63ount_type\x18\x03 \x01(\x0e\x32\x18.giftcard.v1.AccountTypeB\x04\xe2\x41\x01\x01\x12 \n\x12masked_card_number\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x17\n\treference\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\"\xa9\x01\n\x06Points\x12\x14\n\x06\x61mount\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\'\n\x05worth\x18\x02 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x01\x12 \n\rdue_to_expire\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12,\n\x0b\x65xpire_date\x18\x04 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x01\x42\x10\n\x0e_due_to_expire\"\xa9\x01\n\rPointBalances\x12&\n\trequested\x18\x01 \x01(\x0b\x32\x13.giftcard.v1.Points\x12%\n\x08\x61pproved\x18\x02 \x01(\x0b\x32\x13.giftcard.v1.Points\x12!\n\x04\x62ook\x18\x03 \x01(\x0b\x32\x13.giftcard.v1.Points\x12&\n\tavailable\x18\x04 \x01(\x0b\x32\x13.giftcard.v1.Points*z\n\x0cQuantityUnit\x12\x1d\n\x19QUANTITY_UNIT_UNSPECIFIED\x10\x00\x12\x16\n\x12QUANTITY_UNIT_UNIT\x10\x01\x12\x17\n\x13QUANTITY_UNIT_LITRE\x10\x02\x12\x1a\n\x16QUANTITY_UNIT_KILOGRAM\x10\x03*\x92\x02\n\nTenderType\x12\x1b\n\x17TENDER_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10TENDER_TYPE_CASH\x10\x01\x12\x16\n\x12TENDER_TYPE_CHEQUE\x10\x02\x12\x1b\n\x17TENDER_TYPE_CREDIT_CARD\x10\x03\x12\x1a\n\x16TENDER_TYPE_DEBIT_CARD\x10\x04\x12\x16\n\x12TENDER_TYPE_WALLET\x10\x05\x12\x18\n\x14TENDER_TYPE_ROUNDING\x10\x06\x12\x19\n\x15TENDER_TYPE_GIFT_CARD\x10\x07\x12\x1c\n\x18TENDER_TYPE_LOYALTY_CARD\x10\x08\x12\x15\n\x11TENDER_TYPE_OTHER\x10\t*\x8b\x02\n\x0b\x41\x63\x63ountType\x12\x1c\n\x18\x41\x43\x43OUNT_TYPE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41\x43\x43OUNT_TYPE_DEFAULT\x10\x01\x12\x18\n\x14\x41\x43\x43OUNT_TYPE_SAVINGS\x10\x02\x12\x17\n\x13\x41\x43\x43OUNT_TYPE_CHEQUE\x10\x03\x12\x17\n\x13\x41\x43\x43OUNT_TYPE_CREDIT\x10\x04\x12\x1a\n\x16\x41\x43\x43OUNT_TYPE_UNIVERSAL\x10\x05\x12!\n\x1d\x41\x43\x43OUNT_TYPE_ELECTRONIC_PURSE\x10\x06\x12\x1a\n\x16\x41\x43\x43OUNT_TYPE_GIFT_CARD\x10\x07\x12\x1d\n\x19\x41\x43\x43OUNT_TYPE_STORED_VALUE\x10\x08\x42y\n\x0bgiftcard.v1B\tSaleProtoP\x01Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\xaa\x02\x0bGiftcard.V1\xca\x02\x0bGiftcard\\V1\xea\x02\x0cGiftcard::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16giftcard/v1/sale.proto\x12\x0bgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x16google/type/date.proto\x1a\x19google/type/decimal.proto\x1a\x17google/type/money.proto\"h\n\x07Product\x12\x1e\n\nproduct_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10\x64\x12\x1b\n\x07\x62\x61rcode\x18\x02 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\r\x12 \n\x0cproduct_type\x18\x03 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x32\"\\\n\x06\x42\x61sket\x12\x1d\n\tbasket_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10\x14\x12\x33\n\x05items\x18\x02 \x03(\x0b\x32\x17.giftcard.v1.BasketItemB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x08\xf4\x03\"\xc6\x01\n\nBasketItem\x12\x1e\n\nproduct_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x14\x12\x19\n\x04name\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\xc8\x01\x12 \n\x0cproduct_type\x18\x03 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x1e\x12,\n\x08quantity\x18\x04 \x01(\x0b\x32\x14.google.type.DecimalB\x04\xe2\x41\x01\x01\x12-\n\x04unit\x18\x05 \x01(\x0e\x32\x19.giftcard.v1.QuantityUnitB\x04\xe2\x41\x01\x01\"\x9b\x02\n\nCardHolder\x12\x1e\n\nfirst_name\x18\x01 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10(\x12\x1d\n\tlast_name\x18\x02 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10(\x12+\n\x07\x61\x64\x64ress\x18\x03 \x01(\x0b\x32\x14.giftcard.v1.AddressB\x04\xe2\x41\x01\x01\x12.\n\rdate_of_birth\x18\x04 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x01\x12\x1a\n\x06status\x18\x05 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10(\x12\x19\n\x05phone\x18\x06 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x10\x12\x1a\n\x05\x65mail\x18\x07 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\xfe\x01\x12\x1e\n\nprofile_id\x18\x08 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x64\"\x9b\x01\n\x07\x41\x64\x64ress\x12\x1c\n\x05lines\x18\x01 \x03(\tB\r\xe2\x41\x01\x01\x8a\x99\x19\x05\x08\n\x10\xc8\x01\x12\x18\n\x04\x63ity\x18\x02 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x1e\x12\x1a\n\x06region\x18\x03 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x64\x12\x1f\n\x0bpostal_code\x18\x04 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x14\x12\x1b\n\x07\x63ountry\x18\x05 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x02\"Y\n\x05\x42uyer\x12\x1f\n\x08\x62uyer_id\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\x80\x02H\x00\x12\"\n\x0b\x65xternal_id\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\xc8\x01H\x00\x42\x0b\n\treference\"\xe3\x01\n\x06Tender\x12\x32\n\x0btender_type\x18\x01 \x01(\x0e\x32\x17.giftcard.v1.TenderTypeB\x04\xe2\x41\x01\x02\x12(\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x02\x12\x34\n\x0c\x61\x63\x63ount_type\x18\x03 \x01(\x0e\x32\x18.giftcard.v1.AccountTypeB\x04\xe2\x41\x01\x01\x12&\n\x12masked_card_number\x18\x04 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x13\x12\x1d\n\treference\x18\x05 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10(\"\xa9\x01\n\x06Points\x12\x14\n\x06\x61mount\x18\x01 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\'\n\x05worth\x18\x02 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x01\x12 \n\rdue_to_expire\x18\x03 \x01(\x03\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12,\n\x0b\x65xpire_date\x18\x04 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x01\x42\x10\n\x0e_due_to_expire\"\xa9\x01\n\rPointBalances\x12&\n\trequested\x18\x01 \x01(\x0b\x32\x13.giftcard.v1.Points\x12%\n\x08\x61pproved\x18\x02 \x01(\x0b\x32\x13.giftcard.v1.Points\x12!\n\x04\x62ook\x18\x03 \x01(\x0b\x32\x13.giftcard.v1.Points\x12&\n\tavailable\x18\x04 \x01(\x0b\x32\x13.giftcard.v1.Points*z\n\x0cQuantityUnit\x12\x1d\n\x19QUANTITY_UNIT_UNSPECIFIED\x10\x00\x12\x16\n\x12QUANTITY_UNIT_UNIT\x10\x01\x12\x17\n\x13QUANTITY_UNIT_LITRE\x10\x02\x12\x1a\n\x16QUANTITY_UNIT_KILOGRAM\x10\x03*\x92\x02\n\nTenderType\x12\x1b\n\x17TENDER_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10TENDER_TYPE_CASH\x10\x01\x12\x16\n\x12TENDER_TYPE_CHEQUE\x10\x02\x12\x1b\n\x17TENDER_TYPE_CREDIT_CARD\x10\x03\x12\x1a\n\x16TENDER_TYPE_DEBIT_CARD\x10\x04\x12\x16\n\x12TENDER_TYPE_WALLET\x10\x05\x12\x18\n\x14TENDER_TYPE_ROUNDING\x10\x06\x12\x19\n\x15TENDER_TYPE_GIFT_CARD\x10\x07\x12\x1c\n\x18TENDER_TYPE_LOYALTY_CARD\x10\x08\x12\x15\n\x11TENDER_TYPE_OTHER\x10\t*\x8b\x02\n\x0b\x41\x63\x63ountType\x12\x1c\n\x18\x41\x43\x43OUNT_TYPE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41\x43\x43OUNT_TYPE_DEFAULT\x10\x01\x12\x18\n\x14\x41\x43\x43OUNT_TYPE_SAVINGS\x10\x02\x12\x17\n\x13\x41\x43\x43OUNT_TYPE_CHEQUE\x10\x03\x12\x17\n\x13\x41\x43\x43OUNT_TYPE_CREDIT\x10\x04\x12\x1a\n\x16\x41\x43\x43OUNT_TYPE_UNIVERSAL\x10\x05\x12!\n\x1d\x41\x43\x43OUNT_TYPE_ELECTRONIC_PURSE\x10\x06\x12\x1a\n\x16\x41\x43\x43OUNT_TYPE_GIFT_CARD\x10\x07\x12\x1d\n\x19\x41\x43\x43OUNT_TYPE_STORED_VALUE\x10\x08\x42y\n\x0bgiftcard.v1B\tSaleProtoP\x01Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\xaa\x02\x0bGiftcard.V1\xca\x02\x0bGiftcard\\V1\xea\x02\x0cGiftcard::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,55 +38,55 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\013giftcard.v1B\tSaleProtoP\001Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\252\002\013Giftcard.V1\312\002\013Giftcard\\V1\352\002\014Giftcard::V1'
   _globals['_PRODUCT'].fields_by_name['product_id']._loaded_options = None
-  _globals['_PRODUCT'].fields_by_name['product_id']._serialized_options = b'\342A\001\002'
+  _globals['_PRODUCT'].fields_by_name['product_id']._serialized_options = b'\342A\001\002\212\231\031\002\020d'
   _globals['_PRODUCT'].fields_by_name['barcode']._loaded_options = None
-  _globals['_PRODUCT'].fields_by_name['barcode']._serialized_options = b'\342A\001\001'
+  _globals['_PRODUCT'].fields_by_name['barcode']._serialized_options = b'\342A\001\001\212\231\031\002\020\r'
   _globals['_PRODUCT'].fields_by_name['product_type']._loaded_options = None
-  _globals['_PRODUCT'].fields_by_name['product_type']._serialized_options = b'\342A\001\001'
+  _globals['_PRODUCT'].fields_by_name['product_type']._serialized_options = b'\342A\001\001\212\231\031\002\0202'
   _globals['_BASKET'].fields_by_name['basket_id']._loaded_options = None
-  _globals['_BASKET'].fields_by_name['basket_id']._serialized_options = b'\342A\001\002'
+  _globals['_BASKET'].fields_by_name['basket_id']._serialized_options = b'\342A\001\002\212\231\031\002\020\024'
   _globals['_BASKET'].fields_by_name['items']._loaded_options = None
-  _globals['_BASKET'].fields_by_name['items']._serialized_options = b'\342A\001\001'
+  _globals['_BASKET'].fields_by_name['items']._serialized_options = b'\342A\001\001\212\231\031\003\010\364\003'
   _globals['_BASKETITEM'].fields_by_name['product_id']._loaded_options = None
-  _globals['_BASKETITEM'].fields_by_name['product_id']._serialized_options = b'\342A\001\001'
+  _globals['_BASKETITEM'].fields_by_name['product_id']._serialized_options = b'\342A\001\001\212\231\031\002\020\024'
   _globals['_BASKETITEM'].fields_by_name['name']._loaded_options = None
-  _globals['_BASKETITEM'].fields_by_name['name']._serialized_options = b'\342A\001\001'
+  _globals['_BASKETITEM'].fields_by_name['name']._serialized_options = b'\342A\001\001\212\231\031\003\020\310\001'
   _globals['_BASKETITEM'].fields_by_name['product_type']._loaded_options = None
-  _globals['_BASKETITEM'].fields_by_name['product_type']._serialized_options = b'\342A\001\001'
+  _globals['_BASKETITEM'].fields_by_name['product_type']._serialized_options = b'\342A\001\001\212\231\031\002\020\036'
   _globals['_BASKETITEM'].fields_by_name['quantity']._loaded_options = None
   _globals['_BASKETITEM'].fields_by_name['quantity']._serialized_options = b'\342A\001\001'
   _globals['_BASKETITEM'].fields_by_name['unit']._loaded_options = None
   _globals['_BASKETITEM'].fields_by_name['unit']._serialized_options = b'\342A\001\001'
   _globals['_CARDHOLDER'].fields_by_name['first_name']._loaded_options = None
-  _globals['_CARDHOLDER'].fields_by_name['first_name']._serialized_options = b'\342A\001\001'
+  _globals['_CARDHOLDER'].fields_by_name['first_name']._serialized_options = b'\342A\001\001\212\231\031\002\020('
   _globals['_CARDHOLDER'].fields_by_name['last_name']._loaded_options = None
-  _globals['_CARDHOLDER'].fields_by_name['last_name']._serialized_options = b'\342A\001\001'
+  _globals['_CARDHOLDER'].fields_by_name['last_name']._serialized_options = b'\342A\001\001\212\231\031\002\020('
   _globals['_CARDHOLDER'].fields_by_name['address']._loaded_options = None
   _globals['_CARDHOLDER'].fields_by_name['address']._serialized_options = b'\342A\001\001'
   _globals['_CARDHOLDER'].fields_by_name['date_of_birth']._loaded_options = None
   _globals['_CARDHOLDER'].fields_by_name['date_of_birth']._serialized_options = b'\342A\001\001'
   _globals['_CARDHOLDER'].fields_by_name['status']._loaded_options = None
-  _globals['_CARDHOLDER'].fields_by_name['status']._serialized_options = b'\342A\001\001'
+  _globals['_CARDHOLDER'].fields_by_name['status']._serialized_options = b'\342A\001\001\212\231\031\002\020('
   _globals['_CARDHOLDER'].fields_by_name['phone']._loaded_options = None
-  _globals['_CARDHOLDER'].fields_by_name['phone']._serialized_options = b'\342A\001\001'
+  _globals['_CARDHOLDER'].fields_by_name['phone']._serialized_options = b'\342A\001\001\212\231\031\002\020\020'
   _globals['_CARDHOLDER'].fields_by_name['email']._loaded_options = None
-  _globals['_CARDHOLDER'].fields_by_name['email']._serialized_options = b'\342A\001\001'
+  _globals['_CARDHOLDER'].fields_by_name['email']._serialized_options = b'\342A\001\001\212\231\031\003\020\376\001'
   _globals['_CARDHOLDER'].fields_by_name['profile_id']._loaded_options = None
-  _globals['_CARDHOLDER'].fields_by_name['profile_id']._serialized_options = b'\342A\001\001'
+  _globals['_CARDHOLDER'].fields_by_name['profile_id']._serialized_options = b'\342A\001\001\212\231\031\002\020d'
   _globals['_ADDRESS'].fields_by_name['lines']._loaded_options = None
-  _globals['_ADDRESS'].fields_by_name['lines']._serialized_options = b'\342A\001\001'
+  _globals['_ADDRESS'].fields_by_name['lines']._serialized_options = b'\342A\001\001\212\231\031\005\010\n\020\310\001'
   _globals['_ADDRESS'].fields_by_name['city']._loaded_options = None
-  _globals['_ADDRESS'].fields_by_name['city']._serialized_options = b'\342A\001\001'
+  _globals['_ADDRESS'].fields_by_name['city']._serialized_options = b'\342A\001\001\212\231\031\002\020\036'
   _globals['_ADDRESS'].fields_by_name['region']._loaded_options = None
-  _globals['_ADDRESS'].fields_by_name['region']._serialized_options = b'\342A\001\001'
+  _globals['_ADDRESS'].fields_by_name['region']._serialized_options = b'\342A\001\001\212\231\031\002\020d'
   _globals['_ADDRESS'].fields_by_name['postal_code']._loaded_options = None
-  _globals['_ADDRESS'].fields_by_name['postal_code']._serialized_options = b'\342A\001\001'
+  _globals['_ADDRESS'].fields_by_name['postal_code']._serialized_options = b'\342A\001\001\212\231\031\002\020\024'
   _globals['_ADDRESS'].fields_by_name['country']._loaded_options = None
-  _globals['_ADDRESS'].fields_by_name['country']._serialized_options = b'\342A\001\001'
+  _globals['_ADDRESS'].fields_by_name['country']._serialized_options = b'\342A\001\001\212\231\031\002\020\002'
   _globals['_BUYER'].fields_by_name['buyer_id']._loaded_options = None
-  _globals['_BUYER'].fields_by_name['buyer_id']._serialized_options = b'\342A\001\002'
+  _globals['_BUYER'].fields_by_name['buyer_id']._serialized_options = b'\342A\001\002\212\231\031\003\020\200\002'
   _globals['_BUYER'].fields_by_name['external_id']._loaded_options = None
-  _globals['_BUYER'].fields_by_name['external_id']._serialized_options = b'\342A\001\002'
+  _globals['_BUYER'].fields_by_name['external_id']._serialized_options = b'\342A\001\002\212\231\031\003\020\310\001'
   _globals['_TENDER'].fields_by_name['tender_type']._loaded_options = None
   _globals['_TENDER'].fields_by_name['tender_type']._serialized_options = b'\342A\001\002'
   _globals['_TENDER'].fields_by_name['amount']._loaded_options = None
@@ -93,9 +94,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TENDER'].fields_by_name['account_type']._loaded_options = None
   _globals['_TENDER'].fields_by_name['account_type']._serialized_options = b'\342A\001\001'
   _globals['_TENDER'].fields_by_name['masked_card_number']._loaded_options = None
-  _globals['_TENDER'].fields_by_name['masked_card_number']._serialized_options = b'\342A\001\001'
+  _globals['_TENDER'].fields_by_name['masked_card_number']._serialized_options = b'\342A\001\001\212\231\031\002\020\023'
   _globals['_TENDER'].fields_by_name['reference']._loaded_options = None
-  _globals['_TENDER'].fields_by_name['reference']._serialized_options = b'\342A\001\001'
+  _globals['_TENDER'].fields_by_name['reference']._serialized_options = b'\342A\001\001\212\231\031\002\020('
   _globals['_POINTS'].fields_by_name['amount']._loaded_options = None
   _globals['_POINTS'].fields_by_name['amount']._serialized_options = b'\342A\001\002'
   _globals['_POINTS'].fields_by_name['worth']._loaded_options = None
@@ -104,28 +105,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POINTS'].fields_by_name['due_to_expire']._serialized_options = b'\342A\001\001'
   _globals['_POINTS'].fields_by_name['expire_date']._loaded_options = None
   _globals['_POINTS'].fields_by_name['expire_date']._serialized_options = b'\342A\001\001'
-  _globals['_QUANTITYUNIT']._serialized_start=1511
-  _globals['_QUANTITYUNIT']._serialized_end=1633
-  _globals['_TENDERTYPE']._serialized_start=1636
-  _globals['_TENDERTYPE']._serialized_end=1910
-  _globals['_ACCOUNTTYPE']._serialized_start=1913
-  _globals['_ACCOUNTTYPE']._serialized_end=2180
-  _globals['_PRODUCT']._serialized_start=148
-  _globals['_PRODUCT']._serialized_end=234
-  _globals['_BASKET']._serialized_start=236
-  _globals['_BASKET']._serialized_end=315
-  _globals['_BASKETITEM']._serialized_start=318
-  _globals['_BASKETITEM']._serialized_end=497
-  _globals['_CARDHOLDER']._serialized_start=500
-  _globals['_CARDHOLDER']._serialized_end=746
-  _globals['_ADDRESS']._serialized_start=748
-  _globals['_ADDRESS']._serialized_end=870
-  _globals['_BUYER']._serialized_start=872
-  _globals['_BUYER']._serialized_end=947
-  _globals['_TENDER']._serialized_start=950
-  _globals['_TENDER']._serialized_end=1165
-  _globals['_POINTS']._serialized_start=1168
-  _globals['_POINTS']._serialized_end=1337
-  _globals['_POINTBALANCES']._serialized_start=1340
-  _globals['_POINTBALANCES']._serialized_end=1509
+  _globals['_QUANTITYUNIT']._serialized_start=1684
+  _globals['_QUANTITYUNIT']._serialized_end=1806
+  _globals['_TENDERTYPE']._serialized_start=1809
+  _globals['_TENDERTYPE']._serialized_end=2083
+  _globals['_ACCOUNTTYPE']._serialized_start=2086
+  _globals['_ACCOUNTTYPE']._serialized_end=2353
+  _globals['_PRODUCT']._serialized_start=174
+  _globals['_PRODUCT']._serialized_end=278
+  _globals['_BASKET']._serialized_start=280
+  _globals['_BASKET']._serialized_end=372
+  _globals['_BASKETITEM']._serialized_start=375
+  _globals['_BASKETITEM']._serialized_end=573
+  _globals['_CARDHOLDER']._serialized_start=576
+  _globals['_CARDHOLDER']._serialized_end=859
+  _globals['_ADDRESS']._serialized_start=862
+  _globals['_ADDRESS']._serialized_end=1017
+  _globals['_BUYER']._serialized_start=1019
+  _globals['_BUYER']._serialized_end=1108
+  _globals['_TENDER']._serialized_start=1111
+  _globals['_TENDER']._serialized_end=1338
+  _globals['_POINTS']._serialized_start=1341
+  _globals['_POINTS']._serialized_end=1510
+  _globals['_POINTBALANCES']._serialized_start=1513
+  _globals['_POINTBALANCES']._serialized_end=1682
 # @@protoc_insertion_point(module_scope)
