@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -66,6 +67,9 @@ _NOT_SENT = Outcome(
 )
 
 
+Admit = Callable[[str], Awaitable[None]]
+
+
 class Begun(msgspec.Struct, frozen=True):
     """A transaction as it stands, and whether it was recorded before this call."""
 
@@ -97,8 +101,10 @@ class Transactions:
         self._waiting = Counter[str]()
         """How many callers wait until what they were promised is delivered, by provider."""
 
-    async def begin(self, ask: AnyOperation, *, wait_s: float) -> Begun:
+    async def begin(self, ask: AnyOperation, *, wait_s: float, admit: Admit | None = None) -> Begun:
         """Write `ask` down, send it, and return what came of it; a repeat returns what is recorded.
+
+        `admit` hears which provider would be asked, and may refuse by raising a GatewayError.
 
         Raises before anything is written when it cannot be served: InvalidRequest, NoRoute,
         CrossProvider, OperationUnsupported, Overloaded, ProviderUnreachable, JournalUnavailable;
@@ -106,6 +112,8 @@ class Transactions:
         """
         try:
             connection = self._admit(ask)
+            if admit is not None:
+                await admit(connection.provider_id)
         except GatewayError:
             recorded = await self._find(ask.transaction_id)
             if recorded is None:

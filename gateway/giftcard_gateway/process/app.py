@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from giftcard_adapters.stanza import find_adapter, open_provider
 from giftcard_adapters.transport import open_transport
+from giftcard_gateway.access.guesses import Guesses
 from giftcard_gateway.access.identities import Access
+from giftcard_gateway.access.shares import Shares
 from giftcard_gateway.http.webhooks import WebhookEdge
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.journal.stores import open_journal
@@ -76,19 +78,8 @@ class App:
             clock=clock,
             observer=telemetry.observer,
         )
-        self.admission = Admission(settings.server.max_concurrent_calls)
-        self.dependencies = Dependencies(
-            transactions=self.pipeline.transactions,
-            connections=self.connections,
-            router=router,
-            records=self.pipeline.records,
-            events=self.pipeline.events,
-            reconciliation=self.pipeline.reconciliation,
-            clock=clock,
-            telemetry=telemetry,
-            access=access or Access(),
-            admission=self.admission,
-        )
+        self.admission = Admission(settings.server.max_concurrent_calls, settings.server.max_streams)
+        self.dependencies = self._dependencies(router, access or Access())
         self.webhooks = WebhookEdge(
             settings.webhooks,
             connections=self.connections,
@@ -106,6 +97,24 @@ class App:
             observer=telemetry.observer,
         )
         self._background: list[asyncio.Task[None]] = []
+
+    def _dependencies(self, router: Router, access: Access) -> Dependencies:
+        """Return what the services work with."""
+        limits, indexes = self.settings.limits, self.pipeline.records.indexes
+        return Dependencies(
+            transactions=self.pipeline.transactions,
+            connections=self.connections,
+            router=router,
+            records=self.pipeline.records,
+            events=self.pipeline.events,
+            reconciliation=self.pipeline.reconciliation,
+            clock=self._clock,
+            telemetry=self.telemetry,
+            access=access,
+            shares=Shares(limits, self._clock),
+            guesses=Guesses(limits, self._clock, indexes),
+            admission=self.admission,
+        )
 
     async def start(self) -> None:
         """Open the journal, listen, and begin to finish what was left open.

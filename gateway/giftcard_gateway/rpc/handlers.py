@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import grpc
 import grpc.aio
-from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
+from giftcard_adapters.values.names import names_of
+from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.errors import GatewayError, InvalidRequest, JournalUnavailable
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.rpc.call import RpcCall
@@ -27,11 +29,13 @@ from giftcard_gateway.wire.validation import validator
 
 if TYPE_CHECKING:
     from giftcard_gateway.access.identities import Access
+    from giftcard_gateway.access.shares import Shares
     from giftcard_gateway.rpc.admission import Admission
     from giftcard_gateway.rpc.call import Context
     from giftcard_gateway.telemetry import ServerCall, Telemetry
 
 _Answer = TypeVar("_Answer")
+_MONEY = frozenset(names_of(operation).rpc for operation in Operation)
 
 Implementation = Callable[..., Any]
 """`async (request, call) -> answer`; a stream of answers is an async generator."""
@@ -43,6 +47,7 @@ class Surroundings:
 
     admission: Admission
     access: Access
+    shares: Shares
     telemetry: Telemetry
 
 
@@ -66,7 +71,7 @@ def _handler(
     method: MethodDescriptor, call: Implementation, around: Surroundings
 ) -> grpc.RpcMethodHandler[Message, Message]:
     name = f"{method.containing_service.full_name}/{method.name}"
-    inside = _Wrapper(name, call, method.input_type, around)
+    inside = _Wrapper(name, call, method, around)
     # Requests are decoded by the wrapper: what gRPC itself cannot decode it answers without our reason.
     write = GetMessageClass(method.output_type).SerializeToString
     if method.client_streaming:
@@ -79,11 +84,15 @@ def _handler(
 class _Wrapper:
     """The wrapper around one RPC."""
 
-    def __init__(self, name: str, call: Implementation, kind: Descriptor, around: Surroundings) -> None:
+    def __init__(
+        self, name: str, call: Implementation, method: MethodDescriptor, around: Surroundings
+    ) -> None:
         self._name = name
         self._call = call
-        self._kind: type[Message] = GetMessageClass(kind)
-        self._validate = validator(kind)
+        self._kind: type[Message] = GetMessageClass(method.input_type)
+        self._validate = validator(method.input_type)
+        self._is_stream = method.client_streaming or method.server_streaming
+        self._is_money = method.name in _MONEY
         self._around = around
 
     async def answer(self, request: bytes, context: Context) -> Message:
@@ -133,13 +142,13 @@ class _Wrapper:
         around = self._around
         with around.telemetry.call(self._name, context.invocation_metadata() or ()) as watched:
             try:
-                around.admission.enter()
+                around.admission.enter(is_stream=self._is_stream)
                 try:
-                    return await work(
-                        RpcCall(context, around.access.caller(context.peer()), around.admission)
-                    )
+                    caller = around.access.caller(context.peer())
+                    with around.shares.taken(caller.name, is_stream=self._is_stream, is_money=self._is_money):
+                        return await work(RpcCall(context, caller, around.admission))
                 finally:
-                    around.admission.leave()
+                    around.admission.leave(is_stream=self._is_stream)
             except Exception as fault:  # noqa: BLE001 - the edge: whatever failed inside is told in one way
                 await self._refuse(context, fault, watched)
 

@@ -42,7 +42,9 @@ _SERVICES = (
 
 def handlers(parts: Dependencies) -> list[grpc.GenericRpcHandler]:
     """Return what a gRPC server needs to answer every service of the contract."""
-    around = Surroundings(admission=parts.admission, access=parts.access, telemetry=parts.telemetry)
+    around = Surroundings(
+        admission=parts.admission, access=parts.access, shares=parts.shares, telemetry=parts.telemetry
+    )
     return [build(service, kind(parts).calls(), around) for service, kind in _SERVICES]
 
 

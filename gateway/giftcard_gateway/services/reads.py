@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
+BALANCE = "balances"
+"""The method that balances are read by, one or many."""
+
 
 async def ask(
     connection: Connection,

@@ -12,7 +12,9 @@ from google.protobuf.message_factory import GetMessageClass
 from giftcard import v1
 from giftcard.v1 import gift_card_service_pb2
 from giftcard_gateway.access.identities import Access, machine_of
+from giftcard_gateway.access.shares import Shares
 from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.config.settings import Limits
 from giftcard_gateway.errors import Overloaded, ShuttingDown
 from giftcard_gateway.rpc.admission import Admission
 from giftcard_gateway.rpc.call import RpcCall
@@ -124,7 +126,9 @@ def test_every_call_needs_an_implementation() -> None:
     """A service with a call that nothing implements is not built, nor one with a call it does not have."""
     service = gift_card_service_pb2.DESCRIPTOR.services_by_name["GiftCardService"]
     telemetry = open_telemetry({}, SystemClock())
-    around = Surroundings(admission=Admission(1), access=Access(), telemetry=telemetry)
+    around = Surroundings(
+        admission=Admission(1), access=Access(), shares=Shares(Limits(), SystemClock()), telemetry=telemetry
+    )
     every: dict[str, Any] = {method.name: lambda: None for method in service.methods}
     build(service, every, around)
     with pytest.raises(KeyError, match="GiftCardService has no Spend"):
