@@ -175,4 +175,5 @@ def test_a_connections_age_ends_no_call(tmp_path: Path) -> None:
     slow = GOOD.replace("base_url =", "timeout_s = 120\nbase_url =")
     (sentence,) = faults_of(tmp_path, slow)
     assert sentence.startswith("server.max_connection_age_grace_s must be above 120: a call may wait so long")
-    assert load(tmp_path, "[server]\nmax_connection_age_grace_s = 121\n" + slow).server
+    patient = load(tmp_path, "[server]\nmax_connection_age_grace_s = 121\n" + slow)
+    assert patient.server.max_connection_age_grace_s == 121
