@@ -208,6 +208,8 @@ class Provider:
     def read_webhook(self, webhook: Webhook) -> Sequence[ProviderEvent]:
         """Verify an event and read it; raise WebhookRejected unless it is authentic and fresh.
 
+        WebhookUnreadable says that it is authentic, but nothing that can be read.
+
         Pure: the webhook carries the time it arrived.
         """
         raise NotImplementedError

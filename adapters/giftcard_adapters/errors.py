@@ -7,7 +7,8 @@
     ├── Invalid             the provider needs a field that is missing or misshapen; lists every one
     ├── Unfindable          nothing the provider can be asked would show what became of a request
     ├── Refused             a provider said no to a read or a vault call; carries the Decline
-    ├── WebhookRejected     an event that is not authentic, fresh or readable
+    ├── WebhookRejected     an event that is not authentic or not fresh
+    │   └── WebhookUnreadable  an authentic event that nobody can read
     └── ExchangeError       one exchange with a provider went wrong
         ├── NotSent         no byte left: nothing can have happened
         └── NoAnswer        bytes left, and no final answer was understood
@@ -76,7 +77,11 @@ class Refused(AdapterError):
 
 
 class WebhookRejected(AdapterError):
-    """A webhook that is not authentic, not fresh, or not readable."""
+    """A webhook that is not authentic, not fresh, or for somebody else."""
+
+
+class WebhookUnreadable(WebhookRejected):
+    """An authentic webhook that cannot be read: no forgery, so it is kept as it came."""
 
 
 class ExchangeError(AdapterError):

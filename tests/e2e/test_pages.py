@@ -37,6 +37,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "[journal]": JournalSettings,
     "[seal]": settings.Seal,
     "[telemetry]": settings.Telemetry,
+    "[limits]": settings.Limits,
     "[webhooks]": settings.Webhooks,
     "[routing]": settings.Routing,
     "[[routing.rules]]": Rule,

@@ -142,7 +142,10 @@ VALUES = {
     "a close name": ("[server]\nlisen = 1", "server.lisen is not known; did you mean listen?"),
     "an unknown table": (
         "[zzz]",
-        "zzz is not known; known are access, journal, providers, routing, seal, server, telemetry, webhooks",
+        (
+            "zzz is not known; "
+            "known are access, journal, limits, providers, routing, seal, server, telemetry, webhooks"
+        ),
     ),
     "a value for a list": ('[routing]\nrules = "x"', "routing.rules must be a list"),
     "a bad list item": ("[routing]\nrules = [1]", "routing.rules[0] must be a table"),

@@ -8,7 +8,7 @@ import pytest
 
 from giftcard_adapters.contract import traits
 from giftcard_adapters.values.traits import Ending, Guarantee
-from tests.gateway.configuration import GOOD, HERE, MadeUp, faults_of
+from tests.gateway.configuration import GOOD, HERE, MadeUp, faults_of, load
 from tests.world.app import HASH_KEY, KEY
 
 ADDRESS = (
@@ -168,3 +168,12 @@ def test_ids_outlive_reversal_windows(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(MadeUp, "redeem", window(lambda: None), raising=False)
     sentence = "journal.retention_days must be above 500: for so long spar-za takes reversals"
     assert faults_of(tmp_path, GOOD) == (sentence,)
+
+
+def test_a_connections_age_ends_no_call(tmp_path: Path) -> None:
+    """A connection's grace that a provider's answer may outlast is refused (rule 15)."""
+    slow = GOOD.replace("base_url =", "timeout_s = 120\nbase_url =")
+    (sentence,) = faults_of(tmp_path, slow)
+    assert sentence.startswith("server.max_connection_age_grace_s must be above 120: a call may wait so long")
+    patient = load(tmp_path, "[server]\nmax_connection_age_grace_s = 121\n" + slow)
+    assert patient.server.max_connection_age_grace_s == 121

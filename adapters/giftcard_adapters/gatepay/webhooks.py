@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Sequence
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 
-from giftcard_adapters.errors import Unreadable, WebhookRejected
+from giftcard_adapters.errors import Unreadable, WebhookRejected, WebhookUnreadable
 from giftcard_adapters.gatepay import wire
 from giftcard_adapters.gatepay.settings import GatePaySettings
 from giftcard_adapters.values.reads import ProviderEvent, Webhook
@@ -44,12 +44,12 @@ def verify(webhook: Webhook, settings: GatePaySettings) -> None:
 
 
 def read(webhook: Webhook, settings: GatePaySettings) -> Sequence[ProviderEvent]:
-    """Read a verified callback; raise WebhookRejected when it is unreadable or for another client."""
+    """Read a verified callback; raise WebhookUnreadable, or WebhookRejected for another client's."""
     try:
         told, _ = wire.NOTIFICATION.read(webhook.body)
         batch = wire.BATCH.read(told.data.encode())[0] if told.bizType == _BATCH else wire.Batch()
     except Unreadable:
-        raise WebhookRejected("the event cannot be read") from None
+        raise WebhookUnreadable("the event cannot be read") from None
     if told.client_id != settings.client_id:
         raise WebhookRejected("the event is for another client")
     return [_event(told, batch, webhook.body)]

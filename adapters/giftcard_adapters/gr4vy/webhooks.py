@@ -13,7 +13,7 @@ import hmac
 from collections.abc import Sequence
 from uuid import UUID
 
-from giftcard_adapters.errors import Unreadable, WebhookRejected
+from giftcard_adapters.errors import Unreadable, WebhookRejected, WebhookUnreadable
 from giftcard_adapters.gr4vy import wire
 from giftcard_adapters.gr4vy.settings import Gr4vySettings
 from giftcard_adapters.scrub import scrub
@@ -42,7 +42,7 @@ def verify(webhook: Webhook, settings: Gr4vySettings) -> None:
 
 
 def read(webhook: Webhook, zone: str) -> Sequence[ProviderEvent]:
-    """Read a verified event, a zoneless time in `zone`; raise WebhookRejected when it cannot be read.
+    """Read a verified event, a zoneless time in `zone`; raise WebhookUnreadable when it cannot be.
 
     It never carries an outcome. The published events are about the payment method and only tell that
     there are redemptions; and whether an amount is the one asked for cannot be told from here.
@@ -51,11 +51,11 @@ def read(webhook: Webhook, zone: str) -> Sequence[ProviderEvent]:
         event, _ = wire.WEBHOOK_EVENT.read(webhook.body)
         target, _ = wire.WEBHOOK_TARGET.read(bytes(event.target))
     except Unreadable:
-        raise WebhookRejected("the event cannot be read") from None
+        raise WebhookUnreadable("the event cannot be read") from None
     # The id in the body is signed; the header, the same for every delivery, is not.
     event_id = event.id or webhook.headers.get("x-gr4vy-webhook-id", "")
     if not event_id:
-        raise WebhookRejected("the event has no id")
+        raise WebhookUnreadable("the event has no id")
     return (
         ProviderEvent(
             event_id=event_id,

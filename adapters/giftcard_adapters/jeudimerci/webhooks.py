@@ -9,7 +9,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
-from giftcard_adapters.errors import Unreadable, WebhookRejected
+from giftcard_adapters.errors import Unreadable, WebhookRejected, WebhookUnreadable
 from giftcard_adapters.jeudimerci import wire
 from giftcard_adapters.jeudimerci.answers import card_id, money_of
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
@@ -31,11 +31,11 @@ def verify(webhook: Webhook, settings: JeudiMerciSettings) -> None:
 
 
 def read(webhook: Webhook, settings: JeudiMerciSettings) -> Sequence[ProviderEvent]:
-    """Read a verified event; raise WebhookRejected when it cannot be read."""
+    """Read a verified event; raise WebhookUnreadable when it cannot be."""
     try:
         event = wire.WEBHOOK_PAYLOAD.read(webhook.body)[0]
     except Unreadable:
-        raise WebhookRejected("the event cannot be read") from None
+        raise WebhookUnreadable("the event cannot be read") from None
     return [_event(event, webhook.body, settings)]
 
 

@@ -34,6 +34,7 @@ def check(settings: Settings) -> list[str]:
     return [
         *_listens(settings),
         *exposure.faults(settings),
+        *_connection_age(settings),
         *_journal(settings),
         *_seal(settings),
         *_routing(settings),
@@ -49,6 +50,18 @@ def _listens(settings: Settings) -> Iterator[str]:
             yield f"{path} has a port above {_LARGEST_PORT}"
     if settings.server.listen == settings.webhooks.listen and not settings.server.listen.endswith(":0"):
         yield "webhooks.listen must differ from server.listen: they speak different protocols"
+
+
+def _connection_age(settings: Settings) -> Iterator[str]:
+    """A connection's age ends no call that may have been sent: gRPC would say UNAVAILABLE (rule 15)."""
+    if not settings.providers:
+        return
+    name, longest = max(settings.providers.items(), key=lambda one: one[1].settings.timeout_s)
+    if settings.server.max_connection_age_grace_s <= longest.settings.timeout_s:
+        yield (
+            f"server.max_connection_age_grace_s must be above {longest.settings.timeout_s:g}: a call may wait"
+            f" so long for {name}, and the end of its connection would end it unheard"
+        )
 
 
 def _journal(settings: Settings) -> Iterator[str]:

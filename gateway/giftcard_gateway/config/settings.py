@@ -44,9 +44,19 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     max_message_bytes: Bytes = 1024 * 1024
     max_metadata_bytes: Bytes = 16 * 1024
     max_concurrent_calls: Count = 1024
+    max_streams: Count = 512
+    """Endless calls at once; they have places of their own."""
+    max_calls_per_connection: Count = 256
+    """What a connection is told it may have under way; a client that has more waits by itself."""
+    max_connections: Count = 4096
+    max_connection_idle_s: float = 900.0
+    """How long a connection may have no call under way."""
+    handshake_s: float = 10.0
+    """How long a new connection may take to say what it speaks."""
     max_connection_age_s: float = 3600.0
     """How long a connection lives, so that callers find new replicas."""
-    max_connection_age_grace_s: float = 60.0
+    max_connection_age_grace_s: float = 120.0
+    """How long its calls may then still take; longer than any provider may (rule 15)."""
     keepalive_s: float = 60.0
     """How long a connection may be silent before we ask whether anybody is there."""
     keepalive_timeout_s: float = 20.0
@@ -97,6 +107,26 @@ class Webhooks(msgspec.Struct, frozen=True, kw_only=True):
     """How long a sender may take to hand over an event."""
 
 
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """[limits]: what one caller may take of a process. Guesses are of absent cards, and of PINs."""
+
+    calls_in_flight: Count = 512
+    streams: Count = 64
+    calls_per_s: Count = 2000
+    money_per_s: Count = 500
+    """Money operations asked for in a second; confirmations and reversals count as calls only."""
+    guesses: Count = 100
+    """Wrong guesses one caller may make at one provider in a row."""
+    guess_every_s: float = 1.0
+    """How long until one more is let through."""
+    end_user_guesses: Count = 10
+    """The same for one of a caller's end users, whom it names in the metadata `giftcard-end-user`."""
+    end_user_guess_every_s: float = 60.0
+    pin_guesses: Count = 10
+    """Wrong PINs of one card, whoever sends them."""
+    pin_guess_every_s: float = 600.0
+
+
 class Routing(msgspec.Struct, frozen=True, kw_only=True):
     """[routing]: which provider serves a card that names none; [[routing.rules]] are the rules."""
 
@@ -131,6 +161,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     server: Server = Server()
     journal: JournalSettings = JournalSettings()
     telemetry: Telemetry = Telemetry()
+    limits: Limits = Limits()
     webhooks: Webhooks = Webhooks()
     routing: Routing = Routing()
     access: Access = Access()

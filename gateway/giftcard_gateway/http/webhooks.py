@@ -18,6 +18,8 @@ from giftcard_adapters.contract import has
 from giftcard_adapters.errors import WebhookRejected
 from giftcard_adapters.values.reads import Webhook
 from giftcard_gateway.errors import ProviderNotFound
+from giftcard_gateway.http.bodies import Bodies
+from giftcard_gateway.http.quiet import QuietRunner
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.rpc.certificates import Certificates
 from giftcard_gateway.rpc.server import PortTaken
@@ -39,7 +41,9 @@ _LINGER_S = 1.0
 """How long the rest of a refused body is read, so that its sender hears the refusal."""
 _MOST_HEADERS = 64
 _MOST_AT_ONCE = 256
-"""Bodies held in memory at a time; not yet verified, so anybody's."""
+"""Events verified and stored at a time."""
+_MAY_REPEAT = frozenset({"accept", "cookie", "forwarded", "via", "x-forwarded-for"})
+"""Headers that proxies add to or that are lists; nothing is decided by them."""
 _RETRY_AFTER = {"Retry-After": "5"}
 
 _QUIET = timedelta(minutes=1)
@@ -72,6 +76,7 @@ class WebhookEdge:
         self._observer = observer
         self._runner: web.AppRunner | None = None
         self._in_hand = 0
+        self._bodies = Bodies()
         self._quiet_until: dict[str, datetime] = {}
 
     @property
@@ -111,7 +116,7 @@ class WebhookEdge:
         )
         application.router.add_post("/webhooks/{provider}", self._handle)
         application.on_response_prepare.append(_keep_quiet)
-        return web.AppRunner(
+        return QuietRunner(
             application,
             access_log=None,
             logger=_wire_log,
@@ -128,9 +133,6 @@ class WebhookEdge:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """Answer errors with a bare status, so that nothing is disclosed."""
-        if self._in_hand >= _MOST_AT_ONCE:
-            return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE, headers=_RETRY_AFTER)
-        self._in_hand += 1
         try:
             return await handler(request)
         except Exception as fault:  # noqa: BLE001 - a fault of ours must neither end the edge nor show its text
@@ -138,8 +140,6 @@ class WebhookEdge:
             if self._is_news(status, request.match_info.get("provider", "")):
                 self._observer.faulted("webhook", fault)
             return web.Response(status=status, headers=_RETRY_AFTER if status in _PASSING else None)
-        finally:
-            self._in_hand -= 1
 
     async def _handle(self, request: web.Request) -> web.Response:
         connection = self._connection(request.match_info["provider"])
@@ -147,13 +147,26 @@ class WebhookEdge:
             return web.Response(status=HTTPStatus.NOT_FOUND)
         if (request.content_length or 0) > self._settings.max_body_bytes:
             return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        async with asyncio.timeout(self._settings.body_timeout_s):
-            body = await request.read()
-        webhook = Webhook(headers=_headers(request), body=body, received_at=self._clock.now())
-        # Its sender may leave; what was begun to be kept is kept.
-        await asyncio.shield(self._events.receive(connection, webhook))
+        headers = _headers(request)
+        with self._bodies.reading(request.remote or "") as body:
+            async with asyncio.timeout(self._settings.body_timeout_s):
+                async for part in request.content.iter_any():
+                    body.add(part, most=self._settings.max_body_bytes)
+            webhook = Webhook(headers=headers, body=body.whole(), received_at=self._clock.now())
+            await self._keep(connection, webhook)
         reply = connection.provider.webhook_reply()
         return web.Response(status=reply.status, body=reply.body, content_type=reply.content_type)
+
+    async def _keep(self, connection: Connection, webhook: Webhook) -> None:
+        """Verify an event and store it; only those that came whole have a place here."""
+        if self._in_hand >= _MOST_AT_ONCE:
+            raise web.HTTPServiceUnavailable
+        self._in_hand += 1
+        try:
+            # Its sender may leave; what was begun to be kept is kept.
+            await asyncio.shield(self._events.receive(connection, webhook))
+        finally:
+            self._in_hand -= 1
 
     def _is_news(self, status: int, provider_id: str) -> bool:
         """Tell whether to log a failure: every fault of ours, and refusals at a limited rate."""
@@ -190,8 +203,17 @@ def _status_of(fault: Exception) -> int:
 
 
 def _headers(request: web.Request) -> dict[str, str]:
-    """Return the headers as valid text: lone surrogates, which compare_digest refuses, are replaced."""
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.raw_headers}
+    """Return the headers as valid text; raise HTTPBadRequest for one that comes twice, if it could be signed.
+
+    Whoever reads the first and whoever reads the last would not verify the same request.
+    """
+    headers: dict[str, str] = {}
+    for raw_name, value in request.raw_headers:
+        name = raw_name.decode("latin-1").lower()
+        if name in headers and name not in _MAY_REPEAT:
+            raise web.HTTPBadRequest
+        headers[name] = value.decode("latin-1")
+    return headers
 
 
 async def _keep_quiet(_: web.Request, response: web.StreamResponse) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from giftcard_adapters.codec import pack
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -33,6 +35,10 @@ class BlindIndexes:
         if card.stored_card_id:
             return self._seal.blind_index("stored", card.stored_card_id)
         return self._seal.blind_index("card", card.provider_card_id)
+
+    def shown(self, place: str, card: CardRef) -> bytes:
+        """Return what tells that a card was shown at a place just so, with its PIN and expiry."""
+        return self._seal.blind_index("shown", f"{place}\0{pack(card).hex()}")
 
     def provider_reference(self, provider: str, key: str, value: str) -> bytes:
         """Return what finds the transaction that a provider gave a reference to."""

@@ -7,20 +7,24 @@ news for StreamEvents, and at most a reason to try at once what is owed.
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from giftcard_adapters.codec import pack, unpacker
-from giftcard_adapters.errors import WebhookRejected
+from giftcard_adapters.errors import WebhookUnreadable
 from giftcard_adapters.values.outcomes import Verdict
 from giftcard_adapters.values.reads import ProviderEvent
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.journal.contract import EventRow, JournalClosed
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.entry import UNSETTLED, State
 from giftcard_gateway.pipeline.driver import PROOF
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from giftcard_adapters.values.outcomes import Outcome
@@ -40,6 +44,8 @@ _RETRY = timedelta(seconds=5)
 _RETRY_SHARE = 0.25
 """The older an event is that waits, the seldomer it is tried: after this share of its age."""
 _BATCH = 100
+UNREADABLE = "unreadable"
+"""The name of an authentic event that nobody could read; its body is kept sealed."""
 _LONGEST_ID = 512
 """More characters than this no database keeps in a unique index."""
 
@@ -66,12 +72,23 @@ class Events:
         Raises WebhookRejected unless it is authentic, and JournalClosed when not all could be kept.
         """
         fresh = 0
-        for event in connection.provider.read_webhook(webhook):
+        for event in self._read(connection, webhook):
             row = self._row(connection.provider_id, event, webhook.received_at)
-            fresh += await self._journal.add_event(row)
+            is_new = await self._journal.add_event(row)
+            if is_new and event.name == UNREADABLE:
+                self._observer.faulted("webhook", WebhookUnreadable())
+            fresh += is_new
         if fresh:
             self._woken.set()
         return fresh
+
+    def _read(self, connection: Connection, webhook: Webhook) -> Sequence[ProviderEvent]:
+        """Return the events of a webhook; one that is authentic and cannot be read or kept is kept raw."""
+        try:
+            events = connection.provider.read_webhook(webhook)
+        except WebhookUnreadable:
+            return [_raw(webhook)]
+        return events if all(map(_is_kept, events)) else [_raw(webhook)]
 
     async def run(self) -> None:
         """Apply stored events as they come, and retry those that could not be applied, until cancelled."""
@@ -160,8 +177,6 @@ class Events:
         return self._age(row) >= _PATIENCE
 
     def _row(self, provider_id: str, event: ProviderEvent, received_at: datetime) -> EventRow:
-        if len(event.event_id) > _LONGEST_ID:
-            raise WebhookRejected("the event's id is longer than any that is kept")
         return EventRow(
             provider=provider_id,
             event_id=event.event_id,
@@ -169,6 +184,30 @@ class Events:
             received_at=received_at,
             document=self._seal.close(pack(event), row=_place(provider_id, event.event_id)),
         )
+
+
+def _is_kept(event: ProviderEvent) -> bool:
+    """Tell whether a database keeps an event's id and name as they are."""
+    texts = event.event_id, event.name
+    return all(len(text) <= _LONGEST_ID and "\0" not in text and _is_text(text) for text in texts)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _raw(webhook: Webhook) -> ProviderEvent:
+    """Return an event of which nothing is known but its body; the same body is the same event."""
+    return ProviderEvent(
+        event_id=f"unreadable-{hashlib.sha256(webhook.body).hexdigest()}",
+        name=UNREADABLE,
+        attributes={"body_bytes": str(len(webhook.body))},
+        secrets={"body": Secret(base64.b64encode(webhook.body).decode())},
+    )
 
 
 def _agrees(entry: Entry, outcome: Outcome) -> bool:

@@ -8,7 +8,7 @@ who asks; what they may not touch is not there for them.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -37,12 +37,8 @@ from giftcard_gateway.journal.records import InDoubt
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.amounts import part_to_confirm, part_to_reverse
 from giftcard_gateway.ledger.entry import FINAL, UNSETTLED, Entry, State, WantedReversal
-from giftcard_gateway.ledger.idempotency import (
-    first_difference,
-    must_repeat,
-    must_repeat_words,
-    must_want,
-)
+from giftcard_gateway.ledger.idempotency import first_difference, must_repeat, must_repeat_words, must_want
+from giftcard_gateway.pipeline.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -61,13 +57,12 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
-_TICK_S = 0.5
-"""How often whoever waits for another process looks whether this one ends."""
-
 _NOT_SENT = Outcome(
     verdict=Verdict.FAILED,
     evidence="the journal went away before it could say that this was written down; nothing was sent",
 )
+Admit = Callable[[str], Awaitable[None]]
+"""Hears which provider would be asked, and raises a GatewayError to refuse."""
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -97,12 +92,14 @@ class Transactions:
         self._driver = driver
         self._clock = clock
         self._observer = observer
-        self._released: asyncio.Future[None] | None = None
-        self._waiting = Counter[str]()
-        """How many callers wait until what they were promised is delivered, by provider."""
+        self._waiting = Waiting(records, connections, driver)
 
-    async def begin(self, ask: AnyOperation, *, wait_s: float, by: Identity = LOCAL) -> Begun:
+    async def begin(
+        self, ask: AnyOperation, *, wait_s: float, by: Identity = LOCAL, admit: Admit | None = None
+    ) -> Begun:
         """Write `ask` down, send it, and return what came of it; a repeat returns what is recorded.
+
+        `admit` hears which provider would be asked, and may refuse by raising a GatewayError.
 
         Raises before anything is written when it cannot be served: InvalidRequest, NoRoute,
         CrossProvider, OutOfReach, OperationUnsupported, Overloaded, ProviderUnreachable, JournalUnavailable;
@@ -111,6 +108,8 @@ class Transactions:
         by.demand_ask(ask)
         try:
             connection = self._admit(ask, by)
+            if admit is not None:
+                await admit(connection.provider_id)
         except GatewayError:
             recorded = await self._find(ask.transaction_id)
             if recorded is None:
@@ -126,7 +125,7 @@ class Transactions:
         recorded = await self._shielded_open(entry)
         if recorded is not None:
             return await self._replay(recorded, ask, wait_s, by)
-        return Begun(await self._settled(entry, wait_s), is_replayed=False)
+        return Begun(await self._waiting.settled(entry, wait_s), is_replayed=False)
 
     async def confirm(
         self,
@@ -146,12 +145,12 @@ class Transactions:
         """
         entry = await self._known(operation, transaction_id, by)
         if entry.state is State.PENDING:
-            entry = await self._settled(entry, wait_s)
+            entry = await self._waiting.settled(entry, wait_s)
         while True:
             if entry.state in {State.CONFIRMING, State.CONFIRMED}:
                 must_repeat(entry, amount, "final_amount")
                 must_repeat_words(entry, words, tenders)
-                return await self._settled(entry, wait_s)
+                return await self._waiting.settled(entry, wait_s)
             if entry.state is not State.APPROVED:
                 raise _conflict(entry)
             connection = self._connections.get(entry.provider)
@@ -161,7 +160,7 @@ class Transactions:
                     connection, entry, amount=amount, tenders=tenders, words=words
                 )
             if (written := await self._write(entry, promised)) is not None:
-                return await self._settled(written, wait_s)
+                return await self._waiting.settled(written, wait_s)
             entry = await self._known(operation, transaction_id, by)
 
     async def reverse(
@@ -205,7 +204,7 @@ class Transactions:
                 entry = entry_after
             elif entry.state not in {State.DECLINED, State.FAILED}:
                 raise _conflict(entry)
-            return await self._settled(entry, wait_s)
+            return await self._waiting.settled(entry, wait_s)
 
     async def get(self, transaction_id: str, *, wait_s: float = 0, by: Identity = LOCAL) -> Entry:
         """Return a transaction; wait up to `wait_s` for one that is still finding something out."""
@@ -213,7 +212,7 @@ class Transactions:
         if entry is None:
             raise TransactionNotFound(transaction_id=transaction_id)
         _must_touch(by, entry)
-        return await self._settled(entry, wait_s, is_promise_enough=False)
+        return await self._waiting.settled(entry, wait_s, is_promise_enough=False)
 
     async def resolve(self, transaction_id: str, *, state: State, note: str, by: Identity = LOCAL) -> Entry:
         """End an UNRESOLVED transaction as CONFIRMED or REVERSED, as a person found out.
@@ -240,15 +239,13 @@ class Transactions:
             if entry.state not in UNSETTLED:
                 raise _conflict(entry)
             if entry.driver:
-                return await self._settled(entry, wait_s)
+                return await self._waiting.settled(entry, wait_s)
             if (written := await self._write(entry, lifecycle.hurry(entry, self._clock.now()))) is not None:
-                return await self._settled(written, wait_s)
+                return await self._waiting.settled(written, wait_s)
 
     def release(self) -> None:
         """Answer every waiting caller with the present state, because this process is about to stop."""
-        self._released = self._released or asyncio.get_running_loop().create_future()
-        if not self._released.done():
-            self._released.set_result(None)
+        self._waiting.release()
 
     def _admit(self, ask: AnyOperation, by: Identity) -> Connection:
         """Return the provider that takes `ask` now; refuse before anything is written."""
@@ -291,7 +288,7 @@ class Transactions:
         difference = first_difference(recorded.ask, ask)
         if difference is not None:
             raise TransactionIdReused(field=difference, transaction_id=recorded.transaction_id)
-        return Begun(await self._settled(recorded, wait_s), is_replayed=True)
+        return Begun(await self._waiting.settled(recorded, wait_s), is_replayed=True)
 
     async def _shielded_open(self, entry: Entry) -> Entry | None:
         """Write the intent and start driving it, even if the caller is cancelled in between."""
@@ -303,59 +300,6 @@ class Transactions:
             return recorded
 
         return await _finish(open_then_drive())
-
-    async def _settled(self, entry: Entry, wait_s: float, *, is_promise_enough: bool = True) -> Entry:
-        """Return `entry` once nothing is being found out about it, or as it stands after `wait_s`.
-
-        Where a promise is enough, one whose first delivery failed is returned as it is: it is kept in
-        the background. So is one whose provider keeps as many callers waiting as it may have in flight: they
-        would hold the places of other providers' calls (rule 20).
-        """
-        provider = entry.provider
-        if entry.state not in {State.CONFIRMING, State.REVERSING}:
-            return await self._waited_for(entry, wait_s, is_promise_enough=is_promise_enough)
-        if self._waiting[provider] >= self._most_waiting(provider):
-            return entry
-        self._waiting[provider] += 1
-        try:
-            return await self._waited_for(entry, wait_s, is_promise_enough=is_promise_enough)
-        finally:
-            self._waiting[provider] -= 1
-
-    def _most_waiting(self, provider: str) -> int:
-        limits = {one.provider_id: one.terms.max_in_flight for one in self._connections}
-        return limits.get(provider, 1)
-
-    async def _waited_for(self, entry: Entry, wait_s: float, *, is_promise_enough: bool) -> Entry:
-        loop = asyncio.get_running_loop()
-        self._released = released = self._released or loop.create_future()
-        until = loop.time() + wait_s
-        while entry.state in UNSETTLED and not released.done() and (left_s := until - loop.time()) > 0:
-            task = self._driver.driving(entry.transaction_id)
-            if task is None:
-                is_promise = is_promise_enough and entry.state is not State.PENDING
-                if is_promise and entry.driver == self._driver.name:
-                    # Its first delivery was through before we looked for it.
-                    return await self._present(entry)
-                await self._records.journal.wait_changed(min(left_s, _TICK_S))
-                entry = await self._present(entry)
-            else:
-                await asyncio.wait({task, released}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-                entry = await self._after(task, entry) if task.done() else await self._present(entry)
-                if is_promise_enough and entry.state is not State.PENDING:
-                    break
-        return entry
-
-    async def _after(self, task: asyncio.Task[Entry], entry: Entry) -> Entry:
-        is_ended = not task.cancelled() and task.exception() is None
-        return task.result() if is_ended else await self._present(entry)
-
-    async def _present(self, entry: Entry) -> Entry:
-        """Return the entry as the journal has it now, or `entry` when the journal is away."""
-        try:
-            return await self._records.get(entry.transaction_id) or entry
-        except JournalClosed:
-            return entry
 
     async def _known(self, operation: Operation, transaction_id: str, by: Identity) -> Entry:
         entry = await self._find(transaction_id)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from giftcard_adapters.stanza import find_adapter, open_provider
 from giftcard_adapters.transport import open_transport
+from giftcard_gateway.access.guesses import Guesses
 from giftcard_gateway.access.opening import open_signing_in
+from giftcard_gateway.access.shares import Shares
 from giftcard_gateway.config import exposure
 from giftcard_gateway.http.webhooks import WebhookEdge
 from giftcard_gateway.journal.contract import JournalClosed
@@ -79,19 +81,8 @@ class App:
             observer=telemetry.observer,
         )
         self.signing_in = signing_in or open_signing_in(settings, self.journal, clock)
-        self.admission = Admission(settings.server.max_concurrent_calls)
-        self.dependencies = Dependencies(
-            transactions=self.pipeline.transactions,
-            connections=self.connections,
-            router=router,
-            records=self.pipeline.records,
-            events=self.pipeline.events,
-            reconciliation=self.pipeline.reconciliation,
-            clock=clock,
-            telemetry=telemetry,
-            signing_in=self.signing_in,
-            admission=self.admission,
-        )
+        self.admission = Admission(settings.server.max_concurrent_calls, settings.server.max_streams)
+        self.dependencies = self._dependencies(router)
         self.webhooks = WebhookEdge(
             settings.webhooks,
             connections=self.connections,
@@ -110,6 +101,24 @@ class App:
             observer=telemetry.observer,
         )
         self._background: list[asyncio.Task[None]] = []
+
+    def _dependencies(self, router: Router) -> Dependencies:
+        """Return what the services work with."""
+        limits, indexes = self.settings.limits, self.pipeline.records.indexes
+        return Dependencies(
+            transactions=self.pipeline.transactions,
+            connections=self.connections,
+            router=router,
+            records=self.pipeline.records,
+            events=self.pipeline.events,
+            reconciliation=self.pipeline.reconciliation,
+            clock=self._clock,
+            telemetry=self.telemetry,
+            signing_in=self.signing_in,
+            shares=Shares(limits, self._clock),
+            guesses=Guesses(limits, self._clock, indexes),
+            admission=self.admission,
+        )
 
     async def start(self) -> None:
         """Open the journal, listen, and begin to finish what was left open.

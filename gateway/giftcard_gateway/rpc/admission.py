@@ -1,4 +1,4 @@
-"""Limits how many calls run at once, and refuses new ones while the process drains."""
+"""Limits how many calls and how many streams run at once, and refuses new ones while the process drains."""
 
 from __future__ import annotations
 
@@ -8,26 +8,36 @@ from giftcard_gateway.errors import Overloaded, ShuttingDown
 
 
 class Admission:
-    """Counts running calls; closed for good when the process drains."""
+    """Counts what runs; closed for good when the process drains."""
 
-    def __init__(self, limit: int) -> None:
-        """Admit at most `limit` calls at a time."""
+    def __init__(self, limit: int, streams: int = 512) -> None:
+        """Admit at most `limit` calls and beside them `streams` streams at a time."""
         self._limit = limit
+        self._most_streams = streams
+        self._streams = 0
         self._closed = asyncio.Event()
         self._empty = asyncio.Event()
         self.inside = 0
 
-    def enter(self) -> None:
-        """Admit one call; raise ShuttingDown or Overloaded. Every admitted call must `leave`."""
+    def enter(self, *, is_stream: bool = False) -> None:
+        """Admit one call; raise ShuttingDown or Overloaded. Every admitted call must `leave`.
+
+        A stream may last for hours, so streams have places of their own and never take a call's.
+        """
         if self._closed.is_set():
             raise ShuttingDown
-        if self.inside >= self._limit:
+        taken, most = (
+            (self._streams, self._most_streams) if is_stream else (self.inside - self._streams, self._limit)
+        )
+        if taken >= most:
             raise Overloaded
         self.inside += 1
+        self._streams += is_stream
 
-    def leave(self) -> None:
+    def leave(self, *, is_stream: bool = False) -> None:
         """Count one call as ended."""
         self.inside -= 1
+        self._streams -= is_stream
         self._tell_empty()
 
     def close(self) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from giftcard_gateway.access.guesses import Question
 from giftcard_gateway.access.identities import caller_of
+from giftcard_gateway.errors import InvalidRequest
 
 if TYPE_CHECKING:
     import grpc.aio
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 
 REPLAYED = ("giftcard-replayed", "true")
 """Trailing metadata of an answer that was recorded before this call (rule 1)."""
+
+END_USER = "giftcard-end-user"
+"""Metadata by which a caller names whom it asks for: an id that says nothing of the person."""
+_LONGEST_END_USER = 128
 
 _LONGEST_WAIT_S = 30.0
 """How long a money call waits for its outcome when the caller named no deadline."""
@@ -50,6 +56,19 @@ class RpcCall:
     def mark_replayed(self) -> None:
         """Mark the answer, in trailing metadata, as recorded before this call."""
         self._context.set_trailing_metadata((REPLAYED,))
+
+    @property
+    def end_user(self) -> str:
+        """Return the end user whom the caller names for this call, or nothing; raises InvalidRequest."""
+        named = dict(self._context.invocation_metadata() or ()).get(END_USER, "")
+        text = named if isinstance(named, str) else ""
+        if len(text) > _LONGEST_END_USER:
+            raise InvalidRequest([(END_USER, f"must have at most {_LONGEST_END_USER} characters")])
+        return text
+
+    def question(self, provider_id: str, purpose: str) -> Question:
+        """Return whose budget of guesses this call draws on."""
+        return Question(caller=self.caller, end_user=self.end_user, provider=provider_id, purpose=purpose)
 
     @property
     def is_ending(self) -> bool:

@@ -1,7 +1,7 @@
 """Builds the gRPC handlers of each service from its descriptor, one wrapper around every RPC.
 
-In order: a span, the admission, who asks and whether they may, the request's validation, the call, and
-whatever went wrong as a status.
+In order: a span, the admission, who asks and whether they may, the caller's share, the request's decoding and
+validation, the call, and whatever went wrong as a status.
 What a call does is in `services`; an RPC without an implementation keeps the gateway from starting.
 """
 
@@ -15,24 +15,29 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import grpc
 import grpc.aio
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
+from giftcard_adapters.values.names import names_of
+from giftcard_adapters.values.operations import Operation
+from giftcard_gateway.access.identities import caller_of
 from giftcard_gateway.errors import GatewayError, InvalidRequest, JournalUnavailable
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.rpc.call import RpcCall
 from giftcard_gateway.rpc.guard import identify, scope_of, tell
 from giftcard_gateway.rpc.status import code_of, status_of, trailer_of
-from giftcard_gateway.wire.validation import Validator, validator
+from giftcard_gateway.wire.bounds import TooMany, read
+from giftcard_gateway.wire.validation import validator
 
 if TYPE_CHECKING:
+    from giftcard_gateway.access.shares import Shares
     from giftcard_gateway.access.signing_in import SigningIn
-    from giftcard_gateway.config.access import Scope
     from giftcard_gateway.rpc.admission import Admission
     from giftcard_gateway.rpc.call import Context
     from giftcard_gateway.telemetry import ServerCall, Telemetry
 
 _Answer = TypeVar("_Answer")
+_MONEY = frozenset(names_of(operation).rpc for operation in Operation)
 
 Implementation = Callable[..., Any]
 """`async (request, call) -> answer`; a stream of answers is an async generator."""
@@ -44,6 +49,7 @@ class Surroundings:
 
     admission: Admission
     signing_in: SigningIn
+    shares: Shares
     telemetry: Telemetry
 
 
@@ -68,74 +74,87 @@ def _handler(
     method: MethodDescriptor, call: Implementation, around: Surroundings
 ) -> grpc.RpcMethodHandler[Message, Message]:
     name = f"{method.containing_service.full_name}/{method.name}"
-    inside = _Wrapper(name, scope_of(method), call, validator(method.input_type), around)
-    read = GetMessageClass(method.input_type).FromString
+    inside = _Wrapper(name, call, method, around)
+    # Requests are decoded by the wrapper: what gRPC itself cannot decode it answers without our reason.
     write = GetMessageClass(method.output_type).SerializeToString
     if method.client_streaming:
-        return grpc.stream_unary_rpc_method_handler(inside.collect, read, write)
+        return grpc.stream_unary_rpc_method_handler(inside.collect, None, write)
     if method.server_streaming:
-        return grpc.unary_stream_rpc_method_handler(inside.stream, read, write)
-    return grpc.unary_unary_rpc_method_handler(inside.answer, read, write)
+        return grpc.unary_stream_rpc_method_handler(inside.stream, None, write)
+    return grpc.unary_unary_rpc_method_handler(inside.answer, None, write)
 
 
 class _Wrapper:
     """The wrapper around one RPC."""
 
     def __init__(
-        self, name: str, scope: Scope, call: Implementation, validate: Validator, around: Surroundings
+        self, name: str, call: Implementation, method: MethodDescriptor, around: Surroundings
     ) -> None:
         self._name = name
-        self._scope = scope
+        self._scope = scope_of(method)
         self._call = call
-        self._validate = validate
+        self._kind: type[Message] = GetMessageClass(method.input_type)
+        self._validate = validator(method.input_type)
+        self._is_stream = method.client_streaming or method.server_streaming
+        self._is_money = method.name in _MONEY
         self._around = around
 
-    async def answer(self, request: Message, context: Context) -> Message:
+    async def answer(self, request: bytes, context: Context) -> Message:
         """Answer one request with one message."""
         return await self._surround(context, lambda call: self._answer(request, call))
 
-    async def collect(self, requests: AsyncIterator[Message], context: Context) -> Message:
+    async def collect(self, requests: AsyncIterator[bytes], context: Context) -> Message:
         """Answer a stream of requests with one message."""
         return await self._surround(context, lambda call: self._call(self._each(requests), call))
 
-    async def stream(self, request: Message, context: Context) -> None:
+    async def stream(self, request: bytes, context: Context) -> None:
         """Answer one request with a stream of messages."""
         await self._surround(context, lambda call: self._pour(request, call, context))
 
-    async def _answer(self, request: Message, call: RpcCall) -> Message:
-        self._check(request)
-        answer: Message = await self._call(request, call)
+    async def _answer(self, request: bytes, call: RpcCall) -> Message:
+        answer: Message = await self._call(self._read(request), call)
         return answer
 
-    async def _pour(self, request: Message, call: RpcCall, context: Context) -> None:
-        self._check(request)
-        async with aclosing(self._call(request, call)) as answers:
+    async def _pour(self, request: bytes, call: RpcCall, context: Context) -> None:
+        async with aclosing(self._call(self._read(request), call)) as answers:
             async for answer in answers:
                 await context.write(answer)
 
-    async def _each(self, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
+    async def _each(self, requests: AsyncIterator[bytes]) -> AsyncIterator[Message]:
         place = 0
         async for request in requests:
-            if violations := self._validate(request):
-                raise InvalidRequest([(f"requests[{place}].{path}", wrong) for path, wrong in violations])
-            yield request
+            yield self._read(request, f"requests[{place}]")
             place += 1
 
-    def _check(self, request: Message) -> None:
-        if violations := self._validate(request):
-            raise InvalidRequest(violations)
+    def _read(self, encoded: bytes, place: str = "") -> Message:
+        """Return a request that is as the contract has it, or raise InvalidRequest."""
+        try:
+            request = read(self._kind, encoded)
+        except TooMany as refusal:
+            violations = [(refusal.path, refusal.fault)]
+        except DecodeError:
+            violations = [("", f"is no {self._kind.DESCRIPTOR.name} as the contract has it")]
+        else:
+            violations = self._validate(request)
+            if not violations:
+                return request
+        if place:
+            violations = [(f"{place}.{path}".removesuffix("."), fault) for path, fault in violations]
+        raise InvalidRequest(violations)
 
     async def _surround(self, context: Context, work: Callable[[RpcCall], Awaitable[_Answer]]) -> _Answer:
         around = self._around
         with around.telemetry.call(self._name, context.invocation_metadata() or ()) as watched:
             try:
-                around.admission.enter()
+                around.admission.enter(is_stream=self._is_stream)
                 try:
                     identity = await identify(around.signing_in, context)
-                    identity.demand(self._scope)
-                    return await work(RpcCall(context, identity, around.admission))
+                    caller = caller_of(identity, context.peer())
+                    with around.shares.taken(caller, is_stream=self._is_stream, is_money=self._is_money):
+                        identity.demand(self._scope)
+                        return await work(RpcCall(context, identity, around.admission))
                 finally:
-                    around.admission.leave()
+                    around.admission.leave(is_stream=self._is_stream)
             except Exception as fault:  # noqa: BLE001 - the edge: whatever failed inside is told in one way
                 await self._refuse(context, fault, watched)
 

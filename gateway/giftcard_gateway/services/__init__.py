@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import grpc
     from google.protobuf.descriptor import ServiceDescriptor
 
-__all__ = ["Dependencies", "handlers", "service_names"]
+__all__ = ["Dependencies", "described", "handlers", "service_names"]
 
 _SERVICES = (
     (gift_card_service_pb2.DESCRIPTOR.services_by_name["GiftCardService"], GiftCards),
@@ -42,8 +42,15 @@ _SERVICES = (
 
 def handlers(parts: Dependencies) -> list[grpc.GenericRpcHandler]:
     """Return what a gRPC server needs to answer every service of the contract."""
-    around = Surroundings(admission=parts.admission, signing_in=parts.signing_in, telemetry=parts.telemetry)
+    around = Surroundings(
+        admission=parts.admission, signing_in=parts.signing_in, shares=parts.shares, telemetry=parts.telemetry
+    )
     return [build(service, kind(parts).calls(), around) for service, kind in _SERVICES]
+
+
+def described() -> list[ServiceDescriptor]:
+    """Return the descriptors of the services."""
+    return [service for service, _ in _SERVICES]
 
 
 def service_names() -> list[str]:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from giftcard import v1
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.declines import Decline
-from giftcard_gateway.errors import GatewayError
+from giftcard_gateway.access.guesses import Guess, is_wrong, is_wrong_guess
+from giftcard_gateway.errors import GatewayError, RateLimited
 from giftcard_gateway.rpc.status import status_of
-from giftcard_gateway.services.reads import ask, reached, refusal_of
+from giftcard_gateway.services.reads import BALANCE, ask, reached, refusal_of
 from giftcard_gateway.wire.cards import balance_from, card_balance_to, card_from
 
 if TYPE_CHECKING:
     from giftcard_adapters.values.reads import CardView
-    from giftcard_gateway.access.lookup_throttle import LookupThrottle
     from giftcard_gateway.providers.connections import Connection
     from giftcard_gateway.rpc.call import RpcCall
     from giftcard_gateway.services.dependencies import Dependencies
@@ -39,12 +39,12 @@ class _Item:
 class BatchBalances:
     """Reads the balances of many cards."""
 
-    def __init__(self, dependencies: Dependencies, throttle: LookupThrottle) -> None:
+    def __init__(self, dependencies: Dependencies) -> None:
         self._connections = dependencies.connections
         self._router = dependencies.router
         self._clock = dependencies.clock
         self._observer = dependencies.telemetry.observer
-        self._throttle = throttle
+        self._guesses = dependencies.guesses
 
     async def batch(self, request: v1.BatchBalanceRequest, call: RpcCall) -> v1.BatchBalanceResponse:
         """Return the balances of many cards, in the order they were asked for."""
@@ -58,10 +58,10 @@ class BatchBalances:
         slots = asyncio.Semaphore(_AT_ONCE)
         chunks = list(_chunks(wanted))
         for chunk, told in zip(
-            chunks, await asyncio.gather(*(self._ask(chunk, slots) for chunk in chunks)), strict=True
+            chunks, await asyncio.gather(*(self._guess(chunk, slots, call) for chunk in chunks)), strict=True
         ):
             for item, answer in zip(chunk, told, strict=True):
-                items[item.place] = self._encode(item, answer, call)
+                items[item.place] = self._encode(item, answer)
         return v1.BatchBalanceResponse(items=items)
 
     def _item(self, place: int, request: v1.BalanceRequest, call: RpcCall) -> _Item:
@@ -70,8 +70,49 @@ class BatchBalances:
         connection = reached(self._connections, route.provider, call)
         till = balance_from(request, lookup_id=self._clock.uuid4(), asked_at=self._clock.now()).point_of_sale
         call.identity.demand_merchant(till)
-        self._throttle.admit(call.caller)
         return _Item(place, card, request, connection)
+
+    async def _guess(
+        self, chunk: Sequence[_Item], slots: asyncio.Semaphore, call: RpcCall
+    ) -> Sequence[CardView | Decline | Exception]:
+        """Ask for a chunk as far as the budget of guesses goes, and again for the rest.
+
+        Nobody waits for a token who holds one, or two batches could wait for each other.
+        """
+        told: list[CardView | Decline | Exception] = []
+        question = call.question(chunk[0].connection.provider_id, BALANCE)
+        while rest := chunk[len(told) :]:
+            try:
+                first = await self._guesses.ask(question, [rest[0].card], wait_s=call.wait_s())
+            except RateLimited as refusal:
+                told.append(refusal)
+                continue
+            guesses = [first]
+            for item in rest[1:]:
+                more = self._guesses.try_ask(question, [item.card])
+                if not isinstance(more, Guess):
+                    break
+                guesses.append(more)
+            told += await self._ask_guessed(rest[: len(guesses)], guesses, slots)
+        return told
+
+    async def _ask_guessed(
+        self, chunk: Sequence[_Item], guesses: Sequence[Guess], slots: asyncio.Semaphore
+    ) -> Sequence[CardView | Decline | Exception]:
+        try:
+            told = await self._ask(chunk, slots)
+            for guess, one in zip(guesses, told, strict=True):
+                if isinstance(one, Decline):
+                    guess.end(is_back=not is_wrong(one.reason))
+                elif isinstance(one, Exception):
+                    guess.end(is_back=not is_wrong_guess(one))
+                else:
+                    guess.right()
+            return told
+        finally:
+            # Who left has learnt nothing.
+            for guess in guesses:
+                guess.end(is_back=True)
 
     async def _ask(
         self, chunk: Sequence[_Item], slots: asyncio.Semaphore
@@ -82,21 +123,15 @@ class BatchBalances:
         cards = [item.card for item in chunk]
         try:
             async with slots:
-                return await ask(
-                    first.connection, "balances", lambda provider: provider.balances(cards, asked)
-                )
+                return await ask(first.connection, BALANCE, lambda provider: provider.balances(cards, asked))
         except GatewayError as refusal:
             return [refusal] * len(chunk)
         except Exception as fault:  # noqa: BLE001 - one card's fault must not cost the others their answer
             self._observer.faulted("balances", fault)
             return [fault] * len(chunk)
 
-    def _encode(
-        self, item: _Item, told: CardView | Decline | Exception, call: RpcCall
-    ) -> v1.BatchBalanceItem:
+    def _encode(self, item: _Item, told: CardView | Decline | Exception) -> v1.BatchBalanceItem:
         answer = refusal_of(told) if isinstance(told, Decline) else told
-        if isinstance(answer, GatewayError):
-            self._throttle.note(call.caller, answer)
         if isinstance(answer, Exception):
             return _failed(answer)
         try:

@@ -9,6 +9,8 @@ from giftcard_gateway.access.signing_in import SigningIn
 from giftcard_gateway.rpc.admission import Admission
 
 if TYPE_CHECKING:
+    from giftcard_gateway.access.guesses import Guesses
+    from giftcard_gateway.access.shares import Shares
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.journal.records import Records
     from giftcard_gateway.pipeline.events import Events
@@ -31,5 +33,7 @@ class Dependencies:
     reconciliation: Reconciliation
     clock: Clock
     telemetry: Telemetry
+    shares: Shares
+    guesses: Guesses
     signing_in: SigningIn = field(default_factory=SigningIn)
     admission: Admission = field(default_factory=lambda: Admission(1024))

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
+BALANCE = "balances"
+"""The method that balances are read by, one or many."""
+
 
 def reached(connections: Connections, provider_id: str, call: RpcCall) -> Connection:
     """Return a provider's connection; raise ProviderNotFound, or OutOfReach if the caller may not use it."""

@@ -1,7 +1,7 @@
-"""The checks that only the contract's comments state: lengths, digits, ranges, fields that need each other.
+"""The checks that only the contract's comments state: digits, ranges, fields that need each other.
 
 One row per field, named `Message.field`. What the descriptors can say (REQUIRED, UUIDs, enums,
-oneofs) is read from them in `validation` and does not stand here. A check returns the faults it
+oneofs, bounds) is read from them in `validation` and does not stand here. A check returns the faults it
 finds as (path below the field, what is wrong); no text holds the value, which may be a card number.
 """
 
@@ -48,22 +48,10 @@ def shaped(pattern: str, fault: str) -> Check:
     return lambda text: NONE if fits(text) else found
 
 
-def at_most(characters: int) -> Check:
-    """Check the length of a text."""
-    found = (("", f"must have at most {characters} characters"),)
-    return lambda text: NONE if len(text) <= characters else found
-
-
 def within(lowest: int, highest: int) -> Check:
     """Check a whole number."""
     found = (("", f"must be from {lowest} to {highest}"),)
     return lambda number: NONE if lowest <= number <= highest else found
-
-
-def no_more_than(items: int) -> Check:
-    """Check how many items a list has."""
-    found = (("", f"must have at most {items} items"),)
-    return lambda listed: NONE if len(listed) <= items else found
 
 
 def not_negative(number: int) -> Violations:
@@ -82,17 +70,8 @@ def moves_money(money: Money) -> Violations:
 
 
 def labels(given: Mapping[str, str]) -> Violations:
-    """Check number and lengths of labels."""
-    return list(_label_faults(given))
-
-
-def _label_faults(given: Mapping[str, str]) -> Violations:
-    if len(given) > _LABELS:
-        yield "", f"must have at most {_LABELS} entries"
-    if any(not 1 <= len(key) <= _LABEL_KEY for key in given):
-        yield "", f"keys must have 1 to {_LABEL_KEY} characters"
-    if any(len(value) > _LABEL_VALUE for value in given.values()):
-        yield "", f"values must have at most {_LABEL_VALUE} characters"
+    """Check that no label's key is empty."""
+    return NONE if all(given) else (("", "keys must not be empty"),)
 
 
 def wait_time(duration: Any) -> Violations:
@@ -102,9 +81,7 @@ def wait_time(duration: Any) -> Violations:
 
 
 def additional_amounts(given: Collection[Any]) -> Violations:
-    """Check that there are not too many, and that no name comes twice: providers have them as a map."""
-    if len(given) > _LABELS:
-        yield "", f"must have at most {_LABELS} items"
+    """Check that no name comes twice: providers have them as a map."""
     if len({one.name for one in given}) < len(given):
         yield "", "must have each name once"
 
@@ -114,14 +91,10 @@ def is_scale(factor: float) -> Violations:
     return NONE if 0 < factor <= _MOST_SCALE else (("", f"must be more than 0 and at most {_MOST_SCALE}"),)
 
 
-_LABELS, _LABEL_KEY, _LABEL_VALUE = 32, 63, 256
 _MOST_SCALE = 100
 
 _country = shaped("[A-Z]{2}", "must be the two letters of ISO 3166-1")
-_forty = at_most(40)
-_reference = at_most(200)
 _page_size = not_negative
-_hundred_note = at_most(100)
 _code_20 = shaped("[A-Za-z0-9]{1,20}", "must be 1 to 20 letters and digits")
 
 _provider_id = shaped(
@@ -148,41 +121,23 @@ LIMITS: Mapping[str, Check] = {
     "EncryptedPin.account_number": shaped("[0-9]{12}", "must be 12 digits"),
     "EncryptedPin.key_index": not_negative,
     "HashedPin.digest": shaped("[0-9A-F]{1,512}", "must be 1 to 512 upper-case hexadecimal digits"),
-    "HashedPin.algorithm": at_most(20),
-    "PointOfSale.operator_id": at_most(30),
-    "PointOfSale.channel_id": at_most(50),
-    "Institution.name": _forty,
     "Merchant.category_code": shaped("[0-9]{4}", "must be 4 digits"),
-    "Merchant.name": at_most(23),
-    "Merchant.city": at_most(13),
-    "Merchant.region": at_most(2),
     "Merchant.country": _country,
     "Product.product_id": shaped("[A-Za-z0-9]{1,100}", "must be 1 to 100 letters and digits"),
     "Product.barcode": shaped("[A-Za-z0-9]{1,13}", "must be at most 13 letters and digits"),
-    "Product.product_type": at_most(50),
     "Basket.basket_id": _code_20,
     "BasketItem.product_id": _code_20,
     "BasketItem.product_type": shaped("[A-Za-z0-9]{1,30}", "must be 1 to 30 letters and digits"),
-    "CardHolder.first_name": _forty,
-    "CardHolder.last_name": _forty,
     "CardHolder.phone": shaped(r"\+[1-9][0-9]{1,14}", "must be in E.164 form, such as +27821234567"),
-    "Address.city": at_most(30),
-    "Address.postal_code": at_most(20),
     "Address.country": _country,
-    "Buyer.external_id": _reference,
     "Tender.masked_card_number": shaped(
         r"(?=.{1,19}$)[0-9]{0,6}\*+[0-9]{0,4}", "must be masked: six digits, then `*`"
     ),
-    "Tender.reference": _forty,
-    "AdditionalAmount.name": shaped(".{1,64}", "must have 1 to 64 characters"),
-    "Slip.lines": no_more_than(200),
+    "AdditionalAmount.name": shaped(".+", "must not be empty or have a line break"),
     "Slip.width": within(1, 10_000),
     "Slip.issuer_reference": shaped("[A-Z0-9]{1,40}", "must be 1 to 40 capital letters and digits"),
-    "SlipLine.text": _reference,
     "SlipLine.width_factor": is_scale,
     "SlipLine.height_factor": is_scale,
-    "SlipLine.barcode": _reference,
-    "SlipLine.barcode_encoding": _forty,
     "Points.amount": above_zero,
     "Points.due_to_expire": not_negative,
     "IssueRequest.amount": moves_money,
@@ -190,10 +145,7 @@ LIMITS: Mapping[str, Check] = {
     "RedeemRequest.amount": moves_money,
     "TransferRequest.amount": moves_money,
     "IssueRequest.quantity": within(0, 100),
-    "BatchBalanceRequest.requests": no_more_than(100),
     "GetTransactionRequest.wait": wait_time,
-    "ResolveTransactionRequest.note": at_most(1000),
-    "TransactionFilter.labels": labels,
     "ListTransactionsRequest.page_size": _page_size,
     "ListProvidersRequest.page_size": _page_size,
     "ListTemplatesRequest.page_size": _page_size,
@@ -206,20 +158,11 @@ LIMITS: Mapping[str, Check] = {
     "ExtractAccountsRequest.currency_code": lambda code: (
         NONE if code in CURRENCIES else (("", "is not an ISO 4217 currency"),)
     ),
-    "ReconcileScope.note": at_most(1000),
+    "TransactionFilter.labels": labels,
     **{
         f"{names_of(operation).rpc}Request.{field}": check
         for operation in Operation
-        for field, check in (
-            ("external_reference", _reference),
-            ("labels", labels),
-            ("additional_amounts", additional_amounts),
-        )
-    },
-    **{
-        f"{rpc}Request.note": _hundred_note
-        for operation in Operation
-        for rpc in (names_of(operation).confirm_rpc, names_of(operation).reverse_rpc)
+        for field, check in (("labels", labels), ("additional_amounts", additional_amounts))
     },
     **{f"{names_of(operation).reverse_rpc}Request.amount": moves_money for operation in Operation},
 }

@@ -1,8 +1,9 @@
 """Validators of requests, compiled once per message from the contract's descriptors.
 
 REQUIRED fields, oneofs, enums, UUIDs, money, times, days and decimals are read from the
-descriptors; what only the comments promise is the table in `limits`. A request is walked once,
-over the fields that are set, and every fault is told by its path in the proto.
+descriptors, and the bounds of texts and lists too; what only the comments promise is the table in
+`limits`. A request is walked once, over the fields that are set, a list only when it is not too long,
+and every fault is told by its path in the proto, up to 60 of them.
 """
 
 # ruff: noqa: ANN401 - protobuf hands out strings, numbers, maps and messages alike
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from google.api.field_behavior_pb2 import REQUIRED, field_behavior
@@ -26,12 +28,16 @@ from google.type.decimal_pb2 import Decimal as WireDecimal
 from google.type.money_pb2 import Money
 
 from giftcard_adapters.values.money import CURRENCIES, exponent_of
+from giftcard_gateway.wire.bounds import bound_of, is_map, too_many
 from giftcard_gateway.wire.limits import JUDGED_APART, LIMITS, NONE, RULES, SIGNED, Check, Violations
 from giftcard_gateway.wire.own_secrets import misplaced, names_cards
 from giftcard_gateway.wire.values import NANOS
 
 Validator = Callable[[Message], list[tuple[str, str]]]
-"""Returns every (field path, what is wrong) of a request; an empty list for a good one."""
+"""Returns (field path, what is wrong) of a request, at most `MOST` of them; an empty list for a good one."""
+
+MOST = 60
+"""Faults after which nobody looks any further: who sends more has a program to mend, not fields."""
 
 _MISSING = "must be set"
 _NUL = (("", "must not have a NUL character"),)
@@ -50,7 +56,7 @@ def validator(request: Descriptor) -> Validator:
     check = _message(request)
 
     def validate(message: Message) -> list[tuple[str, str]]:
-        return [(path.removeprefix("."), fault) for path, fault in check(message)]
+        return [(path.removeprefix("."), fault) for path, fault in islice(check(message), MOST)]
 
     return validate
 
@@ -75,6 +81,8 @@ def _message(message: Descriptor) -> Check:
             seen |= 1 << number
             if (look := looks.get(number)) is not None and (faults := look(content)):
                 found += [(f".{field.name}{path}", fault) for path, fault in faults]
+                if len(found) >= MOST:
+                    return found
         if seen & required != required:
             found += [(f".{field.name}", _MISSING) for field in _absent(message, required & ~seen)]
         for members, path, fault in choices:
@@ -115,19 +123,50 @@ def _field(field: FieldDescriptor) -> Check | None:
         return None
     limit = LIMITS.get(name)
     by_type = _signed_money if name in SIGNED else _by_type(field)
-    if by_type is not None and field.is_repeated and not _is_map(field):
-        by_type = _each(by_type)
-    checks = [check for check in (by_type, limit) if check is not None]
-    return _all_of(checks)
+    if field.is_repeated and not is_map(field):
+        by_type = _each(_bounded(field, by_type))
+        return _counted(field, _all_of([by_type, limit]))
+    if is_map(field):
+        return _counted(field, _all_of([_map_bounded(field), by_type, limit]))
+    return _bounded(field, _all_of([by_type, limit]))
 
 
-def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+def _counted(field: FieldDescriptor, check: Check | None) -> Check:
+    """Look into a list or map only if it is not too long."""
+    most, found = bound_of(field).items, (("", too_many(field)),)
+    return lambda items: found if len(items) > most else check(items) if check else NONE
+
+
+def _bounded(field: FieldDescriptor, check: Check | None) -> Check | None:
+    """Look at a text only as far as it may go; one too long is told in the words of its shape, if any."""
+    most = bound_of(field).length
+    if not most:
+        return check
+    found = (("", f"must have at most {most} characters"),)
+
+    def check_text(text: Any) -> Violations:
+        if len(text) > most:
+            return (list(check(text[: most + 1])) if check else []) or found
+        return check(text) if check else NONE
+
+    return check_text
+
+
+def _map_bounded(field: FieldDescriptor) -> Check:
+    bound = bound_of(field)
+
+    def check_map(given: Any) -> Violations:
+        if any(len(key) > bound.key_length for key in given):
+            yield "", f"keys must have at most {bound.key_length} characters"
+        if any(len(value) > bound.length for value in given.values()):
+            yield "", f"values must have at most {bound.length} characters"
+
+    return check_map
 
 
 def _by_type(field: FieldDescriptor) -> Check | None:
     if field.message_type is not None:
-        if _is_map(field):
+        if is_map(field):
             return _texts if all(map(_is_text, field.message_type.fields)) else None
         return _WELL_KNOWN.get(field.message_type.full_name) or _message(field.message_type)
     if field.enum_type is not None:
@@ -143,17 +182,22 @@ def _is_text(field: FieldDescriptor) -> bool:
     return field.type == FieldDescriptor.TYPE_STRING
 
 
-def _all_of(checks: list[Check]) -> Check | None:
+def _all_of(given: list[Check | None]) -> Check | None:
+    checks = [check for check in given if check is not None]
     if len(checks) <= 1:
         return checks[0] if checks else None
     return lambda value: [fault for check in checks for fault in check(value)]
 
 
-def _each(check: Check) -> Check:
+def _each(check: Check | None) -> Check | None:
+    if check is None:
+        return None
+
     def check_items(items: Any) -> Violations:
-        return [
+        faults = (
             (f"[{place}]{path}", fault) for place, item in enumerate(items) for path, fault in check(item)
-        ]
+        )
+        return list(islice(faults, MOST))
 
     return check_items
 

@@ -33,6 +33,6 @@ def apply(patch: pytest.MonkeyPatch) -> None:
         if entry is None:
             return await replay(self, recorded, ask, wait_s, by)
         self._driver.drive(entry)
-        return Begun(await self._settled(entry, wait_s), is_replayed=False)
+        return Begun(await self._waiting.settled(entry, wait_s), is_replayed=False)
 
     patch.setattr(Transactions, "_replay", begin_anew)

@@ -13,8 +13,10 @@ from google.protobuf.message_factory import GetMessageClass
 from giftcard import v1
 from giftcard.v1 import gift_card_service_pb2
 from giftcard_gateway.access.identities import LOCAL, SignIn, caller_of
+from giftcard_gateway.access.shares import Shares
 from giftcard_gateway.access.signing_in import SigningIn
 from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.config.settings import Limits
 from giftcard_gateway.errors import Overloaded, ShuttingDown
 from giftcard_gateway.rpc.admission import Admission
 from giftcard_gateway.rpc.call import RpcCall
@@ -126,7 +128,12 @@ def test_every_call_needs_an_implementation() -> None:
     """A service with a call that nothing implements is not built, nor one with a call it does not have."""
     service = gift_card_service_pb2.DESCRIPTOR.services_by_name["GiftCardService"]
     telemetry = open_telemetry({}, SystemClock())
-    around = Surroundings(admission=Admission(1), signing_in=SigningIn(), telemetry=telemetry)
+    around = Surroundings(
+        admission=Admission(1),
+        signing_in=SigningIn(),
+        shares=Shares(Limits(), SystemClock()),
+        telemetry=telemetry,
+    )
     every: dict[str, Any] = {method.name: lambda: None for method in service.methods}
     build(service, every, around)
     with pytest.raises(KeyError, match="GiftCardService has no Spend"):
@@ -180,3 +187,21 @@ def test_callers_are_known_by_their_machine(peer: str, machine: str) -> None:
     assert caller_of(LOCAL, peer) == machine
     till = msgspec.structs.replace(LOCAL, name="till-7", tenant="shop", sign_in=SignIn.API_KEY)
     assert caller_of(till, peer) == "shop/till-7"
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+async def test_what_is_no_message_is_an_invalid_argument(served: Served, name: str) -> None:
+    """Bytes that are no request of a call are refused with our reason, whatever the call's form."""
+    encoded, method = b"\x0a\x02\xff", METHODS[name]
+    way: Any = served.channel
+    if method.client_streaming:
+        answer = way.stream_unary(f"/{name}")(iter([encoded]), timeout=10)
+    elif method.server_streaming:
+        answer = way.unary_stream(f"/{name}")(encoded, timeout=10).read()
+    else:
+        answer = way.unary_unary(f"/{name}")(encoded, timeout=10)
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await answer
+    refusal = refusal_of(raised.value)
+    assert refusal.code == grpc.StatusCode.INVALID_ARGUMENT
+    assert refusal.info.reason == "FIELD_INVALID"

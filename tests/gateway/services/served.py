@@ -49,6 +49,7 @@ from giftcard_gateway.config.settings import Routing, Server
 from giftcard_gateway.process.app import App
 from giftcard_gateway.providers.connections import Connection, Connections, Terms
 from giftcard_gateway.providers.routing import Rule
+from giftcard_gateway.rpc.call import END_USER
 from tests.gateway.wire.filled import METHODS, PAN
 from tests.world.app import HOST, open_app, settings, until
 from tests.world.journal import Unsteady
@@ -183,7 +184,7 @@ class Served:
         return self.shop.telling
 
     def start(
-        self, name: str, request: Message, *, timeout_s: float | None = 10.0
+        self, name: str, request: Message, *, timeout_s: float | None = 10.0, end_user: str = ""
     ) -> grpc.aio.UnaryUnaryCall[Message, Message]:
         """Begin a unary call, by the RPC's name."""
         method = _METHODS[name]
@@ -191,7 +192,7 @@ class Served:
             f"/{method.containing_service.full_name}/{method.name}",
             request_serializer=type(request).SerializeToString,
             response_deserializer=GetMessageClass(method.output_type).FromString,
-        )(request, timeout=timeout_s)
+        )(request, timeout=timeout_s, metadata=((END_USER, end_user),) if end_user else ())
         return call
 
     async def call(self, name: str, request: Message, *, timeout_s: float | None = 10.0) -> Any:  # noqa: ANN401 - its answer

@@ -13,14 +13,11 @@ from giftcard import v1
 from giftcard_adapters.errors import Invalid, NoAnswer, NotSent, Refused, TimedOut, Unreadable, Unsupported
 from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_adapters.values.money import Money
-from giftcard_adapters.values.outcomes import Balances
+from giftcard_adapters.values.outcomes import Balances, Outcome, Verdict
 from giftcard_adapters.values.reads import CardState, CardView, Lookup
 from giftcard_adapters.values.secret import Secret
-from giftcard_gateway.access.lookup_throttle import LookupThrottle
-from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.errors import CardNotFound, ProviderTimeout, RateLimited, ReadRefused
 from giftcard_gateway.providers.routing import Rule
-from tests.gateway.services.served import RAND, Served, read_status, serve
+from tests.gateway.services.served import RAND, Served, read_status, refusal_of, serve
 from tests.gateway.wire.filled import PAN
 from tests.world.app import until
 
@@ -34,9 +31,9 @@ VIEW = CardView(
 )
 
 
-def card(pan: str = PAN) -> v1.Card:
-    """Return a card by its number."""
-    return v1.Card(number=v1.CardNumber(pan=pan))
+def card(pan: str = PAN, pin: str = "") -> v1.Card:
+    """Return a card by its number, with a PIN if one is given."""
+    return v1.Card(number=v1.CardNumber(pan=pan, clear_pin=pin) if pin else v1.CardNumber(pan=pan))
 
 
 def balance(pan: str = PAN, **more: Any) -> v1.BalanceRequest:  # noqa: ANN401 - any field
@@ -118,53 +115,62 @@ async def test_every_miss_says_the_same(served: Served) -> None:
     assert not one.info.metadata
 
 
-async def test_who_misses_too_often_waits(served: Served) -> None:
-    """A caller who missed often is refused before anybody is asked, for cards that are there as well."""
+async def misses(served: Served, end_user: str = "") -> int:
+    """Return how often cards that are not there may be looked up until one is refused."""
     served.telling.answers["lookup"] = Refused(UNKNOWN)
-    request = v1.LookupRequest(card=card())
-    refusal = None
-    for _ in range(40):
-        refusal = await served.refused("Lookup", request)
-        if refusal.reason == "RATE_LIMITED":
-            break
-    assert refusal is not None
-    assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
-    assert refusal.retry_after_s
+    for made in range(200):
+        call = served.start("Lookup", v1.LookupRequest(card=card(f"60451200{made:08}")), end_user=end_user)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await call
+        refusal = refusal_of(raised.value)
+        if refusal.reason != "CARD_NOT_FOUND":
+            assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
+            assert refusal.retry_after_s
+            return made
+    raise AssertionError("never refused")
+
+
+async def test_who_misses_too_often_guesses_no_more(served: Served) -> None:
+    """A used-up budget refuses cards that nobody has shown yet, unasked; those in use are served."""
+    await served.call("Balance", balance())
+    assert (await served.redeem()).state == v1.TransactionState.TRANSACTION_STATE_APPROVED
+    assert await misses(served) == 100
     asked = len(served.telling.asked)
-    served.telling.answers["lookup"] = VIEW
-    assert (await served.refused("Balance", balance())).reason == "RATE_LIMITED"
-    assert len(served.telling.asked) == asked
-    assert (await served.redeem()).provider == "first"
+    assert (await served.refused("Balance", balance("6045120000777777"))).reason == "RATE_LIMITED"
+    batch = v1.BatchBalanceRequest(requests=[balance(), balance("6045120000777777"), balance()])
+    items = (await served.call("BatchBalance", batch)).items
+    assert [item.HasField("card_balance") for item in items] == [True, False, True]
+    assert read_status(items[1].error).reason == "RATE_LIMITED"
+    await served.call("Balance", balance())
+    assert len(served.telling.asked) == asked + 3
+    assert (await served.redeem()).state == v1.TransactionState.TRANSACTION_STATE_APPROVED
 
 
-class Turned(SystemClock):
-    """A clock that a test turns."""
+async def test_an_end_user_has_a_budget(served: Served) -> None:
+    """An end user whom the caller names is stopped alone, and a name that is too long is refused."""
+    assert await misses(served, "shopper-1") == 10
+    served.telling.answers.clear()
+    await served.call("Balance", balance("6045120000777777"))
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await served.start("Balance", balance(), end_user="x" * 129)
+    assert refusal_of(raised.value).violations == ("giftcard-end-user",)
 
-    seconds = 0.0
 
-    def monotonic_s(self) -> float:
-        """Return what the test says."""
-        return self.seconds
-
-
-def test_misses_are_forgiven_with_time() -> None:
-    """A bucket fills again, holds no more than its burst, and is each caller's own."""
-    clock = Turned()
-    throttle = LookupThrottle(clock, burst=2, refill_per_s=0.5)
-    for _ in range(3):
-        throttle.admit("a") if _ < 2 else None
-        throttle.note("a", CardNotFound())
-    with pytest.raises(RateLimited) as refused:
-        throttle.admit("a")
-    assert refused.value.retry_after_s == pytest.approx(4.0)
-    throttle.admit("b")
-    clock.seconds = 4.0
-    throttle.admit("a")
-    throttle.note("a", ProviderTimeout())
-    throttle.admit("a")
-    throttle.note("a", ReadRefused(Decline(reason=DeclineReason.PIN_INCORRECT)))
-    with pytest.raises(RateLimited):
-        throttle.admit("a")
+async def test_declines_of_money_are_guesses(served: Served) -> None:
+    """Wrong PINs of one card end after ten, whatever is asked, and repeats of what was asked stay free."""
+    wrong = Outcome(verdict=Verdict.DECLINED, decline=Decline(reason=DeclineReason.PIN_INCORRECT))
+    first = ""
+    for number in range(10):
+        served.script.reactions.append(wrong)
+        told = await served.redeem(card=card(pin=f"{number:04}"))
+        assert told.decline.reason == v1.DeclineReason.DECLINE_REASON_PIN_INCORRECT
+        first = first or told.transaction_id
+    sent = len(served.script.requests)
+    refusal = await served.refused("Redeem", served.redemption(card=card(pin="7777")))
+    assert (refusal.reason, len(served.script.requests)) == ("RATE_LIMITED", sent)
+    again = await served.redeem(first, card=card(pin="0000"))
+    assert again.decline.reason == v1.DeclineReason.DECLINE_REASON_PIN_INCORRECT
+    assert (await served.redeem()).state == v1.TransactionState.TRANSACTION_STATE_APPROVED
 
 
 async def test_a_read_ends_with_its_caller(served: Served) -> None:
@@ -241,7 +247,7 @@ async def test_batch_is_bounded(served: Served) -> None:
     assert len((await served.call("BatchBalance", whole)).items) == 100
     whole.requests.append(balance("x y"))
     refusal = await served.refused("BatchBalance", whole)
-    assert set(refusal.violations) == {"requests", "requests[100].card.number.pan"}
+    assert set(refusal.violations) == {"requests"}
 
 
 async def test_circuit_refuses_reads_too(served: Served) -> None:

@@ -296,9 +296,11 @@ def test_fields_that_need_one_another() -> None:
 def test_labels_are_bounded() -> None:
     """More than 32 labels, and keys or values that are too long, are refused."""
     request = fill(RedeemRequest.DESCRIPTOR)
-    request.labels.update({f"key{n}": "" for n in range(40)})  # type: ignore[attr-defined]  # a RedeemRequest
     request.labels["k" * 64] = "v" * 257  # type: ignore[attr-defined]  # a RedeemRequest
+    request.labels[""] = ""  # type: ignore[attr-defined]  # a RedeemRequest
     assert faults(request) == ["labels", "labels", "labels"]
+    request.labels.update({f"key{n}": "" for n in range(40)})  # type: ignore[attr-defined]  # a RedeemRequest
+    assert faults(request) == ["labels"]
 
 
 def test_no_text_has_a_nul() -> None:

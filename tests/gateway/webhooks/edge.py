@@ -5,6 +5,8 @@ Only the edge and the journal are started: what is proved here ends with the eve
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -119,6 +121,18 @@ class Edge:
         """Return a GatePay callback about a batch, signed now."""
         played = gatepay.GatePaySimulator(now=self.clock.now, ids=self.ids)
         return played.batch_event("batch-7", ["10", "2.5"])
+
+    def signed(self, provider: str, body: bytes) -> SimRequest:
+        """Return any body as an authentic event."""
+        if provider == "gr4vy":
+            timestamp = str(int(self.clock.now().timestamp()))
+            signed = hmac.new(
+                NEW_SECRET.encode(), timestamp.encode() + b"." + body, hashlib.sha256
+            ).hexdigest()
+            headers = {"x-gr4vy-webhook-timestamp": timestamp, "x-gr4vy-webhook-signatures": signed}
+        else:
+            headers = dict(self.event_of(provider).headers)
+        return SimRequest(method="POST", path="/", headers=headers, body=body)
 
     def event_of(self, provider: str) -> SimRequest:
         """Return an authentic event of a provider."""

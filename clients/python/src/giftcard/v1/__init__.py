@@ -1,5 +1,8 @@
 """Every message and enum of the contract. Made by `protos/contract.py`; do not edit."""
 
+from giftcard.v1.bounds_pb2 import (
+    Bound,
+)
 from giftcard.v1.card_pb2 import (
     Balances,
     Card,
@@ -198,6 +201,7 @@ __all__ = [
     "BatchBalanceItem",
     "BatchBalanceRequest",
     "BatchBalanceResponse",
+    "Bound",
     "Buyer",
     "Capability",
     "Card",

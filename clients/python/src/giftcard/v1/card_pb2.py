@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from giftcard.v1 import bounds_pb2 as giftcard_dot_v1_dot_bounds__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16giftcard/v1/card.proto\x12\x0bgiftcard.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xea\x01\n\x04\x43\x61rd\x12/\n\x06number\x18\x01 \x01(\x0b\x32\x17.giftcard.v1.CardNumberB\x04\xe2\x41\x01\x02H\x00\x12\x1e\n\x0eredemption_key\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02H\x00\x12\x1e\n\x0estored_card_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02H\x00\x12 \n\x10provider_card_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02H\x00\x12.\n\x05swipe\x18\x06 \x01(\x0b\x32\x17.giftcard.v1.SwipedCardB\x04\xe2\x41\x01\x02H\x00\x12\x12\n\x04rank\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x42\x0b\n\treference\"\xc5\x01\n\nCardNumber\x12\x11\n\x03pan\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06\x65xpiry\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\tclear_pin\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x12\x38\n\rencrypted_pin\x18\x04 \x01(\x0b\x32\x19.giftcard.v1.EncryptedPinB\x04\xe2\x41\x01\x01H\x00\x12\x32\n\nhashed_pin\x18\x05 \x01(\x0b\x32\x16.giftcard.v1.HashedPinB\x04\xe2\x41\x01\x01H\x00\x42\x05\n\x03pin\"\xb1\x01\n\nSwipedCard\x12\x13\n\x05track\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\tclear_pin\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x12\x38\n\rencrypted_pin\x18\x03 \x01(\x0b\x32\x19.giftcard.v1.EncryptedPinB\x04\xe2\x41\x01\x01H\x00\x12\x32\n\nhashed_pin\x18\x04 \x01(\x0b\x32\x16.giftcard.v1.HashedPinB\x04\xe2\x41\x01\x01H\x00\x42\x05\n\x03pin\"\xa6\x01\n\x0c\x45ncryptedPin\x12\x13\n\x05\x62lock\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x37\n\x0c\x62lock_format\x18\x02 \x01(\x0e\x32\x1b.giftcard.v1.PinBlockFormatB\x04\xe2\x41\x01\x01\x12\x1c\n\x0e\x61\x63\x63ount_number\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1c\n\tkey_index\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\x0c\n\n_key_index\":\n\tHashedPin\x12\x14\n\x06\x64igest\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\talgorithm\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"S\n\x08\x42\x61lances\x12 \n\x04\x62ook\x18\x01 \x01(\x0b\x32\x12.google.type.Money\x12%\n\tavailable\x18\x02 \x01(\x0b\x32\x12.google.type.Money\"\xf4\x01\n\x0b\x43\x61rdBalance\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x13\n\x0bmasked_card\x18\x02 \x01(\t\x12\'\n\x08\x62\x61lances\x18\x03 \x01(\x0b\x32\x15.giftcard.v1.Balances\x12%\n\x05state\x18\x04 \x01(\x0e\x32\x16.giftcard.v1.CardState\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tread_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x65xpiry\x18\x07 \x01(\t\"\xee\x01\n\nIssuedCard\x12\x13\n\x0bmasked_card\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\t\x12\x0b\n\x03pin\x18\x03 \x01(\t\x12\x16\n\x0eredemption_key\x18\x04 \x01(\t\x12\x16\n\x0eredemption_url\x18\x05 \x01(\t\x12\x0f\n\x07\x62\x61rcode\x18\x06 \x01(\t\x12\x18\n\x10provider_card_id\x18\x07 \x01(\t\x12\"\n\x06\x61mount\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x86\x01\n\x0ePinBlockFormat\x12 \n\x1cPIN_BLOCK_FORMAT_UNSPECIFIED\x10\x00\x12\x1a\n\x16PIN_BLOCK_FORMAT_ISO_0\x10\x01\x12\x1a\n\x16PIN_BLOCK_FORMAT_ISO_1\x10\x02\x12\x1a\n\x16PIN_BLOCK_FORMAT_ISO_3\x10\x03*\xe6\x01\n\tCardState\x12\x1a\n\x16\x43\x41RD_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x41RD_STATE_INACTIVE\x10\x01\x12\x15\n\x11\x43\x41RD_STATE_ACTIVE\x10\x02\x12\x17\n\x13\x43\x41RD_STATE_REDEEMED\x10\x03\x12\x16\n\x12\x43\x41RD_STATE_EXPIRED\x10\x04\x12\x16\n\x12\x43\x41RD_STATE_BLOCKED\x10\x05\x12\x15\n\x11\x43\x41RD_STATE_VOIDED\x10\x06\x12\x16\n\x12\x43\x41RD_STATE_PENDING\x10\x07\x12\x15\n\x11\x43\x41RD_STATE_FAILED\x10\x08\x42y\n\x0bgiftcard.v1B\tCardProtoP\x01Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\xaa\x02\x0bGiftcard.V1\xca\x02\x0bGiftcard\\V1\xea\x02\x0cGiftcard::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16giftcard/v1/card.proto\x12\x0bgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\x85\x02\n\x04\x43\x61rd\x12/\n\x06number\x18\x01 \x01(\x0b\x32\x17.giftcard.v1.CardNumberB\x04\xe2\x41\x01\x02H\x00\x12%\n\x0eredemption_key\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\xc8\x01H\x00\x12%\n\x0estored_card_id\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\x80\x02H\x00\x12\'\n\x10provider_card_id\x18\x04 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\x80\x02H\x00\x12.\n\x05swipe\x18\x06 \x01(\x0b\x32\x17.giftcard.v1.SwipedCardB\x04\xe2\x41\x01\x02H\x00\x12\x18\n\x04rank\x18\x05 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10(B\x0b\n\treference\"\xd7\x01\n\nCardNumber\x12\x17\n\x03pan\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10 \x12\x1a\n\x06\x65xpiry\x18\x02 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x04\x12\x1f\n\tclear_pin\x18\x03 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10@H\x00\x12\x38\n\rencrypted_pin\x18\x04 \x01(\x0b\x32\x19.giftcard.v1.EncryptedPinB\x04\xe2\x41\x01\x01H\x00\x12\x32\n\nhashed_pin\x18\x05 \x01(\x0b\x32\x16.giftcard.v1.HashedPinB\x04\xe2\x41\x01\x01H\x00\x42\x05\n\x03pin\"\xbe\x01\n\nSwipedCard\x12\x1a\n\x05track\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\x80\x01\x12\x1f\n\tclear_pin\x18\x02 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10@H\x00\x12\x38\n\rencrypted_pin\x18\x03 \x01(\x0b\x32\x19.giftcard.v1.EncryptedPinB\x04\xe2\x41\x01\x01H\x00\x12\x32\n\nhashed_pin\x18\x04 \x01(\x0b\x32\x16.giftcard.v1.HashedPinB\x04\xe2\x41\x01\x01H\x00\x42\x05\n\x03pin\"\xb2\x01\n\x0c\x45ncryptedPin\x12\x19\n\x05\x62lock\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10\x10\x12\x37\n\x0c\x62lock_format\x18\x02 \x01(\x0e\x32\x1b.giftcard.v1.PinBlockFormatB\x04\xe2\x41\x01\x01\x12\"\n\x0e\x61\x63\x63ount_number\x18\x03 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x0c\x12\x1c\n\tkey_index\x18\x04 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x42\x0c\n\n_key_index\"G\n\tHashedPin\x12\x1b\n\x06\x64igest\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\x80\x04\x12\x1d\n\talgorithm\x18\x02 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x14\"S\n\x08\x42\x61lances\x12 \n\x04\x62ook\x18\x01 \x01(\x0b\x32\x12.google.type.Money\x12%\n\tavailable\x18\x02 \x01(\x0b\x32\x12.google.type.Money\"\xf4\x01\n\x0b\x43\x61rdBalance\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x13\n\x0bmasked_card\x18\x02 \x01(\t\x12\'\n\x08\x62\x61lances\x18\x03 \x01(\x0b\x32\x15.giftcard.v1.Balances\x12%\n\x05state\x18\x04 \x01(\x0e\x32\x16.giftcard.v1.CardState\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tread_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x65xpiry\x18\x07 \x01(\t\"\xee\x01\n\nIssuedCard\x12\x13\n\x0bmasked_card\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\t\x12\x0b\n\x03pin\x18\x03 \x01(\t\x12\x16\n\x0eredemption_key\x18\x04 \x01(\t\x12\x16\n\x0eredemption_url\x18\x05 \x01(\t\x12\x0f\n\x07\x62\x61rcode\x18\x06 \x01(\t\x12\x18\n\x10provider_card_id\x18\x07 \x01(\t\x12\"\n\x06\x61mount\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x86\x01\n\x0ePinBlockFormat\x12 \n\x1cPIN_BLOCK_FORMAT_UNSPECIFIED\x10\x00\x12\x1a\n\x16PIN_BLOCK_FORMAT_ISO_0\x10\x01\x12\x1a\n\x16PIN_BLOCK_FORMAT_ISO_1\x10\x02\x12\x1a\n\x16PIN_BLOCK_FORMAT_ISO_3\x10\x03*\xe6\x01\n\tCardState\x12\x1a\n\x16\x43\x41RD_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43\x41RD_STATE_INACTIVE\x10\x01\x12\x15\n\x11\x43\x41RD_STATE_ACTIVE\x10\x02\x12\x17\n\x13\x43\x41RD_STATE_REDEEMED\x10\x03\x12\x16\n\x12\x43\x41RD_STATE_EXPIRED\x10\x04\x12\x16\n\x12\x43\x41RD_STATE_BLOCKED\x10\x05\x12\x15\n\x11\x43\x41RD_STATE_VOIDED\x10\x06\x12\x16\n\x12\x43\x41RD_STATE_PENDING\x10\x07\x12\x15\n\x11\x43\x41RD_STATE_FAILED\x10\x08\x42y\n\x0bgiftcard.v1B\tCardProtoP\x01Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\xaa\x02\x0bGiftcard.V1\xca\x02\x0bGiftcard\\V1\xea\x02\x0cGiftcard::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,63 +39,63 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CARD'].fields_by_name['number']._loaded_options = None
   _globals['_CARD'].fields_by_name['number']._serialized_options = b'\342A\001\002'
   _globals['_CARD'].fields_by_name['redemption_key']._loaded_options = None
-  _globals['_CARD'].fields_by_name['redemption_key']._serialized_options = b'\342A\001\002'
+  _globals['_CARD'].fields_by_name['redemption_key']._serialized_options = b'\342A\001\002\212\231\031\003\020\310\001'
   _globals['_CARD'].fields_by_name['stored_card_id']._loaded_options = None
-  _globals['_CARD'].fields_by_name['stored_card_id']._serialized_options = b'\342A\001\002'
+  _globals['_CARD'].fields_by_name['stored_card_id']._serialized_options = b'\342A\001\002\212\231\031\003\020\200\002'
   _globals['_CARD'].fields_by_name['provider_card_id']._loaded_options = None
-  _globals['_CARD'].fields_by_name['provider_card_id']._serialized_options = b'\342A\001\002'
+  _globals['_CARD'].fields_by_name['provider_card_id']._serialized_options = b'\342A\001\002\212\231\031\003\020\200\002'
   _globals['_CARD'].fields_by_name['swipe']._loaded_options = None
   _globals['_CARD'].fields_by_name['swipe']._serialized_options = b'\342A\001\002'
   _globals['_CARD'].fields_by_name['rank']._loaded_options = None
-  _globals['_CARD'].fields_by_name['rank']._serialized_options = b'\342A\001\001'
+  _globals['_CARD'].fields_by_name['rank']._serialized_options = b'\342A\001\001\212\231\031\002\020('
   _globals['_CARDNUMBER'].fields_by_name['pan']._loaded_options = None
-  _globals['_CARDNUMBER'].fields_by_name['pan']._serialized_options = b'\342A\001\002'
+  _globals['_CARDNUMBER'].fields_by_name['pan']._serialized_options = b'\342A\001\002\212\231\031\002\020 '
   _globals['_CARDNUMBER'].fields_by_name['expiry']._loaded_options = None
-  _globals['_CARDNUMBER'].fields_by_name['expiry']._serialized_options = b'\342A\001\001'
+  _globals['_CARDNUMBER'].fields_by_name['expiry']._serialized_options = b'\342A\001\001\212\231\031\002\020\004'
   _globals['_CARDNUMBER'].fields_by_name['clear_pin']._loaded_options = None
-  _globals['_CARDNUMBER'].fields_by_name['clear_pin']._serialized_options = b'\342A\001\001'
+  _globals['_CARDNUMBER'].fields_by_name['clear_pin']._serialized_options = b'\342A\001\001\212\231\031\002\020@'
   _globals['_CARDNUMBER'].fields_by_name['encrypted_pin']._loaded_options = None
   _globals['_CARDNUMBER'].fields_by_name['encrypted_pin']._serialized_options = b'\342A\001\001'
   _globals['_CARDNUMBER'].fields_by_name['hashed_pin']._loaded_options = None
   _globals['_CARDNUMBER'].fields_by_name['hashed_pin']._serialized_options = b'\342A\001\001'
   _globals['_SWIPEDCARD'].fields_by_name['track']._loaded_options = None
-  _globals['_SWIPEDCARD'].fields_by_name['track']._serialized_options = b'\342A\001\002'
+  _globals['_SWIPEDCARD'].fields_by_name['track']._serialized_options = b'\342A\001\002\212\231\031\003\020\200\001'
   _globals['_SWIPEDCARD'].fields_by_name['clear_pin']._loaded_options = None
-  _globals['_SWIPEDCARD'].fields_by_name['clear_pin']._serialized_options = b'\342A\001\001'
+  _globals['_SWIPEDCARD'].fields_by_name['clear_pin']._serialized_options = b'\342A\001\001\212\231\031\002\020@'
   _globals['_SWIPEDCARD'].fields_by_name['encrypted_pin']._loaded_options = None
   _globals['_SWIPEDCARD'].fields_by_name['encrypted_pin']._serialized_options = b'\342A\001\001'
   _globals['_SWIPEDCARD'].fields_by_name['hashed_pin']._loaded_options = None
   _globals['_SWIPEDCARD'].fields_by_name['hashed_pin']._serialized_options = b'\342A\001\001'
   _globals['_ENCRYPTEDPIN'].fields_by_name['block']._loaded_options = None
-  _globals['_ENCRYPTEDPIN'].fields_by_name['block']._serialized_options = b'\342A\001\002'
+  _globals['_ENCRYPTEDPIN'].fields_by_name['block']._serialized_options = b'\342A\001\002\212\231\031\002\020\020'
   _globals['_ENCRYPTEDPIN'].fields_by_name['block_format']._loaded_options = None
   _globals['_ENCRYPTEDPIN'].fields_by_name['block_format']._serialized_options = b'\342A\001\001'
   _globals['_ENCRYPTEDPIN'].fields_by_name['account_number']._loaded_options = None
-  _globals['_ENCRYPTEDPIN'].fields_by_name['account_number']._serialized_options = b'\342A\001\001'
+  _globals['_ENCRYPTEDPIN'].fields_by_name['account_number']._serialized_options = b'\342A\001\001\212\231\031\002\020\014'
   _globals['_ENCRYPTEDPIN'].fields_by_name['key_index']._loaded_options = None
   _globals['_ENCRYPTEDPIN'].fields_by_name['key_index']._serialized_options = b'\342A\001\001'
   _globals['_HASHEDPIN'].fields_by_name['digest']._loaded_options = None
-  _globals['_HASHEDPIN'].fields_by_name['digest']._serialized_options = b'\342A\001\002'
+  _globals['_HASHEDPIN'].fields_by_name['digest']._serialized_options = b'\342A\001\002\212\231\031\003\020\200\004'
   _globals['_HASHEDPIN'].fields_by_name['algorithm']._loaded_options = None
-  _globals['_HASHEDPIN'].fields_by_name['algorithm']._serialized_options = b'\342A\001\001'
-  _globals['_PINBLOCKFORMAT']._serialized_start=1550
-  _globals['_PINBLOCKFORMAT']._serialized_end=1684
-  _globals['_CARDSTATE']._serialized_start=1687
-  _globals['_CARDSTATE']._serialized_end=1917
-  _globals['_CARD']._serialized_start=131
-  _globals['_CARD']._serialized_end=365
-  _globals['_CARDNUMBER']._serialized_start=368
-  _globals['_CARDNUMBER']._serialized_end=565
-  _globals['_SWIPEDCARD']._serialized_start=568
-  _globals['_SWIPEDCARD']._serialized_end=745
-  _globals['_ENCRYPTEDPIN']._serialized_start=748
-  _globals['_ENCRYPTEDPIN']._serialized_end=914
-  _globals['_HASHEDPIN']._serialized_start=916
-  _globals['_HASHEDPIN']._serialized_end=974
-  _globals['_BALANCES']._serialized_start=976
-  _globals['_BALANCES']._serialized_end=1059
-  _globals['_CARDBALANCE']._serialized_start=1062
-  _globals['_CARDBALANCE']._serialized_end=1306
-  _globals['_ISSUEDCARD']._serialized_start=1309
-  _globals['_ISSUEDCARD']._serialized_end=1547
+  _globals['_HASHEDPIN'].fields_by_name['algorithm']._serialized_options = b'\342A\001\001\212\231\031\002\020\024'
+  _globals['_PINBLOCKFORMAT']._serialized_start=1659
+  _globals['_PINBLOCKFORMAT']._serialized_end=1793
+  _globals['_CARDSTATE']._serialized_start=1796
+  _globals['_CARDSTATE']._serialized_end=2026
+  _globals['_CARD']._serialized_start=157
+  _globals['_CARD']._serialized_end=418
+  _globals['_CARDNUMBER']._serialized_start=421
+  _globals['_CARDNUMBER']._serialized_end=636
+  _globals['_SWIPEDCARD']._serialized_start=639
+  _globals['_SWIPEDCARD']._serialized_end=829
+  _globals['_ENCRYPTEDPIN']._serialized_start=832
+  _globals['_ENCRYPTEDPIN']._serialized_end=1010
+  _globals['_HASHEDPIN']._serialized_start=1012
+  _globals['_HASHEDPIN']._serialized_end=1083
+  _globals['_BALANCES']._serialized_start=1085
+  _globals['_BALANCES']._serialized_end=1168
+  _globals['_CARDBALANCE']._serialized_start=1171
+  _globals['_CARDBALANCE']._serialized_end=1415
+  _globals['_ISSUEDCARD']._serialized_start=1418
+  _globals['_ISSUEDCARD']._serialized_end=1656
 # @@protoc_insertion_point(module_scope)

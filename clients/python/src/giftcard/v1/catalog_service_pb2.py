@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from giftcard.v1 import bounds_pb2 as giftcard_dot_v1_dot_bounds__pb2
 from giftcard.v1 import scope_pb2 as giftcard_dot_v1_dot_scope__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!giftcard/v1/catalog_service.proto\x12\x0bgiftcard.v1\x1a\x17giftcard/v1/scope.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/type/money.proto\"\xba\x01\n\x08Template\x12\x13\n\x0btemplate_id\x18\x01 \x01(\t\x12\x31\n\x06titles\x18\x02 \x03(\x0b\x32!.giftcard.v1.Template.TitlesEntry\x12\x11\n\timage_url\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x16\n\x0eprovider_state\x18\x05 \x01(\t\x1a-\n\x0bTitlesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe6\x01\n\x05Offer\x12\x10\n\x08offer_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\noffer_type\x18\x03 \x01(\t\x12\x11\n\tcode_type\x18\x04 \x01(\t\x12\x16\n\x0eusage_location\x18\x05 \x01(\t\x12!\n\x05price\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12#\n\x07minimum\x18\x07 \x01(\x0b\x32\x12.google.type.Money\x12#\n\x07maximum\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12\x11\n\tis_active\x18\t \x01(\x08\"a\n\x14ListTemplatesRequest\x12\x16\n\x08provider\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"Z\n\x15ListTemplatesResponse\x12(\n\ttemplates\x18\x01 \x03(\x0b\x32\x15.giftcard.v1.Template\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"^\n\x11ListOffersRequest\x12\x16\n\x08provider\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"Q\n\x12ListOffersResponse\x12\"\n\x06offers\x18\x01 \x03(\x0b\x32\x12.giftcard.v1.Offer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"+\n\x11SyncOffersRequest\x12\x16\n\x08provider\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"}\n\x12SyncOffersResponse\x12\"\n\x06offers\x18\x01 \x03(\x0b\x32\x12.giftcard.v1.Offer\x12\x15\n\rcreated_count\x18\x02 \x01(\x05\x12\x15\n\rupdated_count\x18\x03 \x01(\x05\x12\x15\n\rremoved_count\x18\x04 \x01(\x05\x32\xc8\x02\n\x0e\x43\x61talogService\x12l\n\rListTemplates\x12!.giftcard.v1.ListTemplatesRequest\x1a\".giftcard.v1.ListTemplatesResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x12\x63\n\nListOffers\x12\x1e.giftcard.v1.ListOffersRequest\x1a\x1f.giftcard.v1.ListOffersResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x12\x63\n\nSyncOffers\x12\x1e.giftcard.v1.SyncOffersRequest\x1a\x1f.giftcard.v1.SyncOffersResponse\"\x14\x8a\xe4\x19\x10giftcard.operateB\x83\x01\n\x0bgiftcard.v1B\x13\x43\x61talogServiceProtoP\x01Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\xaa\x02\x0bGiftcard.V1\xca\x02\x0bGiftcard\\V1\xea\x02\x0cGiftcard::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!giftcard/v1/catalog_service.proto\x12\x0bgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/type/money.proto\"\xba\x01\n\x08Template\x12\x13\n\x0btemplate_id\x18\x01 \x01(\t\x12\x31\n\x06titles\x18\x02 \x03(\x0b\x32!.giftcard.v1.Template.TitlesEntry\x12\x11\n\timage_url\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x16\n\x0eprovider_state\x18\x05 \x01(\t\x1a-\n\x0bTitlesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe6\x01\n\x05Offer\x12\x10\n\x08offer_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\noffer_type\x18\x03 \x01(\t\x12\x11\n\tcode_type\x18\x04 \x01(\t\x12\x16\n\x0eusage_location\x18\x05 \x01(\t\x12!\n\x05price\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12#\n\x07minimum\x18\x07 \x01(\x0b\x32\x12.google.type.Money\x12#\n\x07maximum\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12\x11\n\tis_active\x18\t \x01(\x08\"n\n\x14ListTemplatesRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1f\n\npage_token\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x10\"Z\n\x15ListTemplatesResponse\x12(\n\ttemplates\x18\x01 \x03(\x0b\x32\x15.giftcard.v1.Template\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"k\n\x11ListOffersRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1f\n\npage_token\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x10\"Q\n\x12ListOffersResponse\x12\"\n\x06offers\x18\x01 \x03(\x0b\x32\x12.giftcard.v1.Offer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"1\n\x11SyncOffersRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\"}\n\x12SyncOffersResponse\x12\"\n\x06offers\x18\x01 \x03(\x0b\x32\x12.giftcard.v1.Offer\x12\x15\n\rcreated_count\x18\x02 \x01(\x05\x12\x15\n\rupdated_count\x18\x03 \x01(\x05\x12\x15\n\rremoved_count\x18\x04 \x01(\x05\x32\xc8\x02\n\x0e\x43\x61talogService\x12l\n\rListTemplates\x12!.giftcard.v1.ListTemplatesRequest\x1a\".giftcard.v1.ListTemplatesResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x12\x63\n\nListOffers\x12\x1e.giftcard.v1.ListOffersRequest\x1a\x1f.giftcard.v1.ListOffersResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x12\x63\n\nSyncOffers\x12\x1e.giftcard.v1.SyncOffersRequest\x1a\x1f.giftcard.v1.SyncOffersResponse\"\x14\x8a\xe4\x19\x10giftcard.operateB\x83\x01\n\x0bgiftcard.v1B\x13\x43\x61talogServiceProtoP\x01Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\xaa\x02\x0bGiftcard.V1\xca\x02\x0bGiftcard\\V1\xea\x02\x0cGiftcard::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,43 +39,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TEMPLATE_TITLESENTRY']._loaded_options = None
   _globals['_TEMPLATE_TITLESENTRY']._serialized_options = b'8\001'
   _globals['_LISTTEMPLATESREQUEST'].fields_by_name['provider']._loaded_options = None
-  _globals['_LISTTEMPLATESREQUEST'].fields_by_name['provider']._serialized_options = b'\342A\001\002'
+  _globals['_LISTTEMPLATESREQUEST'].fields_by_name['provider']._serialized_options = b'\342A\001\002\212\231\031\002\020?'
   _globals['_LISTTEMPLATESREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTTEMPLATESREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
   _globals['_LISTTEMPLATESREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTTEMPLATESREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTTEMPLATESREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\212\231\031\003\020\200\020'
   _globals['_LISTOFFERSREQUEST'].fields_by_name['provider']._loaded_options = None
-  _globals['_LISTOFFERSREQUEST'].fields_by_name['provider']._serialized_options = b'\342A\001\002'
+  _globals['_LISTOFFERSREQUEST'].fields_by_name['provider']._serialized_options = b'\342A\001\002\212\231\031\002\020?'
   _globals['_LISTOFFERSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTOFFERSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
   _globals['_LISTOFFERSREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTOFFERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTOFFERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\212\231\031\003\020\200\020'
   _globals['_SYNCOFFERSREQUEST'].fields_by_name['provider']._loaded_options = None
-  _globals['_SYNCOFFERSREQUEST'].fields_by_name['provider']._serialized_options = b'\342A\001\002'
+  _globals['_SYNCOFFERSREQUEST'].fields_by_name['provider']._serialized_options = b'\342A\001\002\212\231\031\002\020?'
   _globals['_CATALOGSERVICE'].methods_by_name['ListTemplates']._loaded_options = None
   _globals['_CATALOGSERVICE'].methods_by_name['ListTemplates']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read'
   _globals['_CATALOGSERVICE'].methods_by_name['ListOffers']._loaded_options = None
   _globals['_CATALOGSERVICE'].methods_by_name['ListOffers']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read'
   _globals['_CATALOGSERVICE'].methods_by_name['SyncOffers']._loaded_options = None
   _globals['_CATALOGSERVICE'].methods_by_name['SyncOffers']._serialized_options = b'\212\344\031\020giftcard.operate'
-  _globals['_TEMPLATE']._serialized_start=134
-  _globals['_TEMPLATE']._serialized_end=320
-  _globals['_TEMPLATE_TITLESENTRY']._serialized_start=275
-  _globals['_TEMPLATE_TITLESENTRY']._serialized_end=320
-  _globals['_OFFER']._serialized_start=323
-  _globals['_OFFER']._serialized_end=553
-  _globals['_LISTTEMPLATESREQUEST']._serialized_start=555
-  _globals['_LISTTEMPLATESREQUEST']._serialized_end=652
-  _globals['_LISTTEMPLATESRESPONSE']._serialized_start=654
-  _globals['_LISTTEMPLATESRESPONSE']._serialized_end=744
-  _globals['_LISTOFFERSREQUEST']._serialized_start=746
-  _globals['_LISTOFFERSREQUEST']._serialized_end=840
-  _globals['_LISTOFFERSRESPONSE']._serialized_start=842
-  _globals['_LISTOFFERSRESPONSE']._serialized_end=923
-  _globals['_SYNCOFFERSREQUEST']._serialized_start=925
-  _globals['_SYNCOFFERSREQUEST']._serialized_end=968
-  _globals['_SYNCOFFERSRESPONSE']._serialized_start=970
-  _globals['_SYNCOFFERSRESPONSE']._serialized_end=1095
-  _globals['_CATALOGSERVICE']._serialized_start=1098
-  _globals['_CATALOGSERVICE']._serialized_end=1426
+  _globals['_TEMPLATE']._serialized_start=160
+  _globals['_TEMPLATE']._serialized_end=346
+  _globals['_TEMPLATE_TITLESENTRY']._serialized_start=301
+  _globals['_TEMPLATE_TITLESENTRY']._serialized_end=346
+  _globals['_OFFER']._serialized_start=349
+  _globals['_OFFER']._serialized_end=579
+  _globals['_LISTTEMPLATESREQUEST']._serialized_start=581
+  _globals['_LISTTEMPLATESREQUEST']._serialized_end=691
+  _globals['_LISTTEMPLATESRESPONSE']._serialized_start=693
+  _globals['_LISTTEMPLATESRESPONSE']._serialized_end=783
+  _globals['_LISTOFFERSREQUEST']._serialized_start=785
+  _globals['_LISTOFFERSREQUEST']._serialized_end=892
+  _globals['_LISTOFFERSRESPONSE']._serialized_start=894
+  _globals['_LISTOFFERSRESPONSE']._serialized_end=975
+  _globals['_SYNCOFFERSREQUEST']._serialized_start=977
+  _globals['_SYNCOFFERSREQUEST']._serialized_end=1026
+  _globals['_SYNCOFFERSRESPONSE']._serialized_start=1028
+  _globals['_SYNCOFFERSRESPONSE']._serialized_end=1153
+  _globals['_CATALOGSERVICE']._serialized_start=1156
+  _globals['_CATALOGSERVICE']._serialized_end=1484
 # @@protoc_insertion_point(module_scope)

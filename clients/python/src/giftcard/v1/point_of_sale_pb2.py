@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from giftcard.v1 import bounds_pb2 as giftcard_dot_v1_dot_bounds__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgiftcard/v1/point_of_sale.proto\x12\x0bgiftcard.v1\x1a\x1fgoogle/api/field_behavior.proto\"\xec\x02\n\x0bPointOfSale\x12\x33\n\x0binstitution\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.InstitutionB\x04\xe2\x41\x01\x01\x12-\n\x08merchant\x18\x02 \x01(\x0b\x32\x15.giftcard.v1.MerchantB\x04\xe2\x41\x01\x01\x12\x19\n\x0bterminal_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0boperator_id\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x18\n\nchannel_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x30\n\nentry_mode\x18\x06 \x01(\x0e\x32\x16.giftcard.v1.EntryModeB\x04\xe2\x41\x01\x01\x12\x43\n\x14pin_entry_capability\x18\x07 \x01(\x0e\x32\x1f.giftcard.v1.PinEntryCapabilityB\x04\xe2\x41\x01\x01\x12\x32\n\tcondition\x18\x08 \x01(\x0e\x32\x19.giftcard.v1.PosConditionB\x04\xe2\x41\x01\x01\"?\n\x0bInstitution\x12\x1c\n\x0einstitution_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\"\x97\x01\n\x08Merchant\x12\x19\n\x0bmerchant_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1b\n\rcategory_code\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04name\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x12\x12\n\x04\x63ity\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x12\x14\n\x06region\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x15\n\x07\x63ountry\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\"Z\n\x14ThirdPartyIdentifier\x12\x1c\n\x0einstitution_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12$\n\x16transaction_identifier\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02*\xd8\x02\n\tEntryMode\x12\x1a\n\x16\x45NTRY_MODE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45NTRY_MODE_MANUAL\x10\x01\x12\x18\n\x14\x45NTRY_MODE_MAGSTRIPE\x10\x02\x12$\n ENTRY_MODE_MAGSTRIPE_WITHOUT_CVV\x10\x03\x12\x16\n\x12\x45NTRY_MODE_BARCODE\x10\x04\x12\x12\n\x0e\x45NTRY_MODE_OCR\x10\x05\x12\x13\n\x0f\x45NTRY_MODE_CHIP\x10\x06\x12\x1f\n\x1b\x45NTRY_MODE_CHIP_WITHOUT_CVV\x10\x07\x12\x1f\n\x1b\x45NTRY_MODE_CONTACTLESS_CHIP\x10\x08\x12$\n ENTRY_MODE_CONTACTLESS_MAGSTRIPE\x10\t\x12\x16\n\x12\x45NTRY_MODE_ON_FILE\x10\n\x12\x17\n\x13\x45NTRY_MODE_FALLBACK\x10\x0b*\x87\x01\n\x12PinEntryCapability\x12$\n PIN_ENTRY_CAPABILITY_UNSPECIFIED\x10\x00\x12#\n\x1fPIN_ENTRY_CAPABILITY_CAN_ACCEPT\x10\x01\x12&\n\"PIN_ENTRY_CAPABILITY_CANNOT_ACCEPT\x10\x02*\x80\x03\n\x0cPosCondition\x12\x1d\n\x19POS_CONDITION_UNSPECIFIED\x10\x00\x12\x18\n\x14POS_CONDITION_NORMAL\x10\x01\x12&\n\"POS_CONDITION_CUSTOMER_NOT_PRESENT\x10\x02\x12\"\n\x1ePOS_CONDITION_CARD_NOT_PRESENT\x10\x03\x12#\n\x1fPOS_CONDITION_IDENTITY_VERIFIED\x10\x04\x12)\n%POS_CONDITION_PUBLIC_UTILITY_TERMINAL\x10\x05\x12#\n\x1fPOS_CONDITION_CUSTOMER_TERMINAL\x10\x06\x12!\n\x1dPOS_CONDITION_MANUAL_REVERSAL\x10\x07\x12\'\n#POS_CONDITION_UNATTENDED_CAN_RETAIN\x10\x08\x12*\n&POS_CONDITION_UNATTENDED_CANNOT_RETAIN\x10\tB\x80\x01\n\x0bgiftcard.v1B\x10PointOfSaleProtoP\x01Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\xaa\x02\x0bGiftcard.V1\xca\x02\x0bGiftcard\\V1\xea\x02\x0cGiftcard::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgiftcard/v1/point_of_sale.proto\x12\x0bgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xfe\x02\n\x0bPointOfSale\x12\x33\n\x0binstitution\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.InstitutionB\x04\xe2\x41\x01\x01\x12-\n\x08merchant\x18\x02 \x01(\x0b\x32\x15.giftcard.v1.MerchantB\x04\xe2\x41\x01\x01\x12\x1f\n\x0bterminal_id\x18\x03 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x64\x12\x1f\n\x0boperator_id\x18\x04 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x1e\x12\x1e\n\nchannel_id\x18\x05 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x32\x12\x30\n\nentry_mode\x18\x06 \x01(\x0e\x32\x16.giftcard.v1.EntryModeB\x04\xe2\x41\x01\x01\x12\x43\n\x14pin_entry_capability\x18\x07 \x01(\x0e\x32\x1f.giftcard.v1.PinEntryCapabilityB\x04\xe2\x41\x01\x01\x12\x32\n\tcondition\x18\x08 \x01(\x0e\x32\x19.giftcard.v1.PosConditionB\x04\xe2\x41\x01\x01\"K\n\x0bInstitution\x12\"\n\x0einstitution_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10\x64\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10(\"\xbb\x01\n\x08Merchant\x12\x1f\n\x0bmerchant_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x64\x12!\n\rcategory_code\x18\x02 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x04\x12\x18\n\x04name\x18\x03 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x17\x12\x18\n\x04\x63ity\x18\x04 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\r\x12\x1a\n\x06region\x18\x05 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x02\x12\x1b\n\x07\x63ountry\x18\x06 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x02\"g\n\x14ThirdPartyIdentifier\x12\"\n\x0einstitution_id\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10\x64\x12+\n\x16transaction_identifier\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\xc8\x01*\xd8\x02\n\tEntryMode\x12\x1a\n\x16\x45NTRY_MODE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45NTRY_MODE_MANUAL\x10\x01\x12\x18\n\x14\x45NTRY_MODE_MAGSTRIPE\x10\x02\x12$\n ENTRY_MODE_MAGSTRIPE_WITHOUT_CVV\x10\x03\x12\x16\n\x12\x45NTRY_MODE_BARCODE\x10\x04\x12\x12\n\x0e\x45NTRY_MODE_OCR\x10\x05\x12\x13\n\x0f\x45NTRY_MODE_CHIP\x10\x06\x12\x1f\n\x1b\x45NTRY_MODE_CHIP_WITHOUT_CVV\x10\x07\x12\x1f\n\x1b\x45NTRY_MODE_CONTACTLESS_CHIP\x10\x08\x12$\n ENTRY_MODE_CONTACTLESS_MAGSTRIPE\x10\t\x12\x16\n\x12\x45NTRY_MODE_ON_FILE\x10\n\x12\x17\n\x13\x45NTRY_MODE_FALLBACK\x10\x0b*\x87\x01\n\x12PinEntryCapability\x12$\n PIN_ENTRY_CAPABILITY_UNSPECIFIED\x10\x00\x12#\n\x1fPIN_ENTRY_CAPABILITY_CAN_ACCEPT\x10\x01\x12&\n\"PIN_ENTRY_CAPABILITY_CANNOT_ACCEPT\x10\x02*\x80\x03\n\x0cPosCondition\x12\x1d\n\x19POS_CONDITION_UNSPECIFIED\x10\x00\x12\x18\n\x14POS_CONDITION_NORMAL\x10\x01\x12&\n\"POS_CONDITION_CUSTOMER_NOT_PRESENT\x10\x02\x12\"\n\x1ePOS_CONDITION_CARD_NOT_PRESENT\x10\x03\x12#\n\x1fPOS_CONDITION_IDENTITY_VERIFIED\x10\x04\x12)\n%POS_CONDITION_PUBLIC_UTILITY_TERMINAL\x10\x05\x12#\n\x1fPOS_CONDITION_CUSTOMER_TERMINAL\x10\x06\x12!\n\x1dPOS_CONDITION_MANUAL_REVERSAL\x10\x07\x12\'\n#POS_CONDITION_UNATTENDED_CAN_RETAIN\x10\x08\x12*\n&POS_CONDITION_UNATTENDED_CANNOT_RETAIN\x10\tB\x80\x01\n\x0bgiftcard.v1B\x10PointOfSaleProtoP\x01Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\xaa\x02\x0bGiftcard.V1\xca\x02\x0bGiftcard\\V1\xea\x02\x0cGiftcard::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,11 +39,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POINTOFSALE'].fields_by_name['merchant']._loaded_options = None
   _globals['_POINTOFSALE'].fields_by_name['merchant']._serialized_options = b'\342A\001\001'
   _globals['_POINTOFSALE'].fields_by_name['terminal_id']._loaded_options = None
-  _globals['_POINTOFSALE'].fields_by_name['terminal_id']._serialized_options = b'\342A\001\001'
+  _globals['_POINTOFSALE'].fields_by_name['terminal_id']._serialized_options = b'\342A\001\001\212\231\031\002\020d'
   _globals['_POINTOFSALE'].fields_by_name['operator_id']._loaded_options = None
-  _globals['_POINTOFSALE'].fields_by_name['operator_id']._serialized_options = b'\342A\001\001'
+  _globals['_POINTOFSALE'].fields_by_name['operator_id']._serialized_options = b'\342A\001\001\212\231\031\002\020\036'
   _globals['_POINTOFSALE'].fields_by_name['channel_id']._loaded_options = None
-  _globals['_POINTOFSALE'].fields_by_name['channel_id']._serialized_options = b'\342A\001\001'
+  _globals['_POINTOFSALE'].fields_by_name['channel_id']._serialized_options = b'\342A\001\001\212\231\031\002\0202'
   _globals['_POINTOFSALE'].fields_by_name['entry_mode']._loaded_options = None
   _globals['_POINTOFSALE'].fields_by_name['entry_mode']._serialized_options = b'\342A\001\001'
   _globals['_POINTOFSALE'].fields_by_name['pin_entry_capability']._loaded_options = None
@@ -50,37 +51,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POINTOFSALE'].fields_by_name['condition']._loaded_options = None
   _globals['_POINTOFSALE'].fields_by_name['condition']._serialized_options = b'\342A\001\001'
   _globals['_INSTITUTION'].fields_by_name['institution_id']._loaded_options = None
-  _globals['_INSTITUTION'].fields_by_name['institution_id']._serialized_options = b'\342A\001\002'
+  _globals['_INSTITUTION'].fields_by_name['institution_id']._serialized_options = b'\342A\001\002\212\231\031\002\020d'
   _globals['_INSTITUTION'].fields_by_name['name']._loaded_options = None
-  _globals['_INSTITUTION'].fields_by_name['name']._serialized_options = b'\342A\001\001'
+  _globals['_INSTITUTION'].fields_by_name['name']._serialized_options = b'\342A\001\001\212\231\031\002\020('
   _globals['_MERCHANT'].fields_by_name['merchant_id']._loaded_options = None
-  _globals['_MERCHANT'].fields_by_name['merchant_id']._serialized_options = b'\342A\001\001'
+  _globals['_MERCHANT'].fields_by_name['merchant_id']._serialized_options = b'\342A\001\001\212\231\031\002\020d'
   _globals['_MERCHANT'].fields_by_name['category_code']._loaded_options = None
-  _globals['_MERCHANT'].fields_by_name['category_code']._serialized_options = b'\342A\001\001'
+  _globals['_MERCHANT'].fields_by_name['category_code']._serialized_options = b'\342A\001\001\212\231\031\002\020\004'
   _globals['_MERCHANT'].fields_by_name['name']._loaded_options = None
-  _globals['_MERCHANT'].fields_by_name['name']._serialized_options = b'\342A\001\001'
+  _globals['_MERCHANT'].fields_by_name['name']._serialized_options = b'\342A\001\001\212\231\031\002\020\027'
   _globals['_MERCHANT'].fields_by_name['city']._loaded_options = None
-  _globals['_MERCHANT'].fields_by_name['city']._serialized_options = b'\342A\001\001'
+  _globals['_MERCHANT'].fields_by_name['city']._serialized_options = b'\342A\001\001\212\231\031\002\020\r'
   _globals['_MERCHANT'].fields_by_name['region']._loaded_options = None
-  _globals['_MERCHANT'].fields_by_name['region']._serialized_options = b'\342A\001\001'
+  _globals['_MERCHANT'].fields_by_name['region']._serialized_options = b'\342A\001\001\212\231\031\002\020\002'
   _globals['_MERCHANT'].fields_by_name['country']._loaded_options = None
-  _globals['_MERCHANT'].fields_by_name['country']._serialized_options = b'\342A\001\001'
+  _globals['_MERCHANT'].fields_by_name['country']._serialized_options = b'\342A\001\001\212\231\031\002\020\002'
   _globals['_THIRDPARTYIDENTIFIER'].fields_by_name['institution_id']._loaded_options = None
-  _globals['_THIRDPARTYIDENTIFIER'].fields_by_name['institution_id']._serialized_options = b'\342A\001\002'
+  _globals['_THIRDPARTYIDENTIFIER'].fields_by_name['institution_id']._serialized_options = b'\342A\001\002\212\231\031\002\020d'
   _globals['_THIRDPARTYIDENTIFIER'].fields_by_name['transaction_identifier']._loaded_options = None
-  _globals['_THIRDPARTYIDENTIFIER'].fields_by_name['transaction_identifier']._serialized_options = b'\342A\001\002'
-  _globals['_ENTRYMODE']._serialized_start=760
-  _globals['_ENTRYMODE']._serialized_end=1104
-  _globals['_PINENTRYCAPABILITY']._serialized_start=1107
-  _globals['_PINENTRYCAPABILITY']._serialized_end=1242
-  _globals['_POSCONDITION']._serialized_start=1245
-  _globals['_POSCONDITION']._serialized_end=1629
-  _globals['_POINTOFSALE']._serialized_start=82
-  _globals['_POINTOFSALE']._serialized_end=446
-  _globals['_INSTITUTION']._serialized_start=448
-  _globals['_INSTITUTION']._serialized_end=511
-  _globals['_MERCHANT']._serialized_start=514
-  _globals['_MERCHANT']._serialized_end=665
-  _globals['_THIRDPARTYIDENTIFIER']._serialized_start=667
-  _globals['_THIRDPARTYIDENTIFIER']._serialized_end=757
+  _globals['_THIRDPARTYIDENTIFIER'].fields_by_name['transaction_identifier']._serialized_options = b'\342A\001\002\212\231\031\003\020\310\001'
+  _globals['_ENTRYMODE']._serialized_start=865
+  _globals['_ENTRYMODE']._serialized_end=1209
+  _globals['_PINENTRYCAPABILITY']._serialized_start=1212
+  _globals['_PINENTRYCAPABILITY']._serialized_end=1347
+  _globals['_POSCONDITION']._serialized_start=1350
+  _globals['_POSCONDITION']._serialized_end=1734
+  _globals['_POINTOFSALE']._serialized_start=108
+  _globals['_POINTOFSALE']._serialized_end=490
+  _globals['_INSTITUTION']._serialized_start=492
+  _globals['_INSTITUTION']._serialized_end=567
+  _globals['_MERCHANT']._serialized_start=570
+  _globals['_MERCHANT']._serialized_end=757
+  _globals['_THIRDPARTYIDENTIFIER']._serialized_start=759
+  _globals['_THIRDPARTYIDENTIFIER']._serialized_end=862
 # @@protoc_insertion_point(module_scope)

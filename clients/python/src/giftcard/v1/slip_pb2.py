@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from giftcard.v1 import bounds_pb2 as giftcard_dot_v1_dot_bounds__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16giftcard/v1/slip.proto\x12\x0bgiftcard.v1\x1a\x1fgoogle/api/field_behavior.proto\"v\n\x04Slip\x12*\n\x05lines\x18\x01 \x03(\x0b\x32\x15.giftcard.v1.SlipLineB\x04\xe2\x41\x01\x01\x12\x18\n\x05width\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1e\n\x10issuer_reference\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\x42\x08\n\x06_width\"\xb5\x01\n\x08SlipLine\x12\x12\n\x04text\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1a\n\x0cwidth_factor\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rheight_factor\x18\x03 \x01(\x01\x42\x04\xe2\x41\x01\x01\x12\x12\n\x04line\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x11\n\x03\x63ut\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x15\n\x07\x62\x61rcode\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12\x1e\n\x10\x62\x61rcode_encoding\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x42y\n\x0bgiftcard.v1B\tSlipProtoP\x01Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\xaa\x02\x0bGiftcard.V1\xca\x02\x0bGiftcard\\V1\xea\x02\x0cGiftcard::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16giftcard/v1/slip.proto\x12\x0bgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x1fgoogle/api/field_behavior.proto\"\x83\x01\n\x04Slip\x12\x31\n\x05lines\x18\x01 \x03(\x0b\x32\x15.giftcard.v1.SlipLineB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x08\xc8\x01\x12\x18\n\x05width\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12$\n\x10issuer_reference\x18\x03 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10(B\x08\n\x06_width\"\xc9\x01\n\x08SlipLine\x12\x19\n\x04text\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\xc8\x01\x12\x1a\n\x0cwidth_factor\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x01\x12\x1b\n\rheight_factor\x18\x03 \x01(\x01\x42\x04\xe2\x41\x01\x01\x12\x12\n\x04line\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x11\n\x03\x63ut\x18\x05 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1c\n\x07\x62\x61rcode\x18\x06 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\xc8\x01\x12$\n\x10\x62\x61rcode_encoding\x18\x07 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10(By\n\x0bgiftcard.v1B\tSlipProtoP\x01Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\xaa\x02\x0bGiftcard.V1\xca\x02\x0bGiftcard\\V1\xea\x02\x0cGiftcard::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,13 +35,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\013giftcard.v1B\tSlipProtoP\001Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\252\002\013Giftcard.V1\312\002\013Giftcard\\V1\352\002\014Giftcard::V1'
   _globals['_SLIP'].fields_by_name['lines']._loaded_options = None
-  _globals['_SLIP'].fields_by_name['lines']._serialized_options = b'\342A\001\001'
+  _globals['_SLIP'].fields_by_name['lines']._serialized_options = b'\342A\001\001\212\231\031\003\010\310\001'
   _globals['_SLIP'].fields_by_name['width']._loaded_options = None
   _globals['_SLIP'].fields_by_name['width']._serialized_options = b'\342A\001\001'
   _globals['_SLIP'].fields_by_name['issuer_reference']._loaded_options = None
-  _globals['_SLIP'].fields_by_name['issuer_reference']._serialized_options = b'\342A\001\001'
+  _globals['_SLIP'].fields_by_name['issuer_reference']._serialized_options = b'\342A\001\001\212\231\031\002\020('
   _globals['_SLIPLINE'].fields_by_name['text']._loaded_options = None
-  _globals['_SLIPLINE'].fields_by_name['text']._serialized_options = b'\342A\001\001'
+  _globals['_SLIPLINE'].fields_by_name['text']._serialized_options = b'\342A\001\001\212\231\031\003\020\310\001'
   _globals['_SLIPLINE'].fields_by_name['width_factor']._loaded_options = None
   _globals['_SLIPLINE'].fields_by_name['width_factor']._serialized_options = b'\342A\001\001'
   _globals['_SLIPLINE'].fields_by_name['height_factor']._loaded_options = None
@@ -50,11 +51,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SLIPLINE'].fields_by_name['cut']._loaded_options = None
   _globals['_SLIPLINE'].fields_by_name['cut']._serialized_options = b'\342A\001\001'
   _globals['_SLIPLINE'].fields_by_name['barcode']._loaded_options = None
-  _globals['_SLIPLINE'].fields_by_name['barcode']._serialized_options = b'\342A\001\001'
+  _globals['_SLIPLINE'].fields_by_name['barcode']._serialized_options = b'\342A\001\001\212\231\031\003\020\310\001'
   _globals['_SLIPLINE'].fields_by_name['barcode_encoding']._loaded_options = None
-  _globals['_SLIPLINE'].fields_by_name['barcode_encoding']._serialized_options = b'\342A\001\001'
-  _globals['_SLIP']._serialized_start=72
-  _globals['_SLIP']._serialized_end=190
-  _globals['_SLIPLINE']._serialized_start=193
-  _globals['_SLIPLINE']._serialized_end=374
+  _globals['_SLIPLINE'].fields_by_name['barcode_encoding']._serialized_options = b'\342A\001\001\212\231\031\002\020('
+  _globals['_SLIP']._serialized_start=99
+  _globals['_SLIP']._serialized_end=230
+  _globals['_SLIPLINE']._serialized_start=233
+  _globals['_SLIPLINE']._serialized_end=434
 # @@protoc_insertion_point(module_scope)

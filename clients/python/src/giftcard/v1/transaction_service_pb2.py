@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from giftcard.v1 import bounds_pb2 as giftcard_dot_v1_dot_bounds__pb2
 from giftcard.v1 import card_pb2 as giftcard_dot_v1_dot_card__pb2
 from giftcard.v1 import scope_pb2 as giftcard_dot_v1_dot_scope__pb2
 from giftcard.v1 import transaction_pb2 as giftcard_dot_v1_dot_transaction__pb2
@@ -31,7 +32,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%giftcard/v1/transaction_service.proto\x12\x0bgiftcard.v1\x1a\x16giftcard/v1/card.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"l\n\x15GetTransactionRequest\x12$\n\x0etransaction_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12-\n\x04wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\"G\n\x16GetTransactionResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction\"\xf5\x03\n\x11TransactionFilter\x12\x33\n\x06states\x18\x01 \x03(\x0e\x32\x1d.giftcard.v1.TransactionStateB\x04\xe2\x41\x01\x01\x12\x30\n\noperations\x18\x02 \x03(\x0e\x32\x16.giftcard.v1.OperationB\x04\xe2\x41\x01\x01\x12\x17\n\tproviders\x18\x03 \x03(\tB\x04\xe2\x41\x01\x01\x12%\n\x04\x63\x61rd\x18\x04 \x01(\x0b\x32\x11.giftcard.v1.CardB\x04\xe2\x41\x01\x01\x12\x19\n\x0bmerchant_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x01\x12\x19\n\x0bterminal_id\x18\x06 \x01(\tB\x04\xe2\x41\x01\x01\x12 \n\x12\x65xternal_reference\x18\x07 \x01(\tB\x04\xe2\x41\x01\x01\x12@\n\x06labels\x18\x08 \x03(\x0b\x32*.giftcard.v1.TransactionFilter.LabelsEntryB\x04\xe2\x41\x01\x01\x12\x36\n\x0c\x63reated_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x38\n\x0e\x63reated_before\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x82\x01\n\x17ListTransactionsRequest\x12\x34\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.giftcard.v1.TransactionFilterB\x04\xe2\x41\x01\x01\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x18\n\npage_token\x18\x03 \x01(\tB\x04\xe2\x41\x01\x01\"c\n\x18ListTransactionsResponse\x12.\n\x0ctransactions\x18\x01 \x03(\x0b\x32\x18.giftcard.v1.Transaction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa9\x01\n\x18WatchTransactionsRequest\x12\x34\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.giftcard.v1.TransactionFilterB\x04\xe2\x41\x01\x01\x12\x16\n\x06\x63ursor\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01H\x00\x12\x36\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01H\x00\x42\x07\n\x05start\"\x84\x01\n\x19WatchTransactionsResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction\x12(\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x18.giftcard.v1.StateChange\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"\x88\x01\n\x19ResolveTransactionRequest\x12$\n\x0etransaction_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x31\n\nresolution\x18\x02 \x01(\x0e\x32\x17.giftcard.v1.ResolutionB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\"K\n\x1aResolveTransactionResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction\">\n\x16RedeliverAdviceRequest\x12$\n\x0etransaction_id\x18\x01 \x01(\tB\x0c\xe2\x41\x01\x02\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"H\n\x17RedeliverAdviceResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction*[\n\nResolution\x12\x1a\n\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x18\n\x14RESOLUTION_CONFIRMED\x10\x01\x12\x17\n\x13RESOLUTION_REVERSED\x10\x02\x32\xe9\x04\n\x12TransactionService\x12o\n\x0eGetTransaction\x12\".giftcard.v1.GetTransactionRequest\x1a#.giftcard.v1.GetTransactionResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x12u\n\x10ListTransactions\x12$.giftcard.v1.ListTransactionsRequest\x1a%.giftcard.v1.ListTransactionsResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x12z\n\x11WatchTransactions\x12%.giftcard.v1.WatchTransactionsRequest\x1a&.giftcard.v1.WatchTransactionsResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read0\x01\x12{\n\x12ResolveTransaction\x12&.giftcard.v1.ResolveTransactionRequest\x1a\'.giftcard.v1.ResolveTransactionResponse\"\x14\x8a\xe4\x19\x10giftcard.operate\x12r\n\x0fRedeliverAdvice\x12#.giftcard.v1.RedeliverAdviceRequest\x1a$.giftcard.v1.RedeliverAdviceResponse\"\x14\x8a\xe4\x19\x10giftcard.operateB\x87\x01\n\x0bgiftcard.v1B\x17TransactionServiceProtoP\x01Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\xaa\x02\x0bGiftcard.V1\xca\x02\x0bGiftcard\\V1\xea\x02\x0cGiftcard::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%giftcard/v1/transaction_service.proto\x12\x0bgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x16giftcard/v1/card.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n\x15GetTransactionRequest\x12*\n\x0etransaction_id\x18\x01 \x01(\tB\x12\xe2\x41\x01\x02\x8a\x99\x19\x02\x10$\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12-\n\x04wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\"G\n\x16GetTransactionResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction\"\xa7\x04\n\x11TransactionFilter\x12\x39\n\x06states\x18\x01 \x03(\x0e\x32\x1d.giftcard.v1.TransactionStateB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x08\x14\x12\x36\n\noperations\x18\x02 \x03(\x0e\x32\x16.giftcard.v1.OperationB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x08\x14\x12\x1f\n\tproviders\x18\x03 \x03(\tB\x0c\xe2\x41\x01\x01\x8a\x99\x19\x04\x08\x64\x10?\x12%\n\x04\x63\x61rd\x18\x04 \x01(\x0b\x32\x11.giftcard.v1.CardB\x04\xe2\x41\x01\x01\x12\x1f\n\x0bmerchant_id\x18\x05 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x64\x12\x1f\n\x0bterminal_id\x18\x06 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x64\x12\'\n\x12\x65xternal_reference\x18\x07 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\xc8\x01\x12K\n\x06labels\x18\x08 \x03(\x0b\x32*.giftcard.v1.TransactionFilter.LabelsEntryB\x0f\xe2\x41\x01\x01\x8a\x99\x19\x07\x08 \x10\x80\x02\x18?\x12\x36\n\x0c\x63reated_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x38\n\x0e\x63reated_before\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x89\x01\n\x17ListTransactionsRequest\x12\x34\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.giftcard.v1.TransactionFilterB\x04\xe2\x41\x01\x01\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1f\n\npage_token\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x10\"c\n\x18ListTransactionsResponse\x12.\n\x0ctransactions\x18\x01 \x03(\x0b\x32\x18.giftcard.v1.Transaction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb0\x01\n\x18WatchTransactionsRequest\x12\x34\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.giftcard.v1.TransactionFilterB\x04\xe2\x41\x01\x01\x12\x1d\n\x06\x63ursor\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x04H\x00\x12\x36\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01H\x00\x42\x07\n\x05start\"\x84\x01\n\x19WatchTransactionsResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction\x12(\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x18.giftcard.v1.StateChange\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"\x95\x01\n\x19ResolveTransactionRequest\x12*\n\x0etransaction_id\x18\x01 \x01(\tB\x12\xe2\x41\x01\x02\x8a\x99\x19\x02\x10$\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x31\n\nresolution\x18\x02 \x01(\x0e\x32\x17.giftcard.v1.ResolutionB\x04\xe2\x41\x01\x02\x12\x19\n\x04note\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\xe8\x07\"K\n\x1aResolveTransactionResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction\"D\n\x16RedeliverAdviceRequest\x12*\n\x0etransaction_id\x18\x01 \x01(\tB\x12\xe2\x41\x01\x02\x8a\x99\x19\x02\x10$\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"H\n\x17RedeliverAdviceResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction*[\n\nResolution\x12\x1a\n\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x18\n\x14RESOLUTION_CONFIRMED\x10\x01\x12\x17\n\x13RESOLUTION_REVERSED\x10\x02\x32\xe9\x04\n\x12TransactionService\x12o\n\x0eGetTransaction\x12\".giftcard.v1.GetTransactionRequest\x1a#.giftcard.v1.GetTransactionResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x12u\n\x10ListTransactions\x12$.giftcard.v1.ListTransactionsRequest\x1a%.giftcard.v1.ListTransactionsResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x12z\n\x11WatchTransactions\x12%.giftcard.v1.WatchTransactionsRequest\x1a&.giftcard.v1.WatchTransactionsResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read0\x01\x12{\n\x12ResolveTransaction\x12&.giftcard.v1.ResolveTransactionRequest\x1a\'.giftcard.v1.ResolveTransactionResponse\"\x14\x8a\xe4\x19\x10giftcard.operate\x12r\n\x0fRedeliverAdvice\x12#.giftcard.v1.RedeliverAdviceRequest\x1a$.giftcard.v1.RedeliverAdviceResponse\"\x14\x8a\xe4\x19\x10giftcard.operateB\x87\x01\n\x0bgiftcard.v1B\x17TransactionServiceProtoP\x01Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\xaa\x02\x0bGiftcard.V1\xca\x02\x0bGiftcard\\V1\xea\x02\x0cGiftcard::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,27 +41,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\013giftcard.v1B\027TransactionServiceProtoP\001Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\252\002\013Giftcard.V1\312\002\013Giftcard\\V1\352\002\014Giftcard::V1'
   _globals['_GETTRANSACTIONREQUEST'].fields_by_name['transaction_id']._loaded_options = None
-  _globals['_GETTRANSACTIONREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
+  _globals['_GETTRANSACTIONREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002\212\231\031\002\020$\342\214\317\327\010\002\010\001'
   _globals['_GETTRANSACTIONREQUEST'].fields_by_name['wait']._loaded_options = None
   _globals['_GETTRANSACTIONREQUEST'].fields_by_name['wait']._serialized_options = b'\342A\001\001'
   _globals['_TRANSACTIONFILTER_LABELSENTRY']._loaded_options = None
   _globals['_TRANSACTIONFILTER_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_TRANSACTIONFILTER'].fields_by_name['states']._loaded_options = None
-  _globals['_TRANSACTIONFILTER'].fields_by_name['states']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSACTIONFILTER'].fields_by_name['states']._serialized_options = b'\342A\001\001\212\231\031\002\010\024'
   _globals['_TRANSACTIONFILTER'].fields_by_name['operations']._loaded_options = None
-  _globals['_TRANSACTIONFILTER'].fields_by_name['operations']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSACTIONFILTER'].fields_by_name['operations']._serialized_options = b'\342A\001\001\212\231\031\002\010\024'
   _globals['_TRANSACTIONFILTER'].fields_by_name['providers']._loaded_options = None
-  _globals['_TRANSACTIONFILTER'].fields_by_name['providers']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSACTIONFILTER'].fields_by_name['providers']._serialized_options = b'\342A\001\001\212\231\031\004\010d\020?'
   _globals['_TRANSACTIONFILTER'].fields_by_name['card']._loaded_options = None
   _globals['_TRANSACTIONFILTER'].fields_by_name['card']._serialized_options = b'\342A\001\001'
   _globals['_TRANSACTIONFILTER'].fields_by_name['merchant_id']._loaded_options = None
-  _globals['_TRANSACTIONFILTER'].fields_by_name['merchant_id']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSACTIONFILTER'].fields_by_name['merchant_id']._serialized_options = b'\342A\001\001\212\231\031\002\020d'
   _globals['_TRANSACTIONFILTER'].fields_by_name['terminal_id']._loaded_options = None
-  _globals['_TRANSACTIONFILTER'].fields_by_name['terminal_id']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSACTIONFILTER'].fields_by_name['terminal_id']._serialized_options = b'\342A\001\001\212\231\031\002\020d'
   _globals['_TRANSACTIONFILTER'].fields_by_name['external_reference']._loaded_options = None
-  _globals['_TRANSACTIONFILTER'].fields_by_name['external_reference']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSACTIONFILTER'].fields_by_name['external_reference']._serialized_options = b'\342A\001\001\212\231\031\003\020\310\001'
   _globals['_TRANSACTIONFILTER'].fields_by_name['labels']._loaded_options = None
-  _globals['_TRANSACTIONFILTER'].fields_by_name['labels']._serialized_options = b'\342A\001\001'
+  _globals['_TRANSACTIONFILTER'].fields_by_name['labels']._serialized_options = b'\342A\001\001\212\231\031\007\010 \020\200\002\030?'
   _globals['_TRANSACTIONFILTER'].fields_by_name['created_from']._loaded_options = None
   _globals['_TRANSACTIONFILTER'].fields_by_name['created_from']._serialized_options = b'\342A\001\001'
   _globals['_TRANSACTIONFILTER'].fields_by_name['created_before']._loaded_options = None
@@ -70,21 +71,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTTRANSACTIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTTRANSACTIONSREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001'
   _globals['_LISTTRANSACTIONSREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTTRANSACTIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001'
+  _globals['_LISTTRANSACTIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\212\231\031\003\020\200\020'
   _globals['_WATCHTRANSACTIONSREQUEST'].fields_by_name['filter']._loaded_options = None
   _globals['_WATCHTRANSACTIONSREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001'
   _globals['_WATCHTRANSACTIONSREQUEST'].fields_by_name['cursor']._loaded_options = None
-  _globals['_WATCHTRANSACTIONSREQUEST'].fields_by_name['cursor']._serialized_options = b'\342A\001\001'
+  _globals['_WATCHTRANSACTIONSREQUEST'].fields_by_name['cursor']._serialized_options = b'\342A\001\001\212\231\031\003\020\200\004'
   _globals['_WATCHTRANSACTIONSREQUEST'].fields_by_name['start_time']._loaded_options = None
   _globals['_WATCHTRANSACTIONSREQUEST'].fields_by_name['start_time']._serialized_options = b'\342A\001\001'
   _globals['_RESOLVETRANSACTIONREQUEST'].fields_by_name['transaction_id']._loaded_options = None
-  _globals['_RESOLVETRANSACTIONREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
+  _globals['_RESOLVETRANSACTIONREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002\212\231\031\002\020$\342\214\317\327\010\002\010\001'
   _globals['_RESOLVETRANSACTIONREQUEST'].fields_by_name['resolution']._loaded_options = None
   _globals['_RESOLVETRANSACTIONREQUEST'].fields_by_name['resolution']._serialized_options = b'\342A\001\002'
   _globals['_RESOLVETRANSACTIONREQUEST'].fields_by_name['note']._loaded_options = None
-  _globals['_RESOLVETRANSACTIONREQUEST'].fields_by_name['note']._serialized_options = b'\342A\001\002'
+  _globals['_RESOLVETRANSACTIONREQUEST'].fields_by_name['note']._serialized_options = b'\342A\001\002\212\231\031\003\020\350\007'
   _globals['_REDELIVERADVICEREQUEST'].fields_by_name['transaction_id']._loaded_options = None
-  _globals['_REDELIVERADVICEREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002\342\214\317\327\010\002\010\001'
+  _globals['_REDELIVERADVICEREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002\212\231\031\002\020$\342\214\317\327\010\002\010\001'
   _globals['_TRANSACTIONSERVICE'].methods_by_name['GetTransaction']._loaded_options = None
   _globals['_TRANSACTIONSERVICE'].methods_by_name['GetTransaction']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read'
   _globals['_TRANSACTIONSERVICE'].methods_by_name['ListTransactions']._loaded_options = None
@@ -95,32 +96,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSACTIONSERVICE'].methods_by_name['ResolveTransaction']._serialized_options = b'\212\344\031\020giftcard.operate'
   _globals['_TRANSACTIONSERVICE'].methods_by_name['RedeliverAdvice']._loaded_options = None
   _globals['_TRANSACTIONSERVICE'].methods_by_name['RedeliverAdvice']._serialized_options = b'\212\344\031\020giftcard.operate'
-  _globals['_RESOLUTION']._serialized_start=1843
-  _globals['_RESOLUTION']._serialized_end=1934
-  _globals['_GETTRANSACTIONREQUEST']._serialized_start=261
-  _globals['_GETTRANSACTIONREQUEST']._serialized_end=369
-  _globals['_GETTRANSACTIONRESPONSE']._serialized_start=371
-  _globals['_GETTRANSACTIONRESPONSE']._serialized_end=442
-  _globals['_TRANSACTIONFILTER']._serialized_start=445
-  _globals['_TRANSACTIONFILTER']._serialized_end=946
-  _globals['_TRANSACTIONFILTER_LABELSENTRY']._serialized_start=901
-  _globals['_TRANSACTIONFILTER_LABELSENTRY']._serialized_end=946
-  _globals['_LISTTRANSACTIONSREQUEST']._serialized_start=949
-  _globals['_LISTTRANSACTIONSREQUEST']._serialized_end=1079
-  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_start=1081
-  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_end=1180
-  _globals['_WATCHTRANSACTIONSREQUEST']._serialized_start=1183
-  _globals['_WATCHTRANSACTIONSREQUEST']._serialized_end=1352
-  _globals['_WATCHTRANSACTIONSRESPONSE']._serialized_start=1355
-  _globals['_WATCHTRANSACTIONSRESPONSE']._serialized_end=1487
-  _globals['_RESOLVETRANSACTIONREQUEST']._serialized_start=1490
-  _globals['_RESOLVETRANSACTIONREQUEST']._serialized_end=1626
-  _globals['_RESOLVETRANSACTIONRESPONSE']._serialized_start=1628
-  _globals['_RESOLVETRANSACTIONRESPONSE']._serialized_end=1703
-  _globals['_REDELIVERADVICEREQUEST']._serialized_start=1705
-  _globals['_REDELIVERADVICEREQUEST']._serialized_end=1767
-  _globals['_REDELIVERADVICERESPONSE']._serialized_start=1769
-  _globals['_REDELIVERADVICERESPONSE']._serialized_end=1841
-  _globals['_TRANSACTIONSERVICE']._serialized_start=1937
-  _globals['_TRANSACTIONSERVICE']._serialized_end=2554
+  _globals['_RESOLUTION']._serialized_start=1958
+  _globals['_RESOLUTION']._serialized_end=2049
+  _globals['_GETTRANSACTIONREQUEST']._serialized_start=287
+  _globals['_GETTRANSACTIONREQUEST']._serialized_end=401
+  _globals['_GETTRANSACTIONRESPONSE']._serialized_start=403
+  _globals['_GETTRANSACTIONRESPONSE']._serialized_end=474
+  _globals['_TRANSACTIONFILTER']._serialized_start=477
+  _globals['_TRANSACTIONFILTER']._serialized_end=1028
+  _globals['_TRANSACTIONFILTER_LABELSENTRY']._serialized_start=983
+  _globals['_TRANSACTIONFILTER_LABELSENTRY']._serialized_end=1028
+  _globals['_LISTTRANSACTIONSREQUEST']._serialized_start=1031
+  _globals['_LISTTRANSACTIONSREQUEST']._serialized_end=1168
+  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_start=1170
+  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_end=1269
+  _globals['_WATCHTRANSACTIONSREQUEST']._serialized_start=1272
+  _globals['_WATCHTRANSACTIONSREQUEST']._serialized_end=1448
+  _globals['_WATCHTRANSACTIONSRESPONSE']._serialized_start=1451
+  _globals['_WATCHTRANSACTIONSRESPONSE']._serialized_end=1583
+  _globals['_RESOLVETRANSACTIONREQUEST']._serialized_start=1586
+  _globals['_RESOLVETRANSACTIONREQUEST']._serialized_end=1735
+  _globals['_RESOLVETRANSACTIONRESPONSE']._serialized_start=1737
+  _globals['_RESOLVETRANSACTIONRESPONSE']._serialized_end=1812
+  _globals['_REDELIVERADVICEREQUEST']._serialized_start=1814
+  _globals['_REDELIVERADVICEREQUEST']._serialized_end=1882
+  _globals['_REDELIVERADVICERESPONSE']._serialized_start=1884
+  _globals['_REDELIVERADVICERESPONSE']._serialized_end=1956
+  _globals['_TRANSACTIONSERVICE']._serialized_start=2052
+  _globals['_TRANSACTIONSERVICE']._serialized_end=2669
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,69 @@
+"""What one caller may take of a process at once and in a second, so that others do not miss it (rule 20).
+
+Counted before a request is even decoded. Calls that end by themselves and streams that may last for hours
+have places of their own; money has a rate of its own beside that of all calls.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from giftcard_gateway.access.buckets import Bucket, ByName
+from giftcard_gateway.errors import Overloaded, RateLimited
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from giftcard_gateway.clock import Clock
+    from giftcard_gateway.config.settings import Limits
+
+_BURST_S = 2
+"""A bucket holds what comes in so many seconds."""
+
+
+class _Share:
+    """What one caller has taken."""
+
+    __slots__ = ("calls", "inside", "money", "streams")
+
+    def __init__(self, limits: Limits, clock: Clock) -> None:
+        self.inside = 0
+        self.streams = 0
+        self.calls = Bucket(clock, size=limits.calls_per_s * _BURST_S, every_s=1 / limits.calls_per_s)
+        self.money = Bucket(clock, size=limits.money_per_s * _BURST_S, every_s=1 / limits.money_per_s)
+
+
+class Shares:
+    """The shares of all callers of one process."""
+
+    def __init__(self, limits: Limits, clock: Clock) -> None:
+        """Begin with nobody inside."""
+        self._limits = limits
+        self._shares: ByName[str, _Share] = ByName(
+            lambda: _Share(limits, clock), is_held=lambda share: bool(share.inside or share.streams)
+        )
+
+    @contextmanager
+    def taken(self, caller: str, *, is_stream: bool = False, is_money: bool = False) -> Iterator[None]:
+        """Surround one call of a caller; raises RateLimited or Overloaded, and then nothing was taken."""
+        share = self._shares.get(caller)
+        if is_stream:
+            if share.streams >= self._limits.streams:
+                raise Overloaded(f"You hold {share.streams} streams, which is all you may; end one first.")
+        elif share.inside >= self._limits.calls_in_flight:
+            raise Overloaded(
+                f"You have {share.inside} calls in flight, which is all you may; nothing was sent."
+            )
+        for bucket in (share.calls, share.money) if is_money else (share.calls,):
+            if not bucket.take():
+                refusal = RateLimited()
+                refusal.retry_after_s = max(bucket.wait_s, 0.1)
+                raise refusal
+        share.streams += is_stream
+        share.inside += not is_stream
+        try:
+            yield
+        finally:
+            share.streams -= is_stream
+            share.inside -= not is_stream

@@ -1,0 +1,78 @@
+"""Above what it can hold the gateway says so, by name and with a time to come back; nobody is dropped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from giftcard import v1
+from tests.attacks.attacks import burst, undecodable
+from tests.attacks.frames import connect
+from tests.attacks.target import calls, channel, outcomes
+from tests.e2e.sandboxes import Sandbox, sandbox
+
+NARROW = {
+    "GIFTCARD_GATEWAY__SERVER__MAX_CONCURRENT_CALLS": "20",
+    "GIFTCARD_GATEWAY__SERVER__MAX_STREAMS": "4",
+    "GIFTCARD_GATEWAY__SERVER__MAX_CONNECTION_IDLE_S": "1",
+    "GIFTCARD_GATEWAY__SERVER__HANDSHAKE_S": "1",
+}
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Give a gateway with little room."""
+    with sandbox(tmp_path_factory.mktemp("narrow"), environ=NARROW) as running:
+        yield running
+
+
+async def test_every_refusal_has_a_reason(narrow: Sandbox) -> None:
+    """Of 2,000 calls at once on twenty connections each is answered, or refused OVERLOADED."""
+    ways = [channel(narrow.port) for _ in range(20)]
+    ended = await outcomes(
+        calls(ways[place % 20]).providers.ListProviders(v1.ListProvidersRequest(), timeout=60)
+        for place in range(2000)
+    )
+    await asyncio.gather(*(way.close() for way in ways))
+    assert set(ended) <= {"OK", "RESOURCE_EXHAUSTED OVERLOADED"}
+    assert ended["OK"]
+
+
+async def test_one_connection_waits_by_itself(narrow: Sandbox) -> None:
+    """4,000 calls at once on one connection end with an answer or a reason, none of them CANCELLED."""
+    told = await burst(narrow)
+    assert "CANCELLED" not in told
+    assert "without a word" not in told
+
+
+async def test_streams_leave_room_for_calls(narrow: Sandbox) -> None:
+    """With every place for streams taken the next stream is refused by name, and calls are answered."""
+    async with channel(narrow.port) as way:
+        held = [calls(way).events.StreamEvents(v1.StreamEventsRequest()) for _ in range(5)]
+        reading = [asyncio.ensure_future(outcomes([stream.read()])) for stream in held]
+        refused, _ = await asyncio.wait(reading, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+        assert [list(task.result()) for task in refused] == [["RESOURCE_EXHAUSTED OVERLOADED"]]
+        ended = await outcomes(
+            calls(way).providers.ListProviders(v1.ListProvidersRequest(), timeout=20) for _ in range(10)
+        )
+        assert ended == {"OK": 10}
+        for task in reading:
+            task.cancel()
+
+
+async def test_silent_connections_are_closed(narrow: Sandbox) -> None:
+    """A connection that says nothing at all, and one that only says hello, are hung up on."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", narrow.port)
+    greeted = await connect(narrow.port)
+    await asyncio.wait_for(reader.read(), 30)
+    await asyncio.wait_for(greeted.closed.wait(), 30)
+    writer.close()
+    await greeted.close()
+
+
+async def test_undecodable_bytes_have_a_reason(narrow: Sandbox) -> None:
+    """Bytes that are no message are refused alike by each form of call, and nothing is logged as a fault."""
+    assert (await undecodable(narrow)).count("INVALID_ARGUMENT FIELD_INVALID") == 3
+    assert "DecodeError" not in narrow.running.complained
