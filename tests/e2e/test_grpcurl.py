@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import cast
 
 import grpc
 import pytest
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import EnumDescriptor
 from grpc_reflection.v1alpha import reflection_pb2
 
 from giftcard import v1
@@ -50,6 +53,31 @@ def described(port: int, reflection: str, symbol: str) -> reflection_pb2.ServerR
         )
         wanted = reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol)
         return next(ask(iter([wanted]), timeout=PATIENCE_S))
+
+
+def _symbols() -> Iterator[str]:
+    """Yield every name that our files declare."""
+    files = {descriptor_pool.Default().FindFileContainingSymbol(service) for service in SERVICES}
+    while files:
+        file = files.pop()
+        files |= {one for one in file.dependencies if one.package == "giftcard.v1"}
+        for service in file.services_by_name.values():
+            yield service.full_name
+            yield from (method.full_name for method in service.methods)
+        yield from _enums(file.enum_types_by_name.values())
+        messages = list(file.message_types_by_name.values())
+        while messages:
+            message = messages.pop()
+            messages += message.nested_types
+            yield message.full_name
+            yield from (field.full_name for field in message.fields)
+            yield from _enums(message.enum_types)
+
+
+def _enums(enums: Iterable[EnumDescriptor]) -> Iterator[str]:
+    for enum in enums:
+        yield enum.full_name
+        yield from (f"{enum.full_name}.{name}" for name in enum.values_by_name)
 
 
 def test_the_readme_redeems_replays_and_confirms(tmp_path: Path) -> None:
@@ -107,6 +135,40 @@ def test_both_reflections_describe_every_service(shared: Sandbox, reflection: st
     for service in SERVICES | {HEALTH, *REFLECTIONS}:
         answer = described(shared.port, reflection, service)
         assert answer.file_descriptor_response.file_descriptor_proto, answer.error_response
+
+
+def test_every_symbol_is_found(shared: Sandbox) -> None:
+    """Reflection finds each call, message, field, enum and value by its name, and nothing else."""
+    ask = reflection_pb2.ServerReflectionRequest
+    symbols = [*_symbols(), "giftcard.v1.GiftCardService.Spend", "giftcard.v1.CardState.Spend", "Spend"]
+    with grpc.insecure_channel(shared.address) as channel:
+        call = channel.stream_stream(
+            f"/{REFLECTIONS[0]}/ServerReflectionInfo",
+            request_serializer=ask.SerializeToString,
+            response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+        )
+        answers = list(
+            call(iter([ask(file_containing_symbol=symbol) for symbol in symbols]), timeout=PATIENCE_S)
+        )
+    missing = [
+        symbol
+        for symbol, answer in zip(symbols, answers, strict=True)
+        if not answer.file_descriptor_response.file_descriptor_proto
+    ]
+    assert missing == symbols[-3:]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "kind"),
+    [
+        ("giftcard.v1.GiftCardService.Redeem", "is a method"),
+        ("giftcard.v1.RedeemRequest.amount", "is a field"),
+        ("giftcard.v1.ERROR_REASON_NO_ROUTE", "is an enum value"),
+    ],
+)
+def test_grpcurl_describes_parts(shared: Sandbox, symbol: str, kind: str) -> None:
+    """Grpcurl describes a call, a field and a value of an enum, each by its full name."""
+    assert kind in grpcurl(shared.address, "describe", symbol).stdout
 
 
 def test_grpcurl_shows_what_is_wrong(shared: Sandbox) -> None:

@@ -1,12 +1,13 @@
 """gRPC server reflection under both its names, v1 and v1alpha.
 
 grpcio-reflection serves v1alpha only. The two speak the same bytes, so v1 is the same servicer under
-the other name, with a descriptor made from v1alpha's.
+the other name, with a descriptor made from v1alpha's. Python's pool does not find a call by its full name;
+`_Symbols` does, so that `grpcurl describe` and ghz can name one.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, text_format
@@ -15,6 +16,8 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from google.protobuf.descriptor import FileDescriptor
 
     from giftcard_gateway.rpc.guard import Guard
 
@@ -27,12 +30,43 @@ def enable(guard: Guard, names: Sequence[str]) -> None:
     _describe_v1()
     listed = [*names, V1ALPHA, V1]
     handler = grpc.stream_stream_rpc_method_handler(
-        reflection.aio.ReflectionServicer(listed).ServerReflectionInfo,
+        reflection.aio.ReflectionServicer(listed, pool=_Symbols()).ServerReflectionInfo,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
     for name in (V1ALPHA, V1):
         guard.add_registered_method_handlers(name, {"ServerReflectionInfo": handler})
+
+
+class _Symbols:
+    """The default pool of descriptors, with every symbol findable."""
+
+    def __init__(self) -> None:
+        self._pool = descriptor_pool.Default()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the pool has under that name
+        return getattr(self._pool, name)
+
+    def FindFileContainingSymbol(self, symbol: str) -> FileDescriptor:  # noqa: N802 - the pool's own name
+        """Return the file in which a symbol is declared; raises KeyError when there is none."""
+        try:
+            return self._pool.FindFileContainingSymbol(symbol)
+        except KeyError:
+            parent, _, name = symbol.rpartition(".")
+            if not self._has(parent, name):
+                raise
+            return self._pool.FindFileContainingSymbol(parent)
+
+    def _has(self, parent: str, name: str) -> bool:
+        for find, members in (
+            (self._pool.FindServiceByName, "methods_by_name"),
+            (self._pool.FindEnumTypeByName, "values_by_name"),
+        ):
+            try:
+                return name in getattr(find(parent), members)
+            except KeyError:
+                continue
+        return False
 
 
 def _describe_v1() -> None:
