@@ -1,4 +1,4 @@
-"""The contract's five chores: generate the Python stubs, check them, lint, look for breaks, release.
+"""The contract's chores, from its names in other languages to its releases.
 
 protoc comes from grpcio-tools, buf from buf-bin and Google's own .proto files from googleapis-common-protos,
 all as installed, so no chore needs a network. What the contract says is in `giftcard/v1`, not here.
@@ -7,11 +7,14 @@ all as installed, so no chore needs a network. What the contract says is in `gif
 from __future__ import annotations
 
 import importlib.util
+import re
+import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 import click
@@ -20,10 +23,50 @@ from grpc_tools import protoc
 
 PROTOS = Path(__file__).resolve().parent
 STUBS = PROTOS.parent / "clients" / "python" / "src"
-RELEASED = PROTOS / "released.binpb"
+RELEASES = PROTOS / "releases"
+INCLUDE = PROTOS / "include"
 PACKAGE = Path("giftcard", "v1")
+GOOGLE = "googleapis-common-protos"
+BESIDE = ("google/rpc/error_details.proto",)
+"""What no file of ours imports, but everybody needs who reads our errors."""
+
+OWNER = "giftcardgateway.example"
+"""Whose contract it is, as a domain; every language's package is named after it. A placeholder: change it
+here, then run `make protos`."""
 SERVICE_CONFIG = "grpc_service_config.json"
 SCRIPTS = Path(sysconfig.get_path("scripts"))
+
+
+def options_of(stem: str) -> str:
+    """Return the file options that give a file of the contract its names in other languages."""
+    words = OWNER.split(".")
+    owner = "".join(part.title() for part in words[0].split("-"))
+    title = "".join(part.title() for part in stem.split("_"))
+    return "".join(
+        f"option {name} = {value};\n"
+        for name, value in (
+            ("csharp_namespace", f'"{owner}.Giftcard.V1"'),
+            ("go_package", f'"{OWNER}/giftcard-go/v1;giftcardv1"'),
+            ("java_multiple_files", "true"),
+            ("java_outer_classname", f'"{title}Proto"'),
+            ("java_package", f'"{".".join(reversed(words))}.giftcard.v1"'),
+            ("objc_class_prefix", '"GFC"'),
+            ("php_namespace", f'"{owner}\\\\Giftcard\\\\V1"'),
+            ("ruby_package", f'"{owner}::Giftcard::V1"'),
+            ("swift_prefix", '"GiftcardV1"'),
+        )
+    )
+
+
+def named(path: Path) -> str:
+    """Return the text of a file of the contract with the options it should have."""
+    return re.sub(
+        r"(?:^option .*;\n)+",
+        lambda _: options_of(path.stem),
+        path.read_text(encoding="utf-8"),
+        count=1,
+        flags=re.MULTILINE,
+    )
 
 
 def find_package(name: str) -> Path:
@@ -34,17 +77,28 @@ def find_package(name: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def compile_contract(*options: str, pattern: str = "*.proto") -> None:
+def compile_contract(*options: str, pattern: str = "*.proto", beside: Iterable[str] = ()) -> None:
     """Run protoc over the contract; its own messages say what is wrong, then the process ends with 1."""
     roots = (PROTOS, find_package("grpc_tools") / "_proto", find_package("google.api").parents[1])
     files = sorted(str(path.relative_to(PROTOS)) for path in (PROTOS / PACKAGE).glob(pattern))
-    if protoc.main(["protoc", *(f"-I{root}" for root in roots), *options, *files]):
+    if protoc.main(["protoc", *(f"-I{root}" for root in roots), *options, *files, *beside]):
         raise SystemExit(1)
 
 
-def write_image(image: Path, *options: str) -> None:
+def write_image(image: Path, *options: str, beside: Iterable[str] = ()) -> None:
     """Write the contract, with everything it imports, as one descriptor set: what buf reads."""
-    compile_contract("--include_imports", f"--descriptor_set_out={image}", *options)
+    compile_contract("--include_imports", f"--descriptor_set_out={image}", *options, beside=beside)
+
+
+def newest_release() -> Path:
+    """Return the last released contract."""
+    version = re.compile(r"giftcard-v1-(\d+)\.(\d+)\.(\d+)\.binpb")
+    found = {
+        tuple(map(int, match.groups())): path
+        for path in RELEASES.iterdir()
+        if (match := version.fullmatch(path.name))
+    }
+    return found[max(found)]
 
 
 def read_files(image: Path) -> Iterator[FileDescriptorProto]:
@@ -107,8 +161,33 @@ def main() -> None:
 
 
 @main.command()
+def include() -> None:
+    """Put Google's files that the contract needs into `include`, with their licence; git ignores them."""
+    shutil.rmtree(INCLUDE, ignore_errors=True)
+    google = find_package("google.api").parents[1]
+    with tempfile.TemporaryDirectory() as scratch:
+        image = Path(scratch, "contract.binpb")
+        write_image(image, beside=BESIDE)
+        names = [file.name for file in FileDescriptorSet.FromString(image.read_bytes()).file]
+    for needed in names:
+        # Every protoc brings google/protobuf itself.
+        if needed.startswith("google/") and not needed.startswith("google/protobuf/"):
+            target = INCLUDE / needed
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(google / needed, target)
+    licence = next(file for file in metadata.files(GOOGLE) or () if file.name == "LICENSE")
+    shutil.copyfile(Path(str(licence.locate())), INCLUDE / "LICENSE")
+    (INCLUDE / "README").write_text(
+        f"From {GOOGLE} {metadata.version(GOOGLE)}, unchanged; put here by `make include`.\n",
+        encoding="utf-8",
+    )
+
+
+@main.command()
 def generate() -> None:
-    """Write the Python stubs anew; stubs of files that are gone go too."""
+    """Write the owner's names and the Python stubs anew; stubs of files that are gone go too."""
+    for path in sorted((PROTOS / PACKAGE).glob("*.proto")):
+        path.write_text(named(path), encoding="utf-8")
     for path in (STUBS / PACKAGE).glob("*_pb2*"):
         path.unlink()
     write_stubs(STUBS)
@@ -129,7 +208,10 @@ def check() -> None:
 
 @main.command()
 def lint() -> None:
-    """Fail if the contract breaks a rule of buf.yaml, or is not formatted as buf formats it."""
+    """Fail if the contract breaks a rule of buf.yaml, is not formatted as buf formats it, or is misnamed."""
+    for path in sorted((PROTOS / PACKAGE).glob("*.proto")):
+        if path.read_text(encoding="utf-8") != named(path):
+            raise click.ClickException(f"{path.name}: not the owner's names; run `make protos`.")
     with tempfile.TemporaryDirectory() as scratch:
         image = Path(scratch, "contract.binpb")
         write_image(image, "--include_source_info")
@@ -143,14 +225,16 @@ def breaking() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         image = Path(scratch, "contract.binpb")
         write_image(image, "--include_source_info")
-        against = ["--against", str(RELEASED), "--against-config", str(PROTOS / "buf.yaml")]
+        against = ["--against", str(newest_release()), "--against-config", str(PROTOS / "buf.yaml")]
         run_buf("breaking", str(image), *against, "--path", "giftcard")
 
 
 @main.command()
 def release() -> None:
     """Make the contract as it stands the last release. A decision of the project's owner, not of a build."""
-    write_image(RELEASED)
+    RELEASES.mkdir(exist_ok=True)
+    image = RELEASES / f"giftcard-v1-{metadata.version('giftcard-client')}.binpb"
+    write_image(image, "--include_source_info", beside=BESIDE)
 
 
 if __name__ == "__main__":

@@ -25,14 +25,14 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18giftcard/v1/bounds.proto\x12\x0bgiftcard.v1\x1a google/protobuf/descriptor.proto\":\n\x05\x42ound\x12\r\n\x05items\x18\x01 \x01(\r\x12\x0e\n\x06length\x18\x02 \x01(\r\x12\x12\n\nkey_length\x18\x03 \x01(\r:B\n\x05\x62ound\x12\x1d.google.protobuf.FieldOptions\x18\x91\x93\x03 \x01(\x0b\x32\x12.giftcard.v1.BoundB{\n\x0bgiftcard.v1B\x0b\x42oundsProtoP\x01Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\xaa\x02\x0bGiftcard.V1\xca\x02\x0bGiftcard\\V1\xea\x02\x0cGiftcard::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18giftcard/v1/bounds.proto\x12\x0bgiftcard.v1\x1a google/protobuf/descriptor.proto\":\n\x05\x42ound\x12\r\n\x05items\x18\x01 \x01(\r\x12\x0e\n\x06length\x18\x02 \x01(\r\x12\x12\n\nkey_length\x18\x03 \x01(\r:B\n\x05\x62ound\x12\x1d.google.protobuf.FieldOptions\x18\x91\x93\x03 \x01(\x0b\x32\x12.giftcard.v1.BoundB\xd6\x01\n#example.giftcardgateway.giftcard.v1B\x0b\x42oundsProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\nGiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'giftcard.v1.bounds_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
-  _globals['DESCRIPTOR']._serialized_options = b'\n\013giftcard.v1B\013BoundsProtoP\001Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\252\002\013Giftcard.V1\312\002\013Giftcard\\V1\352\002\014Giftcard::V1'
+  _globals['DESCRIPTOR']._serialized_options = b'\n#example.giftcardgateway.giftcard.v1B\013BoundsProtoP\001Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\242\002\003GFC\252\002\033Giftcardgateway.Giftcard.V1\272\002\nGiftcardV1\312\002\033Giftcardgateway\\Giftcard\\V1\352\002\035Giftcardgateway::Giftcard::V1'
   _globals['_BOUND']._serialized_start=75
   _globals['_BOUND']._serialized_end=133
 # @@protoc_insertion_point(module_scope)

@@ -25,12 +25,12 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17giftcard/v1/scope.proto\x12\x0bgiftcard.v1\x1a google/protobuf/descriptor.proto:/\n\x05scope\x12\x1e.google.protobuf.MethodOptions\x18\xc1\x9c\x03 \x01(\tBz\n\x0bgiftcard.v1B\nScopeProtoP\x01Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\xaa\x02\x0bGiftcard.V1\xca\x02\x0bGiftcard\\V1\xea\x02\x0cGiftcard::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17giftcard/v1/scope.proto\x12\x0bgiftcard.v1\x1a google/protobuf/descriptor.proto:/\n\x05scope\x12\x1e.google.protobuf.MethodOptions\x18\xc1\x9c\x03 \x01(\tB\xd5\x01\n#example.giftcardgateway.giftcard.v1B\nScopeProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\nGiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'giftcard.v1.scope_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
-  _globals['DESCRIPTOR']._serialized_options = b'\n\013giftcard.v1B\nScopeProtoP\001Z2giftcard-gateway/clients/go/giftcard/v1;giftcardv1\252\002\013Giftcard.V1\312\002\013Giftcard\\V1\352\002\014Giftcard::V1'
+  _globals['DESCRIPTOR']._serialized_options = b'\n#example.giftcardgateway.giftcard.v1B\nScopeProtoP\001Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\242\002\003GFC\252\002\033Giftcardgateway.Giftcard.V1\272\002\nGiftcardV1\312\002\033Giftcardgateway\\Giftcard\\V1\352\002\035Giftcardgateway::Giftcard::V1'
 # @@protoc_insertion_point(module_scope)
