@@ -10,12 +10,11 @@ from giftcard_adapters.scrub import mask
 from giftcard_adapters.values.advices import NO_WORDS, AdviceWords
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
-from giftcard_gateway.access.guesses import is_wrong
 from giftcard_gateway.config.access import Scope
-from giftcard_gateway.errors import GatewayError, TransactionIdReused
-from giftcard_gateway.ledger.entry import State
+from giftcard_gateway.errors import TransactionIdReused
 from giftcard_gateway.services.balances import BatchBalances
 from giftcard_gateway.services.card_reads import CardReads
+from giftcard_gateway.services.guessing import Guessing
 from giftcard_gateway.services.later_texts import refuse_card_data
 from giftcard_gateway.wire.requests import ask_from, confirmation_from, field_path, reversal_from
 from giftcard_gateway.wire.transactions import transaction_to
@@ -23,9 +22,6 @@ from giftcard_gateway.wire.transactions import transaction_to
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-    from giftcard_adapters.values.operations import AnyOperation
-    from giftcard_gateway.access.guesses import Guess
-    from giftcard_gateway.pipeline.transactions import Begun
     from giftcard_gateway.rpc.call import RpcCall
     from giftcard_gateway.rpc.handlers import Implementation
     from giftcard_gateway.services.dependencies import Dependencies
@@ -43,7 +39,7 @@ class GiftCards:
         self._clock = dependencies.clock
         self._reads = CardReads(dependencies)
         self._balances = BatchBalances(dependencies)
-        self._guesses = dependencies.guesses
+        self._guessing = Guessing(dependencies)
 
     def calls(self) -> dict[str, Implementation]:
         """Return the implementations by the name of the RPC."""
@@ -63,7 +59,7 @@ class GiftCards:
         async def begin(request: Message, call: RpcCall) -> Message:
             ask = ask_from(operation, request, requested_at=self._clock.now())
             try:
-                begun = await self._guess(ask, call)
+                begun = await self._guessing.begin(ask, call)
             except TransactionIdReused as refusal:
                 refusal.metadata["field"] = field_path(refusal.metadata.get("field", ""))
                 raise
@@ -74,29 +70,6 @@ class GiftCards:
             return message
 
         return begin
-
-    async def _guess(self, ask: AnyOperation, call: RpcCall) -> Begun:
-        """Begin a transaction; it costs a token if it is declined because its card or PIN is wrong.
-
-        So it does while nobody knows how it ends: the caller may still read that.
-        """
-        guess: Guess | None = None
-
-        async def admit(provider_id: str) -> None:
-            nonlocal guess
-            if ask.cards:
-                question = call.question(provider_id, ask.operation.value)
-                guess = await self._guesses.ask(question, ask.cards, wait_s=call.wait_s())
-
-        try:
-            begun = await self._transactions.begin(ask, wait_s=call.wait_s(), by=call.identity, admit=admit)
-        except BaseException as fault:
-            if guess is not None:
-                guess.end(is_back=isinstance(fault, GatewayError))
-            raise
-        if guess is not None:
-            _end(guess, begun)
-        return begun
 
     def _confirm(self, operation: Operation, answer: _Answer) -> Implementation:
         async def confirm(request: Any, call: RpcCall) -> Message:  # noqa: ANN401 - any of the seven
@@ -136,17 +109,3 @@ class GiftCards:
             return message
 
         return reverse
-
-
-def _end(guess: Guess, begun: Begun) -> None:
-    """End the guess that a transaction was."""
-    entry = begun.entry
-    decline = entry.outcome.decline if entry.outcome else None
-    if begun.is_replayed:
-        guess.end(is_back=True)
-    elif entry.state is State.APPROVED:
-        guess.right()
-    else:
-        # Another decline says that the card is there, and nothing of a PIN that may not have been looked at.
-        is_settled = entry.state in {State.DECLINED, State.FAILED}
-        guess.end(is_back=is_settled and not is_wrong(decline.reason if decline else None))

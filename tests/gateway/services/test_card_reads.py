@@ -8,6 +8,7 @@ import grpc
 import grpc.aio
 import msgspec
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from giftcard import v1
 from giftcard_adapters.errors import Invalid, NoAnswer, NotSent, Refused, TimedOut, Unreadable, Unsupported
@@ -171,6 +172,42 @@ async def test_declines_of_money_are_guesses(served: Served) -> None:
     again = await served.redeem(first, card=card(pin="0000"))
     assert again.decline.reason == v1.DeclineReason.DECLINE_REASON_PIN_INCORRECT
     assert (await served.redeem()).state == v1.TransactionState.TRANSACTION_STATE_APPROVED
+
+
+async def asked(served: Served, count: int) -> None:
+    """Return once the shop has been asked for money so many times."""
+    await until(lambda: len(served.script.requests) >= count)
+
+
+async def test_silence_of_a_provider_is_no_guess(served: Served) -> None:
+    """However often a provider does not answer, the next card and PIN are asked for all the same."""
+    for _ in range(12):
+        served.script.reactions.append(NoAnswer("no answer in time"))
+        lost = await served.redeem(card=card(pin="1234"))
+        assert lost.state == v1.TransactionState.TRANSACTION_STATE_REVERSED
+    assert (
+        await served.redeem(card=card(pin="1234"))
+    ).state == v1.TransactionState.TRANSACTION_STATE_APPROVED
+
+
+@pytest.mark.parametrize("is_cancelled", [True, False])
+async def test_who_leaves_early_has_guessed(served: Served, is_cancelled: bool) -> None:
+    """A wrong PIN counts although its caller left, or heard PENDING, before the provider said so."""
+    wrong = Outcome(verdict=Verdict.DECLINED, decline=Decline(reason=DeclineReason.PIN_INCORRECT))
+    for number in range(10):
+        served.script.reactions.extend([0.1, wrong])
+        request = served.redemption(card=card(pin=f"{number:04}"))
+        if is_cancelled:
+            call = served.start("Redeem", request)
+            await asked(served, number + 1)
+            call.cancel()
+        else:
+            early = await served.call("Redeem", request, timeout_s=0.05)
+            assert early.transaction.state == v1.TransactionState.TRANSACTION_STATE_PENDING
+        read = v1.GetTransactionRequest(transaction_id=request.transaction_id, wait=Duration(seconds=5))
+        ended = await served.call("GetTransaction", read)
+        assert ended.transaction.decline.reason == v1.DeclineReason.DECLINE_REASON_PIN_INCORRECT
+    assert (await served.refused("Redeem", served.redemption(card=card(pin="7777")))).reason == "RATE_LIMITED"
 
 
 async def test_a_read_ends_with_its_caller(served: Served) -> None:
