@@ -64,6 +64,10 @@ format: $(READY) ## Format the code and mend what can be mended
 protos: $(READY) ## Make the Python stubs anew from protos/
 	$(BIN)/python protos/contract.py generate
 
+.PHONY: include
+include: $(READY) ## Put Google's .proto files into protos/include, for buf, protoc and other languages
+	$(BIN)/python protos/contract.py include
+
 .PHONY: tables
 tables: $(READY) ## Write the tables of README and docs that are read off the adapters
 	$(BIN)/python -m tests.house.tables
@@ -83,7 +87,7 @@ hooks: $(READY) ## Check every commit and its message before git makes it
 
 .PHONY: clean
 clean: ## Remove all that these targets made: .venv, .tools, caches
-	rm -rf .venv .tools build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .tools build dist protos/include .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##@ Prove
@@ -138,4 +142,5 @@ $(PINS): deploy/requirements/dev.txt | $(BIN)/python
 
 $(READY): $(PINS) $(PROJECTS)
 	@$(PIP) install --no-deps --no-build-isolation $(addprefix -e ,$(DISTRIBUTIONS))
+	@$(BIN)/python protos/contract.py include
 	@touch $@

@@ -33,9 +33,11 @@ def rules() -> frozenset[int]:
 
 @cache
 def paths() -> frozenset[str]:
-    """Return every file and every folder, from the root."""
+    """Return every file and every folder, from the root; also the folders that git is told to ignore there."""
     found = {str(folder) for path in files() for folder in PurePosixPath(path).parents}
-    return frozenset({*found, *files()})
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    made = {line.strip("/") for line in ignored if line.startswith("/") and line.endswith("/")}
+    return frozenset({*found, *made, *files()})
 
 
 @cache
