@@ -33,7 +33,7 @@ def rules() -> frozenset[int]:
 
 @cache
 def paths() -> frozenset[str]:
-    """Return every file and every folder, from the root; also the folders that git is told to ignore there."""
+    """Return every file and every folder, from the root, and the folders that git is told to ignore."""
     found = {str(folder) for path in files() for folder in PurePosixPath(path).parents}
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     made = {line.strip("/") for line in ignored if line.startswith("/") and line.endswith("/")}
