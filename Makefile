@@ -114,17 +114,26 @@ clients: $(READY) ## Build the client's wheel into dist/ and test it; Python is 
 	$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist clients/python
 	$(BIN)/pytest -n $(JOBS) tests/clients $(ARGS)
 
+.PHONY: audit
+audit: $(READY) ## Ask of every pin: advisories, license; and lint for security, and list the parts into dist/
+	$(BIN)/ruff check --quiet --select S .
+	$(BIN)/python -m deploy.audit
+	$(BIN)/python -m deploy.audit.parts dist/giftcard-gateway.cdx.json
+
+.PHONY: advisories
+advisories: $(READY) ## Write the vendored advisories anew, from OSV; FROM=all.zip reads a file
+	$(BIN)/python -m deploy.audit.refresh $(FROM)
+
 ##@ Ship
 # The time that stands in what is built is the commit's, so that the same commit gives the same bytes.
-dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+audit dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 .PHONY: dist
 dist: $(READY) ## Build sdists, wheels, the list of parts and checksums into dist/
 	rm -rf dist
 	for source in $(DISTRIBUTIONS); do \
 	  $(BIN)/uv build --quiet --no-build-isolation --no-create-gitignore --python $(BIN)/python --out-dir dist $$source; \
 	done
-	$(BIN)/python -W ignore -m cyclonedx_py requirements --output-reproducible --pyproject pyproject.toml \
-	  --output-file dist/giftcard-gateway.cdx.json deploy/requirements/runtime.txt
+	$(BIN)/python -m deploy.audit.parts dist/giftcard-gateway.cdx.json
 	cd dist && sha256sum -- * > SHA256SUMS
 
 # ---- set-up: done again only when what it depends on is newer ----

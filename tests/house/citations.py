@@ -233,7 +233,7 @@ def is_variable(name: str) -> bool:
 
 def strange_keys(page: Page) -> Iterator[str]:
     """Find keys that no table has, in the configurations we show and in the tables that explain them."""
-    if page.path.startswith("deploy/") and page.path.endswith(".toml"):
+    if PurePosixPath(page.path).match("deploy/*.toml"):
         blocks = [(0, page.text)]
     else:
         fences = re.finditer(

@@ -14,6 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from deploy.audit.pins import DEV, RUNTIME, entries
 from giftcard_adapters.extras import EXTRAS
 from tests.house.source import ROOT, files, modules, text_of
 
@@ -22,7 +23,7 @@ CLIENT_ROOT = "clients/python/src/"
 DATA_ALONE = {"tzdata"}
 """Not imported by us: zoneinfo reads it where the system has no zones."""
 CLIENT_NEEDS = {"giftcard", "google", "grpc"}
-PINS = ("deploy/requirements/runtime.txt", "deploy/requirements/dev.txt")
+PINS = (RUNTIME, DEV)
 STUBS = [path for path in files() if path.startswith(f"{CLIENT_ROOT}giftcard/v1/")]
 
 
@@ -79,15 +80,11 @@ def floor(requirement: Requirement) -> str:
 
 
 def pins(path: str) -> dict[str, list[str]]:
-    """Read a file of pins: each name with the lines that belong to it."""
-    entries: dict[str, list[str]] = {}
-    lines: list[str] = []
-    for line in text_of(path).splitlines():
-        if line and not line.startswith((" ", "#")):
-            lines = entries.setdefault(re.split(r"[=\s;@\[]", line)[0], [])
-        if line and not line.lstrip().startswith("#"):
-            lines.append(line.strip())
-    return entries
+    """Read a file of pins: each name with the lines that belong to it, without comments."""
+    return {
+        name: [line.strip() for line in lines if not line.lstrip().startswith("#")]
+        for name, lines in entries(text_of(path)).items()
+    }
 
 
 @pytest.mark.parametrize("path", PROJECTS)
@@ -181,7 +178,7 @@ def test_make_help_has_a_line_for_every_target() -> None:
     phony = {name for line in re.findall(r"^\.PHONY: (.+)$", text, re.MULTILINE) for name in line.split()}
     helped = set(re.findall(r"^([a-z-]+):.*## \S", text, re.MULTILINE))
     assert phony == helped
-    asked_for = {"install", "run", "demo", "test", "check", "protos", "crash", "bench", "clients"}
+    asked_for = {"install", "run", "demo", "test", "check", "protos", "crash", "bench", "clients", "audit"}
     assert helped >= asked_for
 
 
