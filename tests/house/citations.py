@@ -38,6 +38,7 @@ MADE_UP = "acme"
 
 _NUMBERS = re.compile(r"\b[Rr]ules?\s+(\d+(?:(?:,|,?\s+(?:and|or|to)|\s*[–-])\s*\d+)*)(?![\w%])")
 _PATH = re.compile(rf"(?<![\w./}}$-])(?:{'|'.join(ROOMS)})/[\w./-]*(?![\w*{{<$…])")
+_TEST = re.compile(r"\b(tests/[\w/]+\.py)::(\w+(?:::\w+)?)")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _FILE = re.compile(
     r"(?<![\w./}*<$-])(?!google/|build/)((?:[\w.-]+/)*[\w-][\w.-]*\.(?:md|proto|py))(?![\w*-])(?:,? (\d+))?"
@@ -84,6 +85,14 @@ def missing_paths(page: Page) -> Iterator[str]:
         path = found[0].rstrip("./-")
         if path not in shelf.paths() and path not in shelf.endings() and MADE_UP not in path:
             yield f"{page.place(found.start())}: there is no {path}"
+
+
+def missing_tests(page: Page) -> Iterator[str]:
+    """Find tests, written as pytest writes them, that their file does not have."""
+    for found in _TEST.finditer(page.text):
+        path, name = found.groups()
+        if path in shelf.paths() and name not in shelf.functions_in(path):
+            yield f"{page.place(found.start())}: {path} has no {name}"
 
 
 def missing_links(page: Page) -> Iterator[str]:
@@ -269,6 +278,7 @@ def outside(page: Page) -> Iterator[str]:
 CITATIONS = (
     missing_rules,
     missing_paths,
+    missing_tests,
     missing_links,
     missing_files,
     missing_modules,

@@ -105,6 +105,19 @@ def names_in(path: str) -> frozenset[str]:
     return frozenset(bound)
 
 
+@cache
+def functions_in(path: str) -> frozenset[str]:
+    """Return a Python file's functions, a method as `Class::method`, which is how pytest names a test."""
+    body = ast.parse(text_of(path)).body
+    classes = [("", body), *((f"{one.name}::", one.body) for one in body if isinstance(one, ast.ClassDef))]
+    return frozenset(
+        f"{before}{one.name}"
+        for before, inside in classes
+        for one in inside
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+
+
 def is_named(dotted: str) -> bool:
     """Tell whether a dotted name, perhaps with `:Class`, is a module or something in one."""
     parts = dotted.replace(":", ".").split(".")
