@@ -59,10 +59,10 @@ def pin(lines: list[str]) -> Pin:
 
 
 def locked(*paths: str) -> tuple[Pin, ...]:
-    """Give every pin of these locks once, both sets unless told; in order of their names."""
+    """Give every version that these locks pin once, both sets unless told; in order of their names."""
     pins = {
-        each.name: each
+        (each.name, each.version): each
         for path in paths or (RUNTIME, DEV)
         for each in read((ROOT / path).read_text(encoding="utf-8"))
     }
-    return tuple(pins[name] for name in sorted(pins))
+    return tuple(pins[key] for key in sorted(pins))

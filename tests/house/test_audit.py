@@ -65,6 +65,14 @@ colorama==0.4.6 ; sys_platform == 'win32' \\
     assert str(colorama.requirement.marker) == 'sys_platform == "win32"'
 
 
+def test_two_locks_hide_nothing_of_each_other(tmp_path: Path) -> None:
+    """A version that one lock pins and another does not is asked for as well."""
+    for name, version in (("one.txt", "1.0"), ("two.txt", "2.0"), ("three.txt", "2.0")):
+        (tmp_path / name).write_text(f"x=={version}\n", encoding="utf-8")
+    found = pins.locked(*(str(path) for path in sorted(tmp_path.iterdir())))
+    assert [each.version for each in found] == ["1.0", "2.0"]
+
+
 def test_what_is_not_pinned_is_refused() -> None:
     """A line that leaves a choice of versions is no pin."""
     with pytest.raises(ValueError, match="no single version"):
