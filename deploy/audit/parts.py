@@ -25,7 +25,8 @@ from deploy.audit.policy import Policy, policy
 
 Parts = dict[str, Any]
 OURS = ("giftcard-client", "giftcard-sandbox")
-CONTRACT = "protos"
+CONTRACT = ("protos/giftcard/**/*.proto", "protos/releases/*.binpb")
+GOOGLES = ("googleapis-common-protos", "protobuf")
 
 
 class NoList(Exception):
@@ -80,7 +81,7 @@ def ours(version: str) -> list[Parts]:
 
 
 def contract(version: str, paths: Iterable[Path]) -> Parts:
-    """Give the contract, file by file. Google's files, which it imports, are parts of pinned packages."""
+    """Give the contract, file by file, and its released images, which hold Google's files too."""
     return {
         "type": "data",
         "name": "giftcard.v1",
@@ -100,12 +101,13 @@ def contract(version: str, paths: Iterable[Path]) -> Parts:
 
 
 def needs(pins: Iterable[Pin], root: str, names: Mapping[str, str]) -> list[Parts]:
-    """Give each part with those it asks for, as the lock tells; ours are one with the root."""
+    """Give each part with those it asks for, as the lock tells; the contract asks for Google's files."""
     asked: dict[str, set[str]] = {ref: set() for ref in (root, *names.values())}
     for pin in pins:
         for name in pin.asked_by:
             asked[names.get(name, root)].add(names[pin.name])
     asked[root] |= {names[name] for name in OURS} | {"contract"}
+    asked["contract"] = {names[name] for name in GOOGLES}
     return [
         {"ref": ref, "dependsOn": sorted(refs)} if refs else {"ref": ref}
         for ref, refs in sorted(asked.items())
@@ -123,7 +125,7 @@ def parts() -> str:
     listed["components"] = [
         *(package(by_name[pin.name], pin, allowed) for pin in pins),
         *ours(version),
-        contract(version, (ROOT / CONTRACT).rglob("*.proto")),
+        contract(version, (path for files in CONTRACT for path in ROOT.glob(files))),
     ]
     listed["dependencies"] = needs(pins, root["bom-ref"], names)
     text = json.dumps(listed, indent=2, sort_keys=True) + "\n"

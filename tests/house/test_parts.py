@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from deploy.audit import parts, pins
-from tests.house.source import ROOT, text_of
+from tests.house.source import ROOT, files, text_of
 
 
 @pytest.fixture(scope="module")
@@ -42,24 +42,23 @@ def test_every_pin_is_a_part(listed: Mapping[str, Any]) -> None:
 
 
 def test_the_contract_is_a_part(listed: Mapping[str, Any]) -> None:
-    """Every .proto file is there with the hash of its content."""
+    """Every file of the contract that is committed is there with the hash of its content, and no other."""
     (contract,) = (part for part in listed["components"] if part["name"] == "giftcard.v1")
     told = {file["name"]: file["hashes"][0]["content"] for file in contract["components"]}
-    there = {path.relative_to(ROOT).as_posix(): path for path in (ROOT / "protos").rglob("*.proto")}
-    assert told == {name: sha256(path.read_bytes()).hexdigest() for name, path in there.items()}
+    there = [name for name in files() if name.startswith("protos/") and name.endswith((".proto", ".binpb"))]
+    assert told == {name: sha256((ROOT / name).read_bytes()).hexdigest() for name in there}
 
 
-def test_nothing_of_others_is_copied() -> None:
-    """The contract imports nothing but its own files and Google's, which pinned packages bring."""
-    files = [path.relative_to(ROOT / "protos").as_posix() for path in (ROOT / "protos").rglob("*.proto")]
-    assert all(name.startswith("giftcard/v1/") for name in files)
+def test_nothing_of_others_is_committed(listed: Mapping[str, Any]) -> None:
+    """The contract imports its own files and Google's, which pinned packages bring, and asks for those."""
+    own = [name for name in files() if name.endswith(".proto") and name.startswith("protos/")]
+    assert all(name.startswith("protos/giftcard/v1/") for name in own)
     imported = {
-        name
-        for file in files
-        for name in re.findall(r'^import "([^"]+)"', text_of(f"protos/{file}"), re.MULTILINE)
+        name for path in own for name in re.findall(r'^import "([^"]+)"', text_of(path), re.MULTILINE)
     }
     assert {name.split("/")[0] for name in imported} == {"giftcard", "google"}
-    assert {"googleapis-common-protos", "protobuf"} <= {pin.name for pin in pins.locked(pins.RUNTIME)}
+    (needs,) = (one["dependsOn"] for one in listed["dependencies"] if one["ref"] == "contract")
+    assert [ref.split("@")[0] for ref in needs] == [f"pkg:pypi/{name}" for name in parts.GOOGLES]
 
 
 def test_who_asks_for_a_part_is_told(listed: Mapping[str, Any]) -> None:

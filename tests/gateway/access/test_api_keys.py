@@ -44,7 +44,7 @@ async def test_a_key_lets_its_caller_in(journal: Sqlite, tmp_path: Path) -> None
 def test_the_journal_cannot_tell_a_key() -> None:
     """Neither the secret nor a quick hash of it is kept."""
     key, text = make(GRANT, TurnedClock())
-    secret = text.rpartition("_")[2]
+    secret = text.split("_", 2)[2]  # it may have one of its own
     kept = row_of(key).document
     assert secret.encode() not in kept
     assert keys_of([row_of(key)]) == [key]
