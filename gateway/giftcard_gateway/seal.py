@@ -46,6 +46,9 @@ class Seal:
         self._ciphers = {key_id.encode(): AESGCMSIV(key) for key_id, key in keys.items()}
         self._active = active.encode()
         self._hash_key = hash_key
+        self.audit_key = hmac.digest(hash_key, b"giftcard audit chain", hashlib.sha256)
+        """What the audit's hashes are made with: of the hash key, but of no use to make a blind index."""
+        self.audit_key_id = hashlib.sha256(self.audit_key).hexdigest()[:8]
         self._random_bytes = random_bytes
 
     def close(self, text: bytes, *, row: str) -> bytes:

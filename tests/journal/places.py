@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from abc import ABC, abstractmethod
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+
+import asyncpg
 
 from giftcard_gateway.journal.contract import Journal
 from giftcard_gateway.journal.postgres.journal import Postgres
@@ -27,6 +31,10 @@ class Place(ABC):
     def journal(self) -> Journal:
         """Return a journal on it, not started."""
 
+    @abstractmethod
+    async def execute(self, statement: str) -> None:
+        """Run a statement behind the journal's back."""
+
 
 @dataclass
 class File(Place):
@@ -45,6 +53,11 @@ class File(Place):
         """Return a journal on it, not started."""
         return self.kind(str(self.path))
 
+    async def execute(self, statement: str) -> None:
+        """Run a statement behind the journal's back."""
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            connection.execute(statement)
+
 
 @dataclass
 class Server(Place):
@@ -61,6 +74,14 @@ class Server(Place):
     def journal(self) -> Journal:
         """Return a journal on it, not started."""
         return Postgres(self.address)
+
+    async def execute(self, statement: str) -> None:
+        """Run a statement behind the journal's back."""
+        connection = await asyncpg.connect(self.address)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
 
 
 def file(kind: str, folder: Path) -> File:

@@ -22,6 +22,7 @@ _INTERRUPTED = 130
 """What a shell answers for a program that Ctrl-C ended before it served."""
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
+    "audit": ("audit:audit", "Export and check the records of who did what."),
     "check-config": ("inspect:check_config", "Check the configuration and show what is in force."),
     "demo": ("demo:demo", "Tell a gift card's story on a sandbox, step by step."),
     "keys": ("keys:keys", "Make, list and revoke the API keys that callers sign in with."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ import msgspec
 
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.access import api_keys
+from giftcard_gateway.audit.records import KEY_CREATED, KEY_REVOKED, AuditRecord
+from giftcard_gateway.audit.trail import tell_once
 from giftcard_gateway.cli.console import err, out, table
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import read_settings, settings_options
@@ -18,6 +21,7 @@ from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config.access import Grant, Scope
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.process import loop
+from giftcard_gateway.process.app import open_seal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +72,7 @@ def create(
     clock = SystemClock()
     expires_at = None if days is None else clock.now() + timedelta(days=days)
     key, text = api_keys.make(grant, clock, expires_at=expires_at)
-    loop.run(open_journal(settings.journal).put_api_key(api_keys.row_of(key)))
+    loop.run(_put(settings, key, KEY_CREATED))
     # Alone on standard output, so that it can be piped to where it is kept.
     click.echo(text)
     err.print(f"[dim]key {key.key_id} for {grant.name}; it is not shown again[/]")
@@ -130,9 +134,23 @@ def revoke(environ: dict[str, str], key_id: str, file: Path | None, data: Path, 
     key = next((one for one in _read(settings) if one.key_id == wanted), None)
     if key is None:
         raise CannotDo("there is no such key")
-    row = api_keys.row_of(api_keys.revoked(key, SystemClock().now()))
-    loop.run(open_journal(settings.journal).put_api_key(row))
+    loop.run(_put(settings, api_keys.revoked(key, SystemClock().now()), KEY_REVOKED))
     out.print(f"key {key.key_id} of {key.grant.name} lets nobody in any more")
+
+
+async def _put(settings: Settings, key: ApiKey, act: str) -> None:
+    """Write a key, and down in the audit who did so: first, so that no key comes or goes unrecorded."""
+    journal, clock = open_journal(settings.journal), SystemClock()
+    record = AuditRecord(
+        at=clock.now(),
+        act=act,
+        by=getpass.getuser(),
+        sign_in="command",
+        tenant=key.grant.tenant,
+        about=key.key_id,
+    )
+    await tell_once(journal, open_seal(settings, clock), clock, record)
+    await journal.put_api_key(api_keys.row_of(key))
 
 
 def _read(settings: Settings) -> Sequence[ApiKey]:

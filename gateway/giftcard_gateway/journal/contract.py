@@ -109,6 +109,17 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     document: bytes
 
 
+class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One record of the audit, in the place `number` (from 1) of its chain; what it says is `audit`'s."""
+
+    chain: str
+    number: int
+    at: datetime
+    key_id: str
+    document: bytes
+    mac: bytes
+
+
 class SchemaState(msgspec.Struct, frozen=True, kw_only=True):
     """The schema version found (empty for none), the known one, and the SQL from one to the other."""
 
@@ -266,6 +277,21 @@ class Journal(ABC):
     @abstractmethod
     async def put_api_key(self, key: KeyRow) -> None:
         """Insert a key durably, or replace the one of its id; needs no `start`, like `api_keys`."""
+
+    @abstractmethod
+    async def add_audit(self, rows: Sequence[AuditRow]) -> None:
+        """Insert records durably, all or none; one whose place is taken stays as it was written first.
+
+        Needs no `start`, like `api_keys`.
+        """
+
+    @abstractmethod
+    async def audit_heads(self) -> Sequence[AuditRow]:
+        """Return the last record of every chain; needs no `start`."""
+
+    @abstractmethod
+    async def audit(self, *, after: tuple[str, int], limit: int) -> Sequence[AuditRow]:
+        """Return records after a place, by chain and number; needs no `start`."""
 
     @abstractmethod
     async def last_event_cursor(self) -> str:

@@ -16,6 +16,7 @@ from giftcard_adapters.transport import open_transport
 from giftcard_gateway.access.guesses import Guesses
 from giftcard_gateway.access.opening import open_signing_in
 from giftcard_gateway.access.shares import Shares
+from giftcard_gateway.audit.trail import Trail
 from giftcard_gateway.config import exposure
 from giftcard_gateway.http.webhooks import WebhookEdge
 from giftcard_gateway.journal.contract import JournalClosed
@@ -71,10 +72,12 @@ class App:
         self.connections = connections or _connections(settings, clock, telemetry)
         telemetry.metrics.watch_circuits(self._circuits)
         router = Router(settings.rules(), settings.routing.default)
+        self.seal = open_seal(settings, clock)
+        self.trail = Trail(self.journal, self.seal, clock, name=name)
         self.pipeline = assemble(
             name=name,
             journal=self.journal,
-            seal=_seal(settings, clock),
+            seal=self.seal,
             connections=self.connections,
             router=router,
             clock=clock,
@@ -115,6 +118,7 @@ class App:
             clock=self._clock,
             telemetry=self.telemetry,
             signing_in=self.signing_in,
+            trail=self.trail,
             shares=Shares(limits, self._clock),
             guesses=Guesses(limits, self._clock, indexes),
             admission=self.admission,
@@ -128,6 +132,7 @@ class App:
         for warning in exposure.warnings(self.settings):
             _log.warning(warning)
         await self.journal.start()
+        await self.trail.start()
         # Before any call: what is approved without knowing of earlier outages would be put off for them all.
         await self.pipeline.heartbeat.beat()
         if self.signing_in.keys is not None:
@@ -139,6 +144,7 @@ class App:
             asyncio.create_task(self.pipeline.events.run()),
             asyncio.create_task(self._count_backlog()),
             asyncio.create_task(self.readiness.run()),
+            asyncio.create_task(self.trail.run()),
         ]
         if self.signing_in.keys is not None:
             self._background.append(asyncio.create_task(self.signing_in.keys.run()))
@@ -163,6 +169,7 @@ class App:
         for connection in self.connections:
             await connection.provider.exchange.aclose()
         await self.signing_in.close()
+        await self.trail.close()
         await self.journal.close()
 
     def _circuits(self) -> dict[str, str]:
@@ -180,7 +187,8 @@ class App:
             await self._clock.sleep(_BACKLOG_EVERY_S)
 
 
-def _seal(settings: Settings, clock: Clock) -> Seal:
+def open_seal(settings: Settings, clock: Clock) -> Seal:
+    """Return the seal that the settings describe."""
     return Seal(
         keys=settings.seal.key_bytes(),
         active=settings.seal.active,

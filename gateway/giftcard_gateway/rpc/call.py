@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from giftcard_gateway.access.guesses import Question
-from giftcard_gateway.access.identities import caller_of
+from giftcard_gateway.access.identities import caller_of, machine_of
 from giftcard_gateway.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    import asyncio
+
     import grpc.aio
     from google.protobuf.message import Message
 
@@ -34,12 +36,21 @@ _MARGIN_SHARE = 0.2
 class RpcCall:
     """What a service may know of an RPC besides its request."""
 
-    __slots__ = ("_admission", "_context", "identity")
+    __slots__ = ("_admission", "_context", "audited", "has_shown_secrets", "identity")
 
     def __init__(self, context: Context, identity: Identity, admission: Admission) -> None:
         self._context = context
         self._admission = admission
         self.identity = identity
+        self.audited: asyncio.Future[None] | None = None
+        """Done when the audit's record of this call is durable."""
+        self.has_shown_secrets = False
+        """Whether the answer shows the secrets of new cards, which the audit must know."""
+
+    @property
+    def machine(self) -> str:
+        """Where the call comes from, without the port."""
+        return machine_of(self._context.peer())
 
     @property
     def caller(self) -> str:

@@ -14,7 +14,7 @@ import grpc
 from giftcard.v1 import scope_pb2
 from giftcard_gateway.access.signing_in import Shown, SigningIn
 from giftcard_gateway.config.access import Scope
-from giftcard_gateway.errors import CredentialsInvalid, GatewayError, OutOfReach, ScopeMissing
+from giftcard_gateway.errors import CredentialsInvalid, GatewayError, OutOfReach, RateLimited, ScopeMissing
 from giftcard_gateway.rpc.status import code_of, status_of, trailer_of
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ async def identify(signing_in: SigningIn, context: Context) -> Identity:
         shown = context.auth_context().get(_NAMES, ())
         names = tuple(name.decode("utf-8", "replace") for name in shown)
     return await signing_in.identify(Shown(metadata=context.invocation_metadata() or (), names=names))
+
+
+def is_audited(fault: GatewayError) -> bool:
+    """Tell whether a refusal is about who asks, or what they asked too much of."""
+    return isinstance(fault, CredentialsInvalid | ScopeMissing | OutOfReach | RateLimited)
 
 
 def tell(observer: Observer, method: str, fault: GatewayError) -> None:

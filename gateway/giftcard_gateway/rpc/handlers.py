@@ -20,19 +20,21 @@ from google.protobuf.message_factory import GetMessageClass
 
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
-from giftcard_gateway.access.identities import caller_of
+from giftcard_gateway.access.identities import caller_of, machine_of
 from giftcard_gateway.errors import GatewayError, InvalidRequest, JournalUnavailable
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.rpc.call import RpcCall
-from giftcard_gateway.rpc.guard import identify, scope_of, tell
+from giftcard_gateway.rpc.guard import identify, is_audited, scope_of, tell
 from giftcard_gateway.rpc.status import code_of, status_of, trailer_of
 from giftcard_gateway.wire.bounds import TooMany, read
 from giftcard_gateway.wire.validation import validator
 
 if TYPE_CHECKING:
+    from giftcard_gateway.access.identities import Identity
     from giftcard_gateway.access.shares import Shares
     from giftcard_gateway.access.signing_in import SigningIn
     from giftcard_gateway.rpc.admission import Admission
+    from giftcard_gateway.rpc.auditing import CallAudit
     from giftcard_gateway.rpc.call import Context
     from giftcard_gateway.telemetry import ServerCall, Telemetry
 
@@ -51,6 +53,7 @@ class Surroundings:
     signing_in: SigningIn
     shares: Shares
     telemetry: Telemetry
+    audit: CallAudit
 
 
 def build(
@@ -97,6 +100,7 @@ class _Wrapper:
         self._validate = validator(method.input_type)
         self._is_stream = method.client_streaming or method.server_streaming
         self._is_money = method.name in _MONEY
+        self._audit = around.audit.of(method)
         self._around = around
 
     async def answer(self, request: bytes, context: Context) -> Message:
@@ -105,14 +109,23 @@ class _Wrapper:
 
     async def collect(self, requests: AsyncIterator[bytes], context: Context) -> Message:
         """Answer a stream of requests with one message."""
-        return await self._surround(context, lambda call: self._call(self._each(requests), call))
+        return await self._surround(context, lambda call: self._collect(requests, call))
 
     async def stream(self, request: bytes, context: Context) -> None:
         """Answer one request with a stream of messages."""
         await self._surround(context, lambda call: self._pour(request, call, context))
 
     async def _answer(self, request: bytes, call: RpcCall) -> Message:
-        answer: Message = await self._call(self._read(request), call)
+        read = self._read(request)
+        self._audit.asked(call, read)
+        answer: Message = await self._call(read, call)
+        await self._audit.answered(call, read)
+        return answer
+
+    async def _collect(self, requests: AsyncIterator[bytes], call: RpcCall) -> Message:
+        self._audit.asked(call)
+        answer: Message = await self._call(self._each(requests), call)
+        await self._audit.answered(call)
         return answer
 
     async def _pour(self, request: bytes, call: RpcCall, context: Context) -> None:
@@ -144,6 +157,7 @@ class _Wrapper:
 
     async def _surround(self, context: Context, work: Callable[[RpcCall], Awaitable[_Answer]]) -> _Answer:
         around = self._around
+        identity: Identity | None = None
         with around.telemetry.call(self._name, context.invocation_metadata() or ()) as watched:
             try:
                 around.admission.enter(is_stream=self._is_stream)
@@ -156,15 +170,19 @@ class _Wrapper:
                 finally:
                     around.admission.leave(is_stream=self._is_stream)
             except Exception as fault:  # noqa: BLE001 - the edge: whatever failed inside is told in one way
-                await self._refuse(context, fault, watched)
+                await self._refuse(context, fault, watched, identity)
 
-    async def _refuse(self, context: Context, fault: Exception, watched: ServerCall) -> NoReturn:
+    async def _refuse(
+        self, context: Context, fault: Exception, watched: ServerCall, identity: Identity | None
+    ) -> NoReturn:
         if isinstance(fault, JournalClosed):
             fault = JournalUnavailable()
         if not isinstance(fault, GatewayError):
             self._around.telemetry.observer.faulted(self._name, fault)
         else:
             tell(self._around.telemetry.observer, self._name, fault)
+            if is_audited(fault):
+                self._audit.refused(fault.reason, identity, machine_of(context.peer()))
         code, status = code_of(fault), status_of(fault)
         watched.answered(code.name)
         await context.abort(code, status.message, (trailer_of(status),))

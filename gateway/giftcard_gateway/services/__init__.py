@@ -13,6 +13,7 @@ from giftcard.v1 import (
     stored_card_service_pb2,
     transaction_service_pb2,
 )
+from giftcard_gateway.rpc.auditing import CallAudit
 from giftcard_gateway.rpc.handlers import Surroundings, build
 from giftcard_gateway.services.catalog import Catalog
 from giftcard_gateway.services.dependencies import Dependencies
@@ -43,7 +44,11 @@ _SERVICES = (
 def handlers(parts: Dependencies) -> list[grpc.GenericRpcHandler]:
     """Return what a gRPC server needs to answer every service of the contract."""
     around = Surroundings(
-        admission=parts.admission, signing_in=parts.signing_in, shares=parts.shares, telemetry=parts.telemetry
+        admission=parts.admission,
+        signing_in=parts.signing_in,
+        shares=parts.shares,
+        telemetry=parts.telemetry,
+        audit=CallAudit(parts.trail, parts.clock),
     )
     return [build(service, kind(parts).calls(), around) for service, kind in _SERVICES]
 

@@ -11,6 +11,7 @@ from giftcard_gateway.rpc.admission import Admission
 if TYPE_CHECKING:
     from giftcard_gateway.access.guesses import Guesses
     from giftcard_gateway.access.shares import Shares
+    from giftcard_gateway.audit.trail import Trail
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.journal.records import Records
     from giftcard_gateway.pipeline.events import Events
@@ -35,5 +36,6 @@ class Dependencies:
     telemetry: Telemetry
     shares: Shares
     guesses: Guesses
+    trail: Trail | None = None
     signing_in: SigningIn = field(default_factory=SigningIn)
     admission: Admission = field(default_factory=lambda: Admission(1024))

@@ -16,6 +16,7 @@ from giftcard_gateway.services.balances import BatchBalances
 from giftcard_gateway.services.card_reads import CardReads
 from giftcard_gateway.services.guessing import Guessing
 from giftcard_gateway.services.later_texts import refuse_card_data
+from giftcard_gateway.wire.cards import has_secrets
 from giftcard_gateway.wire.requests import ask_from, confirmation_from, field_path, reversal_from
 from giftcard_gateway.wire.transactions import transaction_to
 
@@ -66,7 +67,9 @@ class GiftCards:
             if begun.is_replayed:
                 call.mark_replayed()
             reveal = operation is Operation.ISSUE and Scope.SECRETS in call.identity.scopes
-            message: Message = answer(transaction=transaction_to(begun.entry, reveal=reveal))
+            told = transaction_to(begun.entry, reveal=reveal)
+            call.has_shown_secrets = any(has_secrets(card) for card in told.issued_cards)
+            message: Message = answer(transaction=told)
             return message
 
         return begin

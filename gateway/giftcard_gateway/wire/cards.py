@@ -171,6 +171,11 @@ _issued = writing(
 )
 
 
+def has_secrets(card: v1.IssuedCard) -> bool:
+    """Tell whether a new card is shown with what it can be spent by."""
+    return any(getattr(card, name) for name in _SECRETS)
+
+
 def issued_to(card: IssuedCard, *, reveal: bool) -> v1.IssuedCard:
     """Return a new card; its secrets only when `reveal` says that this caller may have them (rule 16)."""
     masked = CardRef(

@@ -19,6 +19,7 @@ from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config.settings import Limits
 from giftcard_gateway.errors import Overloaded, ShuttingDown
 from giftcard_gateway.rpc.admission import Admission
+from giftcard_gateway.rpc.auditing import CallAudit
 from giftcard_gateway.rpc.call import RpcCall
 from giftcard_gateway.rpc.handlers import Surroundings, build
 from giftcard_gateway.telemetry import open_telemetry
@@ -133,6 +134,7 @@ def test_every_call_needs_an_implementation() -> None:
         signing_in=SigningIn(),
         shares=Shares(Limits(), SystemClock()),
         telemetry=telemetry,
+        audit=CallAudit(None, SystemClock()),
     )
     every: dict[str, Any] = {method.name: lambda: None for method in service.methods}
     build(service, every, around)

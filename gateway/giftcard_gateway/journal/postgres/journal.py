@@ -18,6 +18,7 @@ import asyncpg
 from giftcard_adapters.errors import SettingsError
 from giftcard_gateway.journal import heartbeat
 from giftcard_gateway.journal.contract import (
+    AuditRow,
     Backlog,
     Change,
     Due,
@@ -196,23 +197,25 @@ class Postgres(Journal):
 
     async def api_keys(self) -> Sequence[KeyRow]:
         """Return every API key; see Journal.api_keys."""
-        if self._sessions.is_open:
-            rows = await self._fetch(sql.API_KEYS)
-        else:
-            async with self._session() as session:
-                schema.STEPS.refuse_unknown(await schema.read(session), schema.NAME)
-                rows = await session.fetch(sql.API_KEYS)
+        rows = await self._fetch_beside(sql.API_KEYS)
         return [KeyRow(key_id=row["key_id"], document=row["document"]) for row in rows]
 
     async def put_api_key(self, key: KeyRow) -> None:
         """Insert or replace a key; see Journal.put_api_key."""
-        arguments = (sql.PUT_API_KEY, key.key_id, key.document)
-        if self._sessions.is_open:
-            await self._sessions.run(lambda session, _: session.execute(*arguments), is_write=True)
-            return
-        async with self._session() as session:
-            schema.STEPS.refuse_unknown(await schema.read(session), schema.NAME)
-            await session.execute(*arguments)
+        await self._execute_beside(sql.PUT_API_KEY, key.key_id, key.document)
+
+    async def add_audit(self, rows: Sequence[AuditRow]) -> None:
+        """Insert records of the audit; see Journal.add_audit."""
+        values = [(row.chain, row.number, to_us(row.at), row.key_id, row.document, row.mac) for row in rows]
+        await self._execute_beside(sql.ADD_AUDIT, *map(list, zip(*values, strict=True)))
+
+    async def audit_heads(self) -> Sequence[AuditRow]:
+        """Return the last record of every chain; see Journal.audit_heads."""
+        return [_audit_row(found) for found in await self._fetch_beside(sql.AUDIT_HEADS)]
+
+    async def audit(self, *, after: tuple[str, int], limit: int) -> Sequence[AuditRow]:
+        """Return records after a place; see Journal.audit."""
+        return [_audit_row(found) for found in await self._fetch_beside(sql.AUDIT, *after, limit)]
 
     async def last_event_cursor(self) -> str:
         """Return the newest place among the events; see Journal.last_event_cursor."""
@@ -272,6 +275,23 @@ class Postgres(Journal):
         self._signal.fire()
         self._wake.tell()
 
+    async def _fetch_beside(self, statement: str, *arguments: object) -> Sequence[asyncpg.Record]:
+        """Read, started or not."""
+        if self._sessions.is_open:
+            return await self._fetch(statement, *arguments)
+        async with self._session() as session:
+            schema.STEPS.refuse_unknown(await schema.read(session), schema.NAME)
+            return await session.fetch(statement, *arguments)
+
+    async def _execute_beside(self, statement: str, *arguments: object) -> None:
+        """Write, started or not."""
+        if self._sessions.is_open:
+            await self._sessions.run(lambda session, _: session.execute(statement, *arguments), is_write=True)
+            return
+        async with self._session() as session:
+            schema.STEPS.refuse_unknown(await schema.read(session), schema.NAME)
+            await session.execute(statement, *arguments)
+
     async def _fetch(self, statement: str, *arguments: object) -> Sequence[asyncpg.Record]:
         return await self._sessions.run(lambda connection, _: connection.fetch(statement, *arguments))
 
@@ -283,6 +303,11 @@ def statement_of(query: RowQuery) -> tuple[str, Sequence[object]]:
     if query.blind_index is None:
         return sql.LIST, arguments
     return sql.LIST_BY_INDEX, [*arguments, query.blind_index]
+
+
+def _audit_row(found: asyncpg.Record) -> AuditRow:
+    values = dict(found)
+    return AuditRow(at=from_us(values.pop("at_us")), **values)
 
 
 async def _add_event(event: EventRow, connection: Connection, is_repeat: bool) -> bool:  # noqa: FBT001 - the shape of a Work

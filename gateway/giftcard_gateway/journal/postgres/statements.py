@@ -224,3 +224,27 @@ WITH {DURABLY}
 INSERT INTO api_keys (key_id, document) SELECT $1, $2 FROM durable
 ON CONFLICT (key_id) DO UPDATE SET document = excluded.document
 """
+
+_AUDIT = "chain, number, at_us, key_id, document, mac"
+
+ADD_AUDIT = f"""
+WITH {DURABLY}
+INSERT INTO audit ({_AUDIT}) SELECT given.* FROM durable CROSS JOIN
+    unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[], $6::bytea[]) AS given ({_AUDIT})
+ON CONFLICT (chain, number) DO NOTHING
+"""
+
+AUDIT = f"SELECT {_AUDIT} FROM audit WHERE (chain, number) > ($1, $2) ORDER BY chain, number LIMIT $3"
+
+# From chain to chain along the primary key: few chains have many records each.
+AUDIT_HEADS = f"""
+WITH RECURSIVE chains (chain) AS (
+    SELECT min(chain) FROM audit
+    UNION ALL
+    SELECT (SELECT min(a.chain) FROM audit AS a WHERE a.chain > chains.chain)
+    FROM chains WHERE chain IS NOT NULL
+)
+SELECT head.* FROM chains CROSS JOIN LATERAL (
+    SELECT {_AUDIT} FROM audit AS a WHERE a.chain = chains.chain ORDER BY number DESC LIMIT 1
+) AS head
+"""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import urlsplit
 
 from giftcard_gateway.journal.contract import (
+    AuditRow,
     Backlog,
     Change,
     Due,
@@ -31,7 +32,8 @@ from giftcard_gateway.journal.contract import (
 from giftcard_gateway.journal.group_commit import GroupCommit, ThreadCommit
 from giftcard_gateway.journal.rows import Open, Write
 from giftcard_gateway.journal.signal import Signal
-from giftcard_gateway.journal.sqlite import file, keys, lists, schema
+from giftcard_gateway.journal.sqlite import audit, file, keys, lists, schema
+from giftcard_gateway.journal.sqlite.beside import file_beside
 from giftcard_gateway.journal.sqlite.file import Work, WriteRequest
 
 if TYPE_CHECKING:
@@ -191,16 +193,23 @@ class Sqlite(Journal):
 
     async def api_keys(self) -> Sequence[KeyRow]:
         """Return every API key; see Journal.api_keys."""
-        if self._lister is not None:
-            return await _ask(self._lister, keys.read)
-        return await asyncio.to_thread(keys.read_file, self._path)
+        return await self._read_beside(keys.read)
 
     async def put_api_key(self, key: KeyRow) -> None:
         """Insert or replace a key; see Journal.put_api_key."""
-        if self._writer is not None:
-            await self._write(partial(keys.put, key=key))
-        else:
-            await asyncio.to_thread(keys.put_in_file, self._path, key)
+        await self._write_beside(partial(keys.put, key=key))
+
+    async def add_audit(self, rows: Sequence[AuditRow]) -> None:
+        """Insert records of the audit; see Journal.add_audit."""
+        await self._write_beside(partial(audit.add, rows=rows))
+
+    async def audit_heads(self) -> Sequence[AuditRow]:
+        """Return the last record of every chain; see Journal.audit_heads."""
+        return await self._read_beside(audit.heads)
+
+    async def audit(self, *, after: tuple[str, int], limit: int) -> Sequence[AuditRow]:
+        """Return records after a place; see Journal.audit."""
+        return await self._read_beside(partial(audit.read, after=after, limit=limit))
 
     async def last_event_cursor(self) -> str:
         """Return the newest place among the events; see Journal.last_event_cursor."""
@@ -209,6 +218,19 @@ class Sqlite(Journal):
     async def _write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         # It carries every kind of answer; this request's answer is what its own work returned.
         return cast("Result", await _commits(self._writer).submit(work))
+
+    async def _read_beside(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Read, started or not."""
+        if self._lister is not None:
+            return await _ask(self._lister, work)
+        return await asyncio.to_thread(_beside, self._path, work)
+
+    async def _write_beside(self, work: Callable[[sqlite3.Connection], Result]) -> None:
+        """Write, started or not."""
+        if self._writer is not None:
+            await self._write(work)
+        else:
+            await asyncio.to_thread(_beside, self._path, work)
 
     def _open_file(self) -> None:
         self._lock = file.lock(self._path)
@@ -263,6 +285,11 @@ async def _ask(commits: GroupCommit[Work] | None, work: Callable[[sqlite3.Connec
         raise JournalClosed("the journal is not open")
     # It carries every kind of answer; this request's answer is what its own work returned.
     return cast("Result", await commits.submit(work))
+
+
+def _beside(path: str, work: Callable[[sqlite3.Connection], Result]) -> Result:
+    with file_beside(path) as connection:
+        return work(connection)
 
 
 def _ignore() -> None:

@@ -1,0 +1,93 @@
+"""What the audit keeps of one act, and how it is chained to the one before.
+
+A chain belongs to one life of one process. Each record carries a keyed hash over itself and its predecessor's
+hash, so nothing can be changed, taken out, put in or moved without the key. What a database alone cannot
+prove is that a chain's end was not cut off; so every chain notes from time to time how far the others were.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from giftcard_gateway.journal.contract import AuditRow
+
+if TYPE_CHECKING:
+    from giftcard_gateway.seal import Seal
+
+BEGAN = "began"
+"""A process began its chain."""
+NOTED = "noted"
+"""How far the other chains were."""
+REFUSED = "refused"
+"""A call was refused because of who made it, or what it cost."""
+SAW_SECRETS = "saw_secrets"
+"""The secrets of new cards were shown."""
+KEY_CREATED, KEY_REVOKED = "api_key_created", "api_key_revoked"
+
+
+class Head(msgspec.Struct, frozen=True, array_like=True):
+    """How far a chain was: its last number, and that record's hash in hexadecimal."""
+
+    number: int
+    mac: str
+
+
+class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One act; `act` is the RPC's name, such as `Redeem`, or one of the words above."""
+
+    at: datetime
+    act: str
+    by: str = ""
+    """Who: the identity's name, the operating system's user for a command, or empty for nobody known."""
+    tenant: str = ""
+    sign_in: str = ""
+    machine: str = ""
+    """The caller's address, without its port."""
+    transaction_id: str = ""
+    about: str = ""
+    """What the act was about that is no transaction: an RPC that was refused, or an API key's id."""
+    reason: str = ""
+    """Why it was refused, as ErrorReason has it."""
+    count: int = 1
+    """How many alike within the same ten seconds this record stands for."""
+    heads: dict[str, Head] = {}
+    """By chain."""
+
+
+_ENCODE = msgspec.json.Encoder(order="deterministic").encode
+_DECODE = msgspec.json.Decoder(AuditRecord).decode
+
+
+def chained(record: AuditRecord, *, chain: str, number: int, before: bytes, seal: Seal) -> AuditRow:
+    """Return a record as the row of this number, after the row whose hash is `before` (empty for none)."""
+    document = _ENCODE(record)
+    return AuditRow(
+        chain=chain,
+        number=number,
+        at=record.at,
+        key_id=seal.audit_key_id,
+        document=document,
+        mac=mac_of(seal, chain=chain, number=number, document=document, before=before),
+    )
+
+
+def mac_of(seal: Seal, *, chain: str, number: int, document: bytes, before: bytes) -> bytes:
+    """Return the keyed hash of a row."""
+    place = f"{len(before)}:{chain}:{number}:".encode()
+    return hmac.digest(seal.audit_key, before + place + document, hashlib.sha256)
+
+
+def record_of(row: AuditRow) -> AuditRecord:
+    """Return what a row says; raise msgspec.DecodeError for one that says nothing."""
+    return _DECODE(row.document)
+
+
+def exported(row: AuditRow) -> dict[str, Any]:
+    """Return a row as one JSON object: what it says, and its place and hash."""
+    said: dict[str, Any] = msgspec.json.decode(row.document)
+    return {"chain": row.chain, "number": row.number, **said, "mac": row.mac.hex()}

@@ -1,0 +1,170 @@
+"""Writes the audit of one process: acts before they are answered, refusals counted by the ten seconds.
+
+An act is queued before its decision is written, so in a journal that writes in order its record is durable
+no later than the decision. Nothing here delays or refuses a call: when the journal is away, records wait in
+memory, and those that find no room any more are counted and told of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from giftcard_gateway.audit.records import BEGAN, NOTED, REFUSED, AuditRecord, Head, chained
+from giftcard_gateway.journal.contract import AuditRow, JournalClosed
+
+if TYPE_CHECKING:
+    from giftcard_gateway.clock import Clock
+    from giftcard_gateway.journal.contract import Journal
+    from giftcard_gateway.seal import Seal
+
+_log = logging.getLogger("giftcard_gateway.audit")
+
+_MOST = 10_000
+"""Records that wait for the journal, some 4 MB."""
+_BATCH = 500
+_AGAIN_S = 0.5
+_WINDOW_S = 10.0
+"""Refusals that are alike within so many seconds are one record with a count."""
+_KINDS = 1_000
+"""Kinds of refusals told apart in one window; the rest of them are one record."""
+_NOTE_EVERY = 6
+"""Windows between two notes of how far the other chains are: a minute."""
+_ANSWER_S = 1.0
+"""How long an answer waits for its record, which is durable in milliseconds unless the journal is away."""
+
+
+class Trail:
+    """The chain of one process. `start` must come first; `run` goes on until it is cancelled."""
+
+    def __init__(self, journal: Journal, seal: Seal, clock: Clock, *, name: str) -> None:
+        self._journal = journal
+        self._seal = seal
+        self._clock = clock
+        self.chain = f"{name}/{clock.uuid4()}"
+        self._number = 0
+        self._mac = b""
+        self._waiting: deque[tuple[AuditRecord, asyncio.Future[None]]] = deque()
+        self._refused: dict[tuple[str, ...], AuditRecord] = {}
+        self._noted: dict[str, Head] = {}
+        self._flushing: asyncio.Task[None] | None = None
+        self.lost = 0
+        """Records for which there was no room."""
+
+    async def start(self) -> None:
+        """Begin the chain with a note of how far the others are; raise JournalClosed."""
+        self._noted = await self._heads()
+        self.tell(AuditRecord(at=self._clock.now(), act=BEGAN, heads=self._noted))
+
+    async def run(self) -> None:
+        """Write refusals every few seconds, and now and then how far the other chains are."""
+        windows = 0
+        while True:
+            await self._clock.sleep(_WINDOW_S)
+            self.tell_refusals()
+            windows += 1
+            if windows % _NOTE_EVERY == 0:
+                await self._note()
+
+    def tell(self, record: AuditRecord) -> asyncio.Future[None]:
+        """Queue a record; the future is done when it is durable."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if len(self._waiting) >= _MOST:
+            self.lost += 1
+            if self.lost == 1 or self.lost % _MOST == 0:
+                _log.error("the audit has no room for records", extra={"lost": self.lost})
+            done.set_result(None)
+            return done
+        self._waiting.append((record, done))
+        if self._flushing is None:
+            self._flushing = asyncio.get_running_loop().create_task(self._flush())
+        return done
+
+    async def told(self, done: asyncio.Future[None]) -> None:
+        """Wait until a record is durable, but not for a journal that is away."""
+        await asyncio.wait({done}, timeout=_ANSWER_S)
+
+    def refused(self, record: AuditRecord) -> None:
+        """Count a refusal; it is written with those like it."""
+        kind: tuple[str, ...] = (record.by, record.tenant, record.machine, record.about, record.reason)
+        if kind not in self._refused and len(self._refused) >= _KINDS:
+            kind, record = (), AuditRecord(at=record.at, act=REFUSED, reason="OTHERS")
+        known = self._refused.get(kind)
+        self._refused[kind] = (
+            record if known is None else msgspec.structs.replace(known, count=known.count + 1)
+        )
+
+    def tell_refusals(self) -> None:
+        """Queue the refusals counted so far."""
+        refused, self._refused = self._refused, {}
+        for record in refused.values():
+            self.tell(record)
+
+    async def close(self) -> None:
+        """Write what waits, if the journal takes it at once."""
+        self.tell_refusals()
+        if self._flushing is not None:
+            await asyncio.wait({self._flushing}, timeout=_ANSWER_S)
+            self._flushing.cancel()
+
+    async def _heads(self) -> dict[str, Head]:
+        heads = await self._journal.audit_heads()
+        return {row.chain: Head(number=row.number, mac=row.mac.hex()) for row in heads}
+
+    async def _note(self) -> None:
+        """Note the heads that moved since the last note."""
+        try:
+            heads = await self._heads()
+        except JournalClosed:
+            return
+        heads.pop(self.chain, None)
+        moved = {chain: head for chain, head in heads.items() if self._noted.get(chain) != head}
+        if moved:
+            self._noted = heads
+            self.tell(AuditRecord(at=self._clock.now(), act=NOTED, heads=moved))
+
+    async def _flush(self) -> None:
+        while self._waiting:
+            batch = [self._waiting[place] for place in range(min(len(self._waiting), _BATCH))]
+            rows = self._rows([record for record, _ in batch])
+            while True:
+                try:
+                    await self._journal.add_audit(rows)
+                    break
+                except JournalClosed:
+                    # The same rows again: one that was written after all is not written twice.
+                    await self._clock.sleep(_AGAIN_S)
+            self._number, self._mac = rows[-1].number, rows[-1].mac
+            for record, done in batch:
+                self._waiting.popleft()
+                if not done.done():
+                    done.set_result(None)
+                _log.info(record.act, extra=_words(record))
+        self._flushing = None
+
+    def _rows(self, records: list[AuditRecord]) -> list[AuditRow]:
+        rows: list[AuditRow] = []
+        mac = self._mac
+        for number, record in enumerate(records, self._number + 1):
+            row = chained(record, chain=self.chain, number=number, before=mac, seal=self._seal)
+            rows.append(row)
+            mac = row.mac
+        return rows
+
+
+def _words(record: AuditRecord) -> dict[str, object]:
+    """Return what a log line says of a record besides its act."""
+    said: dict[str, object] = msgspec.to_builtins(record)
+    return {f"audit.{name}": value for name, value in said.items() if name not in {"act", "at", "heads"}}
+
+
+async def tell_once(journal: Journal, seal: Seal, clock: Clock, record: AuditRecord) -> None:
+    """Write down what a command did, in a chain of its own; raise JournalClosed."""
+    heads = {row.chain: Head(number=row.number, mac=row.mac.hex()) for row in await journal.audit_heads()}
+    chain = f"command/{clock.uuid4()}"
+    noted = msgspec.structs.replace(record, heads=heads)
+    await journal.add_audit([chained(noted, chain=chain, number=1, before=b"", seal=seal)])

@@ -1,0 +1,44 @@
+"""The audit in an SQLite file, which the command line reads and writes beside a serving process."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from giftcard_gateway.journal.contract import AuditRow
+from giftcard_gateway.journal.microseconds import from_us, to_us
+
+_SELECT = "SELECT chain, number, at_us, key_id, document, mac FROM audit"
+AFTER = f"{_SELECT} WHERE (chain, number) > (?, ?) ORDER BY chain, number LIMIT ?"
+_NEXT_CHAIN = "SELECT min(chain) FROM audit WHERE chain > ?"
+_LAST = f"{_SELECT} WHERE chain = ? ORDER BY number DESC LIMIT 1"
+
+
+def add(connection: sqlite3.Connection, rows: Sequence[AuditRow]) -> None:
+    """Insert records; see Journal.add_audit."""
+    connection.executemany(
+        "INSERT INTO audit (chain, number, at_us, key_id, document, mac) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (chain, number) DO NOTHING",
+        [(row.chain, row.number, to_us(row.at), row.key_id, row.document, row.mac) for row in rows],
+    ).close()
+
+
+def heads(connection: sqlite3.Connection) -> Sequence[AuditRow]:
+    """Return the last record of every chain, walking from chain to chain along the primary key."""
+    found: list[AuditRow] = []
+    chain = ""
+    while (chain := connection.execute(_NEXT_CHAIN, (chain,)).fetchone()[0]) is not None:
+        found.append(_row(connection.execute(_LAST, (chain,)).fetchone()))
+    return found
+
+
+def read(connection: sqlite3.Connection, *, after: tuple[str, int], limit: int) -> Sequence[AuditRow]:
+    """Return records after a place; see Journal.audit."""
+    return [_row(found) for found in connection.execute(AFTER, (*after, limit))]
+
+
+def _row(found: tuple[str, int, int, str, bytes, bytes]) -> AuditRow:
+    chain, number, at_us, key_id, document, mac = found
+    return AuditRow(
+        chain=chain, number=number, at=from_us(at_us), key_id=key_id, document=bytes(document), mac=bytes(mac)
+    )
