@@ -107,9 +107,10 @@ class Trail:
     async def close(self) -> None:
         """Write what waits, if the journal takes it at once."""
         self.tell_refusals()
-        if self._flushing is not None:
-            await asyncio.wait({self._flushing}, timeout=_ANSWER_S)
-            self._flushing.cancel()
+        # The task takes itself out of `_flushing` when it is done, which is while we wait for it.
+        if (flushing := self._flushing) is not None:
+            await asyncio.wait({flushing}, timeout=_ANSWER_S)
+            flushing.cancel()
 
     async def _heads(self) -> dict[str, Head]:
         heads = await self._journal.audit_heads()
