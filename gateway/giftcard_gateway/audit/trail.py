@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from giftcard_gateway.audit.records import BEGAN, NOTED, REFUSED, AuditRecord, Head, chained
+from giftcard_gateway.audit.records import BEGAN, LOST, NOTED, REFUSED, AuditRecord, Head, chained
 from giftcard_gateway.journal.contract import AuditRow, JournalClosed
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class Trail:
         self._refused: dict[tuple[str, ...], AuditRecord] = {}
         self._noted: dict[str, Head] = {}
         self._flushing: asyncio.Task[None] | None = None
-        self.lost = 0
-        """Records for which there was no room."""
+        self.lost = self._untold = 0
+        """Records that could not be written, and those of them that the chain does not tell of yet."""
 
     async def start(self) -> None:
         """Begin the chain with a note of how far the others are; raise JournalClosed."""
@@ -74,11 +74,12 @@ class Trail:
         """Queue a record; the future is done when it is durable."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if len(self._waiting) >= _MOST:
-            self.lost += 1
-            if self.lost == 1 or self.lost % _MOST == 0:
-                _log.error("the audit has no room for records", extra={"lost": self.lost})
+            self._lose(1)
             done.set_result(None)
             return done
+        if self._untold:
+            self._waiting.append((AuditRecord(at=record.at, act=LOST, count=self._untold), _done()))
+            self._untold = 0
         self._waiting.append((record, done))
         if self._flushing is None:
             self._flushing = asyncio.get_running_loop().create_task(self._flush())
@@ -132,20 +133,32 @@ class Trail:
         while self._waiting:
             batch = [self._waiting[place] for place in range(min(len(self._waiting), _BATCH))]
             rows = self._rows([record for record, _ in batch])
-            while True:
-                try:
-                    await self._journal.add_audit(rows)
-                    break
-                except JournalClosed:
-                    # The same rows again: one that was written after all is not written twice.
-                    await self._clock.sleep(_AGAIN_S)
-            self._number, self._mac = rows[-1].number, rows[-1].mac
+            try:
+                await self._journal.add_audit(rows)
+            except JournalClosed:
+                # The same rows again: one that was written after all is not written twice.
+                await self._clock.sleep(_AGAIN_S)
+                continue
+            except Exception as fault:  # noqa: BLE001 - whatever is wrong with these, the next must be written
+                _log.error(
+                    "records of the audit cannot be written", extra={"error_type": type(fault).__qualname__}
+                )
+                self._lose(len(batch))
+            else:
+                self._number, self._mac = rows[-1].number, rows[-1].mac
             for record, done in batch:
                 self._waiting.popleft()
                 if not done.done():
                     done.set_result(None)
                 _log.info(record.act, extra=_words(record))
         self._flushing = None
+
+    def _lose(self, count: int) -> None:
+        """Count records that are not in the chain; the next that is says how many."""
+        if not self.lost:
+            _log.error("records of the audit are lost; the chain will say how many")
+        self.lost += count
+        self._untold += count
 
     def _rows(self, records: list[AuditRecord]) -> list[AuditRow]:
         rows: list[AuditRow] = []
@@ -155,6 +168,12 @@ class Trail:
             rows.append(row)
             mac = row.mac
         return rows
+
+
+def _done() -> asyncio.Future[None]:
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    done.set_result(None)
+    return done
 
 
 def _words(record: AuditRecord) -> dict[str, object]:

@@ -89,7 +89,9 @@ def verify(
     loop.run(_verify(settings, _kept(against), found))
     for fault in found[0].faults:
         err.print(f"[red]chain {fault.chain}, record {fault.number}: {fault.wrong}[/]", soft_wrap=True)
-    if found[0].faults:
+    if not found[0].records:
+        err.print("[red]there is no record at all, and every gateway that started left one[/]")
+    if found[0].faults or not found[0].records:
         sys.exit(1)
     out.print(f"{found[0].records} records in {len(found[0].heads)} chains are as they were written")
 

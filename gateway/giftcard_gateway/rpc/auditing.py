@@ -41,10 +41,12 @@ class MethodAudit:
         self._act = act
         self._has_effect = has_effect
 
-    def asked(self, call: RpcCall, request: Message | None = None) -> None:
+    async def asked(self, call: RpcCall, request: Message | None = None) -> None:
         """Tell of a call before it is acted on."""
         if self._trail is not None and self._has_effect:
             call.audited = self._trail.tell(self._record(self._act, call, request))
+            # The record is on its way before the decision is, so that one commit carries both.
+            await asyncio.sleep(0)
 
     async def answered(self, call: RpcCall, request: Message | None = None) -> None:
         """Return once what was told of a call is durable; tell of secrets that its answer shows."""

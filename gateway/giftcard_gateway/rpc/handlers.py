@@ -117,13 +117,13 @@ class _Wrapper:
 
     async def _answer(self, request: bytes, call: RpcCall) -> Message:
         read = self._read(request)
-        self._audit.asked(call, read)
+        await self._audit.asked(call, read)
         answer: Message = await self._call(read, call)
         await self._audit.answered(call, read)
         return answer
 
     async def _collect(self, requests: AsyncIterator[bytes], call: RpcCall) -> Message:
-        self._audit.asked(call)
+        await self._audit.asked(call)
         answer: Message = await self._call(self._each(requests), call)
         await self._audit.answered(call)
         return answer

@@ -1,0 +1,92 @@
+"""What one process writes to its audit, when it stops and when the journal is away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from giftcard_gateway.audit.records import AuditRecord, record_of
+from giftcard_gateway.audit.trail import Trail
+from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.journal.contract import AuditRow, Journal
+from tests.gateway.audit.test_verify import seal
+from tests.world.journal import InlineSqlite
+
+AT = datetime(2026, 11, 28, tzinfo=UTC)
+
+
+async def started() -> tuple[Journal, Trail]:
+    """Return a chain in memory that has begun, and its journal."""
+    journal = InlineSqlite(":memory:")
+    await journal.start()
+    trail = Trail(journal, seal(), SystemClock(), name="till")
+    await trail.start()
+    return journal, trail
+
+
+async def test_stopping_writes_what_waits() -> None:
+    """A process that stops at once after an act, and with refusals still counted, leaves both behind."""
+    journal, trail = await started()
+    trail.tell(AuditRecord(at=AT, act="Redeem"))
+    for _ in range(3):
+        trail.refused(AuditRecord(at=AT, act="refused", by="till", about="Void", reason="SCOPE_MISSING"))
+    await trail.close()
+    kept = [record_of(row) for row in await journal.audit(after=("", 0), limit=10)]
+    assert [(one.act, one.count) for one in kept] == [("began", 1), ("Redeem", 1), ("refused", 3)]
+    await journal.close()
+
+
+async def test_a_flood_of_refusals_is_bounded() -> None:
+    """Refusals of any number of kinds in one window make a bounded number of records, all counted."""
+    journal, trail = await started()
+    for number in range(5000):
+        trail.refused(
+            AuditRecord(at=AT, act="refused", by=f"stranger-{number}", reason="CREDENTIALS_INVALID")
+        )
+    await trail.close()
+    kept = [record_of(row) for row in await journal.audit(after=("", 0), limit=9999)][1:]
+    assert len(kept) == 1001
+    assert sum(one.count for one in kept) == 5000
+    await journal.close()
+
+
+async def test_what_finds_no_room_is_counted_in_the_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the journal is away records wait up to a bound; the next one says how many were lost."""
+    journal, trail = await started()
+    await trail.close()
+    monkeypatch.setattr("giftcard_gateway.audit.trail._MOST", 2)
+    for _ in range(5):
+        trail.tell(AuditRecord(at=AT, act="Redeem"))
+    await trail.close()
+    await trail.told(trail.tell(AuditRecord(at=AT, act="Void")))
+    kept = [record_of(row) for row in await journal.audit(after=("", 0), limit=10)]
+    assert [(one.act, one.count) for one in kept] == [
+        ("began", 1),
+        ("Redeem", 1),
+        ("Redeem", 1),
+        ("lost", 3),
+        ("Void", 1),
+    ]
+    await journal.close()
+
+
+async def test_a_record_that_cannot_be_written_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that no database takes is lost and counted; those after it are written."""
+    journal, trail = await started()
+    await trail.close()
+    add = journal.add_audit
+
+    async def choosy(rows: Sequence[AuditRow]) -> None:
+        if any(record_of(row).act == "Poison" for row in rows):
+            raise ValueError("not this one")
+        await add(rows)
+
+    monkeypatch.setattr(journal, "add_audit", choosy)
+    await trail.told(trail.tell(AuditRecord(at=AT, act="Poison")))
+    await trail.told(trail.tell(AuditRecord(at=AT, act="Void")))
+    kept = [record_of(row) for row in await journal.audit(after=("", 0), limit=10)]
+    assert [(one.act, one.count) for one in kept] == [("began", 1), ("lost", 1), ("Void", 1)]
+    assert trail.lost == 1
+    await journal.close()
