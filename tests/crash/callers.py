@@ -29,6 +29,7 @@ from giftcard_adapters.values.operations import (
 )
 from giftcard_adapters.values.point_of_sale import Product
 from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.errors import GatewayError, JournalUnavailable, Overloaded, ProviderUnreachable
 from giftcard_gateway.ledger.entry import Entry
 from tests.crash import providers
@@ -210,7 +211,9 @@ class Caller:
                 await self._reverse(None, tries=1)
             case "redeliver":
                 wait_s = self._wait_s()
-                await self._say("redeliver", lambda gateway: gateway.redeliver(self._id, wait_s=wait_s))
+                await self._say(
+                    "redeliver", lambda gateway: gateway.redeliver(self._id, wait_s=wait_s, by=LOCAL)
+                )
 
     async def _begin(self) -> None:
         ask = self.ask
@@ -219,7 +222,7 @@ class Caller:
             wait_s = self._wait_s()
 
             async def begin(gateway: Transactions, ask: AnyOperation = ask, wait_s: float = wait_s) -> Entry:
-                return (await gateway.begin(ask, wait_s=wait_s)).entry
+                return (await gateway.begin(ask, wait_s=wait_s, by=LOCAL)).entry
 
             if await self._say("begin", begin) is not None:
                 return
@@ -227,14 +230,16 @@ class Caller:
 
     async def _get(self) -> None:
         wait_s = self._wait_s()
-        await self._say("get", lambda gateway: gateway.get(self._id, wait_s=wait_s))
+        await self._say("get", lambda gateway: gateway.get(self._id, wait_s=wait_s, by=LOCAL))
 
     async def _confirm(self, amount: Money | None) -> None:
         for _ in range(self._chance.randint(1, 6)):
             wait_s = self._wait_s()
 
             async def confirm(gateway: Transactions, wait_s: float = wait_s) -> Entry:
-                return await gateway.confirm(self.ask.operation, self._id, amount=amount, wait_s=wait_s)
+                return await gateway.confirm(
+                    self.ask.operation, self._id, amount=amount, wait_s=wait_s, by=LOCAL
+                )
 
             told = await self._say(f"confirm {amount or 'all'}", confirm)
             if isinstance(told, Entry):
@@ -254,6 +259,7 @@ class Caller:
                     reason=ReversalReason.CANCELLED,
                     amount=amount,
                     wait_s=wait_s,
+                    by=LOCAL,
                 )
 
             told = await self._say(f"reverse {amount or 'all'}", reverse)

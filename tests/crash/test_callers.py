@@ -18,6 +18,7 @@ from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import AnyOperation, Redeem
 from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.errors import GatewayError
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.pipeline.transactions import Begun, Transactions
@@ -80,9 +81,9 @@ def _ask(clock: VirtualClock) -> Redeem:
 
 
 async def _end(gateway: Transactions, ask: AnyOperation) -> None:
-    entry = await gateway.get(ask.transaction_id)
+    entry = await gateway.get(ask.transaction_id, by=LOCAL)
     if entry.state is State.APPROVED:
-        await gateway.confirm(ask.operation, ask.transaction_id, wait_s=10)
+        await gateway.confirm(ask.operation, ask.transaction_id, wait_s=10, by=LOCAL)
 
 
 async def _call(stage: Stage, ask: AnyOperation, chance: random.Random) -> Heard:
@@ -94,14 +95,14 @@ async def _call(stage: Stage, ask: AnyOperation, chance: random.Random) -> Heard
     async def call(gateway: Transactions) -> Begun:
         match kind:
             case "begin":
-                return await gateway.begin(ask, wait_s=wait_s)
+                return await gateway.begin(ask, wait_s=wait_s, by=LOCAL)
             case "get":
-                return Begun(await gateway.get(ask.transaction_id, wait_s=wait_s), is_replayed=True)
+                return Begun(await gateway.get(ask.transaction_id, wait_s=wait_s, by=LOCAL), is_replayed=True)
             case "confirm":
-                entry = await gateway.confirm(ask.operation, ask.transaction_id, wait_s=wait_s)
+                entry = await gateway.confirm(ask.operation, ask.transaction_id, wait_s=wait_s, by=LOCAL)
                 return Begun(entry, is_replayed=True)
         entry = await gateway.reverse(
-            ask.operation, ask.transaction_id, reason=ReversalReason.CANCELLED, wait_s=wait_s
+            ask.operation, ask.transaction_id, reason=ReversalReason.CANCELLED, wait_s=wait_s, by=LOCAL
         )
         return Begun(entry, is_replayed=True)
 

@@ -14,6 +14,7 @@ from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Redeem
 from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.ledger.entry import State
 from tests.crash.life import Life
 from tests.crash.plan import quiet
@@ -57,9 +58,11 @@ def test_a_process_that_slept_past_its_lease_sends_nothing() -> None:
             )
             assert isinstance(stage.world.weather, Sleepy)
             stage.world.weather.life = first.life
-            call = asyncio.ensure_future(first.life.answer(first.transactions.begin(ask, wait_s=30)))
+            call = asyncio.ensure_future(
+                first.life.answer(first.transactions.begin(ask, wait_s=30, by=LOCAL))
+            )
             await asyncio.sleep(900)
-            assert (await second.transactions.get(ask.transaction_id)).state is State.REVERSED
+            assert (await second.transactions.get(ask.transaction_id, by=LOCAL)).state is State.REVERSED
             first.life.resume()
             assert (await call).entry.state is State.REVERSED
             assert not any("sends a request" in event.text for event in stage.world.chronicle.events)

@@ -26,6 +26,7 @@ from giftcard_adapters.values.operations import (
 )
 from giftcard_adapters.values.point_of_sale import Product
 from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.errors import TransactionReversed
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.pipeline.transactions import Transactions
@@ -197,14 +198,14 @@ async def _persist(stage: Stage, ask: AnyOperation, decision: str) -> None:
     )
 
     async def begin(gateway: Transactions) -> Entry:
-        return (await gateway.begin(ask, wait_s=30)).entry
+        return (await gateway.begin(ask, wait_s=30, by=LOCAL)).entry
 
     async def confirm(gateway: Transactions) -> Entry:
-        return await gateway.confirm(ask.operation, ask.transaction_id, amount=amount, wait_s=30)
+        return await gateway.confirm(ask.operation, ask.transaction_id, amount=amount, wait_s=30, by=LOCAL)
 
     async def reverse(gateway: Transactions) -> Entry:
         return await gateway.reverse(
-            ask.operation, ask.transaction_id, reason=ReversalReason.CANCELLED, wait_s=30
+            ask.operation, ask.transaction_id, reason=ReversalReason.CANCELLED, wait_s=30, by=LOCAL
         )
 
     if decision == "first":

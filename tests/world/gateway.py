@@ -20,6 +20,7 @@ from giftcard_adapters.values.operations import AnyOperation, Issue, Load, Redee
 from giftcard_adapters.values.outcomes import Outcome
 from giftcard_adapters.values.reads import ProviderEvent, Webhook
 from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.ledger.entry import Entry
 from giftcard_gateway.pipeline.assembly import Pipeline, assemble
 from giftcard_gateway.providers.connections import Connection, Connections, Terms
@@ -139,20 +140,27 @@ class World:
 
     async def begin(self, ask: AnyOperation, *, wait_s: float = 30) -> Entry:
         """Begin a transaction and return what its caller is told."""
-        return (await self.transactions.begin(ask, wait_s=wait_s)).entry
+        return (await self.transactions.begin(ask, wait_s=wait_s, by=LOCAL)).entry
 
     async def confirm(
         self, of: Entry | AnyOperation, *, amount: Money | None = None, wait_s: float = 30
     ) -> Entry:
         """Confirm a transaction, or a part of it."""
-        return await self.transactions.confirm(of.operation, of.transaction_id, amount=amount, wait_s=wait_s)
+        return await self.transactions.confirm(
+            of.operation, of.transaction_id, amount=amount, wait_s=wait_s, by=LOCAL
+        )
 
     async def reverse(
         self, of: Entry | AnyOperation, *, amount: Money | None = None, wait_s: float = 30
     ) -> Entry:
         """Reverse a transaction, or a part of it, because the customer changed their mind."""
         return await self.transactions.reverse(
-            of.operation, of.transaction_id, reason=ReversalReason.CANCELLED, amount=amount, wait_s=wait_s
+            of.operation,
+            of.transaction_id,
+            reason=ReversalReason.CANCELLED,
+            amount=amount,
+            wait_s=wait_s,
+            by=LOCAL,
         )
 
     async def tell(

@@ -14,13 +14,16 @@ import msgspec
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.config.access import Grant, Scope
 from giftcard_gateway.errors import OutOfReach, ScopeMissing
+from giftcard_gateway.ledger.tenants import DEFAULT_TENANT, key_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from giftcard_adapters.values.cards import CardRef
     from giftcard_adapters.values.operations import AnyOperation
     from giftcard_adapters.values.point_of_sale import PointOfSale
     from giftcard_gateway.ledger.entry import Entry
-
-DEFAULT_TENANT = "default"
+    from giftcard_gateway.providers.connections import Connection
 
 
 class SignIn(StrEnum):
@@ -76,16 +79,33 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         if merchant_id and self.merchants is not None and merchant_id not in self.merchants:
             raise OutOfReach(merchant_id=merchant_id)
 
-    def demand_whole(self, provider_id: str) -> None:
+    def demand_account(self, connection: Connection) -> None:
+        """Raise OutOfReach unless a provider's account as a whole, and its vault, are this tenant's."""
+        self.demand_provider(connection.provider_id)
+        if self.tenant != connection.tenant:
+            raise OutOfReach(
+                "What this provider keeps or reports for its account as a whole is another tenant's.",
+                provider=connection.provider_id,
+            )
+
+    def demand_cards(self, connection: Connection, cards: Iterable[CardRef], *, store: bool = False) -> None:
+        """Raise OutOfReach where a card is in a vault, or is to be, that is not this tenant's."""
+        if store or any(card.stored_card_id for card in cards):
+            self.demand_account(connection)
+
+    def demand_whole(self, connection: Connection) -> None:
         """Raise OutOfReach unless this identity may see all that a provider reports, whoever it is about."""
-        self.demand_provider(provider_id)
+        self.demand_account(connection)
         if self.is_of_some:
             raise OutOfReach(
-                "This covers every merchant and operation; you may see some of them.", provider=provider_id
+                "This covers every merchant and operation; you may see some of them.",
+                provider=connection.provider_id,
             )
 
     def may_touch(self, entry: Entry) -> bool:
         """Tell whether a transaction is within reach; a reversal that came first has no merchant, and is."""
+        if entry.tenant != self.tenant:
+            return False
         if self.operations is not None and entry.operation not in self.operations:
             return False
         if entry.ask is None:
@@ -93,6 +113,24 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         if self.providers is not None and entry.provider not in self.providers:
             return False
         return self.merchants is None or merchant_of(entry.ask.point_of_sale) in self.merchants
+
+    def may_reveal(self, entry: Entry) -> bool:
+        """Tell whether an issue's secrets are shown again: to the very identity that asked for it.
+
+        One from before identities shows them where nobody signs in, as it did then.
+        """
+        if Scope.SECRETS not in self.scopes or entry.tenant != self.tenant:
+            return False
+        return entry.asked_by == self.signature if entry.asked_by else self.sign_in is SignIn.NONE
+
+    def key_of(self, transaction_id: str) -> str:
+        """Return the key of the transaction that this identity's tenant calls by this id."""
+        return key_of(self.tenant, transaction_id)
+
+    @property
+    def signature(self) -> str:
+        """Return what tells this identity from every other of its tenant, and stays when a key is renewed."""
+        return f"{self.sign_in.value}:{self.name}"
 
     @property
     def is_of_some(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from giftcard_adapters.values.operations import Operation
+from giftcard_gateway.ledger.tenants import DEFAULT_TENANT
 
 Algorithm = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519"
@@ -39,7 +40,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     name: CallerName
     """Told in logs."""
     scopes: tuple[Scope, ...]
-    tenant: CallerName = "default"
+    tenant: CallerName = DEFAULT_TENANT
     merchants: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
     operations: tuple[Operation, ...] = ()
@@ -62,7 +63,7 @@ class Issuer(msgspec.Struct, frozen=True, kw_only=True):
     """How long keys, and tokens once checked, are trusted without looking again."""
     leeway_s: float = 30.0
     """How far its clock may be from ours."""
-    tenant: CallerName = "default"
+    tenant: CallerName = DEFAULT_TENANT
     """The tenant of its tokens, unless `tenant_claim` names where it stands."""
     name_claim: str = "sub"
     scope_claim: str = "scope"

@@ -14,9 +14,10 @@ import msgspec
 from giftcard_adapters.contract import Settings as AdapterSettings
 from giftcard_adapters.engine import Engine, PoolLimits, Tls
 from giftcard_adapters.values.secret import Secret
-from giftcard_gateway.config.access import Access
+from giftcard_gateway.config.access import Access, CallerName
 from giftcard_gateway.config.tls import ListenerTls
 from giftcard_gateway.journal.settings import JournalSettings
+from giftcard_gateway.ledger.tenants import DEFAULT_TENANT
 from giftcard_gateway.providers.connections import PROVIDER_ID, Terms
 from giftcard_gateway.providers.routing import Rule
 
@@ -145,6 +146,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """A provider switched off takes no new requests, and what it is owed is still delivered."""
     prefixes: tuple[Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,19}\Z", description="digits")], ...] = ()
     """Card-number prefixes it serves: short for a routing rule each."""
+    tenant: CallerName = DEFAULT_TENANT
+    """Whose the account is as a whole: reports, settlement, vault, and events of no known transaction."""
     labels: dict[str, str] = {}
     """Free words for people and dashboards."""
     engine: Engine = "aiohttp"

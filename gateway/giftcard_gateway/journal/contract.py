@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from giftcard_gateway.errors import OperatorError
+from giftcard_gateway.ledger.tenants import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     fence: int
     document: bytes
+    tenant: str = DEFAULT_TENANT
+    asked_id: str = ""
+    """The id its caller made, where that is not `transaction_id`."""
     blind_indexes: tuple[bytes, ...] = ()
 
 
@@ -59,6 +63,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 class RowQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows to list, newest first; None does not filter. `after` is (created_at, transaction_id)."""
 
+    tenant: str | None = None
     states: tuple[str, ...] | None = None
     operations: tuple[str, ...] | None = None
     providers: tuple[str, ...] | None = None
@@ -191,7 +196,8 @@ class Journal(ABC):
 
         A change of state is added to the feed in the same database transaction. Also True when this very
         row (version and document, which a seal makes unique) is recorded already, so that a write whose
-        answer was lost can be repeated. `operation`, `provider` and `created_us` never change.
+        answer was lost can be repeated. `tenant`, `operation`, `provider` and `created_us` never
+        change.
         """
 
     @abstractmethod
@@ -236,8 +242,11 @@ class Journal(ABC):
         """Return when any process sharing the journal wrote, or after `timeout_s`; may return early."""
 
     @abstractmethod
-    async def changes(self, *, after: str, limit: int) -> Sequence[Change]:
-        """Return the feed after a cursor (empty: from the start); nothing is ever inserted behind it."""
+    async def changes(self, *, after: str, limit: int, tenant: str | None = None) -> Sequence[Change]:
+        """Return the feed after a cursor (empty: from the start); nothing is ever inserted behind it.
+
+        By index also where it is one tenant's.
+        """
 
     @abstractmethod
     async def last_cursor(self) -> str:

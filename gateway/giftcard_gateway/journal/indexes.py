@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from giftcard_adapters.codec import pack
+from giftcard_gateway.ledger.tenants import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,21 +45,25 @@ class BlindIndexes:
         """Return what finds the transaction that a provider gave a reference to."""
         return self._seal.blind_index("reference", f"{provider}\0{key}\0{value}")
 
-    def external_reference(self, reference: str) -> bytes:
+    def external_reference(self, tenant: str, reference: str) -> bytes:
         """Return what finds the transactions with a reference of the caller's."""
-        return self._seal.blind_index("external_reference", reference)
+        return self._of(tenant, "external_reference", reference)
 
-    def merchant(self, merchant_id: str) -> bytes:
+    def merchant(self, tenant: str, merchant_id: str) -> bytes:
         """Return what finds the transactions at a merchant."""
-        return self._seal.blind_index("merchant", merchant_id)
+        return self._of(tenant, "merchant", merchant_id)
 
-    def terminal(self, terminal_id: str) -> bytes:
+    def terminal(self, tenant: str, terminal_id: str) -> bytes:
         """Return what finds the transactions at a terminal."""
-        return self._seal.blind_index("terminal", terminal_id)
+        return self._of(tenant, "terminal", terminal_id)
 
-    def label(self, key: str, value: str) -> bytes:
+    def label(self, tenant: str, key: str, value: str) -> bytes:
         """Return what finds the transactions with a label."""
-        return self._seal.blind_index("label", f"{key}\0{value}")
+        return self._of(tenant, "label", f"{key}\0{value}")
+
+    def _of(self, tenant: str, kind: str, text: str) -> bytes:
+        """Hash what callers name freely apart for each tenant: one never walks through another's rows."""
+        return self._seal.blind_index(kind if tenant == DEFAULT_TENANT else f"{kind} of {tenant}", text)
 
     def issued(self, cards: Iterable[IssuedCard]) -> Iterator[bytes]:
         """Return what finds the issue of these cards, and what happens to them later."""
@@ -79,7 +84,7 @@ class BlindIndexes:
     def of(self, entry: Entry) -> Iterator[bytes]:
         """Return what the write of an entry adds: what was asked at first, what the provider told later."""
         if entry.version == 1 and entry.ask is not None:
-            yield from self._asked(entry.ask)
+            yield from self._asked(entry.tenant, entry.ask)
         outcome = entry.outcome
         if outcome is None:
             return
@@ -87,14 +92,14 @@ class BlindIndexes:
             yield self.provider_reference(entry.provider, key, value)
         yield from self.issued(outcome.issued_cards)
 
-    def _asked(self, ask: MoneyOperation) -> Iterator[bytes]:
+    def _asked(self, tenant: str, ask: MoneyOperation) -> Iterator[bytes]:
         yield from map(self.card, ask.cards)
         if ask.external_reference:
-            yield self.external_reference(ask.external_reference)
+            yield self.external_reference(tenant, ask.external_reference)
         till = ask.point_of_sale
         if till and till.merchant and till.merchant.merchant_id:
-            yield self.merchant(till.merchant.merchant_id)
+            yield self.merchant(tenant, till.merchant.merchant_id)
         if till and till.terminal_id:
-            yield self.terminal(till.terminal_id)
+            yield self.terminal(tenant, till.terminal_id)
         for key, value in ask.labels.items():
-            yield self.label(key, value)
+            yield self.label(tenant, key, value)

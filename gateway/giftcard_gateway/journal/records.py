@@ -156,6 +156,8 @@ class Records:
             version=entry.version,
             fence=entry.fence,
             document=self._seal.close(pack(entry), row=entry.transaction_id),
+            tenant=entry.tenant,
+            asked_id=entry.asked_id,
             blind_indexes=tuple(self.indexes.of(entry)),
         )
 
@@ -175,6 +177,8 @@ class Records:
                 evidence=str(fault),
                 version=row.version,
                 fence=row.fence,
+                tenant=row.tenant,
+                asked_id=row.asked_id,
             )
 
     def _entry(self, row: Row) -> Entry:

@@ -25,6 +25,8 @@ COLUMNS = (
     "version",
     "fence",
     "document",
+    "tenant",
+    "asked_id",
 )
 """The columns of a row, in the order of `values_of` and `row_of`."""
 
@@ -38,11 +40,11 @@ OPEN_STATES = tuple(sorted(str(state) for state in State if state not in FINAL))
 EARLIEST_US = -(2**63)
 LATEST_US = 2**63 - 1
 
-RowValues = tuple[str, str, str, str, int, int, int | None, str, int, int, bytes]
+RowValues = tuple[str, str, str, str, int, int, int | None, str, int, int, bytes, str, str]
 WrittenValues = tuple[str, int, int | None, str, int, int, bytes]
 EventValues = tuple[str, str, str, int, bytes, bool]
-Stream = tuple[str, str, str]
-"""The state, provider and operation whose rows lie side by side in the index that lists are read from."""
+Stream = tuple[str, str, str, str]
+"""The tenant, state, provider and operation whose rows lie side by side in the index that lists are read from."""
 
 
 class Open(msgspec.Struct, frozen=True):
@@ -71,6 +73,8 @@ def values_of(row: Row) -> RowValues:
         row.version,
         row.fence,
         row.document,
+        row.tenant,
+        row.asked_id,
     )
 
 
@@ -101,6 +105,8 @@ def row_of(values: RowValues) -> Row:
         version=values[8],
         fence=values[9],
         document=values[10],
+        tenant=values[11],
+        asked_id=values[12],
     )
 
 
@@ -124,10 +130,11 @@ def event_of(cursor: str, values: EventValues) -> EventRow:
 
 
 def is_wanted(stream: Stream, query: RowQuery) -> bool:
-    """Tell whether rows of this state, provider and operation are asked for."""
-    state, provider, operation = stream
+    """Tell whether rows of this tenant, state, provider and operation are asked for."""
+    tenant, state, provider, operation = stream
     return (
-        (query.states is None or state in query.states)
+        (query.tenant is None or tenant == query.tenant)
+        and (query.states is None or state in query.states)
         and (query.providers is None or provider in query.providers)
         and (query.operations is None or operation in query.operations)
     )

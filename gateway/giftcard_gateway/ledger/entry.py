@@ -16,6 +16,7 @@ from giftcard_adapters.values.declines import Decline
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import AnyOperation, Operation
 from giftcard_adapters.values.outcomes import Outcome
+from giftcard_gateway.ledger.tenants import DEFAULT_TENANT
 
 
 class State(StrEnum):
@@ -58,6 +59,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One transaction. `version` counts its writes, `fence` counts its leases (rule 14)."""
 
     transaction_id: str
+    """Its key, by which journal, driver and provider know it; see `tenants`."""
     operation: Operation
     state: State
     created_at: datetime
@@ -96,3 +98,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The last level of the provider's reversal window that somebody was told of."""
     traceparent: str = ""
     """The trace the transaction began in, for the exchanges that come later."""
+    tenant: str = DEFAULT_TENANT
+    """Whose it is: who asked for it, or first reversed it."""
+    asked_id: str = ""
+    """The id its caller made, where that is not the key."""
+    asked_by: str = ""
+    """Which identity of the tenant asked; empty for one from before identities, and for a tombstone."""
+
+    @property
+    def callers_id(self) -> str:
+        """Return the id that its caller knows it by."""
+        return self.asked_id or self.transaction_id

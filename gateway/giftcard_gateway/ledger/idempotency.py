@@ -77,5 +77,5 @@ def _decided_already(entry: Entry, field: str) -> StateConflict:
         "a further part needs a transaction of its own.",
         state=entry.state.value,
         field=field,
-        transaction_id=entry.transaction_id,
+        transaction_id=entry.callers_id,
     )

@@ -24,6 +24,7 @@ from giftcard_gateway.ledger.entry import (
     StateChange,
     WantedReversal,
 )
+from giftcard_gateway.ledger.tenants import DEFAULT_TENANT, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -59,9 +60,22 @@ def move(entry: Entry, state: State, at: datetime, cause: str) -> Entry:
 
 
 def intend(
-    ask: AnyOperation, provider: str, *, driver: str, lease_until: datetime, traceparent: str
+    ask: AnyOperation,
+    provider: str,
+    *,
+    driver: str,
+    lease_until: datetime,
+    traceparent: str,
+    tenant: str = DEFAULT_TENANT,
+    asked_by: str = "",
 ) -> Entry:
-    """Return the PENDING entry that is written before anything is sent, created at the time of `ask`."""
+    """Return the PENDING entry that is written before anything is sent, created at the time of `ask`.
+
+    `ask` has the caller's id; the entry, and what is kept of `ask`, have the key instead.
+    """
+    key = key_of(tenant, ask.transaction_id)
+    asked_id = _unless_same(ask.transaction_id, key)
+    ask = msgspec.structs.replace(ask, transaction_id=key)
     at = ask.requested_at
     return Entry(
         transaction_id=ask.transaction_id,
@@ -75,21 +89,38 @@ def intend(
         due_at=lease_until,
         driver=driver,
         traceparent=traceparent,
+        tenant=tenant,
+        asked_id=asked_id,
+        asked_by=asked_by,
     )
 
 
-def bury(transaction_id: str, operation: Operation, wanted: WantedReversal, at: datetime) -> Entry:
-    """Return a REVERSED entry for a reversal that came before its request (rule 9)."""
+def bury(
+    transaction_id: str,
+    operation: Operation,
+    wanted: WantedReversal,
+    at: datetime,
+    *,
+    tenant: str = DEFAULT_TENANT,
+) -> Entry:
+    """Return a REVERSED entry for a reversal that came before its request (rule 9), by its caller's id."""
+    key = key_of(tenant, transaction_id)
     cause = noted("reversed before it was asked", wanted.note)
     return Entry(
-        transaction_id=transaction_id,
+        transaction_id=key,
         operation=operation,
         state=State.REVERSED,
         created_at=at,
         updated_at=at,
         wanted_reversal=wanted,
         changes=(StateChange(state=State.REVERSED, at=at, cause=cause),),
+        tenant=tenant,
+        asked_id=_unless_same(transaction_id, key),
     )
+
+
+def _unless_same(asked_id: str, key: str) -> str:
+    return "" if asked_id == key else asked_id
 
 
 def take(entry: Entry, *, driver: str, lease_until: datetime, at: datetime) -> Entry:

@@ -22,6 +22,7 @@ from giftcard_gateway.ledger.entry import Entry, State
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from giftcard_gateway.access.identities import Identity
     from giftcard_gateway.journal.records import Records
     from giftcard_gateway.pipeline.transactions import Transactions
     from giftcard_gateway.providers.connections import Connections
@@ -118,6 +119,7 @@ class _Books:
     """The journal's side of a settlement, and which of it the settlement has been seen to have."""
 
     scope: SettlementScope
+    by: Identity
     by_id: dict[str, Entry] = field(default_factory=dict)
     by_reference: dict[str, set[str]] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
@@ -143,15 +145,20 @@ class Reconciliation:
         self._transactions = transactions
 
     async def reconcile(
-        self, scope: SettlementScope, rows: Sequence[SettlementRow], bad: Sequence[BadRow] = ()
+        self,
+        scope: SettlementScope,
+        rows: Sequence[SettlementRow],
+        bad: Sequence[BadRow] = (),
+        *,
+        by: Identity,
     ) -> Comparison:
-        """Compare every row with the journal, then end what they decide, if the scope asks for that.
+        """Compare every row with what the journal has of the caller's tenant, then end what they decide, if asked.
 
         A bad row may be any transaction: with one, nothing is ended for being missing.
         Raises ProviderNotFound, and JournalClosed when the journal cannot be read.
         """
         self._connections.get(scope.provider)
-        books, compared = await self._books(scope), Comparison()
+        books, compared = await self._books(scope, by), Comparison()
         for bad_row in bad:
             compared.differ(DifferenceKind.ROW_INVALID, row=bad_row)
         # Money that went back tells what the other row of the same transaction must show.
@@ -169,9 +176,10 @@ class Reconciliation:
                 await self._close(books, compared, _surely_missing(books, compared, missing), State.REVERSED)
         return compared
 
-    async def _books(self, scope: SettlementScope) -> _Books:
-        books = _Books(scope)
+    async def _books(self, scope: SettlementScope, by: Identity) -> _Books:
+        books = _Books(scope, by)
         query = RowQuery(
+            tenant=by.tenant,
             providers=(scope.provider,),
             created_from=scope.start,
             created_before=scope.end,
@@ -217,22 +225,30 @@ class Reconciliation:
             compared.differ(DifferenceKind.MONEY_BACK, row=row, entry=entry)
 
     async def _entry_of(self, books: _Books, row: SettlementRow) -> Entry | None:
-        """Return the transaction a row names; one created outside the scope is looked for by its id."""
+        """Return the transaction a row names, by the id the provider had or the caller's.
+
+        One created outside the scope is looked for too.
+        """
         if not row.transaction_id:
             named = books.by_reference.get(row.provider_reference, set())
             if len(named) == 1:
                 return books.by_id[next(iter(named))]
             books.unplaced.append(row)
             return None
-        entry = books.by_id.get(row.transaction_id) or await self._records.get(row.transaction_id)
-        return entry if entry is not None and entry.provider == books.scope.provider else None
+        for key in (row.transaction_id, books.by.key_of(row.transaction_id)):
+            entry = books.by_id.get(key) or await self._records.get(key)
+            if entry is not None and entry.provider == books.scope.provider and books.by.may_touch(entry):
+                return entry
+        return None
 
     async def _close(
         self, books: _Books, compared: Comparison, transaction_ids: Iterable[str], state: State
     ) -> None:
         for transaction_id in list(transaction_ids):
             try:
-                entry = await self._transactions.resolve(transaction_id, state=state, note=books.scope.note)
+                entry = await self._transactions.resolve(
+                    books.by_id[transaction_id].callers_id, state=state, note=books.scope.note, by=books.by
+                )
             except StateConflict:
                 # Somebody else ended it while we compared; the next comparison sees what came of it.
                 continue

@@ -16,9 +16,9 @@ import msgspec
 
 from giftcard_adapters.errors import Invalid, Unsupported
 from giftcard_adapters.values.advices import NO_WORDS
+from giftcard_adapters.values.operations import Activate
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.traits import Guarantee
-from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.errors import (
     GatewayError,
     InvalidRequest,
@@ -95,7 +95,7 @@ class Transactions:
         self._waiting = Waiting(records, connections, driver)
 
     async def begin(
-        self, ask: AnyOperation, *, wait_s: float, by: Identity = LOCAL, admit: Admit | None = None
+        self, ask: AnyOperation, *, wait_s: float, by: Identity, admit: Admit | None = None
     ) -> Begun:
         """Write `ask` down, send it, and return what came of it; a repeat returns what is recorded.
 
@@ -111,7 +111,7 @@ class Transactions:
             if admit is not None:
                 await admit(connection.provider_id)
         except GatewayError:
-            recorded = await self._find(ask.transaction_id)
+            recorded = await self._find(ask.transaction_id, by)
             if recorded is None:
                 raise
             return await self._replay(recorded, ask, wait_s, by)
@@ -121,6 +121,8 @@ class Transactions:
             driver=self._driver.name,
             lease_until=ask.requested_at + connection.lease,
             traceparent=self._observer.traceparent(),
+            tenant=by.tenant,
+            asked_by=by.signature,
         )
         recorded = await self._shielded_open(entry)
         if recorded is not None:
@@ -136,7 +138,7 @@ class Transactions:
         tenders: tuple[Tender, ...] = (),
         words: AdviceWords = NO_WORDS,
         wait_s: float,
-        by: Identity = LOCAL,
+        by: Identity,
     ) -> Entry:
         """Promise that an approved transaction is final, for `amount` if that is less than approved.
 
@@ -172,7 +174,7 @@ class Transactions:
         amount: Money | None = None,
         words: AdviceWords = NO_WORDS,
         wait_s: float,
-        by: Identity = LOCAL,
+        by: Identity,
     ) -> Entry:
         """Promise that a transaction is undone, wholly or by `amount`, known or not (rules 7 and 9).
 
@@ -182,10 +184,12 @@ class Transactions:
         """
         wanted = WantedReversal(reason=reason, amount=amount, **words.words())
         while True:
-            entry = await self._find(transaction_id)
+            entry = await self._find(transaction_id, by)
             if entry is None:
                 by.demand_operation(operation)
-                tombstone = lifecycle.bury(transaction_id, operation, wanted, self._clock.now())
+                tombstone = lifecycle.bury(
+                    transaction_id, operation, wanted, self._clock.now(), tenant=by.tenant
+                )
                 if await self._open(tombstone) is None:
                     return tombstone
                 continue
@@ -206,15 +210,15 @@ class Transactions:
                 raise _conflict(entry)
             return await self._waiting.settled(entry, wait_s)
 
-    async def get(self, transaction_id: str, *, wait_s: float = 0, by: Identity = LOCAL) -> Entry:
+    async def get(self, transaction_id: str, *, wait_s: float = 0, by: Identity) -> Entry:
         """Return a transaction; wait up to `wait_s` for one that is still finding something out."""
-        entry = await self._find(transaction_id)
+        entry = await self._find(transaction_id, by)
         if entry is None:
             raise TransactionNotFound(transaction_id=transaction_id)
         _must_touch(by, entry)
         return await self._waiting.settled(entry, wait_s, is_promise_enough=False)
 
-    async def resolve(self, transaction_id: str, *, state: State, note: str, by: Identity = LOCAL) -> Entry:
+    async def resolve(self, transaction_id: str, *, state: State, note: str, by: Identity) -> Entry:
         """End an UNRESOLVED transaction as CONFIRMED or REVERSED, as a person found out.
 
         Repeating the same decision is harmless; raises StateConflict for any other state.
@@ -229,7 +233,7 @@ class Transactions:
             if (written := await self._write(entry, resolved)) is not None:
                 return written
 
-    async def redeliver(self, transaction_id: str, *, wait_s: float, by: Identity = LOCAL) -> Entry:
+    async def redeliver(self, transaction_id: str, *, wait_s: float, by: Identity) -> Entry:
         """Try at once what a transaction still owes, instead of when its backoff ends.
 
         Raises StateConflict when it owes nothing.
@@ -264,6 +268,7 @@ class Transactions:
     def _able(self, provider_id: str, ask: AnyOperation, by: Identity) -> Connection:
         connection = self._connections.get(provider_id)
         by.demand_provider(connection.provider_id)
+        by.demand_cards(connection, ask.cards, store=isinstance(ask, Activate) and ask.store)
         connection.traits(ask.operation)
         with _told(OperationUnsupported, connection, ask.operation):
             connection.provider.check(ask)
@@ -284,10 +289,11 @@ class Transactions:
     async def _replay(self, recorded: Entry, ask: AnyOperation, wait_s: float, by: Identity) -> Begun:
         _must_touch(by, recorded)
         if recorded.ask is None:
-            raise TransactionReversed(transaction_id=recorded.transaction_id, state=recorded.state.value)
-        difference = first_difference(recorded.ask, ask)
+            raise TransactionReversed(transaction_id=recorded.callers_id, state=recorded.state.value)
+        under_key = msgspec.structs.replace(ask, transaction_id=recorded.transaction_id)
+        difference = first_difference(recorded.ask, under_key)
         if difference is not None:
-            raise TransactionIdReused(field=difference, transaction_id=recorded.transaction_id)
+            raise TransactionIdReused(field=difference, transaction_id=recorded.callers_id)
         return Begun(await self._waiting.settled(recorded, wait_s), is_replayed=True)
 
     async def _shielded_open(self, entry: Entry) -> Entry | None:
@@ -302,16 +308,17 @@ class Transactions:
         return await _finish(open_then_drive())
 
     async def _known(self, operation: Operation, transaction_id: str, by: Identity) -> Entry:
-        entry = await self._find(transaction_id)
+        entry = await self._find(transaction_id, by)
         if entry is None:
             raise TransactionNotFound(transaction_id=transaction_id)
         _must_touch(by, entry)
         _must_be(entry, operation)
         return entry
 
-    async def _find(self, transaction_id: str) -> Entry | None:
+    async def _find(self, transaction_id: str, by: Identity) -> Entry | None:
+        """Return what the caller's tenant calls by this id."""
         try:
-            return await self._records.get(transaction_id)
+            return await self._records.get(by.key_of(transaction_id))
         except JournalClosed:
             raise JournalUnavailable from None
 
@@ -378,7 +385,7 @@ def _told(unsupported: type[GatewayError], connection: Connection, operation: Op
 def _must_touch(by: Identity, entry: Entry) -> None:
     """Raise TransactionNotFound, as if it were not there, for a transaction that the caller may not touch."""
     if not by.may_touch(entry):
-        raise TransactionNotFound(transaction_id=entry.transaction_id)
+        raise TransactionNotFound(transaction_id=entry.callers_id)
 
 
 def _must_be(entry: Entry, operation: Operation) -> None:
@@ -391,7 +398,7 @@ def _must_be(entry: Entry, operation: Operation) -> None:
 
 
 def _conflict(entry: Entry) -> GatewayError:
-    metadata = {"state": entry.state.value, "transaction_id": entry.transaction_id}
+    metadata = {"state": entry.state.value, "transaction_id": entry.callers_id}
     if entry.state in {State.REVERSING, State.REVERSED}:
         return TransactionReversed(**metadata)
     ended = "has ended as" if entry.state in FINAL else "is"

@@ -212,4 +212,6 @@ def _connection(provider_id: str, stanza: ProviderSettings, clock: Clock, teleme
         transport=telemetry.traced(transport, provider_id),
         moment=clock.moment,
     )
-    return Connection(provider_id, provider, stanza.terms, clock, is_enabled=stanza.enabled)
+    return Connection(
+        provider_id, provider, stanza.terms, clock, is_enabled=stanza.enabled, tenant=stanza.tenant
+    )

@@ -20,6 +20,7 @@ from giftcard_adapters.lenient import noticing
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.traits import Guarantee, OperationTraits
 from giftcard_gateway.errors import OperationUnsupported, Overloaded, ProviderNotFound, ProviderUnreachable
+from giftcard_gateway.ledger.tenants import DEFAULT_TENANT
 from giftcard_gateway.providers.circuit import Circuit
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Connection:
         *,
         is_enabled: bool = True,
         display_name: str = "",
+        tenant: str = DEFAULT_TENANT,
     ) -> None:
         """Start with a closed circuit and nothing in flight."""
         self.provider_id = provider_id
@@ -78,6 +80,8 @@ class Connection:
         self.provider = provider
         self.terms = terms
         self.is_enabled = is_enabled
+        self.tenant = tenant
+        """Whose the account is as a whole: its reports, its vault, and events of no known transaction."""
         self.circuit = self._new_circuit(clock)
         """Whether money requests and advices may go out."""
         self.reads_circuit = self._new_circuit(clock)
@@ -237,3 +241,8 @@ class Connections:
         except KeyError:
             told = provider_id if re.fullmatch(PROVIDER_ID, provider_id) else ""
             raise ProviderNotFound(provider=told) from None
+
+    def owner(self, provider_id: str) -> str:
+        """Return the tenant whose a provider's account is; empty for a provider that is configured no more."""
+        connection = self._by_id.get(provider_id)
+        return connection.tenant if connection else ""

@@ -67,7 +67,7 @@ class BatchBalances:
     def _item(self, place: int, request: v1.BalanceRequest, call: RpcCall) -> _Item:
         card = card_from(request.card)
         route = self._router.route_card(card, request.provider)
-        connection = reached(self._connections, route.provider, call)
+        connection = reached(self._connections, route.provider, call, [card])
         till = balance_from(request, lookup_id=self._clock.uuid4(), asked_at=self._clock.now()).point_of_sale
         call.identity.demand_merchant(till)
         return _Item(place, card, request, connection)

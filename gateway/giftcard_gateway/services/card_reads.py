@@ -37,9 +37,9 @@ class CardReads:
             provider_id = self._router.route_card(asked.card, request.provider).provider
         else:
             provider_id = request.provider or self._router.choose(RoutingFacts()).provider
-        connection = reached(self._connections, provider_id, call)
-        call.identity.demand_merchant(asked.point_of_sale)
         cards = [asked.card] if asked.card is not None else []
+        connection = reached(self._connections, provider_id, call, cards)
+        call.identity.demand_merchant(asked.point_of_sale)
         async with self._guess(connection, cards, call, "lookup"):
             view = await ask(connection, "lookup", lambda provider: provider.lookup(asked))
         return v1.LookupResponse(card=view_to(view, provider=connection.provider_id, asked=asked.card))
@@ -48,7 +48,7 @@ class CardReads:
         """Return the balances of one card."""
         card = card_from(request.card)
         route = self._router.route_card(card, request.provider)
-        connection = reached(self._connections, route.provider, call)
+        connection = reached(self._connections, route.provider, call, [card])
         asked = balance_from(request, lookup_id=self._clock.uuid4(), asked_at=self._clock.now())
         call.identity.demand_merchant(asked.point_of_sale)
         async with self._guess(connection, [card], call, BALANCE):

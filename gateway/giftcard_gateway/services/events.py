@@ -76,7 +76,11 @@ class EventStreams:
         """Return an event as it is told, None where it may be of a transaction the caller may not touch."""
         event = self._events.open(row)
         entry = await self._events.spoken_of(row.provider, event)
-        is_told = call.identity.may_touch(entry) if entry else not call.identity.is_of_some
+        if entry is not None:
+            is_told = call.identity.may_touch(entry)
+        else:
+            is_owner = self._connections.owner(row.provider) == call.identity.tenant
+            is_told = is_owner and not call.identity.is_of_some
         if not is_told:
             return None
         told = event_to(event, provider=row.provider, received_at=row.received_at, entry=entry)

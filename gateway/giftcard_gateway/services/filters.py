@@ -74,21 +74,23 @@ class Filter:
 
     def _narrow(self) -> Iterator[bytes]:
         """Give the blind indexes of what few transactions have."""
+        tenant = self._identity.tenant
         if self._external_reference:
-            yield self._indexes.external_reference(self._external_reference)
+            yield self._indexes.external_reference(tenant, self._external_reference)
         if self._card is not None:
             yield self._card
 
     def _broad(self) -> Iterator[bytes]:
         """Give the blind indexes of what many transactions may have, the rarer first."""
+        tenant = self._identity.tenant
         if self._terminal_id:
-            yield self._indexes.terminal(self._terminal_id)
+            yield self._indexes.terminal(tenant, self._terminal_id)
         for key, value in sorted(self._labels.items()):
-            yield self._indexes.label(key, value)
+            yield self._indexes.label(tenant, key, value)
         if self._merchant_id:
-            yield self._indexes.merchant(self._merchant_id)
+            yield self._indexes.merchant(tenant, self._merchant_id)
         elif self._identity.merchants is not None and len(self._identity.merchants) == 1:
-            yield self._indexes.merchant(next(iter(self._identity.merchants)))
+            yield self._indexes.merchant(tenant, next(iter(self._identity.merchants)))
 
     @property
     def _is_open(self) -> bool:
@@ -99,6 +101,7 @@ class Filter:
         """Return a query that reads no more than `limit` places of one index."""
         if self._index is not None:
             return RowQuery(
+                tenant=self._identity.tenant,
                 blind_index=self._index,
                 created_from=self._from,
                 created_before=self._before,
@@ -106,6 +109,7 @@ class Filter:
                 limit=limit,
             )
         return RowQuery(
+            tenant=self._identity.tenant,
             states=tuple(sorted(self._states)) or None,
             operations=tuple(sorted(self._operations)) or None,
             providers=tuple(sorted(self._providers)) or None,

@@ -10,7 +10,6 @@ from giftcard_adapters.scrub import mask
 from giftcard_adapters.values.advices import NO_WORDS, AdviceWords
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
-from giftcard_gateway.config.access import Scope
 from giftcard_gateway.errors import TransactionIdReused
 from giftcard_gateway.services.balances import BatchBalances
 from giftcard_gateway.services.card_reads import CardReads
@@ -66,7 +65,7 @@ class GiftCards:
                 raise
             if begun.is_replayed:
                 call.mark_replayed()
-            reveal = operation is Operation.ISSUE and Scope.SECRETS in call.identity.scopes
+            reveal = operation is Operation.ISSUE and call.identity.may_reveal(begun.entry)
             told = transaction_to(begun.entry, reveal=reveal)
             call.has_shown_secrets = any(has_secrets(card) for card in told.issued_cards)
             message: Message = answer(transaction=told)

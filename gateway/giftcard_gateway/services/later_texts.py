@@ -29,7 +29,7 @@ async def refuse_card_data(records: Records, identity: Identity, request: _Later
     Returns whether there is such a transaction; of one that is not there, or that the caller may not touch,
     nothing is compared.
     """
-    entry = await records.get(request.transaction_id.lower())
+    entry = await records.get(identity.key_of(request.transaction_id.lower()))
     if entry is not None and not identity.may_touch(entry):
         entry = None
     if entry is not None and (places := places_of(cast("Message", request), own_secrets(_cards(entry)))):

@@ -5,7 +5,7 @@ A read belongs to its caller: it is cancelled with them, and nothing of it is wr
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,6 +24,7 @@ from giftcard_gateway.errors import (
 
 if TYPE_CHECKING:
     from giftcard_adapters.contract import Provider
+    from giftcard_adapters.values.cards import CardRef
     from giftcard_gateway.providers.connections import Connection, Connections
     from giftcard_gateway.rpc.call import RpcCall
 
@@ -33,10 +34,16 @@ BALANCE = "balances"
 """The method that balances are read by, one or many."""
 
 
-def reached(connections: Connections, provider_id: str, call: RpcCall) -> Connection:
-    """Return a provider's connection; raise ProviderNotFound, or OutOfReach if the caller may not use it."""
+def reached(
+    connections: Connections, provider_id: str, call: RpcCall, cards: Iterable[CardRef] = ()
+) -> Connection:
+    """Return a provider's connection; raise ProviderNotFound, or OutOfReach if the caller may not use it.
+
+    The same for a stored card of a vault that is another tenant's.
+    """
     connection = connections.get(provider_id)
     call.identity.demand_provider(connection.provider_id)
+    call.identity.demand_cards(connection, cards)
     return connection
 
 
@@ -55,6 +62,13 @@ async def ask(
     with told(connection.provider_id, has_effect=has_effect):
         async with connection.read():
             return await work(connection.provider)
+
+
+def vault(connections: Connections, provider_id: str, call: RpcCall) -> Connection:
+    """Return the connection of a provider whose vault is the caller's tenant's; raises as `reached` does."""
+    connection = reached(connections, provider_id, call)
+    call.identity.demand_account(connection)
+    return connection
 
 
 def admit(connection: Connection, method: str) -> None:

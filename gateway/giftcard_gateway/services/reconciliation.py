@@ -13,6 +13,7 @@ from giftcard_gateway.wire.reconciliation import comparison_to, row_from, scope_
 
 if TYPE_CHECKING:
     from giftcard_gateway.pipeline.reconciliation import Reconciliation, SettlementScope
+    from giftcard_gateway.providers.connections import Connections
     from giftcard_gateway.rpc.call import RpcCall
 
 _MOST_ROWS = 100_000
@@ -22,16 +23,17 @@ _MOST_ROWS = 100_000
 class ReconcileCall:
     """Answers Reconcile."""
 
-    def __init__(self, reconciliation: Reconciliation) -> None:
+    def __init__(self, reconciliation: Reconciliation, connections: Connections) -> None:
         self._reconciliation = reconciliation
+        self._connections = connections
 
     async def reconcile(
         self, parts: AsyncIterator[v1.ReconcileRequest], call: RpcCall
     ) -> v1.ReconcileResponse:
         """Compare the rows that come with what the journal has, then end what they decide, if asked to."""
-        scope, rows = await _gather(parts, call)
+        scope, rows = await _gather(parts, call, self._connections)
         good, bad = _sorted_out(rows)
-        return comparison_to(await self._reconciliation.reconcile(scope, good, bad))
+        return comparison_to(await self._reconciliation.reconcile(scope, good, bad, by=call.identity))
 
 
 def _sorted_out(rows: Sequence[SettlementRow | BadRow]) -> tuple[list[SettlementRow], list[BadRow]]:
@@ -48,7 +50,7 @@ def _sorted_out(rows: Sequence[SettlementRow | BadRow]) -> tuple[list[Settlement
 
 
 async def _gather(
-    parts: AsyncIterator[v1.ReconcileRequest], call: RpcCall
+    parts: AsyncIterator[v1.ReconcileRequest], call: RpcCall, connections: Connections
 ) -> tuple[SettlementScope, list[SettlementRow | BadRow]]:
     """Return the scope, which comes first and once, and the rows; a caller who may not is refused at once."""
     scope: SettlementScope | None = None
@@ -61,7 +63,7 @@ async def _gather(
             raise InvalidRequest([(f"requests[{place}].scope", wrong)])
         if is_scope:
             scope = scope_from(part.scope)
-            call.identity.demand_whole(scope.provider)
+            call.identity.demand_whole(connections.get(scope.provider))
             if scope.close_unresolved:
                 call.identity.demand(Scope.OPERATE)
         else:

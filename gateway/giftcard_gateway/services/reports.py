@@ -34,7 +34,7 @@ class Reports:
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._connections = dependencies.connections
-        self._reconcile = ReconcileCall(dependencies.reconciliation)
+        self._reconcile = ReconcileCall(dependencies.reconciliation, dependencies.connections)
 
     def calls(self) -> dict[str, Implementation]:
         """Return the implementations by the name of the RPC."""
@@ -48,7 +48,7 @@ class Reports:
     def _whole(self, provider_id: str, call: RpcCall) -> Connection:
         """Return the connection of a provider all of whose reports this caller may see."""
         connection = self._connections.get(provider_id)
-        call.identity.demand_whole(connection.provider_id)
+        call.identity.demand_whole(connection)
         return connection
 
     async def extract(self, request: v1.ExtractAccountsRequest, call: RpcCall) -> v1.ExtractAccountsResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from giftcard import v1
-from giftcard_gateway.services.reads import ask, reached
+from giftcard_gateway.services.reads import ask, vault
 from giftcard_gateway.wire.cards import store_from, stored_page_to, stored_query_from, stored_to
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class StoredCards:
         """Put a card into the vault."""
         wanted = store_from(request)
         route = self._router.route_card(wanted.card, request.provider)
-        connection = reached(self._connections, route.provider, call)
+        connection = vault(self._connections, route.provider, call)
         card = await ask(
             connection, "store_card", lambda provider: provider.store_card(wanted), has_effect=True
         )
@@ -42,7 +42,7 @@ class StoredCards:
 
     async def get(self, request: v1.GetStoredCardRequest, call: RpcCall) -> v1.GetStoredCardResponse:
         """Return one stored card."""
-        connection = reached(self._connections, request.provider, call)
+        connection = vault(self._connections, request.provider, call)
         card = await ask(
             connection,
             "get_stored_card",
@@ -52,14 +52,14 @@ class StoredCards:
 
     async def list(self, request: v1.ListStoredCardsRequest, call: RpcCall) -> v1.ListStoredCardsResponse:
         """List a page of stored cards."""
-        connection = reached(self._connections, request.provider, call)
+        connection = vault(self._connections, request.provider, call)
         query = stored_query_from(request)
         page = await ask(connection, "list_stored_cards", lambda provider: provider.list_stored_cards(query))
         return stored_page_to(page, provider=connection.provider_id)
 
     async def delete(self, request: v1.DeleteStoredCardRequest, call: RpcCall) -> v1.DeleteStoredCardResponse:
         """Take a card out of the vault."""
-        connection = reached(self._connections, request.provider, call)
+        connection = vault(self._connections, request.provider, call)
         await ask(
             connection,
             "delete_stored_card",

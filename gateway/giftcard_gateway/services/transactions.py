@@ -131,7 +131,7 @@ class TransactionReads:
             cursor = await journal.last_cursor()
         since = time_from(request.start_time) if is_at else _EARLIEST
         while not call.is_ending:
-            changes = await self._changes(cursor)
+            changes = await self._changes(cursor, call.identity.tenant)
             for change in changes:
                 cursor = change.cursor
                 is_news = change.at >= since
@@ -142,9 +142,10 @@ class TransactionReads:
                 await journal.wait_changed(_TICK_S)
         raise ShuttingDown
 
-    async def _changes(self, cursor: str) -> list[Change]:
+    async def _changes(self, cursor: str, tenant: str) -> list[Change]:
         try:
-            return list(await self._records.journal.changes(after=cursor, limit=_CHANGES))
+            journal = self._records.journal
+            return list(await journal.changes(after=cursor, limit=_CHANGES, tenant=tenant))
         except ValueError:
             raise InvalidRequest([("cursor", "is not a cursor this stream gave")]) from None
 

@@ -72,7 +72,7 @@ def event_to(event: ProviderEvent, *, provider: str, received_at: datetime, entr
         name=event.name,
         occur_time=time_to(event.occurred_at) if event.occurred_at else None,
         receive_time=time_to(received_at),
-        transaction_id=entry.transaction_id if entry else "",
+        transaction_id=entry.callers_id if entry else "",
         transaction_state=state_to(entry.state) if entry else _NO_STATE,
         provider_references=event.references,
         attributes=event.attributes,

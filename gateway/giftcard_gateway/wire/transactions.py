@@ -74,7 +74,7 @@ Fields = dict[str, Any]
 def transaction_to(entry: Entry, *, reveal: bool = False) -> v1.Transaction:
     """Return a transaction; `reveal` shows the secrets of new cards, once they are the buyer's (rule 16)."""
     fields: Fields = {
-        "transaction_id": entry.transaction_id,
+        "transaction_id": entry.callers_id,
         "operation": operation_to(entry.operation),
         "provider": entry.provider,
         "state": state_to(entry.state),

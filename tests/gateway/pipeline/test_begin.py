@@ -11,6 +11,7 @@ from giftcard_adapters.values.advices import ReversalReason
 from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.errors import ProviderUnreachable, TransactionIdReused
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.providers.routing import Rule
@@ -21,7 +22,7 @@ from tests.world.provider import APPROVED, ISSUED, LOST, NOT_LISTED, REFUSED_CON
 
 async def test_approval_waits_for_the_caller(world: World) -> None:
     """An approved request is APPROVED, with its time to be confirmed by, and was sent once."""
-    begun = await world.transactions.begin(world.redeem(), wait_s=30)
+    begun = await world.transactions.begin(world.redeem(), wait_s=30, by=LOCAL)
     assert begun.entry.state is State.APPROVED
     assert not begun.is_replayed
     assert begun.entry.confirm_by is not None
@@ -41,9 +42,9 @@ async def test_what_an_answer_left_out_is_told(world: World) -> None:
 async def test_repeat_moves_nothing(world: World) -> None:
     """The same id with the same content returns the recorded transaction and sends nothing (rule 1)."""
     ask = world.redeem()
-    first = await world.transactions.begin(ask, wait_s=30)
+    first = await world.transactions.begin(ask, wait_s=30, by=LOCAL)
     later = msgspec.structs.replace(ask, requested_at=world.clock.now(), labels={"try": "2"})
-    again = await world.transactions.begin(later, wait_s=30)
+    again = await world.transactions.begin(later, wait_s=30, by=LOCAL)
     assert again.is_replayed
     assert again.entry == first.entry
     assert len(world.script.requests) == 1
@@ -52,10 +53,10 @@ async def test_repeat_moves_nothing(world: World) -> None:
 async def test_other_content_is_refused_by_name(world: World) -> None:
     """The same id with other content is refused, naming the first field that differs (rule 1)."""
     ask = world.redeem()
-    await world.transactions.begin(ask, wait_s=30)
+    await world.transactions.begin(ask, wait_s=30, by=LOCAL)
     other = msgspec.structs.replace(ask, amount=Money("ZAR", 1))
     with pytest.raises(TransactionIdReused) as refusal:
-        await world.transactions.begin(other, wait_s=30)
+        await world.transactions.begin(other, wait_s=30, by=LOCAL)
     assert refusal.value.metadata["field"] == "amount.amount_minor"
     assert len(world.script.requests) == 1
 
@@ -64,7 +65,7 @@ async def test_hundred_callers_one_effect(world: World) -> None:
     """A hundred concurrent calls with one id are one request, and all hear the same."""
     world.script.reactions.append(1.0)
     ask = world.redeem()
-    begun = await asyncio.gather(*(world.transactions.begin(ask, wait_s=30) for _ in range(100)))
+    begun = await asyncio.gather(*(world.transactions.begin(ask, wait_s=30, by=LOCAL) for _ in range(100)))
     assert len(world.script.requests) == 1
     assert {one.entry.state for one in begun} == {State.APPROVED}
     assert sum(not one.is_replayed for one in begun) == 1
@@ -129,7 +130,7 @@ async def test_nothing_is_resent_to_a_provider_switched_off(world: World) -> Non
     """An unknown at a provider the operator has switched off since is looked for, and not sent again."""
     world.script.reactions.append(LOST)
     ask = world.load()
-    await world.transactions.begin(ask, wait_s=0)
+    await world.transactions.begin(ask, wait_s=0, by=LOCAL)
     world.connections.get("first").is_enabled = False
     world.script.found.append(APPROVED)
     await asyncio.sleep(60)
@@ -141,7 +142,7 @@ async def test_unknown_is_found_after_its_window(world: World) -> None:
     """Past the window an unknown is looked for and never sent again; what is found is the outcome."""
     world.script.reactions.extend([LOST] * 500)
     ask = world.load()
-    await world.transactions.begin(ask, wait_s=1)
+    await world.transactions.begin(ask, wait_s=1, by=LOCAL)
     await asyncio.sleep(3600 + 400)
     sent = len(world.script.requests)
     world.script.found.append(APPROVED)
@@ -155,7 +156,7 @@ async def test_what_cannot_be_found_is_a_persons(world: World) -> None:
     """An unknown that cannot be ended becomes UNRESOLVED with its evidence; it is never guessed (rule 5)."""
     world.script.reactions.append(LOST)
     ask = world.issue()
-    await world.transactions.begin(ask, wait_s=1)
+    await world.transactions.begin(ask, wait_s=1, by=LOCAL)
     await asyncio.sleep(2000)
     entry = await world.entry(ask.transaction_id)
     assert entry.state is State.UNRESOLVED
@@ -175,11 +176,11 @@ async def test_work_outlives_the_caller(world: World) -> None:
     """A caller who is cut off changes nothing: the same id tells what came of it (rule 6)."""
     world.script.reactions.extend([5.0])
     ask = world.redeem()
-    call = asyncio.create_task(world.transactions.begin(ask, wait_s=30))
+    call = asyncio.create_task(world.transactions.begin(ask, wait_s=30, by=LOCAL))
     await asyncio.sleep(1)
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
-    again = await world.transactions.begin(ask, wait_s=30)
+    again = await world.transactions.begin(ask, wait_s=30, by=LOCAL)
     assert again.entry.state is State.APPROVED
     assert len(world.script.requests) == 1
 
@@ -188,19 +189,19 @@ async def test_short_wait_tells_the_present(world: World) -> None:
     """A caller who waits less than the provider takes hears PENDING, not an error (rule 6)."""
     world.script.reactions.append(5.0)
     ask = world.redeem()
-    begun = await world.transactions.begin(ask, wait_s=1)
+    begun = await world.transactions.begin(ask, wait_s=1, by=LOCAL)
     assert begun.entry.state is State.PENDING
-    assert (await world.transactions.get(ask.transaction_id, wait_s=30)).state is State.APPROVED
+    assert (await world.transactions.get(ask.transaction_id, wait_s=30, by=LOCAL)).state is State.APPROVED
 
 
 async def test_open_circuit_refuses_before_writing(world: World) -> None:
     """With the provider known to be down nothing is written and nothing sent: UNAVAILABLE is safe."""
     world.script.reactions.extend([REFUSED_CONNECTION] * 10)
     for _ in range(10):
-        await world.transactions.begin(world.redeem(), wait_s=30)
+        await world.transactions.begin(world.redeem(), wait_s=30, by=LOCAL)
     ask = world.redeem()
     with pytest.raises(ProviderUnreachable) as refusal:
-        await world.transactions.begin(ask, wait_s=30)
+        await world.transactions.begin(ask, wait_s=30, by=LOCAL)
     assert refusal.value.retry_after_s is not None
     assert await world.records.get(ask.transaction_id) is None
     await asyncio.sleep(6)

@@ -22,6 +22,7 @@ from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import MoneyOperation, Operation
 from giftcard_adapters.values.outcomes import Outcome
 from giftcard_adapters.values.point_of_sale import Tender, TenderType
+from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.errors import (
     InvalidRequest,
     OperationUnsupported,
@@ -52,14 +53,14 @@ async def test_full_connection_refuses_before_writing(start: Start) -> None:
     world = await start(is_sweeping=True, terms=Terms(max_in_flight=1))
     world.script.reactions.extend([5.0])
     ask = world.redeem()
-    begun = asyncio.create_task(world.transactions.begin(ask, wait_s=30))
+    begun = asyncio.create_task(world.transactions.begin(ask, wait_s=30, by=LOCAL))
     await asyncio.sleep(1)
     assert first(world).in_flight == 1
     late = world.redeem()
     with pytest.raises(Overloaded):
-        await world.transactions.begin(late, wait_s=30)
+        await world.transactions.begin(late, wait_s=30, by=LOCAL)
     assert await world.records.get(late.transaction_id) is None
-    assert (await world.transactions.begin(ask, wait_s=30)).is_replayed
+    assert (await world.transactions.begin(ask, wait_s=30, by=LOCAL)).is_replayed
     assert (await begun).entry.state is State.APPROVED
     assert first(world).in_flight == 0
     assert (await world.begin(late)).state is State.APPROVED
@@ -70,16 +71,16 @@ async def test_half_open_circuit_lets_one_request_probe(start: Start) -> None:
     world = await start(is_sweeping=True, terms=Terms(circuit_threshold=2))
     world.script.reactions.extend([REFUSED_CONNECTION] * 2)
     for _ in range(2):
-        await world.transactions.begin(world.redeem(), wait_s=30)
+        await world.transactions.begin(world.redeem(), wait_s=30, by=LOCAL)
     with pytest.raises(ProviderUnreachable) as refusal:
-        await world.transactions.begin(world.redeem(), wait_s=30)
+        await world.transactions.begin(world.redeem(), wait_s=30, by=LOCAL)
     assert refusal.value.retry_after_s == 5
     await asyncio.sleep(5)
     world.script.reactions.append(2.0)
-    probe = asyncio.create_task(world.transactions.begin(world.redeem(), wait_s=30))
+    probe = asyncio.create_task(world.transactions.begin(world.redeem(), wait_s=30, by=LOCAL))
     await asyncio.sleep(1)
     with pytest.raises(ProviderUnreachable) as busy:
-        await world.transactions.begin(world.redeem(), wait_s=30)
+        await world.transactions.begin(world.redeem(), wait_s=30, by=LOCAL)
     assert busy.value.retry_after_s == 0.1
     assert (await probe).entry.state is State.APPROVED
     assert first(world).circuit.state is CircuitState.CLOSED
@@ -142,12 +143,12 @@ async def test_provider_switched_off_still_gets_what_it_is_owed(world: World) ->
     assert (await world.reverse(one)).state is State.REVERSING
     first(world).is_enabled = False
     with pytest.raises(ProviderUnreachable, match="switched this provider off"):
-        await world.transactions.begin(world.redeem(), wait_s=30)
+        await world.transactions.begin(world.redeem(), wait_s=30, by=LOCAL)
     confirmed = await world.confirm(other)
     await asyncio.sleep(5)
     assert confirmed.state is State.CONFIRMED
     assert (await world.entry(one.transaction_id)).state is State.REVERSED
-    again = await world.transactions.begin(world.redeem(one.transaction_id), wait_s=30)
+    again = await world.transactions.begin(world.redeem(one.transaction_id), wait_s=30, by=LOCAL)
     assert again.is_replayed
 
 
@@ -195,7 +196,7 @@ async def test_adapter_may_refuse_a_confirmation(world: World, monkeypatch: pyte
 
     async def confirm(*tenders: Tender) -> Entry:
         return await world.transactions.confirm(
-            Operation.REDEEM, entry.transaction_id, amount=HALF, tenders=tenders, wait_s=30
+            Operation.REDEEM, entry.transaction_id, amount=HALF, tenders=tenders, wait_s=30, by=LOCAL
         )
 
     with pytest.raises(InvalidRequest) as refusal:

@@ -13,6 +13,7 @@ from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
 from giftcard_adapters.values.reads import ProviderEvent
 from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.ledger.entry import Entry, State
 from tests.gateway.pipeline.conftest import Start
 from tests.world.gateway import World, running
@@ -66,7 +67,7 @@ async def test_event_is_found_by_the_providers_id(world: World) -> None:
     world.script.reactions.append(told)
     world.script.found.append(told)
     ask = world.issue()
-    await world.transactions.begin(ask, wait_s=0.1)
+    await world.transactions.begin(ask, wait_s=0.1, by=LOCAL)
     other = await lost_issue(world)
     await world.tell(outcome=APPROVED, references={"shipment": "o-1", "order": "o-1"})
     await world.events.carry_over()
@@ -85,7 +86,7 @@ async def test_event_is_found_by_the_providers_id(world: World) -> None:
 )
 async def test_event_is_found_by_the_card_it_names(world: World, card: IssuedCard) -> None:
     """An event that names only a card speaks of the issue that made it, not of what else happened to it."""
-    await world.transactions.begin(world.redeem(), wait_s=30)
+    await world.transactions.begin(world.redeem(), wait_s=30, by=LOCAL)
     entry = await lost_issue(world, card)
     await world.tell(outcome=msgspec.structs.replace(APPROVED, issued_cards=(card,)))
     await world.events.carry_over()
@@ -105,7 +106,7 @@ async def test_event_of_another_provider_is_not_ours(world: World) -> None:
     """A provider speaks of its own transactions only, whatever id it names."""
     world.scripts["second"].reactions.append(LOST)
     ask = msgspec.structs.replace(world.issue(), provider="second")
-    await world.transactions.begin(ask, wait_s=0.1)
+    await world.transactions.begin(ask, wait_s=0.1, by=LOCAL)
     await world.tell(ask.transaction_id, APPROVED)
     await world.events.carry_over()
     assert (await world.entry(ask.transaction_id)).state is State.PENDING
@@ -119,7 +120,7 @@ async def test_event_may_overtake_the_answer(world: World) -> None:
     await world.events.carry_over()
     assert await world.waiting() == [event_id]
     world.script.reactions.extend([20.0, LOST])
-    call = asyncio.create_task(world.transactions.begin(ask, wait_s=60))
+    call = asyncio.create_task(world.transactions.begin(ask, wait_s=60, by=LOCAL))
     await asyncio.sleep(10)
     await world.events.carry_over()
     assert await world.waiting() == [event_id]
@@ -203,9 +204,9 @@ async def test_wanted_reversal_follows_the_event(world: World) -> None:
     """A reversal that waits for the outcome is promised and delivered when an event tells it (rule 9)."""
     world.script.reactions.extend([LOST] * 2)
     ask = world.load()
-    begun = await world.transactions.begin(ask, wait_s=0.01)
+    begun = await world.transactions.begin(ask, wait_s=0.01, by=LOCAL)
     await world.transactions.reverse(
-        begun.entry.operation, ask.transaction_id, reason=ReversalReason.CANCELLED, wait_s=0
+        begun.entry.operation, ask.transaction_id, reason=ReversalReason.CANCELLED, wait_s=0, by=LOCAL
     )
     world.script.reactions.extend([LOST] * 50)
     await asyncio.sleep(0.01)

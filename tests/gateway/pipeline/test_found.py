@@ -11,6 +11,7 @@ import pytest
 
 from giftcard_adapters.errors import Unfindable
 from giftcard_adapters.values.money import Money
+from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.errors import JournalUnavailable, StateConflict
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.pipeline.driver import LeaseLost
@@ -27,7 +28,7 @@ async def test_no_part_of_an_unknown_is_left_standing(world: World) -> None:
     """
     world.script.reactions.extend([2.0, LOST])
     ask = world.redeem()
-    call = asyncio.create_task(world.transactions.begin(ask, wait_s=30))
+    call = asyncio.create_task(world.transactions.begin(ask, wait_s=30, by=LOCAL))
     await asyncio.sleep(1)
     assert (await world.reverse(ask, amount=HALF)).state is State.REVERSED
     await call
@@ -48,7 +49,7 @@ async def test_a_second_reversal_of_another_part_is_refused(world: World) -> Non
     """While a reversal waits for the outcome, one of another part is refused; the first is what is done."""
     world.script.reactions.append(2.0)
     ask = world.redeem()
-    call = asyncio.create_task(world.transactions.begin(ask, wait_s=30))
+    call = asyncio.create_task(world.transactions.begin(ask, wait_s=30, by=LOCAL))
     await asyncio.sleep(1)
     first = asyncio.create_task(world.reverse(ask, amount=HALF))
     await asyncio.sleep(0.1)
@@ -81,7 +82,7 @@ async def test_a_caller_that_leaves_takes_its_refusal_along(world: World) -> Non
         raise JournalUnavailable
 
     world.transactions._open = refuse  # type: ignore[method-assign, assignment]  # noqa: SLF001 -- its fault
-    call = asyncio.create_task(world.transactions.begin(ask, wait_s=30))
+    call = asyncio.create_task(world.transactions.begin(ask, wait_s=30, by=LOCAL))
     await asyncio.sleep(0.5)
     call.cancel()
     await asyncio.sleep(2)

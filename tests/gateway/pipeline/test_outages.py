@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from giftcard_adapters.values.operations import AnyOperation
+from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.errors import JournalUnavailable, TransactionReversed
 from giftcard_gateway.journal.contract import Row
 from giftcard_gateway.ledger.entry import UNSETTLED, Entry, State
@@ -51,12 +52,12 @@ async def test_nothing_is_accepted_while_the_journal_is_away(journal: Unsteady, 
     ask = world.redeem()
     journal.away = {"all"}
     with pytest.raises(JournalUnavailable):
-        await world.transactions.begin(ask, wait_s=30)
+        await world.transactions.begin(ask, wait_s=30, by=LOCAL)
     assert not world.script.requests
     journal.away = set()
     await asyncio.sleep(5)
     assert await world.records.get(ask.transaction_id) is None
-    begun = await world.transactions.begin(ask, wait_s=30)
+    begun = await world.transactions.begin(ask, wait_s=30, by=LOCAL)
     assert (begun.entry.state, begun.is_replayed) == (State.APPROVED, False)
     assert len(world.script.requests) == 1
 
@@ -70,8 +71,8 @@ async def test_intent_in_doubt_is_not_sent_and_no_persons_business(
     journal.lost = ["open"]
     async with sweeping(world):
         with pytest.raises(JournalUnavailable):
-            await world.transactions.begin(ask, wait_s=30)
-        again = await world.transactions.begin(ask, wait_s=30)
+            await world.transactions.begin(ask, wait_s=30, by=LOCAL)
+        again = await world.transactions.begin(ask, wait_s=30, by=LOCAL)
         assert (again.entry.state, again.is_replayed) == (State.FAILED, True)
         assert again.entry.evidence.endswith("nothing was sent")
         await asyncio.sleep(1_000)
@@ -87,7 +88,7 @@ async def test_intent_in_doubt_outlives_a_long_outage(journal: Unsteady, world: 
     ask = world.void()
     journal.lost = ["open", "write FAILED"]
     with pytest.raises(JournalUnavailable):
-        await world.transactions.begin(ask, wait_s=30)
+        await world.transactions.begin(ask, wait_s=30, by=LOCAL)
     journal.away = {"all"}
     await asyncio.sleep(600)
     journal.away = set()
@@ -101,10 +102,10 @@ async def test_doubt_touches_no_other_callers_row(journal: Unsteady, world: Worl
     ask = world.redeem()
     journal.away = {"all"}
     with pytest.raises(JournalUnavailable):
-        await world.transactions.begin(ask, wait_s=30)
+        await world.transactions.begin(ask, wait_s=30, by=LOCAL)
     journal.away = set()
     world.script.reactions.append(20.0)
-    begun = await world.transactions.begin(ask, wait_s=30)
+    begun = await world.transactions.begin(ask, wait_s=30, by=LOCAL)
     assert (begun.entry.state, begun.is_replayed) == (State.APPROVED, False)
     assert len(world.script.requests) == 1
 
@@ -116,7 +117,7 @@ async def test_doubt_is_left_to_who_took_over(journal: Unsteady, start: Start) -
     journal.lost = ["open"]
     journal.away = {"get"}
     with pytest.raises(JournalUnavailable):
-        await one.transactions.begin(ask, wait_s=30)
+        await one.transactions.begin(ask, wait_s=30, by=LOCAL)
     async with sweeping(other):
         await asyncio.sleep(60)
         journal.away = set()
@@ -134,7 +135,7 @@ async def test_doubts_have_an_end_in_memory(
     journal.lost, journal.away = ["open"] * 4, {"get"}
     for ask in asks:
         with pytest.raises(JournalUnavailable):
-            await world.transactions.begin(ask, wait_s=0)
+            await world.transactions.begin(ask, wait_s=0, by=LOCAL)
     journal.away = set()
     async with sweeping(world):
         ended = [(await settled(world, ask.transaction_id)).state for ask in asks]
@@ -149,7 +150,7 @@ async def test_outcome_is_kept_until_it_can_be_written(
     """An answer that cannot be written is kept until it can; the caller hears PENDING, never an error."""
     ask = world.redeem()
     world.script.reactions.append(1.0)
-    call = asyncio.create_task(world.transactions.begin(ask, wait_s=5))
+    call = asyncio.create_task(world.transactions.begin(ask, wait_s=5, by=LOCAL))
     await asyncio.sleep(0.5)
     if is_effective:
         journal.lost = ["write APPROVED"]
@@ -172,7 +173,7 @@ async def test_outcome_outlives_its_lease(journal: Unsteady, world: World, name:
     outcome = msgspec.structs.replace(APPROVED, approved=ask.amount)
     world.script.reactions.extend([1.0, outcome])
     async with sweeping(world):
-        call = asyncio.create_task(world.transactions.begin(ask, wait_s=1))
+        call = asyncio.create_task(world.transactions.begin(ask, wait_s=1, by=LOCAL))
         await asyncio.sleep(0.5)
         # Only what decides is away, so that the sweep claims before the outcome can be written.
         journal.away = {"write"}
@@ -194,7 +195,7 @@ async def test_unknown_outlives_an_outage(journal: Unsteady, world: World) -> No
     """A lost answer that cannot be written down is reversed when the journal is back, and not asked again."""
     ask = world.redeem()
     world.script.reactions.extend([1.0, LOST])
-    call = asyncio.create_task(world.transactions.begin(ask, wait_s=3))
+    call = asyncio.create_task(world.transactions.begin(ask, wait_s=3, by=LOCAL))
     await asyncio.sleep(0.5)
     journal.away = {"all"}
     assert (await call).entry.state is State.PENDING
@@ -236,7 +237,9 @@ async def test_acknowledgement_is_kept_until_it_can_be_written(
     """What a provider acknowledged is not told it again because the journal was away for a while."""
     entry = await world.begin(world.redeem())
     world.script.reactions.extend([1.0, DONE])
-    call = asyncio.create_task(world.transactions.confirm(entry.operation, entry.transaction_id, wait_s=3))
+    call = asyncio.create_task(
+        world.transactions.confirm(entry.operation, entry.transaction_id, wait_s=3, by=LOCAL)
+    )
     await asyncio.sleep(0.5)
     if is_effective:
         journal.lost = ["write CONFIRMED"]
@@ -265,7 +268,7 @@ async def test_tombstone_in_doubt(journal: Unsteady, world: World, is_effective:
     await asyncio.sleep(5)
     assert (await world.reverse(ask)).state is State.REVERSED
     with pytest.raises(TransactionReversed):
-        await world.transactions.begin(ask, wait_s=30)
+        await world.transactions.begin(ask, wait_s=30, by=LOCAL)
     assert not world.script.requests
 
 
@@ -275,7 +278,7 @@ async def test_reversal_wanted_of_an_intent_in_doubt(journal: Unsteady, world: W
     journal.lost = ["open"]
     async with sweeping(world):
         with pytest.raises(JournalUnavailable):
-            await world.transactions.begin(ask, wait_s=30)
+            await world.transactions.begin(ask, wait_s=30, by=LOCAL)
         told = await world.reverse(ask, wait_s=120)
         assert told.state in {State.FAILED, State.REVERSED}
     assert not world.script.requests

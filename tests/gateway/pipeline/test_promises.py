@@ -12,6 +12,7 @@ from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.point_of_sale import Tender, TenderType, ThirdPartyIdentifier
+from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.errors import (
     InvalidRequest,
     PartialUnsupported,
@@ -80,7 +81,7 @@ async def test_reversal_may_come_first(world: World) -> None:
     assert (await world.reverse(ask)).state is State.REVERSED
     assert (await world.reverse(ask)).state is State.REVERSED
     with pytest.raises(TransactionReversed):
-        await world.transactions.begin(ask, wait_s=30)
+        await world.transactions.begin(ask, wait_s=30, by=LOCAL)
     assert not world.script.requests
 
 
@@ -88,7 +89,7 @@ async def test_reversal_in_flight_waits_for_the_outcome(world: World) -> None:
     """A reversal during the request is kept and delivered when the outcome is known (rule 9)."""
     world.script.reactions.append(2.0)
     ask = world.redeem()
-    call = asyncio.create_task(world.transactions.begin(ask, wait_s=30))
+    call = asyncio.create_task(world.transactions.begin(ask, wait_s=30, by=LOCAL))
     await asyncio.sleep(1)
     reversing = asyncio.create_task(world.reverse(ask))
     await asyncio.sleep(0.5)
@@ -103,7 +104,7 @@ async def test_reversal_in_flight_of_a_decline_has_nothing_to_do(world: World) -
     decline = Outcome(verdict=Verdict.DECLINED, decline=Decline(reason=DeclineReason.CARD_EXPIRED))
     world.script.reactions.extend([2.0, decline])
     ask = world.redeem()
-    call = asyncio.create_task(world.transactions.begin(ask, wait_s=30))
+    call = asyncio.create_task(world.transactions.begin(ask, wait_s=30, by=LOCAL))
     await asyncio.sleep(1)
     assert (await world.reverse(ask)).state is State.DECLINED
     assert (await call).entry.state is State.DECLINED
@@ -160,13 +161,16 @@ async def test_other_tenders_are_another_confirmation(world: World) -> None:
     entry = await world.begin(world.redeem())
     cash = Tender(tender_type=TenderType.CASH, amount=RAND)
     for tenders in ((cash,), (), (cash,)):
-        await world.transactions.confirm(entry.operation, entry.transaction_id, tenders=tenders, wait_s=30)
+        await world.transactions.confirm(
+            entry.operation, entry.transaction_id, tenders=tenders, wait_s=30, by=LOCAL
+        )
     with pytest.raises(StateConflict) as refusal:
         await world.transactions.confirm(
             entry.operation,
             entry.transaction_id,
             tenders=(Tender(tender_type=TenderType.WALLET, amount=RAND),),
             wait_s=30,
+            by=LOCAL,
         )
     assert refusal.value.metadata["field"] == "tenders"
     assert len(world.script.advices) == 1
@@ -188,7 +192,7 @@ async def test_words_go_with_the_decision(world: World, kind: AdviceKind) -> Non
     async def decide(words: AdviceWords) -> Entry:
         if kind is AdviceKind.CONFIRMATION:
             return await world.transactions.confirm(
-                entry.operation, entry.transaction_id, words=words, wait_s=30
+                entry.operation, entry.transaction_id, words=words, wait_s=30, by=LOCAL
             )
         return await world.transactions.reverse(
             entry.operation,
@@ -196,6 +200,7 @@ async def test_words_go_with_the_decision(world: World, kind: AdviceKind) -> Non
             reason=ReversalReason.CANCELLED,
             words=words,
             wait_s=30,
+            by=LOCAL,
         )
 
     for words in (WORDS, AdviceWords(), AdviceWords(note="another"), WORDS):
@@ -223,10 +228,10 @@ async def test_words_wait_for_the_outcome(world: World) -> None:
     asking = asyncio.create_task(world.begin(ask))
     await asyncio.sleep(0.5)
     await world.transactions.reverse(
-        ask.operation, ask.transaction_id, reason=ReversalReason.CANCELLED, words=WORDS, wait_s=0
+        ask.operation, ask.transaction_id, reason=ReversalReason.CANCELLED, words=WORDS, wait_s=0, by=LOCAL
     )
     await asking
-    entry = await world.transactions.get(ask.transaction_id, wait_s=30)
+    entry = await world.transactions.get(ask.transaction_id, wait_s=30, by=LOCAL)
     assert entry.state is State.REVERSED
     assert world.script.advices[0][1].words() == WORDS.words()
 
@@ -248,10 +253,10 @@ async def test_other_operation_or_nothing(world: World) -> None:
     """An id of another operation conflicts, an unknown one is not found, and neither changes anything."""
     entry = await world.begin(world.redeem())
     with pytest.raises(StateConflict) as conflict:
-        await world.transactions.confirm(Operation.LOAD, entry.transaction_id, wait_s=1)
+        await world.transactions.confirm(Operation.LOAD, entry.transaction_id, wait_s=1, by=LOCAL)
     assert conflict.value.metadata["operation"] == "REDEEM"
     with pytest.raises(TransactionNotFound):
-        await world.transactions.confirm(Operation.LOAD, world.clock.uuid4(), wait_s=1)
+        await world.transactions.confirm(Operation.LOAD, world.clock.uuid4(), wait_s=1, by=LOCAL)
     assert (await world.entry(entry.transaction_id)) == entry
 
 
@@ -259,12 +264,16 @@ async def test_person_ends_the_unresolved(world: World) -> None:
     """Only an UNRESOLVED transaction can be ended by a person, once, with a note."""
     world.script.reactions.append(LOST)
     entry = await world.begin(world.void())
-    ended = await world.transactions.resolve(entry.transaction_id, state=State.REVERSED, note="called them")
+    ended = await world.transactions.resolve(
+        entry.transaction_id, state=State.REVERSED, note="called them", by=LOCAL
+    )
     assert (ended.state, ended.note) == (State.REVERSED, "called them")
-    same = await world.transactions.resolve(entry.transaction_id, state=State.REVERSED, note="called them")
+    same = await world.transactions.resolve(
+        entry.transaction_id, state=State.REVERSED, note="called them", by=LOCAL
+    )
     assert same == ended
     with pytest.raises(TransactionReversed):
-        await world.transactions.resolve(entry.transaction_id, state=State.CONFIRMED, note="no")
+        await world.transactions.resolve(entry.transaction_id, state=State.CONFIRMED, note="no", by=LOCAL)
 
 
 async def test_redelivery_does_not_wait_for_the_backoff(world: World) -> None:
@@ -276,7 +285,7 @@ async def test_redelivery_does_not_wait_for_the_backoff(world: World) -> None:
     waiting = await world.entry(entry.transaction_id)
     assert waiting.state is State.CONFIRMING
     world.script.reactions.clear()
-    told = await world.transactions.redeliver(entry.transaction_id, wait_s=30)
+    told = await world.transactions.redeliver(entry.transaction_id, wait_s=30, by=LOCAL)
     assert told.state is State.CONFIRMED
     with pytest.raises(StateConflict):
-        await world.transactions.redeliver(entry.transaction_id, wait_s=1)
+        await world.transactions.redeliver(entry.transaction_id, wait_s=1, by=LOCAL)

@@ -14,6 +14,7 @@ from giftcard_adapters.calls import Call
 from giftcard_adapters.values.advices import Advice
 from giftcard_adapters.values.operations import MoneyOperation
 from giftcard_adapters.values.outcomes import Outcome
+from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.errors import ProviderNotFound
 from giftcard_gateway.journal.contract import Row
 from giftcard_gateway.journal.records import Records
@@ -65,7 +66,7 @@ async def test_sweep_wakes_for_what_becomes_due(world: World) -> None:
         await asyncio.sleep(1.01)
         assert await states(world, [one]) == {State.REVERSED}
         (other,) = await owing(world)
-        hurried = await world.transactions.redeliver(other, wait_s=0)
+        hurried = await world.transactions.redeliver(other, wait_s=0, by=LOCAL)
         assert hurried.due_at == world.clock.now()
         await asyncio.sleep(0.001)
         assert await states(world, [other]) == {State.REVERSED}
@@ -177,7 +178,7 @@ async def test_paused_process_loses_its_hand_and_writes_nothing(start: Start) ->
     one, other = await start(terms=LONG), await start(terms=LONG)
     one.script.reactions.append(20.0)
     ask = one.load()
-    call = asyncio.create_task(one.transactions.begin(ask, wait_s=600))
+    call = asyncio.create_task(one.transactions.begin(ask, wait_s=600, by=LOCAL))
     await asyncio.sleep(1)
     one.door.opened.clear()
     task = one.driver.driving(ask.transaction_id)
@@ -199,7 +200,7 @@ async def test_dead_process_is_replaced_when_its_lease_ends(start: Start) -> Non
     one, other = await start(terms=LONG), await start(terms=LONG)
     one.script.reactions.append(1e6)
     ask = one.redeem()
-    call = asyncio.create_task(one.transactions.begin(ask, wait_s=0.1))
+    call = asyncio.create_task(one.transactions.begin(ask, wait_s=0.1, by=LOCAL))
     await call
     await one.driver.drain(0)
     async with sweeping(other):
@@ -248,7 +249,7 @@ async def test_caller_may_decide_while_a_lease_is_renewed(journal: Unsteady, sta
     one, other = await start(terms=LONG), await start(terms=LONG)
     one.script.reactions.extend([200.0, APPROVED])
     ask = one.redeem()
-    call = asyncio.create_task(one.transactions.begin(ask, wait_s=600))
+    call = asyncio.create_task(one.transactions.begin(ask, wait_s=600, by=LOCAL))
     async with sweeping(one, other):
         for _ in range(6):
             await asyncio.sleep(20)
@@ -263,7 +264,7 @@ async def test_caller_may_decide_while_a_lease_is_renewed(journal: Unsteady, sta
 async def test_quick_work_renews_nothing(journal: Unsteady, world: World) -> None:
     """A step that ends within half a lease costs no write besides its own two."""
     world.script.reactions.append(20.0)
-    await world.transactions.begin(world.redeem(), wait_s=30)
+    await world.transactions.begin(world.redeem(), wait_s=30, by=LOCAL)
     await asyncio.sleep(100)
     assert [call for call in journal.calls if call != "get"] == ["open", "write APPROVED"]
 
@@ -273,7 +274,7 @@ async def test_stopped_gateway_leaves_an_unknown_to_the_next(start: Start) -> No
     one, other = await start(terms=LONG), await start(terms=LONG)
     one.script.reactions.extend([1e6])
     ask = one.issue()
-    await one.transactions.begin(ask, wait_s=0.1)
+    await one.transactions.begin(ask, wait_s=0.1, by=LOCAL)
     await one.driver.drain(0)
     one.script.found.append(APPROVED)
     async with sweeping(other):

@@ -18,6 +18,7 @@ from giftcard_adapters.values.operations import Issue, Load, Operation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.points import PointBalances, Points
 from giftcard_adapters.values.traits import Ending, Guarantee
+from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.providers.connections import Terms
 from giftcard_gateway.providers.routing import Rule
@@ -47,10 +48,10 @@ async def test_issue_nobody_wants_any_more_does_not_fail_over(start: Start) -> N
     make_issues_reversible(world, "first")
     ask = world.issue()
     world.script.reactions.extend([5.0, REFUSED_CONNECTION])
-    begun = await world.transactions.begin(ask, wait_s=1)
+    begun = await world.transactions.begin(ask, wait_s=1, by=LOCAL)
     assert begun.entry.state is State.PENDING
     entry = await world.transactions.reverse(
-        Operation.ISSUE, ask.transaction_id, reason=ReversalReason.CANCELLED, wait_s=30
+        Operation.ISSUE, ask.transaction_id, reason=ReversalReason.CANCELLED, wait_s=30, by=LOCAL
     )
     assert (entry.state, entry.provider) == (State.FAILED, "first")
     await asyncio.sleep(1_000)
@@ -79,7 +80,7 @@ async def test_finding_nothing_right_after_the_last_resend_proves_nothing(start:
     world = await start(is_sweeping=True, terms=Terms(retry_cap_s=60.0, settling_s=300.0))
     world.script.reactions.extend([LOST] * 200)
     ask = world.load()
-    await world.transactions.begin(ask, wait_s=1)
+    await world.transactions.begin(ask, wait_s=1, by=LOCAL)
     while len(world.script.requests) < 2 or not is_over(world, ask):
         world.script.found.clear()
         world.script.found.extend([NOWHERE] * 20)
@@ -101,7 +102,7 @@ async def test_a_resend_that_nobody_heard_of_may_still_arrive(start: Start) -> N
     world.script.reactions.extend([LOST, 20.0, LOST])
     ask = world.load()
     async with sweeping(world):
-        await world.transactions.begin(ask, wait_s=1)
+        await world.transactions.begin(ask, wait_s=1, by=LOCAL)
         while len(world.script.requests) < 2:
             assert (await world.entry(ask.transaction_id)).state is State.PENDING
             await asyncio.sleep(0.1)
@@ -123,7 +124,7 @@ async def test_request_is_failed_once_nothing_can_be_under_way(start: Start) -> 
     world = await start(is_sweeping=True, terms=Terms(retry_cap_s=60.0))
     world.script.reactions.extend([LOST] * 400)
     ask = world.load()
-    await world.transactions.begin(ask, wait_s=1)
+    await world.transactions.begin(ask, wait_s=1, by=LOCAL)
     world.script.found.extend([NOWHERE] * 800)
     await asyncio.sleep(3_600 + 600 + 61)
     assert (await world.entry(ask.transaction_id)).state is State.FAILED
@@ -177,9 +178,9 @@ async def test_advice_is_as_old_as_it_is_when_it_is_sent(start: Start) -> None:
     vars(provider)["deliver"] = deliver
     asks = [world.redeem() for _ in range(3)]
     for ask in asks:
-        await world.transactions.begin(ask, wait_s=30)
+        await world.transactions.begin(ask, wait_s=30, by=LOCAL)
     for ask in asks:
-        await world.transactions.confirm(Operation.REDEEM, ask.transaction_id, wait_s=0)
+        await world.transactions.confirm(Operation.REDEEM, ask.transaction_id, wait_s=0, by=LOCAL)
     await asyncio.sleep(70)
     assert ages == [0.0, 20.0, 40.0]
 
@@ -189,8 +190,8 @@ async def test_whoever_waits_is_answered_before_the_process_ends(world: World) -
     world.script.reactions.append(25.0)
     ask = world.redeem()
     waiting = [
-        asyncio.create_task(world.transactions.begin(ask, wait_s=30)),
-        asyncio.create_task(world.transactions.begin(ask, wait_s=30)),
+        asyncio.create_task(world.transactions.begin(ask, wait_s=30, by=LOCAL)),
+        asyncio.create_task(world.transactions.begin(ask, wait_s=30, by=LOCAL)),
     ]
     await asyncio.sleep(5)
     world.transactions.release()

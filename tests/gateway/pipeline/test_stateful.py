@@ -31,6 +31,7 @@ from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import AnyOperation, Operation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
+from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.errors import (
     GatewayError,
     PartialUnsupported,
@@ -210,7 +211,9 @@ class Lifecycle(RuleBasedStateMachine):
         expected = self._refusal_of_confirm(known, amount)
         reactions = (*[AGAIN] * tries, *([REFUSED] if is_refused else []))
         told = self._call(
-            lambda: self.world.transactions.confirm(known.ask.operation, subject, amount=amount, wait_s=30),
+            lambda: self.world.transactions.confirm(
+                known.ask.operation, subject, amount=amount, wait_s=30, by=LOCAL
+            ),
             *reactions,
         )
         if expected is not None:
@@ -238,7 +241,12 @@ class Lifecycle(RuleBasedStateMachine):
         expected = self._refusal_of_reverse(known, amount)
         told = self._call(
             lambda: self.world.transactions.reverse(
-                known.ask.operation, subject, reason=ReversalReason.CANCELLED, amount=amount, wait_s=30
+                known.ask.operation,
+                subject,
+                reason=ReversalReason.CANCELLED,
+                amount=amount,
+                wait_s=30,
+                by=LOCAL,
             ),
             *[AGAIN] * tries,
         )
@@ -267,7 +275,7 @@ class Lifecycle(RuleBasedStateMachine):
         ask = self.world.redeem()
         told = self._call(
             lambda: self.world.transactions.reverse(
-                Operation.REDEEM, ask.transaction_id, reason=ReversalReason.TIMEOUT, wait_s=30
+                Operation.REDEEM, ask.transaction_id, reason=ReversalReason.TIMEOUT, wait_s=30, by=LOCAL
             )
         )
         assert isinstance(told, Entry)
@@ -286,7 +294,9 @@ class Lifecycle(RuleBasedStateMachine):
     def resolve(self, subject: str, state: State) -> None:
         """A person ends what is unresolved, and nothing else."""
         known = self.known[subject]
-        told = self._call(lambda: self.world.transactions.resolve(subject, state=state, note="asked them"))
+        told = self._call(
+            lambda: self.world.transactions.resolve(subject, state=state, note="asked them", by=LOCAL)
+        )
         if known.state is State.UNRESOLVED:
             assert isinstance(told, Entry)
             known.state = state

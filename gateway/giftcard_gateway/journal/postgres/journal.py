@@ -178,8 +178,12 @@ class Postgres(Journal):
         """Wait for the next write, here or elsewhere; see Journal.wait_changed."""
         await self._signal.wait(timeout_s)
 
-    async def changes(self, *, after: str, limit: int) -> Sequence[Change]:
+    async def changes(self, *, after: str, limit: int, tenant: str | None = None) -> Sequence[Change]:
         """Return the feed after a cursor; see Journal.changes."""
+        if tenant is None:
+            found = await self._fetch(sql.CHANGES, *_place(after), limit)
+        else:
+            found = await self._fetch(sql.CHANGES_OF_TENANT, *_place(after), limit, tenant)
         return [
             Change(
                 cursor=_cursor(record),
@@ -187,7 +191,7 @@ class Postgres(Journal):
                 state=record["state"],
                 at=from_us(record["at_us"]),
             )
-            for record in await self._fetch(sql.CHANGES, *_place(after), limit)
+            for record in found
         ]
 
     async def last_cursor(self) -> str:
@@ -301,8 +305,12 @@ def statement_of(query: RowQuery) -> tuple[str, Sequence[object]]:
     lower, upper = bounds(query)
     arguments = [query.states, query.operations, query.providers, lower, *upper, query.limit]
     if query.blind_index is None:
-        return sql.LIST, arguments
-    return sql.LIST_BY_INDEX, [*arguments, query.blind_index]
+        return (
+            (sql.LIST, arguments)
+            if query.tenant is None
+            else (sql.LIST_OF_TENANT, [*arguments, query.tenant])
+        )
+    return sql.LIST_BY_INDEX, [*arguments, query.blind_index, query.tenant]
 
 
 def _audit_row(found: asyncpg.Record) -> AuditRow:

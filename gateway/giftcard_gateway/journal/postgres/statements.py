@@ -26,30 +26,30 @@ opened AS (
     INSERT INTO transactions ({columns()})
     SELECT {columns()}
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
-        $8::text[], $9::bigint[], $10::bigint[], $11::bytea[]) AS given ({columns()})
+        $8::text[], $9::bigint[], $10::bigint[], $11::bytea[], $12::text[], $13::text[]) AS given ({columns()})
     ON CONFLICT (transaction_id) DO NOTHING
-    RETURNING transaction_id, created_us, state, updated_us
+    RETURNING transaction_id, created_us, state, updated_us, tenant
 ), written AS (
     UPDATE transactions AS now
     SET state = given.state, updated_us = given.updated_us, due_us = given.due_us, driver = given.driver,
         version = given.version, fence = given.fence, document = given.document
-    FROM unnest($12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::text[], $17::bigint[],
-        $18::bigint[], $19::bytea[]) AS given ({columns(names=_WRITTEN)}),
+    FROM unnest($14::text[], $15::text[], $16::bigint[], $17::bigint[], $18::text[], $19::bigint[],
+        $20::bigint[], $21::bytea[]) AS given ({columns(names=_WRITTEN)}),
         transactions AS was
-    WHERE now.transaction_id = ANY($12) AND now.transaction_id = given.transaction_id
-        AND was.transaction_id = ANY($12) AND was.transaction_id = given.transaction_id
+    WHERE now.transaction_id = ANY($14) AND now.transaction_id = given.transaction_id
+        AND was.transaction_id = ANY($14) AND was.transaction_id = given.transaction_id
         AND now.version = given.version - 1
-    RETURNING now.transaction_id, now.created_us, now.state, now.updated_us,
+    RETURNING now.transaction_id, now.created_us, now.state, now.updated_us, now.tenant,
         was.state <> now.state AS is_change
 ), changed AS (
-    INSERT INTO changes (transaction_id, created_us, state, at_us)
-    SELECT transaction_id, created_us, state, updated_us FROM opened
+    INSERT INTO changes (transaction_id, created_us, state, at_us, tenant)
+    SELECT transaction_id, created_us, state, updated_us, tenant FROM opened
     UNION ALL
-    SELECT transaction_id, created_us, state, updated_us FROM written WHERE is_change
+    SELECT transaction_id, created_us, state, updated_us, tenant FROM written WHERE is_change
 ), found AS (
     INSERT INTO handles (handle, created_us, transaction_id)
     SELECT given.handle, stored.created_us, stored.transaction_id
-    FROM unnest($20::text[], $21::bytea[]) AS given (transaction_id, handle)
+    FROM unnest($22::text[], $23::bytea[]) AS given (transaction_id, handle)
     JOIN (
         SELECT transaction_id, created_us FROM opened
         UNION ALL
@@ -103,25 +103,35 @@ SELECT provider, state, due_us FROM dues
 
 BEAT = heartbeat.statement("$1::bigint", "$2::bigint")
 
-# Which states, providers and operations occur, by one seek in the index for each.
-_STREAMS = """
+_STREAM = "tenant, state, provider, operation"
+
+
+def _streams(of_tenant: str = "", next_of_tenant: str = "") -> str:
+    """Which tenants, states, providers and operations occur, by one seek in the index for each."""
+    return f"""
 streams AS (
-    (SELECT state, provider, operation FROM transactions ORDER BY state, provider, operation LIMIT 1)
+    (SELECT {_STREAM} FROM transactions {of_tenant} ORDER BY {_STREAM} LIMIT 1)
     UNION ALL
     SELECT next.* FROM streams AS last CROSS JOIN LATERAL (
-        SELECT state, provider, operation FROM transactions
-        WHERE (state, provider, operation) > (last.state, last.provider, last.operation)
-        ORDER BY state, provider, operation LIMIT 1
+        SELECT {_STREAM} FROM transactions
+        WHERE ({_STREAM}) > (last.tenant, last.state, last.provider, last.operation) {next_of_tenant}
+        ORDER BY {_STREAM} LIMIT 1
     ) AS next
 )
 """
 
-LIST = f"""
-WITH RECURSIVE {_STREAMS},
+
+_STREAMS = _streams()
+
+
+def _list(streams: str) -> str:
+    return f"""
+WITH RECURSIVE {streams},
 page AS (
     SELECT run.* FROM streams CROSS JOIN LATERAL (
         SELECT created_us, transaction_id FROM transactions AS t
-        WHERE t.state = streams.state AND t.provider = streams.provider AND t.operation = streams.operation
+        WHERE t.tenant = streams.tenant AND t.state = streams.state AND t.provider = streams.provider
+            AND t.operation = streams.operation
             AND created_us >= $4 AND (created_us, transaction_id) < ($5, $6)
         ORDER BY created_us DESC, transaction_id DESC LIMIT $7
     ) AS run
@@ -134,6 +144,10 @@ SELECT {columns("t.")} FROM page JOIN transactions AS t ON t.transaction_id = pa
 ORDER BY page.created_us DESC, page.transaction_id DESC
 """
 
+
+LIST = _list(_STREAMS)
+LIST_OF_TENANT = _list(_streams("WHERE tenant = $8", "AND tenant = $8"))
+
 LIST_BY_INDEX = f"""
 SELECT {columns("t.")}
 FROM handles AS h JOIN transactions AS t ON t.transaction_id = h.transaction_id
@@ -141,6 +155,7 @@ WHERE h.handle = $8 AND h.created_us >= $4 AND (h.created_us, h.transaction_id) 
     AND ($1::text[] IS NULL OR t.state = ANY($1))
     AND ($2::text[] IS NULL OR t.operation = ANY($2))
     AND ($3::text[] IS NULL OR t.provider = ANY($3))
+    AND ($9::text IS NULL OR t.tenant = $9)
 ORDER BY h.created_us DESC, h.transaction_id DESC LIMIT $7
 """
 
@@ -151,6 +166,11 @@ _SETTLED = "written_in < pg_snapshot_xmin(pg_current_snapshot())"
 CHANGES = f"""
 SELECT written_in, number, transaction_id, state, at_us FROM changes
 WHERE (written_in, number) > ($1, $2) AND {_SETTLED} ORDER BY written_in, number LIMIT $3
+"""
+
+CHANGES_OF_TENANT = f"""
+SELECT written_in, number, transaction_id, state, at_us FROM changes
+WHERE tenant = $4 AND (written_in, number) > ($1, $2) AND {_SETTLED} ORDER BY written_in, number LIMIT $3
 """
 
 LAST_CHANGE = f"""
@@ -175,8 +195,15 @@ ORDER BY written_in, number LIMIT $3
 EVENTS_UNAPPLIED = f"{_EVENTS} WHERE NOT applied ORDER BY written_in, number LIMIT $1"
 
 BACKLOG = f"""
-SELECT provider, state, count(*) AS count, min(created_us) AS oldest_us FROM transactions
-WHERE state IN ({", ".join(repr(state) for state in OPEN_STATES)}) GROUP BY provider, state
+WITH RECURSIVE {_STREAMS}
+SELECT streams.provider, streams.state, sum(counted.count)::bigint AS count, min(counted.oldest_us) AS oldest_us
+FROM streams CROSS JOIN LATERAL (
+    SELECT count(*) AS count, min(created_us) AS oldest_us FROM transactions AS t
+    WHERE t.tenant = streams.tenant AND t.state = streams.state AND t.provider = streams.provider
+        AND t.operation = streams.operation
+) AS counted
+WHERE streams.state IN ({", ".join(repr(state) for state in OPEN_STATES)})
+GROUP BY streams.provider, streams.state
 """
 
 PURGE = f"""
@@ -185,7 +212,7 @@ gone AS (
     DELETE FROM transactions WHERE transaction_id = ANY(ARRAY(
         SELECT run.transaction_id FROM streams CROSS JOIN LATERAL (
             SELECT transaction_id FROM transactions AS t
-            WHERE t.state = streams.state AND t.provider = streams.provider
+            WHERE t.tenant = streams.tenant AND t.state = streams.state AND t.provider = streams.provider
                 AND t.operation = streams.operation AND created_us < $1 AND updated_us < $1
             ORDER BY created_us LIMIT $2
         ) AS run

@@ -59,7 +59,7 @@ _UPDATE = (
     "UPDATE transactions SET state = ?, updated_us = ?, due_us = ?, driver = ?, version = ?, fence = ?,"
     " document = ? WHERE transaction_id = ?"
 )
-_CHANGE = "INSERT INTO changes (transaction_id, created_us, state, at_us) VALUES (?, ?, ?, ?)"
+_CHANGE = "INSERT INTO changes (transaction_id, created_us, state, at_us, tenant) VALUES (?, ?, ?, ?, ?)"
 _BLIND_INDEX = "INSERT OR IGNORE INTO handles (handle, created_us, transaction_id) VALUES (?, ?, ?)"
 
 
@@ -268,7 +268,10 @@ def _store(
     connection.executemany(_UPDATE, [(*written_of(row), row.transaction_id) for row in updates])
     connection.executemany(
         _CHANGE,
-        [(row.transaction_id, to_us(row.created_at), row.state, to_us(row.updated_at)) for row in changes],
+        [
+            (row.transaction_id, to_us(row.created_at), row.state, to_us(row.updated_at), row.tenant)
+            for row in changes
+        ],
     )
     connection.executemany(
         _BLIND_INDEX,

@@ -153,9 +153,9 @@ class Sqlite(Journal):
         """Wait for the next write; see Journal.wait_changed."""
         await self._signal.wait(timeout_s)
 
-    async def changes(self, *, after: str, limit: int) -> Sequence[Change]:
+    async def changes(self, *, after: str, limit: int, tenant: str | None = None) -> Sequence[Change]:
         """Return the feed after a cursor; see Journal.changes."""
-        return await _ask(self._lister, partial(lists.read_changes, after=after, limit=limit))
+        return await _ask(self._lister, partial(lists.read_changes, after=after, limit=limit, tenant=tenant))
 
     async def last_cursor(self) -> str:
         """Return the newest place in the feed; see Journal.last_cursor."""

@@ -26,12 +26,12 @@ RowKey = tuple[int, str]
 
 STREAM_ROWS = (
     "SELECT created_us, transaction_id FROM transactions"
-    " WHERE state = ? AND provider = ? AND operation = ?"
+    " WHERE tenant = ? AND state = ? AND provider = ? AND operation = ?"
     " AND created_us >= ? AND (created_us, transaction_id) < (?, ?)"
     " ORDER BY created_us DESC, transaction_id DESC"
 )
 INDEXED_ROWS = (
-    "SELECT h.created_us, h.transaction_id, t.state, t.provider, t.operation"
+    "SELECT h.created_us, h.transaction_id, t.tenant, t.state, t.provider, t.operation"
     " FROM handles h CROSS JOIN transactions t USING (transaction_id)"
     " WHERE h.handle = ? AND h.created_us >= ? AND (h.created_us, h.transaction_id) < (?, ?)"
     " ORDER BY h.created_us DESC, h.transaction_id DESC"
@@ -39,22 +39,28 @@ INDEXED_ROWS = (
 # Beyond the last possible row of a run, blobs sorting after text: with fewer columns SQLite would walk
 # through the run instead of over it.
 NEXT_STREAM = (
-    "SELECT state, provider, operation FROM transactions"
-    " WHERE (state, provider, operation, created_us, transaction_id) > (?, ?, ?, 9223372036854775807, x'')"
-    " ORDER BY state, provider, operation, created_us, transaction_id LIMIT 1"
+    "SELECT tenant, state, provider, operation FROM transactions"
+    " WHERE (tenant, state, provider, operation, created_us, transaction_id)"
+    " > (?, ?, ?, ?, 9223372036854775807, x'')"
+    " ORDER BY tenant, state, provider, operation, created_us, transaction_id LIMIT 1"
 )
 CHANGES = "SELECT number, transaction_id, state, at_us FROM changes WHERE number > ? ORDER BY number LIMIT ?"
+CHANGES_OF_TENANT = (
+    "SELECT number, transaction_id, state, at_us FROM changes"
+    " WHERE tenant = ? AND number > ? ORDER BY number LIMIT ?"
+)
 _EVENTS = f"SELECT number, {columns(names=EVENT_COLUMNS)} FROM events"
 EVENTS = f"{_EVENTS} WHERE number > ? ORDER BY number LIMIT ?"
 EVENTS_OF_PROVIDER = f"{_EVENTS} WHERE provider = ? AND number > ? ORDER BY number LIMIT ?"
 EVENTS_UNAPPLIED = f"{_EVENTS} WHERE NOT applied ORDER BY number LIMIT ?"
 BACKLOG = (
-    "SELECT provider, state, count(*), min(created_us) FROM transactions"
-    f" WHERE state IN ({', '.join(repr(state) for state in OPEN_STATES)}) GROUP BY state, provider"
+    "SELECT count(*), min(created_us) FROM transactions"
+    " WHERE tenant = ? AND state = ? AND provider = ? AND operation = ?"
 )
 PURGEABLE = (
     "SELECT transaction_id, created_us FROM transactions"
-    " WHERE state = ? AND provider = ? AND operation = ? AND created_us < ? AND updated_us < ?"
+    " WHERE tenant = ? AND state = ? AND provider = ? AND operation = ?"
+    " AND created_us < ? AND updated_us < ?"
     " ORDER BY created_us LIMIT ?"
 )
 FORGET_INDEXES = "DELETE FROM handles WHERE transaction_id = ? AND created_us = ?"
@@ -84,11 +90,17 @@ def next_due(connection: sqlite3.Connection) -> Sequence[Due]:
     return dues
 
 
-def read_changes(connection: sqlite3.Connection, *, after: str, limit: int) -> Sequence[Change]:
+def read_changes(
+    connection: sqlite3.Connection, *, after: str, limit: int, tenant: str | None
+) -> Sequence[Change]:
     """Return the feed after a cursor; see Journal.changes."""
+    if tenant is None:
+        found = connection.execute(CHANGES, (_number(after), limit))
+    else:
+        found = connection.execute(CHANGES_OF_TENANT, (tenant, _number(after), limit))
     return [
         Change(cursor=str(number), transaction_id=transaction_id, state=state, at=from_us(at_us))
-        for number, transaction_id, state, at_us in connection.execute(CHANGES, (_number(after), limit))
+        for number, transaction_id, state, at_us in found
     ]
 
 
@@ -110,10 +122,20 @@ def _newest(connection: sqlite3.Connection, feed: str) -> str:
 
 def read_backlog(connection: sqlite3.Connection) -> Sequence[Backlog]:
     """Count what is open; see Journal.backlog."""
-    return [
-        Backlog(provider=provider, state=state, count=count, oldest_at=from_us(oldest_us))
-        for provider, state, count, oldest_us in connection.execute(BACKLOG)
-    ]
+    counted: dict[tuple[str, str], Backlog] = {}
+    for stream in _streams(connection):
+        _, state, provider, _ = stream
+        if state not in OPEN_STATES:
+            continue
+        count, oldest_us = connection.execute(BACKLOG, stream).fetchone()
+        so_far = counted.get((state, provider))
+        counted[state, provider] = Backlog(
+            provider=provider,
+            state=state,
+            count=count + (so_far.count if so_far else 0),
+            oldest_at=min(from_us(oldest_us), so_far.oldest_at if so_far else from_us(oldest_us)),
+        )
+    return list(counted.values())
 
 
 def purge(connection: sqlite3.Connection, *, before: datetime, limit: int) -> int:
@@ -121,7 +143,7 @@ def purge(connection: sqlite3.Connection, *, before: datetime, limit: int) -> in
     before_us = to_us(before)
     gone: list[tuple[str, int]] = []
     for stream in _streams(connection):
-        if stream[0] in FINAL_STATES:
+        if stream[1] in FINAL_STATES:
             left = limit - len(gone)
             gone += connection.execute(PURGEABLE, (*stream, before_us, before_us, left)).fetchall()
     connection.executemany(FORGET_INDEXES, gone)
@@ -153,17 +175,22 @@ def _stream_keys(connection: sqlite3.Connection, query: RowQuery) -> Iterator[Ro
     lower, upper = bounds(query)
     runs = [
         connection.execute(STREAM_ROWS, (*stream, lower, *upper))
-        for stream in _streams(connection)
+        for stream in _streams(connection, query.tenant)
         if is_wanted(stream, query)
     ]
     return heapq.merge(*runs, reverse=True)
 
 
-def _streams(connection: sqlite3.Connection) -> Iterator[Stream]:
-    """Return every state, provider and operation that occurs, by one seek for each."""
-    stream: Stream = ("", "", "")
+def _streams(connection: sqlite3.Connection, tenant: str | None = None) -> Iterator[Stream]:
+    """Return every tenant, state, provider and operation that occurs, by one seek for each.
+
+    Of one tenant only its own are looked at.
+    """
+    stream: Stream = (tenant or "", "", "", "")
     while found := connection.execute(NEXT_STREAM, stream).fetchone():
         stream = found
+        if tenant is not None and stream[0] != tenant:
+            return
         yield stream
 
 
@@ -172,7 +199,7 @@ def _indexed_keys(connection: sqlite3.Connection, query: RowQuery) -> Iterator[R
     for created_us, transaction_id, *stream in connection.execute(
         INDEXED_ROWS, (query.blind_index, lower, *upper)
     ):
-        if is_wanted((stream[0], stream[1], stream[2]), query):
+        if is_wanted((stream[0], stream[1], stream[2], stream[3]), query):
             yield created_us, transaction_id
 
 
