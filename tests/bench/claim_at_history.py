@@ -23,6 +23,7 @@ import asyncpg
 from giftcard_gateway.journal.contract import Journal, RowQuery
 from giftcard_gateway.journal.microseconds import from_us, to_us
 from giftcard_gateway.journal.postgres.journal import Postgres
+from giftcard_gateway.journal.rows import COLUMNS
 from giftcard_gateway.journal.sqlite.journal import Sqlite
 from tests.conftest import has_postgres
 from tests.journal.samples import NOW, after, at, claim, opened, row
@@ -90,6 +91,10 @@ async def measure_postgres(running: PostgresServer, rows: int) -> None:
     report("PostgreSQL", rows, seconds, empty, await measure_warm(lambda: Postgres(url)))
 
 
+FILLED = ", ".join(COLUMNS[: COLUMNS.index("tenant")])
+"""The columns that filling gives values; the others have what a row from before tenants has."""
+
+
 def fill_sqlite(database: sqlite3.Connection, rows: int) -> float:
     """Add finished rows, each with a blind index and two changes; return how many seconds it took."""
     began = time.monotonic()
@@ -101,7 +106,7 @@ def fill_sqlite(database: sqlite3.Connection, rows: int) -> float:
         database.execute("BEGIN IMMEDIATE")
         (last,) = database.execute("SELECT max(rowid) FROM transactions").fetchone()
         database.execute(
-            f"INSERT INTO transactions {count}"  # noqa: S608 - put together from our own text
+            f"INSERT INTO transactions ({FILLED}) {count}"  # noqa: S608 - put together from our own text
             f" SELECT lower(hex(randomblob(16))), {ROWS}, randomblob(600) FROM n",
             bounds,
         )
@@ -130,7 +135,7 @@ async def fill_postgres(session: asyncpg.Connection[asyncpg.Record], rows: int) 
     began = time.monotonic()
     for first in range(0, rows, CHUNK):
         await session.execute(
-            "WITH made AS (INSERT INTO transactions"  # noqa: S608 - put together from our own text
+            f"WITH made AS (INSERT INTO transactions ({FILLED})"  # noqa: S608 - put together from our own text
             f" SELECT gen_random_uuid()::text, {ROWS}, decode(repeat('a5', 600), 'hex')"
             f" FROM generate_series({first}, {min(first + CHUNK, rows) - 1}) AS i"
             " RETURNING transaction_id, created_us, state, updated_us),"

@@ -29,9 +29,10 @@ from giftcard_adapters.values.operations import (
 )
 from giftcard_adapters.values.point_of_sale import Product
 from giftcard_adapters.values.secret import Secret
-from giftcard_gateway.access.identities import LOCAL
+from giftcard_gateway.access.identities import LOCAL, Identity
 from giftcard_gateway.errors import GatewayError, JournalUnavailable, Overloaded, ProviderUnreachable
 from giftcard_gateway.ledger.entry import Entry
+from giftcard_gateway.ledger.tenants import key_of
 from tests.crash import providers
 from tests.crash.life import Lost
 
@@ -156,11 +157,21 @@ class Caller:
     """One sale from its first call to the last repeat."""
 
     def __init__(
-        self, ask: AnyOperation, *, cluster: Cluster, witness: Witness, clock: VirtualClock, seed: str
+        self,
+        ask: AnyOperation,
+        *,
+        cluster: Cluster,
+        witness: Witness,
+        clock: VirtualClock,
+        seed: str,
+        by: Identity = LOCAL,
     ) -> None:
         """Draw everything else from `seed`."""
         self.ask = ask
         self._id = ask.transaction_id
+        self._by = by
+        self._subject = key_of(by.tenant, ask.transaction_id)
+        """What witness, journal and providers call it."""
         self._cluster = cluster
         self._witness = witness
         self._clock = clock
@@ -212,7 +223,7 @@ class Caller:
             case "redeliver":
                 wait_s = self._wait_s()
                 await self._say(
-                    "redeliver", lambda gateway: gateway.redeliver(self._id, wait_s=wait_s, by=LOCAL)
+                    "redeliver", lambda gateway: gateway.redeliver(self._id, wait_s=wait_s, by=self._by)
                 )
 
     async def _begin(self) -> None:
@@ -222,7 +233,7 @@ class Caller:
             wait_s = self._wait_s()
 
             async def begin(gateway: Transactions, ask: AnyOperation = ask, wait_s: float = wait_s) -> Entry:
-                return (await gateway.begin(ask, wait_s=wait_s, by=LOCAL)).entry
+                return (await gateway.begin(ask, wait_s=wait_s, by=self._by)).entry
 
             if await self._say("begin", begin) is not None:
                 return
@@ -230,7 +241,7 @@ class Caller:
 
     async def _get(self) -> None:
         wait_s = self._wait_s()
-        await self._say("get", lambda gateway: gateway.get(self._id, wait_s=wait_s, by=LOCAL))
+        await self._say("get", lambda gateway: gateway.get(self._id, wait_s=wait_s, by=self._by))
 
     async def _confirm(self, amount: Money | None) -> None:
         for _ in range(self._chance.randint(1, 6)):
@@ -238,12 +249,12 @@ class Caller:
 
             async def confirm(gateway: Transactions, wait_s: float = wait_s) -> Entry:
                 return await gateway.confirm(
-                    self.ask.operation, self._id, amount=amount, wait_s=wait_s, by=LOCAL
+                    self.ask.operation, self._id, amount=amount, wait_s=wait_s, by=self._by
                 )
 
             told = await self._say(f"confirm {amount or 'all'}", confirm)
             if isinstance(told, Entry):
-                self._witness.accepted(self.ask, AdviceKind.CONFIRMATION, amount)
+                self._witness.accepted(self._subject, self.ask, AdviceKind.CONFIRMATION, amount)
             if told is not None:
                 return
             await self._pause()
@@ -259,12 +270,12 @@ class Caller:
                     reason=ReversalReason.CANCELLED,
                     amount=amount,
                     wait_s=wait_s,
-                    by=LOCAL,
+                    by=self._by,
                 )
 
             told = await self._say(f"reverse {amount or 'all'}", reverse)
             if isinstance(told, Entry):
-                self._witness.accepted(self.ask, AdviceKind.REVERSAL, amount)
+                self._witness.accepted(self._subject, self.ask, AdviceKind.REVERSAL, amount)
             if told is not None:
                 return
             await self._pause()
@@ -273,20 +284,20 @@ class Caller:
         self, call: str, work: Callable[[Transactions], Coroutine[object, object, Entry]]
     ) -> Entry | GatewayError | None:
         """Make one call; None when it must be made again, because nobody knows or nothing was done."""
-        known = self._witness.known(self._id)
+        known = self._witness.known(self._subject)
         try:
             async with asyncio.timeout(self._chance.choice((1.0, 10.0, 100.0))):
                 entry = await self._cluster.ask(work)
         except (Lost, TimeoutError):
-            self._witness.missed(self._id, call)
+            self._witness.missed(self._subject, call)
             return None
         except _AGAIN as refusal:
-            self._witness.refused(self._id, call, refusal, known)
+            self._witness.refused(self._subject, call, refusal, known)
             return None
         except GatewayError as refusal:
-            self._witness.refused(self._id, call, refusal, known)
+            self._witness.refused(self._subject, call, refusal, known)
             return refusal
-        self._witness.told(self._id, call, entry, known)
+        self._witness.told(self._subject, call, entry, known)
         return entry
 
     def _part(self) -> Money | None:

@@ -46,6 +46,8 @@ class Plan:
     confirms_when_overdue: bool = False
     retry_cap_s: float = 60.0
     timeout_s: float = 5.0
+    are_ids_shared: bool = False
+    """Whether a second tenant makes the ids that the first one made."""
 
     @property
     def has_shared_journal(self) -> bool:
@@ -81,6 +83,7 @@ def draw(seed: int) -> Plan:
         confirms_when_overdue=chance.random() < 0.2,
         retry_cap_s=chance.choice((60.0, 300.0)),
         timeout_s=chance.choice((5.0, 20.0)),
+        are_ids_shared=chance.random() < 0.5,
     )
 
 

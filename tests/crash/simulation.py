@@ -13,8 +13,13 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from giftcard_adapters.values.operations import Issue
+from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.journal.records import Records
 from giftcard_gateway.ledger.entry import Entry, State
+from giftcard_gateway.ledger.tenants import key_of
 from tests.crash.agreement import judge, why_unresolved
 from tests.crash.callers import Assortment, Caller
 from tests.crash.chronicle import WORLD, Chronicle, Event
@@ -31,6 +36,9 @@ from tests.world.gateway import seal
 if TYPE_CHECKING:
     from giftcard_gateway.journal.contract import Row
     from tests.world.clock import VirtualClock
+
+SECOND = msgspec.structs.replace(LOCAL, tenant="second")
+"""A tenant that makes the very ids that the tenant `default` made before it, for sales of its own."""
 
 _SOON_S = 2 * 3600.0
 """Longer than any backoff and any `confirm_by`: what is owed then can only be looked for."""
@@ -168,14 +176,24 @@ def _callers(world: World, cluster: Cluster) -> list[tuple[Caller, float]]:
     # whoever missed the refusal cannot know. That is its test server's defect, and no way around it exists.
     assortment = Assortment(chance, has_voids=not world.plan.are_repeats_duplicates)
     callers = []
+    made: list[str] = []
     for n in range(world.plan.sales):
-        ask = assortment.draw(world.clock.uuid4(), world.clock.now())
+        is_second = world.plan.are_ids_shared and bool(made) and chance.random() < 0.5
+        asked_id = made.pop(chance.randrange(len(made))) if is_second else world.clock.uuid4()
+        if not is_second:
+            made.append(asked_id)
+        by = SECOND if is_second else LOCAL
+        ask = assortment.draw(asked_id, world.clock.now())
+        if isinstance(ask, Issue) and ask.title:
+            # All that GatePay is told of ours; by it the books say whose effect is whose.
+            ask = msgspec.structs.replace(ask, title=key_of(by.tenant, asked_id))
         caller = Caller(
             ask,
             cluster=cluster,
             witness=world.witness,
             clock=world.clock,
             seed=f"{world.plan.seed}/caller/{n}",
+            by=by,
         )
         callers.append((caller, chance.uniform(0, world.plan.traffic_s)))
     return callers

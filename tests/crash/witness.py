@@ -15,7 +15,7 @@ from giftcard_adapters.values.advices import AdviceKind
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import AnyOperation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
-from giftcard_gateway.errors import GatewayError, TransactionNotFound
+from giftcard_gateway.errors import GatewayError, TransactionIdReused, TransactionNotFound
 from giftcard_gateway.ledger.entry import Entry, State
 from tests.crash.providers import ELECTRUM, GR4VY, Purpose
 from tests.crash.store import REACH, Auditor
@@ -134,16 +134,18 @@ class Witness:
         """Hear how a call was refused; what it says of the state must fit what was told before."""
         state = refusal.metadata.get("state", "")
         self._chronicle.note(subject, f"{call}: refused, {type(refusal).__name__} {state}".rstrip())
+        if call == "begin" and isinstance(refusal, TransactionNotFound | TransactionIdReused):
+            self.blame(subject, "met somebody else's transaction")
         if isinstance(refusal, TransactionNotFound) and known:
             self.blame(subject, "forgotten")
         if state and "operation" not in refusal.metadata:
             self.heard(subject, State(state), known)
 
-    def accepted(self, ask: AnyOperation, kind: AdviceKind, amount: Money | None) -> None:
+    def accepted(self, subject: str, ask: AnyOperation, kind: AdviceKind, amount: Money | None) -> None:
         """Hear that a caller was promised a confirmation or reversal, of a part or of all."""
         if kind is AdviceKind.REVERSAL and self.auditor is not None:
-            self.auditor.reversal_accepted.add(ask.transaction_id)
-        self.promises[ask.transaction_id].append((kind, amount or ask.amount))
+            self.auditor.reversal_accepted.add(subject)
+        self.promises[subject].append((kind, amount or ask.amount))
 
     def _compare(self, subject: str, outcome: Outcome) -> None:
         first = self._answers.setdefault(subject, outcome)

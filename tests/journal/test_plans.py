@@ -32,7 +32,7 @@ from tests.postgres import PostgresServer
 
 HISTORY = 20_000
 NOW_US = to_us(NOW)
-STREAM = ("CONFIRMED", "spar-za", "redeem")
+STREAM = ("default", "CONFIRMED", "spar-za", "redeem")
 WHOLE = (EARLIEST_US, LATEST_US, "")
 
 SQLITE: dict[str, tuple[str, tuple[object, ...], str]] = {
@@ -47,12 +47,25 @@ SQLITE: dict[str, tuple[str, tuple[object, ...], str]] = {
         "transactions_due_at_provider ((provider,state,due_us)>",
     ),
     "drivers": (sqlite_file.FREE_DRIVERS, (), "transactions_due_at_provider"),
-    "next run": (lists.NEXT_STREAM, STREAM, "transactions_listed ((state,provider,operation,"),
-    "run": (lists.STREAM_ROWS, (*STREAM, *WHOLE), "transactions_listed (state=? AND provider=? AND"),
+    "next run": (lists.NEXT_STREAM, STREAM, "transactions_of_tenant ((tenant,state,provider,operation,"),
+    "run": (
+        lists.STREAM_ROWS,
+        (*STREAM, *WHOLE),
+        "transactions_of_tenant (tenant=? AND state=? AND provider=? AND",
+    ),
     "blind index": (lists.INDEXED_ROWS, (b"h", *WHOLE), "PRIMARY KEY (handle=? AND created_us>?"),
-    "backlog": (lists.BACKLOG, (), "COVERING INDEX transactions_listed (state=?)"),
-    "purge": (lists.PURGEABLE, (*STREAM, 1, 1, 10), "transactions_listed (state=? AND provider=? AND"),
+    "backlog": (lists.BACKLOG, STREAM, "COVERING INDEX transactions_of_tenant (tenant=? AND state=?"),
+    "purge": (
+        lists.PURGEABLE,
+        (*STREAM, 1, 1, 10),
+        "transactions_of_tenant (tenant=? AND state=? AND provider=? AND",
+    ),
     "changes": (lists.CHANGES, (5, 10), "PRIMARY KEY (rowid>?)"),
+    "changes of one": (
+        lists.CHANGES_OF_TENANT,
+        ("default", 5, 10),
+        "changes_of_tenant (tenant=? AND number>?)",
+    ),
     "events": (lists.EVENTS, (5, 10), "PRIMARY KEY (rowid>?)"),
     "events of one": (
         lists.EVENTS_OF_PROVIDER,
@@ -73,14 +86,20 @@ POSTGRES: dict[str, tuple[str, tuple[object, ...], set[str]]] = {
     ),
     "next due": (statements.NEXT_DUE, (), {"transactions_due_at_provider"}),
     "rows": (statements.ROWS, (["x"],), {"transactions_pkey"}),
-    "list": (statements.LIST, LISTED, {"transactions_listed", "transactions_pkey"}),
+    "list": (statements.LIST, LISTED, {"transactions_of_tenant", "transactions_pkey"}),
     "blind index": (
         statements.LIST_BY_INDEX,
-        (*LISTED, b"h"),
+        (*LISTED, b"h", "default"),
         {"handles_pkey", "transactions_pkey"},
     ),
-    "backlog": (statements.BACKLOG, (), {"transactions_listed"}),
+    "backlog": (statements.BACKLOG, (), {"transactions_of_tenant"}),
     "changes": (statements.CHANGES, (1, 1, 10), {"changes_pkey"}),
+    "list of one": (
+        statements.LIST_OF_TENANT,
+        (*LISTED, "default"),
+        {"transactions_of_tenant", "transactions_pkey"},
+    ),
+    "changes of one": (statements.CHANGES_OF_TENANT, (1, 1, 10, "second"), {"changes_of_tenant"}),
     "last change": (statements.LAST_CHANGE, (), {"changes_pkey"}),
     "events": (statements.EVENTS, (1, 1, 10), {"events_pkey"}),
     "events of one": (
@@ -92,7 +111,7 @@ POSTGRES: dict[str, tuple[str, tuple[object, ...], set[str]]] = {
     "purge": (
         statements.PURGE,
         (HISTORY_US, 10),
-        {"transactions_listed", "transactions_pkey", "handles_by_transaction", "changes_by_transaction"},
+        {"transactions_of_tenant", "transactions_pkey", "handles_by_transaction", "changes_by_transaction"},
     ),
 }
 

@@ -44,7 +44,7 @@ RowValues = tuple[str, str, str, str, int, int, int | None, str, int, int, bytes
 WrittenValues = tuple[str, int, int | None, str, int, int, bytes]
 EventValues = tuple[str, str, str, int, bytes, bool]
 Stream = tuple[str, str, str, str]
-"""The tenant, state, provider and operation whose rows lie side by side in the index that lists are read from."""
+"""The tenant, state, provider and operation whose rows lie side by side in the index of lists."""
 
 
 class Open(msgspec.Struct, frozen=True):

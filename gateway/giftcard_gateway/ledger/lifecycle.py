@@ -24,7 +24,7 @@ from giftcard_gateway.ledger.entry import (
     StateChange,
     WantedReversal,
 )
-from giftcard_gateway.ledger.tenants import DEFAULT_TENANT, key_of
+from giftcard_gateway.ledger.tenants import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -66,8 +66,8 @@ def intend(
     driver: str,
     lease_until: datetime,
     traceparent: str,
-    tenant: str = DEFAULT_TENANT,
-    asked_by: str = "",
+    tenant: str,
+    asked_by: str,
 ) -> Entry:
     """Return the PENDING entry that is written before anything is sent, created at the time of `ask`.
 
@@ -101,7 +101,7 @@ def bury(
     wanted: WantedReversal,
     at: datetime,
     *,
-    tenant: str = DEFAULT_TENANT,
+    tenant: str,
 ) -> Entry:
     """Return a REVERSED entry for a reversal that came before its request (rule 9), by its caller's id."""
     key = key_of(tenant, transaction_id)

@@ -152,7 +152,7 @@ class Reconciliation:
         *,
         by: Identity,
     ) -> Comparison:
-        """Compare every row with what the journal has of the caller's tenant, then end what they decide, if asked.
+        """Compare every row with what the caller's tenant has, then end what they decide, if asked to.
 
         A bad row may be any transaction: with one, nothing is ended for being missing.
         Raises ProviderNotFound, and JournalClosed when the journal cannot be read.

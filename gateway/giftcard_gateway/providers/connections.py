@@ -243,6 +243,6 @@ class Connections:
             raise ProviderNotFound(provider=told) from None
 
     def owner(self, provider_id: str) -> str:
-        """Return the tenant whose a provider's account is; empty for a provider that is configured no more."""
+        """Return the tenant whose a provider's account is; empty for one that is configured no more."""
         connection = self._by_id.get(provider_id)
         return connection.tenant if connection else ""

@@ -28,6 +28,8 @@ def apply(patch: pytest.MonkeyPatch) -> None:
             driver=self._driver.name,
             lease_until=ask.requested_at + connection.lease,
             traceparent="",
+            tenant=by.tenant,
+            asked_by=by.signature,
         )
         entry = await self._records.write(msgspec.structs.replace(fresh, version=recorded.version))
         if entry is None:

@@ -50,7 +50,9 @@ FOLLOWS = {P: {A, D, F, RG, U}, A: {CG, RG}, D: set(), F: set(), CG: {CD, U}, CD
 
 def intended() -> Entry:
     """Return an entry as it is first written down."""
-    return lifecycle.intend(ASK, "first", driver="one", lease_until=LEASE, traceparent="")
+    return lifecycle.intend(
+        ASK, "first", driver="one", lease_until=LEASE, traceparent="", tenant="default", asked_by=""
+    )
 
 
 def in_state(state: State) -> Entry:
@@ -216,7 +218,7 @@ def test_wish_of_a_driven_entry_leaves_the_lease() -> None:
 
 def test_tombstone_says_why() -> None:
     """A reversal whose request never came is REVERSED with the caller's note, and owes nothing (rule 9)."""
-    entry = lifecycle.bury(ASK.transaction_id, Operation.REDEEM, WANTED, T1)
+    entry = lifecycle.bury(ASK.transaction_id, Operation.REDEEM, WANTED, T1, tenant="default")
     assert entry.ask is None
     assert (entry.state, entry.due_at, entry.provider) == (State.REVERSED, None, "")
     assert entry.changes[0].cause == "reversed before it was asked: changed their mind"

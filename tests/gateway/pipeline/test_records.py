@@ -47,13 +47,17 @@ def redeemed(transaction_id: str = ID, provider: str = "first") -> Entry:
     """Return the entry of a redemption with a PIN."""
     card = CardRef(number=Secret(NUMBER), pin=ClearPin(pin=Secret(PIN)))
     ask = Redeem(transaction_id=transaction_id, requested_at=T0, card=card, amount=Money("ZAR", 1))
-    return lifecycle.intend(ask, provider, driver="one", lease_until=LEASE, traceparent="")
+    return lifecycle.intend(
+        ask, provider, driver="one", lease_until=LEASE, traceparent="", tenant="default", asked_by=""
+    )
 
 
 def issued(transaction_id: str = ID, provider: str = "first") -> Entry:
     """Return the entry of an issue that is approved, with its card and the provider's ids."""
     ask = Issue(transaction_id=transaction_id, requested_at=T0, amount=Money("ZAR", 1))
-    entry = lifecycle.intend(ask, provider, driver="one", lease_until=LEASE, traceparent="")
+    entry = lifecycle.intend(
+        ask, provider, driver="one", lease_until=LEASE, traceparent="", tenant="default", asked_by=""
+    )
     outcome = Outcome(
         verdict=Verdict.APPROVED, approved=ask.amount, issued_cards=(ISSUED,), references={"order": "o-1"}
     )
@@ -79,10 +83,10 @@ async def test_what_was_asked_finds_the_transaction(journal: Unsteady, records: 
     entry = msgspec.structs.replace(entry, ask=ask)
     indexes = records.indexes
     found = {
-        indexes.external_reference("order-1"),
-        indexes.merchant("M1"),
-        indexes.terminal("T1"),
-        *(indexes.label(key, value) for key, value in labels.items()),
+        indexes.external_reference("default", "order-1"),
+        indexes.merchant("default", "M1"),
+        indexes.terminal("default", "T1"),
+        *(indexes.label("default", key, value) for key, value in labels.items()),
         *indexes.cards_of(entry),
     }
     assert set(indexes.of(entry)) == found
@@ -91,7 +95,7 @@ async def test_what_was_asked_finds_the_transaction(journal: Unsteady, records: 
     await records.open(entry)
     for index in found:
         assert [row.transaction_id for row in await journal.list(RowQuery(blind_index=index))] == [ID]
-    assert not await journal.list(RowQuery(blind_index=indexes.label("key-1", "other")))
+    assert not await journal.list(RowQuery(blind_index=indexes.label("default", "key-1", "other")))
 
 
 async def test_nothing_of_a_card_is_readable_in_the_journal(journal: Unsteady, records: Records) -> None:
@@ -191,7 +195,11 @@ async def test_found_by_card_whatever_role_it_played(records: Records) -> None:
         target_card=other,
     )
     await records.open(redeemed())
-    await records.open(lifecycle.intend(ask, "first", driver="", lease_until=LEASE, traceparent=""))
+    await records.open(
+        lifecycle.intend(
+            ask, "first", driver="", lease_until=LEASE, traceparent="", tenant="default", asked_by=""
+        )
+    )
 
     async def found(card: CardRef) -> set[str]:
         query = RowQuery(blind_index=records.indexes.card(card))

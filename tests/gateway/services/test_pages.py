@@ -48,7 +48,9 @@ def entry(number: int, **more: Any) -> Entry:  # noqa: ANN401 - any field of a r
         amount=Money("ZAR", 100),
         **(fields | more),
     )
-    return lifecycle.intend(ask, "first", driver="", lease_until=at, traceparent="")
+    return lifecycle.intend(
+        ask, "first", driver="", lease_until=at, traceparent="", tenant="default", asked_by=""
+    )
 
 
 async def fill(served: Served, count: int, **more: Any) -> list[str]:  # noqa: ANN401 - any field of a redemption

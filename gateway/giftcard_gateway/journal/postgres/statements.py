@@ -26,7 +26,8 @@ opened AS (
     INSERT INTO transactions ({columns()})
     SELECT {columns()}
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
-        $8::text[], $9::bigint[], $10::bigint[], $11::bytea[], $12::text[], $13::text[]) AS given ({columns()})
+        $8::text[], $9::bigint[], $10::bigint[], $11::bytea[], $12::text[], $13::text[])
+        AS given ({columns()})
     ON CONFLICT (transaction_id) DO NOTHING
     RETURNING transaction_id, created_us, state, updated_us, tenant
 ), written AS (
@@ -196,7 +197,8 @@ EVENTS_UNAPPLIED = f"{_EVENTS} WHERE NOT applied ORDER BY written_in, number LIM
 
 BACKLOG = f"""
 WITH RECURSIVE {_STREAMS}
-SELECT streams.provider, streams.state, sum(counted.count)::bigint AS count, min(counted.oldest_us) AS oldest_us
+SELECT streams.provider, streams.state, sum(counted.count)::bigint AS count,
+    min(counted.oldest_us) AS oldest_us
 FROM streams CROSS JOIN LATERAL (
     SELECT count(*) AS count, min(created_us) AS oldest_us FROM transactions AS t
     WHERE t.tenant = streams.tenant AND t.state = streams.state AND t.provider = streams.provider
