@@ -9,10 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import asyncpg
+import msgspec
 import pytest
 
 from giftcard_adapters.values.secret import Secret
-from giftcard_gateway.journal.contract import Journal, JournalBusy, JournalClosed, SchemaUnknown
+from giftcard_gateway.journal.contract import Journal, JournalBusy, JournalClosed, RowQuery, SchemaUnknown
 from giftcard_gateway.journal.postgres import schema as postgres_schema
 from giftcard_gateway.journal.postgres.journal import Postgres
 from giftcard_gateway.journal.schema import EMPTY, Found, Steps
@@ -20,7 +21,7 @@ from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.journal.sqlite import schema as sqlite_schema
 from giftcard_gateway.journal.sqlite.journal import Sqlite, path_of
 from giftcard_gateway.journal.stores import open_journal
-from tests.journal.samples import opened, row
+from tests.journal.samples import NOW, opened, row
 from tests.postgres import PostgresServer
 
 FOLDERS = {
@@ -317,3 +318,38 @@ async def test_a_server_that_is_away_is_named_without_its_password() -> None:
     with pytest.raises(JournalClosed) as refused:
         await Postgres(url).start()
     assert "hush" not in str(refused.value)
+
+
+async def test_rows_from_before_tenants_belong_to_the_default_one(url: str) -> None:
+    """A row, its blind indexes and its change of state from before stay in use, for the tenant `default`."""
+    await upgrade_with(url, lambda folder: Steps(folder, until="0003"))
+    await run_sql(
+        url,
+        "INSERT INTO transactions VALUES"
+        " ('old', 'redeem', 'spar-za', 'APPROVED', 5, 6, 7, '', 2, 1, 'sealed');"
+        "INSERT INTO handles VALUES ('h', 5, 'old');"
+        "INSERT INTO changes (transaction_id, created_us, state, at_us) VALUES ('old', 5, 'APPROVED', 6);",
+    )
+    await journal_at(url).upgrade()
+    journal = journal_at(url)
+    await journal.start()
+    try:
+        await use_the_old(journal)
+    finally:
+        await journal.close()
+
+
+async def use_the_old(journal: Journal) -> None:
+    """Read, list, write and purge the row from before."""
+    old = await journal.get("old")
+    assert old is not None
+    assert (old.tenant, old.asked_id) == ("default", "")
+    for tenant, expected in ((None, ["old"]), ("default", ["old"]), ("shop", [])):
+        for index in (None, b"h"):
+            listed = await journal.list(RowQuery(tenant=tenant, blind_index=index))
+            assert [each.transaction_id for each in listed] == expected
+        feed = await journal.changes(after="", limit=9, tenant=tenant)
+        assert [each.transaction_id for each in feed] == expected
+    assert [(each.provider, each.count) for each in await journal.backlog()] == [("spar-za", 1)]
+    assert await journal.write(msgspec.structs.replace(old, state="CONFIRMED", version=3, due_at=None))
+    assert await journal.purge(before=NOW, limit=9) == 1

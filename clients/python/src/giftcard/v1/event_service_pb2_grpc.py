@@ -47,7 +47,8 @@ class EventServiceServicer:
     """
 
     def StreamEvents(self, request, context):
-        """Streams events as they are written down, each once, until you end the call.
+        """Streams events as they are written down, each once, until you end the call: those of your tenant's transactions,
+        and where the provider's account is your tenant's those of no known transaction.
 
         No effect; safe to repeat. Keep the last cursor and start again with it when the call ends, whatever the status:
         nothing is lost, and the last event may come twice. INVALID_ARGUMENT for a malformed cursor; NOT_FOUND for an

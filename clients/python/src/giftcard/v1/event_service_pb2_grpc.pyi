@@ -34,7 +34,8 @@ class EventServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> EventServiceAsyncStub: ...
     StreamEvents: _grpc.UnaryStreamMultiCallable[_event_service_pb2.StreamEventsRequest, _event_service_pb2.StreamEventsResponse]
-    """Streams events as they are written down, each once, until you end the call.
+    """Streams events as they are written down, each once, until you end the call: those of your tenant's transactions,
+    and where the provider's account is your tenant's those of no known transaction.
 
     No effect; safe to repeat. Keep the last cursor and start again with it when the call ends, whatever the status:
     nothing is lost, and the last event may come twice. INVALID_ARGUMENT for a malformed cursor; NOT_FOUND for an
@@ -48,7 +49,8 @@ class EventServiceAsyncStub(EventServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StreamEvents: _aio.UnaryStreamMultiCallable[_event_service_pb2.StreamEventsRequest, _event_service_pb2.StreamEventsResponse]  # type: ignore[assignment]
-    """Streams events as they are written down, each once, until you end the call.
+    """Streams events as they are written down, each once, until you end the call: those of your tenant's transactions,
+    and where the provider's account is your tenant's those of no known transaction.
 
     No effect; safe to repeat. Keep the last cursor and start again with it when the call ends, whatever the status:
     nothing is lost, and the last event may come twice. INVALID_ARGUMENT for a malformed cursor; NOT_FOUND for an
@@ -65,7 +67,8 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _event_service_pb2.StreamEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_event_service_pb2.StreamEventsResponse], _abc.AsyncIterator[_event_service_pb2.StreamEventsResponse]]:
-        """Streams events as they are written down, each once, until you end the call.
+        """Streams events as they are written down, each once, until you end the call: those of your tenant's transactions,
+        and where the provider's account is your tenant's those of no known transaction.
 
         No effect; safe to repeat. Keep the last cursor and start again with it when the call ends, whatever the status:
         nothing is lost, and the last event may come twice. INVALID_ARGUMENT for a malformed cursor; NOT_FOUND for an

@@ -101,7 +101,7 @@ class ReportServiceServicer:
 
     def Reconcile(self, request_iterator, context):
         """Compares a provider's settlement with the journal, and ends UNRESOLVED transactions the settlement decides,
-        if asked to.
+        if asked to. Only the caller's tenant's transactions are compared; a line of another's is MISSING_HERE.
 
         Send one `scope`, then the rows, then close your side; the answer comes at the end. Safe to repeat: what is ended
         stays ended. INVALID_ARGUMENT if the scope is malformed, missing or comes twice; nothing is ended then. A malformed

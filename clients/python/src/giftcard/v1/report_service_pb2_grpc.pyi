@@ -57,7 +57,7 @@ class ReportServiceStub:
     """
     Reconcile: _grpc.StreamUnaryMultiCallable[_report_service_pb2.ReconcileRequest, _report_service_pb2.ReconcileResponse]
     """Compares a provider's settlement with the journal, and ends UNRESOLVED transactions the settlement decides,
-    if asked to.
+    if asked to. Only the caller's tenant's transactions are compared; a line of another's is MISSING_HERE.
 
     Send one `scope`, then the rows, then close your side; the answer comes at the end. Safe to repeat: what is ended
     stays ended. INVALID_ARGUMENT if the scope is malformed, missing or comes twice; nothing is ended then. A malformed
@@ -93,7 +93,7 @@ class ReportServiceAsyncStub(ReportServiceStub):
     """
     Reconcile: _aio.StreamUnaryMultiCallable[_report_service_pb2.ReconcileRequest, _report_service_pb2.ReconcileResponse]  # type: ignore[assignment]
     """Compares a provider's settlement with the journal, and ends UNRESOLVED transactions the settlement decides,
-    if asked to.
+    if asked to. Only the caller's tenant's transactions are compared; a line of another's is MISSING_HERE.
 
     Send one `scope`, then the rows, then close your side; the answer comes at the end. Safe to repeat: what is ended
     stays ended. INVALID_ARGUMENT if the scope is malformed, missing or comes twice; nothing is ended then. A malformed
@@ -150,7 +150,7 @@ class ReportServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_report_service_pb2.ReconcileResponse, _abc.Awaitable[_report_service_pb2.ReconcileResponse]]:
         """Compares a provider's settlement with the journal, and ends UNRESOLVED transactions the settlement decides,
-        if asked to.
+        if asked to. Only the caller's tenant's transactions are compared; a line of another's is MISSING_HERE.
 
         Send one `scope`, then the rows, then close your side; the answer comes at the end. Safe to repeat: what is ended
         stays ended. INVALID_ARGUMENT if the scope is malformed, missing or comes twice; nothing is ended then. A malformed

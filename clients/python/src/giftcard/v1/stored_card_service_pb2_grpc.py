@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class StoredCardServiceStub:
-    """Cards kept in a provider's vault, so that a buyer need not type them again.
+    """Cards kept in a provider's vault, so that a buyer need not type them again. The vault is one tenant's: to every other
+    all calls, and paying with a stored card, are PERMISSION_DENIED, reason OUT_OF_REACH.
 
     Common to all calls: INVALID_ARGUMENT; UNIMPLEMENTED, reason OPERATION_UNSUPPORTED, where the provider has no such
     call; UNAUTHENTICATED and PERMISSION_DENIED; RESOURCE_EXHAUSTED and UNAVAILABLE with RetryInfo; FAILED_PRECONDITION,
@@ -62,7 +63,8 @@ class StoredCardServiceStub:
 
 
 class StoredCardServiceServicer:
-    """Cards kept in a provider's vault, so that a buyer need not type them again.
+    """Cards kept in a provider's vault, so that a buyer need not type them again. The vault is one tenant's: to every other
+    all calls, and paying with a stored card, are PERMISSION_DENIED, reason OUT_OF_REACH.
 
     Common to all calls: INVALID_ARGUMENT; UNIMPLEMENTED, reason OPERATION_UNSUPPORTED, where the provider has no such
     call; UNAUTHENTICATED and PERMISSION_DENIED; RESOURCE_EXHAUSTED and UNAVAILABLE with RetryInfo; FAILED_PRECONDITION,
@@ -139,7 +141,8 @@ def add_StoredCardServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class StoredCardService:
-    """Cards kept in a provider's vault, so that a buyer need not type them again.
+    """Cards kept in a provider's vault, so that a buyer need not type them again. The vault is one tenant's: to every other
+    all calls, and paying with a stored card, are PERMISSION_DENIED, reason OUT_OF_REACH.
 
     Common to all calls: INVALID_ARGUMENT; UNIMPLEMENTED, reason OPERATION_UNSUPPORTED, where the provider has no such
     call; UNAUTHENTICATED and PERMISSION_DENIED; RESOURCE_EXHAUSTED and UNAVAILABLE with RetryInfo; FAILED_PRECONDITION,

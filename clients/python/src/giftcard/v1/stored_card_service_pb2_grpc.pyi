@@ -27,7 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class StoredCardServiceStub:
-    """Cards kept in a provider's vault, so that a buyer need not type them again.
+    """Cards kept in a provider's vault, so that a buyer need not type them again. The vault is one tenant's: to every other
+    all calls, and paying with a stored card, are PERMISSION_DENIED, reason OUT_OF_REACH.
 
     Common to all calls: INVALID_ARGUMENT; UNIMPLEMENTED, reason OPERATION_UNSUPPORTED, where the provider has no such
     call; UNAUTHENTICATED and PERMISSION_DENIED; RESOURCE_EXHAUSTED and UNAVAILABLE with RetryInfo; FAILED_PRECONDITION,
@@ -63,7 +64,8 @@ class StoredCardServiceStub:
 
 @_typing.type_check_only
 class StoredCardServiceAsyncStub(StoredCardServiceStub):
-    """Cards kept in a provider's vault, so that a buyer need not type them again.
+    """Cards kept in a provider's vault, so that a buyer need not type them again. The vault is one tenant's: to every other
+    all calls, and paying with a stored card, are PERMISSION_DENIED, reason OUT_OF_REACH.
 
     Common to all calls: INVALID_ARGUMENT; UNIMPLEMENTED, reason OPERATION_UNSUPPORTED, where the provider has no such
     call; UNAUTHENTICATED and PERMISSION_DENIED; RESOURCE_EXHAUSTED and UNAVAILABLE with RetryInfo; FAILED_PRECONDITION,
@@ -95,7 +97,8 @@ class StoredCardServiceAsyncStub(StoredCardServiceStub):
     """
 
 class StoredCardServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Cards kept in a provider's vault, so that a buyer need not type them again.
+    """Cards kept in a provider's vault, so that a buyer need not type them again. The vault is one tenant's: to every other
+    all calls, and paying with a stored card, are PERMISSION_DENIED, reason OUT_OF_REACH.
 
     Common to all calls: INVALID_ARGUMENT; UNIMPLEMENTED, reason OPERATION_UNSUPPORTED, where the provider has no such
     call; UNAUTHENTICATED and PERMISSION_DENIED; RESOURCE_EXHAUSTED and UNAVAILABLE with RetryInfo; FAILED_PRECONDITION,

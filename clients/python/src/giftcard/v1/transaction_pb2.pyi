@@ -303,7 +303,7 @@ class Transaction(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     LEDGER_INDICATORS_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
-    """The caller's id: a version-4 UUID."""
+    """The caller's id: a version-4 UUID. Every tenant's ids are its own."""
     operation: Global___Operation.ValueType
     """What was asked for."""
     provider: _builtins.str
