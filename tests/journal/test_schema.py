@@ -327,7 +327,7 @@ async def test_rows_from_before_tenants_belong_to_the_default_one(url: str) -> N
         url,
         "INSERT INTO transactions VALUES"
         " ('old', 'redeem', 'spar-za', 'APPROVED', 5, 6, 7, '', 2, 1, 'sealed');"
-        "INSERT INTO handles VALUES ('h', 5, 'old');"
+        f"INSERT INTO handles VALUES (CAST('h' AS {'BLOB' if url.startswith('sqlite') else 'BYTEA'}), 5, 'old');"
         "INSERT INTO changes (transaction_id, created_us, state, at_us) VALUES ('old', 5, 'APPROVED', 6);",
     )
     await journal_at(url).upgrade()

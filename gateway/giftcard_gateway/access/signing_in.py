@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from giftcard_gateway.access import api_keys
-from giftcard_gateway.access.identities import LOCAL, Identity, SignIn, identity_of
+from giftcard_gateway.access.identities import Identity, SignIn, identity_of
 from giftcard_gateway.errors import CredentialsInvalid
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ class SigningIn:
     def __init__(
         self,
         *,
+        anonymous: Identity,
         tokens: Tokens | None = None,
         keys: ApiKeys | None = None,
         certificates: Mapping[str, Grant] | None = None,
-        anonymous: Identity = LOCAL,
     ) -> None:
         self._tokens = tokens
         self.keys = keys

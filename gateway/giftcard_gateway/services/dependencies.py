@@ -37,5 +37,5 @@ class Dependencies:
     shares: Shares
     guesses: Guesses
     trail: Trail | None = None
-    signing_in: SigningIn = field(default_factory=SigningIn)
+    signing_in: SigningIn
     admission: Admission = field(default_factory=lambda: Admission(1024))

@@ -27,7 +27,7 @@ def issuing(tmp_path: Path) -> Issuing:
 @pytest.fixture
 def signing_in(issuing: Issuing) -> SigningIn:
     """Give what takes tokens and certificates."""
-    return SigningIn(tokens=issuing.tokens, certificates=NAMES)
+    return SigningIn(anonymous=LOCAL, tokens=issuing.tokens, certificates=NAMES)
 
 
 async def test_without_a_way_everybody_is_let_in() -> None:
@@ -88,8 +88,8 @@ async def test_a_header_that_is_no_bearer_token(
 async def test_a_way_that_is_off_takes_nothing(issuing: Issuing) -> None:
     """A key where only tokens are taken, and a token where only certificates are, are refused."""
     for signing_in, text in (
-        (SigningIn(tokens=issuing.tokens), "gck_a_b"),
-        (SigningIn(certificates=NAMES), issuing.token()),
+        (SigningIn(anonymous=LOCAL, tokens=issuing.tokens), "gck_a_b"),
+        (SigningIn(anonymous=LOCAL, certificates=NAMES), issuing.token()),
     ):
         with pytest.raises(CredentialsInvalid) as refused:
             await signing_in.identify(Shown(metadata=(("authorization", f"Bearer {text}"),)))

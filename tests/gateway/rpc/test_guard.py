@@ -10,7 +10,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from giftcard.v1 import scope_pb2
-from giftcard_gateway.access.identities import EVERYTHING
+from giftcard_gateway.access.identities import EVERYTHING, LOCAL
 from giftcard_gateway.access.signing_in import SigningIn
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config.access import Access, Grant, Scope
@@ -24,7 +24,9 @@ from tests.world.journal import Unsteady
 
 REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 CHANNELZ = "/grpc.channelz.v1.Channelz/GetServers"
-STRANGERS = SigningIn(certificates={"till.example": Grant(name="till", scopes=(Scope.READ,))})
+STRANGERS = SigningIn(
+    anonymous=LOCAL, certificates={"till.example": Grant(name="till", scopes=(Scope.READ,))}
+)
 
 
 async def answered(signing_in: SigningIn, path: str, *, open_reflection: bool = False) -> str:
@@ -52,7 +54,7 @@ async def test_reflection_needs_signing_in_unless_it_is_open() -> None:
     """Reflection describes the services to who signed in, or to everybody where the operator said so."""
     assert await answered(STRANGERS, REFLECTION) == "CREDENTIALS_INVALID"
     assert await answered(STRANGERS, REFLECTION, open_reflection=True) == "OK"
-    assert await answered(SigningIn(), REFLECTION) == "OK"
+    assert await answered(SigningIn(anonymous=LOCAL), REFLECTION) == "OK"
     weak = Disguise()
     weak.wear(scopes=frozenset())
     assert await answered(weak, REFLECTION) == "OK"
@@ -64,7 +66,7 @@ async def test_channelz_needs_its_scope() -> None:
     weak = Disguise()
     weak.wear(scopes=EVERYTHING - {Scope.OPERATE})
     assert await answered(weak, CHANNELZ) == "SCOPE_MISSING"
-    assert await answered(SigningIn(), CHANNELZ) == "OK"
+    assert await answered(SigningIn(anonymous=LOCAL), CHANNELZ) == "OK"
 
 
 async def test_health_answers_everybody() -> None:

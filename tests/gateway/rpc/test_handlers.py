@@ -131,7 +131,7 @@ def test_every_call_needs_an_implementation() -> None:
     telemetry = open_telemetry({}, SystemClock())
     around = Surroundings(
         admission=Admission(1),
-        signing_in=SigningIn(),
+        signing_in=SigningIn(anonymous=LOCAL),
         shares=Shares(Limits(), SystemClock()),
         telemetry=telemetry,
         audit=CallAudit(None, SystemClock()),

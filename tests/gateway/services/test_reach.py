@@ -30,7 +30,7 @@ class Disguise(SigningIn):
 
     def __init__(self) -> None:
         """Begin as the caller on loopback."""
-        super().__init__()
+        super().__init__(anonymous=LOCAL)
         self.identity: Identity = LOCAL
 
     async def identify(self, shown: Shown) -> Identity:  # noqa: ARG002 - whatever is shown

@@ -90,13 +90,14 @@ async def heard(served: Served, name: str, transaction_id: str) -> tuple[Any, ..
     """Return all a caller hears of a call, with its own id and the times left out."""
     call = served.start(name, about(name, transaction_id))
     try:
-        told = (await call).transaction
+        answer: Any = await call
     except grpc.aio.AioRpcError as error:
         refusal = refusal_of(error)
         metadata = {key: value for key, value in refusal.info.metadata.items() if value != transaction_id}
         trailing = tuple(key for key, _ in error.trailing_metadata() or ())
         text = refusal.message.replace(transaction_id, "")
         return refusal.code, refusal.reason, text, metadata, refusal.details, trailing
+    told = answer.transaction
     trailing = tuple(key for key, _ in await call.trailing_metadata())
     assert told.transaction_id == transaction_id
     fields = {field.name for field, _ in told.ListFields()}
@@ -239,7 +240,7 @@ async def test_a_stored_card_is_its_vaults_owners(served: Served, disguise: Disg
 
 
 async def test_a_settlement_is_compared_with_ones_own(served: Served, disguise: Disguise) -> None:
-    """Who owns the account settles its own transactions, and another's line is nobody's; others settle none."""
+    """Who owns the account settles its own transactions; another's line is nobody's. Others settle none."""
     disguise.wear(tenant="second")
     await confirmed(served)
     (key,) = {ask.transaction_id for ask in served.script.requests}
