@@ -320,16 +320,17 @@ async def test_a_server_that_is_away_is_named_without_its_password() -> None:
     assert "hush" not in str(refused.value)
 
 
+OLD = """
+INSERT INTO transactions VALUES ('old', 'redeem', 'spar-za', 'APPROVED', 5, 6, 7, '', 2, 1, CAST('d' AS BYTEA));
+INSERT INTO handles VALUES (CAST('h' AS BYTEA), 5, 'old');
+INSERT INTO changes (transaction_id, created_us, state, at_us) VALUES ('old', 5, 'APPROVED', 6);
+"""
+
+
 async def test_rows_from_before_tenants_belong_to_the_default_one(url: str) -> None:
     """A row, its blind indexes and its change of state from before stay in use, for the tenant `default`."""
     await upgrade_with(url, lambda folder: Steps(folder, until="0003"))
-    await run_sql(
-        url,
-        "INSERT INTO transactions VALUES"
-        " ('old', 'redeem', 'spar-za', 'APPROVED', 5, 6, 7, '', 2, 1, 'sealed');"
-        f"INSERT INTO handles VALUES (CAST('h' AS {'BLOB' if url.startswith('sqlite') else 'BYTEA'}), 5, 'old');"
-        "INSERT INTO changes (transaction_id, created_us, state, at_us) VALUES ('old', 5, 'APPROVED', 6);",
-    )
+    await run_sql(url, OLD.replace("BYTEA", "BLOB") if url.startswith("sqlite") else OLD)
     await journal_at(url).upgrade()
     journal = journal_at(url)
     await journal.start()
