@@ -321,7 +321,8 @@ async def test_a_server_that_is_away_is_named_without_its_password() -> None:
 
 
 OLD = """
-INSERT INTO transactions VALUES ('old', 'redeem', 'spar-za', 'APPROVED', 5, 6, 7, '', 2, 1, CAST('d' AS BYTEA));
+INSERT INTO transactions
+    VALUES ('old', 'redeem', 'spar-za', 'APPROVED', 5, 6, 7, '', 2, 1, CAST('d' AS BYTEA));
 INSERT INTO handles VALUES (CAST('h' AS BYTEA), 5, 'old');
 INSERT INTO changes (transaction_id, created_us, state, at_us) VALUES ('old', 5, 'APPROVED', 6);
 """
