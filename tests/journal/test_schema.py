@@ -330,7 +330,7 @@ INSERT INTO changes (transaction_id, created_us, state, at_us) VALUES ('old', 5,
 
 async def test_rows_from_before_tenants_belong_to_the_default_one(url: str) -> None:
     """A row, its blind indexes and its change of state from before stay in use, for the tenant `default`."""
-    await upgrade_with(url, lambda folder: Steps(folder, until="0003"))
+    await upgrade_with(url, lambda folder: Steps(folder, until="0004"))
     await run_sql(url, OLD.replace("BYTEA", "BLOB") if url.startswith("sqlite") else OLD)
     await journal_at(url).upgrade()
     journal = journal_at(url)
