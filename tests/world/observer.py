@@ -5,6 +5,7 @@ from __future__ import annotations
 from giftcard_gateway.clock import Clock
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.ledger.observer import Observer
+from giftcard_gateway.seal import SealBroken
 
 
 class Heard(Observer):
@@ -31,6 +32,11 @@ class Heard(Observer):
     def faulted(self, place: str, fault: BaseException) -> None:
         """Keep the fault."""
         self.faults.append((place, fault))
+
+    def unreadable(self, transaction_id: str, fault: SealBroken) -> None:
+        """Keep the fault."""
+        del transaction_id
+        self.faults.append(("seal", fault))
 
     def left_out(self, provider: str, place: str) -> None:
         """Keep the place."""

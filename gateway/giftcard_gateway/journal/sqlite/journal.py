@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -24,14 +24,16 @@ from giftcard_gateway.journal.contract import (
     Journal,
     JournalClosed,
     KeyRow,
+    Resealed,
     Row,
     RowQuery,
     SchemaState,
+    Sealed,
 )
 from giftcard_gateway.journal.group_commit import GroupCommit, ThreadCommit
 from giftcard_gateway.journal.rows import Open, Write
 from giftcard_gateway.journal.signal import Signal
-from giftcard_gateway.journal.sqlite import file, keys, lists, schema
+from giftcard_gateway.journal.sqlite import file, keys, lists, reseal, schema
 from giftcard_gateway.journal.sqlite.file import Work, WriteRequest
 
 if TYPE_CHECKING:
@@ -125,6 +127,7 @@ class Sqlite(Journal):
         limit: int,
         provider: str,
         states: Sequence[str],
+        heads: Collection[bytes] | None = None,
     ) -> Sequence[Row]:
         """Take what is due; see Journal.claim."""
         return await self._write(
@@ -136,6 +139,7 @@ class Sqlite(Journal):
                 limit=limit,
                 provider=provider,
                 states=states,
+                heads=heads,
             )
         )
 
@@ -179,9 +183,28 @@ class Sqlite(Journal):
             ).close()
         )
 
-    async def unapplied_events(self, limit: int) -> Sequence[EventRow]:
+    async def unapplied_events(
+        self, limit: int, heads: Collection[bytes] | None = None
+    ) -> Sequence[EventRow]:
         """Return events still to be carried over; see Journal.unapplied_events."""
-        return await _ask(self._lister, partial(lists.unapplied_events, limit=limit))
+        return await _ask(self._lister, partial(lists.unapplied_events, limit=limit, heads=heads))
+
+    async def seals(self, states: Sequence[str] | None = None) -> Sequence[Sealed]:
+        """Count documents by what they begin with; see Journal.seals."""
+        work = partial(reseal.seals, states=states)
+        return await (self._beside(work) if self._lister is None else _ask(self._lister, work))
+
+    async def rows_after(self, after: str, limit: int) -> Sequence[Row]:
+        """Return transactions by id; see Journal.rows_after."""
+        return await self._beside(partial(reseal.rows_after, after=after, limit=limit))
+
+    async def events_after(self, after: tuple[str, str], limit: int) -> Sequence[EventRow]:
+        """Return events by their ids; see Journal.events_after."""
+        return await self._beside(partial(reseal.events_after, after=after, limit=limit))
+
+    async def reseal(self, resealed: Sequence[Resealed]) -> int:
+        """Replace documents; see Journal.reseal."""
+        return await self._beside(partial(reseal.replace, resealed=resealed))
 
     async def events(self, *, after: str, limit: int, provider: str | None = None) -> Sequence[EventRow]:
         """Return events after a cursor; see Journal.events."""
@@ -209,6 +232,10 @@ class Sqlite(Journal):
     async def _write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         # It carries every kind of answer; this request's answer is what its own work returned.
         return cast("Result", await _commits(self._writer).submit(work))
+
+    async def _beside(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Do something on a connection of its own, beside whoever has the file open."""
+        return await asyncio.to_thread(keys.on_file, self._path, work)
 
     def _open_file(self) -> None:
         self._lock = file.lock(self._path)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from giftcard_gateway.journal.contract import JournalClosed, KeyRow
 from giftcard_gateway.journal.sqlite import file, schema
+
+Result = TypeVar("Result")
 
 
 def read(connection: sqlite3.Connection) -> Sequence[KeyRow]:
@@ -36,6 +39,12 @@ def put_in_file(path: str, key: KeyRow) -> None:
     """Insert or replace a key in a file; the process that serves from it sees it within a second."""
     with _opened(path) as connection:
         put(connection, key)
+
+
+def on_file(path: str, work: Callable[[sqlite3.Connection], Result]) -> Result:
+    """Do something in a file, beside the process that serves from it."""
+    with _opened(path) as connection:
+        return work(connection)
 
 
 @contextmanager
