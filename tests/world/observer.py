@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from giftcard_gateway.clock import Clock
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.ledger.observer import Observer
@@ -21,6 +23,8 @@ class Heard(Observer):
         """Whose answers were read without which place."""
         self.closing: list[tuple[float, float]] = []
         """How much of a reversal window is gone, and how many seconds after the request that was told."""
+        self.elsewhere: list[Mapping[str, int]] = []
+        """What was sealed under keys that are not here, by key, each time it was counted."""
         self.journal: list[str] = []
         """When the journal went, with the reason, and when it came back."""
 
@@ -37,6 +41,10 @@ class Heard(Observer):
         """Keep the fault."""
         del transaction_id
         self.faults.append(("seal", fault))
+
+    def sealed_elsewhere(self, counts: Mapping[str, int]) -> None:
+        """Keep the counts."""
+        self.elsewhere.append(counts)
 
     def left_out(self, provider: str, place: str) -> None:
         """Keep the place."""
