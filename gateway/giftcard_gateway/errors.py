@@ -24,6 +24,8 @@
     ├── ProviderUnreachable     the provider is down; surely not sent
     ├── ProviderTimeout         a read got no answer
     ├── ProviderFailed          a read got an answer nobody can read
+    ├── SealKeyMissing          this process lacks the key of a transaction; another may have it
+    ├── RecordAltered           a transaction is not what was last written down
     ├── JournalUnavailable      nothing can be written down; surely not sent
     └── ShuttingDown            this process takes no new work; surely not sent
 
@@ -241,6 +243,19 @@ class JournalUnavailable(GatewayError):
 
     reason = "JOURNAL_UNAVAILABLE"
     retry_after_s = 2.0
+
+
+class SealKeyMissing(GatewayError):
+    """The key of this transaction is not on this process; nothing was sent, and another may have it."""
+
+    reason = "SEAL_KEY_MISSING"
+    retry_after_s = 2.0
+
+
+class RecordAltered(GatewayError):
+    """The transaction is not as it was last written down; it is left alone until a person has looked."""
+
+    reason = "RECORD_ALTERED"
 
 
 class ShuttingDown(GatewayError):

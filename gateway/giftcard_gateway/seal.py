@@ -1,30 +1,62 @@
 """Card data at rest: authenticated encryption under named keys, and keyed hashes to find it by.
 
 AES-256-GCM-SIV, because its nonces are drawn at random and a repeated one must not be a
-catastrophe. A sealed text is `version | key id | nonce | ciphertext`, bound to the row it belongs
-to, so that documents cannot be swapped between rows. Old keys still open; only the active seals.
+catastrophe. A sealed text is `format | key id | version | fence | nonce | ciphertext`, bound to the `Place`
+it was sealed for: it opens in no other row, and not in its own once something newer was written there.
+Format 1, of releases before this, is bound to the row's id alone; it opens, and is not made any more.
+Old keys still open; only the active seals.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import struct
 from typing import TYPE_CHECKING
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_VERSION = b"\x01"
+_UNBOUND = b"\x01"
+_BOUND = b"\x02"
+_COUNTS = struct.Struct(">QQ")
 _NONCE_BYTES = 12
 KEY_BYTES = 32
 """The length of every sealing key and of the hash key."""
+TENANT = "default"
+"""Whose every row is, until rows say it themselves."""
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sealed text is bound to: its row, and what the row's plain columns said when it was sealed.
+
+    `version` and `fence` count a row's writes and claims. A claim writes no document and adds one to both, so
+    that a text belongs where both have grown alike since.
+    """
+
+    table: str
+    row: str
+    tenant: str = TENANT
+    columns: tuple[str | int, ...] = ()
+    version: int = 0
+    fence: int = 0
 
 
 class SealBroken(Exception):
-    """A sealed text cannot be opened: it was altered, moved, or its key is not configured."""
+    """A sealed text is not what was last written there: it was altered, moved, or put back."""
+
+
+class KeyMissing(SealBroken):
+    """A sealed text cannot be opened here, because its key is not configured; `key_id` names it."""
+
+    def __init__(self, key_id: str) -> None:
+        """Keep which key it is."""
+        super().__init__(f"sealed under the key {key_id!r}, which is not configured here")
+        self.key_id = key_id
 
 
 class Seal:
@@ -51,24 +83,71 @@ class Seal:
         self.audit_key_id = hashlib.sha256(self.audit_key).hexdigest()[:8]
         self._random_bytes = random_bytes
 
-    def close(self, text: bytes, *, row: str) -> bytes:
-        """Seal `text` for the row of this id under the active key."""
-        nonce = self._random_bytes(_NONCE_BYTES)
-        head = _VERSION + bytes([len(self._active)]) + self._active
-        return head + nonce + self._ciphers[self._active].encrypt(nonce, text, head + row.encode())
+    @property
+    def heads(self) -> frozenset[bytes]:
+        """What the texts begin with that this process can open; see `head_of`."""
+        return frozenset(_head(form, key_id) for form in (_UNBOUND, _BOUND) for key_id in self._ciphers)
 
-    def open(self, sealed: bytes, *, row: str) -> bytes:
-        """Open what `close` made for the same row; raise SealBroken when that cannot be."""
-        head_bytes = 2 + sealed[1] if len(sealed) > 1 else 0
-        head, rest = sealed[:head_bytes], sealed[head_bytes:]
+    @property
+    def active_head(self) -> bytes:
+        """What the texts begin with that are sealed now."""
+        return _head(_BOUND, self._active)
+
+    def close(self, text: bytes, place: Place) -> bytes:
+        """Seal `text` for its place under the active key."""
+        nonce = self._random_bytes(_NONCE_BYTES)
+        head = self.active_head + _COUNTS.pack(place.version, place.fence)
+        return head + nonce + self._ciphers[self._active].encrypt(nonce, text, head + _binding(place))
+
+    def open(self, sealed: bytes, place: Place) -> bytes:
+        """Open what `close` made for the same place.
+
+        Raises KeyMissing where the key is not configured, and SealBroken for what does not belong there.
+        """
+        head = head_of(sealed)
         cipher = self._ciphers.get(head[2:])
-        if head[:1] != _VERSION or cipher is None:
-            raise SealBroken("sealed under a key that is not configured")
+        if head[:1] not in {_UNBOUND, _BOUND}:
+            raise SealBroken("not a sealed text")
+        if cipher is None:
+            raise KeyMissing(head[2:].decode("ascii", "replace"))
+        bound = place.row.encode()
+        if head[:1] == _BOUND:
+            head = sealed[: len(head) + _COUNTS.size]
+            _must_be_newest(head[-_COUNTS.size :], place)
+            bound = _binding(place)
+        rest = sealed[len(head) :]
         try:
-            return cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], head + row.encode())
+            return cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], head + bound)
         except (InvalidTag, ValueError):
-            raise SealBroken("altered, or moved from another row") from None
+            raise SealBroken("altered, moved from another row, or older than what was written here") from None
 
     def blind_index(self, kind: str, text: str) -> bytes:
         """Return the blind index (a keyed hash) that finds rows by a card or a provider's reference."""
         return hmac.digest(self._hash_key, f"{kind}\0{text}".encode(), hashlib.sha256)[:16]
+
+
+def head_of(sealed: bytes) -> bytes:
+    """Return the beginning of a sealed text, which says its format and the id of its key."""
+    return sealed[: 2 + sealed[1]] if len(sealed) > 1 else sealed
+
+
+def told(head: bytes) -> tuple[str, bool]:
+    """Return the id of the key that a head names, and whether texts under it are bound to their place."""
+    return head[2:].decode("ascii", "replace"), head[:1] == _BOUND
+
+
+def _head(form: bytes, key_id: bytes) -> bytes:
+    return form + bytes([len(key_id)]) + key_id
+
+
+def _binding(place: Place) -> bytes:
+    return msgspec.msgpack.encode((place.table, place.tenant, place.row, place.columns))
+
+
+def _must_be_newest(counts: bytes, place: Place) -> None:
+    """Refuse what was sealed before the last write: since then only claims may have counted."""
+    if len(counts) < _COUNTS.size:
+        raise SealBroken("cut off")
+    version, fence = _COUNTS.unpack(counts)
+    if not 0 <= place.version - version == place.fence - fence:
+        raise SealBroken("older than what was written here")

@@ -7,7 +7,7 @@ every write and every claim is judged against the rules of one hand at a time (r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -187,6 +187,7 @@ class Door:
         limit: int,
         provider: str,
         states: Sequence[str],
+        heads: Collection[bytes] | None = None,
     ) -> Sequence[Row]:
         """Take what is due; see Journal.claim."""
 
@@ -198,6 +199,7 @@ class Door:
                 limit=limit,
                 provider=provider,
                 states=states,
+                heads=heads,
             )
             self._auditor.claimed(rows, driver)
             return rows

@@ -81,7 +81,7 @@ LISTED = (None, None, None, *WHOLE, 50)
 POSTGRES: dict[str, tuple[str, tuple[object, ...], set[str]]] = {
     "claim": (
         statements.CLAIM,
-        (NOW_US, NOW_US, "me", 10, "spar-za", ["PENDING", "REVERSING"]),
+        (NOW_US, NOW_US, "me", 10, "spar-za", ["PENDING", "REVERSING"], [b"\x01\x02k1"]),
         {"transactions_due_at_provider", "transactions_pkey"},
     ),
     "next due": (statements.NEXT_DUE, (), {"transactions_due_at_provider"}),
@@ -107,7 +107,7 @@ POSTGRES: dict[str, tuple[str, tuple[object, ...], set[str]]] = {
         (1, 1, 10, "provider-7"),
         {"events_of_provider"},
     ),
-    "unapplied": (statements.EVENTS_UNAPPLIED, (10,), {"events_unapplied"}),
+    "unapplied": (statements.EVENTS_UNAPPLIED, (10, [b"\x01\x02k1"]), {"events_unapplied"}),
     "purge": (
         statements.PURGE,
         (HISTORY_US, 10),

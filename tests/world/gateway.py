@@ -7,7 +7,7 @@ it is, put together by the same function as in production.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -44,11 +44,18 @@ LONG = Terms(confirm_by_s=1e6)
 """Terms under which nobody is too late to decide."""
 
 
-def seal(clock: Clock, key: bytes = b"k", hash_key: bytes = b"h") -> Seal:
-    """Return a seal with one key."""
+def seal(
+    clock: Clock,
+    key: bytes = b"k",
+    hash_key: bytes = b"h",
+    *,
+    more: Mapping[str, bytes] | None = None,
+    active: str = "k1",
+) -> Seal:
+    """Return a seal with one key, or with more."""
     return Seal(
-        keys={"k1": key * KEY_BYTES},
-        active="k1",
+        keys={key_id: fill * KEY_BYTES for key_id, fill in {"k1": key, **(more or {})}.items()},
+        active=active,
         hash_key=hash_key * KEY_BYTES,
         random_bytes=clock.random_bytes,
     )
@@ -199,6 +206,8 @@ def build(
     rules: Sequence[Rule] = (),
     scripts: dict[str, Script] | None = None,
     key: bytes = b"k",
+    more: Mapping[str, bytes] | None = None,
+    active: str = "k1",
 ) -> World:
     """Assemble a gateway over `journal`; hand in `scripts` to keep the providers of an earlier one."""
     scripts = {} if scripts is None else scripts
@@ -209,7 +218,7 @@ def build(
     pipeline = assemble(
         name=name,
         journal=journal,
-        seal=seal(clock, key),
+        seal=seal(clock, key, more=more, active=active),
         connections=connections,
         router=Router(rules, default="first"),
         clock=clock,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -56,6 +56,10 @@ class InlineSqlite(Sqlite):
         self._writer = InlineCommit(partial(self._serve, connection))
         self._reader = self._lister = InlineCommit(partial(file.serve_reads, connection))
 
+    async def _beside(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do it in place: what lives in memory has no second connection."""
+        return work(self._connections[0])
+
     def _serve(self, connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[object]:
         outcomes = file.serve_writes(connection, requests)
         self._signal.fire()
@@ -101,6 +105,7 @@ class Unsteady(InlineSqlite):
         limit: int,
         provider: str,
         states: Sequence[str],
+        heads: Collection[bytes] | None = None,
     ) -> Sequence[Row]:
         """Take what is due, or fail."""
         return await self._pass(
@@ -112,6 +117,7 @@ class Unsteady(InlineSqlite):
                 limit=limit,
                 provider=provider,
                 states=states,
+                heads=heads,
             ),
         )
 
@@ -127,9 +133,13 @@ class Unsteady(InlineSqlite):
         """Keep an event, or fail."""
         return await self._pass("add_event", lambda: super(Unsteady, self).add_event(event))
 
-    async def unapplied_events(self, limit: int) -> Sequence[EventRow]:
+    async def unapplied_events(
+        self, limit: int, heads: Collection[bytes] | None = None
+    ) -> Sequence[EventRow]:
         """Return what waits to be carried over, or fail."""
-        return await self._pass("unapplied_events", lambda: super(Unsteady, self).unapplied_events(limit))
+        return await self._pass(
+            "unapplied_events", lambda: super(Unsteady, self).unapplied_events(limit, heads)
+        )
 
     async def _pass(self, name: str, act: Callable[[], Awaitable[T]]) -> T:
         self.calls.append(name)

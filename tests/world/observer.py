@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from giftcard_gateway.clock import Clock
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.ledger.observer import Observer
+from giftcard_gateway.seal import SealBroken
 
 
 class Heard(Observer):
@@ -20,6 +23,8 @@ class Heard(Observer):
         """Whose answers were read without which place."""
         self.closing: list[tuple[float, float]] = []
         """How much of a reversal window is gone, and how many seconds after the request that was told."""
+        self.elsewhere: list[Mapping[str, int]] = []
+        """What was sealed under keys that are not here, by key, each time it was counted."""
         self.journal: list[str] = []
         """When the journal went, with the reason, and when it came back."""
 
@@ -31,6 +36,15 @@ class Heard(Observer):
     def faulted(self, place: str, fault: BaseException) -> None:
         """Keep the fault."""
         self.faults.append((place, fault))
+
+    def unreadable(self, transaction_id: str, fault: SealBroken) -> None:
+        """Keep the fault."""
+        del transaction_id
+        self.faults.append(("seal", fault))
+
+    def sealed_elsewhere(self, counts: Mapping[str, int]) -> None:
+        """Keep the counts."""
+        self.elsewhere.append(counts)
 
     def left_out(self, provider: str, place: str) -> None:
         """Keep the place."""

@@ -21,7 +21,7 @@ from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config.access import Grant, Scope
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.process import loop
-from giftcard_gateway.process.app import open_seal
+from giftcard_gateway.process.sealing import open_seal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,13 +18,15 @@ from giftcard_adapters.contract import Settings as AdapterSettings
 from giftcard_adapters.errors import SettingsError
 from giftcard_adapters.stanza import find_adapter, read_settings
 from giftcard_adapters.values.secret import Secret
-from giftcard_gateway.config.sources import Given, Table, Unavailable, follow, is_reference
+from giftcard_gateway.config.sources import Given, Table, Unavailable, follow, is_loose, is_reference
 
 _Kind = Any  # a type as an annotation has it; typing gives these no type of their own
 _FAULTY = object()
 """Stands for a value that has a fault; no settings are made once there is one."""
 _LONGEST_S = 10 * 24 * 3600.0
 """Of any duration: gRPC and the drivers count milliseconds in 32 bits, at times of two durations together."""
+_KEYS = "seal."
+"""Where settings are keys whose files nobody but their owner may read."""
 _WORDS: dict[type[msgspec.inspect.Type], str] = {
     msgspec.inspect.BoolType: "true or false",
     msgspec.inspect.IntType: "a whole number",
@@ -93,6 +95,8 @@ class Reading:
         return tuple(self.value(kind, item, f"{path}[{place}]") for place, item in enumerate(items))
 
     def _leaf(self, kind: _Kind, raw: object, path: str) -> object:
+        if path.startswith(_KEYS) and is_loose(raw, self._folder):
+            return self._fault(path, "lies in a file that others may read: chmod 600 it (or 400)")
         try:
             value = follow(raw, self._environ, self._folder)
         except Unavailable as fault:

@@ -17,7 +17,7 @@ from giftcard_gateway.errors import OperatorError
 from giftcard_gateway.ledger.tenants import DEFAULT_TENANT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import timedelta
     from typing import Self
 
@@ -105,6 +105,21 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     document: bytes
     applied: bool = False
     cursor: str = ""
+
+
+class Sealed(msgspec.Struct, frozen=True, kw_only=True):
+    """How many documents of a table begin with `head`: their format and key; see `head_of` in the seal."""
+
+    table: str
+    head: bytes
+    count: int
+
+
+class Resealed(msgspec.Struct, frozen=True, kw_only=True):
+    """A document to put in the place of `old`: of a transaction by its id, or of an event by both ids."""
+
+    row: Row | EventRow
+    document: bytes
 
 
 class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,8 +233,12 @@ class Journal(ABC):
         limit: int,
         provider: str,
         states: Sequence[str],
+        heads: Collection[bytes] | None = None,
     ) -> Sequence[Row]:
         """Take up to `limit` rows of `provider` in `states` that are due at `now`, oldest due first.
+
+        Only those whose document begins with one of `heads`, where they are given: what a process cannot
+        open it never takes.
 
         Each is one fence and version higher, and no row is handed to two callers. The rows come back as they
         now stand; their documents still hold the old fence, version, driver and due time, which the columns
@@ -272,12 +291,36 @@ class Journal(ABC):
         """Mark an event as applied: its transaction knows what it proves."""
 
     @abstractmethod
-    async def unapplied_events(self, limit: int) -> Sequence[EventRow]:
-        """Return events that are not applied yet, oldest first, by a partial index."""
+    async def unapplied_events(
+        self, limit: int, heads: Collection[bytes] | None = None
+    ) -> Sequence[EventRow]:
+        """Return events that are not applied yet, oldest first, by a partial index; `heads` as in `claim`."""
 
     @abstractmethod
     async def events(self, *, after: str, limit: int, provider: str | None = None) -> Sequence[EventRow]:
         """Return events after a cursor, in an order that never inserts behind it."""
+
+    @abstractmethod
+    async def seals(self, states: Sequence[str] | None = None) -> Sequence[Sealed]:
+        """Count documents by what they begin with: of transactions in `states`, or of all and all events.
+
+        Needs no `start`, like `api_keys`. Without `states` it reads everything.
+        """
+
+    @abstractmethod
+    async def rows_after(self, after: str, limit: int) -> Sequence[Row]:
+        """Return transactions by id, after this one; needs no `start`."""
+
+    @abstractmethod
+    async def events_after(self, after: tuple[str, str], limit: int) -> Sequence[EventRow]:
+        """Return events by provider and event id, after this one, without cursors; needs no `start`."""
+
+    @abstractmethod
+    async def reseal(self, resealed: Sequence[Resealed]) -> int:
+        """Replace documents durably that are still as they were read; return how many. Needs no `start`.
+
+        No other column changes, neither version nor fence: who works on a row does not notice.
+        """
 
     @abstractmethod
     async def api_keys(self) -> Sequence[KeyRow]:

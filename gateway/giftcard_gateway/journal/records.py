@@ -5,6 +5,8 @@ The journal never sees card data, and the pipeline never sees bytes.
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -12,14 +14,16 @@ import msgspec
 
 from giftcard_adapters.codec import pack, unpacker
 from giftcard_adapters.values.operations import Operation
+from giftcard_gateway.errors import RecordAltered, SealKeyMissing
 from giftcard_gateway.journal.contract import JournalClosed, Row, RowQuery
 from giftcard_gateway.journal.indexes import BlindIndexes
-from giftcard_gateway.journal.rows import is_same
+from giftcard_gateway.journal.places import place_of
+from giftcard_gateway.journal.rows import OPEN_STATES, is_same
 from giftcard_gateway.ledger.entry import Entry, State
-from giftcard_gateway.seal import SealBroken
+from giftcard_gateway.seal import KeyMissing, SealBroken, told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from giftcard_adapters.values.outcomes import IssuedCard
     from giftcard_gateway.journal.contract import Journal
@@ -48,8 +52,8 @@ class Records:
         self._seal = seal
         self.on_due: Callable[[datetime], None] = _ignore
         """Called when an entry without a driver was written with a due time."""
-        self.on_unreadable: Callable[[SealBroken], None] = _ignore
-        """Called for an entry that cannot be decrypted."""
+        self.on_unreadable: Callable[[str, SealBroken], None] = _ignore_unreadable
+        """Called with the id of a transaction that cannot be opened, and why not."""
 
     async def open(self, entry: Entry) -> Entry | None:
         """Write a new entry down and return None; return the recorded one when its id is taken.
@@ -111,26 +115,35 @@ class Records:
     ) -> Sequence[Entry]:
         """Take due entries of one provider for `driver`; see Journal.claim.
 
-        One that cannot be decrypted (a key is missing) goes to `on_unreadable` and does not keep the
-        others from being worked on; it is due again when its lease ends.
+        What is sealed under keys that are not configured here is left to who has them. One that does not
+        open all the same goes to `on_unreadable` and does not keep the others from being worked on; it is
+        due again when its lease ends.
         """
         rows = await self.journal.claim(
-            now=now, lease_until=lease_until, driver=driver, limit=limit, provider=provider, states=states
+            now=now,
+            lease_until=lease_until,
+            driver=driver,
+            limit=limit,
+            provider=provider,
+            states=states,
+            heads=self._seal.heads,
         )
         entries = []
         for row in rows:
-            try:
+            # Who is told of it is told in `_entry`.
+            with suppress(RecordAltered, SealKeyMissing):
                 entries.append(self._entry(row))
-            except SealBroken as fault:
-                self.on_unreadable(fault)
         return entries
 
     async def by_reference(self, provider: str, references: Iterable[tuple[str, str]]) -> Sequence[Entry]:
-        """Return the entries a provider's references name; none when it names none."""
+        """Return the entries a provider's references name; none when it names none.
+
+        What is found is worked on, so unlike `list` this raises for one that cannot be opened.
+        """
         found: dict[str, Entry] = {}
         for key, value in references:
             query = RowQuery(blind_index=self.indexes.provider_reference(provider, key, value), limit=2)
-            found |= {entry.transaction_id: entry for entry in await self.list(query)}
+            found |= {row.transaction_id: self._entry(row) for row in await self.journal.list(query)}
         return list(found.values())
 
     async def by_issued(self, provider: str, cards: Iterable[IssuedCard]) -> Sequence[Entry]:
@@ -140,11 +153,19 @@ class Records:
             query = RowQuery(
                 blind_index=index, providers=(provider,), operations=(Operation.ISSUE.value,), limit=2
             )
-            found |= {entry.transaction_id: entry for entry in await self.list(query)}
+            found |= {row.transaction_id: self._entry(row) for row in await self.journal.list(query)}
         return list(found.values())
 
+    async def missing(self) -> Mapping[str, int]:
+        """Count what is open and cannot be opened here, by the id of the key that is missing."""
+        counts = Counter[str]()
+        for sealed in await self.journal.seals(states=OPEN_STATES):
+            if sealed.head not in self._seal.heads:
+                counts[told(sealed.head)[0]] += sealed.count
+        return counts
+
     def _row(self, entry: Entry) -> Row:
-        return Row(
+        row = Row(
             transaction_id=entry.transaction_id,
             operation=entry.operation.value,
             provider=entry.provider,
@@ -155,18 +176,18 @@ class Records:
             driver=entry.driver,
             version=entry.version,
             fence=entry.fence,
-            document=self._seal.close(pack(entry), row=entry.transaction_id),
+            document=b"",
             tenant=entry.tenant,
             asked_id=entry.asked_id,
             blind_indexes=tuple(self.indexes.of(entry)),
         )
+        return msgspec.structs.replace(row, document=self._seal.close(pack(entry), place_of(row)))
 
     def _shown(self, row: Row) -> Entry:
-        """Decrypt a row; of one whose key is missing, return what its columns say."""
+        """Decrypt a row; of one that cannot be opened, return what its columns say."""
         try:
             return self._entry(row)
-        except SealBroken as fault:
-            self.on_unreadable(fault)
+        except (RecordAltered, SealKeyMissing) as fault:
             return Entry(
                 transaction_id=row.transaction_id,
                 operation=Operation(row.operation),
@@ -182,8 +203,21 @@ class Records:
             )
 
     def _entry(self, row: Row) -> Entry:
-        """Open a row; the columns a claim may have changed override the document."""
-        entry: Entry = _ENTRY.decode(self._seal.open(row.document, row=row.transaction_id))
+        """Open a row; the columns a claim may have changed override the document.
+
+        Raises SealKeyMissing or RecordAltered, and tells `on_unreadable`.
+        """
+        try:
+            text = self._seal.open(row.document, place_of(row))
+        except KeyMissing as fault:
+            self.on_unreadable(row.transaction_id, fault)
+            raise SealKeyMissing(
+                transaction_id=row.asked_id or row.transaction_id, key_id=fault.key_id
+            ) from None
+        except SealBroken as fault:
+            self.on_unreadable(row.transaction_id, fault)
+            raise RecordAltered(transaction_id=row.transaction_id) from None
+        entry: Entry = _ENTRY.decode(text)
         return msgspec.structs.replace(
             entry,
             version=row.version,
@@ -193,5 +227,9 @@ class Records:
         )
 
 
-def _ignore(_: object) -> None:
-    """Do nothing: the callback until a sweep sets its own."""
+def _ignore(due_at: datetime) -> None:
+    """Do nothing."""
+
+
+def _ignore_unreadable(transaction_id: str, fault: SealBroken) -> None:
+    """Do nothing."""

@@ -9,9 +9,11 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from giftcard_gateway.ledger.entry import Entry
+    from giftcard_gateway.seal import SealBroken
 
 
 class Observer:
@@ -26,6 +28,12 @@ class Observer:
 
     def faulted(self, place: str, fault: BaseException) -> None:
         """Something failed that should not have; only its type may be shown, never its text."""
+
+    def unreadable(self, transaction_id: str, fault: SealBroken) -> None:
+        """A transaction cannot be opened: its key is not here, or it is not what was last written."""
+
+    def sealed_elsewhere(self, counts: Mapping[str, int]) -> None:
+        """So many open transactions are sealed under keys this process does not have, by key id; now."""
 
     def left_out(self, provider: str, place: str) -> None:
         """A provider's answer was understood without what could not be read at `place` (rule 19)."""

@@ -13,15 +13,20 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from giftcard_adapters.codec import pack, unpacker
 from giftcard_adapters.errors import WebhookUnreadable
 from giftcard_adapters.values.outcomes import Verdict
 from giftcard_adapters.values.reads import ProviderEvent
 from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.errors import RecordAltered, SealKeyMissing
 from giftcard_gateway.journal.contract import EventRow, JournalClosed
+from giftcard_gateway.journal.places import place_of_event
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.entry import UNSETTLED, State
 from giftcard_gateway.pipeline.driver import PROOF
+from giftcard_gateway.seal import KeyMissing, SealBroken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +114,7 @@ class Events:
     async def carry_over(self) -> bool:
         """Apply each event that is due; tell whether more may be waiting."""
         limit = _BATCH + len(self._next_try)
-        rows = await self._journal.unapplied_events(limit)
+        rows = await self._journal.unapplied_events(limit, self._seal.heads)
         waiting = {}
         for row in rows:
             key, now = (row.provider, row.event_id), self._clock.now()
@@ -124,10 +129,14 @@ class Events:
         return len(rows) == limit
 
     def open(self, row: EventRow) -> ProviderEvent:
-        """Return the event in a row of the journal."""
-        event: ProviderEvent = _EVENT.decode(
-            self._seal.open(row.document, row=_place(row.provider, row.event_id))
-        )
+        """Return the event in a row of the journal; raise SealKeyMissing or RecordAltered."""
+        try:
+            text = self._seal.open(row.document, place_of_event(row))
+        except KeyMissing as fault:
+            raise SealKeyMissing(key_id=fault.key_id) from None
+        except SealBroken:
+            raise RecordAltered from None
+        event: ProviderEvent = _EVENT.decode(text)
         return event
 
     async def _try(self, row: EventRow) -> bool:
@@ -138,6 +147,9 @@ class Events:
             return self._is_stale(row) if entry is None else await self._carry_over(entry, event)
         except JournalClosed:
             raise
+        except SealKeyMissing:
+            # The transaction it speaks of is for a process that has its key, however long that takes.
+            return False
         except Exception as fault:  # noqa: BLE001 - one event that fails must not end the carrying over
             self._observer.faulted("events", fault)
             return self._is_stale(row)
@@ -177,13 +189,15 @@ class Events:
         return self._age(row) >= _PATIENCE
 
     def _row(self, provider_id: str, event: ProviderEvent, received_at: datetime) -> EventRow:
-        return EventRow(
+        row = EventRow(
             provider=provider_id,
             event_id=event.event_id,
             name=event.name,
             received_at=received_at,
-            document=self._seal.close(pack(event), row=_place(provider_id, event.event_id)),
+            document=b"",
         )
+        document = self._seal.close(pack(event), place_of_event(row))
+        return msgspec.structs.replace(row, document=document)
 
 
 def _is_kept(event: ProviderEvent) -> bool:
@@ -215,7 +229,3 @@ def _agrees(entry: Entry, outcome: Outcome) -> bool:
     asked = entry.ask.amount if entry.ask else None
     is_silent = outcome.approved is None and outcome.verdict is not Verdict.APPROVED
     return is_silent or outcome.approved == asked
-
-
-def _place(provider_id: str, event_id: str) -> str:
-    return f"event/{provider_id}/{event_id}"

@@ -72,7 +72,7 @@ class Recovery:
         self._woken = asyncio.Event()
         self._wakes_at = clock.now()
         records.on_due = self._wake
-        records.on_unreadable = lambda fault: observer.faulted("recovery", fault)
+        records.on_unreadable = observer.unreadable
 
     async def run(self) -> None:
         """Sweep until cancelled."""

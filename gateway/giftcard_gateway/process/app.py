@@ -24,12 +24,12 @@ from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.pipeline.assembly import assemble
 from giftcard_gateway.process.readiness import Readiness
+from giftcard_gateway.process.sealing import open_seal
 from giftcard_gateway.providers.connections import Connection, Connections
 from giftcard_gateway.providers.routing import Router
 from giftcard_gateway.rpc.admission import Admission
 from giftcard_gateway.rpc.guard import Guard
 from giftcard_gateway.rpc.server import Server
-from giftcard_gateway.seal import Seal
 from giftcard_gateway.services import Dependencies, handlers, service_names
 
 if TYPE_CHECKING:
@@ -184,17 +184,10 @@ class App:
                     if owed.state in _ADVICE_STATES:
                         counts[owed.provider] += owed.count
                 self.telemetry.metrics.set_backlog(counts)
+                missing = await self.pipeline.records.missing()
+                self.telemetry.observer.sealed_elsewhere(missing)
+                await self.server.tell_seal(is_whole=not missing)
             await self._clock.sleep(_BACKLOG_EVERY_S)
-
-
-def open_seal(settings: Settings, clock: Clock) -> Seal:
-    """Return the seal that the settings describe."""
-    return Seal(
-        keys=settings.seal.key_bytes(),
-        active=settings.seal.active,
-        hash_key=settings.seal.hash_key_bytes(),
-        random_bytes=clock.random_bytes,
-    )
 
 
 def _connections(settings: Settings, clock: Clock, telemetry: Telemetry) -> Connections:

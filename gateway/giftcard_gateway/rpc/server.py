@@ -35,6 +35,10 @@ _LAST_WORD_S = 0.5
 """How long the last answers may take to reach their callers."""
 
 
+SEAL = "giftcard.seal"
+"""The name in health checks that tells whether this process has every key it needs."""
+
+
 class PortTaken(OperatorError):
     """The gRPC port cannot be listened on; the text says which."""
 
@@ -86,6 +90,15 @@ class Server:
     async def serve(self) -> None:
         """Tell health checks that every service is ready."""
         await self._tell_health(is_serving=True)
+
+    async def tell_seal(self, *, is_whole: bool) -> None:
+        """Tell health checks of the name SEAL whether every open transaction can be opened here.
+
+        The whole server's health does not depend on it: the others are served, and a host that has the key
+        drives what this one cannot.
+        """
+        status = HealthCheckResponse.SERVING if is_whole else HealthCheckResponse.NOT_SERVING
+        await self._health.set(SEAL, status)
 
     async def pause(self) -> None:
         """Tell health checks to send callers elsewhere; calls are still answered."""

@@ -49,6 +49,8 @@ CODES: Mapping[type[GatewayError], grpc.StatusCode] = {
     errors.ProviderUnreachable: grpc.StatusCode.UNAVAILABLE,
     errors.ProviderTimeout: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.ProviderFailed: grpc.StatusCode.UNAVAILABLE,
+    errors.SealKeyMissing: grpc.StatusCode.UNAVAILABLE,
+    errors.RecordAltered: grpc.StatusCode.DATA_LOSS,
     errors.JournalUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.ShuttingDown: grpc.StatusCode.UNAVAILABLE,
 }

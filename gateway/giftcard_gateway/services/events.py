@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from giftcard import v1
-from giftcard_gateway.errors import InvalidRequest, ShuttingDown
+from giftcard_gateway.errors import InvalidRequest, RecordAltered, ShuttingDown
 from giftcard_gateway.services.reads import reached
 from giftcard_gateway.wire.reports import event_to
 from giftcard_gateway.wire.values import time_from
@@ -74,7 +74,11 @@ class EventStreams:
 
     async def _told(self, row: EventRow, call: RpcCall) -> v1.StreamEventsResponse | None:
         """Return an event as it is told, None where it may be of a transaction the caller may not touch."""
-        event = self._events.open(row)
+        try:
+            event = self._events.open(row)
+        except RecordAltered:
+            # It was said when it was to be carried over; it must not hold up those after it.
+            return None
         entry = await self._events.spoken_of(row.provider, event)
         if entry is not None:
             is_told = call.identity.may_touch(entry)

@@ -9,6 +9,7 @@ microseconds a count. No attribute can name a card or a caller.
     giftcard.transaction.unresolved  counter         a person must look, by operation and provider
     giftcard.advice.backlog          gauge           advices not final yet, by provider
     giftcard.reversal.window         counter         reversals late in their window, by provider and severity
+    giftcard.seal.elsewhere          gauge           open transactions whose key is not here, by key id
     giftcard.circuit.state           gauge           0 closed, 1 half open, 2 open, by provider
     giftcard.answer.left_out         counter         what could not be read of answers, by provider and place
     giftcard.access.refused          counter         calls refused for who asked, by reason and cause
@@ -62,8 +63,16 @@ class Metrics:
         )
         self._faults = _Count(meter, "giftcard.fault", ("place", "type"), "What should not have happened.")
         self._backlog: dict[_Key, int] = {}
+        self._elsewhere: dict[_Key, int] = {}
         self._circuits: Callable[[], Mapping[str, str]] = dict
         _gauge(meter, "giftcard.advice.backlog", "Advices not final yet.", lambda: self._backlog)
+        _gauge(
+            meter,
+            "giftcard.seal.elsewhere",
+            "Key not configured here.",
+            lambda: self._elsewhere,
+            "giftcard.key_id",
+        )
         _gauge(meter, "giftcard.circuit.state", "0 closed, 1 half open, 2 open.", self._circuit_states)
 
     def call(self, method: str, status: str, error_type: str, duration_s: float) -> None:
@@ -106,6 +115,10 @@ class Metrics:
         """Say how many advices of each provider are not final; it holds until said again."""
         self._backlog = {(provider,): count for provider, count in by_provider.items()}
 
+    def set_sealed_elsewhere(self, by_key: Mapping[str, int]) -> None:
+        """Say how many open transactions this process lacks the key of, by key id; a key once named stays."""
+        self._elsewhere = dict.fromkeys(self._elsewhere, 0) | {(key,): n for key, n in by_key.items()}
+
     def watch_circuits(self, states: Callable[[], Mapping[str, str]]) -> None:
         """Ask `states` for each provider's circuit state by name, from another thread, at every export."""
         self._circuits = states
@@ -135,9 +148,15 @@ class _Count:
         return [Observation(count, dict(zip(self._labels, key, strict=True))) for key, count in counted]
 
 
-def _gauge(meter: Meter, name: str, text: str, read: Callable[[], Mapping[_Key, int]]) -> None:
+def _gauge(
+    meter: Meter,
+    name: str,
+    text: str,
+    read: Callable[[], Mapping[_Key, int]],
+    label: str = "giftcard.provider",
+) -> None:
     def observe(_: CallbackOptions) -> Iterable[Observation]:
-        return [Observation(value, {"giftcard.provider": key[0]}) for key, value in read().items()]
+        return [Observation(value, {label: key[0]}) for key, value in read().items()]
 
     meter.create_observable_gauge(name, [observe], description=text)
 

@@ -13,14 +13,16 @@ from opentelemetry.trace import SpanKind
 
 from giftcard_gateway.ledger.entry import FINAL, State
 from giftcard_gateway.ledger.observer import Observer
+from giftcard_gateway.seal import KeyMissing
 from giftcard_gateway.telemetry.logs import fault_fields
 from giftcard_gateway.telemetry.spans import current, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.ledger.entry import Entry
+    from giftcard_gateway.seal import SealBroken
     from giftcard_gateway.telemetry.metrics import Metrics
     from giftcard_gateway.telemetry.spans import Spans
 
@@ -38,6 +40,7 @@ class Watcher(Observer):
         self._spans = spans
         self._metrics = metrics
         self._may_say = Seldom(clock)
+        self._missing_keys: set[str] = set()
 
     def wrote(self, before: Entry | None, after: Entry) -> None:
         """Count a state that was reached, and log the last one of a transaction."""
@@ -68,6 +71,27 @@ class Watcher(Observer):
         """Count and log what should not have happened, by type and place."""
         self._metrics.fault(place, type(fault).__qualname__)
         _log.error("something failed that should not have", extra={"place": place} | fault_fields(fault))
+
+    def unreadable(self, transaction_id: str, fault: SealBroken) -> None:
+        """Count and log a transaction that cannot be opened, by its id and its key's; the text is ours."""
+        self._metrics.fault("seal", type(fault).__qualname__)
+        extra = {"transaction_id": transaction_id, "why": str(fault)}
+        if isinstance(fault, KeyMissing):
+            extra["key_id"] = fault.key_id
+        _log.error("a transaction cannot be opened and is left alone", extra=extra)
+
+    def sealed_elsewhere(self, counts: Mapping[str, int]) -> None:
+        """Set the gauge, and log when which keys are missing here has changed."""
+        self._metrics.set_sealed_elsewhere(counts)
+        if counts.keys() != self._missing_keys:
+            self._missing_keys = set(counts)
+            if counts:
+                _log.error(
+                    "transactions are sealed under keys that are not here: left to other processes",
+                    extra={"key_ids": sorted(counts), "transactions": sum(counts.values())},
+                )
+            else:
+                _log.warning("every open transaction can be opened here again")
 
     def left_out(self, provider: str, place: str) -> None:
         """Count what could not be read; a place is named by the adapter's schema, never by the answer."""

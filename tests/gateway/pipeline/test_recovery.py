@@ -91,7 +91,7 @@ async def test_unreadable_row_keeps_nobody_waiting(journal: Unsteady, world: Wor
     async with sweeping(world):
         await asyncio.sleep(3)
     assert await states(world, [ids[0], ids[2]]) == {State.REVERSED}
-    assert {(place, type(fault)) for place, fault in world.heard.faults} == {("recovery", SealBroken)}
+    assert {(place, type(fault)) for place, fault in world.heard.faults} == {("seal", SealBroken)}
     row = await journal.get(ids[1])
     assert isinstance(row, Row)
     assert row.state == "REVERSING"

@@ -162,10 +162,11 @@ def _arguments(requests: Sequence[Open | Write]) -> list[Sequence[object]]:
     indexes = [
         (request.row.transaction_id, index) for request in requests for index in request.row.blind_indexes
     ]
-    return [*_columns(opened, len(COLUMNS)), *_columns(written, 8), *_columns(indexes, 2)]
+    return [*transposed(opened, len(COLUMNS)), *transposed(written, 8), *transposed(indexes, 2)]
 
 
-def _columns(rows: Sequence[tuple[object, ...]], count: int) -> Sequence[Sequence[object]]:
+def transposed(rows: Sequence[tuple[object, ...]], count: int) -> Sequence[Sequence[object]]:
+    """Return rows as columns, `count` of them even where there is no row."""
     return list(zip(*rows, strict=True)) if rows else [()] * count
 
 

@@ -7,7 +7,7 @@ are woken by NOTIFY (`wake`); the SQL is in `statements`.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,14 +25,16 @@ from giftcard_gateway.journal.contract import (
     EventRow,
     Journal,
     KeyRow,
+    Resealed,
     Row,
     RowQuery,
     SchemaState,
+    Sealed,
 )
 from giftcard_gateway.journal.microseconds import from_us, to_us
 from giftcard_gateway.journal.postgres import schema
 from giftcard_gateway.journal.postgres import statements as sql
-from giftcard_gateway.journal.postgres.batches import Batches
+from giftcard_gateway.journal.postgres.batches import Batches, transposed
 from giftcard_gateway.journal.postgres.hosts import check_url, connect
 from giftcard_gateway.journal.postgres.sessions import (
     LOST,
@@ -148,6 +150,7 @@ class Postgres(Journal):
         limit: int,
         provider: str,
         states: Sequence[str],
+        heads: Collection[bytes] | None = None,
     ) -> Sequence[Row]:
         """Take what is due; see Journal.claim.
 
@@ -155,7 +158,7 @@ class Postgres(Journal):
         """
         found = await self._sessions.run(
             lambda connection, _: connection.fetch(
-                sql.CLAIM, to_us(now), to_us(lease_until), driver, limit, provider, states
+                sql.CLAIM, to_us(now), to_us(lease_until), driver, limit, provider, states, _listed(heads)
             ),
             is_write=True,
             tries=1,
@@ -251,9 +254,41 @@ class Postgres(Journal):
             lambda connection, _: connection.execute(sql.MARK_EVENT, provider, event_id), is_write=True
         )
 
-    async def unapplied_events(self, limit: int) -> Sequence[EventRow]:
+    async def unapplied_events(
+        self, limit: int, heads: Collection[bytes] | None = None
+    ) -> Sequence[EventRow]:
         """Return events still to be carried over; see Journal.unapplied_events."""
-        return _events(await self._fetch(sql.EVENTS_UNAPPLIED, limit))
+        return _events(await self._fetch(sql.EVENTS_UNAPPLIED, limit, _listed(heads)))
+
+    async def seals(self, states: Sequence[str] | None = None) -> Sequence[Sealed]:
+        """Count documents by what they begin with; see Journal.seals."""
+        found = await (self._fetch if self._sessions.is_open else self._fetch_alone)(sql.SEALS, states)
+        return [Sealed(table=table, head=head, count=count) for table, head, count in found]
+
+    async def rows_after(self, after: str, limit: int) -> Sequence[Row]:
+        """Return transactions by id; see Journal.rows_after."""
+        return [row_of(tuple(record)) for record in await self._fetch_alone(sql.ROWS_AFTER, after, limit)]
+
+    async def events_after(self, after: tuple[str, str], limit: int) -> Sequence[EventRow]:
+        """Return events by their ids; see Journal.events_after."""
+        found = await self._fetch_alone(sql.EVENTS_AFTER, *after, limit)
+        return [event_of("", tuple(record)) for record in found]
+
+    async def reseal(self, resealed: Sequence[Resealed]) -> int:
+        """Replace documents; see Journal.reseal."""
+        rows = [
+            (each.row.transaction_id, each.row.document, each.document)
+            for each in resealed
+            if isinstance(each.row, Row)
+        ]
+        events = [
+            (each.row.provider, each.row.event_id, each.row.document, each.document)
+            for each in resealed
+            if isinstance(each.row, EventRow)
+        ]
+        arguments = [*transposed(rows, 3), *transposed(events, 4)]
+        ((done,),) = await self._fetch_alone(sql.RESEAL, *arguments)
+        return int(done)
 
     async def events(self, *, after: str, limit: int, provider: str | None = None) -> Sequence[EventRow]:
         """Return events after a cursor; see Journal.events."""
@@ -274,6 +309,12 @@ class Postgres(Journal):
             raise closed(fault) from fault
         finally:
             await session.close()
+
+    async def _fetch_alone(self, statement: str, *arguments: object) -> Sequence[asyncpg.Record]:
+        async with self._session() as session:
+            schema.STEPS.refuse_unknown(await schema.read(session), schema.NAME)
+            found: Sequence[asyncpg.Record] = await session.fetch(statement, *arguments)
+            return found
 
     def _changed(self) -> None:
         self._signal.fire()
@@ -298,6 +339,10 @@ class Postgres(Journal):
 
     async def _fetch(self, statement: str, *arguments: object) -> Sequence[asyncpg.Record]:
         return await self._sessions.run(lambda connection, _: connection.fetch(statement, *arguments))
+
+
+def _listed(heads: Collection[bytes] | None) -> Sequence[bytes] | None:
+    return None if heads is None else list(heads)
 
 
 def statement_of(query: RowQuery) -> tuple[str, Sequence[object]]:

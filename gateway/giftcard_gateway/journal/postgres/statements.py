@@ -70,12 +70,19 @@ WITH {DURABLY} SELECT pg_logical_emit_message(true, 'giftcard-journal', ''), syn
 
 ROWS = f"SELECT {columns()} FROM transactions WHERE transaction_id = ANY($1)"
 
+_OPENABLE = """
+    ({0}::bytea[] IS NULL OR EXISTS (
+        SELECT 1 FROM unnest({0}::bytea[]) AS known (head)
+        WHERE substring(document FROM 1 FOR length(known.head)) = known.head
+    ))
+"""
+
 CLAIM = f"""
 WITH {DURABLY},
 due AS (
     SELECT oldest.* FROM unnest($6::text[]) AS wanted (state) CROSS JOIN LATERAL (
         SELECT transaction_id, due_us FROM transactions AS t
-        WHERE t.provider = $5 AND t.state = wanted.state AND due_us <= $1
+        WHERE t.provider = $5 AND t.state = wanted.state AND due_us <= $1 AND {_OPENABLE.format("$7")}
         ORDER BY due_us LIMIT $4 FOR UPDATE SKIP LOCKED
     ) AS oldest
     ORDER BY due_us LIMIT $4
@@ -193,7 +200,47 @@ EVENTS_OF_PROVIDER = f"""
 ORDER BY written_in, number LIMIT $3
 """
 
-EVENTS_UNAPPLIED = f"{_EVENTS} WHERE NOT applied ORDER BY written_in, number LIMIT $1"
+EVENTS_UNAPPLIED = f"""
+{_EVENTS} WHERE NOT applied AND {_OPENABLE.format("$2")} ORDER BY written_in, number LIMIT $1
+"""
+
+_HEAD = """
+CASE WHEN length(document) > 1
+    THEN substring(document FROM 1 FOR 2 + get_byte(substring(document FROM 2 FOR 1), 0))
+    ELSE document END
+"""
+
+SEALS = f"""
+SELECT 'transactions' AS kept, {_HEAD} AS head, count(*) AS count FROM transactions
+WHERE $1::text[] IS NULL OR state = ANY($1) GROUP BY head
+UNION ALL
+SELECT 'events' AS kept, {_HEAD} AS head, count(*) AS count FROM events WHERE $1::text[] IS NULL GROUP BY head
+"""
+
+ROWS_AFTER = (
+    f"SELECT {columns()} FROM transactions WHERE transaction_id > $1 ORDER BY transaction_id LIMIT $2"
+)
+
+EVENTS_AFTER = f"""
+SELECT {columns(names=EVENT_COLUMNS)} FROM events
+WHERE (provider, event_id) > ($1, $2) ORDER BY provider, event_id LIMIT $3
+"""
+
+RESEAL = f"""
+WITH {DURABLY}, replaced AS (
+    UPDATE transactions AS now SET document = given.document
+    FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS given (transaction_id, old, document), durable
+    WHERE now.transaction_id = given.transaction_id AND now.document = given.old
+    RETURNING 1
+), replaced_event AS (
+    UPDATE events AS now SET document = given.document
+    FROM unnest($4::text[], $5::text[], $6::bytea[], $7::bytea[])
+        AS given (provider, event_id, old, document), durable
+    WHERE now.provider = given.provider AND now.event_id = given.event_id AND now.document = given.old
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM replaced) + (SELECT count(*) FROM replaced_event)
+"""
 
 BACKLOG = f"""
 WITH RECURSIVE {_STREAMS}

@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from giftcard_gateway.journal.rows import (
     written_of,
 )
 from giftcard_gateway.ledger.grace import Outage
+from giftcard_gateway.seal import head_of
 
 MEMORY = ":memory:"
 
@@ -49,6 +50,9 @@ _PRAGMAS = (
 
 _SELECT = f"SELECT {columns()} FROM transactions"
 DUE = f"{_SELECT} WHERE provider = ? AND state = ? AND due_us <= ? ORDER BY due_us LIMIT ?"
+DUE_OPENABLE = DUE.replace(
+    " ORDER BY", " AND sealed_head(document) IN (SELECT value FROM json_each(?)) ORDER BY"
+)
 BEAT = heartbeat.statement("?1", "?2")
 FREE_DRIVERS = (
     "UPDATE transactions SET driver = '', due_us = min(due_us, updated_us)"
@@ -86,11 +90,21 @@ def connect(path: str, *, synchronous: str = "FULL") -> sqlite3.Connection:
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, cached_statements=256
         )
+        connection.create_function("sealed_head", 1, _head_in_hex, deterministic=True)
         for pragma in (*_PRAGMAS, f"synchronous = {synchronous}"):
             connection.execute(f"PRAGMA {pragma}")
     except (OSError, sqlite3.Error) as fault:
         raise closed(fault) from fault
     return connection
+
+
+def _head_in_hex(document: bytes) -> str:
+    return head_of(document).hex()
+
+
+def heads_in_json(heads: Iterable[bytes]) -> str:
+    """Return beginnings of documents as `sealed_head` writes them, for json_each."""
+    return json.dumps([head.hex() for head in heads])
 
 
 def lock(path: str) -> int:
@@ -166,12 +180,17 @@ def claim(
     limit: int,
     provider: str,
     states: Sequence[str],
+    heads: Collection[bytes] | None,
 ) -> Sequence[Row]:
     """Take what is due; see Journal.claim."""
+    statement = DUE if heads is None else DUE_OPENABLE
+    openable = () if heads is None else (heads_in_json(heads),)
     due = [
         row_of(values)
         for state in states
-        for values in connection.execute(DUE, (provider, state, to_us(now), limit)).fetchall()
+        for values in connection.execute(
+            statement, (provider, state, to_us(now), *openable, limit)
+        ).fetchall()
     ]
     due.sort(key=lambda row: row.due_at or now)
     taken = [

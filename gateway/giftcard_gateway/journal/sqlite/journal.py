@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -25,14 +25,16 @@ from giftcard_gateway.journal.contract import (
     Journal,
     JournalClosed,
     KeyRow,
+    Resealed,
     Row,
     RowQuery,
     SchemaState,
+    Sealed,
 )
 from giftcard_gateway.journal.group_commit import GroupCommit, ThreadCommit
 from giftcard_gateway.journal.rows import Open, Write
 from giftcard_gateway.journal.signal import Signal
-from giftcard_gateway.journal.sqlite import audit, file, keys, lists, schema
+from giftcard_gateway.journal.sqlite import audit, file, keys, lists, reseal, schema
 from giftcard_gateway.journal.sqlite.beside import file_beside
 from giftcard_gateway.journal.sqlite.file import Work, WriteRequest
 
@@ -127,6 +129,7 @@ class Sqlite(Journal):
         limit: int,
         provider: str,
         states: Sequence[str],
+        heads: Collection[bytes] | None = None,
     ) -> Sequence[Row]:
         """Take what is due; see Journal.claim."""
         return await self._write(
@@ -138,6 +141,7 @@ class Sqlite(Journal):
                 limit=limit,
                 provider=provider,
                 states=states,
+                heads=heads,
             )
         )
 
@@ -181,9 +185,28 @@ class Sqlite(Journal):
             ).close()
         )
 
-    async def unapplied_events(self, limit: int) -> Sequence[EventRow]:
+    async def unapplied_events(
+        self, limit: int, heads: Collection[bytes] | None = None
+    ) -> Sequence[EventRow]:
         """Return events still to be carried over; see Journal.unapplied_events."""
-        return await _ask(self._lister, partial(lists.unapplied_events, limit=limit))
+        return await _ask(self._lister, partial(lists.unapplied_events, limit=limit, heads=heads))
+
+    async def seals(self, states: Sequence[str] | None = None) -> Sequence[Sealed]:
+        """Count documents by what they begin with; see Journal.seals."""
+        work = partial(reseal.seals, states=states)
+        return await self._read_beside(work)
+
+    async def rows_after(self, after: str, limit: int) -> Sequence[Row]:
+        """Return transactions by id; see Journal.rows_after."""
+        return await self._read_beside(partial(reseal.rows_after, after=after, limit=limit))
+
+    async def events_after(self, after: tuple[str, str], limit: int) -> Sequence[EventRow]:
+        """Return events by their ids; see Journal.events_after."""
+        return await self._read_beside(partial(reseal.events_after, after=after, limit=limit))
+
+    async def reseal(self, resealed: Sequence[Resealed]) -> int:
+        """Replace documents; see Journal.reseal."""
+        return await self._beside(partial(reseal.replace, resealed=resealed))
 
     async def events(self, *, after: str, limit: int, provider: str | None = None) -> Sequence[EventRow]:
         """Return events after a cursor; see Journal.events."""
@@ -223,14 +246,18 @@ class Sqlite(Journal):
         """Read, started or not."""
         if self._lister is not None:
             return await _ask(self._lister, work)
-        return await asyncio.to_thread(_beside, self._path, work)
+        return await self._beside(work)
 
     async def _write_beside(self, work: Callable[[sqlite3.Connection], Result]) -> None:
         """Write, started or not."""
         if self._writer is not None:
             await self._write(work)
         else:
-            await asyncio.to_thread(_beside, self._path, work)
+            await self._beside(work)
+
+    async def _beside(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Do something on a connection of its own, beside whoever has the file open."""
+        return await asyncio.to_thread(_on_file, self._path, work)
 
     def _open_file(self) -> None:
         self._lock = file.lock(self._path)
@@ -287,7 +314,7 @@ async def _ask(commits: GroupCommit[Work] | None, work: Callable[[sqlite3.Connec
     return cast("Result", await commits.submit(work))
 
 
-def _beside(path: str, work: Callable[[sqlite3.Connection], Result]) -> Result:
+def _on_file(path: str, work: Callable[[sqlite3.Connection], Result]) -> Result:
     with file_beside(path) as connection:
         return work(connection)
 

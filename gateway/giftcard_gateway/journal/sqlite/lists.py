@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 
@@ -20,7 +20,7 @@ from giftcard_gateway.journal.rows import (
     event_of,
     is_wanted,
 )
-from giftcard_gateway.journal.sqlite.file import read_rows
+from giftcard_gateway.journal.sqlite.file import heads_in_json, read_rows
 
 RowKey = tuple[int, str]
 
@@ -53,6 +53,9 @@ _EVENTS = f"SELECT number, {columns(names=EVENT_COLUMNS)} FROM events"
 EVENTS = f"{_EVENTS} WHERE number > ? ORDER BY number LIMIT ?"
 EVENTS_OF_PROVIDER = f"{_EVENTS} WHERE provider = ? AND number > ? ORDER BY number LIMIT ?"
 EVENTS_UNAPPLIED = f"{_EVENTS} WHERE NOT applied ORDER BY number LIMIT ?"
+EVENTS_OPENABLE = EVENTS_UNAPPLIED.replace(
+    " ORDER BY", " AND sealed_head(document) IN (SELECT value FROM json_each(?)) ORDER BY"
+)
 BACKLOG = (
     "SELECT count(*), min(created_us) FROM transactions"
     " WHERE tenant = ? AND state = ? AND provider = ? AND operation = ?"
@@ -152,8 +155,12 @@ def purge(connection: sqlite3.Connection, *, before: datetime, limit: int) -> in
     return len(gone)
 
 
-def unapplied_events(connection: sqlite3.Connection, limit: int) -> Sequence[EventRow]:
+def unapplied_events(
+    connection: sqlite3.Connection, limit: int, heads: Collection[bytes] | None
+) -> Sequence[EventRow]:
     """Return events still to be carried over; see Journal.unapplied_events."""
+    if heads is not None:
+        return _read_events(connection.execute(EVENTS_OPENABLE, (heads_in_json(heads), limit)))
     return _read_events(connection.execute(EVENTS_UNAPPLIED, (limit,)))
 
 

@@ -93,6 +93,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE: credentials cannot be checked now, because the issuer's keys cannot be read; nothing was sent. Wait as
     RetryInfo says, then repeat with the same id.
     """
+    ERROR_REASON_SEAL_KEY_MISSING: _ErrorReason.ValueType  # 29
+    """UNAVAILABLE: this process does not have the key that the transaction is sealed under, metadata `key_id`; nothing was
+    sent by this call. Wait, then repeat with the same id: another process may have it.
+    """
+    ERROR_REASON_RECORD_ALTERED: _ErrorReason.ValueType  # 30
+    """DATA_LOSS: the transaction is not as it was last written down; metadata `transaction_id`. Do not repeat it; the
+    operator must look.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every reason a call can be refused for.
@@ -172,5 +180,13 @@ ERROR_REASON_OUT_OF_REACH: ErrorReason.ValueType  # 27
 ERROR_REASON_ISSUER_UNREACHABLE: ErrorReason.ValueType  # 28
 """UNAVAILABLE: credentials cannot be checked now, because the issuer's keys cannot be read; nothing was sent. Wait as
 RetryInfo says, then repeat with the same id.
+"""
+ERROR_REASON_SEAL_KEY_MISSING: ErrorReason.ValueType  # 29
+"""UNAVAILABLE: this process does not have the key that the transaction is sealed under, metadata `key_id`; nothing was
+sent by this call. Wait, then repeat with the same id: another process may have it.
+"""
+ERROR_REASON_RECORD_ALTERED: ErrorReason.ValueType  # 30
+"""DATA_LOSS: the transaction is not as it was last written down; metadata `transaction_id`. Do not repeat it; the
+operator must look.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

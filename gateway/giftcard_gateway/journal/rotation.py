@@ -1,0 +1,98 @@
+"""Seals everything in a journal under the active key, beside the processes that serve from it.
+
+A document is replaced only as it was read, and nothing else of its row changes, so whoever works on the row
+does not notice. A row in work, or just written, is passed over and looked at again in the next round: its
+driver may be about to repeat a write whose answer was lost, and knows it by its bytes.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from giftcard_gateway.journal.contract import EventRow, Resealed, Row
+from giftcard_gateway.journal.places import place_of, place_of_event
+from giftcard_gateway.seal import KeyMissing, SealBroken, head_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from giftcard_gateway.journal.contract import Journal
+    from giftcard_gateway.seal import Seal
+
+_BATCH = 200
+_AT_REST = timedelta(seconds=10)
+"""How long a row must have been left alone: longer than a lost write is repeated."""
+
+
+class Round(msgspec.Struct, kw_only=True):
+    """What one pass over a journal came to, in documents."""
+
+    resealed: int = 0
+    in_work: int = 0
+    """To be looked at again: somebody works on them, or wrote them while we did."""
+    missing: int = 0
+    """Sealed under keys that are not configured here."""
+    altered: int = 0
+    """Not what was last written there; left as they are."""
+
+
+class Rotation:
+    """Passes over one journal."""
+
+    def __init__(self, journal: Journal, seal: Seal, now: Callable[[], datetime]) -> None:
+        """Keep the journal, which need not be started."""
+        self._journal = journal
+        self._seal = seal
+        self._now = now
+
+    async def round(self, advance: Callable[[int], None]) -> Round:
+        """Pass over every transaction and event once; `advance` hears how many were looked at.
+
+        What is under the active key already is left alone, so a round that was broken off goes on when begun
+        again. Raises JournalClosed when the journal is away.
+        """
+        done = Round()
+        last = ""
+        while rows := await self._journal.rows_after(last, _BATCH):
+            await self._reseal(rows, done)
+            advance(len(rows))
+            last = rows[-1].transaction_id
+        place = ("", "")
+        while events := await self._journal.events_after(place, _BATCH):
+            await self._reseal(events, done)
+            advance(len(events))
+            place = (events[-1].provider, events[-1].event_id)
+        return done
+
+    async def _reseal(self, rows: Iterable[Row | EventRow], done: Round) -> None:
+        anew = [one for row in rows if (one := self._anew(row, done)) is not None]
+        replaced = await self._journal.reseal(anew) if anew else 0
+        done.resealed += replaced
+        done.in_work += len(anew) - replaced
+
+    def _anew(self, row: Row | EventRow, done: Round) -> Resealed | None:
+        """Return a row's document sealed anew, None for one that is left alone; count why."""
+        if head_of(row.document) == self._seal.active_head:
+            return None
+        if isinstance(row, Row) and self._is_in_work(row):
+            done.in_work += 1
+            return None
+        place = place_of(row) if isinstance(row, Row) else place_of_event(row)
+        try:
+            text = self._seal.open(row.document, place)
+        except KeyMissing:
+            done.missing += 1
+            return None
+        except SealBroken:
+            done.altered += 1
+            return None
+        return Resealed(row=row, document=self._seal.close(text, place))
+
+    def _is_in_work(self, row: Row) -> bool:
+        now = self._now()
+        is_driven = bool(row.driver) and row.due_at is not None and row.due_at > now
+        return is_driven or row.updated_at > now - _AT_REST

@@ -1,0 +1,66 @@
+"""Counting and replacing the sealed documents of an SQLite journal."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+
+from giftcard_gateway.journal.contract import EventRow, Resealed, Row, Sealed
+from giftcard_gateway.journal.rows import COLUMNS, EVENT_COLUMNS, columns, event_of, row_of
+
+_COUNT = "SELECT sealed_head(document), count(*) FROM {} GROUP BY 1"
+_OPEN = "transactions WHERE state IN (SELECT value FROM json_each(?))"
+_ROWS = (
+    f"SELECT {columns(names=COLUMNS)} FROM transactions"
+    " WHERE transaction_id > ? ORDER BY transaction_id LIMIT ?"
+)
+_EVENTS = (
+    f"SELECT {columns(names=EVENT_COLUMNS)} FROM events"
+    " WHERE (provider, event_id) > (?, ?) ORDER BY provider, event_id LIMIT ?"
+)
+_REPLACE = "UPDATE transactions SET document = ? WHERE transaction_id = ? AND document = ?"
+_REPLACE_EVENT = "UPDATE events SET document = ? WHERE provider = ? AND event_id = ? AND document = ?"
+
+
+def seals(connection: sqlite3.Connection, *, states: Sequence[str] | None) -> Sequence[Sealed]:
+    """Count documents by what they begin with; see Journal.seals."""
+    if states is not None:
+        found = connection.execute(_COUNT.format(_OPEN), (json.dumps(states),))
+        return _sealed("transactions", found)
+    return [
+        one
+        for table in ("transactions", "events")
+        for one in _sealed(table, connection.execute(_COUNT.format(table)))
+    ]
+
+
+def _sealed(table: str, found: sqlite3.Cursor) -> Sequence[Sealed]:
+    return [Sealed(table=table, head=bytes.fromhex(head), count=count) for head, count in found]
+
+
+def rows_after(connection: sqlite3.Connection, *, after: str, limit: int) -> Sequence[Row]:
+    """Return transactions by id; see Journal.rows_after."""
+    return [row_of(values) for values in connection.execute(_ROWS, (after, limit))]
+
+
+def events_after(connection: sqlite3.Connection, *, after: tuple[str, str], limit: int) -> Sequence[EventRow]:
+    """Return events by their ids; see Journal.events_after."""
+    return [event_of("", values) for values in connection.execute(_EVENTS, (*after, limit))]
+
+
+def replace(connection: sqlite3.Connection, *, resealed: Sequence[Resealed]) -> int:
+    """Replace documents in one database transaction; see Journal.reseal."""
+    connection.execute("BEGIN IMMEDIATE")
+    done = sum(_replace(connection, one) for one in resealed)
+    connection.execute("COMMIT")
+    return done
+
+
+def _replace(connection: sqlite3.Connection, one: Resealed) -> int:
+    row = one.row
+    if isinstance(row, Row):
+        return connection.execute(_REPLACE, (one.document, row.transaction_id, row.document)).rowcount
+    return connection.execute(
+        _REPLACE_EVENT, (one.document, row.provider, row.event_id, row.document)
+    ).rowcount

@@ -1,0 +1,104 @@
+"""Sealing keys at work: a host that lacks one says so, and two commands let one go."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Redeem
+from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.journal.records import Records
+from giftcard_gateway.journal.settings import JournalSettings
+from giftcard_gateway.journal.sqlite.journal import Sqlite
+from giftcard_gateway.ledger import lifecycle
+from giftcard_gateway.seal import Seal
+from tests.e2e.processes import run
+from tests.world.app import PATIENCE_S, open_app, settings, until
+from tests.world.observer import Heard
+
+CONFIG = """
+journal.url = "sqlite:///journal.db"
+
+[seal]
+active = "{active}"
+hash_key = "{hash_key}"
+keys = {{ one = "{one}", two = "{two}" }}
+
+[providers.shop]
+adapter = "giftcard_adapters.gatepay:GatePay"
+settings = {{ base_url = "http://127.0.0.1:9", client_id = "shop", api_secret = "made-up" }}
+"""
+ONE, TWO, HASH = (bytes([fill]) * 32 for fill in (11, 12, 13))
+
+
+async def leave_open(path: Path, *, age_s: int = 3600) -> str:
+    """Leave a transaction in a journal that is nobody's at the moment, sealed under the key `one`."""
+    clock = SystemClock()
+    seal = Seal(keys={"one": ONE}, active="one", hash_key=HASH, random_bytes=clock.random_bytes)
+    journal = Sqlite(str(path))
+    await journal.start()
+    at = datetime.fromtimestamp(clock.now().timestamp() - age_s, UTC)
+    card = CardRef(number=Secret("6045000000000061"))
+    ask = Redeem(transaction_id=clock.uuid4(), requested_at=at, card=card, amount=Money("ZAR", 1))
+    entry = lifecycle.intend(
+        ask, "shop", driver="gone", lease_until=at, traceparent="", tenant="default", asked_by=""
+    )
+    assert await Records(journal, seal).open(entry) is None
+    await journal.close()
+    return entry.transaction_id
+
+
+async def test_a_host_without_a_key_says_so(tmp_path: Path) -> None:
+    """Its health is as it was, but for the name `giftcard.seal`, and it tells how many rows it leaves."""
+    await leave_open(tmp_path / "journal.db")
+    clock = SystemClock()
+    heard = Heard(clock)
+    journal = JournalSettings(url=Secret(f"sqlite:///{tmp_path / 'journal.db'}"))
+    async with open_app(settings(journal=journal), clock, heard=heard) as app:
+        await until(lambda: bool(heard.elsewhere))
+        assert heard.elsewhere[0] == {"one": 1}
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{app.server.port}") as channel:
+            assert await _status(channel, "") == HealthCheckResponse.SERVING
+            async with asyncio.timeout(PATIENCE_S):
+                while await _status(channel, "giftcard.seal") != HealthCheckResponse.NOT_SERVING:  # noqa: ASYNC110 - asked, not told
+                    await asyncio.sleep(0.01)
+
+
+async def _status(channel: grpc.aio.Channel, service: str) -> int | None:
+    """Return a health status, None for a name that is not told yet."""
+    check = channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=HealthCheckRequest.SerializeToString,
+        response_deserializer=HealthCheckResponse.FromString,
+    )
+    try:
+        return int((await check(HealthCheckRequest(service=service))).status)
+    except grpc.aio.AioRpcError:
+        return None
+
+
+async def test_a_key_is_rotated_out(tmp_path: Path) -> None:
+    """`seal rotate` seals all anew, and `seal status` counts what each key is needed for."""
+    await leave_open(tmp_path / "journal.db")
+    texts = {name: base64.b64encode(key).decode() for name, key in (("one", ONE), ("two", TWO))}
+    text = CONFIG.format(active="two", hash_key=base64.b64encode(HASH).decode(), **texts)
+    (tmp_path / "gateway.toml").write_text(text, encoding="utf-8")
+
+    def seal(command: str) -> list[str]:
+        done = run("seal", command, "--config", "gateway.toml", folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    assert "one 1 0 0" in " ".join(seal("status"))
+    assert "1" in seal("rotate")
+    counted = " ".join(seal("status"))
+    assert "one 0 0 0" in counted
+    assert "two active 1 0 0" in counted
