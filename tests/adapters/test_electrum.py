@@ -303,7 +303,7 @@ def test_storing_is_refused() -> None:
     )
     with pytest.raises(Invalid) as caught:
         open_electrum().check(ask)
-    assert caught.value.violations == [("store", "Electrum has no vault to store a card in")]
+    assert caught.value.violations == (("store", "Electrum has no vault to store a card in"),)
 
 
 def test_issue_is_unsupported() -> None:
