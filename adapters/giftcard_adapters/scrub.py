@@ -1,8 +1,8 @@
 """Finds card data in texts and takes it out (rule 16), however it is spelled.
 
 A number is found through every separator that people put into one (blanks, dashes, dots, slashes,
-commas, invisible characters) and in the digits of every script. Times, UUIDs, amounts and IPv4
-addresses are left as they are. For short texts and log lines, not for bodies.
+commas, invisible characters), through tags and entities of HTML, and in the digits of every script. Times,
+UUIDs, amounts and IPv4 addresses are left as they are. For short texts and log lines, not for bodies.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from html import unescape
 from urllib.parse import unquote
 
 from giftcard_adapters.values.secret import Secret
@@ -31,13 +32,17 @@ _KEY = 8
 """Characters of the shortest secret that is looked for inside a longer word; others must stand alone."""
 
 _ENCODED = 3
-"""How many times over a text may be percent-encoded and still be read."""
+"""How many times over a text may be percent-encoded, or written as HTML, and still be read."""
+
+_TAG = r"<[^<>]{1,80}>"
+_ENTITY = r"&(?:[A-Za-z]{2,8}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});"
 
 _JOIN = (
-    r"(?:[\s.,:;_/\\|+'`\u2019\u00b4\u00b7\u2022~()\[\]\-\u00ad\u034f\u058a\u05be\u061c\u066b\u066c\u1680\u180e"
+    rf"(?:{_TAG}|{_ENTITY}|"
+    r"[\s.,:;_/\\|+'`\u2019\u00b4\u00b7\u2022~()\[\]\-\u00ad\u034f\u058a\u05be\u061c\u066b\u066c\u1680\u180e"
     r"\u200b-\u200f\u2010-\u2015\u2027-\u202f\u2043\u2044\u2060-\u2064\u2212\u30fb\ufe58\ufe63\ufeff\uff0d\uff0e\uff0f])"
 )
-"""A character that may stand between two digits of one number."""
+"""What may stand between two digits of one number: a character, or a tag or an entity of HTML."""
 
 _UUID = r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"
 _TIME = r"[0-2][0-9]:[0-5][0-9](?::[0-6][0-9](?:[.,][0-9]{1,9})?)?"
@@ -55,6 +60,14 @@ Four single digits are no address: so a PIN is spelled with dots.
 
 
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
+_TAGS = re.compile(_TAG)
+_PIN = r"(?:pin|passcode|password|pwd?)"
+_CALLED_PIN = re.compile(
+    rf"(?<![^\W_]){_PIN}(?:[\W_]{{0,3}}(?:code|no|nr|number|is)(?![^\W\d_]))?[\W_]{{0,3}}(?P<after>\d[\d\s.,:/-]*)"
+    rf"|(?<!\w)(?P<before>\d+){_PIN}(?!\w)",
+    re.IGNORECASE,
+)
+"""Digits that a text itself calls a PIN, so that they are no time, date or amount."""
 
 
 @lru_cache
@@ -89,21 +102,22 @@ def without(text: str, *secrets: Secret | None) -> str:
 def holds(text: str, secret: Secret) -> bool:
     """Tell whether `text` has the secret in it, in any spelling a person would still read.
 
-    What is percent-encoded is read as what it stands for, too. A secret of fewer than eight characters,
-    such as a PIN, must stand alone and outside of times, ids and amounts: its digits are found in many
-    order numbers by chance.
+    What is percent-encoded or HTML is read as what it stands for, too. A secret of fewer than eight
+    characters, such as a PIN, must stand alone and outside of times, ids and amounts, unless the text calls
+    it a PIN: its digits are found in many order numbers by chance.
     """
     wanted = folded(secret.reveal())
     return bool(wanted) and any(_is_in(wanted, one) for one in _decodings(text))
 
 
 def _decodings(text: str) -> Iterator[str]:
-    """Give a text, and what it stands for when it was percent-encoded, up to three times over."""
+    """Give a text, and what it stands for when it was percent-encoded or HTML, up to three times over."""
     yield text
     for _ in range(_ENCODED):
-        if "%" not in text:
+        plain = unescape(unquote(_TAGS.sub("", text)))
+        if plain == text:
             return
-        text = unquote(text)
+        text = plain
         yield text
 
 
@@ -123,6 +137,7 @@ def folded(text: str) -> str:
 
 def _stands_alone(wanted: str, text: str) -> bool:
     """Tell whether whole words of `text`, one after another, spell what is wanted."""
+    text = _CALLED_PIN.sub(_spread, text)
     loose = _runs(LONGEST).sub(lambda found: " . " if found["kept"] else found[0], text)
     # A word of signs alone folds to nothing. Of the others no more than letters are wanted can spell them.
     words = [word for word in map(folded, _BETWEEN_WORDS.split(loose)) if word]
@@ -135,6 +150,11 @@ def _stands_alone(wanted: str, text: str) -> bool:
             if spelled == wanted:
                 return True
     return False
+
+
+def _spread(called: re.Match[str]) -> str:
+    """Return the digits that were called a PIN as words that are no time, date or amount."""
+    return " ".join(["", "pin", *re.findall(r"\d+", called["after"] or called["before"]), "pin", ""])
 
 
 def _without_spelled(text: str, wanted: str) -> str:

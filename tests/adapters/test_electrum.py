@@ -296,13 +296,14 @@ def test_expiry_can_be_waived() -> None:
     open_electrum(is_expiry_needed=False).check(with_(REDEEM, card=card(expiry="")))
 
 
-def test_storing_is_unsupported() -> None:
-    """There is no vault: an activation that asks for storing is refused, not half done."""
+def test_storing_is_refused() -> None:
+    """There is no vault: an activation that asks for storing is refused by that field, not half done."""
     ask = Activate(
         transaction_id=ID, requested_at=AT, card=CARD, product=Product(product_id="product001"), store=True
     )
-    with pytest.raises(Unsupported):
+    with pytest.raises(Invalid) as caught:
         open_electrum().check(ask)
+    assert caught.value.violations == (("store", "Electrum has no vault to store a card in"),)
 
 
 def test_issue_is_unsupported() -> None:

@@ -203,3 +203,8 @@ def test_our_card(pan: str | None) -> None:
 def test_day(told: str, zone: str, day: date | None) -> None:
     """Local midnight in UTC names the day of the zone; a time without offset is in that zone."""
     assert readings.day(told, ZoneInfo(zone)) == day
+
+
+def test_an_id_in_capitals_is_the_same() -> None:
+    """A UUID is the same in capital letters: an approval that spells it so is about our transaction."""
+    assert read(json.dumps({"id": ID.upper()}).encode()).verdict is Verdict.APPROVED

@@ -99,10 +99,22 @@ def test_technical_texts_are_kept(text: str) -> None:
         ("2026-12-34T1234", False),
         ("on 1234-12-03", False),
         ("paid 1234.50 EUR", False),
+        ("pin1234", True),
+        ("your PIN12 34.", True),
+        ("1234pin", True),
+        ("pin 12.34", True),
+        ("PIN code: 12:34", True),
+        ("pin is \u0661\u0662.\u0663\u0664", True),
+        ("p<b>in</b> <i>12</i>34", True),
+        ("paid 12.34 EUR", False),
+        ("at 12:34", False),
+        ("pin 91234", False),
+        ("pinned 12.34", False),
+        ("shop1234", False),
     ],
 )
 def test_pin_must_stand_alone(text: str, is_found: bool) -> None:
-    """A PIN is found where it stands alone, not inside a longer number, a date or an amount."""
+    """A PIN is found alone or where it is called one, not inside a longer number, a date or an amount."""
     assert holds(text, Secret("1234")) is is_found
 
 
@@ -125,6 +137,29 @@ def test_a_long_text_is_searched_once(word: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(Counted, "looks", 0)
     assert holds(f"{word} " * 2_000 + "\ufe70 x1234 1112 ", Secret("1112"))
     assert Counted.looks <= 2_010 * len("1112")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<b>6045</b>8300<i>0000</i>000017",
+        "6045<br>8300<br/>0000000017",
+        "6045&nbsp;8300&#160;0000&#xA0;000017",
+        "&lt;b&gt;6045&lt;/b&gt;83000000000017",
+    ],
+)
+def test_a_number_broken_by_html_is_masked(text: str) -> None:
+    """Tags and entities do not hide a number: neither one that is known nor one that is not."""
+    number = Secret("604583000000000017")
+    assert holds(text, number)
+    for masked in (mask(text), scrub(text), without(text, number)):
+        assert "0017" not in masked
+
+
+def test_tags_around_other_digits_are_kept() -> None:
+    """A page's few digits between tags are no number."""
+    page = "<h1>502</h1><p>nginx/1.25.3</p>"
+    assert (mask(page), scrub(page)) == (page, page)
 
 
 def test_keys_have_letters() -> None:

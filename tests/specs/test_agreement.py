@@ -69,7 +69,7 @@ def _plain_facts(schema: Json) -> Iterator[tuple[str, Any]]:
     if isinstance(schema.get("type"), str):
         yield "type", schema["type"]
     if "pattern" in schema:
-        yield "pattern", re.sub(r"^\^|\$$", "", schema["pattern"])
+        yield "pattern", re.sub(r"^\^|(\$|\\Z)$", "", schema["pattern"])
     yield from ((key, schema[key]) for key in _TOLD if key in schema)
 
 

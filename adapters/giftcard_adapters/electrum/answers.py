@@ -79,7 +79,7 @@ def card_view(ask: Lookup, reply: Reply, zone: ZoneInfo) -> CardView:
     if reply.status not in SUCCEEDED:
         raise _refusal(ask, reply)
     response, _ = wire.LOOKUP_RESPONSE.read(reply.body)
-    if response.id != ask.lookup_id or response.error_type:
+    if response.id.lower() != ask.lookup_id or response.error_type:
         raise Unreadable("the answer is to another lookup")
     if ask.card and _is_another(ask.card, response.card):
         raise Unreadable("the answer is about another card")
@@ -191,7 +191,7 @@ def _doubt(
     """Say how an approval differs from what was asked (rule 4), or nothing."""
     if response.error_type:
         return f"the provider answered success with the error {scrub(response.error_type)}"
-    if response.id != ask.transaction_id:
+    if response.id.lower() != ask.transaction_id:
         return "the provider approved another transaction id"
     if ask.amount is not None and asked not in {None, ask.amount}:
         return f"the provider says {asked} was asked for"

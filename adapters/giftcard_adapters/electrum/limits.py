@@ -115,8 +115,6 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_operation(ask: MoneyOperation, originator: wire.Originator, rules: Rules) -> None:
     """Refuse an operation Electrum could not take: Invalid with every bad field, or Unsupported."""
-    if isinstance(ask, Activate) and ask.store:
-        raise Unsupported("this provider has no vault to store a card in")
     shape = SHAPES.get(ask.operation)
     if shape is None:
         raise Unsupported("this provider makes no new cards: activate a printed one")
@@ -124,11 +122,17 @@ def check_operation(ask: MoneyOperation, originator: wire.Originator, rules: Rul
     _refuse(
         [
             *_shared(ask, originator, rules),
+            *_vault(ask),
             *(fault for name, card in cards for fault in _card(name, card, rules)),
             *_amount(ask, shape),
             *_extras(ask, shape),
         ]
     )
+
+
+def _vault(ask: MoneyOperation) -> Iterator[Violation]:
+    if isinstance(ask, Activate) and ask.store:
+        yield "store", "Electrum has no vault to store a card in"
 
 
 def check_lookup(ask: Lookup, originator: wire.Originator, rules: Rules) -> None:

@@ -70,7 +70,7 @@ def _echoed(advice: Advice, request_id: str, reply: Reply) -> Acknowledgement:
     echo, _ = wire.ADVICE_ECHO.read(reply.body)
     if echo.error_type:
         return _again(f"the provider answered success with the error {scrub(echo.error_type)}")
-    if echo.id != advice.advice_id or echo.request_id not in {"", request_id}:
+    if echo.id.lower() != advice.advice_id or echo.request_id.lower() not in {"", request_id}:
         return _again("the provider acknowledged another advice")
     return Acknowledgement(receipt=Receipt.DONE)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from giftcard_adapters.calls import Call, Moment, Reply
 from giftcard_adapters.contract import Provider, Settings, traits
-from giftcard_adapters.errors import Refused, SettingsError, Unfindable, Unsupported
+from giftcard_adapters.errors import Invalid, Refused, SettingsError, Unfindable, Unsupported
 from giftcard_adapters.gatepay import answers, limits, requests, webhooks, wire
 from giftcard_adapters.gatepay.settings import Dialect, GatePaySettings, faults_of
 from giftcard_adapters.values.cards import CardRef
@@ -101,7 +101,8 @@ class GatePay(Provider):
     async def lookup(self, ask: Lookup) -> CardView:
         """Return a card's state, amount and times; the guide's promised history has no public fields."""
         if ask.card is None:
-            raise Unsupported("GatePay finds a card by its number or key only")
+            named = "card_holder" if ask.card_holder else "card"
+            raise Invalid([(named, "GatePay finds a card by its number or its redemption key only")])
         return await self._view(ask.card)
 
     async def balances(self, cards: Sequence[CardRef], ask: Lookup) -> Sequence[CardView | Decline]:

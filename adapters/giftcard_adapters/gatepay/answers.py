@@ -14,7 +14,7 @@ from http import HTTPStatus
 import msgspec
 
 from giftcard_adapters.calls import Reply
-from giftcard_adapters.errors import NoAnswer, Refused
+from giftcard_adapters.errors import NoAnswer, Refused, Unreadable
 from giftcard_adapters.gatepay import codes, wire
 from giftcard_adapters.gatepay.requests import provider_currency
 from giftcard_adapters.gatepay.settings import GatePaySettings
@@ -100,7 +100,8 @@ def _fault_of(ask: Issue, card: wire.CreatedCard, settings: GatePaySettings) -> 
     return "" if told == ask.amount else f"the card is worth {told}, asked for was {ask.amount}"
 
 
-def _is_another(card: wire.CreatedCard, known: IssuedCard) -> bool:
+def _is_another(card: wire.CreatedCard, known: IssuedCard | CardRef) -> bool:
+    """Tell whether an answer names another card; one that names none is taken for the one asked about."""
     numbers_differ = known.number is not None and card.number not in {"", known.number.reveal()}
     keys_differ = known.redemption_key is not None and card.redemption_key not in {
         "",
@@ -220,11 +221,13 @@ def balances_of(state: CardState | None, amount: Money | None) -> Balances:
 
 
 def card_view(reply: Reply, asked: CardRef, currencies: Mapping[str, str]) -> CardView:
-    """Return what a query tells of a card; raise Refused when it is unknown.
+    """Return what a query tells of a card; raise Refused when it is unknown, Unreadable for another.
 
     The time of redemption counts for a redeemed card alone: an example shows it on one that is not.
     """
     card = wire.QUERIED_CARD.read(bytes(card_data_of(reply, asked.number, asked.redemption_key)))[0]
+    if _is_another(card, asked):
+        raise Unreadable("the answer is about another card")
     stands = standing(card.status)
     amount = money_of(card.amount, card.currency, currencies)
     events = [CardEvent(name="create", at=_time(card.create_time), amount=amount)] if card.create_time else []

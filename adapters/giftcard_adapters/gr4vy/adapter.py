@@ -205,6 +205,8 @@ class Gr4vy(Provider):
         references = {"transaction_id": transaction_id}
         if reply.status not in _DONE:
             return answers.unknown(f"get transaction: {problems.decline_of(reply).provider_code}", references)
+        if wire.TRANSACTION.read(reply.body)[0].id != transaction_id:
+            return answers.unknown("the answer is about another transaction", references)
         return answers.redeemed(ask, reply)
 
     def reversal(self, ask: MoneyOperation, outcome: Outcome | None, advice: Advice) -> tuple[Call, ...]:
@@ -230,7 +232,8 @@ class Gr4vy(Provider):
             # The key would bring back this same stored answer for a day; ask for the present one.
             reply = await self._send(requests.one_refund(refund.id, self.settings), "get refund")
             if reply.status in _DONE:
-                refund, _ = wire.REFUND.read(reply.body)
+                present, _ = wire.REFUND.read(reply.body)
+                refund = present if present.id == refund.id else refund
         if answers.refund_contradiction(asked, refund):
             # One contradicting answer alone is not given to a person; the list of refunds decides.
             return await self._seek_refund(call, advice) or answers.refunded(asked, refund, reply)
@@ -317,7 +320,10 @@ class Gr4vy(Provider):
     async def get_stored_card(self, stored_card_id: str) -> StoredCard:
         """Return one stored card, without its balance."""
         reply = await self._ask(requests.stored_card(stored_card_id, self.settings), "get stored card")
-        return answers.stored_card(wire.VAULT_CARD.read(reply.body)[0], self.settings.time_zone)
+        card, _ = wire.VAULT_CARD.read(reply.body)
+        if card.id != stored_card_id.lower():
+            raise Unreadable("gr4vy get stored card: the answer is about another card")
+        return answers.stored_card(card, self.settings.time_zone)
 
     async def list_stored_cards(self, query: StoredCardQuery) -> StoredCardPage:
         """Return a page of the vault, or all of a buyer's cards with their balances.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import UUID
 
-from giftcard_adapters.errors import Invalid, Unsupported, Violation
+from giftcard_adapters.errors import Invalid, Violation
 from giftcard_adapters.gr4vy import codes
 from giftcard_adapters.values.cards import CardRef, ClearPin
 from giftcard_adapters.values.money import Money
@@ -41,9 +41,10 @@ def check_operation(ask: MoneyOperation) -> None:
 
 
 def check_lookup(ask: Lookup) -> CardRef:
-    """Return the card; raise Invalid or Unsupported unless it is named as Gr4vy takes it."""
+    """Return the card; raise Invalid unless it is named as Gr4vy takes it."""
     if ask.card is None:
-        raise Unsupported("Gr4vy looks up one card, by number or stored-card id")
+        named = "card_holder" if ask.card_holder else "card"
+        raise Invalid([(named, "Gr4vy looks up one card, by number or stored-card id")])
     violations = list(_card(ask.card))
     if violations:
         raise Invalid(violations)

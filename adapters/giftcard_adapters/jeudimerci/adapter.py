@@ -152,7 +152,7 @@ class JeudiMerci(Provider):
         """Ask for the details of one e-card, or delete it; one that is gone already counts as deleted."""
         del advice, age_s
         if call.method == "GET":
-            return answers.looked_at(await self._send(call, "details"))
+            return answers.looked_at(await self._send(call, "details"), call.path, self.settings)
         return answers.deleted(await self._send(call, "delete"))
 
     async def lookup(self, ask: Lookup) -> CardView:

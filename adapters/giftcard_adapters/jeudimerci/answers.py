@@ -16,7 +16,7 @@ import msgspec
 from giftcard_adapters.calls import Reply, retry_after_s
 from giftcard_adapters.codec import decode
 from giftcard_adapters.errors import NoAnswer, Refused, Unreadable
-from giftcard_adapters.jeudimerci import codes, refusals, wire
+from giftcard_adapters.jeudimerci import codes, refusals, requests, wire
 from giftcard_adapters.jeudimerci.refusals import complaint_of, decline_of
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
 from giftcard_adapters.paths import is_segment
@@ -120,10 +120,15 @@ def _completed(known: IssuedCard, seen: IssuedCard) -> IssuedCard:
     )
 
 
-def looked_at(reply: Reply) -> Acknowledgement:
-    """Return what an e-card's details mean for the reversal of its issue."""
-    if reply.status == HTTPStatus.OK and wire.CARD.read(reply.body)[0].is_consumed:
-        return Acknowledgement(receipt=Receipt.REFUSED, evidence="an e-card of this issue is fully consumed")
+def looked_at(reply: Reply, path: str, settings: JeudiMerciSettings) -> Acknowledgement:
+    """Return what an e-card's details, asked for at `path`, mean for the reversal of its issue."""
+    if reply.status == HTTPStatus.OK:
+        card, _ = wire.CARD.read(reply.body)
+        if card.code is not None and requests.details(Secret(card.code), settings).path != path:
+            return _again(reply, "the details name another e-card")
+        if card.is_consumed:
+            evidence = "an e-card of this issue is fully consumed"
+            return Acknowledgement(receipt=Receipt.REFUSED, evidence=evidence)
     if reply.status != HTTPStatus.OK and _is_open(reply):
         return _again(reply, f"details answer HTTP {reply.status}")
     # Any other answer to the look decides nothing: the answer to the delete does.

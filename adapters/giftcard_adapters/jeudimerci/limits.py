@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from giftcard_adapters.errors import Invalid, Unsupported, Violation
+from giftcard_adapters.errors import Invalid, Violation
 from giftcard_adapters.jeudimerci.settings import JeudiMerciSettings
 from giftcard_adapters.paths import is_segment
 from giftcard_adapters.values.cards import CardRef
@@ -36,9 +36,11 @@ def check_card(card: CardRef | None) -> CardRef:
 
 
 def check_list(query: StoredCardQuery) -> None:
-    """Raise Unsupported or Invalid for a list of e-cards that JeudiMerci cannot give."""
-    if query.buyer or query.with_balances or query.order_by:
-        raise Unsupported("JeudiMerci lists e-cards without buyers, balances or an order")
+    """Raise Invalid for a list of e-cards that JeudiMerci cannot give."""
+    if odd := [name for name in ("buyer", "with_balances", "order_by") if getattr(query, name)]:
+        raise Invalid(
+            [(name, "JeudiMerci lists e-cards without buyers, balances or an order") for name in odd]
+        )
     token = query.page_token
     if token and not (token.isascii() and token.isdigit() and len(token) <= _MOST_DIGITS):
         raise Invalid([("page_token", "not a token of this list")])

@@ -14,14 +14,14 @@ import msgspec
 from msgspec import Meta
 
 # The documents speak of version 4, and Electrum's server takes any, in small and in capital letters.
-_UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+_UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z"
 
 Uuid = Annotated[str, Meta(pattern=_UUID)]
 Time = Annotated[datetime, Meta(tz=True)]
 WireInt64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Text20 = Annotated[str, Meta(max_length=20)]
 Text40 = Annotated[str, Meta(max_length=40)]
-CountryCode = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
+CountryCode = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
 
 
 class ElectrumMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
@@ -168,7 +168,7 @@ class MerchantName(ElectrumMessage, frozen=True, kw_only=True):
 class WireMerchant(ElectrumMessage, frozen=True, kw_only=True):
     """The shop; its id has exactly 15 characters."""
 
-    merchant_type: Annotated[str, Meta(pattern="^[0-9]{4}$")]
+    merchant_type: Annotated[str, Meta(pattern=r"^[0-9]{4}\Z")]
     merchant_id: Annotated[str, Meta(min_length=15, max_length=15)]
     merchant_name: MerchantName
 
@@ -194,7 +194,7 @@ class LedgerAmount(ElectrumMessage, frozen=True, kw_only=True):
     """Minor units of a currency by its three-digit ISO 4217 code."""
 
     amount: WireInt64
-    currency: Annotated[str, Meta(pattern="^[0-9]{3}$")]
+    currency: Annotated[str, Meta(pattern=r"^[0-9]{3}\Z")]
     ledger_indicator: WireLedgerIndicator | None = None
 
 
@@ -218,7 +218,7 @@ class PinClear(ElectrumMessage, frozen=True, kw_only=True, tag_field="type", tag
 class EncryptionParameters(ElectrumMessage, frozen=True, kw_only=True):
     """How to open a PIN block."""
 
-    account_number: Annotated[str, Meta(pattern="^[0-9]{12}$")]
+    account_number: Annotated[str, Meta(pattern=r"^[0-9]{12}\Z")]
     pin_block_format: WirePinBlockFormat | None = None
     key_index: int | None = None
 
@@ -226,7 +226,7 @@ class EncryptionParameters(ElectrumMessage, frozen=True, kw_only=True):
 class PinEncrypted(ElectrumMessage, frozen=True, kw_only=True, tag_field="type", tag="ENCRYPTED_PIN"):
     """An ISO 9564 PIN block."""
 
-    pin_block: Annotated[str, Meta(pattern="^[a-fA-F0-9]{16}$")]
+    pin_block: Annotated[str, Meta(pattern=r"^[a-fA-F0-9]{16}\Z")]
     encryption_parameters: EncryptionParameters | None = None
 
 
@@ -239,27 +239,27 @@ class HashedPinParameters(ElectrumMessage, frozen=True, kw_only=True):
 class PinHashed(ElectrumMessage, frozen=True, kw_only=True, tag_field="type", tag="HASHED_PIN"):
     """A hash of the PIN; the comma stands in the documented pattern."""
 
-    hash: Annotated[str, Meta(pattern="^[0-9,A-F]{1,512}$")]
+    hash: Annotated[str, Meta(pattern=r"^[0-9,A-F]{1,512}\Z")]
     hashed_pin_parameters: HashedPinParameters | None = None
 
 
 class PresentedCard(ElectrumMessage, frozen=True, kw_only=True):
     """The card as the sender presents it; `pin` wins over the two older fields."""
 
-    pan: Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
-    expiry_date: Annotated[str, Meta(pattern="^[0-9]{4}$")] | None = None
+    pan: Annotated[str, Meta(pattern=r"^[0-9]{1,19}\Z")]
+    expiry_date: Annotated[str, Meta(pattern=r"^[0-9]{4}\Z")] | None = None
     pin: PinClear | PinEncrypted | PinHashed | None = None
     clear_pin: str | None = None
-    encrypted_pin: Annotated[str, Meta(pattern="^[0-9ABCDEF]+$")] | None = None
+    encrypted_pin: Annotated[str, Meta(pattern=r"^[0-9ABCDEF]+\Z")] | None = None
     rank: str | None = None
 
 
 class WireProduct(ElectrumMessage, frozen=True, kw_only=True):
     """A gift card product."""
 
-    id: Annotated[str, Meta(pattern="^[0-9A-Za-z]{1,100}$")]
-    barcode: Annotated[str, Meta(pattern="^[0-9A-Za-z]{1,13}$")] | None = None
-    type: Annotated[str, Meta(pattern="^.{1,50}$")] | None = None
+    id: Annotated[str, Meta(pattern=r"^[0-9A-Za-z]{1,100}\Z")]
+    barcode: Annotated[str, Meta(pattern=r"^[0-9A-Za-z]{1,13}\Z")] | None = None
+    type: Annotated[str, Meta(pattern=r"^.{1,50}\Z")] | None = None
 
 
 class WireEntryMode(ElectrumMessage, frozen=True, kw_only=True):
@@ -279,9 +279,9 @@ class PosInfo(ElectrumMessage, frozen=True, kw_only=True):
 class Item(ElectrumMessage, frozen=True, kw_only=True):
     """One line of a basket."""
 
-    product_id: Annotated[str, Meta(pattern="^[0-9A-Za-z]{1,20}$")] | None = None
-    product_name: Annotated[str, Meta(pattern="^[0-9A-Za-z]{1,50}$")] | None = None
-    product_type: Annotated[str, Meta(pattern="^[0-9A-Za-z]{1,30}$")] | None = None
+    product_id: Annotated[str, Meta(pattern=r"^[0-9A-Za-z]{1,20}\Z")] | None = None
+    product_name: Annotated[str, Meta(pattern=r"^[0-9A-Za-z]{1,50}\Z")] | None = None
+    product_type: Annotated[str, Meta(pattern=r"^[0-9A-Za-z]{1,30}\Z")] | None = None
     quantity: float | None = None
     unit: WireQuantityUnit | None = None
 
@@ -289,7 +289,7 @@ class Item(ElectrumMessage, frozen=True, kw_only=True):
 class WireBasket(ElectrumMessage, frozen=True, kw_only=True):
     """What the customer buys."""
 
-    basket_id: Annotated[str, Meta(pattern="^[0-9A-Za-z]{1,20}$")]
+    basket_id: Annotated[str, Meta(pattern=r"^[0-9A-Za-z]{1,20}\Z")]
     items: tuple[Item, ...] | None = None
 
 
@@ -314,12 +314,12 @@ class PointAmounts(ElectrumMessage, frozen=True, kw_only=True):
 class WireAddress(ElectrumMessage, frozen=True, kw_only=True):
     """A postal address."""
 
-    address_line1: Annotated[str, Meta(pattern="^.{1,100}$")] | None = None
-    address_line2: Annotated[str, Meta(pattern="^.{1,100}$")] | None = None
-    city: Annotated[str, Meta(pattern="^.{1,30}$")] | None = None
+    address_line1: Annotated[str, Meta(pattern=r"^.{1,100}\Z")] | None = None
+    address_line2: Annotated[str, Meta(pattern=r"^.{1,100}\Z")] | None = None
+    city: Annotated[str, Meta(pattern=r"^.{1,30}\Z")] | None = None
     region: CountryCode | None = None
     country: CountryCode | None = None
-    postal_code: Annotated[str, Meta(pattern="^[A-Za-z0-9 -]{1,20}$")] | None = None
+    postal_code: Annotated[str, Meta(pattern=r"^[A-Za-z0-9 -]{1,20}\Z")] | None = None
 
 
 class Customer(ElectrumMessage, frozen=True, kw_only=True):
@@ -331,8 +331,8 @@ class Customer(ElectrumMessage, frozen=True, kw_only=True):
     address_details: WireAddress | None = None
     date_of_birth: Time | None = None
     status: str | None = None
-    msisdn: Annotated[str, Meta(pattern=r"^\+?[1-9]\d{0,14}$")] | None = None
-    email_address: Annotated[str, Meta(pattern="^[^@ ]+@[^@ ]+$")] | None = None
+    msisdn: Annotated[str, Meta(pattern=r"^\+?[1-9]\d{0,14}\Z")] | None = None
+    email_address: Annotated[str, Meta(pattern=r"^[^@ ]+@[^@ ]+\Z")] | None = None
     profile_id: str | None = None
 
 
@@ -342,7 +342,7 @@ class WireTender(ElectrumMessage, frozen=True, kw_only=True):
     amount: LedgerAmount
     tender_type: WireTenderType
     account_type: WireAccountType | None = None
-    card_number: Annotated[str, Meta(pattern="^[0-9]{6}[0-9*]{0,13}$")] | None = None
+    card_number: Annotated[str, Meta(pattern=r"^[0-9]{6}[0-9*]{0,13}\Z")] | None = None
     reference: Text40 | None = None
 
 
@@ -369,4 +369,4 @@ class SlipData(ElectrumMessage, frozen=True, kw_only=True):
 
     message_lines: tuple[WireSlipLine, ...] | None = None
     slip_width: int | None = None
-    issuer_reference: Annotated[str, Meta(pattern="^[A-Z0-9]{1,40}$")] | None = None
+    issuer_reference: Annotated[str, Meta(pattern=r"^[A-Z0-9]{1,40}\Z")] | None = None

@@ -15,11 +15,11 @@ import msgspec
 
 from giftcard_simulators.gr4vy.problems import Problem
 
-Number = Annotated[str, msgspec.Meta(min_length=16, max_length=19, pattern=r"^[0-9]+$")]
+Number = Annotated[str, msgspec.Meta(min_length=16, max_length=19, pattern=r"^[0-9]+\Z")]
 PinText = Annotated[str, msgspec.Meta(min_length=1)]
 MinorUnits = Annotated[int, msgspec.Meta(ge=0, le=99_999_999)]
-Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
-Country = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}$")]
+Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}\Z")]
+Country = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}\Z")]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 Unread = dict[str, object]

@@ -64,7 +64,7 @@ class AccountsFilter(_Body, frozen=True, kw_only=True):
 
     from_day: date | None = None
     to_day: date | None = None
-    currency: Annotated[str, Meta(pattern="^([A-Z]{3})?$")] | None = None
+    currency: Annotated[str, Meta(pattern=r"^([A-Z]{3})?\Z")] | None = None
     account_ids: tuple[str, ...] | None = None
     mandate_type: str | None = None
     export_format: Literal["", "csv", "json"] = ""

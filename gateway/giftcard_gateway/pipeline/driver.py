@@ -193,10 +193,14 @@ class Driver:
                     ),
                 )
             case Ending.RESEND:
+                has_settled = settling.is_over(entry, connection.settling(entry.operation), at)
                 # From here on a copy may be on its way, even if this process dies before it hears of it.
                 entry = await self._commit(entry, lambda e: msgspec.structs.replace(e, sent_by=None))
-                answer = await self._resend(connection, entry)
-                sent_by = self._clock.now()
+                answer = await self._exchanges.request(connection, ask_of(entry))
+                if answer.outcome.verdict is Verdict.UNKNOWN:
+                    sent_by = self._clock.now()
+                if answer.outcome.verdict not in (PROOF if has_settled else {Verdict.APPROVED}):
+                    answer = await self._looked_up(connection, entry, answer)
             case Ending.FIND:
                 answer = await self._exchanges.find(connection, entry)
                 if answer.outcome.verdict not in PROOF and not settling.is_over(
@@ -211,15 +215,12 @@ class Driver:
             entry, lambda e: self._settle(connection, lifecycle.sent(e, sent_by), answer)
         )
 
-    async def _resend(self, connection: Connection, entry: Entry) -> Answer:
-        """Send the same request again under its idempotency key, then look for it if that proves nothing.
+    async def _looked_up(self, connection: Connection, entry: Entry, answer: Answer) -> Answer:
+        """Look for a request whose repeat was answered in a way that proves nothing.
 
-        A provider may keep an error under the key and repeat it for as long as the key lives. A repeat
-        that surely had no effect, or nothing found, says nothing of the first sending.
+        A provider may repeat an error for as long as its key lives. A repeat that surely had no effect, or
+        nothing found, says nothing of earlier sendings; nor does a no until none can still arrive.
         """
-        answer = await self._exchanges.request(connection, ask_of(entry))
-        if answer.outcome.verdict in PROOF:
-            return answer
         found = await self._exchanges.find(connection, entry)
         return found if found.outcome.verdict in PROOF else doubted(answer)
 

@@ -113,8 +113,15 @@ class Exchanges:
 
 
 def doubted(answer: Answer) -> Answer:
-    """Return `answer` as UNKNOWN: this try proves nothing, because an earlier one may have been sent."""
-    outcome = msgspec.structs.replace(answer.outcome, verdict=Verdict.UNKNOWN)
+    """Return `answer` as UNKNOWN: this try proves nothing, because an earlier one may have been sent.
+
+    A no is kept as evidence alone: whoever reads of a decline lets the customer go.
+    """
+    told = answer.outcome
+    said = f"answered {told.decline.provider_code or told.decline.reason}" if told.decline else ""
+    outcome = msgspec.structs.replace(
+        told, verdict=Verdict.UNKNOWN, decline=None, evidence=told.evidence or said
+    )
     return msgspec.structs.replace(answer, outcome=outcome)
 
 

@@ -96,6 +96,29 @@ async def test_finding_nothing_right_after_the_last_resend_proves_nothing(start:
     assert (await world.entry(ask.transaction_id)).outcome == APPROVED
 
 
+@pytest.mark.parametrize("arrives", [True, False], ids=["it arrives", "it never arrives"])
+async def test_a_no_to_a_resend_decides_once_the_first_has_settled(start: Start, arrives: bool) -> None:
+    """A queued request may be done after its repeat was refused: DECLINED waits until it cannot be.
+
+    The card was taken out of the vault meanwhile, for example, and the list does not show the sale yet.
+    """
+    world = await start(is_sweeping=True, terms=Terms(retry_cap_s=20.0, settling_s=300.0))
+    refused = Outcome(verdict=Verdict.DECLINED, decline=Decline(reason=DeclineReason.RECORD_NOT_FOUND))
+    world.script.reactions.extend([LOST, *[refused] * 1_000])
+    world.script.found.extend([NOWHERE] * 1_000)
+    ask = world.load()
+    await world.transactions.begin(ask, wait_s=1)
+    await asyncio.sleep(200)
+    open_still = await world.entry(ask.transaction_id)
+    assert (open_still.state, open_still.evidence) == (State.PENDING, "answered RECORD_NOT_FOUND")
+    assert open_still.outcome is not None
+    assert open_still.outcome.decline is None
+    if arrives:
+        world.script.found_of[ask.transaction_id] = APPROVED
+    await asyncio.sleep(200)
+    assert (await world.entry(ask.transaction_id)).state is (State.APPROVED if arrives else State.DECLINED)
+
+
 async def test_a_resend_that_nobody_heard_of_may_still_arrive(start: Start) -> None:
     """A process that dies when it has sent again leaves no older time behind to count settling from."""
     world = await start(terms=Terms(settling_s=300.0))
