@@ -48,3 +48,15 @@ async def test_an_advice_is_repeated_until_it_is_heard(
     assert await provider.kinds() == [cell.kind] + [end] * copies
     told = {(one.path, one.body) for one in provider.heard[heard:] if one.method == method}
     assert len(told) == copies
+
+
+async def test_what_was_never_found_is_not_reversed(world: World) -> None:
+    """An approved e-card that the first delete does not find goes to a person, and is still there."""
+    (cell,) = [cell for cell in CELLS if cell.provider == JEUDIMERCI]
+    provider = world.providers[cell.provider]
+    done = await world.ask(cell.provider, cell.operation, cell.fresh())
+    await provider.go_wrong({"fault": "status", "status": 404, "match": {"method": "DELETE"}, "times": 1})
+    await world.reverse(cell.operation, done.transaction_id)
+    ended = await world.settled(done.transaction_id)
+    assert ended.state == State.TRANSACTION_STATE_UNRESOLVED
+    assert await provider.kinds() == [cell.kind]

@@ -136,9 +136,11 @@ def looked_at(reply: Reply, path: str, settings: JeudiMerciSettings) -> Acknowle
 
 
 def deleted(reply: Reply) -> Acknowledgement:
-    """Return what the answer to a delete means; a card that is gone already was deleted by us before."""
-    if is_deletion(reply) or refusals.is_gone(reply):
+    """Return what the answer to a delete means; one that is not found may never have been there."""
+    if is_deletion(reply) or (reply.status == HTTPStatus.GONE and refusals.is_gone(reply)):
         return Acknowledgement(receipt=Receipt.DONE)
+    if refusals.is_gone(reply):
+        return Acknowledgement(receipt=Receipt.GONE)
     # The provider's own words may hold the code, which stands in the path alone; so none are kept.
     evidence = f"delete answers HTTP {reply.status}"
     if refusals.is_about_this(reply):

@@ -72,6 +72,8 @@ class Receipt(StrEnum):
     """Acknowledged, now or before."""
     NO_SUCH_TRANSACTION = "NO_SUCH_TRANSACTION"
     """The provider does not know the transaction, or not yet; its worth depends on the time (rule 8)."""
+    GONE = "GONE"
+    """What is to be undone is not there: undone by an earlier copy, if one may have left (rule 8)."""
     DUPLICATE = "DUPLICATE"
     """The provider has seen this advice id before, and does not say what became of it (rule 8)."""
     NOT_YET = "NOT_YET"

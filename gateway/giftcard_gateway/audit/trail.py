@@ -150,7 +150,7 @@ class Trail:
                 self._waiting.popleft()
                 if not done.done():
                     done.set_result(None)
-                _log.info(record.act, extra=_words(record))
+                _log.debug(record.act, extra=_words(record))
         self._flushing = None
 
     def _lose(self, count: int) -> None:

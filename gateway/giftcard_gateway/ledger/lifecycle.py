@@ -195,6 +195,7 @@ def promise(
         calls=calls,
         wanted_reversal=None,
         fence=entry.fence + 1,
+        promised_fence=entry.fence + 1,
         driver=driver,
         due_at=lease_until,
     )

@@ -45,6 +45,11 @@ def is_over(entry: Entry, settling: timedelta, at: datetime) -> bool:
     return entry.sent_by is not None and at >= entry.sent_by + settling
 
 
+def may_have_left(entry: Entry) -> bool:
+    """Tell whether a copy of the advice may have left before: a try came to nothing, or its process did."""
+    return entry.attempts > 0 or entry.fence != entry.promised_fence
+
+
 def judge(
     entry: Entry, told: Acknowledgement, traits: OperationTraits, settling: timedelta, asked_at: datetime
 ) -> Judgement:
@@ -52,7 +57,7 @@ def judge(
     match told.receipt:
         case Receipt.DONE:
             return Judgement(NextStep.KEPT, "provider acknowledged")
-        case Receipt.NO_SUCH_TRANSACTION:
+        case Receipt.NO_SUCH_TRANSACTION | Receipt.GONE:
             return _unknown_to_provider(entry, traits, settling, asked_at)
         case Receipt.DUPLICATE:
             return _duplicate(entry, traits, settling)

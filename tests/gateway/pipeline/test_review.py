@@ -107,7 +107,7 @@ async def test_a_no_to_a_resend_decides_once_the_first_has_settled(start: Start,
     world.script.reactions.extend([LOST, *[refused] * 1_000])
     world.script.found.extend([NOWHERE] * 1_000)
     ask = world.load()
-    await world.transactions.begin(ask, wait_s=1)
+    await world.transactions.begin(ask, wait_s=1, by=LOCAL)
     await asyncio.sleep(200)
     open_still = await world.entry(ask.transaction_id)
     assert (open_still.state, open_still.evidence) == (State.PENDING, "answered RECORD_NOT_FOUND")
