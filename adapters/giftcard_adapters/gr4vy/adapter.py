@@ -282,14 +282,17 @@ class Gr4vy(Provider):
     async def balances(self, cards: Sequence[CardRef], ask: Lookup) -> Sequence[CardView | Decline]:
         """Return the balances of many cards.
 
-        One bad card makes Gr4vy refuse them all, so it is declined here and not sent.
+        One bad card makes Gr4vy refuse them all, so it is declined here and not sent; asked for alone, it is
+        Invalid.
         """
         del ask
-        refused = [limits.fault_of(card) for card in cards]
+        refused = [limits.faults_of(card) for card in cards]
+        if len(cards) == 1 and refused[0]:
+            raise refused[0]
         sent = [card for card, fault in zip(cards, refused, strict=True) if not fault]
         items = iter(await self._summaries(sent) if sent else ())
         return [
-            answers.unaskable(fault)
+            answers.unaskable(str(fault))
             if fault
             else answers.balance_view(next(items), card, self.settings.time_zone)
             for card, fault in zip(cards, refused, strict=True)

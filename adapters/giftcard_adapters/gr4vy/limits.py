@@ -65,9 +65,10 @@ def check_list(query: StoredCardQuery) -> None:
         raise Invalid(violations)
 
 
-def fault_of(card: CardRef) -> str:
-    """Return what keeps Gr4vy from being asked about a card; empty when nothing does."""
-    return "; ".join(f"{field}: {reason}" for field, reason in _card(card))
+def faults_of(card: CardRef) -> Invalid | None:
+    """Return what keeps Gr4vy from being asked about a card, None when nothing does."""
+    violations = list(_card(card))
+    return Invalid(violations) if violations else None
 
 
 def pin_of(card: CardRef) -> Secret | None:
