@@ -17,6 +17,7 @@ import msgspec
 
 from giftcard_adapters.values.operations import Issue
 from giftcard_gateway.access.identities import LOCAL
+from giftcard_gateway.errors import RecordAltered
 from giftcard_gateway.journal.records import Records
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.ledger.tenants import key_of
@@ -104,11 +105,21 @@ class Stage:
             self.cluster.restart()
             await self._wait(_LONGEST_END_S)
 
+    async def _entry(self, records: Records, transaction_id: str) -> Entry:
+        try:
+            entry = await records.get(transaction_id)
+        except RecordAltered:
+            self.world.witness.blame(transaction_id, "its record is not as it was last written")
+            entry = await records.show(transaction_id)
+        if entry is None:
+            raise AssertionError("a row the auditor saw written is gone")
+        return entry
+
     async def judge(self) -> Found:
         """Say what was found."""
         world = self.world
         records = Records(world.store, seal(world.clock))
-        entries = [await _entry(records, subject) for subject in world.auditor.rows]
+        entries = [await self._entry(records, subject) for subject in world.auditor.rows]
         judge(entries, world.counters, world.witness)
         return Found(
             plan=world.plan,
@@ -210,10 +221,3 @@ async def _mischief(world: World, cluster: Cluster) -> None:
     for at_s in strikes:
         await asyncio.sleep(max(0.0, at_s - world.clock.monotonic_s()))
         await cluster.strike(world.chronicle)
-
-
-async def _entry(records: Records, transaction_id: str) -> Entry:
-    entry = await records.get(transaction_id)
-    if entry is None:
-        raise AssertionError("a row the auditor saw written is gone")
-    return entry

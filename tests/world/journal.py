@@ -58,7 +58,7 @@ class InlineSqlite(Sqlite):
 
     async def _beside(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do it in place: what lives in memory has no second connection."""
-        return work(self._connections[0])
+        return work(self._connections[0]) if self._connections else await super()._beside(work)
 
     def _serve(self, connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[object]:
         outcomes = file.serve_writes(connection, requests)

@@ -20,6 +20,7 @@ from giftcard_gateway.journal.indexes import BlindIndexes
 from giftcard_gateway.journal.places import place_of
 from giftcard_gateway.journal.rows import OPEN_STATES, is_same
 from giftcard_gateway.ledger.entry import Entry, State
+from giftcard_gateway.ledger.erasing import erased
 from giftcard_gateway.seal import KeyMissing, SealBroken, told
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ class Records:
             asked_id=entry.asked_id,
             blind_indexes=tuple(self.indexes.of(entry)),
         )
-        return msgspec.structs.replace(row, document=self._seal.close(pack(entry), place_of(row)))
+        return msgspec.structs.replace(row, document=self._seal.close(pack(erased(entry)), place_of(row)))
 
     def _shown(self, row: Row) -> Entry:
         """Decrypt a row; of one that cannot be opened, return what its columns say."""

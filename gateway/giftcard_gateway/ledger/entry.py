@@ -94,6 +94,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The process that drives it now; empty when nobody does."""
     version: int = 1
     fence: int = 1
+    are_pins_erased: bool = False
+    """Whether the request had PINs that are no longer kept; see `erasing`."""
     promised_fence: int = 0
     """The fence its advice was promised under: with a later one, another process may have sent copies."""
     window_told: float = 0.0

@@ -37,6 +37,7 @@ from giftcard_gateway.journal.records import InDoubt
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.amounts import part_to_confirm, part_to_reverse
 from giftcard_gateway.ledger.entry import FINAL, UNSETTLED, Entry, State, WantedReversal
+from giftcard_gateway.ledger.erasing import without_pins
 from giftcard_gateway.ledger.idempotency import first_difference, must_repeat, must_repeat_words, must_want
 from giftcard_gateway.pipeline.waiting import Waiting
 
@@ -291,6 +292,8 @@ class Transactions:
         if recorded.ask is None:
             raise TransactionReversed(transaction_id=recorded.callers_id, state=recorded.state.value)
         under_key = msgspec.structs.replace(ask, transaction_id=recorded.transaction_id)
+        if recorded.are_pins_erased:
+            under_key = without_pins(under_key)
         difference = first_difference(recorded.ask, under_key)
         if difference is not None:
             raise TransactionIdReused(field=difference, transaction_id=recorded.callers_id)
