@@ -148,7 +148,7 @@ class ApiKeys:
         return identity
 
     async def _check(self, text: str, secret: str, key: ApiKey) -> None:
-        """Remember a key whose hash is right; raise CredentialsInvalid, or Overloaded if too many wait for it.
+        """Remember a key whose hash is right; raise CredentialsInvalid, or Overloaded if many wait for it.
 
         One hash at a time leaves the rest of the process its share. One turn for each key means that whoever
         makes us hash under one key, however often, keeps another key waiting for a single hash.

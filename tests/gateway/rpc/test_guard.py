@@ -84,7 +84,7 @@ async def _first(call: Any) -> Any:  # noqa: ANN401 - the refusal's own type
 
 @pytest.mark.parametrize(("path", "places"), [(REFLECTION, 3), (WATCH, 3), (WATCH, guard.STREAMS)])
 async def test_endless_streams_of_grpcs_own_have_places(path: str, places: int) -> None:
-    """A machine, and all machines together, hold so many; the next hears when to come back, and calls pass."""
+    """A machine, and all machines together, hold so many; the next is refused by name, and calls pass."""
     limits = Limits(streams=3 if places == 3 else 2 * guard.STREAMS)
     table = msgspec.structs.replace(settings(), limits=limits)
     async with (
@@ -115,7 +115,7 @@ async def test_endless_streams_of_grpcs_own_have_places(path: str, places: int) 
 
 
 async def test_a_drain_refuses_reflection_and_tells_health() -> None:
-    """While the process drains who asks to have it described goes elsewhere, and a load balancer is told so."""
+    """While the process drains who asks to have it described is sent away, and a load balancer is told so."""
     async with (
         open_app(settings(), SystemClock(), signing_in=SigningIn(), journal=Unsteady()) as app,
         grpc.aio.insecure_channel(f"{HOST}:{app.server.port}") as channel,

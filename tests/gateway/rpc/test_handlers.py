@@ -117,7 +117,7 @@ STREAMS = sorted(
 
 
 async def refused_stream(served: Served, name: str) -> Refusal:
-    """Return how a call with a stream of any form is refused before a request of a client's stream has come."""
+    """Return how a call with a stream of any form is refused before its client has streamed anything."""
     way: Any = served.channel
     if METHODS[name].client_streaming:
         call = way.stream_unary(f"/{name}")(timeout=10)
@@ -131,7 +131,7 @@ async def refused_stream(served: Served, name: str) -> Refusal:
 
 @pytest.mark.parametrize("name", STREAMS)
 async def test_every_stream_is_refused_at_once(served: Served, name: str) -> None:
-    """Without room, and at the drain, a stream hears why and when to come back, also before it sent anything."""
+    """Without room, and at the drain, a stream hears why and when to come back, before it sent anything."""
     taken = served.app.settings.server.max_streams
     for _ in range(taken):
         served.app.admission.enter(is_stream=True)
@@ -147,7 +147,7 @@ async def test_every_stream_is_refused_at_once(served: Served, name: str) -> Non
 
 
 async def test_the_limit_of_a_connection_is_announced(served: Served) -> None:
-    """The server's first SETTINGS name the calls one connection may have, so that clients wait by themselves."""
+    """The first SETTINGS name the calls one connection may have, so that clients wait by themselves."""
     connection = await connect(served.app.server.port)
     await asyncio.wait_for(connection.greeted.wait(), 10)
     await connection.close()
