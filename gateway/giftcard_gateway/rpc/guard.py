@@ -71,14 +71,13 @@ def tell(observer: Observer, method: str, fault: GatewayError) -> None:
 
 HEALTH = "grpc.health.v1.Health"
 STANDARD: Mapping[str, Scope | None] = {
-    HEALTH: None,
     "grpc.reflection.v1.ServerReflection": None,
     "grpc.reflection.v1alpha.ServerReflection": None,
     "grpc.channelz.v1.Channelz": Scope.OPERATE,
 }
 """The services gRPC brings, and the scope each needs besides signing in.
 
-Health needs neither: who asks is a load balancer.
+Health is not among them and needs neither: who asks is a load balancer.
 """
 
 CALLS, STREAMS = 64, 128

@@ -88,7 +88,7 @@ async def test_endless_streams_of_grpcs_own_have_places(path: str, places: int) 
     limits = Limits(streams=3 if places == 3 else 2 * guard.STREAMS)
     table = msgspec.structs.replace(settings(), limits=limits)
     async with (
-        open_app(table, SystemClock(), signing_in=SigningIn(), journal=Unsteady()) as app,
+        open_app(table, SystemClock(), signing_in=SigningIn(anonymous=LOCAL), journal=Unsteady()) as app,
         grpc.aio.insecure_channel(f"{HOST}:{app.server.port}") as channel,
     ):
 
@@ -117,7 +117,7 @@ async def test_endless_streams_of_grpcs_own_have_places(path: str, places: int) 
 async def test_a_drain_refuses_reflection_and_tells_health() -> None:
     """While the process drains who asks to have it described is sent away, and a load balancer is told so."""
     async with (
-        open_app(settings(), SystemClock(), signing_in=SigningIn(), journal=Unsteady()) as app,
+        open_app(settings(), SystemClock(), signing_in=SigningIn(anonymous=LOCAL), journal=Unsteady()) as app,
         grpc.aio.insecure_channel(f"{HOST}:{app.server.port}") as channel,
     ):
         app.admission.close()
@@ -170,9 +170,8 @@ def test_a_call_without_a_scope_does_not_start(scope: str) -> None:
 
 
 def test_every_service_of_grpc_is_thought_of() -> None:
-    """Each service that gRPC brings and we serve has its place in the one table."""
+    """Each service that gRPC brings and we serve has its place in the one table, health apart."""
     assert set(STANDARD) == {
-        "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
         "grpc.channelz.v1.Channelz",
