@@ -9,20 +9,29 @@ from pathlib import Path
 import click
 
 from tests.attacks.attacks import ATTACKS
+from tests.attacks.strangers import STRANGERS, environment
 from tests.e2e.sandboxes import Sandbox, sandbox
+
+_ALL = {**ATTACKS, **STRANGERS}
 
 
 async def _figure(name: str, target: Sandbox) -> str:
-    return await ATTACKS[name](target)
+    return await _ALL[name](target)
+
+
+def _run(name: str, folder: Path) -> str:
+    environ = environment(folder) if name in STRANGERS else None
+    with sandbox(folder, environ=environ) as target:
+        return asyncio.run(_figure(name, target))
 
 
 @click.command(help=__doc__)
-@click.argument("names", nargs=-1, type=click.Choice(sorted(ATTACKS)))
+@click.argument("names", nargs=-1, type=click.Choice(sorted(_ALL)))
 def main(names: tuple[str, ...]) -> None:
     """Run those named, or all."""
-    for name in names or ATTACKS:
-        with tempfile.TemporaryDirectory() as folder, sandbox(Path(folder)) as target:
-            click.echo(f"{name}: {asyncio.run(_figure(name, target))}")
+    for name in names or _ALL:
+        with tempfile.TemporaryDirectory() as folder:
+            click.echo(f"{name}: {_run(name, Path(folder))}")
 
 
 if __name__ == "__main__":

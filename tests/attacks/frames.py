@@ -11,6 +11,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7
 ACK, END_STREAM, END_HEADERS = 0x1, 0x1, 0x4
 CANCEL = 8
+MAX_CONCURRENT_STREAMS = 3
 _HEAD = 9
 
 
@@ -37,6 +38,9 @@ class Connection:
         self.heard = Counter[int]()
         self.farewell = b""
         """The text of the server's GOAWAY, if it sent one."""
+        self.announced: dict[int, int] = {}
+        """What the server's SETTINGS say, by their identifiers."""
+        self.greeted = asyncio.Event()
         self.closed = asyncio.Event()
         self._listening = asyncio.ensure_future(self._listen(reader))
 
@@ -49,6 +53,8 @@ class Connection:
                 if head[3] == GOAWAY:
                     self.farewell = payload[8:]
                 if head[3] == SETTINGS and not head[4] & ACK:
+                    self.announced.update(struct.iter_unpack(">HI", payload))
+                    self.greeted.set()
                     self.writer.write(frame(SETTINGS, ACK, 0))
         self.closed.set()
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,17 +93,18 @@ def calls(way: grpc.aio.Channel) -> Any:  # noqa: ANN401 - the stubs of a channe
 
 
 @asynccontextmanager
-async def watched(port: int, pid: int) -> AsyncIterator[Cost]:
+async def watched(port: int, pid: int, metadata: Sequence[tuple[str, str]] = ()) -> AsyncIterator[Cost]:
     """Measure what happens inside the block; a neighbour lists the providers all the while."""
     cost = Cost()
     async with channel(port) as beside:
         stubs = calls(beside)
-        await stubs.providers.ListProviders(v1.ListProvidersRequest(), timeout=10)
+        await stubs.providers.ListProviders(v1.ListProvidersRequest(), timeout=10, metadata=metadata)
 
         async def live() -> None:
             while True:
                 began = time.monotonic()
-                call = stubs.providers.ListProviders(v1.ListProvidersRequest(), timeout=30)
+                request = v1.ListProvidersRequest()
+                call = stubs.providers.ListProviders(request, timeout=30, metadata=metadata)
                 cost.neighbour[await outcome(call)] += 1
                 cost.waits_s.append(time.monotonic() - began)
                 await asyncio.sleep(_LOOK_S)

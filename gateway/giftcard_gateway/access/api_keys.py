@@ -12,6 +12,7 @@ import base64
 import hashlib
 import hmac
 import logging
+from collections import Counter, defaultdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ _HINT_BYTES = 2
 _EVERY_S = 1.0
 """How soon a key that was made or revoked is known to every process."""
 _MOST_WAITING = 64
+"""How many calls wait for one key to be checked; those of other keys are counted apart."""
 _log = logging.getLogger(__name__)
 
 
@@ -102,7 +104,8 @@ class ApiKeys:
         self._documents: dict[str, bytes] = {}
         self._good: Remembered[str] = Remembered(clock)
         self._hashing = asyncio.Lock()
-        self._waiting = 0
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._waiting = Counter[str]()
 
     async def run(self) -> None:
         """Keep the keys as the journal has them, until cancelled; while it is away they stay as they were."""
@@ -123,8 +126,13 @@ class ApiKeys:
             self._keys = {key.key_id: (key, identity_of(key.grant, SignIn.API_KEY)) for key in keys_of(rows)}
             self._documents = documents
 
+    def recall(self, text: str) -> Identity | None:
+        """Return whose key this is if that was found out before and still holds, at no cost."""
+        key, identity = self._keys.get(self._good.get(text) or "", (None, None))
+        return identity if key is not None and key.is_live(self._clock.now()) else None
+
     async def identify(self, text: str) -> Identity:
-        """Return whose key this is; raise CredentialsInvalid."""
+        """Return whose key this is; raise CredentialsInvalid, or Overloaded."""
         key_id, _, secret = text.removeprefix(PREFIX).partition("_")
         known = self._keys.get(key_id)
         if known is None or len(text) > _LONGEST:
@@ -133,24 +141,32 @@ class ApiKeys:
         if self._good.get(text) != key_id:
             if not hmac.compare_digest(_hint(secret, key.salt), key.hint):
                 raise _unknown()
-            if not hmac.compare_digest(await self._hashed(secret, key.salt), key.scrypt):
-                raise _unknown()
-            self._good.put(text, key_id)
+            await self._check(text, secret, key)
         if not key.is_live(self._clock.now()):
             cause = "revoked" if key.revoked_at else "expired"
             raise CredentialsInvalid(f"The API key is {cause}.", cause=cause)
         return identity
 
-    async def _hashed(self, secret: str, salt: bytes) -> bytes:
-        """Hash in a thread, one at a time, so that keys never seen before leave the rest their share."""
-        if self._waiting >= _MOST_WAITING:
+    async def _check(self, text: str, secret: str, key: ApiKey) -> None:
+        """Remember a key whose hash is right; raise CredentialsInvalid, or Overloaded if many wait for it.
+
+        One hash at a time leaves the rest of the process its share. One turn for each key means that whoever
+        makes us hash under one key, however often, keeps another key waiting for a single hash.
+        """
+        if self._waiting[key.key_id] >= _MOST_WAITING:
             raise Overloaded
-        self._waiting += 1
+        self._waiting[key.key_id] += 1
         try:
-            async with self._hashing:
-                return await asyncio.to_thread(_scrypt, secret, salt)
+            async with self._turns[key.key_id]:
+                if self._good.get(text) == key.key_id:
+                    return  # found while this call waited
+                async with self._hashing:
+                    hashed = await asyncio.to_thread(_scrypt, secret, key.salt)
+                if not hmac.compare_digest(hashed, key.scrypt):
+                    raise _unknown()
+                self._good.put(text, key.key_id)
         finally:
-            self._waiting -= 1
+            self._waiting[key.key_id] -= 1
 
 
 def _hint(secret: str, salt: bytes) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from giftcard_adapters.extras import what_it_needs
 from giftcard_gateway.access.api_keys import ApiKeys
 from giftcard_gateway.access.identities import ANONYMOUS, LOCAL
-from giftcard_gateway.access.signing_in import SigningIn
+from giftcard_gateway.access.signing_in import SigningIn, WrongCredentials
 from giftcard_gateway.config.exposure import is_loopback
 from giftcard_gateway.errors import OperatorError
 
@@ -31,6 +31,7 @@ def open_signing_in(settings: Settings, journal: Journal, clock: Clock) -> Signi
         keys=ApiKeys(journal, clock) if access.api_keys else None,
         certificates=access.certificates,
         anonymous=LOCAL if is_loopback(settings.server.listen) else ANONYMOUS,
+        wrong=WrongCredentials(settings.limits, clock),
     )
 
 

@@ -2,32 +2,70 @@
 
 A call shows a bearer token, an API key (both in `authorization: Bearer`), or its connection's certificate.
 What stands in the header counts before the certificate, and a wrong one is never made good by it.
+
+Checking a credential costs us, so each machine has a budget of wrong ones. One that was found good is not
+checked again, and goes on whatever others do from the same machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from giftcard_gateway.access import api_keys
+from giftcard_gateway.access.buckets import Bucket, ByName
 from giftcard_gateway.access.identities import Identity, SignIn, identity_of
-from giftcard_gateway.errors import CredentialsInvalid
+from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.config.settings import Limits
+from giftcard_gateway.errors import CredentialsInvalid, RateLimited
 
 if TYPE_CHECKING:
     from giftcard_gateway.access.api_keys import ApiKeys
     from giftcard_gateway.access.tokens import Tokens
+    from giftcard_gateway.clock import Clock
     from giftcard_gateway.config.access import Grant
 
 _HEADER = "authorization"
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """What a call shows: its metadata, and the subject alternative names of its connection's certificate."""
+    """What a call shows: metadata, the names in its connection's certificate, and where it comes from."""
 
     metadata: Iterable[tuple[str, str | bytes]] = ()
     names: tuple[str, ...] = ()
+    machine: str = ""
+
+
+class WrongCredentials:
+    """The budgets of all machines for credentials that turn out wrong."""
+
+    def __init__(self, limits: Limits, clock: Clock) -> None:
+        """Begin with full budgets."""
+        self._budgets: ByName[str, Bucket] = ByName(
+            lambda: Bucket(clock, size=limits.wrong_credentials, every_s=limits.wrong_credential_every_s),
+            is_held=lambda budget: not budget.is_idle,
+        )
+
+    @contextmanager
+    def checking(self, machine: str) -> Iterator[None]:
+        """Surround the check of a credential; raises RateLimited, and then nothing is to be checked."""
+        budget = self._budgets.get(machine)
+        if not budget.tokens:
+            refusal = RateLimited("Too many wrong credentials came from this address; none was looked at.")
+            refusal.retry_after_s = max(budget.wait_s, 0.1)
+            raise refusal
+        budget.lend(1)
+        is_wrong = False
+        try:
+            yield
+        except CredentialsInvalid:
+            is_wrong = True
+            raise
+        finally:
+            budget.end(is_back=not is_wrong)
 
 
 class SigningIn:
@@ -40,6 +78,7 @@ class SigningIn:
         tokens: Tokens | None = None,
         keys: ApiKeys | None = None,
         certificates: Mapping[str, Grant] | None = None,
+        wrong: WrongCredentials | None = None,
     ) -> None:
         self._tokens = tokens
         self.keys = keys
@@ -47,11 +86,15 @@ class SigningIn:
             name: identity_of(grant, SignIn.CERTIFICATE) for name, grant in (certificates or {}).items()
         }
         self._anonymous = anonymous
+        self._wrong = wrong or WrongCredentials(Limits(), SystemClock())
         self.is_on = bool(tokens or keys or certificates)
         self.reads_certificates = bool(certificates)
 
     async def identify(self, shown: Shown) -> Identity:
-        """Return who calls; raise CredentialsInvalid, or IssuerUnreachable when that cannot be told now."""
+        """Return who calls; raise CredentialsInvalid, or what says that it cannot be told now.
+
+        That is IssuerUnreachable, Overloaded, or RateLimited after too many wrong ones.
+        """
         if not self.is_on:
             return self._anonymous
         given = [value for key, value in shown.metadata if key == _HEADER]
@@ -65,10 +108,17 @@ class SigningIn:
         if credential.startswith(api_keys.PREFIX):
             if self.keys is None:
                 raise CredentialsInvalid("API keys are not taken here.", cause="not_taken")
-            return await self.keys.identify(credential)
+            return await self._known(self.keys, credential, shown.machine)
         if self._tokens is None:
             raise CredentialsInvalid("Tokens are not taken here.", cause="not_taken")
-        return await self._tokens.identify(credential)
+        return await self._known(self._tokens, credential, shown.machine)
+
+    async def _known(self, way: ApiKeys | Tokens, credential: str, machine: str) -> Identity:
+        """Return whose credential it is: as it was found before, or after a check that the budget allows."""
+        if (identity := way.recall(credential)) is not None:
+            return identity
+        with self._wrong.checking(machine):
+            return await way.identify(credential)
 
     def _by_certificate(self, names: tuple[str, ...]) -> Identity:
         known = {

@@ -126,6 +126,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     pin_guesses: Count = 10
     """Wrong PINs of one card, whoever sends them."""
     pin_guess_every_s: float = 600.0
+    wrong_credentials: Count = 100
+    """Wrong tokens and API keys from one machine in a row."""
+    wrong_credential_every_s: float = 0.5
 
 
 class Routing(msgspec.Struct, frozen=True, kw_only=True):

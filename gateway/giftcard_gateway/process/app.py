@@ -93,7 +93,13 @@ class App:
             clock=clock,
             observer=telemetry.observer,
         )
-        guard = Guard(self.signing_in, telemetry.observer, open_reflection=settings.access.open_reflection)
+        guard = Guard(
+            self.signing_in,
+            self.dependencies.shares,
+            self.admission,
+            telemetry.observer,
+            open_reflection=settings.access.open_reflection,
+        )
         self.server = Server(settings.server, handlers(self.dependencies), service_names(), guard=guard)
         self.readiness = Readiness(
             journal=self.journal,

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from giftcard_gateway.errors import Overloaded, ShuttingDown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Admission:
@@ -18,6 +23,15 @@ class Admission:
         self._closed = asyncio.Event()
         self._empty = asyncio.Event()
         self.inside = 0
+
+    @contextmanager
+    def entered(self, *, is_stream: bool = False) -> Iterator[None]:
+        """Surround one call; raise as `enter` does."""
+        self.enter(is_stream=is_stream)
+        try:
+            yield
+        finally:
+            self.leave(is_stream=is_stream)
 
     def enter(self, *, is_stream: bool = False) -> None:
         """Admit one call; raise ShuttingDown or Overloaded. Every admitted call must `leave`.

@@ -6,21 +6,32 @@ The scope of a call of ours stands in the contract; `STANDARD` has those of the 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from giftcard.v1 import scope_pb2
+from giftcard_gateway.access.identities import caller_of, machine_of
 from giftcard_gateway.access.signing_in import Shown, SigningIn
 from giftcard_gateway.config.access import Scope
-from giftcard_gateway.errors import CredentialsInvalid, GatewayError, OutOfReach, RateLimited, ScopeMissing
+from giftcard_gateway.errors import (
+    CredentialsInvalid,
+    GatewayError,
+    OutOfReach,
+    RateLimited,
+    ScopeMissing,
+    ShuttingDown,
+)
+from giftcard_gateway.rpc.admission import Admission
 from giftcard_gateway.rpc.status import code_of, status_of, trailer_of
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor
 
     from giftcard_gateway.access.identities import Identity
+    from giftcard_gateway.access.shares import Shares
     from giftcard_gateway.ledger.observer import Observer
     from giftcard_gateway.rpc.call import Context
 
@@ -42,7 +53,8 @@ async def identify(signing_in: SigningIn, context: Context) -> Identity:
     if signing_in.reads_certificates:
         shown = context.auth_context().get(_NAMES, ())
         names = tuple(name.decode("utf-8", "replace") for name in shown)
-    return await signing_in.identify(Shown(metadata=context.invocation_metadata() or (), names=names))
+    metadata, machine = context.invocation_metadata() or (), machine_of(context.peer())
+    return await signing_in.identify(Shown(metadata=metadata, names=names, machine=machine))
 
 
 def is_audited(fault: GatewayError) -> bool:
@@ -57,21 +69,40 @@ def tell(observer: Observer, method: str, fault: GatewayError) -> None:
         observer.refused(method, fault.reason, cause)
 
 
+HEALTH = "grpc.health.v1.Health"
 STANDARD: Mapping[str, Scope | None] = {
     "grpc.reflection.v1.ServerReflection": None,
     "grpc.reflection.v1alpha.ServerReflection": None,
     "grpc.channelz.v1.Channelz": Scope.OPERATE,
 }
-"""Services that need signing in, and the scope besides. Health needs neither: who asks is a load balancer."""
+"""The services gRPC brings, and the scope each needs besides signing in.
+
+Health is not among them and needs neither: who asks is a load balancer.
+"""
+
+CALLS, STREAMS = 64, 128
+"""How many calls and streams of each of one of gRPC's services run at once; none takes a place of ours."""
 
 
 class Guard:
-    """Stands in for a server where gRPC's own services register, and puts the sign-in before them."""
+    """Stands in for a server where gRPC's own services register: room, sign-in and shares come first."""
 
-    def __init__(self, signing_in: SigningIn, observer: Observer, *, open_reflection: bool) -> None:
+    def __init__(
+        self,
+        signing_in: SigningIn,
+        shares: Shares,
+        admission: Admission,
+        observer: Observer,
+        *,
+        open_reflection: bool,
+    ) -> None:
         self._signing_in = signing_in
+        self._shares = shares
+        self._admission = admission
         self._observer = observer
-        self._open_reflection = open_reflection
+        self._open = {HEALTH} | (
+            {one for one in STANDARD if "reflection" in one} if open_reflection else set()
+        )
         self.handlers: list[grpc.GenericRpcHandler] = []
 
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
@@ -81,45 +112,59 @@ class Guard:
         self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
     ) -> None:
         """Take the handlers of one service."""
-        guarded = {name: self._guarded(service, name, handler) for name, handler in handlers.items()}
+        room = Admission(CALLS, STREAMS)
+        guarded = {name: self._guarded(service, name, handler, room) for name, handler in handlers.items()}
         self.handlers.append(grpc.method_handlers_generic_handler(service, guarded))
 
     def _guarded(
-        self, service: str, name: str, handler: grpc.RpcMethodHandler[Any, Any]
+        self, service: str, name: str, handler: grpc.RpcMethodHandler[Any, Any], room: Admission
     ) -> grpc.RpcMethodHandler[Any, Any]:
-        scope = STANDARD[service]
-        is_open = scope is None and self._open_reflection
-        if handler.request_streaming:
-            inner: Any = handler.stream_stream
+        is_stream = handler.request_streaming or handler.response_streaming
+        inner: Any = handler.stream_stream or handler.unary_stream or handler.unary_unary
 
-            async def stream(requests: Any, context: Any) -> Any:  # noqa: ANN401 - gRPC's own shapes
-                await self._admit(f"{service}/{name}", scope, context, is_open=is_open)
-                async for answer in inner(requests, context):
-                    yield answer
+        async def answer(request: Any, context: Any) -> Any:  # noqa: ANN401 - gRPC's own shapes
+            async with self._admitted(service, name, context, room, is_stream=is_stream):
+                found = inner(request, context)
+                if inspect.isasyncgen(found):
+                    async for one in found:
+                        await context.write(one)
+                    return None
+                return await found if inspect.isawaitable(found) else found
 
-            return grpc.stream_stream_rpc_method_handler(
-                stream, handler.request_deserializer, handler.response_serializer
-            )
-        answer: Any = handler.unary_unary
-
-        async def unary(request: Any, context: Any) -> Any:  # noqa: ANN401 - gRPC's own shapes
-            await self._admit(f"{service}/{name}", scope, context, is_open=is_open)
-            found = answer(request, context)
-            return await found if inspect.isawaitable(found) else found
-
-        return grpc.unary_unary_rpc_method_handler(
-            unary, handler.request_deserializer, handler.response_serializer
+        wrap = (
+            grpc.stream_stream_rpc_method_handler
+            if handler.request_streaming
+            else grpc.unary_stream_rpc_method_handler
+            if handler.response_streaming
+            else grpc.unary_unary_rpc_method_handler
         )
+        return wrap(answer, handler.request_deserializer, handler.response_serializer)
 
-    async def _admit(self, method: str, scope: Scope | None, context: Context, *, is_open: bool) -> None:
-        """Return if the caller may go on; end the call if not."""
-        if is_open:
-            return
-        try:
-            identity = await identify(self._signing_in, context)
-            if scope is not None:
-                identity.demand(scope)
-        except GatewayError as fault:
-            tell(self._observer, method, fault)
-            status = status_of(fault)
-            await context.abort(code_of(fault), status.message, (trailer_of(status),))
+    @asynccontextmanager
+    async def _admitted(
+        self, service: str, name: str, context: Context, room: Admission, *, is_stream: bool
+    ) -> AsyncIterator[None]:
+        """Surround a call that may go on; end one that may not."""
+        async with AsyncExitStack() as held:
+            try:
+                # Health goes on while the process drains: it tells load balancers so.
+                if service != HEALTH and self._admission.is_closed:
+                    raise ShuttingDown
+                held.enter_context(room.entered(is_stream=is_stream))
+                caller = await self._caller(service, context)
+                held.enter_context(self._shares.taken(caller, is_stream=is_stream))
+            except GatewayError as fault:
+                tell(self._observer, f"{service}/{name}", fault)
+                status = status_of(fault)
+                await context.abort(code_of(fault), status.message, (trailer_of(status),))
+            yield
+
+    async def _caller(self, service: str, context: Context) -> str:
+        """Return what limits count by; raise as `identify` does, or ScopeMissing."""
+        if service in self._open:
+            # Who asks for health takes nothing of a caller on the same machine who does not sign in.
+            return f"{service} {machine_of(context.peer())}"
+        identity = await identify(self._signing_in, context)
+        if (scope := STANDARD[service]) is not None:
+            identity.demand(scope)
+        return caller_of(identity, context.peer())

@@ -160,15 +160,12 @@ class _Wrapper:
         identity: Identity | None = None
         with around.telemetry.call(self._name, context.invocation_metadata() or ()) as watched:
             try:
-                around.admission.enter(is_stream=self._is_stream)
-                try:
+                with around.admission.entered(is_stream=self._is_stream):
                     identity = await identify(around.signing_in, context)
                     caller = caller_of(identity, context.peer())
                     with around.shares.taken(caller, is_stream=self._is_stream, is_money=self._is_money):
                         identity.demand(self._scope)
                         return await work(RpcCall(context, identity, around.admission))
-                finally:
-                    around.admission.leave(is_stream=self._is_stream)
             except Exception as fault:  # noqa: BLE001 - the edge: whatever failed inside is told in one way
                 await self._refuse(context, fault, watched, identity)
 

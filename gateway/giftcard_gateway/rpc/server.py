@@ -61,7 +61,7 @@ class Server:
         self._health = health.HealthServicer()
         self._server = grpc.aio.server(options=_options(settings))
         self._server.add_generic_rpc_handlers(tuple(handlers))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, guard)  # type: ignore[arg-type]  # it has the two calls used
         served = [*names, HEALTH]
         if settings.channelz:
             add_ChannelzServicer_to_server(channelz.aio.ChannelzServicer(), guard)

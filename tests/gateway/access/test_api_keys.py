@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from unittest import mock
@@ -13,7 +14,7 @@ from giftcard_gateway.access import api_keys
 from giftcard_gateway.access.api_keys import ApiKeys, keys_of, make, revoked, row_of
 from giftcard_gateway.access.identities import SignIn
 from giftcard_gateway.config.access import Grant, Scope
-from giftcard_gateway.errors import CredentialsInvalid
+from giftcard_gateway.errors import CredentialsInvalid, Overloaded
 from giftcard_gateway.journal.sqlite.journal import Sqlite
 from tests.gateway.access.issuing import TurnedClock
 
@@ -89,6 +90,48 @@ async def test_guessing_costs_us_no_hash(journal: Sqlite) -> None:
         await asyncio.gather(*(keys.identify(text) for _ in range(3)))
         await keys.identify(text)
         assert hashed.call_count <= 5
+
+
+async def test_who_makes_us_hash_keeps_no_other_key_waiting(journal: Sqlite) -> None:
+    """Under one key whose hint is known all places are taken; another's is checked after one hash at most."""
+    clock = TurnedClock()
+    keys = ApiKeys(journal, clock)
+    (attacked, _), (other, text) = make(GRANT, clock), make(GRANT, clock)
+    for key in (attacked, other):
+        await journal.put_api_key(row_of(key))
+    await keys.read()
+    order = list[bytes]()
+
+    def hashed(_secret: str, salt: bytes) -> bytes:
+        order.append(salt)
+        return other.scrypt if salt == other.salt else b""
+
+    with (
+        mock.patch.object(
+            api_keys, "_hint", lambda _, salt: next(k.hint for k in (attacked, other) if k.salt == salt)
+        ),
+        mock.patch.object(api_keys, "_scrypt", hashed),
+    ):
+        wrong = [
+            asyncio.ensure_future(keys.identify(f"gck_{attacked.key_id}_{place}")) for place in range(100)
+        ]
+        await asyncio.sleep(0)
+        assert (await keys.identify(text)).name == "till-7"
+        assert order.index(other.salt) <= 2
+        ended = await asyncio.gather(*wrong, return_exceptions=True)
+    refused = Counter(type(one) for one in ended)
+    assert refused == {CredentialsInvalid: 64, Overloaded: 36}
+
+
+async def test_a_key_shown_by_many_at_once_is_hashed_once(journal: Sqlite) -> None:
+    """Whoever waits for a key that turns out good is let in with it, as many as there are places."""
+    keys = ApiKeys(journal, TurnedClock())
+    key, text = make(GRANT, TurnedClock())
+    await journal.put_api_key(row_of(key))
+    await keys.read()
+    with mock.patch.object(api_keys, "_scrypt", wraps=api_keys._scrypt) as hashed:  # noqa: SLF001 - counts its calls
+        await asyncio.gather(*(keys.identify(text) for _ in range(60)))
+    assert hashed.call_count == 1
 
 
 @pytest.mark.parametrize("text", ["gck_", "gck__", "gck_nobody_x", "gck_" + "x" * 5000, "gck_ü_ß"])

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import msgspec
 import pytest
 
 from giftcard_gateway.access.identities import ANONYMOUS, LOCAL, SignIn
-from giftcard_gateway.access.signing_in import Shown, SigningIn
+from giftcard_gateway.access.signing_in import Shown, SigningIn, WrongCredentials
 from giftcard_gateway.config.access import Grant, Scope
-from giftcard_gateway.errors import CredentialsInvalid
-from tests.gateway.access.issuing import Issuing
+from giftcard_gateway.config.settings import Limits
+from giftcard_gateway.errors import CredentialsInvalid, RateLimited
+from tests.gateway.access.issuing import STRANGER, Issuing
 
 TILL = Grant(name="till-7", scopes=(Scope.MONEY,))
 OTHER = Grant(name="till-8", scopes=(Scope.MONEY,))
@@ -94,6 +96,45 @@ async def test_a_way_that_is_off_takes_nothing(issuing: Issuing) -> None:
         with pytest.raises(CredentialsInvalid) as refused:
             await signing_in.identify(Shown(metadata=(("authorization", f"Bearer {text}"),)))
         assert refused.value.cause == "not_taken"
+
+
+async def test_wrong_credentials_have_a_budget(issuing: Issuing) -> None:
+    """A machine that used it up has nothing new checked, and what was found good before goes on (rule 20)."""
+    limits = Limits(wrong_credentials=3, wrong_credential_every_s=10.0)
+    signing_in = SigningIn(anonymous=LOCAL, tokens=issuing.tokens, wrong=WrongCredentials(limits, issuing.clock))
+
+    def shown(token: str, machine: str = "10.0.0.7") -> Shown:
+        return Shown(metadata=(("authorization", f"Bearer {token}"),), machine=machine)
+
+    seen, unseen, stranger = issuing.token(), issuing.token(sub="till-8"), issuing.token(STRANGER)
+    await signing_in.identify(shown(seen))
+    for _ in range(3):
+        with pytest.raises(CredentialsInvalid):
+            await signing_in.identify(shown(stranger))
+    with mock.patch.object(issuing.tokens, "identify", wraps=issuing.tokens.identify) as checked:
+        for token in (stranger, unseen):
+            with pytest.raises(RateLimited) as refused:
+                await signing_in.identify(shown(token))
+            assert refused.value.retry_after_s == pytest.approx(10.0, abs=1.0)
+        assert not checked.call_count
+        assert (await signing_in.identify(shown(seen))).name == "till-7"
+        assert (await signing_in.identify(shown(unseen, "10.0.0.8"))).name == "till-8"
+    issuing.clock.skip(seconds=10)
+    late = issuing.token(sub="till-9")
+    assert (await signing_in.identify(shown(late))).name == "till-9"
+    with pytest.raises(CredentialsInvalid):
+        await signing_in.identify(shown(stranger))
+    with pytest.raises(RateLimited):
+        await signing_in.identify(shown(stranger))
+
+
+async def test_good_credentials_cost_no_budget(issuing: Issuing) -> None:
+    """Many callers behind one address may all sign in for the first time."""
+    limits = Limits(wrong_credentials=1, wrong_credential_every_s=1000.0)
+    signing_in = SigningIn(anonymous=LOCAL, tokens=issuing.tokens, wrong=WrongCredentials(limits, issuing.clock))
+    for number in range(5):
+        sent = (("authorization", f"Bearer {issuing.token(sub=f'till-{number}')}"),)
+        assert (await signing_in.identify(Shown(metadata=sent))).name == f"till-{number}"
 
 
 def test_an_identity_never_changes() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import grpc
+import msgspec
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
@@ -14,7 +16,8 @@ from giftcard_gateway.access.identities import EVERYTHING, LOCAL
 from giftcard_gateway.access.signing_in import SigningIn
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config.access import Access, Grant, Scope
-from giftcard_gateway.config.settings import Server
+from giftcard_gateway.config.settings import Limits, Server
+from giftcard_gateway.rpc import guard
 from giftcard_gateway.rpc.guard import STANDARD, scope_of
 from tests.gateway.services.served import refusal_of
 from tests.gateway.services.test_reach import Disguise
@@ -23,6 +26,7 @@ from tests.world.app import HOST, open_app, settings
 from tests.world.journal import Unsteady
 
 REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+WATCH, CHECK = "/grpc.health.v1.Health/Watch", "/grpc.health.v1.Health/Check"
 CHANNELZ = "/grpc.channelz.v1.Channelz/GetServers"
 STRANGERS = SigningIn(
     anonymous=LOCAL, certificates={"till.example": Grant(name="till", scopes=(Scope.READ,))}
@@ -67,6 +71,63 @@ async def test_channelz_needs_its_scope() -> None:
     weak.wear(scopes=EVERYTHING - {Scope.OPERATE})
     assert await answered(weak, CHANNELZ) == "SCOPE_MISSING"
     assert await answered(SigningIn(anonymous=LOCAL), CHANNELZ) == "OK"
+
+
+async def _first(call: Any) -> Any:  # noqa: ANN401 - the refusal's own type
+    """Return why a stream was refused; None if it goes on."""
+    try:
+        await call.read()
+    except grpc.aio.AioRpcError as error:
+        return refusal_of(error)
+    return None
+
+
+@pytest.mark.parametrize(("path", "places"), [(REFLECTION, 3), (WATCH, 3), (WATCH, guard.STREAMS)])
+async def test_endless_streams_of_grpcs_own_have_places(path: str, places: int) -> None:
+    """A machine, and all machines together, hold so many; the next is refused by name, and calls pass."""
+    limits = Limits(streams=3 if places == 3 else 2 * guard.STREAMS)
+    table = msgspec.structs.replace(settings(), limits=limits)
+    async with (
+        open_app(table, SystemClock(), signing_in=SigningIn(anonymous=LOCAL), journal=Unsteady()) as app,
+        grpc.aio.insecure_channel(f"{HOST}:{app.server.port}") as channel,
+    ):
+
+        def begin() -> Any:  # noqa: ANN401 - gRPC's own
+            way: Any = channel
+            if path == WATCH:
+                return way.unary_stream(path)(b"", timeout=30)
+            call = way.stream_stream(path)(timeout=30)
+            asking.append(asyncio.ensure_future(call.write(b"\x3a\x00")))
+            return call
+
+        asking: list[asyncio.Future[None]] = []
+        held = [begin() for _ in range(places)]
+        assert [await _first(call) for call in held] == [None] * places
+        refused = await _first(begin())
+        assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+        assert refused.retry_after_s
+        listing: Any = channel.unary_unary("/giftcard.v1.ProviderService/ListProviders")
+        await listing(b"", timeout=10)
+        check: Any = channel.unary_unary(CHECK)
+        await check(b"", timeout=10)
+        for call in held:
+            call.cancel()
+
+
+async def test_a_drain_refuses_reflection_and_tells_health() -> None:
+    """While the process drains who asks to have it described is sent away, and a load balancer is told so."""
+    async with (
+        open_app(settings(), SystemClock(), signing_in=SigningIn(anonymous=LOCAL), journal=Unsteady()) as app,
+        grpc.aio.insecure_channel(f"{HOST}:{app.server.port}") as channel,
+    ):
+        app.admission.close()
+        await app.server.pause()
+        way: Any = channel
+        refused = await _first(way.stream_stream(REFLECTION)(iter([b"\x3a\x00"]), timeout=10))
+        assert (refused.code, refused.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
+        assert refused.retry_after_s
+        told = HealthCheckResponse.FromString(await way.unary_unary(CHECK)(b"", timeout=10))
+        assert told.status == HealthCheckResponse.NOT_SERVING
 
 
 async def test_health_answers_everybody() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -23,7 +24,8 @@ from giftcard_gateway.rpc.auditing import CallAudit
 from giftcard_gateway.rpc.call import RpcCall
 from giftcard_gateway.rpc.handlers import Surroundings, build
 from giftcard_gateway.telemetry import open_telemetry
-from tests.gateway.services.served import Served, refusal_of, serve
+from tests.attacks.frames import MAX_CONCURRENT_STREAMS, connect
+from tests.gateway.services.served import Refusal, Served, refusal_of, serve
 from tests.gateway.wire.filled import METHODS, PAN, fill, is_alone, is_required, places
 
 UNARY = {
@@ -107,6 +109,49 @@ async def test_drain(served: Served) -> None:
         async for _ in stream:
             pass
     assert refusal_of(ended.value).reason == "SHUTTING_DOWN"
+
+
+STREAMS = sorted(
+    name for name, method in METHODS.items() if method.client_streaming or method.server_streaming
+)
+
+
+async def refused_stream(served: Served, name: str) -> Refusal:
+    """Return how a call with a stream of any form is refused before its client has streamed anything."""
+    way: Any = served.channel
+    if METHODS[name].client_streaming:
+        call = way.stream_unary(f"/{name}")(timeout=10)
+        answer = call
+    else:
+        answer = way.unary_stream(f"/{name}")(b"", timeout=10).read()
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await answer
+    return refusal_of(raised.value)
+
+
+@pytest.mark.parametrize("name", STREAMS)
+async def test_every_stream_is_refused_at_once(served: Served, name: str) -> None:
+    """Without room, and at the drain, a stream hears why and when to come back, before it sent anything."""
+    taken = served.app.settings.server.max_streams
+    for _ in range(taken):
+        served.app.admission.enter(is_stream=True)
+    refusal = await refused_stream(served, name)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+    assert refusal.retry_after_s
+    for _ in range(taken):
+        served.app.admission.leave(is_stream=True)
+    served.app.admission.close()
+    refusal = await refused_stream(served, name)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
+    assert refusal.retry_after_s
+
+
+async def test_the_limit_of_a_connection_is_announced(served: Served) -> None:
+    """The first SETTINGS name the calls one connection may have, so that clients wait by themselves."""
+    connection = await connect(served.app.server.port)
+    await asyncio.wait_for(connection.greeted.wait(), 10)
+    await connection.close()
+    assert connection.announced[MAX_CONCURRENT_STREAMS] == served.app.settings.server.max_calls_per_connection
 
 
 async def test_oversized_metadata(served: Served) -> None:
