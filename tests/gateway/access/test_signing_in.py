@@ -101,7 +101,9 @@ async def test_a_way_that_is_off_takes_nothing(issuing: Issuing) -> None:
 async def test_wrong_credentials_have_a_budget(issuing: Issuing) -> None:
     """A machine that used it up has nothing new checked, and what was found good before goes on (rule 20)."""
     limits = Limits(wrong_credentials=3, wrong_credential_every_s=10.0)
-    signing_in = SigningIn(anonymous=LOCAL, tokens=issuing.tokens, wrong=WrongCredentials(limits, issuing.clock))
+    signing_in = SigningIn(
+        anonymous=LOCAL, tokens=issuing.tokens, wrong=WrongCredentials(limits, issuing.clock)
+    )
 
     def shown(token: str, machine: str = "10.0.0.7") -> Shown:
         return Shown(metadata=(("authorization", f"Bearer {token}"),), machine=machine)
@@ -131,7 +133,9 @@ async def test_wrong_credentials_have_a_budget(issuing: Issuing) -> None:
 async def test_good_credentials_cost_no_budget(issuing: Issuing) -> None:
     """Many callers behind one address may all sign in for the first time."""
     limits = Limits(wrong_credentials=1, wrong_credential_every_s=1000.0)
-    signing_in = SigningIn(anonymous=LOCAL, tokens=issuing.tokens, wrong=WrongCredentials(limits, issuing.clock))
+    signing_in = SigningIn(
+        anonymous=LOCAL, tokens=issuing.tokens, wrong=WrongCredentials(limits, issuing.clock)
+    )
     for number in range(5):
         sent = (("authorization", f"Bearer {issuing.token(sub=f'till-{number}')}"),)
         assert (await signing_in.identify(Shown(metadata=sent))).name == f"till-{number}"
