@@ -5,6 +5,7 @@ The scope of a call of ours stands in the contract; `STANDARD` has those of the 
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -29,6 +30,7 @@ from giftcard_gateway.rpc.status import code_of, status_of, trailer_of
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor
+    from google.protobuf.message import Message
 
     from giftcard_gateway.access.identities import Identity
     from giftcard_gateway.access.shares import Shares
@@ -123,8 +125,11 @@ class Guard:
         inner: Any = handler.stream_stream or handler.unary_stream or handler.unary_unary
 
         async def answer(request: Any, context: Any) -> Any:  # noqa: ANN401 - gRPC's own shapes
-            async with self._admitted(service, name, context, room, is_stream=is_stream):
-                found = inner(request, context)
+            async with (
+                self._admitted(service, name, context, room, is_stream=is_stream),
+                _newest(context, is_watch=service == HEALTH and is_stream) as seen,
+            ):
+                found = inner(request, seen)
                 if inspect.isasyncgen(found):
                     async for one in found:
                         await context.write(one)
@@ -168,3 +173,46 @@ class Guard:
         if (scope := STANDARD[service]) is not None:
             identity.demand(scope)
         return caller_of(identity, context.peer())
+
+
+class _Newest:
+    """A watch's context that never waits for its reader: it sends the newest message, and drops those before.
+
+    gRPC's health service writes while it holds what a change of health needs, so one watch that is not
+    read would keep the server from stopping.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._newest: Message | None = None
+        self._is_there = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the context has under that name
+        return getattr(self._context, name)
+
+    async def write(self, message: Message) -> None:
+        """Take a message to send."""
+        self._newest = message
+        self._is_there.set()
+
+    async def send(self) -> None:
+        """Send what was taken, until cancelled."""
+        while True:
+            await self._is_there.wait()
+            self._is_there.clear()
+            if self._newest is not None:
+                await self._context.write(self._newest)
+
+
+@asynccontextmanager
+async def _newest(context: Context, *, is_watch: bool) -> AsyncIterator[Any]:
+    """Give the context to answer with."""
+    if not is_watch:
+        yield context
+        return
+    newest = _Newest(context)
+    sending = asyncio.create_task(newest.send())
+    try:
+        yield newest
+    finally:
+        sending.cancel()

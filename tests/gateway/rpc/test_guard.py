@@ -19,10 +19,11 @@ from giftcard_gateway.config.access import Access, Grant, Scope
 from giftcard_gateway.config.settings import Limits, Server
 from giftcard_gateway.rpc import guard
 from giftcard_gateway.rpc.guard import STANDARD, scope_of
+from tests.attacks.frames import DATA, END_HEADERS, HEADERS, SETTINGS, connect, frame, headers
 from tests.gateway.services.served import refusal_of
 from tests.gateway.services.test_reach import Disguise
 from tests.gateway.wire.filled import METHODS
-from tests.world.app import HOST, open_app, settings
+from tests.world.app import HOST, open_app, settings, until
 from tests.world.journal import Unsteady
 
 REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
@@ -176,3 +177,20 @@ def test_every_service_of_grpc_is_thought_of() -> None:
         "grpc.reflection.v1alpha.ServerReflection",
         "grpc.channelz.v1.Channelz",
     }
+
+
+async def test_a_watch_that_is_not_read_stops_nothing() -> None:
+    """Whoever watches health and reads nothing keeps no change of health, and no stop, from going on."""
+    app = open_app(settings(), SystemClock(), signing_in=SigningIn(anonymous=LOCAL), journal=Unsteady())
+    async with app as running:
+        watcher = await connect(running.server.port)
+        # A window of no bytes: what the server writes to this stream is never sent.
+        await watcher.send(frame(SETTINGS, 0, 0, (4).to_bytes(2, "big") + (0).to_bytes(4, "big")))
+        opened = headers("/grpc.health.v1.Health/Watch")
+        await watcher.send(frame(HEADERS, END_HEADERS, 1, opened), frame(DATA, 1, 1, bytes(5)))
+        await until(lambda: bool(getattr(running.server._health, "_server_watchers")))  # noqa: B009, SLF001 - nobody else can tell
+        async with asyncio.timeout(30):
+            for _ in range(3):
+                await running.server.pause()
+                await running.server.serve()
+        await watcher.close()
