@@ -92,7 +92,8 @@ clean: ## Remove all that these targets made: .venv, .tools, caches
 
 ##@ Prove
 .PHONY: crash
-crash: $(READY) ## Prove the promises by stopping and killing gateways (long)
+crash: $(READY) ## Prove the promises by stopping and killing gateways, and by fuzzing every door (long)
+	$(BIN)/python -m tests.fuzz
 	$(BIN)/pytest tests/crash $(ARGS)
 	$(BIN)/python -m tests.crash
 	GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/python -m tests.crash.processes

@@ -29,7 +29,7 @@ from giftcard_adapters.values.outcomes import Outcome
 from giftcard_adapters.values.reads import Webhook
 from giftcard_conformance.subject import NotConforming, demand
 from giftcard_conformance.suite import Case
-from giftcard_conformance.wires import GoldenExchange, JsonObject, Playback, demand_same
+from giftcard_conformance.wires import GoldenExchange, JsonObject, Playback, Transport, demand_same
 
 T = TypeVar("T")
 
@@ -85,6 +85,14 @@ def variants(path: Path) -> Iterator[JsonObject]:
         yield changed
 
 
+async def answered(golden: Golden, transport: Transport) -> object:
+    """Make a golden's call with something else to answer it; return what it gave, as plain data.
+
+    Nothing is compared; what the adapter raises comes out.
+    """
+    return await _run(golden, _open(golden, transport))
+
+
 async def play(golden: Golden) -> None:
     """Raise NotConforming unless the adapter sends the golden request and reads the reply as it says."""
     playback = Playback(golden.script())
@@ -126,12 +134,12 @@ def _place(plain: JsonObject | list[Any], path: list[str], value: object) -> Non
         plain[last] = value
 
 
-def _open(golden: Golden, playback: Playback) -> Provider:
-    """Open the adapter on the script, from a stanza as an operator would write it."""
+def _open(golden: Golden, transport: Transport) -> Provider:
+    """Open the adapter on what answers, from a stanza as an operator would write it."""
     adapter = find_adapter(golden.provider["adapter"])
     stanza = {**golden.provider["settings"], **golden.settings}
     settings = read_settings(adapter, {key: value for key, value in stanza.items() if value is not None})
-    return open_provider(adapter, settings, transport=playback, moment=lambda: golden.moment)
+    return open_provider(adapter, settings, transport=transport, moment=lambda: golden.moment)
 
 
 async def _run(golden: Golden, provider: Provider) -> object:
@@ -160,7 +168,7 @@ async def _run_advice(golden: Golden, provider: Provider) -> object:
 
 
 async def _joined(pieces: AsyncIterator[bytes]) -> str:
-    return b"".join([piece async for piece in pieces]).decode()
+    return b"".join([piece async for piece in pieces]).decode(errors="replace")
 
 
 def _arguments(golden: Golden, provider: Provider) -> dict[str, object]:

@@ -8,7 +8,7 @@ import msgspec
 class SlipLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line to print; scale factors of 1 are the printer's normal font."""
 
-    text: str
+    text: str = ""
     width_factor: float = 1.0
     height_factor: float = 1.0
     line: bool = False

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+from google.api.field_behavior_pb2 import REQUIRED, field_behavior
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -81,7 +82,9 @@ def reading(
     Further struct fields are given to the conversion as keywords.
     """
     renamed, by_hand = renamed or {}, by_hand or {}
+    behaviour: Any = field_behavior
     hints = get_type_hints(struct)
+    needed = {field.name for field in msgspec.structs.fields(struct) if field.required}
     steps: dict[int, tuple[str, Convert | None]] = {}
     for field in message.fields:
         if field.name in apart:
@@ -89,6 +92,8 @@ def reading(
         name = renamed.get(field.name, field.name)
         if name not in hints:
             raise TypeError(f"{struct.__name__} has no place for {message.full_name}.{field.name}")
+        if name in needed and REQUIRED not in field.GetOptions().Extensions[behaviour]:
+            raise TypeError(f"{struct.__name__}.{name} needs a default: {field.full_name} may be absent")
         steps[field.number] = name, by_hand.get(field.name) or _reader(field, hints[name])
 
     def read(wire: Message, **given: Any) -> S:

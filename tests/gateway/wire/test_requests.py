@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, get_args
 
+import msgspec
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import Descriptor
@@ -20,6 +21,7 @@ from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import AnyOperation, Issue, Operation
 from giftcard_adapters.values.secret import Secret
+from giftcard_adapters.values.slips import SlipLine
 from giftcard_gateway.wire import cards, reports
 from giftcard_gateway.wire.cards import card_from
 from giftcard_gateway.wire.mapping import reading
@@ -129,6 +131,26 @@ def test_a_new_field_needs_a_place_in_the_values(operation: Operation) -> None:
     by_hand = {field.name: card_from for field in request.fields if field.message_type is v1.Card.DESCRIPTOR}
     with pytest.raises(TypeError, match=rf"{struct.__name__} has no place for .*\.made_up_field"):
         reading(request, struct, by_hand=by_hand)
+
+
+def test_what_may_be_absent_needs_a_default() -> None:
+    """A struct that needs what callers may leave out keeps the gateway from starting."""
+
+    class Line(msgspec.Struct):
+        text: str
+
+    others = {field.name for field in v1.SlipLine.DESCRIPTOR.fields} - {"text"}
+    with pytest.raises(TypeError, match="text needs a default"):
+        reading(v1.SlipLine.DESCRIPTOR, Line, apart=others)
+
+
+def test_a_slip_line_may_be_a_rule_alone() -> None:
+    """A line of a slip without text is read: it may only draw, cut or hold a barcode."""
+    request: Any = fill(REQUESTS["RedeemRequest"])
+    request.slip.CopyFrom(v1.Slip(lines=[v1.SlipLine(line=True)]))
+    ask = ask_from(Operation.REDEEM, request, requested_at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert ask.slip is not None
+    assert ask.slip.lines == (SlipLine(line=True),)
 
 
 def test_a_new_field_of_a_confirmation_is_told() -> None:
