@@ -47,7 +47,7 @@ def outcome_of(ask: MoneyOperation, reply: Reply, zone: ZoneInfo) -> Outcome:
         return Outcome(
             verdict=Verdict.UNKNOWN, evidence=f"the provider answered {reply.status}, which is not final"
         )
-    if reply.status in NOT_LET_IN:
+    if is_not_let_in(reply):
         refusal = Decline(reason=DeclineReason.CREDENTIALS_REFUSED, provider_code=str(reply.status))
         return Outcome(
             verdict=Verdict.FAILED, decline=refusal, evidence=f"the provider answered {reply.status}"
@@ -62,6 +62,14 @@ def outcome_of(ask: MoneyOperation, reply: Reply, zone: ZoneInfo) -> Outcome:
     if not is_about(error, {ask.transaction_id}, SHAPES[ask.operation].message_type("REQUEST")):
         raise Unreadable("the error is not about this request")
     return _refused(ask, error, reply.status)
+
+
+def is_not_let_in(reply: Reply) -> bool:
+    """Tell whether the credentials were refused by Electrum, and not by a page of somebody in between.
+
+    Undocumented: the body is assumed to be empty or an ErrorDetail.
+    """
+    return reply.status in NOT_LET_IN and (not reply.body.strip() or error_of(reply) is not None)
 
 
 def _refused(ask: MoneyOperation, error: wire.ErrorDetail, status: int) -> Outcome:
@@ -234,7 +242,7 @@ def _balances(ask: MoneyOperation, amounts: wire.Amounts) -> tuple[Balances, ...
 def _refusal(ask: Lookup, reply: Reply) -> Refused | NoAnswer:
     if is_open(reply.status):
         return NoAnswer(f"lookup: the provider answered {reply.status}")
-    if reply.status in NOT_LET_IN:
+    if is_not_let_in(reply):
         return Refused(Decline(reason=DeclineReason.CREDENTIALS_REFUSED, provider_code=str(reply.status)))
     error = error_of(reply)
     if error is None:
