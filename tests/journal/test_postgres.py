@@ -21,6 +21,7 @@ from tests.journal.conftest import server_place
 from tests.journal.places import Server
 from tests.journal.samples import NOW, after, at, claim, event, ids, opened, row
 from tests.journal.severing import Wire, wire
+from tests.journal.test_audit import rows as audit_rows
 from tests.postgres import PostgresServer, as_server_user, server_user
 
 pytestmark = pytest.mark.postgres
@@ -278,7 +279,7 @@ async def test_a_plain_role_can_serve(fragile: Server, fragile_server: PostgresS
     await fragile_server.execute("CREATE ROLE clerk LOGIN")
     await fragile_server.execute(
         "GRANT SELECT, INSERT, UPDATE, DELETE ON transactions, handles, changes, events, heartbeat TO clerk;"
-        "GRANT SELECT ON schema_version TO clerk",
+        "GRANT SELECT ON schema_version, api_keys TO clerk; GRANT SELECT, INSERT ON audit TO clerk",
         database,
     )
     journal = Postgres(fragile.url.replace("postgres@", "clerk@"))
@@ -288,6 +289,9 @@ async def test_a_plain_role_can_serve(fragile: Server, fragile_server: PostgresS
     assert await journal.add_event(event())
     assert await journal.beat(NOW, silence=SILENCE) is None
     await journal.check()
+    await journal.add_audit(audit_rows("a", 1))
+    assert [one.number for one in await journal.audit_heads(9)] == [1]
+    assert await journal.api_keys() == []
     assert await journal.purge(before=LATER, limit=1) == 1
     await journal.close()
 

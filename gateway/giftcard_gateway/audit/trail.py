@@ -34,6 +34,8 @@ _KINDS = 1_000
 """Kinds of refusals told apart in one window; the rest of them are one record."""
 _NOTE_EVERY = 6
 """Windows between two notes of how far the other chains are: a minute."""
+_HEADS = 200
+"""Chains whose ends are noted, the newest: those before were noted by the ones between."""
 _ANSWER_S = 1.0
 """How long an answer waits for its record, which is durable in milliseconds unless the journal is away."""
 
@@ -45,7 +47,7 @@ class Trail:
         self._journal = journal
         self._seal = seal
         self._clock = clock
-        self.chain = f"{name}/{clock.uuid4()}"
+        self.chain = _chain(clock, name)
         self._number = 0
         self._mac = b""
         self._waiting: deque[tuple[AuditRecord, asyncio.Future[None]]] = deque()
@@ -57,7 +59,7 @@ class Trail:
 
     async def start(self) -> None:
         """Begin the chain with a note of how far the others are; raise JournalClosed."""
-        self._noted = await self._heads()
+        self._noted = await _heads(self._journal)
         self.tell(AuditRecord(at=self._clock.now(), act=BEGAN, heads=self._noted))
 
     async def run(self) -> None:
@@ -113,14 +115,10 @@ class Trail:
             await asyncio.wait({flushing}, timeout=_ANSWER_S)
             flushing.cancel()
 
-    async def _heads(self) -> dict[str, Head]:
-        heads = await self._journal.audit_heads()
-        return {row.chain: Head(number=row.number, mac=row.mac.hex()) for row in heads}
-
     async def _note(self) -> None:
         """Note the heads that moved since the last note."""
         try:
-            heads = await self._heads()
+            heads = await _heads(self._journal)
         except JournalClosed:
             return
         heads.pop(self.chain, None)
@@ -150,7 +148,8 @@ class Trail:
                 self._waiting.popleft()
                 if not done.done():
                     done.set_result(None)
-                _log.debug(record.act, extra=_words(record))
+                if _log.isEnabledFor(logging.DEBUG):
+                    _log.debug(record.act, extra=_words(record))
         self._flushing = None
 
     def _lose(self, count: int) -> None:
@@ -170,6 +169,17 @@ class Trail:
         return rows
 
 
+async def _heads(journal: Journal) -> dict[str, Head]:
+    return {
+        row.chain: Head(number=row.number, mac=row.mac.hex()) for row in await journal.audit_heads(_HEADS)
+    }
+
+
+def _chain(clock: Clock, name: str) -> str:
+    """Return a new chain's name; by name, chains are in the order of their beginnings."""
+    return f"{clock.now():%Y%m%dT%H%M%S}-{name}/{clock.uuid4()}"
+
+
 def _done() -> asyncio.Future[None]:
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     done.set_result(None)
@@ -184,7 +194,9 @@ def _words(record: AuditRecord) -> dict[str, object]:
 
 async def tell_once(journal: Journal, seal: Seal, clock: Clock, record: AuditRecord) -> None:
     """Write down what a command did, in a chain of its own; raise JournalClosed."""
-    heads = {row.chain: Head(number=row.number, mac=row.mac.hex()) for row in await journal.audit_heads()}
-    chain = f"command/{clock.uuid4()}"
+    heads = {
+        row.chain: Head(number=row.number, mac=row.mac.hex()) for row in await journal.audit_heads(_HEADS)
+    }
+    chain = _chain(clock, "command")
     noted = msgspec.structs.replace(record, heads=heads)
     await journal.add_audit([chained(noted, chain=chain, number=1, before=b"", seal=seal)])

@@ -338,8 +338,11 @@ class Journal(ABC):
         """
 
     @abstractmethod
-    async def audit_heads(self) -> Sequence[AuditRow]:
-        """Return the last record of every chain; needs no `start`."""
+    async def audit_heads(self, limit: int) -> Sequence[AuditRow]:
+        """Return the last record of each of the chains that come last by name, the last first.
+
+        Costs O(limit), not O(history); needs no `start`.
+        """
 
     @abstractmethod
     async def audit(self, *, after: tuple[str, int], limit: int) -> Sequence[AuditRow]:

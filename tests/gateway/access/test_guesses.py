@@ -78,6 +78,7 @@ async def test_hits_cost_nothing() -> None:
         await world.hit(card(number))
     for number in range(3):
         await world.miss(card(100 + number))
+    assert not isinstance(world.guesses.try_ask(ASKED, [card(200)]), Guess)
 
 
 async def test_cards_in_use_pass() -> None:
@@ -161,13 +162,20 @@ async def test_many_at_once_never_make_more_guesses_than_there_are_tokens() -> N
 async def test_many_good_cards_at_once_wait_for_each_other() -> None:
     """A hundred who ask at once for cards that are there all get their turn."""
     world = World()
+    at_once = most = served = 0
 
     async def use(number: int) -> None:
+        nonlocal at_once, most, served
         one = await world.ask(card(number), wait_s=30.0)
+        at_once += 1
+        most = max(most, at_once)
         await asyncio.sleep(0)
+        at_once -= 1
+        served += 1
         one.right()
 
     await asyncio.gather(*map(use, range(100)))
+    assert (most, served) == (3, 100)
 
 
 async def test_an_end_counts_once() -> None:

@@ -107,6 +107,10 @@ async def test_the_clock_may_be_off(tmp_path: Path) -> None:
     now_s = int(issuing.clock.now().timestamp())
     await issuing.identify(issuing.token(nbf=now_s + 20, iat=now_s + 20))
     await issuing.identify(issuing.token(exp=now_s - 20))
+    cases: list[dict[str, Any]] = [{"nbf": now_s + 40}, {"iat": now_s + 40}, {"exp": now_s - 40}]
+    for beyond in cases:
+        with pytest.raises(CredentialsInvalid):
+            await issuing.identify(issuing.token(**beyond))
 
 
 async def test_a_token_ends_although_it_is_remembered(tmp_path: Path) -> None:

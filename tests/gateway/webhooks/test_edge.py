@@ -174,11 +174,12 @@ async def test_memory_for_bodies_is_bounded(edge: Edge, monkeypatch: pytest.Monk
     async def status() -> int:
         return (await edge.post("gr4vy", event)).status_code
 
-    while await status() != HTTPStatus.SERVICE_UNAVAILABLE:
-        pass
-    writer.close()
-    while await status() != HTTPStatus.OK:
-        pass
+    async with asyncio.timeout(60):
+        while await status() != HTTPStatus.SERVICE_UNAVAILABLE:
+            pass
+        writer.close()
+        while await status() != HTTPStatus.OK:
+            pass
 
 
 async def test_wrong_addresses_and_methods_get_a_bare_no(edge: Edge) -> None:

@@ -216,9 +216,9 @@ class Postgres(Journal):
         values = [(row.chain, row.number, to_us(row.at), row.key_id, row.document, row.mac) for row in rows]
         await self._execute_beside(sql.ADD_AUDIT, *map(list, zip(*values, strict=True)))
 
-    async def audit_heads(self) -> Sequence[AuditRow]:
-        """Return the last record of every chain; see Journal.audit_heads."""
-        return [_audit_row(found) for found in await self._fetch_beside(sql.AUDIT_HEADS)]
+    async def audit_heads(self, limit: int) -> Sequence[AuditRow]:
+        """Return the last records of chains; see Journal.audit_heads."""
+        return [_audit_row(found) for found in await self._fetch_beside(sql.AUDIT_HEADS, limit)]
 
     async def audit(self, *, after: tuple[str, int], limit: int) -> Sequence[AuditRow]:
         """Return records after a place; see Journal.audit."""

@@ -312,15 +312,15 @@ ON CONFLICT (chain, number) DO NOTHING
 
 AUDIT = f"SELECT {_AUDIT} FROM audit WHERE (chain, number) > ($1, $2) ORDER BY chain, number LIMIT $3"
 
-# From chain to chain along the primary key: few chains have many records each.
+# Back from chain to chain along the primary key: few chains have many records each.
 AUDIT_HEADS = f"""
-WITH RECURSIVE chains (chain) AS (
-    SELECT min(chain) FROM audit
+WITH RECURSIVE chains (chain, place) AS (
+    SELECT max(chain), 1 FROM audit
     UNION ALL
-    SELECT (SELECT min(a.chain) FROM audit AS a WHERE a.chain > chains.chain)
-    FROM chains WHERE chain IS NOT NULL
+    SELECT (SELECT max(a.chain) FROM audit AS a WHERE a.chain < chains.chain), place + 1
+    FROM chains WHERE chain IS NOT NULL AND place < $1
 )
 SELECT head.* FROM chains CROSS JOIN LATERAL (
     SELECT {_AUDIT} FROM audit AS a WHERE a.chain = chains.chain ORDER BY number DESC LIMIT 1
-) AS head
+) AS head ORDER BY place
 """

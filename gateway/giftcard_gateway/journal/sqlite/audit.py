@@ -10,7 +10,8 @@ from giftcard_gateway.journal.microseconds import from_us, to_us
 
 _SELECT = "SELECT chain, number, at_us, key_id, document, mac FROM audit"
 AFTER = f"{_SELECT} WHERE (chain, number) > (?, ?) ORDER BY chain, number LIMIT ?"
-_NEXT_CHAIN = "SELECT min(chain) FROM audit WHERE chain > ?"
+_CHAIN_BEFORE = "SELECT max(chain) FROM audit WHERE chain < ?"
+_LAST_CHAIN = "SELECT max(chain) FROM audit"
 _LAST = f"{_SELECT} WHERE chain = ? ORDER BY number DESC LIMIT 1"
 
 
@@ -23,12 +24,13 @@ def add(connection: sqlite3.Connection, rows: Sequence[AuditRow]) -> None:
     ).close()
 
 
-def heads(connection: sqlite3.Connection) -> Sequence[AuditRow]:
-    """Return the last record of every chain, walking from chain to chain along the primary key."""
+def heads(connection: sqlite3.Connection, *, limit: int) -> Sequence[AuditRow]:
+    """Return the last records of chains, walking back from chain to chain along the primary key."""
     found: list[AuditRow] = []
-    chain = ""
-    while (chain := connection.execute(_NEXT_CHAIN, (chain,)).fetchone()[0]) is not None:
+    (chain,) = connection.execute(_LAST_CHAIN).fetchone()
+    while chain is not None and len(found) < limit:
         found.append(_row(connection.execute(_LAST, (chain,)).fetchone()))
+        (chain,) = connection.execute(_CHAIN_BEFORE, (chain,)).fetchone()
     return found
 
 

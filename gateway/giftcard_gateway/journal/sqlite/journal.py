@@ -226,9 +226,9 @@ class Sqlite(Journal):
         """Insert records of the audit; see Journal.add_audit."""
         await self._write_beside(partial(audit.add, rows=rows))
 
-    async def audit_heads(self) -> Sequence[AuditRow]:
-        """Return the last record of every chain; see Journal.audit_heads."""
-        return await self._read_beside(audit.heads)
+    async def audit_heads(self, limit: int) -> Sequence[AuditRow]:
+        """Return the last records of chains; see Journal.audit_heads."""
+        return await self._read_beside(partial(audit.heads, limit=limit))
 
     async def audit(self, *, after: tuple[str, int], limit: int) -> Sequence[AuditRow]:
         """Return records after a place; see Journal.audit."""
