@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,10 @@ settings.load_profile("house")
 # grpc logs a server that is collected before it was stopped at DEBUG, with the server itself as an argument.
 # caplog would keep that half-freed object, and the interpreter ends with a segmentation fault.
 logging.getLogger("grpc._cython.cygrpc").setLevel(logging.INFO)
+
+# A shell that runs the tests in the background ignores Ctrl-C, and so would every program that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,19 +5,13 @@ from __future__ import annotations
 import os
 import sys
 
-_INTERRUPTED = 130
-"""What a shell answers for a program that Ctrl-C ended."""
+from giftcard_gateway.loading import loading
 
 
 def main() -> None:
-    """Run the command line; exits 0 on success and 2, with one sentence a fault, when it cannot.
-
-    Ctrl-C may come while the first module is imported.
-    """
-    try:
-        from giftcard_gateway.cli import command_line  # noqa: PLC0415 - see above
-    except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+    """Run the command line; exits 0 on success and 2, with one sentence a fault, when it cannot."""
+    with loading():
+        from giftcard_gateway.cli import command_line  # noqa: PLC0415 - see loading
     sys.exit(command_line(sys.argv[1:], os.environ))
 
 

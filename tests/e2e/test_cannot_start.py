@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 
 from giftcard_gateway.journal.schema import Steps
 from giftcard_gateway.journal.sqlite import schema
-from tests.e2e.processes import free_port, run, started
+from tests.e2e.processes import PATIENCE_S, free_port, run, started
 from tests.e2e.sandboxes import GR4VY, WEBHOOKS, Sandbox, sandbox
 from tests.world.app import HASH_KEY, KEY
 
@@ -225,3 +227,29 @@ def test_ctrl_c_during_the_start_is_quiet(tmp_path: Path, moment: str) -> None:
         code = running.ended()
     assert code in {0, 130}, running.complained
     assert "Traceback" not in running.complained
+
+
+_INTERRUPTED_IN_A_CALLBACK = """
+import os, signal, weakref
+from giftcard_gateway.loading import loading
+
+class Module: pass
+
+with loading():
+    module = Module()
+    callback = weakref.ref(module, lambda _: os.kill(os.getpid(), signal.SIGINT))
+    del module
+"""
+
+
+def test_ctrl_c_in_a_callback_of_an_import_is_not_lost(tmp_path: Path) -> None:
+    """Ctrl-C ends a loading program even where Python cannot raise: in a callback of the import system."""
+    done = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED_IN_A_CALLBACK],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from giftcard_gateway.cli.faults import CannotDo, sentences
+from giftcard_gateway.loading import INTERRUPTED, loading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _CANNOT = 2
 """The exit code for everything a person can mend: arguments, settings, ports, disks."""
-_INTERRUPTED = 130
-"""What a shell answers for a program that Ctrl-C ended before it served."""
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "audit": ("audit:audit", "Export and check the records of who did what."),
@@ -50,7 +49,8 @@ class _Commands(click.Group):
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         try:
-            command: click.Command = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+            with loading():
+                command: click.Command = getattr(importlib.import_module(f"{__name__}.{module}"), name)
         except ValueError as fault:
             # The OpenTelemetry SDK reads some of its variables at its import.
             raise CannotDo(str(fault)) from None
@@ -81,7 +81,7 @@ def command_line(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         # Without standalone mode click catches Exit itself, and returns its code.
         ended = commands.main(list(arguments), "giftcard-gateway", standalone_mode=False, obj=dict(environ))
     except click.Abort:
-        return _INTERRUPTED
+        return INTERRUPTED
     except click.ClickException as fault:
         fault.show()
         return fault.exit_code

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.loading import loading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,13 +71,15 @@ def read_settings(
     if is_sandbox and file is not None:
         raise click.UsageError("--sandbox brings its own settings: leave --config out.")
     if is_sandbox:
-        from giftcard_gateway.process import sandbox  # noqa: PLC0415 - the simulators are an extra
+        with loading():
+            from giftcard_gateway.process import sandbox  # noqa: PLC0415 - the simulators are an extra
 
         return sandbox.settings(data, environ, SystemClock(), port)
     if port != PORT:
         raise click.UsageError("--port is for --sandbox: a configuration names its own in server.listen.")
     if file is None:
         raise click.UsageError("Give --config gateway.toml, or --sandbox to try things out.")
-    from giftcard_gateway import config  # noqa: PLC0415 - settings load adapters, and few commands read any
+    with loading():
+        from giftcard_gateway import config  # noqa: PLC0415 - settings load adapters, and few commands read any
 
     return config.load(file, environ)

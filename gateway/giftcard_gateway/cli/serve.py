@@ -12,6 +12,7 @@ from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import port_option, read_settings, settings_options
 from giftcard_gateway.config import pin_suites
 from giftcard_gateway.journal.stores import open_journal
+from giftcard_gateway.loading import loading
 
 if TYPE_CHECKING:
     from giftcard_gateway.config import Settings
@@ -42,7 +43,8 @@ def serve(
     settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data, port=port)
     pin_suites(settings)
     try:
-        from giftcard_gateway.process import loop, serving, workers  # noqa: PLC0415 - gRPC, its suites pinned
+        with loading():
+            from giftcard_gateway.process import loop, serving, workers  # noqa: PLC0415 - gRPC, suites pinned
     except ValueError as fault:
         # The OpenTelemetry SDK reads some of its variables at its import.
         raise CannotDo(str(fault)) from None
@@ -64,7 +66,8 @@ async def _serve(settings: Settings, watched: Telemetry, port: int | None, data:
     if port is None:
         await serving.serve(settings, watched, started=_announce)
         return
-    from giftcard_gateway.cli.sandbox import play  # noqa: PLC0415 - the simulators are an extra
+    with loading():
+        from giftcard_gateway.cli.sandbox import play  # noqa: PLC0415 - the simulators are an extra
 
     async with play(port) as welcome:
         # Nobody else depends on a sandbox's journal, so nobody is asked before it is brought up to date.
