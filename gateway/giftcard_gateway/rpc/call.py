@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 REPLAYED = ("giftcard-replayed", "true")
 """Trailing metadata of an answer that was recorded before this call (rule 1)."""
 
+TRACE_ID = "giftcard-trace-id"
+"""Trailing metadata of every answer where traces are kept: what the operator finds the call by."""
+
 END_USER = "giftcard-end-user"
 """Metadata by which a caller names whom it asks for: an id that says nothing of the person."""
 _LONGEST_END_USER = 128
@@ -36,11 +39,16 @@ _MARGIN_SHARE = 0.2
 class RpcCall:
     """What a service may know of an RPC besides its request."""
 
-    __slots__ = ("_admission", "_context", "audited", "has_shown_secrets", "identity")
+    __slots__ = ("_admission", "_context", "_trailing", "audited", "has_shown_secrets", "identity")
 
-    def __init__(self, context: Context, identity: Identity, admission: Admission) -> None:
+    def __init__(
+        self, context: Context, identity: Identity, admission: Admission, trace_id: str = ""
+    ) -> None:
         self._context = context
         self._admission = admission
+        self._trailing = ((TRACE_ID, trace_id),) if trace_id else ()
+        if self._trailing:
+            context.set_trailing_metadata(self._trailing)
         self.identity = identity
         self.audited: asyncio.Future[None] | None = None
         """Done when the audit's record of this call is durable."""
@@ -66,7 +74,7 @@ class RpcCall:
 
     def mark_replayed(self) -> None:
         """Mark the answer, in trailing metadata, as recorded before this call."""
-        self._context.set_trailing_metadata((REPLAYED,))
+        self._context.set_trailing_metadata((*self._trailing, REPLAYED))
 
     @property
     def end_user(self) -> str:

@@ -165,7 +165,7 @@ class _Wrapper:
                     caller = caller_of(identity, context.peer())
                     with around.shares.taken(caller, is_stream=self._is_stream, is_money=self._is_money):
                         identity.demand(self._scope)
-                        return await work(RpcCall(context, identity, around.admission))
+                        return await work(RpcCall(context, identity, around.admission, watched.trace_id))
             except Exception as fault:  # noqa: BLE001 - the edge: whatever failed inside is told in one way
                 await self._refuse(context, fault, watched, identity)
 
@@ -180,6 +180,6 @@ class _Wrapper:
             tell(self._around.telemetry.observer, self._name, fault)
             if is_audited(fault):
                 self._audit.refused(fault.reason, identity, machine_of(context.peer()))
-        code, status = code_of(fault), status_of(fault)
+        code, status = code_of(fault), status_of(fault, watched.trace_id)
         watched.answered(code.name)
         await context.abort(code, status.message, (trailer_of(status),))

@@ -70,12 +70,17 @@ def code_of(fault: Exception) -> grpc.StatusCode:
     return next(CODES[kind] for kind in type(fault).__mro__ if kind in CODES)
 
 
-def status_of(fault: Exception) -> Status:
-    """Return the status for an exception; an unexpected one becomes INTERNAL without its text."""
+def status_of(fault: Exception, trace_id: str = "") -> Status:
+    """Return the status for an exception; an unexpected one becomes INTERNAL without its text.
+
+    With INTERNAL goes a RequestInfo with the id of the call's trace, where there is one: a caller quotes it.
+    """
     code: int = code_of(fault).value[0]
     if not isinstance(fault, GatewayError):
-        info = error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN)
-        return _status(code, "A fault of the gateway; its operator can find it by the trace.", [info])
+        details: list[Message] = [error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN)]
+        if trace_id:
+            details.append(error_details_pb2.RequestInfo(request_id=trace_id))
+        return _status(code, "A fault of the gateway; its operator can find it by the trace.", details)
     return _status(code, _message(fault), _details(fault))
 
 

@@ -59,6 +59,11 @@ class ServerCall:
         """Say how the call ended, by the name of its gRPC code."""
         self._status = status
 
+    @property
+    def trace_id(self) -> str:
+        """Return the id by which an operator finds the call; empty when there is no trace."""
+        return self._span.trace_id
+
     def note(self, key: str, value: str | int) -> None:
         """Add an attribute to the call's span; never card data."""
         self._span.note(key, value)

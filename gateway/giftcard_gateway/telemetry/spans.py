@@ -118,6 +118,11 @@ class Span:
         return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
     @property
+    def trace_id(self) -> str:
+        """Return the trace's id as 32 hexadecimal digits; empty when there is no trace."""
+        return f"{self.context.trace_id:032x}" if self.context else ""
+
+    @property
     def tracestate(self) -> str:
         """Return what other systems put into the trace, to be sent on."""
         return self.context.trace_state.to_header() if self.context else ""

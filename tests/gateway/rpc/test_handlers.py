@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from google.protobuf.message_factory import GetMessageClass
 
-from giftcard import v1
+from giftcard import read_error, v1
 from giftcard.v1 import gift_card_service_pb2
 from giftcard_gateway.access.identities import LOCAL, SignIn, caller_of
 from giftcard_gateway.access.shares import Shares
@@ -76,6 +76,22 @@ async def test_faults_keep_their_text(served: Served, caplog: pytest.LogCaptureF
     assert refusal_of(failed.value).reason == "INTERNAL"
     assert PAN not in str(failed.value) + str(failed.value.trailing_metadata())
     assert PAN not in caplog.text
+
+
+async def test_a_fault_is_told_by_its_trace(served: Served) -> None:
+    """An answer names its trace in trailing metadata, a fault of ours in RequestInfo, to be quoted."""
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    sent = [("traceparent", f"00-{trace}-b7ad6b7169203331-01")]
+    call: Any = served.channel.unary_unary("/giftcard.v1.GiftCardService/Redeem")
+    answered = call(served.redemption().SerializeToString(), metadata=sent)
+    await answered
+    assert dict(await answered.trailing_metadata()) == {"giftcard-trace-id": trace}
+    served.telling.answers["lookup"] = ValueError("no")
+    request = v1.LookupRequest(card=v1.Card(number=v1.CardNumber(pan=PAN)))
+    look: Any = served.channel.unary_unary("/giftcard.v1.GiftCardService/Lookup")
+    with pytest.raises(grpc.aio.AioRpcError) as failed:
+        await look(request.SerializeToString(), metadata=sent)
+    assert read_error(failed.value).request_id == trace
 
 
 async def test_full_house() -> None:
