@@ -45,6 +45,7 @@ class Refusal:
     violations: Mapping[str, str] = field(default_factory=dict)
     retry_after_ms: int | None = None
     domain: str = "giftcard.v1"
+    request_id: str = ""
 
     def trailing(self) -> tuple[tuple[str, bytes], ...]:
         """Pack the details as the wire carries them."""
@@ -61,13 +62,19 @@ class Refusal:
             delay = Duration()
             delay.FromMilliseconds(self.retry_after_ms)
             details.append(details_pb2.RetryInfo(retry_delay=delay))
+        if self.request_id:
+            details.append(details_pb2.RequestInfo(request_id=self.request_id))
         status = Status(code=self.code.value[0], message=self.message, details=map(pack, details))
         return (("grpc-status-details-bin", status.SerializeToString()),)
 
     def as_error(self) -> CallError:
         """Make the exception a client reads from it."""
+        return read_error(self.as_rpc_error())
+
+    def as_rpc_error(self) -> aio.AioRpcError:
+        """Make the exception that gRPC raises for it."""
         metadata = aio.Metadata(*self.trailing())
-        return read_error(aio.AioRpcError(self.code, aio.Metadata(), metadata, self.message))
+        return aio.AioRpcError(self.code, aio.Metadata(), metadata, self.message)
 
 
 def pack(message: Message) -> Packed:
@@ -107,6 +114,7 @@ class ScriptedGateway(grpc.GenericRpcHandler):
         self.seen: list[Seen] = []
         self.arrived = asyncio.Event()
         self.replies: dict[str, list[Reply]] = defaultdict(list)
+        self.trailing: tuple[tuple[str, str], ...] = ()
 
     def expect(self, name: str, *replies: Reply) -> None:
         """Write down what calls of this name are answered, one after the other."""
@@ -132,6 +140,7 @@ class ScriptedGateway(grpc.GenericRpcHandler):
                 await asyncio.Event().wait()
             if isinstance(reply, Refusal):
                 await context.abort(reply.code, reply.message, reply.trailing())
+            context.set_trailing_metadata(self.trailing)
             return cast("Message", reply)
 
         return grpc.unary_unary_rpc_method_handler(

@@ -12,6 +12,7 @@ from giftcard import (
     AsyncClient,
     Card,
     Client,
+    ConfirmationFailed,
     Conflict,
     InvalidRequest,
     NoAnswer,
@@ -246,7 +247,7 @@ async def test_advices_are_repeated_after_lost_answers_too(
     gateway.expect(
         name, LATE, fault, CUT, Refusal(grpc.StatusCode.FAILED_PRECONDITION, "TRANSACTION_REVERSED")
     )
-    with pytest.raises(Conflict):
+    with pytest.raises(ConfirmationFailed if name.startswith("Confirm") else Conflict):
         await driver.transact(call, **given)
     assert gateway.names() == [name] * 4
 

@@ -12,8 +12,7 @@ import grpc
 import grpc_testing
 import pytest
 
-from giftcard import AsyncClient, Client, Conflict, v1
-from giftcard.channels import channel_options
+from giftcard import CHANNEL_OPTIONS, AsyncClient, Client, Conflict, v1
 from giftcard.v1 import gift_card_service_pb2
 from tests.clients.scripted import PAN, Refusal, ScriptedGateway, State, Time, response
 
@@ -29,7 +28,7 @@ def test_the_service_config_is_the_contracts() -> None:
 
 def test_a_channel_has_the_options_of_the_contract() -> None:
     """Every channel carries the service config, keepalive and the client's name."""
-    options = dict(channel_options())
+    options = dict(CHANNEL_OPTIONS)
     assert "methodConfig" in json.loads(str(options["grpc.service_config"]))
     assert str(options["grpc.primary_user_agent"]).startswith("giftcard-python/")
     assert int(options["grpc.keepalive_time_ms"]) >= 10_000

@@ -58,7 +58,7 @@ async def test_the_async_example_runs(address: str, gateway: ScriptedGateway) ->
 async def test_an_example_says_what_went_wrong(address: str, gateway: ScriptedGateway) -> None:
     """A refused call ends an example with one sentence and code 1."""
     gateway.expect("Balance", Refusal(grpc.StatusCode.NOT_FOUND, "CARD_NOT_FOUND"))
-    assert await run(EXAMPLES / "redeem.py", address) == (1, "", "NOT_FOUND - CARD_NOT_FOUND - no\n")
+    assert await run(EXAMPLES / "redeem.py", address) == (1, "", "Balance: NOT_FOUND - CARD_NOT_FOUND - no\n")
 
 
 def readme_blocks() -> list[str]:

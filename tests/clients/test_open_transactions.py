@@ -8,7 +8,19 @@ from typing import NoReturn
 import grpc
 import pytest
 
-from giftcard import AsyncClient, CallError, Client, Conflict, Declined, NoAnswer, NotApproved, to_money, v1
+from giftcard import (
+    AsyncClient,
+    CallError,
+    Client,
+    ConfirmationFailed,
+    Conflict,
+    Declined,
+    NoAnswer,
+    NotApproved,
+    is_confirmed,
+    to_money,
+    v1,
+)
 from giftcard.open_transactions import AsyncOpenTransaction, OpenTransaction
 from giftcard.operations import redeem
 from tests.clients.scripted import (
@@ -116,7 +128,7 @@ async def test_a_decline_keeps_the_block_from_running(driver: Driver, gateway: S
     "state",
     [
         State.TRANSACTION_STATE_FAILED,
-        State.TRANSACTION_STATE_CONFIRMED,
+        State.TRANSACTION_STATE_REVERSED,
         State.TRANSACTION_STATE_REVERSING,
         State.TRANSACTION_STATE_UNRESOLVED,
     ],
@@ -157,10 +169,29 @@ async def test_a_refused_request_is_not_reversed(driver: Driver, gateway: Script
 
 
 async def test_a_failed_confirmation_is_told(driver: Driver, gateway: ScriptedGateway) -> None:
-    """A confirmation that is refused comes out of the block as its error."""
+    """A confirmation that is refused comes out of the block as ConfirmationFailed, which is no CallError."""
     gateway.expect("ConfirmRedeem", Refusal(grpc.StatusCode.FAILED_PRECONDITION, "TRANSACTION_REVERSED"))
-    with pytest.raises(Conflict):
+    with pytest.raises(ConfirmationFailed) as caught:
         await driver.hold("redemption", lambda _held: None, **fields_of("Redeem"))
+    assert isinstance(caught.value.failure, Conflict)
+    assert not isinstance(caught.value, CallError)
+
+
+@pytest.mark.parametrize("state", [State.TRANSACTION_STATE_CONFIRMING, State.TRANSACTION_STATE_CONFIRMED])
+async def test_a_block_of_a_confirmed_id_runs_and_sends_nothing(
+    driver: Driver, gateway: ScriptedGateway, state: State.ValueType
+) -> None:
+    """A block entered again with an id that is confirmed runs with that transaction, and decides nothing."""
+    gateway.expect("Redeem", response("Redeem", state))
+    seen: list[bool] = []
+    await driver.hold(
+        "redemption", lambda held: seen.append(is_confirmed(held.transaction)), **fields_of("Redeem")
+    )
+    assert seen == [True]
+    with pytest.raises(SaleError) as caught:
+        await driver.hold("redemption", fail, **fields_of("Redeem"))
+    assert "had been confirmed before: it stays" in caught.value.__notes__[0]
+    assert gateway.names() == ["Redeem", "Redeem"]
 
 
 async def test_a_failed_reversal_is_noted(driver: Driver, gateway: ScriptedGateway) -> None:
@@ -168,7 +199,8 @@ async def test_a_failed_reversal_is_noted(driver: Driver, gateway: ScriptedGatew
     gateway.expect("ReverseRedeem", Refusal(grpc.StatusCode.FAILED_PRECONDITION, "REVERSAL_UNSUPPORTED"))
     with pytest.raises(SaleError) as caught:
         await driver.hold("redemption", fail, **fields_of("Redeem"))
-    assert "could not be reversed: FAILED_PRECONDITION - REVERSAL_UNSUPPORTED" in caught.value.__notes__[0]
+    assert "could not be reversed: ReverseRedeem" in caught.value.__notes__[0]
+    assert "FAILED_PRECONDITION - REVERSAL_UNSUPPORTED" in caught.value.__notes__[0]
 
 
 async def test_a_cancelled_request_is_reversed(address: str, gateway: ScriptedGateway) -> None:

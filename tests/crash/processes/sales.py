@@ -17,9 +17,11 @@ from typing import TypeAlias
 import grpc
 
 from giftcard import (
+    CHANNEL_OPTIONS,
     AsyncClient,
     CallError,
     Card,
+    ConfirmationFailed,
     Conflict,
     RepeatPolicy,
     is_approved,
@@ -28,7 +30,6 @@ from giftcard import (
     new_transaction_id,
     v1,
 )
-from giftcard.channels import channel_options
 from tests.crash.processes.counters import DOLLAR_CARDS, ENDING_CARDS, NEW_CARDS, TILL_CARDS
 
 State: TypeAlias = str
@@ -208,9 +209,9 @@ class Shop:
             client = self._chance.choice(self.clients)
             try:
                 transaction = await call(client, transaction_id=sale.transaction_id)
-            except CallError as error:
+            except (CallError, ConfirmationFailed) as error:
                 self.errors[f"{error.code.name} {error.reason}".strip()] += 1
-                if isinstance(error, Conflict):
+                if isinstance(error, Conflict) or isinstance(error.__cause__, Conflict):
                     return None
                 await asyncio.sleep(self._chance.uniform(0.05, 0.3))
             else:
@@ -225,5 +226,5 @@ def _open_channel(addresses: Sequence[str]) -> grpc.aio.Channel:
     """Open a channel that goes to the next gateway when one is gone, and looks for it again soon."""
     target = f"ipv4:{','.join(addresses)}"
     quick = {"grpc.initial_reconnect_backoff_ms": 100, "grpc.max_reconnect_backoff_ms": 400}
-    options = [(name, quick.pop(name, value)) for name, value in channel_options()]
+    options = [(name, quick.pop(name, value)) for name, value in CHANNEL_OPTIONS]
     return grpc.aio.insecure_channel(target, options=[*options, *quick.items()])

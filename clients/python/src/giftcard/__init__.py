@@ -3,11 +3,15 @@
 The messages of the contract are in `giftcard.v1`; `client.stubs` reaches every call with them.
 """
 
+from giftcard.abouts import Phase
+from giftcard.answers import Answered
 from giftcard.cards import Card
-from giftcard.channels import tls_credentials
+from giftcard.channels import CHANNEL_OPTIONS, tls_credentials
 from giftcard.client import AsyncClient, Client
 from giftcard.errors import (
     CallError,
+    Closed,
+    ConfirmationFailed,
     Conflict,
     Declined,
     GiftcardError,
@@ -15,6 +19,7 @@ from giftcard.errors import (
     NoAnswer,
     NotApproved,
     NotFound,
+    NotSent,
     PermissionDenied,
     Throttled,
     Unauthenticated,
@@ -38,10 +43,14 @@ from giftcard.transaction_state import (
 )
 
 __all__ = [
+    "CHANNEL_OPTIONS",
+    "Answered",
     "AsyncClient",
     "CallError",
     "Card",
     "Client",
+    "Closed",
+    "ConfirmationFailed",
     "Conflict",
     "Declined",
     "GiftcardError",
@@ -49,7 +58,9 @@ __all__ = [
     "NoAnswer",
     "NotApproved",
     "NotFound",
+    "NotSent",
     "PermissionDenied",
+    "Phase",
     "RepeatPolicy",
     "Throttled",
     "Unauthenticated",

@@ -6,14 +6,14 @@ The service config is the contract's own, `protos/grpc_service_config.json`, shi
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+import json
+from collections.abc import Iterable, Sequence
+from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 
 import grpc
 from grpc import aio
-
-from giftcard.scripts import Metadata
 
 _OPTIONS = {
     # The gateway takes pings every 10 s; half a minute outlives the idle limits of the usual balancers.
@@ -24,19 +24,32 @@ _OPTIONS = {
     "grpc.max_reconnect_backoff_ms": 5_000,
 }
 
-Options = list[tuple[str, str | int]]
-Token = str | Callable[[], str]
-"""A bearer token or an API key, or what returns a fresh one before every attempt."""
-Source = Callable[[], Metadata]
+Option = tuple[str, str | int]
+_SERVICE_CONFIG = files("giftcard").joinpath("grpc_service_config.json").read_text("utf-8")
+
+CHANNEL_OPTIONS: tuple[Option, ...] = (
+    *_OPTIONS.items(),
+    ("grpc.service_config", _SERVICE_CONFIG),
+    ("grpc.primary_user_agent", f"giftcard-python/{version('giftcard-client')}"),
+)
+"""The options of the client's channels: service config, keepalive, reconnecting and the client's name.
+
+Give them to a channel of your own: gRPC takes options only when a channel is made.
+"""
 
 
-def channel_options() -> Options:
-    """Return the options of a channel: service config, keepalive, reconnecting and the client's name."""
-    return [
-        *_OPTIONS.items(),
-        ("grpc.service_config", files("giftcard").joinpath("grpc_service_config.json").read_text("utf-8")),
-        ("grpc.primary_user_agent", f"giftcard-python/{version('giftcard-client')}"),
-    ]
+def merged(options: Iterable[Option]) -> list[Option]:
+    """Return the client's options with a caller's own, which win."""
+    return list({**dict(CHANNEL_OPTIONS), **dict(options)}.items())
+
+
+@cache
+def timeout_of(call: str) -> float | None:
+    """Return the timeout the service config gives a call, in seconds: it holds on every channel."""
+    for entry in json.loads(_SERVICE_CONFIG)["methodConfig"]:
+        if "timeout" in entry and call in {name["method"] for name in entry["name"]}:
+            return float(entry["timeout"].removesuffix("s"))
+    return None
 
 
 def tls_credentials(
@@ -47,44 +60,47 @@ def tls_credentials(
 
 
 def open_channel(
-    target: str, credentials: grpc.ChannelCredentials | None, *, plaintext: bool
+    target: str,
+    credentials: grpc.ChannelCredentials | None,
+    *,
+    plaintext: bool,
+    options: Iterable[Option] = (),
 ) -> grpc.Channel:
     """Open a channel: over TLS, trusting the usual authorities unless credentials say otherwise, or plain."""
     _refuse_both(credentials, plaintext=plaintext)
     if plaintext:
-        return grpc.insecure_channel(target, options=channel_options())
-    return grpc.secure_channel(
-        target, credentials or grpc.ssl_channel_credentials(), options=channel_options()
-    )
+        return grpc.insecure_channel(target, options=merged(options))
+    return grpc.secure_channel(target, credentials or grpc.ssl_channel_credentials(), options=merged(options))
 
 
 def open_async_channel(
-    target: str, credentials: grpc.ChannelCredentials | None, *, plaintext: bool
+    target: str,
+    credentials: grpc.ChannelCredentials | None,
+    *,
+    plaintext: bool,
+    options: Iterable[Option] = (),
+    interceptors: Sequence[aio.ClientInterceptor] = (),
 ) -> aio.Channel:
     """Open the same channel for asyncio."""
     _refuse_both(credentials, plaintext=plaintext)
     if plaintext:
-        return aio.insecure_channel(target, options=channel_options())
+        return aio.insecure_channel(target, options=merged(options), interceptors=interceptors)
     return aio.secure_channel(
-        target, credentials or grpc.ssl_channel_credentials(), options=channel_options()
+        target,
+        credentials or grpc.ssl_channel_credentials(),
+        options=merged(options),
+        interceptors=interceptors,
     )
 
 
-def with_token(target: object, token: Token | None, metadata: Source, *, plaintext: bool) -> Source:
-    """Return what sends a token or API key beside `metadata`; raise ValueError if others could read it.
-
-    A channel of the caller's own is theirs to protect.
-    """
-    if token is None:
-        return metadata
-    if plaintext and isinstance(target, str) and not is_loopback(target):
-        raise ValueError("A token on a plaintext channel can be read by everybody on its way: use TLS.")
-
-    def send() -> Metadata:
-        shown = token if isinstance(token, str) else token()
-        return (*metadata(), ("authorization", f"Bearer {shown}"))
-
-    return send
+def refuse_for_own(**given: object) -> None:
+    """Raise TypeError if a channel of the caller's own comes with what only a new channel can take."""
+    wrong = [name for name, value in given.items() if value]
+    if wrong:
+        raise TypeError(
+            f"{' and '.join(wrong)}: only for a channel the client makes. Make yours with them,"
+            " and with giftcard.CHANNEL_OPTIONS."
+        )
 
 
 def is_loopback(target: str) -> bool:

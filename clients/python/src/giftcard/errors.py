@@ -3,7 +3,7 @@
 A decline is not among the failures of a call: it is an answer, and becomes an exception only where the
 caller asks for one. When to repeat a call is not decided here, see `giftcard.scripts`.
 
-    GiftcardError
+    GiftcardError                  says transaction_id, call, phase, next_step
     ├── CallError                  the call brought no result; says code, reason, metadata, violations
     │   ├── InvalidRequest         INVALID_ARGUMENT, OUT_OF_RANGE
     │   ├── Unauthenticated        UNAUTHENTICATED
@@ -13,7 +13,10 @@ caller asks for one. When to repeat a call is not decided here, see `giftcard.sc
     │   ├── Unsupported            UNIMPLEMENTED
     │   ├── Unavailable            UNAVAILABLE
     │   │   └── Throttled          RESOURCE_EXHAUSTED
+    │   ├── NotSent                this side could not make the call: its token or metadata failed
+    │   │   └── Closed             the client is closed
     │   └── NoAnswer               every other code: a deadline, a cut connection, a fault of the gateway
+    ├── ConfirmationFailed         a confirmation was lost or refused, which is no failed payment: failure
     └── NotApproved                the transaction is not APPROVED: transaction
         └── Declined               the provider said no
 """
@@ -23,7 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple, Self, TypeVar, cast
 
 import grpc
 from google.protobuf.any_pb2 import Any as Packed
@@ -32,7 +35,8 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2 as details_pb2
 from google.rpc.status_pb2 import Status
 
-from giftcard import v1
+from giftcard import next_steps, v1
+from giftcard.abouts import NOBODY_SAID, About, Phase
 from giftcard.handshakes import explain
 
 DOMAIN = "giftcard.v1"
@@ -61,10 +65,33 @@ class Failure:
     metadata: dict[str, str] = field(default_factory=dict)
     violations: tuple[Violation, ...] = ()
     retry_after_s: float | None = None
+    request_id: str = ""
+    about: About = NOBODY_SAID
 
 
 class GiftcardError(Exception):
-    """The root of everything this client raises by itself."""
+    """The root of everything this client raises by itself.
+
+    `call` is the name of the call in the contract, such as `Redeem`; `transaction_id` the transaction it was
+    about, or empty; `phase` which part of a transaction's life it belongs to; `next_step` what to do now, in
+    a sentence.
+    """
+
+    def __init__(self, told: object, text: str, about: About) -> None:
+        super().__init__(text)
+        self._told = told
+        self.call = about.call
+        self.transaction_id = about.transaction_id
+        self.phase = about.phase
+
+    @property
+    def next_step(self) -> str:
+        """What to do now, in a sentence."""
+        raise NotImplementedError
+
+    def __reduce__(self) -> tuple[type[Self], tuple[object], dict[str, object]]:
+        """Be made again, in another process, of what this was made of."""
+        return type(self), (self._told,), self.__dict__
 
 
 class CallError(GiftcardError):
@@ -72,7 +99,10 @@ class CallError(GiftcardError):
 
     `reason` is a name of `giftcard.v1.ErrorReason` without its prefix, or empty where the error is not the
     gateway's. `is_outcome_open` tells whether a money call may have had its effect all the same.
+    `request_id` is what to quote to the gateway's operator, where the fault is the gateway's.
     """
+
+    _next_step = ""
 
     def __init__(self, failure: Failure) -> None:
         self.code = failure.code
@@ -80,10 +110,19 @@ class CallError(GiftcardError):
         self.metadata = failure.metadata
         self.violations = failure.violations
         self.retry_after_s = failure.retry_after_s
+        self.request_id = failure.request_id
         self.is_outcome_open = self._leaves_outcome_open()
         fields = "; ".join(f"{each.field}: {each.description}" for each in failure.violations)
         parts = (self.code.name, self.reason, failure.message, fields)
-        super().__init__(_CARD_NUMBER.sub("****", " - ".join(part for part in parts if part)))
+        about = f"{failure.about}: " if failure.about.call else ""
+        text = _CARD_NUMBER.sub("****", about + " - ".join(part for part in parts if part))
+        # A request id may hold as many digits as a card number, and is the gateway's own.
+        super().__init__(failure, f"{text} - {self.request_id}" if self.request_id else text, failure.about)
+
+    @property
+    def next_step(self) -> str:
+        """What to do now, in a sentence."""
+        return next_steps.after_open(self.phase) if self.is_outcome_open else self._next_step
 
     def _leaves_outcome_open(self) -> bool:
         """Tell whether the request may have arrived and worked."""
@@ -93,25 +132,37 @@ class CallError(GiftcardError):
 class InvalidRequest(CallError):
     """The request is missing something or malformed: `violations` lists every field to correct."""
 
+    _next_step = next_steps.INVALID
+
 
 class Unauthenticated(CallError):
     """No or bad credentials: sign in again."""
+
+    _next_step = next_steps.UNAUTHENTICATED
 
 
 class PermissionDenied(CallError):
     """The caller may not do this: metadata `scope` names what is missing."""
 
+    _next_step = next_steps.PERMISSION
+
 
 class NotFound(CallError):
     """No such transaction, card, provider or export: `reason` says which."""
+
+    _next_step = next_steps.NOT_FOUND
 
 
 class Conflict(CallError):
     """The state of things forbids it, such as a transaction id used before or a transaction reversed."""
 
+    _next_step = next_steps.CONFLICT
+
 
 class Unsupported(CallError):
     """The provider, or this release of the gateway, does not do this."""
+
+    _next_step = next_steps.UNSUPPORTED
 
 
 class Unavailable(CallError):
@@ -120,6 +171,11 @@ class Unavailable(CallError):
     def _leaves_outcome_open(self) -> bool:
         """The gateway's own reasons prove that nothing was sent; a connection that ended proves nothing."""
         return not self.reason
+
+    @property
+    def next_step(self) -> str:
+        """What to do now, in a sentence."""
+        return super().next_step if self.is_outcome_open else next_steps.after_unavailable(self.phase)
 
 
 class Throttled(Unavailable):
@@ -138,12 +194,71 @@ class NoAnswer(CallError):
         return True
 
 
+class NotSent(CallError):
+    """Nothing was sent: what gives its token or metadata failed, which is the cause."""
+
+    _next_step = next_steps.NOT_SENT
+
+
+class Closed(NotSent):
+    """The client, or the channel under it, is closed."""
+
+    _next_step = next_steps.CLOSED
+
+
+class ConfirmationFailed(GiftcardError):
+    """A confirmation was lost or refused. This is no failed payment: the goods may be gone.
+
+    `failure` is the CallError that ended it; `code`, `reason` and `is_outcome_open` are its own.
+    """
+
+    def __init__(self, failure: CallError) -> None:
+        self.failure = failure
+        about = About(failure.call, failure.transaction_id, failure.phase)
+        super().__init__(failure, f"{failure}. {self._next_step_after(failure)}", about)
+
+    @property
+    def code(self) -> grpc.StatusCode:
+        """The status code of the failure."""
+        return self.failure.code
+
+    @property
+    def reason(self) -> str:
+        """The reason of the failure, a name of ErrorReason, or empty."""
+        return self.failure.reason
+
+    @property
+    def is_outcome_open(self) -> bool:
+        """Whether the confirmation may have arrived all the same."""
+        return self.failure.is_outcome_open
+
+    @property
+    def next_step(self) -> str:
+        """What to do now, in a sentence."""
+        return self._next_step_after(self.failure)
+
+    @staticmethod
+    def _next_step_after(failure: CallError) -> str:
+        """Have the confirmation repeated, unless the gateway refused it for good."""
+        is_refused = isinstance(failure, InvalidRequest | NotFound | Conflict | Unsupported)
+        return next_steps.READ_AFTER_CONFIRMATION if is_refused else next_steps.REPEAT_CONFIRMATION
+
+
 class NotApproved(GiftcardError):
     """The transaction is not APPROVED; `transaction` tells how it stands."""
 
     def __init__(self, transaction: v1.Transaction) -> None:
         self.transaction = transaction
-        super().__init__(self._tell())
+        call = (
+            _name_of(v1.Operation.DESCRIPTOR, transaction.operation).title() if transaction.operation else ""
+        )
+        about = About(call, transaction.transaction_id, Phase.ASKED)
+        super().__init__(transaction, self._tell(), about)
+
+    @property
+    def next_step(self) -> str:
+        """What to do now, in a sentence."""
+        return _AFTER_STATE.get(self.transaction.state, next_steps.PENDING)
 
     def _tell(self) -> str:
         """Say how the transaction stands, by its id and without card data."""
@@ -165,6 +280,16 @@ class Declined(NotApproved):
         return f"Transaction {self.transaction.transaction_id} was declined: {reason}."
 
 
+_AFTER_STATE: dict[v1.TransactionState.ValueType, str] = {
+    v1.TransactionState.TRANSACTION_STATE_APPROVED: next_steps.APPROVED,
+    v1.TransactionState.TRANSACTION_STATE_DECLINED: next_steps.DECLINED,
+    v1.TransactionState.TRANSACTION_STATE_FAILED: next_steps.REVERSED,
+    v1.TransactionState.TRANSACTION_STATE_CONFIRMING: next_steps.CONFIRMED,
+    v1.TransactionState.TRANSACTION_STATE_CONFIRMED: next_steps.CONFIRMED,
+    v1.TransactionState.TRANSACTION_STATE_REVERSING: next_steps.REVERSED,
+    v1.TransactionState.TRANSACTION_STATE_REVERSED: next_steps.REVERSED,
+    v1.TransactionState.TRANSACTION_STATE_UNRESOLVED: next_steps.PERSON,
+}
 _KINDS: dict[grpc.StatusCode, type[CallError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
     grpc.StatusCode.OUT_OF_RANGE: InvalidRequest,
@@ -180,12 +305,13 @@ _KINDS: dict[grpc.StatusCode, type[CallError]] = {
 }
 
 
-def read_error(error: grpc.RpcError) -> CallError:
-    """Read what gRPC raised; use it for calls made with `client.stubs` too."""
+def read_error(error: grpc.RpcError, about: About | Message = NOBODY_SAID) -> CallError:
+    """Read what gRPC raised; use it, with the request, for calls made with `client.stubs` too."""
     details = _read_details(error)
     info = _find(details, details_pb2.ErrorInfo)
     ours = info if info.domain == DOMAIN else details_pb2.ErrorInfo()
     retry = _find(details, details_pb2.RetryInfo)
+    told = _find(details, details_pb2.RequestInfo)
     refused = _find(details, details_pb2.BadRequest).field_violations
     failure = Failure(
         code=error.code(),
@@ -194,6 +320,8 @@ def read_error(error: grpc.RpcError) -> CallError:
         metadata=dict(ours.metadata),
         violations=tuple(Violation(each.field, each.description) for each in refused),
         retry_after_s=retry.retry_delay.ToNanoseconds() / 1e9 if retry.HasField("retry_delay") else None,
+        request_id=told.request_id,
+        about=about if isinstance(about, About) else About.of(about),
     )
     return _KINDS.get(failure.code, NoAnswer)(failure)
 

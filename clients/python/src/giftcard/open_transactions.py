@@ -5,17 +5,17 @@ The rules are scripts, written once; the two classes only run them. Who runs a s
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self, Unpack
 
 from giftcard import v1
-from giftcard.errors import CallError, NotApproved
+from giftcard.errors import CallError, ConfirmationFailed, NotApproved
 from giftcard.fields import FinalFields
+from giftcard.next_steps import REPEAT_CONFIRMATION
 from giftcard.operations import Ask, Decision
 from giftcard.scripts import Answer, Plan, RepeatPolicy, Script
-from giftcard.transaction_state import is_approved, is_pending, raise_for_decline
+from giftcard.transaction_state import is_approved, is_confirmed, is_pending, raise_for_decline
 
 _Reason = v1.ReversalReason
 
@@ -34,6 +34,10 @@ class AsyncRunner(ABC):
     @abstractmethod
     async def run(self, plan: Plan[Answer]) -> Answer:
         """Run a plan; raise CallError."""
+
+    @abstractmethod
+    async def finish(self, plan: Plan[Answer], failure: BaseException | None) -> None:
+        """Run a plan to its end though the task be cancelled; a cancellation gives way to a failure."""
 
 
 class _Held:
@@ -59,11 +63,14 @@ class _Held:
         """Ask; when the outcome stays open, reverse: nothing is to be taken for a block that did not run."""
         try:
             self._transaction = yield from self._ask(policy)
-        except (CallError, KeyboardInterrupt, asyncio.CancelledError) as failure:
+        except GeneratorExit:
+            raise
+        except BaseException as failure:
+            # SystemExit and what a signal's handler raises leave the outcome as open as a lost answer does.
             if not isinstance(failure, CallError) or failure.is_outcome_open:
                 yield from self._reverse(policy, _Reason.REVERSAL_REASON_TIMEOUT, failure)
             raise
-        if is_approved(self._transaction):
+        if is_approved(self._transaction) or is_confirmed(self._transaction):
             return
         not_approved = NotApproved(raise_for_decline(self._transaction))
         if is_pending(self._transaction):
@@ -72,11 +79,29 @@ class _Held:
 
     def _end(self, policy: RepeatPolicy, failure: BaseException | None) -> Script[None]:
         """Confirm, or reverse if the block raised; what it raised goes on its way."""
-        if failure is None:
-            confirm = Decision.of(f"Confirm{self._ask.name}", {**self._same(), **self._final})
-            self._transaction = yield from confirm(policy)
+        if is_confirmed(self.transaction):
+            if failure is not None:
+                failure.add_note(
+                    f"Transaction {self._ask.transaction_id} had been confirmed before: it stays."
+                )
+        elif failure is None:
+            yield from self._confirm(policy)
         else:
             yield from self._reverse(policy, _Reason.REVERSAL_REASON_CANCELLED, failure)
+
+    def _confirm(self, policy: RepeatPolicy) -> Script[None]:
+        """Confirm; say beside whatever interrupts it that the goods may be gone."""
+        confirm = Decision.of(f"Confirm{self._ask.name}", {**self._same(), **self._final})
+        try:
+            self._transaction = yield from confirm(policy)
+        except ConfirmationFailed:
+            raise
+        except BaseException as interruption:
+            interruption.add_note(
+                f"The confirmation of transaction {self._ask.transaction_id} was interrupted."
+                f" {REPEAT_CONFIRMATION}"
+            )
+            raise
 
     def _reverse(
         self, policy: RepeatPolicy, reason: v1.ReversalReason.ValueType, cause: BaseException
@@ -85,8 +110,15 @@ class _Held:
         reverse = Decision.of(f"Reverse{self._ask.name}", {**self._same(), "reason": reason})
         try:
             self._transaction = yield from reverse(policy)
-        except CallError as error:
+        except Exception as error:  # noqa: BLE001 - the user's exception must not be replaced by any of ours
             cause.add_note(f"Transaction {self._ask.transaction_id} could not be reversed: {error}")
+        except BaseException as interruption:
+            # A second Ctrl-C means it: whoever sends it wants to wait no longer.
+            cause.add_note(
+                f"The reversal of transaction {self._ask.transaction_id} was interrupted:"
+                f" {type(interruption).__name__}"
+            )
+            raise
 
     def _same(self) -> dict[str, object]:
         """Name the transaction and its deadline for a further call."""
@@ -108,7 +140,7 @@ class OpenTransaction(_Held):
     def __exit__(
         self, _kind: type[BaseException] | None, failure: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        """Confirm or reverse; a confirmation that fails raises CallError."""
+        """Confirm or reverse; a confirmation that fails raises ConfirmationFailed."""
         self._runner.run(lambda policy: self._end(policy, failure))
 
 
@@ -127,5 +159,5 @@ class AsyncOpenTransaction(_Held):
     async def __aexit__(
         self, _kind: type[BaseException] | None, failure: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        """Confirm or reverse; a confirmation that fails raises CallError."""
-        await self._runner.run(lambda policy: self._end(policy, failure))
+        """Confirm or reverse, also when cancelled; a confirmation that fails raises ConfirmationFailed."""
+        await self._runner.finish(lambda policy: self._end(policy, failure), failure)

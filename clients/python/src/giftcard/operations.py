@@ -13,7 +13,8 @@ import grpc
 from google.protobuf.message import Message
 
 from giftcard import v1
-from giftcard.errors import CallError, NoAnswer, Throttled, Unavailable
+from giftcard.abouts import Phase
+from giftcard.errors import CallError, Closed, ConfirmationFailed, NoAnswer, NotSent, Throttled, Unavailable
 from giftcard.fields import (
     ActivateFields,
     ConfirmFields,
@@ -47,6 +48,9 @@ def is_repeatable_ask(error: CallError) -> bool:
 
 def is_repeatable_advice(error: CallError) -> bool:
     """Tell whether a confirmation or reversal may be repeated: after all that is not a refusal."""
+    if isinstance(error, NotSent):
+        # What gives the token may be better in a moment; a client that is closed stays closed.
+        return not isinstance(error, Closed)
     return is_repeatable_ask(error) or isinstance(error, NoAnswer)
 
 
@@ -135,9 +139,14 @@ class Decision(MoneyCall):
     """A confirmation or a reversal: repeated until it is promised."""
 
     def __call__(self, policy: RepeatPolicy) -> Script[v1.Transaction]:
-        """Confirm or reverse."""
+        """Confirm or reverse; a confirmation that fails raises ConfirmationFailed."""
         until_s = policy.clock_s() + self.budget_s(policy)
-        return (yield from self.repeated(policy, until_s, is_repeatable_advice))
+        try:
+            return (yield from self.repeated(policy, until_s, is_repeatable_advice))
+        except CallError as error:
+            if error.phase is not Phase.CONFIRMING:
+                raise
+            raise ConfirmationFailed(error) from error
 
 
 def issue(**fields: Unpack[IssueFields]) -> Ask:

@@ -25,10 +25,10 @@ def _plan(
     *,
     changes: bool = False,
 ) -> Plan[Answer]:
-    """Plan a call. What changes something has the policy's deadline, a read that of the service config."""
+    """Plan a call. What changes something has the policy's deadline, a read its own."""
 
     def script(policy: RepeatPolicy) -> Script[Answer]:
-        return answer((yield from send(method, request, policy.deadline_s if changes else None)))
+        return answer((yield from send(method, request, policy.deadline_s if changes else policy.reading_s)))
 
     return script
 

@@ -18,7 +18,8 @@ from typing import Generic, TypeVar, cast
 import grpc
 from google.protobuf.message import Message
 
-from giftcard.errors import CallError, read_error
+from giftcard.abouts import About
+from giftcard.errors import CallError, Closed, Failure, NotSent, read_error
 from giftcard.stubs import Stubs
 
 Request = TypeVar("Request", bound=Message)
@@ -32,9 +33,16 @@ Method = Callable[[Stubs], "grpc.UnaryUnaryMultiCallable[Request, Response]"]
 
 @dataclass(frozen=True)
 class Send:
-    """A step: make one call. Over an asyncio channel what `start` returns is to be awaited."""
+    """A step: make one call. Without a timeout the service config decides, which knows every read."""
 
-    start: Callable[[Stubs, Metadata], Message]
+    method: Method[Message, Message]
+    request: Message
+    timeout_s: float | None
+
+    @property
+    def about(self) -> About:
+        """What the call is about."""
+        return About.of(self.request)
 
 
 @dataclass(frozen=True)
@@ -53,11 +61,13 @@ class RepeatPolicy:
     """How long a money call may take, and how it is repeated.
 
     `deadline_s` is the budget of one call: all attempts, all pauses, and finding out how a lost one ended.
+    `reading_s` is the deadline of a read; None leaves it to the contract's service config.
     Pauses grow from `first_pause_s` to `longest_pause_s` at most, each a random part of that ("full jitter"),
     so that many callers do not come back at once; the gateway's own RetryInfo is never undercut.
     """
 
     deadline_s: float = 40.0
+    reading_s: float | None = None
     attempts: int = 8
     first_pause_s: float = 0.1
     longest_pause_s: float = 5.0
@@ -77,6 +87,10 @@ Reply = Message | BaseException | None
 """What a step came to: an answer, a failure, or nothing where nothing is said."""
 
 
+class ProviderFailed(Exception):
+    """What gives the token or the metadata failed, which is the cause; nothing was sent."""
+
+
 class Play(Generic[Answer]):
     """A script being played: `step` is to be taken next; when it is None, `answer` is there."""
 
@@ -88,27 +102,41 @@ class Play(Generic[Answer]):
         self.go_on(None)
 
     def go_on(self, outcome: Reply) -> None:
-        """Go on to the next step or the answer; raise what the script lets pass."""
+        """Go on to the next step or the answer; raise what the script lets pass.
+
+        Whatever a step raised is thrown into the script, which alone knows what is to be undone.
+        """
         try:
-            if isinstance(outcome, grpc.RpcError):
-                self.step = self._script.throw(read_error(outcome))
-            elif isinstance(outcome, BaseException):
-                self.step = self._script.throw(outcome)
+            if isinstance(outcome, BaseException):
+                self.step = self._script.throw(self._told(outcome))
             else:
                 self.step = self._script.send(outcome)
         except StopIteration as end:
             self.step, self.answer = None, end.value
+
+    def _told(self, failure: BaseException) -> BaseException:
+        """Tell what a step raised as an exception of ours, if it is about the call and not about us."""
+        about = self.step.about if isinstance(self.step, Send) else About()
+        if isinstance(failure, grpc.RpcError):
+            return read_error(failure, about)
+        if isinstance(failure, ProviderFailed):
+            words = f"what gives the token or metadata failed: {type(failure.__cause__).__name__}"
+            not_sent = NotSent(Failure(code=grpc.StatusCode.UNAVAILABLE, message=words, about=about))
+            not_sent.__cause__ = failure.__cause__
+            return not_sent
+        # gRPC says only in words that a channel is closed, and asyncio's channel by another exception.
+        if isinstance(failure, ValueError | grpc.aio.UsageError) and "closed" in str(failure).lower():
+            return Closed(
+                Failure(code=grpc.StatusCode.CANCELLED, message="the client is closed", about=about)
+            )
+        return failure
 
 
 def send(
     method: Method[Request, Response], request: Request, timeout_s: float | None = None
 ) -> Script[Response]:
     """Make one call. Without a timeout the service config decides, which knows every read."""
-
-    def start(stubs: Stubs, metadata: Metadata) -> Message:
-        return method(stubs)(request, timeout=timeout_s, metadata=metadata)
-
-    return cast("Response", (yield Send(start)))
+    return cast("Response", (yield Send(cast("Method[Message, Message]", method), request, timeout_s)))
 
 
 def repeat(
