@@ -114,6 +114,7 @@ class ScriptedGateway(grpc.GenericRpcHandler):
         self.seen: list[Seen] = []
         self.arrived = asyncio.Event()
         self.replies: dict[str, list[Reply]] = defaultdict(list)
+        self.streams: dict[str, list[list[Reply]]] = defaultdict(list)
         self.trailing: tuple[tuple[str, str], ...] = ()
 
     def expect(self, name: str, *replies: Reply) -> None:
@@ -143,6 +144,24 @@ class ScriptedGateway(grpc.GenericRpcHandler):
             context.set_trailing_metadata(self.trailing)
             return cast("Message", reply)
 
+        async def pour(
+            request: Message, context: aio.ServicerContext[Message, Message]
+        ) -> AsyncIterator[Message]:
+            metadata = dict(context.invocation_metadata() or ())
+            self.seen.append(Seen(method.name, request, metadata, context.time_remaining()))
+            for reply in self.streams[method.name].pop(0):
+                if reply is None:
+                    await asyncio.Event().wait()
+                if isinstance(reply, Refusal):
+                    await context.abort(reply.code, reply.message, reply.trailing())
+                yield cast("Message", reply)
+
+        if method.server_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                pour,
+                request_deserializer=GetMessageClass(method.input_type).FromString,
+                response_serializer=lambda message: message.SerializeToString(),
+            )
         return grpc.unary_unary_rpc_method_handler(
             answer,
             request_deserializer=GetMessageClass(method.input_type).FromString,

@@ -8,22 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from types import TracebackType
-from typing import Generic, Self, TypeVar, cast
+from typing import Generic, Protocol, Self, TypeVar, Unpack, cast
 
 import grpc
 from google.protobuf.message import Message
 from grpc import aio
 
+from giftcard import v1
 from giftcard.answers import OnAnswer, tell
 from giftcard.calls import Calls
 from giftcard.channels import Option, open_async_channel, open_channel, refuse_for_own, timeout_of
-from giftcard.errors import Failure, NoAnswer
+from giftcard.errors import CallError, Failure, NoAnswer
+from giftcard.fields import EventFields, WatchFields
 from giftcard.open_transactions import AsyncRunner, Runner
-from giftcard.scripts import Answer, Pause, Plan, Play, RepeatPolicy, Reply, Send
+from giftcard.scripts import (
+    Answer,
+    Pause,
+    Plan,
+    Play,
+    ProviderFailed,
+    RepeatPolicy,
+    Reply,
+    Send,
+    tell_failure,
+)
 from giftcard.shields import see_through
 from giftcard.sources import (
     AsyncMetadataLike,
@@ -36,9 +48,25 @@ from giftcard.sources import (
     source_of,
     source_of_token,
 )
+from giftcard.streams import Each, P, SomePage, Stream, async_pages, pages
 from giftcard.stubs import AsyncStubs, Stubs
 
 _Like = TypeVar("_Like")
+_Each_co = TypeVar("_Each_co", covariant=True)
+
+
+class _Call(Protocol[_Each_co]):
+    """A stream's call under way."""
+
+    def __iter__(self) -> Iterator[_Each_co]: ...
+    def cancel(self) -> object: ...
+
+
+class _AsyncCall(Protocol[_Each_co]):
+    """A stream's call under way, over an asyncio channel."""
+
+    def __aiter__(self) -> AsyncIterator[_Each_co]: ...
+    def cancel(self) -> object: ...
 
 
 class _Settings(Generic[_Like]):
@@ -142,6 +170,45 @@ class Client(_Settings[MetadataLike], Calls, Runner):
         )
         tell(self._on_answer, about, call.trailing_metadata())
         return answer
+
+    def watch(self, **fields: Unpack[WatchFields]) -> Iterator[v1.WatchTransactionsResponse]:
+        """Give every change of transactions, also after a break; `cursor` is for going on elsewhere."""
+        request = v1.WatchTransactionsRequest(**fields)
+        return self._follow(Stream(lambda stubs: stubs.transactions.WatchTransactions, request))
+
+    def events(self, **fields: Unpack[EventFields]) -> Iterator[v1.StreamEventsResponse]:
+        """Give every event of providers, also after a break; `cursor` is for going on elsewhere."""
+        request = v1.StreamEventsRequest(**fields)
+        return self._follow(Stream(lambda stubs: stubs.events.StreamEvents, request))
+
+    def pages(
+        self, list_page: Callable[P, SomePage], *args: P.args, **fields: P.kwargs
+    ) -> Iterator[SomePage]:
+        """Give every page of a list, such as `client.pages(client.list_transactions, page_size=50)`."""
+        return pages(list_page, *args, **fields)
+
+    def _follow(self, stream: Stream[Each]) -> Iterator[Each]:
+        """Give what a stream tells, and go on where it broke."""
+        follow = stream.follow(self._policy)
+        while True:
+            step = follow.step
+            error: CallError | None = None
+            try:
+                call = cast("Callable[..., _Call[Each]]", step.method(self.stubs))(
+                    step.request, metadata=gather(self._sources)
+                )
+                try:
+                    for told in call:
+                        follow.heard(told)
+                        yield told
+                finally:
+                    call.cancel()
+            except (grpc.RpcError, ProviderFailed, ValueError) as failure:
+                told_failure = tell_failure(failure, step)
+                if not isinstance(told_failure, CallError):
+                    raise
+                error = told_failure
+            self._sleep(follow.broken(error).pause_s)
 
     def close(self) -> None:
         """Close the channel, if the client made it."""
@@ -264,6 +331,46 @@ class AsyncClient(_Settings[AsyncMetadataLike], Calls, AsyncRunner):
         answer = answering.result()
         tell(self._on_answer, about, await call.trailing_metadata())
         return answer
+
+    def watch(self, **fields: Unpack[WatchFields]) -> AsyncIterator[v1.WatchTransactionsResponse]:
+        """Give every change of transactions, also after a break; `cursor` is for going on elsewhere."""
+        request = v1.WatchTransactionsRequest(**fields)
+        return self._follow(Stream(lambda stubs: stubs.transactions.WatchTransactions, request))
+
+    def events(self, **fields: Unpack[EventFields]) -> AsyncIterator[v1.StreamEventsResponse]:
+        """Give every event of providers, also after a break; `cursor` is for going on elsewhere."""
+        request = v1.StreamEventsRequest(**fields)
+        return self._follow(Stream(lambda stubs: stubs.events.StreamEvents, request))
+
+    def pages(
+        self, list_page: Callable[P, Awaitable[SomePage]], *args: P.args, **fields: P.kwargs
+    ) -> AsyncIterator[SomePage]:
+        """Give every page of a list, such as `client.pages(client.list_transactions, page_size=50)`."""
+        return async_pages(list_page, *args, **fields)
+
+    async def _follow(self, stream: Stream[Each]) -> AsyncIterator[Each]:
+        """Give what a stream tells, and go on where it broke."""
+        follow = stream.follow(self._policy)
+        while True:
+            step = follow.step
+            error: CallError | None = None
+            try:
+                metadata = await gather_async(self._sources, self._policy.deadline_s)
+                call = cast("Callable[..., _AsyncCall[Each]]", step.method(self.stubs))(
+                    step.request, metadata=metadata
+                )
+                try:
+                    async for told in call:
+                        follow.heard(told)
+                        yield told
+                finally:
+                    call.cancel()
+            except (grpc.RpcError, ProviderFailed, aio.UsageError) as failure:
+                told_failure = tell_failure(failure, step)
+                if not isinstance(told_failure, CallError):
+                    raise
+                error = told_failure
+            await self._sleep(follow.broken(error).pause_s)
 
     async def close(self) -> None:
         """Close the channel, if the client made it."""

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Required, TypedDict
 from uuid import UUID
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from giftcard import v1
 from giftcard.cards import Card, PinLike
 from giftcard.money import Amount
@@ -175,3 +177,20 @@ class StoreCardFields(CardFields, total=False):
 
     provider: str
     buyer: v1.Buyer
+
+
+class WatchFields(TypedDict, total=False):
+    """The fields of WatchTransactionsRequest."""
+
+    filter: v1.TransactionFilter
+    cursor: str
+    start_time: Timestamp
+
+
+class EventFields(TypedDict, total=False):
+    """The fields of StreamEventsRequest."""
+
+    providers: Iterable[str]
+    names: Iterable[str]
+    cursor: str
+    start_time: Timestamp

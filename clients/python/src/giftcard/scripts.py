@@ -18,7 +18,7 @@ from typing import Generic, TypeVar, cast
 import grpc
 from google.protobuf.message import Message
 
-from giftcard.abouts import About
+from giftcard.abouts import NOBODY_SAID, About
 from giftcard.errors import CallError, Closed, Failure, NotSent, read_error
 from giftcard.stubs import Stubs
 
@@ -74,10 +74,10 @@ class RepeatPolicy:
     chance: Callable[[], float] = random.random
     clock_s: Callable[[], float] = time.monotonic
 
-    def pause_after_s(self, attempt: int, error: CallError) -> float:
-        """Say how long to wait after an attempt, counted from 0, that ended with an error."""
+    def pause_after_s(self, attempt: int, error: CallError | None) -> float:
+        """Say how long to wait after an attempt, counted from 0, that ended, mostly with an error."""
         jitter_s = self.chance() * min(self.longest_pause_s, self.first_pause_s * 2.0**attempt)
-        return (error.retry_after_s or 0.0) + jitter_s
+        return ((error.retry_after_s if error else None) or 0.0) + jitter_s
 
 
 Plan = Callable[[RepeatPolicy], Script[Answer]]
@@ -108,28 +108,27 @@ class Play(Generic[Answer]):
         """
         try:
             if isinstance(outcome, BaseException):
-                self.step = self._script.throw(self._told(outcome))
+                self.step = self._script.throw(tell_failure(outcome, self.step))
             else:
                 self.step = self._script.send(outcome)
         except StopIteration as end:
             self.step, self.answer = None, end.value
 
-    def _told(self, failure: BaseException) -> BaseException:
-        """Tell what a step raised as an exception of ours, if it is about the call and not about us."""
-        about = self.step.about if isinstance(self.step, Send) else About()
-        if isinstance(failure, grpc.RpcError):
-            return read_error(failure, about)
-        if isinstance(failure, ProviderFailed):
-            words = f"what gives the token or metadata failed: {type(failure.__cause__).__name__}"
-            not_sent = NotSent(Failure(code=grpc.StatusCode.UNAVAILABLE, message=words, about=about))
-            not_sent.__cause__ = failure.__cause__
-            return not_sent
-        # gRPC says only in words that a channel is closed, and asyncio's channel by another exception.
-        if isinstance(failure, ValueError | grpc.aio.UsageError) and "closed" in str(failure).lower():
-            return Closed(
-                Failure(code=grpc.StatusCode.CANCELLED, message="the client is closed", about=about)
-            )
-        return failure
+
+def tell_failure(failure: BaseException, step: Send | Pause | None) -> BaseException:
+    """Tell what a step raised as an exception of ours, if it is about the call and not about us."""
+    about = step.about if isinstance(step, Send) else NOBODY_SAID
+    if isinstance(failure, grpc.RpcError):
+        return read_error(failure, about)
+    if isinstance(failure, ProviderFailed):
+        words = f"what gives the token or metadata failed: {type(failure.__cause__).__name__}"
+        not_sent = NotSent(Failure(code=grpc.StatusCode.UNAVAILABLE, message=words, about=about))
+        not_sent.__cause__ = failure.__cause__
+        return not_sent
+    # gRPC says only in words that a channel is closed, and asyncio's channel by another exception.
+    if isinstance(failure, ValueError | grpc.aio.UsageError) and "closed" in str(failure).lower():
+        return Closed(Failure(code=grpc.StatusCode.CANCELLED, message="the client is closed", about=about))
+    return failure
 
 
 def send(
