@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
-from giftcard import to_money, v1
-from tests.clients.scripted import Refusal, ScriptedGateway, State, response
+from giftcard import Client, to_money, v1
+from tests.clients.scripted import PAN, Refusal, ScriptedGateway, State, Time, response
 
+TOLD = "ListTransactions False \n0 transactions\n"
 EXAMPLES = Path(__file__).resolve().parents[2] / "clients" / "python" / "examples"
 
 
@@ -75,9 +77,48 @@ async def test_the_readmes_first_code_runs(address: str, gateway: ScriptedGatewa
     assert gateway.names() == ["Redeem", "ConfirmRedeem"]
 
 
+OUTPUTS = {"def cancel": "", "def sell": "", "def fetch_token": "", "def listen": TOLD}
+
+
 @pytest.mark.parametrize("block", readme_blocks()[1:])
 async def test_the_readmes_other_code_runs(block: str, address: str, tmp_path: Path) -> None:
-    """The README's further code is sound: its imports are there and its arguments are taken."""
+    """The README's further code runs as it stands, but for the address, and prints what it should."""
     script = tmp_path / "other.py"
-    script.write_text(block, encoding="utf-8")
-    assert await run(script, address) == (0, "", "")
+    script.write_text(block.replace("127.0.0.1:50051", address), encoding="utf-8")
+    expected = next(out for sign, out in OUTPUTS.items() if sign in block)
+    assert await run(script, address) == (0, expected, "")
+
+
+def recipe(sign: str) -> dict[str, Any]:
+    """Run the README's code that holds a sign; give what it defines."""
+    names: dict[str, Any] = {}
+    exec(next(block for block in readme_blocks() if sign in block), names)  # noqa: S102 - our own README
+    return names
+
+
+async def test_the_readmes_recipe_for_a_lost_confirmation(
+    address: str, gateway: ScriptedGateway, time: Time
+) -> None:
+    """`sell` says "sold" when the confirmation is lost, and may be called again with the same id."""
+    sell = recipe("def sell")["sell"]
+    cut = Refusal(grpc.StatusCode.CANCELLED)
+    gateway.expect("ConfirmRedeem", *[cut] * 8, response("ConfirmRedeem", State.TRANSACTION_STATE_CONFIRMED))
+    with Client(address, plaintext=True, policy=time.policy(), sleep=time.sleep) as client:
+        first = await asyncio.to_thread(sell, client, "t", PAN)
+        assert first.startswith("sold; keep t and call again: This is no failed payment")
+        assert await asyncio.to_thread(sell, client, "t", PAN) == "sold"
+        gateway.expect("Redeem", response("Redeem", State.TRANSACTION_STATE_CONFIRMED))
+        assert await asyncio.to_thread(sell, client, "t", PAN) == "sold"
+        gateway.expect("Redeem", response("Redeem", State.TRANSACTION_STATE_DECLINED))
+        assert (await asyncio.to_thread(sell, client, "t", PAN)).startswith("not sold: Ask for another card")
+
+
+async def test_the_readmes_recipe_for_a_reversal(
+    address: str, gateway: ScriptedGateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`cancel` reverses, and prints what a refusal says."""
+    cancel = recipe("def cancel")["cancel"]
+    gateway.expect("ReverseRedeem", Refusal(grpc.StatusCode.FAILED_PRECONDITION, "REVERSAL_UNSUPPORTED"))
+    with Client(address, plaintext=True) as client:
+        await asyncio.to_thread(cancel, client, "t")
+    assert "REVERSAL_UNSUPPORTED" in capsys.readouterr().out
