@@ -16,6 +16,8 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 PINS := .venv/.pins
 READY := .venv/.ready
+# protoc of the last protobuf major, apart: it cannot live beside the runtime that the server needs.
+STUBS := .venv/.stubs
 # Where each distribution of ours has its pyproject.toml.
 DISTRIBUTIONS := clients/python adapters .
 PROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
@@ -74,6 +76,8 @@ tables: $(READY) ## Write the tables of README and docs that are read off the ad
 
 .PHONY: lock
 lock: $(PINS) ## Pin the versions anew; UPGRADE=1 takes the newest
+	@$(BIN)/uv pip compile --group pyproject.toml:stubs --universal --python-version 3.11 --generate-hashes \
+	  --custom-compile-command 'make lock' --quiet $${UPGRADE:+--upgrade} -o deploy/requirements/stubs.txt
 	@for set in runtime dev; do \
 	  $(BIN)/uv pip compile $(PROJECTS) --all-extras --universal --python-version 3.11 --generate-hashes \
 	    $(foreach one,client gateway sandbox,--no-emit-package giftcard-$(one)) \
@@ -115,6 +119,19 @@ clients: $(READY) ## Build the client's wheel into dist/ and test it; Python is 
 	$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist clients/python
 	$(BIN)/pytest -n $(JOBS) tests/clients $(ARGS)
 
+.PHONY: floors
+floors: $(READY) ## Test the Python client in fresh environments with its oldest and its newest libraries
+	for way in lowest-direct highest; do \
+	  at=build/floors/$$way; \
+	  $(BIN)/uv venv --quiet --clear --python $(BIN)/python $$at; \
+	  $(BIN)/uv pip install --quiet --python $$at/bin/python --resolution $$way ./clients/python; \
+	  $(BIN)/uv pip freeze --quiet --python $$at/bin/python --exclude giftcard-client > $$at/pins.txt; \
+	  cat $$at/pins.txt; \
+	  $(BIN)/uv pip install --quiet --python $$at/bin/python --constraint $$at/pins.txt \
+	    anyio grpcio-testing hypothesis iso4217 pytest pytest-asyncio pytest-xdist; \
+	  $$at/bin/python -m pytest --confcutdir tests/clients -n $(JOBS) tests/clients $(ARGS); \
+	done
+
 .PHONY: audit
 audit: $(READY) ## Ask of every pin: advisories, license; and lint for security, and list the parts into dist/
 	$(BIN)/ruff check --quiet --select S .
@@ -150,7 +167,12 @@ $(PINS): deploy/requirements/dev.txt | $(BIN)/python
 	@$(PIP) install --require-hashes -r deploy/requirements/dev.txt
 	@touch $@
 
-$(READY): $(PINS) $(PROJECTS)
+$(STUBS): deploy/requirements/stubs.txt | $(BIN)/python
+	@$(BIN)/python -m venv .venv/stubs
+	@.venv/stubs/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r deploy/requirements/stubs.txt
+	@touch $@
+
+$(READY): $(PINS) $(STUBS) $(PROJECTS)
 	@$(PIP) install --no-deps --no-build-isolation $(addprefix -e ,$(DISTRIBUTIONS))
 	@$(BIN)/python protos/contract.py include
 	@touch $@

@@ -1,7 +1,9 @@
 """The contract's chores, from its names in other languages to its releases.
 
-protoc comes from grpcio-tools, buf from buf-bin and Google's own .proto files from googleapis-common-protos,
-all as installed, so no chore needs a network. What the contract says is in `giftcard/v1`, not here.
+protoc comes from grpcio-tools of the last protobuf major, in an environment of its own that `make install`
+makes: a runtime serves the stubs of its own major and of the one before, so ours run on two. buf comes from
+buf-bin and Google's own .proto files from googleapis-common-protos, all as installed, so no chore needs a
+network. What the contract says is in `giftcard/v1`, not here.
 """
 
 from __future__ import annotations
@@ -19,7 +21,6 @@ from pathlib import Path
 
 import click
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
-from grpc_tools import protoc
 
 PROTOS = Path(__file__).resolve().parent
 STUBS = PROTOS.parent / "clients" / "python" / "src"
@@ -35,6 +36,8 @@ OWNER = "giftcardgateway.example"
 here, then run `make protos`."""
 SERVICE_CONFIG = "grpc_service_config.json"
 SCRIPTS = Path(sysconfig.get_path("scripts"))
+GENERATOR = SCRIPTS.parent / "stubs" / SCRIPTS.name / "python"
+"""The interpreter of the environment with protoc; `deploy/requirements/stubs.txt` says what is in it."""
 
 
 def options_of(stem: str) -> str:
@@ -79,9 +82,13 @@ def find_package(name: str) -> Path:
 
 def compile_contract(*options: str, pattern: str = "*.proto", beside: Iterable[str] = ()) -> None:
     """Run protoc over the contract; its own messages say what is wrong, then the process ends with 1."""
-    roots = (PROTOS, find_package("grpc_tools") / "_proto", find_package("google.api").parents[1])
+    if not GENERATOR.exists():
+        raise click.ClickException("The stubs' generator is not installed here; run `make install`.")
+    roots = (PROTOS, find_package("google.api").parents[1])
     files = sorted(str(path.relative_to(PROTOS)) for path in (PROTOS / PACKAGE).glob(pattern))
-    if protoc.main(["protoc", *(f"-I{root}" for root in roots), *options, *files, *beside]):
+    protoc = [str(GENERATOR), "-m", "grpc_tools.protoc", *(f"-I{root}" for root in roots)]
+    ended = subprocess.run([*protoc, *options, *files, *beside], check=False)  # noqa: S603 - our own arguments
+    if ended.returncode:
         raise SystemExit(1)
 
 

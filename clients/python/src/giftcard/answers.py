@@ -35,7 +35,8 @@ def tell(on_answer: OnAnswer | None, about: About, trailing: object) -> None:
     """Tell of an answer. A listener that fails is logged: the answer is there, and must not be lost."""
     if on_answer is None:
         return
-    told = dict(cast("Iterable[tuple[str, str | bytes]]", trailing or ()))
+    # Older gRPC's metadata is no mapping as `dict` expects one; its pairs are the same everywhere.
+    told = {key: value for key, value in cast("Iterable[tuple[str, str | bytes]]", trailing or ())}  # noqa: C416 - see above
     answered = Answered(about, told.get(_REPLAYED) == "true", str(told.get(_TRACE_ID, "")))
     try:
         on_answer(answered)

@@ -5,7 +5,7 @@ import warnings
 
 from giftcard.v1 import catalog_service_pb2 as giftcard_dot_v1_dot_catalog__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class CatalogServiceStub:
+class CatalogServiceStub(object):
     """What cards can be issued by.
 
     Common to all calls: INVALID_ARGUMENT; NOT_FOUND, reason PROVIDER_NOT_FOUND; UNIMPLEMENTED, reason
@@ -57,7 +57,7 @@ class CatalogServiceStub:
                 _registered_method=True)
 
 
-class CatalogServiceServicer:
+class CatalogServiceServicer(object):
     """What cards can be issued by.
 
     Common to all calls: INVALID_ARGUMENT; NOT_FOUND, reason PROVIDER_NOT_FOUND; UNIMPLEMENTED, reason
@@ -119,7 +119,7 @@ def add_CatalogServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class CatalogService:
+class CatalogService(object):
     """What cards can be issued by.
 
     Common to all calls: INVALID_ARGUMENT; NOT_FOUND, reason PROVIDER_NOT_FOUND; UNIMPLEMENTED, reason

@@ -5,7 +5,7 @@ import warnings
 
 from giftcard.v1 import event_service_pb2 as giftcard_dot_v1_dot_event__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class EventServiceStub:
+class EventServiceStub(object):
     """What providers' webhooks told the gateway.
     """
 
@@ -42,7 +42,7 @@ class EventServiceStub:
                 _registered_method=True)
 
 
-class EventServiceServicer:
+class EventServiceServicer(object):
     """What providers' webhooks told the gateway.
     """
 
@@ -75,7 +75,7 @@ def add_EventServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class EventService:
+class EventService(object):
     """What providers' webhooks told the gateway.
     """
 

@@ -5,7 +5,7 @@ import warnings
 
 from giftcard.v1 import gift_card_service_pb2 as giftcard_dot_v1_dot_gift__card__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class GiftCardServiceStub:
+class GiftCardServiceStub(object):
     """The money operations and the card reads.
 
     Every operation comes as three calls: ask, confirm, reverse. Make a version-4 UUID, keep it, then ask under it.
@@ -169,7 +169,7 @@ class GiftCardServiceStub:
                 _registered_method=True)
 
 
-class GiftCardServiceServicer:
+class GiftCardServiceServicer(object):
     """The money operations and the card reads.
 
     Every operation comes as three calls: ask, confirm, reverse. Make a version-4 UUID, keep it, then ask under it.
@@ -627,7 +627,7 @@ def add_GiftCardServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class GiftCardService:
+class GiftCardService(object):
     """The money operations and the card reads.
 
     Every operation comes as three calls: ask, confirm, reverse. Make a version-4 UUID, keep it, then ask under it.

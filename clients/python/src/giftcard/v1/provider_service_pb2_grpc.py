@@ -5,7 +5,7 @@ import warnings
 
 from giftcard.v1 import provider_service_pb2 as giftcard_dot_v1_dot_provider__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class ProviderServiceStub:
+class ProviderServiceStub(object):
     """The configured providers.
 
     UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED and INTERNAL are common to all calls.
@@ -49,7 +49,7 @@ class ProviderServiceStub:
                 _registered_method=True)
 
 
-class ProviderServiceServicer:
+class ProviderServiceServicer(object):
     """The configured providers.
 
     UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED and INTERNAL are common to all calls.
@@ -94,7 +94,7 @@ def add_ProviderServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class ProviderService:
+class ProviderService(object):
     """The configured providers.
 
     UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED and INTERNAL are common to all calls.

@@ -5,7 +5,7 @@ import warnings
 
 from giftcard.v1 import report_service_pb2 as giftcard_dot_v1_dot_report__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class ReportServiceStub:
+class ReportServiceStub(object):
     """Reports and reconciliation.
 
     Common to all calls: INVALID_ARGUMENT; NOT_FOUND, reason PROVIDER_NOT_FOUND; UNIMPLEMENTED, reason
@@ -62,7 +62,7 @@ class ReportServiceStub:
                 _registered_method=True)
 
 
-class ReportServiceServicer:
+class ReportServiceServicer(object):
     """Reports and reconciliation.
 
     Common to all calls: INVALID_ARGUMENT; NOT_FOUND, reason PROVIDER_NOT_FOUND; UNIMPLEMENTED, reason
@@ -142,7 +142,7 @@ def add_ReportServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class ReportService:
+class ReportService(object):
     """Reports and reconciliation.
 
     Common to all calls: INVALID_ARGUMENT; NOT_FOUND, reason PROVIDER_NOT_FOUND; UNIMPLEMENTED, reason

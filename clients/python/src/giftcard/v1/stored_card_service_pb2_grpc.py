@@ -5,7 +5,7 @@ import warnings
 
 from giftcard.v1 import stored_card_service_pb2 as giftcard_dot_v1_dot_stored__card__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class StoredCardServiceStub:
+class StoredCardServiceStub(object):
     """Cards kept in a provider's vault, so that a buyer need not type them again. The vault is one tenant's: to every other
     all calls, and paying with a stored card, are PERMISSION_DENIED, reason OUT_OF_REACH.
 
@@ -62,7 +62,7 @@ class StoredCardServiceStub:
                 _registered_method=True)
 
 
-class StoredCardServiceServicer:
+class StoredCardServiceServicer(object):
     """Cards kept in a provider's vault, so that a buyer need not type them again. The vault is one tenant's: to every other
     all calls, and paying with a stored card, are PERMISSION_DENIED, reason OUT_OF_REACH.
 
@@ -140,7 +140,7 @@ def add_StoredCardServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class StoredCardService:
+class StoredCardService(object):
     """Cards kept in a provider's vault, so that a buyer need not type them again. The vault is one tenant's: to every other
     all calls, and paying with a stored card, are PERMISSION_DENIED, reason OUT_OF_REACH.
 

@@ -5,7 +5,7 @@ import warnings
 
 from giftcard.v1 import transaction_service_pb2 as giftcard_dot_v1_dot_transaction__service__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.76.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class TransactionServiceStub:
+class TransactionServiceStub(object):
     """Transactions, whatever operation they are of.
 
     UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED and INTERNAL are common to all calls.
@@ -64,7 +64,7 @@ class TransactionServiceStub:
                 _registered_method=True)
 
 
-class TransactionServiceServicer:
+class TransactionServiceServicer(object):
     """Transactions, whatever operation they are of.
 
     UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED and INTERNAL are common to all calls.
@@ -160,7 +160,7 @@ def add_TransactionServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class TransactionService:
+class TransactionService(object):
     """Transactions, whatever operation they are of.
 
     UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED and INTERNAL are common to all calls.
