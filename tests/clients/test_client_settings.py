@@ -11,7 +11,7 @@ import pytest
 from google.protobuf.message import Message
 from grpc import aio
 
-from giftcard import CHANNEL_OPTIONS, Answered, AsyncClient, Client, Phase, v1
+from giftcard import CHANNEL_OPTIONS, Answered, AsyncClient, CallPhase, Client, v1
 from giftcard.channels import merged, timeout_of
 from tests.clients.scripted import CUT, PAN, Driver, ScriptedGateway, State, fields_of, response
 
@@ -66,7 +66,7 @@ async def test_the_listener_hears_of_replays_and_traces(driver: Driver, gateway:
     replayed, read = heard
     assert (replayed.is_replayed, replayed.trace_id) == (True, "ab")
     assert (replayed.about.call, replayed.about.transaction_id) == ("Redeem", given["transaction_id"])
-    assert (read.is_replayed, read.trace_id, read.about.phase) == (False, "", Phase.READING)
+    assert (read.is_replayed, read.trace_id, read.about.phase) == (False, "", CallPhase.READING)
 
 
 async def test_a_listener_that_fails_loses_no_answer(
@@ -91,7 +91,7 @@ class Counting(aio.UnaryUnaryClientInterceptor):
     def __init__(self) -> None:
         self.seen: list[str] = []
 
-    async def intercept_unary_unary(  # type: ignore[override]
+    async def intercept_unary_unary(  # type: ignore[override]  # its types are not public
         self, continuation: Callable[..., object], details: aio.ClientCallDetails, request: Message
     ) -> object:
         """Count, and go on."""
@@ -105,7 +105,7 @@ class CountingHere(grpc.UnaryUnaryClientInterceptor):
     def __init__(self) -> None:
         self.seen: list[str] = []
 
-    def intercept_unary_unary(  # type: ignore[override]
+    def intercept_unary_unary(  # type: ignore[override]  # its types are not public
         self,
         continuation: Callable[..., object],
         client_call_details: grpc.ClientCallDetails,

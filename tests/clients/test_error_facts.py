@@ -12,6 +12,8 @@ import giftcard
 from giftcard import (
     AsyncClient,
     CallError,
+    CallNotSent,
+    CallPhase,
     Client,
     Closed,
     ConfirmationFailed,
@@ -20,8 +22,6 @@ from giftcard import (
     GiftcardError,
     NoAnswer,
     NotApproved,
-    NotSent,
-    Phase,
     read_error,
     v1,
 )
@@ -43,12 +43,18 @@ from tests.clients.scripted import (
 
 CANCELLED = v1.ReversalReason.REVERSAL_REASON_CANCELLED
 ASKS = [
-    ("redeem", {"transaction_id": "t", "card": PAN}, "Redeem", "t", Phase.ASKED),
-    ("confirm_redeem", {"transaction_id": "t"}, "ConfirmRedeem", "t", Phase.CONFIRMING),
-    ("reverse_redeem", {"transaction_id": "t", "reason": CANCELLED}, "ReverseRedeem", "t", Phase.REVERSING),
-    ("balance", {"card": PAN}, "Balance", "", Phase.READING),
-    ("get_transaction", {"transaction_id": "t"}, "GetTransaction", "t", Phase.READING),
-    ("store_card", {"card": PAN}, "StoreCard", "", Phase.CHANGING),
+    ("redeem", {"transaction_id": "t", "card": PAN}, "Redeem", "t", CallPhase.ASKED),
+    ("confirm_redeem", {"transaction_id": "t"}, "ConfirmRedeem", "t", CallPhase.CONFIRMING),
+    (
+        "reverse_redeem",
+        {"transaction_id": "t", "reason": CANCELLED},
+        "ReverseRedeem",
+        "t",
+        CallPhase.REVERSING,
+    ),
+    ("balance", {"card": PAN}, "Balance", "", CallPhase.READING),
+    ("get_transaction", {"transaction_id": "t"}, "GetTransaction", "t", CallPhase.READING),
+    ("store_card", {"card": PAN}, "StoreCard", "", CallPhase.CHANGING),
 ]
 
 
@@ -60,7 +66,7 @@ async def test_an_error_says_what_it_was_about(
     fields: dict[str, object],
     call: str,
     transaction_id: str,
-    phase: Phase,
+    phase: CallPhase,
 ) -> None:
     """Whatever call fails, its error knows the call, the transaction, the phase and what to do."""
     gateway.expect(call, Refusal(grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING"))
@@ -80,7 +86,7 @@ async def test_a_lost_confirmation_is_no_failed_payment(driver: Driver, gateway:
     with pytest.raises(ConfirmationFailed) as caught:
         await driver.hold("redemption", lambda _held: None, **given)
     failed = caught.value
-    assert (failed.transaction_id, failed.phase) == (given["transaction_id"], Phase.CONFIRMING)
+    assert (failed.transaction_id, failed.phase) == (given["transaction_id"], CallPhase.CONFIRMING)
     assert failed.is_outcome_open
     assert failed.code is grpc.StatusCode.UNAVAILABLE
     assert "no failed payment" in str(failed)
@@ -114,7 +120,7 @@ def every_error() -> list[GiftcardError]:
         violations=(giftcard.Violation("f", "d"),),
         retry_after_s=1.5,
         request_id="r",
-        about=About("Redeem", "t", Phase.ASKED),
+        about=About("Redeem", "t", CallPhase.ASKED),
     )
     kinds = [each for each in vars(giftcard).values() if isinstance(each, type)]
     errors: list[GiftcardError] = [
@@ -196,7 +202,7 @@ def test_closed_is_not_repeated(address: str) -> None:
     client.close()
     with pytest.raises(ConfirmationFailed) as caught:
         client.confirm_redeem(transaction_id="t")
-    assert isinstance(caught.value.failure, NotSent)
+    assert isinstance(caught.value.failure, CallNotSent)
     assert not time.pauses_s
 
 
@@ -206,4 +212,4 @@ async def test_an_unfindable_ask_keeps_its_facts(driver: Driver, gateway: Script
     gateway.expect("GetTransaction", UNKNOWN_ID)
     with pytest.raises(NoAnswer) as caught:
         await driver.transact("redeem", **fields_of("Redeem"))
-    assert (caught.value.call, caught.value.phase) == ("Redeem", Phase.ASKED)
+    assert (caught.value.call, caught.value.phase) == ("Redeem", CallPhase.ASKED)

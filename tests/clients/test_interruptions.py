@@ -9,8 +9,8 @@ from typing import NoReturn
 import anyio
 import pytest
 
-from giftcard import AsyncClient, Client, ConfirmationFailed, NotSent
-from tests.clients.scripted import PAN, UNREACHABLE, ScriptedGateway, State, Time, fields_of, response
+from giftcard import AsyncClient, CallNotSent, Client, ConfirmationFailed
+from tests.clients.scripted import PAN, UNREACHABLE, ScriptedGateway, State, Time, response
 
 
 class SignalError(BaseException):
@@ -100,7 +100,7 @@ async def test_an_anyio_scope_that_ends_the_ask_reverses(address: str, gateway: 
         with anyio.CancelScope() as scope:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(cancel_when, gateway.arrived, scope)
-                async with client.redemption(**fields_of("Redeem")):  # type: ignore[arg-type]
+                async with client.redemption(transaction_id="t", card=PAN):
                     pytest.fail("the block ran")
     assert scope.cancelled_caught
     assert gateway.names() == ["Redeem", "ReverseRedeem"]
@@ -233,14 +233,14 @@ async def test_a_token_that_fails_once_does_not_lose_a_confirmation(
         assert gateway.names() == ["Redeem", "ConfirmRedeem"]
         with pytest.raises(ConfirmationFailed) as caught:
             await client.confirm_redeem(transaction_id="t")
-    assert isinstance(caught.value.failure, NotSent)
+    assert isinstance(caught.value.failure, CallNotSent)
     assert isinstance(caught.value.failure.__cause__, TokenError)
 
 
 async def test_a_token_that_fails_at_the_ask_sends_nothing(address: str, gateway: ScriptedGateway) -> None:
     """Without a token nothing is sent, nothing is open, and nothing has to be reversed."""
     async with AsyncClient(address, plaintext=True, token=failing_after(0)) as client:
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(CallNotSent) as caught:
             await client.redemption(transaction_id="t", card=PAN).__aenter__()
     assert isinstance(caught.value.__cause__, TokenError)
     assert not caught.value.is_outcome_open
@@ -255,7 +255,7 @@ async def test_a_token_that_hangs_ends_with_the_deadline(address: str, gateway: 
         return ""
 
     async with AsyncClient(address, plaintext=True, token=hang) as client:
-        with pytest.raises(NotSent):
+        with pytest.raises(CallNotSent):
             await client.calling(deadline_s=0.01).list_providers()
     assert not gateway.seen
 
@@ -267,8 +267,8 @@ def test_the_waiting_client_refuses_an_async_source(address: str) -> None:
         return "token"
 
     with (
-        Client(address, plaintext=True, token=fetch) as client,  # type: ignore[arg-type]
-        pytest.raises(NotSent) as caught,
+        Client(address, plaintext=True, token=fetch) as client,  # type: ignore[arg-type]  # what is refused
+        pytest.raises(CallNotSent) as caught,
     ):
         client.list_providers()
     assert "use AsyncClient" in str(caught.value.__cause__)

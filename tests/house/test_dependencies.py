@@ -64,7 +64,8 @@ def undeclared(
 def test_imports_are_declared(path: str) -> None:
     """Every library that a distribution's packages import is among its dependencies or its extras."""
     rooms = shipped(path)
-    own = {PurePosixPath(room).name for room in rooms} | set(sys.stdlib_module_names)
+    # The fixtures for users' tests are imported by pytest alone, which is there then.
+    own = {PurePosixPath(room).name for room in rooms} | {"pytest", *sys.stdlib_module_names}
     imported = {(module.path, used.split(".")[0]) for module in modules(*rooms) for _, used in module.uses()}
     outside = sorted((place, name) for place, name in imported if name not in own)
     assert outside, f"{path} ships {rooms}, and nothing in them imports a library"

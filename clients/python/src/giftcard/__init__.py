@@ -3,13 +3,14 @@
 The messages of the contract are in `giftcard.v1`; `client.stubs` reaches every call with them.
 """
 
-from giftcard.abouts import Phase
+from giftcard.abouts import CallPhase
 from giftcard.answers import Answered
 from giftcard.cards import Card
 from giftcard.channels import CHANNEL_OPTIONS, tls_credentials
 from giftcard.client import AsyncClient, Client
 from giftcard.errors import (
     CallError,
+    CallNotSent,
     Closed,
     ConfirmationFailed,
     Conflict,
@@ -19,7 +20,6 @@ from giftcard.errors import (
     NoAnswer,
     NotApproved,
     NotFound,
-    NotSent,
     PermissionDenied,
     Throttled,
     Unauthenticated,
@@ -47,6 +47,8 @@ __all__ = [
     "Answered",
     "AsyncClient",
     "CallError",
+    "CallNotSent",
+    "CallPhase",
     "Card",
     "Client",
     "Closed",
@@ -58,9 +60,7 @@ __all__ = [
     "NoAnswer",
     "NotApproved",
     "NotFound",
-    "NotSent",
     "PermissionDenied",
-    "Phase",
     "RepeatPolicy",
     "Throttled",
     "Unauthenticated",

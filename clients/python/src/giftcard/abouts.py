@@ -33,7 +33,7 @@ _FILES = (
 )
 
 
-class Phase(StrEnum):
+class CallPhase(StrEnum):
     """Which part of a transaction's life a call belongs to."""
 
     ASKED = "asked"
@@ -56,7 +56,7 @@ class About:
 
     call: str = ""
     transaction_id: str = ""
-    phase: Phase = Phase.UNKNOWN
+    phase: CallPhase = CallPhase.UNKNOWN
 
     @classmethod
     def of(cls, request: Message) -> About:
@@ -73,7 +73,7 @@ NOBODY_SAID = About()
 
 
 @cache
-def _phases() -> dict[str, Phase]:
+def _phases() -> dict[str, CallPhase]:
     """Sort the calls of the contract by their phase."""
     methods = {
         method.name: method
@@ -82,14 +82,14 @@ def _phases() -> dict[str, Phase]:
         for method in service.methods
     }
     operations = {name for name in methods if f"Confirm{name}" in methods}
-    phases: dict[str, Phase] = {}
+    phases: dict[str, CallPhase] = {}
     for name, method in methods.items():
         is_read = method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS
-        phases[name] = Phase.READING if is_read else Phase.CHANGING
+        phases[name] = CallPhase.READING if is_read else CallPhase.CHANGING
     for name in operations:
         phases |= {
-            name: Phase.ASKED,
-            f"Confirm{name}": Phase.CONFIRMING,
-            f"Reverse{name}": Phase.REVERSING,
+            name: CallPhase.ASKED,
+            f"Confirm{name}": CallPhase.CONFIRMING,
+            f"Reverse{name}": CallPhase.REVERSING,
         }
     return phases

@@ -30,10 +30,10 @@ from giftcard.scripts import (
     Pause,
     Plan,
     Play,
-    ProviderFailed,
     RepeatPolicy,
     Reply,
     Send,
+    SourceFailed,
     tell_failure,
 )
 from giftcard.shields import see_through
@@ -48,7 +48,7 @@ from giftcard.sources import (
     source_of,
     source_of_token,
 )
-from giftcard.streams import Each, P, SomePage, Stream, async_pages, pages
+from giftcard.streams import Each, OngoingStream, P, SomePage, async_pages, pages
 from giftcard.stubs import AsyncStubs, Stubs
 
 _Like = TypeVar("_Like")
@@ -85,12 +85,11 @@ class _Settings(Generic[_Like]):
         view = copy(self)
         view._own = None  # noqa: SLF001 - a copy of oneself
         if deadline_s is not None:
-            view._policy = replace(  # noqa: SLF001
-                self._policy, deadline_s=deadline_s, reading_s=deadline_s
-            )
+            limited = replace(self._policy, deadline_s=deadline_s, reading_s=deadline_s)
+            view._policy = limited  # noqa: SLF001 - a copy of oneself
         if metadata is not None:
             further = source_of(cast("AsyncMetadataLike", metadata))
-            view._sources = (*self._sources, further)  # noqa: SLF001
+            view._sources = (*self._sources, further)  # noqa: SLF001 - a copy of oneself
         return view
 
     def _take_settings(
@@ -174,12 +173,12 @@ class Client(_Settings[MetadataLike], Calls, Runner):
     def watch(self, **fields: Unpack[WatchFields]) -> Iterator[v1.WatchTransactionsResponse]:
         """Give every change of transactions, also after a break; `cursor` is for going on elsewhere."""
         request = v1.WatchTransactionsRequest(**fields)
-        return self._follow(Stream(lambda stubs: stubs.transactions.WatchTransactions, request))
+        return self._follow(OngoingStream(lambda stubs: stubs.transactions.WatchTransactions, request))
 
     def events(self, **fields: Unpack[EventFields]) -> Iterator[v1.StreamEventsResponse]:
         """Give every event of providers, also after a break; `cursor` is for going on elsewhere."""
         request = v1.StreamEventsRequest(**fields)
-        return self._follow(Stream(lambda stubs: stubs.events.StreamEvents, request))
+        return self._follow(OngoingStream(lambda stubs: stubs.events.StreamEvents, request))
 
     def pages(
         self, list_page: Callable[P, SomePage], *args: P.args, **fields: P.kwargs
@@ -187,7 +186,7 @@ class Client(_Settings[MetadataLike], Calls, Runner):
         """Give every page of a list, such as `client.pages(client.list_transactions, page_size=50)`."""
         return pages(list_page, *args, **fields)
 
-    def _follow(self, stream: Stream[Each]) -> Iterator[Each]:
+    def _follow(self, stream: OngoingStream[Each]) -> Iterator[Each]:
         """Give what a stream tells, and go on where it broke."""
         follow = stream.follow(self._policy)
         while True:
@@ -203,7 +202,7 @@ class Client(_Settings[MetadataLike], Calls, Runner):
                         yield told
                 finally:
                     call.cancel()
-            except (grpc.RpcError, ProviderFailed, ValueError) as failure:
+            except (grpc.RpcError, SourceFailed, ValueError) as failure:
                 told_failure = tell_failure(failure, step)
                 if not isinstance(told_failure, CallError):
                     raise
@@ -335,12 +334,12 @@ class AsyncClient(_Settings[AsyncMetadataLike], Calls, AsyncRunner):
     def watch(self, **fields: Unpack[WatchFields]) -> AsyncIterator[v1.WatchTransactionsResponse]:
         """Give every change of transactions, also after a break; `cursor` is for going on elsewhere."""
         request = v1.WatchTransactionsRequest(**fields)
-        return self._follow(Stream(lambda stubs: stubs.transactions.WatchTransactions, request))
+        return self._follow(OngoingStream(lambda stubs: stubs.transactions.WatchTransactions, request))
 
     def events(self, **fields: Unpack[EventFields]) -> AsyncIterator[v1.StreamEventsResponse]:
         """Give every event of providers, also after a break; `cursor` is for going on elsewhere."""
         request = v1.StreamEventsRequest(**fields)
-        return self._follow(Stream(lambda stubs: stubs.events.StreamEvents, request))
+        return self._follow(OngoingStream(lambda stubs: stubs.events.StreamEvents, request))
 
     def pages(
         self, list_page: Callable[P, Awaitable[SomePage]], *args: P.args, **fields: P.kwargs
@@ -348,7 +347,7 @@ class AsyncClient(_Settings[AsyncMetadataLike], Calls, AsyncRunner):
         """Give every page of a list, such as `client.pages(client.list_transactions, page_size=50)`."""
         return async_pages(list_page, *args, **fields)
 
-    async def _follow(self, stream: Stream[Each]) -> AsyncIterator[Each]:
+    async def _follow(self, stream: OngoingStream[Each]) -> AsyncIterator[Each]:
         """Give what a stream tells, and go on where it broke."""
         follow = stream.follow(self._policy)
         while True:
@@ -365,7 +364,7 @@ class AsyncClient(_Settings[AsyncMetadataLike], Calls, AsyncRunner):
                         yield told
                 finally:
                     call.cancel()
-            except (grpc.RpcError, ProviderFailed, aio.UsageError) as failure:
+            except (grpc.RpcError, SourceFailed, aio.UsageError) as failure:
                 told_failure = tell_failure(failure, step)
                 if not isinstance(told_failure, CallError):
                     raise

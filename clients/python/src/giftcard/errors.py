@@ -13,7 +13,7 @@ caller asks for one. When to repeat a call is not decided here, see `giftcard.sc
     │   ├── Unsupported            UNIMPLEMENTED
     │   ├── Unavailable            UNAVAILABLE
     │   │   └── Throttled          RESOURCE_EXHAUSTED
-    │   ├── NotSent                this side could not make the call: its token or metadata failed
+    │   ├── CallNotSent                this side could not make the call: its token or metadata failed
     │   │   └── Closed             the client is closed
     │   └── NoAnswer               every other code: a deadline, a cut connection, a fault of the gateway
     ├── ConfirmationFailed         a confirmation was lost or refused, which is no failed payment: failure
@@ -36,7 +36,7 @@ from google.rpc import error_details_pb2 as details_pb2
 from google.rpc.status_pb2 import Status
 
 from giftcard import next_steps, v1
-from giftcard.abouts import NOBODY_SAID, About, Phase
+from giftcard.abouts import NOBODY_SAID, About, CallPhase
 from giftcard.handshakes import explain
 
 DOMAIN = "giftcard.v1"
@@ -194,13 +194,13 @@ class NoAnswer(CallError):
         return True
 
 
-class NotSent(CallError):
+class CallNotSent(CallError):
     """Nothing was sent: what gives its token or metadata failed, which is the cause."""
 
     _next_step = next_steps.NOT_SENT
 
 
-class Closed(NotSent):
+class Closed(CallNotSent):
     """The client, or the channel under it, is closed."""
 
     _next_step = next_steps.CLOSED
@@ -252,7 +252,7 @@ class NotApproved(GiftcardError):
         call = (
             _name_of(v1.Operation.DESCRIPTOR, transaction.operation).title() if transaction.operation else ""
         )
-        about = About(call, transaction.transaction_id, Phase.ASKED)
+        about = About(call, transaction.transaction_id, CallPhase.ASKED)
         super().__init__(transaction, self._tell(), about)
 
     @property

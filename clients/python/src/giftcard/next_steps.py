@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from giftcard.abouts import Phase
+from giftcard.abouts import CallPhase
 
 CLOSED = "Make a new client: this one is closed, and nothing was sent."
 NOT_SENT = "Mend what gives the client its token or metadata, then repeat: nothing was sent."
@@ -30,26 +30,26 @@ READ_AFTER_CONFIRMATION = (
 )
 
 _OPEN = {
-    Phase.ASKED: (
+    CallPhase.ASKED: (
         "It may have happened: ask again with the same transaction id, read the transaction, or reverse it."
     ),
-    Phase.CONFIRMING: REPEAT_CONFIRMATION,
-    Phase.REVERSING: "Reverse again with the same transaction id, until the gateway has promised it.",
-    Phase.READING: "Read again: a read changes nothing.",
-    Phase.CHANGING: "It may have happened: read how things stand before you repeat it.",
-    Phase.UNKNOWN: "It may have happened: read how things stand before you repeat it.",
+    CallPhase.CONFIRMING: REPEAT_CONFIRMATION,
+    CallPhase.REVERSING: "Reverse again with the same transaction id, until the gateway has promised it.",
+    CallPhase.READING: "Read again: a read changes nothing.",
+    CallPhase.CHANGING: "It may have happened: read how things stand before you repeat it.",
+    CallPhase.UNKNOWN: "It may have happened: read how things stand before you repeat it.",
 }
 
 
-def after_open(phase: Phase) -> str:
+def after_open(phase: CallPhase) -> str:
     """Say what to do when a call may have had its effect."""
     return _OPEN[phase]
 
 
-def after_unavailable(phase: Phase) -> str:
+def after_unavailable(phase: CallPhase) -> str:
     """Say what to do when nothing was done, and may be done later."""
-    if phase is Phase.CONFIRMING:
+    if phase is CallPhase.CONFIRMING:
         return REPEAT_CONFIRMATION
-    if phase in {Phase.ASKED, Phase.REVERSING}:
+    if phase in {CallPhase.ASKED, CallPhase.REVERSING}:
         return "Repeat it later with the same transaction id; nothing was done."
     return LATER

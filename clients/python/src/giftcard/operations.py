@@ -13,8 +13,16 @@ import grpc
 from google.protobuf.message import Message
 
 from giftcard import v1
-from giftcard.abouts import Phase
-from giftcard.errors import CallError, Closed, ConfirmationFailed, NoAnswer, NotSent, Throttled, Unavailable
+from giftcard.abouts import CallPhase
+from giftcard.errors import (
+    CallError,
+    CallNotSent,
+    Closed,
+    ConfirmationFailed,
+    NoAnswer,
+    Throttled,
+    Unavailable,
+)
 from giftcard.fields import (
     ActivateFields,
     ConfirmFields,
@@ -48,7 +56,7 @@ def is_repeatable_ask(error: CallError) -> bool:
 
 def is_repeatable_advice(error: CallError) -> bool:
     """Tell whether a confirmation or reversal may be repeated: after all that is not a refusal."""
-    if isinstance(error, NotSent):
+    if isinstance(error, CallNotSent):
         # What gives the token may be better in a moment; a client that is closed stays closed.
         return not isinstance(error, Closed)
     return is_repeatable_ask(error) or isinstance(error, NoAnswer)
@@ -144,7 +152,7 @@ class Decision(MoneyCall):
         try:
             return (yield from self.repeated(policy, until_s, is_repeatable_advice))
         except CallError as error:
-            if error.phase is not Phase.CONFIRMING:
+            if error.phase is not CallPhase.CONFIRMING:
                 raise
             raise ConfirmationFailed(error) from error
 

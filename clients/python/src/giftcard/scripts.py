@@ -19,7 +19,7 @@ import grpc
 from google.protobuf.message import Message
 
 from giftcard.abouts import NOBODY_SAID, About
-from giftcard.errors import CallError, Closed, Failure, NotSent, read_error
+from giftcard.errors import CallError, CallNotSent, Closed, Failure, read_error
 from giftcard.stubs import Stubs
 
 Request = TypeVar("Request", bound=Message)
@@ -87,7 +87,7 @@ Reply = Message | BaseException | None
 """What a step came to: an answer, a failure, or nothing where nothing is said."""
 
 
-class ProviderFailed(Exception):
+class SourceFailed(Exception):
     """What gives the token or the metadata failed, which is the cause; nothing was sent."""
 
 
@@ -120,9 +120,9 @@ def tell_failure(failure: BaseException, step: Send | Pause | None) -> BaseExcep
     about = step.about if isinstance(step, Send) else NOBODY_SAID
     if isinstance(failure, grpc.RpcError):
         return read_error(failure, about)
-    if isinstance(failure, ProviderFailed):
+    if isinstance(failure, SourceFailed):
         words = f"what gives the token or metadata failed: {type(failure.__cause__).__name__}"
-        not_sent = NotSent(Failure(code=grpc.StatusCode.UNAVAILABLE, message=words, about=about))
+        not_sent = CallNotSent(Failure(code=grpc.StatusCode.UNAVAILABLE, message=words, about=about))
         not_sent.__cause__ = failure.__cause__
         return not_sent
     # gRPC says only in words that a channel is closed, and asyncio's channel by another exception.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from giftcard.channels import is_loopback
-from giftcard.scripts import Metadata, ProviderFailed
+from giftcard.scripts import Metadata, SourceFailed
 
 Token = str | Callable[[], str]
 """A bearer token or an API key, or what returns a fresh one before every attempt."""
@@ -59,15 +59,15 @@ def _authorize(token: object) -> Metadata:
 
 
 def gather(sources: Sequence[Source]) -> Metadata:
-    """Ask every source; raise ProviderFailed if one fails."""
+    """Ask every source; raise SourceFailed if one fails."""
     try:
         return tuple(entry for source in sources for entry in source.make(_refuse_async(source.ask())))
     except Exception as error:
-        raise ProviderFailed from error
+        raise SourceFailed from error
 
 
 async def gather_async(sources: Sequence[Source], within_s: float | None) -> Metadata:
-    """Ask every source, awaiting the async ones; raise ProviderFailed if one fails or takes too long."""
+    """Ask every source, awaiting the async ones; raise SourceFailed if one fails or takes too long."""
     try:
         entries: list[tuple[str, str | bytes]] = []
         async with asyncio.timeout(within_s):
@@ -76,7 +76,7 @@ async def gather_async(sources: Sequence[Source], within_s: float | None) -> Met
                 entries += source.make(await given if inspect.isawaitable(given) else given)
         return tuple(entries)
     except Exception as error:
-        raise ProviderFailed from error
+        raise SourceFailed from error
 
 
 def _refuse_async(given: object) -> object:

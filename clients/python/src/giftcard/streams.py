@@ -23,7 +23,7 @@ from giftcard.stubs import Stubs
 P = ParamSpec("P")
 
 
-class Page(Protocol):
+class ListPage(Protocol):
     """A page of a list."""
 
     @property
@@ -49,12 +49,12 @@ class Resumable(Protocol):
         """When to start from, without a cursor."""
 
 
-SomePage = TypeVar("SomePage", bound=Page)
+SomePage = TypeVar("SomePage", bound=ListPage)
 Each = TypeVar("Each", bound=Told)
 
 
 @dataclass(frozen=True)
-class Stream(Generic[Each]):
+class OngoingStream(Generic[Each]):
     """A stream that is ready to be followed."""
 
     method: Callable[[Stubs], Callable[..., object]]
@@ -68,7 +68,7 @@ class Stream(Generic[Each]):
 class Follow(Generic[Each]):
     """Where a stream that is being followed has come to, and whether it goes on after a break."""
 
-    def __init__(self, stream: Stream[Each], policy: RepeatPolicy, began_s: float) -> None:
+    def __init__(self, stream: OngoingStream[Each], policy: RepeatPolicy, began_s: float) -> None:
         self._policy = policy
         self._breaks = 0
         self._began_s = began_s
