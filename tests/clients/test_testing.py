@@ -27,32 +27,32 @@ pytest_plugins = ["giftcard.pytest_plugin"]
 CANCELLED = v1.ReversalReason.REVERSAL_REASON_CANCELLED
 
 
-def test_a_sale_is_approved_and_confirmed(giftcard_gateway: FakeGateway, giftcard_client: Client) -> None:
+def test_a_sale_is_approved_and_confirmed(fake_gateway: FakeGateway, giftcard_client: Client) -> None:
     """Without a word the fake approves, confirms and remembers, and shows the requests that came."""
     with giftcard_client.redemption(
         transaction_id="t", card=PAN, amount="25.00", currency="ZAR"
     ) as redemption:
         assert redemption.transaction.operation == v1.Operation.OPERATION_REDEEM
-    assert giftcard_gateway.calls == ["Redeem", "ConfirmRedeem"]
-    assert is_confirmed(giftcard_gateway.transactions["t"])
-    request = giftcard_gateway.seen[0]
+    assert fake_gateway.calls == ["Redeem", "ConfirmRedeem"]
+    assert is_confirmed(fake_gateway.transactions["t"])
+    request = fake_gateway.seen[0]
     assert isinstance(request, v1.RedeemRequest)
     assert request.amount.units == 25
 
 
-async def test_async_clients_are_served_too(giftcard_gateway: FakeGateway, giftcard_address: str) -> None:
+async def test_async_clients_are_served_too(fake_gateway: FakeGateway, giftcard_address: str) -> None:
     """An AsyncClient is served by the same fixture, and a block that raises is reversed."""
     async with AsyncClient(giftcard_address, plaintext=True) as client:
         with pytest.raises(ZeroDivisionError):
             async with client.loading(transaction_id="t", card=PAN):
                 raise ZeroDivisionError
-    assert is_reversed(giftcard_gateway.transactions["t"])
+    assert is_reversed(fake_gateway.transactions["t"])
 
 
-def test_it_declines_once_when_told(giftcard_gateway: FakeGateway, giftcard_client: Client) -> None:
+def test_it_declines_once_when_told(fake_gateway: FakeGateway, giftcard_client: Client) -> None:
     """A decline holds for the next operation, and its replay; another id is approved."""
     reason = v1.DeclineReason.DECLINE_REASON_FUNDS_INSUFFICIENT
-    giftcard_gateway.decline(reason)
+    fake_gateway.decline(reason)
     for _ in range(2):
         with (
             pytest.raises(Declined) as caught,
@@ -64,24 +64,24 @@ def test_it_declines_once_when_told(giftcard_gateway: FakeGateway, giftcard_clie
         pass
 
 
-def test_it_refuses_as_the_gateway_does(giftcard_gateway: FakeGateway, giftcard_client: Client) -> None:
+def test_it_refuses_as_the_gateway_does(fake_gateway: FakeGateway, giftcard_client: Client) -> None:
     """A failure has the code and the reason it was told with."""
-    giftcard_gateway.fail("StoreCard", grpc.StatusCode.UNAVAILABLE, "PROVIDER_UNREACHABLE")
+    fake_gateway.fail("StoreCard", grpc.StatusCode.UNAVAILABLE, "PROVIDER_UNREACHABLE")
     with pytest.raises(Unavailable) as caught:
         giftcard_client.store_card(card=PAN)
     assert caught.value.reason == "PROVIDER_UNREACHABLE"
     assert not caught.value.is_outcome_open
 
 
-def test_a_lost_answer_is_found_again(giftcard_gateway: FakeGateway, giftcard_client: Client) -> None:
+def test_a_lost_answer_is_found_again(fake_gateway: FakeGateway, giftcard_client: Client) -> None:
     """A lost answer has had its effect: the client looks it up, and the sale goes on."""
-    giftcard_gateway.lose("Redeem")
+    fake_gateway.lose("Redeem")
     with giftcard_client.redemption(transaction_id="t", card=PAN):
         pass
-    assert giftcard_gateway.calls == ["Redeem", "GetTransaction", "ConfirmRedeem"]
+    assert fake_gateway.calls == ["Redeem", "GetTransaction", "ConfirmRedeem"]
 
 
-def test_a_decided_transaction_stays_decided(giftcard_gateway: FakeGateway, giftcard_client: Client) -> None:
+def test_a_decided_transaction_stays_decided(fake_gateway: FakeGateway, giftcard_client: Client) -> None:
     """What is confirmed is not reversed, what is reversed is neither confirmed nor asked again."""
     giftcard_client.redeem(transaction_id="a", card=PAN)
     giftcard_client.confirm_redeem(transaction_id="a")
@@ -94,20 +94,20 @@ def test_a_decided_transaction_stays_decided(giftcard_gateway: FakeGateway, gift
         giftcard_client.confirm_redeem(transaction_id="b")
     with pytest.raises(NotFound):
         giftcard_client.get_transaction("c")
-    assert set(giftcard_gateway.transactions) == {"a", "b"}
+    assert set(fake_gateway.transactions) == {"a", "b"}
 
 
-def test_it_answers_what_it_is_told(giftcard_gateway: FakeGateway, giftcard_client: Client) -> None:
+def test_it_answers_what_it_is_told(fake_gateway: FakeGateway, giftcard_client: Client) -> None:
     """A read is answered as told, once, and else empty; streams it does not have."""
     told = v1.BalanceResponse(card_balance=v1.CardBalance(masked_card="****1234"))
-    giftcard_gateway.answer("Balance", told)
+    fake_gateway.answer("Balance", told)
     assert giftcard_client.balance(card=PAN) == told.card_balance
     assert giftcard_client.balance(card=PAN) == v1.CardBalance()
     with pytest.raises(Unsupported):
         next(iter(giftcard_client.watch()))
 
 
-def test_the_readmes_test_runs(giftcard_gateway: FakeGateway, giftcard_client: Client) -> None:
+def test_the_readmes_test_runs(fake_gateway: FakeGateway, giftcard_client: Client) -> None:
     """The test that the README shows passes with the fixtures."""
-    recipe("def test_a_declined_card")["test_a_declined_card"](giftcard_gateway, giftcard_client)
-    assert not giftcard_gateway.transactions["t"].issued_cards
+    recipe("def test_a_declined_card")["test_a_declined_card"](fake_gateway, giftcard_client)
+    assert not fake_gateway.transactions["t"].issued_cards

@@ -11,15 +11,15 @@ from giftcard.testing import FakeGateway, serve
 
 
 @pytest.fixture
-def giftcard_gateway() -> FakeGateway:
+def fake_gateway() -> FakeGateway:
     """Give a gateway that approves everything."""
     return FakeGateway()
 
 
 @pytest.fixture
-def giftcard_address(giftcard_gateway: FakeGateway) -> Iterator[str]:
+def giftcard_address(fake_gateway: FakeGateway) -> Iterator[str]:
     """Serve the gateway; give its address, for clients of either kind: both want `plaintext=True`."""
-    address, stop = serve(giftcard_gateway)
+    address, stop = serve(fake_gateway)
     yield address
     stop()
 
