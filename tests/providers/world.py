@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 from grpc import aio
 
-from giftcard import AsyncClient, RepeatPolicy, v1
+from giftcard import AsyncClient, ConfirmationFailed, RepeatPolicy, v1
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway import config
@@ -163,7 +163,11 @@ class World:
     async def confirm(self, operation: str, transaction_id: str, **fields: object) -> v1.Transaction:
         """Confirm a transaction."""
         confirm = getattr(self.client, BY_RPC[operation].confirm_method)
-        told: v1.Transaction = await confirm(transaction_id=transaction_id, **fields)
+        try:
+            told: v1.Transaction = await confirm(transaction_id=transaction_id, **fields)
+        except ConfirmationFailed as fault:
+            # What is asked here is what the gateway said, not what a shop should make of it.
+            raise fault.failure from None
         return told
 
     async def reverse(self, operation: str, transaction_id: str, **fields: object) -> v1.Transaction:
