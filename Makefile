@@ -115,9 +115,8 @@ coverage: $(READY) ## Run the tests and show how much of each room they reach
 	@$(BIN)/python deploy/rooms_covered.py build/coverage.json | tee build/coverage.md
 
 .PHONY: clients
-clients: $(READY) ## Build the client's wheel into dist/ and test it; Python is the only one so far
-	$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist clients/python
-	$(BIN)/pytest -n $(JOBS) tests/clients $(ARGS)
+clients: $(READY) ## Build and test every language's client against one gateway; ARGS="go rust" for some
+	$(BIN)/python -m clients $(ARGS)
 
 .PHONY: floors
 floors: $(READY) ## Test the Python client in fresh environments with its oldest and its newest libraries

@@ -103,4 +103,4 @@ def test_transactions_are_listed_shown_and_never_cut(shared: Sandbox, tmp_path: 
     assert "604500******0087" in shown
     unknown = run(*words, "show", new_transaction_id(), folder=tmp_path)
     assert (unknown.returncode, unknown.stdout) == (2, "")
-    assert unknown.stderr.startswith("error: NOT_FOUND - TRANSACTION_NOT_FOUND - ")
+    assert ": NOT_FOUND - TRANSACTION_NOT_FOUND - " in unknown.stderr

@@ -29,6 +29,7 @@ from giftcard.errors import (
     read_error,
 )
 from giftcard.money import minor_to_money, to_decimal, to_money
+from giftcard.printing import redacted
 from giftcard.requests import new_transaction_id
 from giftcard.scripts import RepeatPolicy
 from giftcard.transaction_state import (
@@ -78,6 +79,7 @@ __all__ = [
     "new_transaction_id",
     "raise_for_decline",
     "read_error",
+    "redacted",
     "tls_credentials",
     "to_decimal",
     "to_money",

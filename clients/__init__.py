@@ -1,0 +1,1 @@
+"""The clients of every language; `python -m clients` builds and tests them."""

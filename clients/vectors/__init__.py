@@ -1,0 +1,1 @@
+"""What every client must agree about, as data."""
