@@ -55,6 +55,12 @@ def described(port: int, reflection: str, symbol: str) -> reflection_pb2.ServerR
         return next(ask(iter([wanted]), timeout=PATIENCE_S))
 
 
+def methods(service: str) -> set[str]:
+    """Return the names of a service's calls."""
+    found = descriptor_pool.Default().FindServiceByName(service)
+    return {method.name for method in found.methods}
+
+
 def _symbols() -> Iterator[str]:
     """Yield every name that our files declare."""
     files = {descriptor_pool.Default().FindFileContainingSymbol(service) for service in SERVICES}
