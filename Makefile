@@ -47,7 +47,7 @@ test: $(READY) ## Run the tests; JOBS=n sets how many at once, ARGS= goes to pyt
 	$(BIN)/pytest -n $(JOBS) $(ARGS)
 
 .PHONY: check
-check: $(READY) ## Check format, lint, types, imports, contract and pins
+check: $(READY) ## Check format, lint, types, imports, contract, its last release and pins
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
@@ -55,6 +55,7 @@ check: $(READY) ## Check format, lint, types, imports, contract and pins
 	$(BIN)/python protos/contract.py lint
 	$(BIN)/python protos/contract.py breaking
 	$(BIN)/python protos/contract.py check
+	$(BIN)/pytest -q --no-header tests/e2e/test_released.py
 	$(BIN)/python -m pip --disable-pip-version-check check
 
 .PHONY: format

@@ -42,7 +42,7 @@ PLAIN = tuple(recipe for recipe in RECIPES if not recipe.kind)
 def paste(recipe: Recipe, running: Sandbox, answers: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a block in a shell, on the ports of this sandbox and with what earlier ones answered."""
     ports = {f"127.0.0.1:{50051 + above}": f"127.0.0.1:{running.port + above}" for above in (0, 10, 11, 12)}
-    text = _PLACEHOLDER.sub(lambda found: f'"{answered(found[1], answers)}"', recipe.text)
+    text = filled_in(recipe.text, answers)
     for written, here in ports.items():
         text = text.replace(written, here)
     programs = (Path(grpcurl_program()).parent, _TOOLS, ROOT / ".venv" / "bin")
@@ -56,6 +56,11 @@ def paste(recipe: Recipe, running: Sandbox, answers: str, **environ: str) -> sub
         check=False,
         env={**os.environ, "PATH": path, **environ},
     )
+
+
+def filled_in(text: str, answers: str) -> str:
+    """Put what earlier answers gave in the place of the words in capitals."""
+    return _PLACEHOLDER.sub(lambda found: f'"{answered(found[1], answers)}"', text)
 
 
 def answered(placeholder: str, answers: str) -> str:
