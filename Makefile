@@ -146,11 +146,12 @@ advisories: $(READY) ## Write the vendored advisories anew, from OSV; FROM=all.z
 # The time that stands in what is built is the commit's, so that the same commit gives the same bytes.
 audit dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 .PHONY: dist
-dist: $(READY) ## Build sdists, wheels, the list of parts and checksums into dist/
+dist: $(READY) ## Build sdists, wheels, the contract's archive, the list of parts and checksums into dist/
 	rm -rf dist
 	for source in $(DISTRIBUTIONS); do \
 	  $(BIN)/uv build --quiet --no-build-isolation --no-create-gitignore --python $(BIN)/python --out-dir dist $$source; \
 	done
+	$(BIN)/python protos/contract.py archive dist
 	$(BIN)/python -m deploy.audit.parts dist/giftcard-gateway.cdx.json
 	cd dist && sha256sum -- * > SHA256SUMS
 

@@ -8,12 +8,15 @@ network. What the contract says is in `giftcard/v1`, not here.
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
+import io
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator
 from importlib import metadata
@@ -234,6 +237,31 @@ def breaking() -> None:
         write_image(image, "--include_source_info")
         against = ["--against", str(newest_release()), "--against-config", str(PROTOS / "buf.yaml")]
         run_buf("breaking", str(image), *against, "--path", "giftcard")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def archive(folder: Path) -> None:
+    """Pack the contract for teams without this repository into FOLDER: it builds where it is unpacked."""
+    if not INCLUDE.is_dir():
+        raise click.ClickException("Google's files are not in protos/include; run `make include`.")
+    name = f"giftcard-v1-{metadata.version('giftcard-client')}"
+    parts = [PROTOS / "README.md", PROTOS / "buf.yaml", PROTOS / "buf.gen.yaml", PROTOS / SERVICE_CONFIG]
+    parts += [*(PROTOS / PACKAGE).glob("*.proto"), *INCLUDE.rglob("*"), newest_release()]
+    members = {path.relative_to(PROTOS).as_posix(): path for path in parts if path.is_file()}
+    members["LICENSE"] = PROTOS.parent / "LICENSE"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        (folder / f"{name}.tar.gz").open("wb") as target,
+        gzip.GzipFile(filename="", fileobj=target, mode="wb", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as tar,
+    ):
+        for member, path in sorted(members.items()):
+            # The same bytes whoever packs it, and whenever.
+            content = path.read_bytes()
+            told = tarfile.TarInfo(f"{name}/{member}")
+            told.size = len(content)
+            tar.addfile(told, io.BytesIO(content))
 
 
 @main.command()

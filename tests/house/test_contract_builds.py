@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sysconfig
+import tarfile
 from pathlib import Path
 
+import click
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
@@ -15,6 +19,17 @@ from tests.conftest import ROOT
 
 PROTOS = ROOT / "protos"
 BUF = Path(sysconfig.get_path("scripts"), "buf")
+LEAST_FILES = {
+    ".cc": ("cpp", 16),
+    ".cs": ("csharp", 16),
+    ".java": ("java", 200),
+    ".kt": ("java", 100),
+    ".m": ("objc", 16),
+    ".php": ("php", 150),
+    ".pyi": ("python", 16),
+    ".rb": ("ruby", 16),
+}
+"""What `buf generate` makes at least, by suffix: the folder and how many."""
 
 
 def ours() -> list[Path]:
@@ -62,3 +77,42 @@ def test_newest_is_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         (tmp_path / f"giftcard-v1-{version}.binpb").touch()
     monkeypatch.setattr(contract, "RELEASES", tmp_path)
     assert contract.newest_release().name == "giftcard-v1-0.10.0.binpb"
+
+
+def test_the_archive_builds_where_it_is_unpacked(tmp_path: Path) -> None:
+    """The archive is the same bytes each time and has both licences; buf builds and generates from it."""
+    for folder in ("one", "two"):
+        pack(tmp_path / folder)
+    (packed,) = (tmp_path / "one").iterdir()
+    assert packed.read_bytes() == (tmp_path / "two" / packed.name).read_bytes()
+    with tarfile.open(packed) as tar:
+        tar.extractall(tmp_path, filter="data")
+    root = tmp_path / packed.name.removesuffix(".tar.gz")
+    assert (root / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    assert "Apache License" in (root / "include" / "LICENSE").read_text(encoding="utf-8")
+    environ = {**os.environ, "PATH": f"{BUF.parent}{os.pathsep}{os.environ['PATH']}"}
+    for action in ("build", "generate"):
+        done = subprocess.run(
+            [BUF, action], cwd=root, capture_output=True, text=True, check=False, env=environ
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    generated = {path.name: list(path.rglob("*")) for path in (root / "gen").iterdir()}
+    assert set(generated) == {"cpp", "csharp", "java", "objc", "php", "python", "ruby"}
+    for suffix, (folder, least) in LEAST_FILES.items():
+        assert len([path for path in generated[folder] if path.suffix == suffix]) >= least, suffix
+    for program, suffix, flag in (("php", ".php", "-l"), ("ruby", ".rb", "-c")):
+        if shutil.which(program) is not None:
+            for path in (root / "gen" / program).rglob(f"*{suffix}"):
+                subprocess.run([program, flag, path], check=True, capture_output=True)
+
+
+def test_an_archive_needs_what_it_includes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Google's files there is no archive, and the sentence says what to run."""
+    monkeypatch.setattr(contract, "INCLUDE", tmp_path / "nowhere")
+    with pytest.raises(click.ClickException, match="make include"):
+        pack(tmp_path / "out")
+
+
+def pack(folder: Path) -> None:
+    """Pack the contract."""
+    contract.archive.main([str(folder)], standalone_mode=False)
