@@ -163,10 +163,11 @@ func (c *conn) prepare(ctx context.Context, about About) (context.Context, *Call
 		given, err := source(ctx)
 		if err != nil {
 			return ctx, &CallError{
-				About:   about,
-				Kind:    CallNotSent,
-				Code:    codes.Unavailable,
-				Message: "what gives the token or metadata failed",
+				About: about,
+				Kind:  CallNotSent,
+				Code:  codes.Unavailable,
+				// Its type only: its text may hold what nobody is to read.
+				Message: fmt.Sprintf("what gives the token or metadata failed: %T", err),
 				cause:   err,
 			}
 		}

@@ -251,8 +251,13 @@ func TestMessageVectors(t *testing.T) {
 			t.Errorf("%d bytes become %d, %v", len(one.Bytes), len(again), err)
 		}
 		never(t, one.Secrets, printings(t, read))
+		for _, secret := range one.Secrets {
+			if !strings.Contains(protojson.Format(read), secret) {
+				t.Error("a secret is not in the message")
+			}
+		}
 		for _, shown := range one.Shown {
-			if !strings.Contains(fmt.Sprint(read), shown) {
+			if !strings.Contains(Redacted(read), shown) {
 				t.Errorf("%s is not shown in %v", shown, read)
 			}
 		}
