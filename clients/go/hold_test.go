@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
@@ -266,6 +267,28 @@ func TestACancelledAskIsReversed(t *testing.T) {
 		t.Error(err)
 	}
 	expect(t, gateway, reversed, "ReverseRedeem")
+}
+
+// A context that ended with the answer of the ask leaves nothing taken, and work does not run.
+func TestAContextThatEndsBeforeWorkIsReversed(t *testing.T) {
+	gateway, _ := world(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	client, err := gateway.NewClient(giftcard.WithDialOptions(grpc.WithUnaryInterceptor(
+		func(
+			ctx context.Context, method string, request, answer any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker,
+			options ...grpc.CallOption,
+		) error {
+			defer cancel()
+			return invoke(ctx, method, request, answer, conn, options...)
+		})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if held, err := client.HoldRedemption(ctx, ask, never(t)); err != context.Canceled || held.GetState() != reversed {
+		t.Error(held, err)
+	}
+	expect(t, gateway, reversed, "Redeem", "ReverseRedeem")
 }
 
 // A decline is an error here, with nothing to undo.

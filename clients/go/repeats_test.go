@@ -117,10 +117,11 @@ func refused(code codes.Code, reason string, retryAfter time.Duration) error {
 }
 
 var (
-	cut     = refused(codes.Unavailable, "", 0)
-	full    = refused(codes.Unavailable, "OVERLOADED", 0)
-	timeout = refused(codes.DeadlineExceeded, "", 0)
-	unknown = refused(codes.NotFound, "TRANSACTION_NOT_FOUND", 0)
+	cut       = refused(codes.Unavailable, "", 0)
+	full      = refused(codes.Unavailable, "OVERLOADED", 0)
+	timeout   = refused(codes.DeadlineExceeded, "", 0)
+	errSeldom = errors.New("seldom")
+	unknown   = refused(codes.NotFound, "TRANSACTION_NOT_FOUND", 0)
 )
 
 func expectCalls(t *testing.T, script *script, calls string) {
@@ -186,23 +187,35 @@ func TestPausesDoNotOverflow(t *testing.T) {
 	}
 }
 
-// A lost ask is looked up within 40 s; the gateway is let wait for the outcome.
+// A lost ask is looked up within its time, 40 s unless the policy or the context says otherwise; the gateway is let wait
+// for the outcome, as long as it can.
 func TestLostAsksAreLookedUp(t *testing.T) {
-	during(t, []any{silence{}, approved}, func(t *testing.T, client *Client, script *script) {
-		answer, err := client.Redeem(t.Context(), redeem)
-		if err != nil || !IsApproved(answer.GetTransaction()) {
-			t.Fatal(answer, err)
-		}
-		expectCalls(t, script, "Redeem GetTransaction")
-		asked, found := script.attempts[0], script.attempts[1]
-		if asked.left != 30*time.Second || found.left != 10*time.Second {
-			t.Errorf("asked for %s, looked up for %s", asked.left, found.left)
-		}
-		looked := found.request.(*giftcardv1.GetTransactionRequest)
-		if looked.GetTransactionId() != transactionID || looked.GetWait().AsDuration() != 9*time.Second {
-			t.Error(looked)
-		}
-	})
+	for name, one := range map[string]struct{ policy, context, asking, finding, wait time.Duration }{
+		"by default":             {0, time.Hour, 30 * time.Second, 10 * time.Second, 9 * time.Second},
+		"with a longer policy":   {400 * time.Second, time.Hour, 300 * time.Second, 100 * time.Second, 60 * time.Second},
+		"with a sooner context":  {0, 20 * time.Second, 15 * time.Second, 5 * time.Second, 4 * time.Second},
+		"without time for waits": {4 * time.Second, time.Hour, 3 * time.Second, time.Second, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			during(t, []any{silence{}, approved}, func(t *testing.T, client *Client, script *script) {
+				ctx, cancel := context.WithTimeout(t.Context(), one.context)
+				defer cancel()
+				answer, err := client.Redeem(ctx, redeem)
+				if err != nil || !IsApproved(answer.GetTransaction()) {
+					t.Fatal(answer, err)
+				}
+				expectCalls(t, script, "Redeem GetTransaction")
+				asked, found := script.attempts[0], script.attempts[1]
+				if asked.left != one.asking || found.left != one.finding {
+					t.Errorf("asked for %s, looked up for %s", asked.left, found.left)
+				}
+				looked := found.request.(*giftcardv1.GetTransactionRequest)
+				if looked.GetTransactionId() != transactionID || looked.GetWait().AsDuration() != one.wait {
+					t.Error(looked)
+				}
+			}, WithRepeats(RepeatPolicy{Deadline: one.policy}))
+		})
+	}
 }
 
 // What the gateway does not know of, or does not tell in time, stays open, and the call ends within its deadline.
@@ -440,8 +453,20 @@ func TestStreamsHaveTheSameErrors(t *testing.T) {
 			t.Errorf("%+v", failure)
 		}
 	})
-	if err := ReadError(io.EOF, nil); err != io.EOF {
+}
+
+// What is no status is read too; the end of a stream, and errors of this package, stay as they are.
+func TestAnyErrorCanBeRead(t *testing.T) {
+	if err := ReadError(context.Canceled, redeem); !errors.Is(err, context.Canceled) || callError(t, err).Kind != NoAnswer {
 		t.Error(err)
+	}
+	if err := ReadError(errSeldom, redeem); callError(t, err).Code != codes.Unknown || !callError(t, err).IsOutcomeOpen {
+		t.Error(err)
+	}
+	for _, err := range []error{nil, io.EOF, &ConfirmationFailed{Failure: &CallError{}}, &CallError{}} {
+		if ReadError(err, redeem) != err {
+			t.Error(err)
+		}
 	}
 }
 

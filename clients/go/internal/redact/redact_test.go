@@ -7,12 +7,16 @@ import (
 	"testing"
 
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/anypb"
 
+	giftcard "giftcardgateway.example/giftcard-go"
 	giftcardv1 "giftcardgateway.example/giftcard-go/v1"
 )
 
@@ -70,6 +74,43 @@ func TestPackedMessagesAreRedacted(t *testing.T) {
 	text := holder.String()
 	if strings.Contains(text, secret) || !strings.Contains(text, "4912") || !strings.Contains(text, "MadeTomorrow") {
 		t.Error(text)
+	}
+}
+
+// Messages in a map are redacted too, and so are messages that have no code of their own.
+func TestMapsAreRedacted(t *testing.T) {
+	text := descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum()
+	message := descriptorpb.FieldDescriptorProto_TYPE_MESSAGE.Enum()
+	one, many := descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(), descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum()
+	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
+		Name: proto.String("wallet.proto"), Syntax: proto.String("proto3"), Dependency: []string{"giftcard/v1/card.proto"},
+		MessageType: []*descriptorpb.DescriptorProto{{
+			Name: proto.String("Wallet"),
+			Field: []*descriptorpb.FieldDescriptorProto{{
+				Name: proto.String("cards"), Number: proto.Int32(1), Label: many, Type: message,
+				TypeName: proto.String(".Wallet.CardsEntry"),
+			}},
+			NestedType: []*descriptorpb.DescriptorProto{{
+				Name: proto.String("CardsEntry"), Options: &descriptorpb.MessageOptions{MapEntry: proto.Bool(true)},
+				Field: []*descriptorpb.FieldDescriptorProto{
+					{Name: proto.String("key"), Number: proto.Int32(1), Label: one, Type: text},
+					{
+						Name: proto.String("value"), Number: proto.Int32(2), Label: one, Type: message,
+						TypeName: proto.String(".giftcard.v1.CardNumber"),
+					},
+				},
+			}},
+		}},
+	}, protoregistry.GlobalFiles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wallet := dynamicpb.NewMessage(file.Messages().Get(0))
+	if err := protojson.Unmarshal([]byte(`{"cards": {"first": {"pan": "`+secret+`"}}}`), wallet); err != nil {
+		t.Fatal(err)
+	}
+	if shown := giftcard.Redacted(wallet); strings.Contains(shown, secret) || !strings.Contains(shown, "first") {
+		t.Error(shown)
 	}
 }
 
