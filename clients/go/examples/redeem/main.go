@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 
 	giftcard "giftcardgateway.example/giftcard-go"
 	giftcardv1 "giftcardgateway.example/giftcard-go/v1"
@@ -17,7 +18,11 @@ func main() {
 	address := flag.String("address", "127.0.0.1:50051", "where the gateway listens")
 	pan := flag.String("card", "6045000000000061", "the number of a demo card")
 	flag.Parse()
-	if err := run(context.Background(), *address, *pan); err != nil {
+	// Ctrl-C ends the context: what is not decided then is reversed before the program ends.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, *address, *pan)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
