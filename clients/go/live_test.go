@@ -11,9 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/types/known/durationpb"
-
 	"google.golang.org/genproto/googleapis/type/money"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	giftcard "giftcardgateway.example/giftcard-go"
 	giftcardv1 "giftcardgateway.example/giftcard-go/v1"
@@ -31,10 +32,7 @@ type scenario struct {
 
 // Whatever goes wrong at the provider, money moves as the vectors say, at the sandbox that GIFTCARD_TARGET names.
 func TestLiveScenarios(t *testing.T) {
-	target, sandbox := os.Getenv("GIFTCARD_TARGET"), os.Getenv("GIFTCARD_SANDBOX")
-	if target == "" {
-		t.Skip("GIFTCARD_TARGET names no gateway")
-	}
+	client, sandbox := liveClient(t), os.Getenv("GIFTCARD_SANDBOX")
 	text, err := os.ReadFile(filepath.Join("..", "vectors", "scenarios.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -43,15 +41,84 @@ func TestLiveScenarios(t *testing.T) {
 	if err := json.Unmarshal(text, &vectors); err != nil || len(vectors.Cases) == 0 {
 		t.Fatal("no case", err)
 	}
+	t.Cleanup(func() { setFaults(t, sandbox, []byte("[]")) })
+	for _, one := range vectors.Cases {
+		t.Run(one.Name, func(t *testing.T) { playScenario(t, client, sandbox, one) })
+	}
+}
+
+// A stream of the gateway is received through the client, and ends with an error of this package.
+func TestLiveStream(t *testing.T) {
+	client := liveClient(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	transactionID := giftcard.NewTransactionID()
+	reversal := &giftcardv1.ReverseRedeemRequest{
+		TransactionId: transactionID,
+		Reason:        giftcardv1.ReversalReason_REVERSAL_REASON_CANCELLED,
+	}
+	begun := timestamppb.Now()
+	if _, err := client.ReverseRedeem(ctx, reversal); err != nil {
+		t.Fatal(err)
+	}
+	stream, err := client.WatchTransactions(ctx, &giftcardv1.WatchTransactionsRequest{
+		Start: &giftcardv1.WatchTransactionsRequest_StartTime{StartTime: begun},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seen := ""; seen != transactionID; {
+		change, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = change.GetTransaction().GetTransactionId()
+	}
+	cancel()
+	for err == nil {
+		_, err = stream.Recv()
+	}
+	if !errors.Is(err, context.Canceled) || !errors.As(err, new(*giftcard.CallError)) {
+		t.Error(err)
+	}
+}
+
+// What a batch tells of one card is read like the error of a call, and names every bad field.
+func TestLiveErrors(t *testing.T) {
+	client := liveClient(t)
+	request := &giftcardv1.BalanceRequest{Card: cardOf("6045009999999999")}
+	answer, err := client.BatchBalance(t.Context(), &giftcardv1.BatchBalanceRequest{Requests: []*giftcardv1.BalanceRequest{request}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failure *giftcard.CallError
+	err = giftcard.ReadError(status.ErrorProto(answer.GetItems()[0].GetError()), request)
+	if !errors.As(err, &failure) || failure.Kind != giftcard.NotFound || failure.Reason != "CARD_NOT_FOUND" {
+		t.Error(err)
+	}
+	_, err = client.Redeem(t.Context(), &giftcardv1.RedeemRequest{TransactionId: "no UUID"})
+	if !errors.As(err, &failure) || failure.Kind != giftcard.InvalidRequest || len(failure.Violations) != 3 {
+		t.Error(err)
+	}
+}
+
+// liveClient makes a client of the gateway that GIFTCARD_TARGET names.
+func liveClient(t *testing.T) *giftcard.Client {
+	t.Helper()
+	target := os.Getenv("GIFTCARD_TARGET")
+	if target == "" {
+		t.Skip("GIFTCARD_TARGET names no gateway")
+	}
 	client, err := giftcard.NewClient(target, giftcard.WithPlaintext())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	t.Cleanup(func() { setFaults(t, sandbox, []byte("[]")) })
-	for _, one := range vectors.Cases {
-		t.Run(one.Name, func(t *testing.T) { playScenario(t, client, sandbox, one) })
-	}
+	return client
+}
+
+func cardOf(pan string) *giftcardv1.Card {
+	return &giftcardv1.Card{Reference: &giftcardv1.Card_Number{Number: &giftcardv1.CardNumber{Pan: pan}}}
 }
 
 func playScenario(t *testing.T, client *giftcard.Client, sandbox string, one scenario) {
@@ -60,7 +127,7 @@ func playScenario(t *testing.T, client *giftcard.Client, sandbox string, one sce
 	if err != nil {
 		t.Fatal(err)
 	}
-	card := &giftcardv1.Card{Reference: &giftcardv1.Card_Number{Number: &giftcardv1.CardNumber{Pan: one.Card}}}
+	card := cardOf(one.Card)
 	setFaults(t, sandbox, []byte("[]"))
 	before := readBalance(ctx, t, client, card)
 	setFaults(t, sandbox, one.Faults)
