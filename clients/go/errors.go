@@ -47,7 +47,7 @@ const (
 	Unsupported Kind = "Unsupported"
 	// Unavailable: the gateway or the provider cannot serve now.
 	Unavailable Kind = "Unavailable"
-	// Throttled: too much was asked, and nothing was sent.
+	// Throttled: too much was asked; with a reason, nothing was sent.
 	Throttled Kind = "Throttled"
 	// NoAnswer: a deadline, a cut connection, a fault of the gateway. The request may have arrived.
 	NoAnswer Kind = "NoAnswer"
@@ -186,7 +186,9 @@ func readStatus(told *status.Status, about About) *CallError {
 		}
 	}
 	// The gateway's own reasons prove that nothing was sent; a connection that ended proves nothing.
-	read.IsOutcomeOpen = read.Kind == NoAnswer || read.Kind == Unavailable && read.Reason == ""
+	isPassing := read.Kind == Unavailable || read.Kind == Throttled
+	// gRPC itself says ResourceExhausted of an answer that was too large, so only the gateway's word proves anything.
+	read.IsOutcomeOpen = read.Kind == NoAnswer || isPassing && read.Reason == ""
 	return read
 }
 

@@ -89,12 +89,11 @@ func decide(err *CallError, isLast bool) action {
 // isRepeatable tells whether a call may be made again with the same request. What leaves an ask open without
 // a word from the connection is not asked again but looked up, so that a till hears of it in time.
 func isRepeatable(err *CallError) bool {
-	isPassing := err.Kind == Unavailable || err.Kind == Throttled && err.Reason != ""
 	switch err.Phase {
 	case Asked:
-		return isPassing
+		return err.Kind == Unavailable || err.Kind == Throttled && err.Reason != ""
 	case Confirming, Reversing:
-		return isPassing || err.Kind == NoAnswer || err.Kind == CallNotSent
+		return err.Kind == Unavailable || err.Kind == Throttled || err.Kind == NoAnswer || err.Kind == CallNotSent
 	default:
 		return false
 	}

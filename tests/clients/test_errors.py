@@ -109,7 +109,8 @@ OPEN = [
     (Refusal(Code.INVALID_ARGUMENT), False),
     (Refusal(Code.UNAVAILABLE, "PROVIDER_UNREACHABLE"), False),
     (Refusal(Code.UNAVAILABLE), True),
-    (Refusal(Code.RESOURCE_EXHAUSTED), False),
+    (Refusal(Code.RESOURCE_EXHAUSTED, "RATE_LIMITED"), False),
+    (Refusal(Code.RESOURCE_EXHAUSTED), True),
     (Refusal(Code.DEADLINE_EXCEEDED), True),
     (Refusal(Code.INTERNAL, "INTERNAL"), True),
 ]
@@ -125,8 +126,8 @@ REPEATS = [
     (Refusal(Code.UNAVAILABLE, "JOURNAL_UNAVAILABLE"), True, True),
     (Refusal(Code.UNAVAILABLE), True, True),
     (Refusal(Code.RESOURCE_EXHAUSTED, "RATE_LIMITED"), True, True),
-    # Without the gateway's reason it is this side's own limit, such as a message too large.
-    (Refusal(Code.RESOURCE_EXHAUSTED), False, False),
+    # Without the gateway's reason it may be this side's own limit, and an answer that was too large for it.
+    (Refusal(Code.RESOURCE_EXHAUSTED), False, True),
     (Refusal(Code.DEADLINE_EXCEEDED), False, True),
     (Refusal(Code.INTERNAL, "INTERNAL"), False, True),
     (Refusal(Code.ALREADY_EXISTS, "TRANSACTION_ID_REUSED"), False, False),

@@ -179,11 +179,10 @@ class Unavailable(CallError):
 
 
 class Throttled(Unavailable):
-    """Too much was asked and nothing was sent: repeat after `retry_after_s`, with the same transaction id."""
+    """Too much was asked: repeat after `retry_after_s`, with the same transaction id.
 
-    def _leaves_outcome_open(self) -> bool:
-        """Whoever throttles, throttles before doing anything."""
-        return False
+    Without the gateway's reason it proves nothing: gRPC uses the same code for an answer that was too large.
+    """
 
 
 class NoAnswer(CallError):

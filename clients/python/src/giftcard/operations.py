@@ -59,7 +59,7 @@ def is_repeatable_advice(error: CallError) -> bool:
     if isinstance(error, CallNotSent):
         # What gives the token may be better in a moment; a client that is closed stays closed.
         return not isinstance(error, Closed)
-    return is_repeatable_ask(error) or isinstance(error, NoAnswer)
+    return isinstance(error, Unavailable | NoAnswer)
 
 
 class _TransactionAnswer(Protocol):
