@@ -96,13 +96,18 @@ def languages(wanted: Sequence[str]) -> list[Language]:
 @click.command(help=__doc__)
 @click.argument("names", nargs=-1)
 @click.option("--step", "wanted", multiple=True, type=click.Choice(STEPS), help="Only this step; repeatable.")
+@click.option("--present", is_flag=True, help="Leave out languages whose programs are not on this machine.")
 @click.option("--port", default=51500, show_default=True, help="The port of the gateway that is started.")
-def main(names: tuple[str, ...], wanted: tuple[str, ...], port: int) -> None:
+def main(names: tuple[str, ...], wanted: tuple[str, ...], port: int, *, present: bool) -> None:
     """Take the steps, print the table, exit with 1 if anything failed or a program is missing."""
     LOGS.mkdir(parents=True, exist_ok=True)
     steps = [step for step in STEPS if not wanted or step in wanted]
     with gateway(port) if "live" in steps else _nothing():
-        rows = [take(language, steps, port) for language in languages(names)]
+        rows = [
+            take(language, steps, port)
+            for language in languages(names)
+            if not (present and told_missing(language))
+        ]
     show(rows, steps)
     sys.exit(0 if rows and all(row.is_good for row in rows) else 1)
 
@@ -110,9 +115,8 @@ def main(names: tuple[str, ...], wanted: tuple[str, ...], port: int) -> None:
 def take(language: Language, steps: Sequence[str], port: int) -> Row:
     """Take the steps of one language until one fails."""
     row = Row(language)
-    if language.missing:
+    if told_missing(language):
         row.is_good = False
-        _out.print(f"{language.name}: {', '.join(language.missing)} is not on this machine")
         row.cells[steps[0]] = "missing"
         return row
     for step in steps:
@@ -127,6 +131,14 @@ def take(language: Language, steps: Sequence[str], port: int) -> Row:
             _out.print(told, markup=False)
             break
     return row
+
+
+def told_missing(language: Language) -> bool:
+    """Say which programs of a language are not on this machine; return whether any is not."""
+    missing = language.missing
+    if missing:
+        _out.print(f"{language.name}: {', '.join(missing)} is not on this machine")
+    return bool(missing)
 
 
 def run_step(language: Language, step: str, port: int, row: Row) -> str | None:

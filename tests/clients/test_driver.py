@@ -64,6 +64,16 @@ def test_a_missing_program_fails(tree: Path) -> None:
     assert "no-such-compiler is not on this machine" in done.output
 
 
+def test_a_missing_program_may_be_left_out(tree: Path) -> None:
+    """With --present a language that cannot be built is told and left out; with none left nothing passes."""
+    add(tree, "one", program="no-such-compiler")
+    assert taken("--present").exit_code == 1
+    add(tree, "two")
+    done = taken("--present")
+    assert done.exit_code == 0, done.output
+    assert "no-such-compiler is not on this machine" in done.output
+
+
 @pytest.mark.parametrize(
     ("line", "stale"),
     [
