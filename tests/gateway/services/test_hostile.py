@@ -26,7 +26,7 @@ from giftcard_gateway.journal.microseconds import EARLIEST, LATEST
 from giftcard_gateway.wire.validation import validator
 from tests.gateway.services.served import RAND, Served, refusal_of, serve
 from tests.gateway.wire.filled import METHODS, SERVICES, UUID, fill, variants
-from tests.gateway.wire.hostile import tried, with_values
+from tests.gateway.wire.hostile import strip, tried, with_values
 from tests.journal.conftest import server_place
 from tests.journal.places import file
 from tests.postgres import PostgresServer
@@ -105,6 +105,21 @@ def cases(method: MethodDescriptor) -> Iterator[tuple[int, list[Put]]]:
             yield from ((variant, alike[:TOGETHER]) for alike in refused.values())
 
 
+def stripped(method: MethodDescriptor, request: Message, put: list[Put]) -> Iterator[Message]:
+    """Give the request with one value of them and nothing else that it need not have; of reads that end.
+
+    What other fields decide, such as which index is read, must not hide a value.
+    """
+    if method.containing_service.name == "GiftCardService" or method.server_streaming:
+        return
+    for path, _ in put:
+        bare = type(request)()
+        bare.CopyFrom(request)
+        strip(bare, path)
+        if not validator(method.input_type)(bare):
+            yield bare
+
+
 def _names(path: str, at: str) -> bool:
     """Tell whether a fault at a place names the field: it, what it is in, or the other end of its span."""
     return at.startswith(path) or path.startswith(at) or path.rpartition(".")[2] in FIRST_OF_SPAN
@@ -142,7 +157,7 @@ async def said(served: Served, method: MethodDescriptor, request: Message) -> tu
 async def test_nothing_hostile_is_our_fault(
     both: list[tuple[Served, Heard]], service: ServiceDescriptor
 ) -> None:
-    """Every field of every request with everything hostile: refused by its name or taken, on both journals alike."""
+    """Every field with everything hostile: refused by its name or taken, on both journals alike."""
     wrong: list[str] = []
     clock = SystemClock()
     for method in service.methods:
@@ -153,12 +168,12 @@ async def test_nothing_hostile_is_our_fault(
             if operation in SOLD and method.name != operation:
                 ask = base(METHODS[f"giftcard.v1.GiftCardService/{operation}"], 0, transaction_id)
                 await asyncio.gather(*(served.call(operation, ask) for served, _ in both))
-            first, second = await asyncio.gather(*(said(served, method, request) for served, _ in both))
-            is_sold = (
-                method.name in SOLD and put[0][0] != "provider" and not validator(method.input_type)(request)
-            )
-            if first != second or first[0] in OUR_FAULT or (is_sold and first != ("OK",)):
-                wrong.append(f"{method.name} {put[:3]}: {first} / {second}")
+            for asked in (request, *stripped(method, request, put)):
+                first, second = await asyncio.gather(*(said(served, method, asked) for served, _ in both))
+                is_good = not validator(method.input_type)(asked)
+                is_sold = method.name in SOLD and put[0][0] != "provider" and is_good
+                if first != second or first[0] in OUR_FAULT or (is_sold and first != ("OK",)):
+                    wrong.append(f"{method.name} {put[:3]}: {first} / {second}")
     assert wrong == []
     for served, heard in both:
         assert heard.faults == []

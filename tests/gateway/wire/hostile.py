@@ -13,7 +13,7 @@ from google.type.date_pb2 import Date
 from google.type.decimal_pb2 import Decimal
 from google.type.money_pb2 import Money
 
-from tests.gateway.wire.filled import Place, is_leaf, is_set, places
+from tests.gateway.wire.filled import Place, is_leaf, is_required, is_set, places
 
 TEXTS: Mapping[str, str] = {
     "NUL": "a\0b",
@@ -140,6 +140,19 @@ def with_values(request: Message, wanted: Iterable[tuple[str, str]]) -> None:
     there = {place.path: place for place in places(request)}
     for path, name in wanted:
         put(there[path], kinds_of(there[path])[name])
+
+
+def strip(request: Message, path: str) -> None:
+    """Take out of a request what it need not have besides the field at a path."""
+    here: Any = request
+    for part in path.split("."):
+        name, _, at = part.partition("[")
+        for field, _ in here.ListFields():
+            if field.name != name and not is_required(field):
+                here.ClearField(field.name)
+        here = getattr(here, name)
+        if at:
+            here = here[int(at.rstrip("]"))]
 
 
 def _restore(place: Place, kept: Message) -> None:
