@@ -71,7 +71,7 @@ class Conversations:
     def send(self, given: bytes, *, is_whole: bool = False) -> bytes:
         """Send bytes on a connection and return what comes back.
 
-        Of what is a whole request until the edge hangs up; of anything else until it says nothing for a while.
+        Of what is a whole request until the edge hangs up; of anything else until it is silent for a while.
         """
         quiet_s = PATIENCE_S if is_whole else _QUIET_S
         return self._loop.run_until_complete(self._send(given + _LAST, quiet_s))
