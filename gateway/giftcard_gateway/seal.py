@@ -106,7 +106,7 @@ class Seal:
         """
         head = head_of(sealed)
         cipher = self._ciphers.get(head[2:])
-        if head[:1] not in {_UNBOUND, _BOUND}:
+        if not is_head(head):
             raise SealBroken("not a sealed text")
         if cipher is None:
             raise KeyMissing(head[2:].decode("ascii", "replace"))
@@ -129,6 +129,11 @@ class Seal:
 def head_of(sealed: bytes) -> bytes:
     """Return the beginning of a sealed text, which says its format and the id of its key."""
     return sealed[: 2 + sealed[1]] if len(sealed) > 1 else sealed
+
+
+def is_head(head: bytes) -> bool:
+    """Tell whether a text begins as sealed ones do."""
+    return head[:1] in {_UNBOUND, _BOUND} and head[1:] != b"" and 0 < head[1] == len(head[2:])
 
 
 def told(head: bytes) -> tuple[str, bool]:

@@ -43,6 +43,7 @@ from giftcard_gateway.wire.bounds import TooMany, read
 from giftcard_gateway.wire.reports import event_to
 from giftcard_gateway.wire.validation import MOST, validator
 from giftcard_simulators import gatepay, gr4vy, jeudimerci
+from tests.fuzz import http_edge
 from tests.gateway.wire.filled import METHODS, fill
 from tests.world.provider import Refusing
 
@@ -278,6 +279,7 @@ DOORS: Mapping[str, Door] = {
     door.name: door
     for door in (
         Door("wire", _wire_seeds, _try_wire),
+        Door("http", http_edge.seeds, http_edge.try_one),
         *(
             Door(f"webhooks-{name}", partial(_webhook_seeds, name), partial(_try_webhook, name))
             for name in _WEBHOOKS

@@ -31,7 +31,7 @@ def row(**differing: object) -> Row:
     assert isinstance(created_at, datetime)
     plain = Row(
         transaction_id=str(uuid.uuid4()),
-        operation="redeem",
+        operation="REDEEM",
         provider="spar-za",
         state="PENDING",
         created_at=created_at,

@@ -295,10 +295,10 @@ async def test_lists_are_newest_first_and_page_by_key(journal: Journal) -> None:
     [
         (RowQuery(states=("APPROVED",)), {"b", "d"}),
         (RowQuery(states=("APPROVED", "PENDING")), {"a", "b", "c", "d"}),
-        (RowQuery(operations=("load",)), {"c", "d", "e"}),
+        (RowQuery(operations=("LOAD",)), {"c", "d", "e"}),
         (RowQuery(providers=("gift-uk",)), {"b", "c"}),
         (RowQuery(providers=("gift-uk", "spar-za"), states=("DECLINED",)), {"e"}),
-        (RowQuery(providers=("gift-uk",), operations=("load",), states=("PENDING",)), {"c"}),
+        (RowQuery(providers=("gift-uk",), operations=("LOAD",), states=("PENDING",)), {"c"}),
         (RowQuery(created_from=at(2), created_before=at(4)), {"c", "d"}),
         (RowQuery(blind_index=b"h1"), {"a", "d", "e"}),
         (RowQuery(blind_index=b"h1", states=("APPROVED",)), {"d"}),
@@ -312,8 +312,8 @@ async def test_lists_are_newest_first_and_page_by_key(journal: Journal) -> None:
 )
 async def test_lists_filter(journal: Journal, query: RowQuery, expected: set[str]) -> None:
     """Each filter keeps what it says, alone and with others; a blind index added by a later write counts."""
-    kinds = [("a", "redeem", "spar-za"), ("b", "redeem", "gift-uk"), ("c", "load", "gift-uk")]
-    kinds += [("d", "load", "spar-za"), ("e", "load", "spar-za")]
+    kinds = [("a", "REDEEM", "spar-za"), ("b", "REDEEM", "gift-uk"), ("c", "LOAD", "gift-uk")]
+    kinds += [("d", "LOAD", "spar-za"), ("e", "LOAD", "spar-za")]
     indexes = {"a": (b"h1",), "d": (b"h1",), "e": (b"h1",)}
     rows = {
         name: row(

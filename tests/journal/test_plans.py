@@ -15,11 +15,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from giftcard import v1
 from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.journal.contract import RowQuery
-from giftcard_gateway.journal.microseconds import to_us
+from giftcard_gateway.journal.microseconds import EARLIEST_US, LATEST_US, to_us
 from giftcard_gateway.journal.postgres import statements
 from giftcard_gateway.journal.postgres.journal import Postgres, statement_of
 from giftcard_gateway.journal.records import Records
-from giftcard_gateway.journal.rows import EARLIEST_US, LATEST_US
 from giftcard_gateway.journal.sqlite import file as sqlite_file
 from giftcard_gateway.journal.sqlite import lists
 from giftcard_gateway.journal.sqlite import schema as sqlite_schema
@@ -32,7 +31,7 @@ from tests.postgres import PostgresServer
 
 HISTORY = 20_000
 NOW_US = to_us(NOW)
-STREAM = ("default", "CONFIRMED", "spar-za", "redeem")
+STREAM = ("default", "CONFIRMED", "spar-za", "REDEEM")
 WHOLE = (EARLIEST_US, LATEST_US, "")
 
 SQLITE: dict[str, tuple[str, tuple[object, ...], str]] = {

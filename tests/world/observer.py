@@ -25,6 +25,8 @@ class Heard(Observer):
         """How much of a reversal window is gone, and how many seconds after the request that was told."""
         self.elsewhere: list[Mapping[str, int]] = []
         """What was sealed under keys that are not here, by key, each time it was counted."""
+        self.damaged_rows = 0
+        """How many rows' columns could not be, when they were counted last."""
         self.journal: list[str] = []
         """When the journal went, with the reason, and when it came back."""
 
@@ -41,6 +43,15 @@ class Heard(Observer):
         """Keep the fault."""
         del transaction_id
         self.faults.append(("seal", fault))
+
+    def unreadable_event(self, cursor: str, fault: SealBroken) -> None:
+        """Keep the fault."""
+        del cursor
+        self.faults.append(("event", fault))
+
+    def damaged(self, count: int) -> None:
+        """Keep the count."""
+        self.damaged_rows = count
 
     def sealed_elsewhere(self, counts: Mapping[str, int]) -> None:
         """Keep the counts."""

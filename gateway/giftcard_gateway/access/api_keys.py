@@ -90,8 +90,21 @@ def row_of(key: ApiKey) -> KeyRow:
 
 
 def keys_of(rows: Sequence[KeyRow]) -> list[ApiKey]:
-    """Return the keys in rows of the journal, oldest first."""
-    return sorted((_DOCUMENT.decode(row.document) for row in rows), key=lambda key: key.created_at)
+    """Return the keys in rows of the journal, oldest first; a damaged one is told, and lets nobody in."""
+    return sorted(filter(None, map(_key, rows)), key=lambda key: key.created_at)
+
+
+def _key(row: KeyRow) -> ApiKey | None:
+    try:
+        key = _DOCUMENT.decode(row.document)
+    except (ValueError, msgspec.MsgspecError):
+        key = None
+    if key is None or key.key_id != row.key_id or key.created_at.tzinfo is None:
+        _log.error(
+            "an API key in the journal is damaged and lets nobody in", extra={"key_id": row.key_id[:32]}
+        )
+        return None
+    return key
 
 
 class ApiKeys:
@@ -114,7 +127,7 @@ class ApiKeys:
                 await self.read()
             except JournalClosed:
                 pass
-            except (ValueError, msgspec.MsgspecError) as fault:
+            except Exception as fault:  # noqa: BLE001 - whatever fails, a key that is revoked must come to be known
                 _log.warning("API keys cannot be read", extra={"error_type": type(fault).__qualname__})
             await self._clock.sleep(_EVERY_S)
 

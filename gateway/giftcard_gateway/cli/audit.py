@@ -117,7 +117,11 @@ async def _rows(journal: Journal) -> AsyncIterator[AuditRow]:
     while rows := await journal.audit(after=after, limit=_PAGE):
         for row in rows:
             yield row
-        after = rows[-1].chain, rows[-1].number
+        last = rows[-1].chain, rows[-1].number
+        if last <= after:
+            # Its place is damaged, which is a fault by itself; what comes behind it cannot be asked for.
+            return
+        after = last
 
 
 def _utc(moment: datetime | None) -> datetime | None:

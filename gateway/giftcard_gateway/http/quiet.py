@@ -1,28 +1,49 @@
-"""An HTTP server that never quotes what it was sent.
+"""An HTTP server that never quotes what it was sent, nor tells what it is.
 
-aiohttp answers a request that its parser refuses with the parser's text, which holds the request's bytes,
-before any middleware of ours. Its runner has no setting for that, so the handler of those is replaced.
+aiohttp answers a request that its parser refuses with the parser's text, which holds the request's bytes, and
+one that expects what nobody knows with its words, both outside any middleware of ours; and it names itself.
+Its runner has no setting for that, so the handler of those is replaced.
 """
 
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 
 from aiohttp import web
 
 
+class _Bare(web.Response):
+    """An answer without a word, also to what never came as far as the application and its signals."""
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        self.headers.popall("Server", None)
+
+
 class _QuietHandler(web.RequestHandler):
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer, of one that was raised past our middleware the status alone."""
+        if isinstance(resp, web.HTTPException):
+            resp = _Bare(status=resp.status)
+        return await super().finish_response(request, resp, start_time)
+
     def handle_error(
         self,
         request: web.BaseRequest,
         status: int = 500,
-        exc: BaseException | None = None,  # noqa: ARG002 - aiohttp fixes the parameters
+        exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002 - aiohttp fixes the parameters
     ) -> web.StreamResponse:
         """Answer with a bare status and hang up."""
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is on its way already")
-        answer = web.Response(status=status)
+        if isinstance(exc, UnicodeError):
+            # It was quoting the request, which is no text.
+            status = HTTPStatus.BAD_REQUEST
+        answer = _Bare(status=status)
         answer.force_close()
         return answer
 

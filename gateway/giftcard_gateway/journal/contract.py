@@ -49,6 +49,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     asked_id: str = ""
     """The id its caller made, where that is not `transaction_id`."""
     blind_indexes: tuple[bytes, ...] = ()
+    damaged: str = ""
+    """A column that holds what no gateway writes there; what stands here for it is made up."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +60,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     transaction_id: str
     state: str
     at: datetime
+    damaged: str = ""
+    """As in a row."""
 
 
 class RowQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +109,8 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     document: bytes
     applied: bool = False
     cursor: str = ""
+    damaged: str = ""
+    """As in a row."""
 
 
 class Sealed(msgspec.Struct, frozen=True, kw_only=True):
@@ -274,6 +280,13 @@ class Journal(ABC):
     @abstractmethod
     async def backlog(self) -> Sequence[Backlog]:
         """Count rows in states that owe something or need a person, by provider and state; by index."""
+
+    @abstractmethod
+    async def damaged(self) -> int:
+        """Count rows in a state or of an operation that is none, or created or due at no time there is.
+
+        By index. Lists and claims may pass such rows over.
+        """
 
     @abstractmethod
     async def purge(self, *, before: datetime, limit: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from giftcard_gateway.journal.microseconds import from_us
+from giftcard_gateway.journal.microseconds import LATEST_US, from_us
 from giftcard_gateway.ledger.grace import Outage
 
 _MOST_SKEW_US = 60_000_000
@@ -23,22 +23,31 @@ def statement(now: str, silence: str) -> str:
     that is older than the last changes nothing, unless the last was of a clock that went wrong: then time
     goes on from here, and an outage that would end later never was.
     """
-    pause = f"{now} - heartbeat.beat_us"
+    beat, since, until, lost = (
+        _sound("beat_us", f"{now} - 1", most=str(LATEST_US)),
+        _sound("outage_from_us", "NULL", most=str(LATEST_US)),
+        _sound("outage_until_us", "NULL", most=str(LATEST_US)),
+        _sound("lost_us", "0", most=now),
+    )
+    pause = f"{now} - {beat}"
     is_outage = f"{pause} > {silence}"
     is_back = f"{pause} < -{_MOST_SKEW_US}"
-    is_untrue = f"{is_back} AND heartbeat.outage_until_us > {now}"
-    untrue_us = "heartbeat.outage_until_us - heartbeat.outage_from_us"
+    is_untrue = f"{is_back} AND {until} > {now}"
     return (
         f"INSERT INTO heartbeat (only_row, beat_us) VALUES (1, {now}) ON CONFLICT (only_row) DO UPDATE SET"
-        f" beat_us = CASE WHEN {pause} > 0 OR {is_back} THEN {now} ELSE heartbeat.beat_us END,"
-        f" outage_from_us = CASE WHEN {is_outage} THEN heartbeat.beat_us WHEN {is_untrue} THEN {now}"
-        " ELSE heartbeat.outage_from_us END,"
-        f" outage_until_us = CASE WHEN {is_outage} THEN {now} WHEN {is_untrue} THEN {now}"
-        " ELSE heartbeat.outage_until_us END,"
-        f" lost_us = heartbeat.lost_us + CASE WHEN {is_outage} THEN {pause}"
-        f" WHEN {is_untrue} THEN -({untrue_us}) ELSE 0 END"
+        f" beat_us = CASE WHEN {pause} > 0 OR {is_back} THEN {now} ELSE {beat} END,"
+        f" outage_from_us = CASE WHEN {is_outage} THEN {beat} WHEN {is_untrue} THEN {now} ELSE {since} END,"
+        f" outage_until_us = CASE WHEN {is_outage} OR {is_untrue} THEN {now} ELSE {until} END,"
+        f" lost_us = {lost} + CASE WHEN {is_outage} THEN {pause}"
+        f" WHEN {is_untrue} THEN -({until} - {since}) ELSE 0 END"
         " RETURNING outage_from_us, outage_until_us, lost_us"
     )
+
+
+def _sound(column: str, otherwise: str, *, most: str) -> str:
+    """Return the SQL of a column, or of what stands for a damaged one; the next beat mends it."""
+    there = f"heartbeat.{column}"
+    return f"(CASE WHEN {there} BETWEEN 0 AND {most} THEN {there} ELSE {otherwise} END)"
 
 
 def outage_of(values: Sequence[int | None]) -> Outage | None:

@@ -9,6 +9,7 @@ from collections import Counter
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import msgspec
 
@@ -18,16 +19,16 @@ from giftcard_gateway.errors import RecordAltered, SealKeyMissing
 from giftcard_gateway.journal.contract import JournalClosed, Row, RowQuery
 from giftcard_gateway.journal.indexes import BlindIndexes
 from giftcard_gateway.journal.places import place_of
-from giftcard_gateway.journal.rows import OPEN_STATES, is_same
+from giftcard_gateway.journal.rows import OPEN_STATES, OPERATIONS, STATES, is_same
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.ledger.erasing import erased
-from giftcard_gateway.seal import KeyMissing, SealBroken, told
+from giftcard_gateway.seal import KeyMissing, SealBroken, is_head, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from giftcard_adapters.values.outcomes import IssuedCard
-    from giftcard_gateway.journal.contract import Journal
+    from giftcard_gateway.journal.contract import Change, Journal
     from giftcard_gateway.seal import Seal
 
 
@@ -41,6 +42,8 @@ class InDoubt(JournalClosed):
 
 
 _ENTRY = unpacker(Entry)
+NO_KEY = "none"
+"""Stands for the id of a key where a document does not begin as sealed ones do."""
 
 
 class Records:
@@ -101,8 +104,27 @@ class Records:
         return None if row is None else self._shown(row)
 
     async def list(self, query: RowQuery) -> Sequence[Entry]:
-        """Return entries for people to see, newest first, as `show` does."""
-        return [self._shown(row) for row in await self.journal.list(query)]
+        """Return entries for people to see, newest first, as `show` does.
+
+        Fewer than the limit are the last. Their `created_at` is the row's, so that the next page begins
+        behind them.
+        """
+        found: list[Entry] = []
+        while left := query.limit - len(found):
+            rows = await self.journal.list(msgspec.structs.replace(query, limit=left))
+            found += filter(None, map(self._shown, rows))
+            if len(rows) < left:
+                break
+            query = msgspec.structs.replace(query, after=(rows[-1].created_at, rows[-1].transaction_id))
+        return found
+
+    async def changes(self, *, after: str, limit: int, tenant: str) -> Sequence[Change]:
+        """Return the feed of a tenant after a cursor; see Journal.changes. Damaged ones are told of."""
+        changes = await self.journal.changes(after=after, limit=limit, tenant=tenant)
+        for change in changes:
+            if change.damaged:
+                self._tell(change.transaction_id, _damaged(f"changes.{change.damaged}"))
+        return changes
 
     async def claim(
         self,
@@ -162,8 +184,12 @@ class Records:
         counts = Counter[str]()
         for sealed in await self.journal.seals(states=OPEN_STATES):
             if sealed.head not in self._seal.heads:
-                counts[told(sealed.head)[0]] += sealed.count
+                counts[told(sealed.head)[0] if is_head(sealed.head) else NO_KEY] += sealed.count
         return counts
+
+    def _tell(self, transaction_id: str, fault: SealBroken) -> None:
+        """Tell what cannot be opened; an id that is none may be anything, and is not told."""
+        self.on_unreadable(transaction_id if _is_uuid(transaction_id) else "damaged", fault)
 
     def _row(self, entry: Entry) -> Row:
         row = Row(
@@ -184,15 +210,21 @@ class Records:
         )
         return msgspec.structs.replace(row, document=self._seal.close(pack(erased(entry)), place_of(row)))
 
-    def _shown(self, row: Row) -> Entry:
-        """Decrypt a row; of one that cannot be opened, return what its columns say."""
+    def _shown(self, row: Row) -> Entry | None:
+        """Decrypt a row; of one that cannot be opened, return what its columns say.
+
+        None where they say no operation there is, or no id that could be asked for. A state that is none is
+        shown as UNRESOLVED, because a person must look.
+        """
         try:
             return self._entry(row)
         except (RecordAltered, SealKeyMissing) as fault:
+            if row.operation not in OPERATIONS or not _is_uuid(row.transaction_id):
+                return None
             return Entry(
                 transaction_id=row.transaction_id,
                 operation=Operation(row.operation),
-                state=State(row.state),
+                state=State(row.state) if row.state in STATES else State.UNRESOLVED,
                 created_at=row.created_at,
                 updated_at=row.updated_at,
                 provider=row.provider,
@@ -209,16 +241,17 @@ class Records:
         Raises SealKeyMissing or RecordAltered, and tells `on_unreadable`.
         """
         try:
-            text = self._seal.open(row.document, place_of(row))
+            if row.damaged:
+                raise _damaged(f"transactions.{row.damaged}")
+            entry: Entry = _decoded(self._seal.open(row.document, place_of(row)))
         except KeyMissing as fault:
-            self.on_unreadable(row.transaction_id, fault)
+            self._tell(row.transaction_id, fault)
             raise SealKeyMissing(
                 transaction_id=row.asked_id or row.transaction_id, key_id=fault.key_id
             ) from None
         except SealBroken as fault:
-            self.on_unreadable(row.transaction_id, fault)
-            raise RecordAltered(transaction_id=row.transaction_id) from None
-        entry: Entry = _ENTRY.decode(text)
+            self._tell(row.transaction_id, fault)
+            raise RecordAltered(transaction_id=row.asked_id or row.transaction_id) from None
         return msgspec.structs.replace(
             entry,
             version=row.version,
@@ -226,6 +259,26 @@ class Records:
             driver=row.driver,
             due_at=row.due_at,
         )
+
+
+def _decoded(text: bytes) -> Entry:
+    try:
+        entry: Entry = _ENTRY.decode(text)
+    except msgspec.MsgspecError:
+        raise SealBroken("what is sealed there is no transaction") from None
+    return entry
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except (ValueError, AttributeError):
+        return False
+    return True
+
+
+def _damaged(column: str) -> SealBroken:
+    return SealBroken(f"the column {column} holds what no gateway writes there")
 
 
 def _ignore(due_at: datetime) -> None:

@@ -6,39 +6,72 @@ No SQL is run here. What the columns mean is said in `sqlite/0001_journal.sql`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, Any
 
 import msgspec
 
-from giftcard_gateway.journal.contract import EventRow, Row, RowQuery
-from giftcard_gateway.journal.microseconds import from_us, from_us_or_none, to_us, to_us_or_none
+from giftcard_adapters.values.operations import Operation
+from giftcard_gateway.journal.contract import Change, EventRow, Row, RowQuery
+from giftcard_gateway.journal.microseconds import (
+    EARLIEST_US,
+    LATEST_US,
+    from_us,
+    from_us_or_none,
+    to_us,
+    to_us_or_none,
+)
 from giftcard_gateway.ledger.entry import FINAL, State
 
-COLUMNS = (
-    "transaction_id",
-    "operation",
-    "provider",
-    "state",
-    "created_us",
-    "updated_us",
-    "due_us",
-    "driver",
-    "version",
-    "fence",
-    "document",
-    "tenant",
-    "asked_id",
-)
-"""The columns of a row, in the order of `values_of` and `row_of`."""
+_Time = Annotated[int, msgspec.Meta(ge=EARLIEST_US, le=LATEST_US)]
+_Count = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
 
-EVENT_COLUMNS = ("provider", "event_id", "name", "received_us", "document", "applied")
-"""The columns of an event, without its place in the feed."""
+
+class RowColumns(msgspec.Struct, frozen=True, array_like=True):
+    """What a gateway writes into the columns of a row, in the order of `values_of` and `row_of`."""
+
+    transaction_id: str
+    operation: Operation
+    provider: str
+    state: State
+    created_us: _Time
+    updated_us: _Time
+    due_us: _Time | None
+    driver: str
+    version: _Count
+    fence: _Count
+    document: bytes
+    tenant: str
+    asked_id: str
+
+
+class ChangeColumns(msgspec.Struct, frozen=True, array_like=True):
+    """What a gateway writes of a change of state, as `change_of` takes it."""
+
+    transaction_id: str
+    state: State
+    at_us: _Time
+
+
+class EventColumns(msgspec.Struct, frozen=True, array_like=True):
+    """What a gateway writes of an event, without its place in the feed."""
+
+    provider: str
+    event_id: str
+    name: str
+    received_us: _Time
+    document: bytes
+    applied: bool
+
+
+COLUMNS = RowColumns.__struct_fields__
+EVENT_COLUMNS = EventColumns.__struct_fields__
 
 FINAL_STATES = tuple(sorted(str(state) for state in FINAL))
 OPEN_STATES = tuple(sorted(str(state) for state in State if state not in FINAL))
 """States in which something is owed, or a person is needed."""
 
-EARLIEST_US = -(2**63)
-LATEST_US = 2**63 - 1
+OPERATIONS = tuple(sorted(str(operation) for operation in Operation))
+STATES = tuple(sorted(str(state) for state in State))
 
 RowValues = tuple[str, str, str, str, int, int, int | None, str, int, int, bytes, str, str]
 WrittenValues = tuple[str, int, int | None, str, int, int, bytes]
@@ -92,7 +125,10 @@ def written_of(row: Row) -> WrittenValues:
 
 
 def row_of(values: RowValues) -> Row:
-    """Return the row that lies in these columns."""
+    """Return the row that lies in these columns, whatever they hold; `damaged` names one that is not ours."""
+    damaged = _damaged(values, RowColumns)
+    if damaged:
+        values = _made_up(values)
     return Row(
         transaction_id=values[0],
         operation=values[1],
@@ -107,6 +143,62 @@ def row_of(values: RowValues) -> Row:
         document=values[10],
         tenant=values[11],
         asked_id=values[12],
+        damaged=damaged,
+    )
+
+
+def _made_up(values: RowValues) -> RowValues:
+    """Return columns of the right types: what is of another is told empty, and no count is a write's."""
+    kinds = (str, str, str, str, object, object, object, str, int, int, bytes, str, str)
+    kept: Any = [
+        value if isinstance(value, kind) else kind() for value, kind in zip(values, kinds, strict=True)
+    ]
+    return tuple(kept)
+
+
+def _damaged(values: Sequence[object], columns_: type[msgspec.Struct]) -> str:
+    """Return the name of a column that holds what no gateway writes there, empty where all are ours."""
+    try:
+        msgspec.convert(values, columns_)
+    except msgspec.ValidationError:
+        fields = zip(msgspec.structs.fields(columns_), values, strict=True)
+        return next(field.encode_name for field, value in fields if not _is(value, field.type))
+    return ""
+
+
+def _is(value: object, kind: Any) -> bool:  # noqa: ANN401 - a type as msgspec has it
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def text_in(value: object) -> str:
+    """Return a text; an empty one of what a damaged column holds instead."""
+    return value if isinstance(value, str) else ""
+
+
+def count_in(value: object) -> int:
+    """Return a count; 0 of what a damaged column holds instead."""
+    return value if isinstance(value, int) else 0
+
+
+def bytes_in(value: object) -> bytes:
+    """Return bytes; none of what a damaged column holds instead."""
+    return value if isinstance(value, bytes) else b""
+
+
+def change_of(cursor: str, values: tuple[str, str, int]) -> Change:
+    """Return the change of state that lies in these columns: a transaction's id, a state and when."""
+    transaction_id, state, at_us = values
+    damaged = _damaged(values, ChangeColumns)
+    return Change(
+        cursor=cursor,
+        transaction_id=text_in(transaction_id),
+        state=text_in(state),
+        at=from_us(at_us),
+        damaged=damaged,
     )
 
 
@@ -116,16 +208,18 @@ def is_same(recorded: Row, row: Row) -> bool:
 
 
 def event_of(cursor: str, values: EventValues) -> EventRow:
-    """Return the event that lies in these columns."""
+    """Return the event that lies in these columns, whatever they hold, as `row_of` does."""
     provider, event_id, name, received_us, document, applied = values
+    damaged = _damaged((*values[:5], bool(applied)), EventColumns)
     return EventRow(
-        provider=provider,
-        event_id=event_id,
-        name=name,
+        provider=text_in(provider),
+        event_id=text_in(event_id),
+        name=text_in(name),
         received_at=from_us(received_us),
-        document=document,
+        document=bytes_in(document),
         applied=bool(applied),
         cursor=cursor,
+        damaged=damaged,
     )
 
 
@@ -141,8 +235,11 @@ def is_wanted(stream: Stream, query: RowQuery) -> bool:
 
 
 def bounds(query: RowQuery) -> tuple[int, tuple[int, str]]:
-    """Return the first creation time wanted, and the (created_us, transaction_id) all rows are below."""
-    upper = (LATEST_US if query.created_before is None else to_us(query.created_before), "")
+    """Return the first creation time wanted, and the (created_us, transaction_id) all rows are below.
+
+    A row that was created at no time there is is on no page: it would be on every one.
+    """
+    upper = (LATEST_US + 1 if query.created_before is None else to_us(query.created_before), "")
     if query.after is not None:
         upper = min(upper, (to_us(query.after[0]), query.after[1]))
     lower = EARLIEST_US if query.created_from is None else to_us(query.created_from)

@@ -32,6 +32,12 @@ class Observer:
     def unreadable(self, transaction_id: str, fault: SealBroken) -> None:
         """A transaction cannot be opened: its key is not here, or it is not what was last written."""
 
+    def unreadable_event(self, cursor: str, fault: SealBroken) -> None:
+        """A provider's event, at this place of the feed, is not what was written down."""
+
+    def damaged(self, count: int) -> None:
+        """So many transactions stand in the journal where no list or claim finds them; now."""
+
     def sealed_elsewhere(self, counts: Mapping[str, int]) -> None:
         """So many open transactions are sealed under keys this process does not have, by key id; now."""
 

@@ -51,6 +51,7 @@ _RETRY_SHARE = 0.25
 _BATCH = 100
 UNREADABLE = "unreadable"
 """The name of an authentic event that nobody could read; its body is kept sealed."""
+_IDS = {"provider", "event_id"}
 _LONGEST_ID = 512
 """More characters than this no database keeps in a unique index."""
 
@@ -69,7 +70,8 @@ class Events:
         self._clock = clock
         self._observer = observer
         self._woken = asyncio.Event()
-        self._next_try: dict[tuple[str, str], datetime] = {}
+        self._next_try: dict[str, datetime] = {}
+        """By the event's place in the feed."""
 
     async def receive(self, connection: Connection, webhook: Webhook) -> int:
         """Store the events of a webhook; return how many were new. `run` applies them.
@@ -117,7 +119,7 @@ class Events:
         rows = await self._journal.unapplied_events(limit, self._seal.heads)
         waiting = {}
         for row in rows:
-            key, now = (row.provider, row.event_id), self._clock.now()
+            key, now = row.cursor, self._clock.now()
             next_try = self._next_try.get(key, now)
             if next_try > now:
                 waiting[key] = next_try
@@ -129,14 +131,18 @@ class Events:
         return len(rows) == limit
 
     def open(self, row: EventRow) -> ProviderEvent:
-        """Return the event in a row of the journal; raise SealKeyMissing or RecordAltered."""
+        """Return the event in a row of the journal.
+
+        Raises SealKeyMissing, or RecordAltered and tells the observer.
+        """
         try:
-            text = self._seal.open(row.document, place_of_event(row))
+            _must_be_whole(row)
+            event: ProviderEvent = _decoded(self._seal.open(row.document, place_of_event(row)))
         except KeyMissing as fault:
             raise SealKeyMissing(key_id=fault.key_id) from None
-        except SealBroken:
+        except SealBroken as fault:
+            self._observer.unreadable_event(row.cursor, fault)
             raise RecordAltered from None
-        event: ProviderEvent = _EVENT.decode(text)
         return event
 
     async def _try(self, row: EventRow) -> bool:
@@ -150,6 +156,9 @@ class Events:
         except SealKeyMissing:
             # The transaction it speaks of is for a process that has its key, however long that takes.
             return False
+        except RecordAltered:
+            # The observer was told, of the event or its transaction. Without its ids it cannot be marked.
+            return row.damaged not in _IDS and self._is_stale(row)
         except Exception as fault:  # noqa: BLE001 - one event that fails must not end the carrying over
             self._observer.faulted("events", fault)
             return self._is_stale(row)
@@ -198,6 +207,19 @@ class Events:
         )
         document = self._seal.close(pack(event), place_of_event(row))
         return msgspec.structs.replace(row, document=document)
+
+
+def _must_be_whole(row: EventRow) -> None:
+    if row.damaged:
+        raise SealBroken(f"the column events.{row.damaged} holds what no gateway writes there")
+
+
+def _decoded(text: bytes) -> ProviderEvent:
+    try:
+        event: ProviderEvent = _EVENT.decode(text)
+    except msgspec.MsgspecError:
+        raise SealBroken("what is sealed there is no event") from None
+    return event
 
 
 def _is_kept(event: ProviderEvent) -> bool:

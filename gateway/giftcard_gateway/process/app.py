@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from giftcard_adapters.stanza import find_adapter, open_provider
@@ -184,16 +183,25 @@ class App:
     async def _count_backlog(self) -> None:
         """Keep the gauge of what providers are still owed, apart from the calls that owe it."""
         while True:
-            with suppress(JournalClosed):
-                counts = Counter[str]()
-                for owed in await self.journal.backlog():
-                    if owed.state in _ADVICE_STATES:
-                        counts[owed.provider] += owed.count
-                self.telemetry.metrics.set_backlog(counts)
-                missing = await self.pipeline.records.missing()
-                self.telemetry.observer.sealed_elsewhere(missing)
-                await self.server.tell_seal(is_whole=not missing)
+            try:
+                await self._count()
+            except JournalClosed:
+                pass
+            except Exception as fault:  # noqa: BLE001 - whatever fails, it must be counted again
+                self.telemetry.observer.faulted("backlog", fault)
             await self._clock.sleep(_BACKLOG_EVERY_S)
+
+    async def _count(self) -> None:
+        counts = Counter[str]()
+        for owed in await self.journal.backlog():
+            if owed.state in _ADVICE_STATES:
+                counts[owed.provider] += owed.count
+        self.telemetry.metrics.set_backlog(counts)
+        damaged = await self.journal.damaged()
+        self.telemetry.observer.damaged(damaged)
+        missing = await self.pipeline.records.missing()
+        self.telemetry.observer.sealed_elsewhere(missing)
+        await self.server.tell_seal(is_whole=not missing and not damaged)
 
 
 def _connections(settings: Settings, clock: Clock, telemetry: Telemetry) -> Connections:

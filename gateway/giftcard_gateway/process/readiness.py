@@ -51,7 +51,10 @@ class Readiness:
         """Watch until cancelled."""
         while True:
             await self._clock.sleep(_WELL_S if self._away_since is None else _AWAY_S)
-            await self.look()
+            try:
+                await self.look()
+            except Exception as fault:  # noqa: BLE001 - whatever fails, the journal must go on being watched
+                self._observer.faulted("readiness", fault)
 
     async def look(self) -> None:
         """Check the journal once and report a change; a process that drains stays NOT_SERVING."""

@@ -76,10 +76,10 @@ class EventStreams:
         """Return an event as it is told, None where it may be of a transaction the caller may not touch."""
         try:
             event = self._events.open(row)
+            entry = await self._events.spoken_of(row.provider, event)
         except RecordAltered:
-            # It was said when it was to be carried over; it must not hold up those after it.
+            # Of the event or of its transaction the observer was told; it must not hold up those after it.
             return None
-        entry = await self._events.spoken_of(row.provider, event)
         if entry is not None:
             is_told = call.identity.may_touch(entry)
         else:

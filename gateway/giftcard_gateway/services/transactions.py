@@ -6,7 +6,7 @@ What a filter takes is in `filters`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -134,7 +134,7 @@ class TransactionReads:
             changes = await self._changes(cursor, call.identity.tenant)
             for change in changes:
                 cursor = change.cursor
-                is_news = change.at >= since
+                is_news = change.at >= since and not change.damaged
                 entry = await self._records.show(change.transaction_id) if is_news else None
                 if entry is not None and wanted.takes(entry, state=State(change.state)):
                     yield _told(entry, change)
@@ -142,10 +142,9 @@ class TransactionReads:
                 await journal.wait_changed(_TICK_S)
         raise ShuttingDown
 
-    async def _changes(self, cursor: str, tenant: str) -> list[Change]:
+    async def _changes(self, cursor: str, tenant: str) -> Sequence[Change]:
         try:
-            journal = self._records.journal
-            return list(await journal.changes(after=cursor, limit=_CHANGES, tenant=tenant))
+            return await self._records.changes(after=cursor, limit=_CHANGES, tenant=tenant)
         except ValueError:
             raise InvalidRequest([("cursor", "is not a cursor this stream gave")]) from None
 

@@ -10,6 +10,7 @@ microseconds a count. No attribute can name a card or a caller.
     giftcard.advice.backlog          gauge           advices not final yet, by provider
     giftcard.reversal.window         counter         reversals late in their window, by provider and severity
     giftcard.seal.elsewhere          gauge           open transactions whose key is not here, by key id
+    giftcard.journal.damaged         gauge           transactions whose state, operation or times cannot be
     giftcard.circuit.state           gauge           0 closed, 1 half open, 2 open, by provider
     giftcard.answer.left_out         counter         what could not be read of answers, by provider and place
     giftcard.access.refused          counter         calls refused for who asked, by reason and cause
@@ -64,6 +65,7 @@ class Metrics:
         self._faults = _Count(meter, "giftcard.fault", ("place", "type"), "What should not have happened.")
         self._backlog: dict[_Key, int] = {}
         self._elsewhere: dict[_Key, int] = {}
+        self._damaged: dict[_Key, int] = {}
         self._circuits: Callable[[], Mapping[str, str]] = dict
         _gauge(meter, "giftcard.advice.backlog", "Advices not final yet.", lambda: self._backlog)
         _gauge(
@@ -72,6 +74,9 @@ class Metrics:
             "Key not configured here.",
             lambda: self._elsewhere,
             "giftcard.key_id",
+        )
+        _gauge(
+            meter, "giftcard.journal.damaged", "Transactions with impossible columns.", lambda: self._damaged
         )
         _gauge(meter, "giftcard.circuit.state", "0 closed, 1 half open, 2 open.", self._circuit_states)
 
@@ -119,6 +124,10 @@ class Metrics:
         """Say how many open transactions this process lacks the key of, by key id; a key once named stays."""
         self._elsewhere = dict.fromkeys(self._elsewhere, 0) | {(key,): n for key, n in by_key.items()}
 
+    def set_damaged(self, count: int) -> None:
+        """Say how many transactions have columns that cannot be; it holds until said again."""
+        self._damaged = {(): count}
+
     def watch_circuits(self, states: Callable[[], Mapping[str, str]]) -> None:
         """Ask `states` for each provider's circuit state by name, from another thread, at every export."""
         self._circuits = states
@@ -156,7 +165,7 @@ def _gauge(
     label: str = "giftcard.provider",
 ) -> None:
     def observe(_: CallbackOptions) -> Iterable[Observation]:
-        return [Observation(value, {label: key[0]}) for key, value in read().items()]
+        return [Observation(value, {label: key[0]} if key else {}) for key, value in read().items()]
 
     meter.create_observable_gauge(name, [observe], description=text)
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("giftcard_gateway")
 _QUIET_S = 60.0
+_QUIET_OF_ONE_S = 300.0
+"""How long nothing more is said of a transaction that cannot be opened, however often somebody asks."""
+_MOST_KINDS = 1000
 _CRITICAL_SHARE = 0.9
 """From here on a reversal's window is about to close (rule 8)."""
 
@@ -40,7 +43,9 @@ class Watcher(Observer):
         self._spans = spans
         self._metrics = metrics
         self._may_say = Seldom(clock)
+        self._may_tell = Seldom(clock, quiet_s=_QUIET_OF_ONE_S)
         self._missing_keys: set[str] = set()
+        self._damaged = 0
 
     def wrote(self, before: Entry | None, after: Entry) -> None:
         """Count a state that was reached, and log the last one of a transaction."""
@@ -75,10 +80,27 @@ class Watcher(Observer):
     def unreadable(self, transaction_id: str, fault: SealBroken) -> None:
         """Count and log a transaction that cannot be opened, by its id and its key's; the text is ours."""
         self._metrics.fault("seal", type(fault).__qualname__)
+        if not self._may_tell(("transaction", transaction_id)):
+            return
         extra = {"transaction_id": transaction_id, "why": str(fault)}
         if isinstance(fault, KeyMissing):
             extra["key_id"] = fault.key_id
         _log.error("a transaction cannot be opened and is left alone", extra=extra)
+
+    def unreadable_event(self, cursor: str, fault: SealBroken) -> None:
+        """Count and log an event that cannot be opened, by its place in the feed."""
+        self._metrics.fault("seal", type(fault).__qualname__)
+        if self._may_tell(("event", cursor)):
+            _log.error("an event cannot be opened", extra={"cursor": cursor, "why": str(fault)})
+
+    def damaged(self, count: int) -> None:
+        """Set the gauge, and log when the count has changed."""
+        self._metrics.set_damaged(count)
+        if count != self._damaged:
+            self._damaged = count
+            _log.error(
+                "transactions in the journal have columns that cannot be", extra={"transactions": count}
+            )
 
     def sealed_elsewhere(self, counts: Mapping[str, int]) -> None:
         """Set the gauge, and log when which keys are missing here has changed."""
@@ -135,16 +157,22 @@ class Watcher(Observer):
 
 
 class Seldom:
-    """Tells whether a kind of thing may be logged again; the kinds are few and ours."""
+    """Tells whether a kind of thing may be logged again, of a thousand kinds at a time."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, quiet_s: float = _QUIET_S) -> None:
         self._clock = clock
+        self._quiet_s = quiet_s
         self._said: dict[tuple[str, ...], float] = {}
 
     def __call__(self, kind: tuple[str, ...]) -> bool:
-        """Return True once a minute for each kind."""
+        """Return True once in `quiet_s` for each kind, and False for any new one where there are too many."""
         now_s = self._clock.monotonic_s()
-        if now_s - self._said.get(kind, -_QUIET_S) < _QUIET_S:
+        if now_s - self._said.get(kind, -self._quiet_s) < self._quiet_s:
+            return False
+        # The oldest stand first.
+        while (oldest := next(iter(self._said), None)) and now_s - self._said[oldest] >= self._quiet_s:
+            del self._said[oldest]
+        if len(self._said) >= _MOST_KINDS:
             return False
         self._said[kind] = now_s
         return True

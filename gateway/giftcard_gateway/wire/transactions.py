@@ -88,7 +88,8 @@ def transaction_to(entry: Entry, *, reveal: bool = False) -> v1.Transaction:
         _add_outcome(fields, entry.outcome, reveal=reveal and entry.state in _HANDED_OUT)
     if entry.state is State.APPROVED and entry.confirm_by is not None:
         fields["confirm_by"] = time_to(entry.confirm_by)
-    elif entry.state in {State.UNRESOLVED, State.FAILED}:
+    elif entry.state in {State.UNRESOLVED, State.FAILED} or (entry.evidence and entry.ask is None):
+        # Without what was asked, evidence says why the rest cannot be shown.
         fields["evidence"] = _evidence(entry)
     _add_decision(fields, entry)
     told = v1.Transaction(**fields)

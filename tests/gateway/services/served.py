@@ -46,6 +46,7 @@ from giftcard_adapters.values.reads import (
 from giftcard_gateway.access.signing_in import SigningIn
 from giftcard_gateway.clock import Clock, SystemClock
 from giftcard_gateway.config.settings import Routing, Server
+from giftcard_gateway.journal.contract import Journal
 from giftcard_gateway.process.app import App
 from giftcard_gateway.providers.connections import Connection, Connections, Terms
 from giftcard_gateway.providers.routing import Rule
@@ -53,6 +54,7 @@ from giftcard_gateway.rpc.call import END_USER
 from tests.gateway.wire.filled import METHODS, PAN
 from tests.world.app import HOST, open_app, settings, until
 from tests.world.journal import Unsteady
+from tests.world.observer import Heard
 from tests.world.provider import LOST, Script, Scripted
 
 T = TypeVar("T")
@@ -309,6 +311,8 @@ async def serve(
     limit: int = 100,
     rules: Sequence[Rule] = (),
     terms: Terms | None = None,
+    journal: Journal | None = None,
+    heard: Heard | None = None,
 ) -> AsyncIterator[Served]:
     """Serve a gateway with the providers `first`, a Shop, and `second`, which has nothing to read."""
     clock = SystemClock()
@@ -321,8 +325,9 @@ async def serve(
     )
     server = Server(listen=f"{HOST}:0", max_concurrent_calls=limit, max_metadata_bytes=8 * 1024, drain_s=0.1)
     table = settings(server, routing=Routing(default="first", rules=tuple(rules)))
+    parts = {"signing_in": signing_in, "connections": connections, "heard": heard}
     async with (
-        open_app(table, clock, signing_in=signing_in, journal=Unsteady(), connections=connections) as app,
+        open_app(table, clock, journal=journal or Unsteady(), **parts) as app,
         grpc.aio.insecure_channel(f"{HOST}:{app.server.port}") as channel,
     ):
         yield Served(channel, app, clock, shop)

@@ -254,6 +254,27 @@ async def test_too_many_or_wrong_headers_are_refused(
     assert not [record for record in caplog.records if record.levelno >= logging.INFO]
 
 
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"POST /webhooks/herald HTTP/1.1\r\nhost: x\r\nexpect: %s\r\ncontent-length: 0\r\n", 417),
+        (b"POST /webhooks/herald HTTP/1.1\r\nhost: x\r\nexpect: \xff%s\r\ncontent-length: 0\r\n", 400),
+        (b"GET /%s HTTP/1.1\r\nhost: x\r\n", 404),
+        (b"GET /webhooks/herald HTTP/1.1\r\nhost: x\r\nx: %s\r\n", 405),
+        (b"\x16\x03\x01%s", 400),
+    ],
+    ids=["expectation", "expectation that is no text", "path", "method", "TLS"],
+)
+async def test_a_refusal_says_nothing(edge: Edge, request_: bytes, status: int) -> None:
+    """Whatever is refused, and wherever: a bare status, no word of the request, no name of a server."""
+    answer = await raw(edge, request_ % KEY.encode() + b"connection: close\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.split(b" ")[1] == str(status).encode()
+    assert body == b""
+    assert KEY.encode() not in answer
+    assert b"\r\nserver:" not in answer.lower()
+
+
 async def test_packed_body_is_taken_as_it_came(edge: Edge) -> None:
     """A body is verified byte for byte as it was sent; nothing is unpacked, so nothing can blow up."""
     packed = gzip.compress(b"0" * 10_000)

@@ -45,7 +45,7 @@ from giftcard_gateway.journal.postgres.sessions import (
     make_safe,
 )
 from giftcard_gateway.journal.postgres.wake import Wake
-from giftcard_gateway.journal.rows import Open, Write, bounds, event_of, row_of
+from giftcard_gateway.journal.rows import Open, Write, bounds, bytes_in, change_of, event_of, row_of, text_in
 from giftcard_gateway.journal.signal import Signal
 
 if TYPE_CHECKING:
@@ -187,15 +187,7 @@ class Postgres(Journal):
             found = await self._fetch(sql.CHANGES, *_place(after), limit)
         else:
             found = await self._fetch(sql.CHANGES_OF_TENANT, *_place(after), limit, tenant)
-        return [
-            Change(
-                cursor=_cursor(record),
-                transaction_id=record["transaction_id"],
-                state=record["state"],
-                at=from_us(record["at_us"]),
-            )
-            for record in found
-        ]
+        return [change_of(_cursor(record), tuple(record)[2:]) for record in found]
 
     async def last_cursor(self) -> str:
         """Return the newest place in the feed; see Journal.last_cursor."""
@@ -205,7 +197,7 @@ class Postgres(Journal):
     async def api_keys(self) -> Sequence[KeyRow]:
         """Return every API key; see Journal.api_keys."""
         rows = await self._fetch_beside(sql.API_KEYS)
-        return [KeyRow(key_id=row["key_id"], document=row["document"]) for row in rows]
+        return [KeyRow(key_id=row["key_id"], document=bytes_in(row["document"])) for row in rows]
 
     async def put_api_key(self, key: KeyRow) -> None:
         """Insert or replace a key; see Journal.put_api_key."""
@@ -236,6 +228,11 @@ class Postgres(Journal):
             for provider, state, count, oldest_us in await self._fetch(sql.BACKLOG)
         ]
 
+    async def damaged(self) -> int:
+        """Count rows whose plain columns cannot be; see Journal.damaged."""
+        ((count,),) = await self._fetch(sql.DAMAGED)
+        return int(count)
+
     async def purge(self, *, before: datetime, limit: int) -> int:
         """Delete finished rows; see Journal.purge."""
         return await self._sessions.run(
@@ -263,7 +260,7 @@ class Postgres(Journal):
     async def seals(self, states: Sequence[str] | None = None) -> Sequence[Sealed]:
         """Count documents by what they begin with; see Journal.seals."""
         found = await (self._fetch if self._sessions.is_open else self._fetch_alone)(sql.SEALS, states)
-        return [Sealed(table=table, head=head, count=count) for table, head, count in found]
+        return [Sealed(table=table, head=head or b"", count=count) for table, head, count in found]
 
     async def rows_after(self, after: str, limit: int) -> Sequence[Row]:
         """Return transactions by id; see Journal.rows_after."""
@@ -359,8 +356,14 @@ def statement_of(query: RowQuery) -> tuple[str, Sequence[object]]:
 
 
 def _audit_row(found: asyncpg.Record) -> AuditRow:
-    values = dict(found)
-    return AuditRow(at=from_us(values.pop("at_us")), **values)
+    return AuditRow(
+        chain=found["chain"],
+        number=found["number"],
+        at=from_us(found["at_us"]),
+        key_id=text_in(found["key_id"]),
+        document=bytes_in(found["document"]),
+        mac=bytes_in(found["mac"]),
+    )
 
 
 async def _add_event(event: EventRow, connection: Connection, is_repeat: bool) -> bool:  # noqa: FBT001 - the shape of a Work

@@ -5,8 +5,21 @@ Each write is one statement, so it is one database transaction and one round tri
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from giftcard_gateway.journal import heartbeat
-from giftcard_gateway.journal.rows import EVENT_COLUMNS, FINAL_STATES, OPEN_STATES, columns
+from giftcard_gateway.journal.microseconds import EARLIEST_US, LATEST_US
+from giftcard_gateway.journal.rows import (
+    EVENT_COLUMNS,
+    FINAL_STATES,
+    OPEN_STATES,
+    OPERATIONS,
+    STATES,
+    columns,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # A commit is durable whatever the role, the database or a pooler between us has been set to: the setting
 # travels in the statement itself. remote_apply is left alone because it promises more.
@@ -77,6 +90,9 @@ _OPENABLE = """
     ))
 """
 
+# A damaged count must not keep the others from being claimed.
+_NEXT = "LEAST({0}, 9223372036854775806) + 1"
+
 CLAIM = f"""
 WITH {DURABLY},
 due AS (
@@ -88,21 +104,22 @@ due AS (
     ORDER BY due_us LIMIT $4
 )
 UPDATE transactions AS now
-SET due_us = $2, driver = $3, fence = fence + 1, version = version + 1
+SET due_us = $2, driver = $3, fence = {_NEXT.format("fence")}, version = {_NEXT.format("version")}
 FROM due, durable
 WHERE now.transaction_id = due.transaction_id
 RETURNING {columns("now.")}, due.due_us AS was_due_us
 """
 
 # By one seek in the index for each provider and state.
-NEXT_DUE = """
+NEXT_DUE = f"""
 WITH RECURSIVE dues AS (
     (SELECT provider, state, due_us FROM transactions WHERE due_us IS NOT NULL
-        ORDER BY provider, state, due_us LIMIT 1)
+        AND due_us <= {LATEST_US} ORDER BY provider, state, due_us LIMIT 1)
     UNION ALL
     SELECT next.* FROM dues AS last CROSS JOIN LATERAL (
         SELECT provider, state, due_us FROM transactions
-        WHERE due_us IS NOT NULL AND (provider, state) > (last.provider, last.state)
+        WHERE due_us IS NOT NULL AND due_us <= {LATEST_US}
+            AND (provider, state) > (last.provider, last.state)
         ORDER BY provider, state, due_us LIMIT 1
     ) AS next
 )
@@ -127,6 +144,10 @@ streams AS (
     ) AS next
 )
 """
+
+
+def _listed_in_sql(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))
 
 
 _STREAMS = _streams()
@@ -158,7 +179,8 @@ LIST_OF_TENANT = _list(_streams("WHERE tenant = $8", "AND tenant = $8"))
 
 LIST_BY_INDEX = f"""
 SELECT {columns("t.")}
-FROM handles AS h JOIN transactions AS t ON t.transaction_id = h.transaction_id
+FROM handles AS h JOIN transactions AS t
+    ON t.transaction_id = h.transaction_id AND t.created_us = h.created_us
 WHERE h.handle = $8 AND h.created_us >= $4 AND (h.created_us, h.transaction_id) < ($5, $6)
     AND ($1::text[] IS NULL OR t.state = ANY($1))
     AND ($2::text[] IS NULL OR t.operation = ANY($2))
@@ -242,6 +264,10 @@ WITH {DURABLY}, replaced AS (
 SELECT (SELECT count(*) FROM replaced) + (SELECT count(*) FROM replaced_event)
 """
 
+_KNOWN = (
+    f"streams.state IN ({_listed_in_sql(STATES)}) AND streams.operation IN ({_listed_in_sql(OPERATIONS)})"
+)
+
 BACKLOG = f"""
 WITH RECURSIVE {_STREAMS}
 SELECT streams.provider, streams.state, sum(counted.count)::bigint AS count,
@@ -251,8 +277,33 @@ FROM streams CROSS JOIN LATERAL (
     WHERE t.tenant = streams.tenant AND t.state = streams.state AND t.provider = streams.provider
         AND t.operation = streams.operation
 ) AS counted
-WHERE streams.state IN ({", ".join(repr(state) for state in OPEN_STATES)})
+WHERE streams.state IN ({_listed_in_sql(OPEN_STATES)})
 GROUP BY streams.provider, streams.state
+"""
+
+DAMAGED = f"""
+WITH RECURSIVE {_STREAMS}
+SELECT coalesce(sum(found.count), 0)::bigint FROM (
+    SELECT count(*) AS count FROM streams JOIN transactions AS t
+        ON t.tenant = streams.tenant AND t.state = streams.state AND t.provider = streams.provider
+        AND t.operation = streams.operation
+    WHERE NOT ({_KNOWN})
+    UNION ALL
+    SELECT (
+        SELECT count(*) FROM transactions AS t
+        WHERE t.tenant = streams.tenant AND t.state = streams.state AND t.provider = streams.provider
+            AND t.operation = streams.operation AND t.created_us < {EARLIEST_US}
+    ) + (
+        SELECT count(*) FROM transactions AS t
+        WHERE t.tenant = streams.tenant AND t.state = streams.state AND t.provider = streams.provider
+            AND t.operation = streams.operation AND t.created_us > {LATEST_US}
+    ) FROM streams WHERE {_KNOWN}
+    UNION ALL
+    SELECT (
+        SELECT count(*) FROM transactions AS t
+        WHERE t.provider = places.provider AND t.state = places.state AND t.due_us > {LATEST_US}
+    ) FROM (SELECT DISTINCT provider, state FROM streams) AS places
+) AS found
 """
 
 PURGE = f"""
@@ -265,7 +316,7 @@ gone AS (
                 AND t.operation = streams.operation AND created_us < $1 AND updated_us < $1
             ORDER BY created_us LIMIT $2
         ) AS run
-        WHERE streams.state IN ({", ".join(repr(state) for state in FINAL_STATES)}) LIMIT $2
+        WHERE streams.state IN ({_listed_in_sql(FINAL_STATES)}) LIMIT $2
     ))
     RETURNING transaction_id, created_us
 ), unfound AS (

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 from giftcard_gateway.journal.contract import AuditRow
 from giftcard_gateway.journal.microseconds import from_us, to_us
+from giftcard_gateway.journal.rows import bytes_in, count_in, text_in
 
 _SELECT = "SELECT chain, number, at_us, key_id, document, mac FROM audit"
 AFTER = f"{_SELECT} WHERE (chain, number) > (?, ?) ORDER BY chain, number LIMIT ?"
-_CHAIN_BEFORE = "SELECT max(chain) FROM audit WHERE chain < ?"
+# What is no text comes and goes as bytes; see `file.text_of`.
+_CHAIN_BEFORE = "SELECT max(chain) FROM audit WHERE chain < CAST(? AS TEXT)"
 _LAST_CHAIN = "SELECT max(chain) FROM audit"
-_LAST = f"{_SELECT} WHERE chain = ? ORDER BY number DESC LIMIT 1"
+_LAST = f"{_SELECT} WHERE chain = CAST(? AS TEXT) ORDER BY number DESC LIMIT 1"
 
 
 def add(connection: sqlite3.Connection, rows: Sequence[AuditRow]) -> None:
@@ -29,7 +31,7 @@ def heads(connection: sqlite3.Connection, *, limit: int) -> Sequence[AuditRow]:
     found: list[AuditRow] = []
     (chain,) = connection.execute(_LAST_CHAIN).fetchone()
     while chain is not None and len(found) < limit:
-        found.append(_row(connection.execute(_LAST, (chain,)).fetchone()))
+        found += map(_row, connection.execute(_LAST, (chain,)))
         (chain,) = connection.execute(_CHAIN_BEFORE, (chain,)).fetchone()
     return found
 
@@ -42,5 +44,10 @@ def read(connection: sqlite3.Connection, *, after: tuple[str, int], limit: int) 
 def _row(found: tuple[str, int, int, str, bytes, bytes]) -> AuditRow:
     chain, number, at_us, key_id, document, mac = found
     return AuditRow(
-        chain=chain, number=number, at=from_us(at_us), key_id=key_id, document=bytes(document), mac=bytes(mac)
+        chain=text_in(chain),
+        number=count_in(number),
+        at=from_us(at_us),
+        key_id=text_in(key_id),
+        document=bytes_in(document),
+        mac=bytes_in(mac),
     )

@@ -18,7 +18,7 @@ import msgspec
 from giftcard_gateway.journal import heartbeat
 from giftcard_gateway.journal.contract import EventRow, JournalBusy, JournalClosed, Row
 from giftcard_gateway.journal.group_commit import Ack
-from giftcard_gateway.journal.microseconds import to_us, to_us_or_none
+from giftcard_gateway.journal.microseconds import to_us
 from giftcard_gateway.journal.rows import (
     COLUMNS,
     EVENT_COLUMNS,
@@ -49,14 +49,21 @@ _PRAGMAS = (
 )
 
 _SELECT = f"SELECT {columns()} FROM transactions"
-DUE = f"{_SELECT} WHERE provider = ? AND state = ? AND due_us <= ? ORDER BY due_us LIMIT ?"
+DUE = (
+    f"SELECT {columns()}, rowid FROM transactions"
+    " WHERE provider = ? AND state = ? AND due_us <= ? ORDER BY due_us LIMIT ?"
+)
 DUE_OPENABLE = DUE.replace(
-    " ORDER BY", " AND sealed_head(document) IN (SELECT value FROM json_each(?)) ORDER BY"
+    " ORDER BY", " AND sealed_head(CAST(document AS BLOB)) IN (SELECT value FROM json_each(?)) ORDER BY"
 )
 BEAT = heartbeat.statement("?1", "?2")
 FREE_DRIVERS = (
     "UPDATE transactions SET driver = '', due_us = min(due_us, updated_us)"
     " WHERE due_us IS NOT NULL AND driver <> ''"
+)
+_TAKE = (
+    "UPDATE transactions SET due_us = ?, driver = ?, fence = iif(? = '', ?, fence),"
+    " version = iif(? = '', ?, version) WHERE rowid = ?"
 )
 _INSERT = f"INSERT INTO transactions ({columns()}) VALUES ({', '.join('?' * len(COLUMNS))})"
 _UPDATE = (
@@ -91,6 +98,7 @@ def connect(path: str, *, synchronous: str = "FULL") -> sqlite3.Connection:
             path, isolation_level=None, check_same_thread=False, cached_statements=256
         )
         connection.create_function("sealed_head", 1, _head_in_hex, deterministic=True)
+        connection.text_factory = text_of
         for pragma in (*_PRAGMAS, f"synchronous = {synchronous}"):
             connection.execute(f"PRAGMA {pragma}")
     except (OSError, sqlite3.Error) as fault:
@@ -98,8 +106,16 @@ def connect(path: str, *, synchronous: str = "FULL") -> sqlite3.Connection:
     return connection
 
 
-def _head_in_hex(document: bytes) -> str:
-    return head_of(document).hex()
+def text_of(encoded: bytes) -> str | bytes:
+    """Return a text, and of one that is not UTF-8 its bytes, so that others can be read."""
+    try:
+        return encoded.decode()
+    except UnicodeDecodeError:
+        return encoded
+
+
+def _head_in_hex(document: bytes | None) -> str:
+    return head_of(document or b"").hex()
 
 
 def heads_in_json(heads: Iterable[bytes]) -> str:
@@ -186,27 +202,31 @@ def claim(
     statement = DUE if heads is None else DUE_OPENABLE
     openable = () if heads is None else (heads_in_json(heads),)
     due = [
-        row_of(values)
+        (row_of(values), number)
         for state in states
-        for values in connection.execute(
+        for *values, number in connection.execute(
             statement, (provider, state, to_us(now), *openable, limit)
         ).fetchall()
     ]
-    due.sort(key=lambda row: row.due_at or now)
-    taken = [
-        msgspec.structs.replace(
-            row, due_at=lease_until, driver=driver, fence=row.fence + 1, version=row.version + 1
-        )
-        for row in due[:limit]
-    ]
+    due.sort(key=lambda found: found[0].due_at or now)
+    taken = [(_taken(row, lease_until, driver), number) for row, number in due[:limit]]
     connection.executemany(
-        "UPDATE transactions SET due_us = ?, driver = ?, fence = ?, version = ? WHERE transaction_id = ?",
+        _TAKE,
         [
-            (to_us_or_none(row.due_at), row.driver, row.fence, row.version, row.transaction_id)
-            for row in taken
+            (to_us(lease_until), driver, row.damaged, row.fence, row.damaged, row.version, number)
+            for row, number in taken
         ],
     )
-    return taken
+    return [row for row, _ in taken]
+
+
+def _taken(row: Row, lease_until: datetime, driver: str) -> Row:
+    if row.damaged:
+        # Its counts may be what is damaged, and stay as they are: only its turn is over.
+        return row
+    return msgspec.structs.replace(
+        row, due_at=lease_until, driver=driver, fence=row.fence + 1, version=row.version + 1
+    )
 
 
 def free_drivers(connection: sqlite3.Connection) -> None:

@@ -169,6 +169,10 @@ class Sqlite(Journal):
         """Count what is open; see Journal.backlog."""
         return await _ask(self._lister, lists.read_backlog)
 
+    async def damaged(self) -> int:
+        """Count rows whose plain columns cannot be; see Journal.damaged."""
+        return await _ask(self._lister, lists.count_damaged)
+
     async def purge(self, *, before: datetime, limit: int) -> int:
         """Delete finished rows; see Journal.purge."""
         return await self._write(partial(lists.purge, before=before, limit=limit))

@@ -6,12 +6,13 @@ import sqlite3
 from collections.abc import Sequence
 
 from giftcard_gateway.journal.contract import KeyRow
+from giftcard_gateway.journal.rows import bytes_in, text_in
 
 
 def read(connection: sqlite3.Connection) -> Sequence[KeyRow]:
     """Return every key."""
     rows = connection.execute("SELECT key_id, document FROM api_keys")
-    return [KeyRow(key_id=key_id, document=bytes(document)) for key_id, document in rows]
+    return [KeyRow(key_id=text_in(key_id), document=bytes_in(document)) for key_id, document in rows]
 
 
 def put(connection: sqlite3.Connection, key: KeyRow) -> None:

@@ -9,39 +9,50 @@ from datetime import datetime
 from itertools import islice
 
 from giftcard_gateway.journal.contract import Backlog, Change, Due, EventRow, Row, RowQuery
-from giftcard_gateway.journal.microseconds import from_us, to_us
+from giftcard_gateway.journal.microseconds import EARLIEST_US, LATEST_US, from_us, to_us
 from giftcard_gateway.journal.rows import (
     EVENT_COLUMNS,
     FINAL_STATES,
     OPEN_STATES,
+    OPERATIONS,
+    STATES,
     Stream,
     bounds,
+    change_of,
     columns,
     event_of,
     is_wanted,
+    text_in,
 )
 from giftcard_gateway.journal.sqlite.file import heads_in_json, read_rows
 
 RowKey = tuple[int, str]
 
+# Text that is not UTF-8 comes and goes as bytes; see `file.text_of`.
+_OF_STREAM = (
+    "tenant = CAST(?1 AS TEXT) AND state = CAST(?2 AS TEXT)"
+    " AND provider = CAST(?3 AS TEXT) AND operation = CAST(?4 AS TEXT)"
+)
 STREAM_ROWS = (
-    "SELECT created_us, transaction_id FROM transactions"
-    " WHERE tenant = ? AND state = ? AND provider = ? AND operation = ?"
+    f"SELECT created_us, transaction_id FROM transactions WHERE {_OF_STREAM}"
     " AND created_us >= ? AND (created_us, transaction_id) < (?, ?)"
     " ORDER BY created_us DESC, transaction_id DESC"
 )
 INDEXED_ROWS = (
     "SELECT h.created_us, h.transaction_id, t.tenant, t.state, t.provider, t.operation"
-    " FROM handles h CROSS JOIN transactions t USING (transaction_id)"
+    " FROM handles h CROSS JOIN transactions t USING (transaction_id, created_us)"
     " WHERE h.handle = ? AND h.created_us >= ? AND (h.created_us, h.transaction_id) < (?, ?)"
     " ORDER BY h.created_us DESC, h.transaction_id DESC"
 )
-# Beyond the last possible row of a run, blobs sorting after text: with fewer columns SQLite would walk
-# through the run instead of over it.
+# Beyond the last good row of a run, blobs sorting after text: with fewer columns SQLite would walk through
+# the run instead of over it, and so it would without the plus, which takes CAST's affinity away. Damaged rows
+# that sort behind it are walked through; what is no text at all is passed over.
+_NEXT = " AND ".join(f"typeof({name}) = 'text'" for name in ("tenant", "state", "provider", "operation"))
+_PLACE = "(+CAST(?1 AS TEXT), +CAST(?2 AS TEXT), +CAST(?3 AS TEXT), +CAST(?4 AS TEXT)"
 NEXT_STREAM = (
     "SELECT tenant, state, provider, operation FROM transactions"
     " WHERE (tenant, state, provider, operation, created_us, transaction_id)"
-    " > (?, ?, ?, ?, 9223372036854775807, x'')"
+    f" > {_PLACE}, 9223372036854775807, x'') AND (tenant, state, provider, operation) > {_PLACE}) AND {_NEXT}"
     " ORDER BY tenant, state, provider, operation, created_us, transaction_id LIMIT 1"
 )
 CHANGES = "SELECT number, transaction_id, state, at_us FROM changes WHERE number > ? ORDER BY number LIMIT ?"
@@ -54,15 +65,11 @@ EVENTS = f"{_EVENTS} WHERE number > ? ORDER BY number LIMIT ?"
 EVENTS_OF_PROVIDER = f"{_EVENTS} WHERE provider = ? AND number > ? ORDER BY number LIMIT ?"
 EVENTS_UNAPPLIED = f"{_EVENTS} WHERE NOT applied ORDER BY number LIMIT ?"
 EVENTS_OPENABLE = EVENTS_UNAPPLIED.replace(
-    " ORDER BY", " AND sealed_head(document) IN (SELECT value FROM json_each(?)) ORDER BY"
+    " ORDER BY", " AND sealed_head(CAST(document AS BLOB)) IN (SELECT value FROM json_each(?)) ORDER BY"
 )
-BACKLOG = (
-    "SELECT count(*), min(created_us) FROM transactions"
-    " WHERE tenant = ? AND state = ? AND provider = ? AND operation = ?"
-)
+BACKLOG = f"SELECT count(*), min(created_us) FROM transactions WHERE {_OF_STREAM}"
 PURGEABLE = (
-    "SELECT transaction_id, created_us FROM transactions"
-    " WHERE tenant = ? AND state = ? AND provider = ? AND operation = ?"
+    f"SELECT transaction_id, created_us FROM transactions WHERE {_OF_STREAM}"
     " AND created_us < ? AND updated_us < ?"
     " ORDER BY created_us LIMIT ?"
 )
@@ -70,14 +77,25 @@ FORGET_INDEXES = "DELETE FROM handles WHERE transaction_id = ? AND created_us = 
 FORGET_CHANGES = "DELETE FROM changes WHERE transaction_id = ? AND created_us = ?"
 NEXT_DUE = (
     "SELECT provider, state, due_us FROM transactions WHERE due_us IS NOT NULL"
-    " AND (provider, state, due_us) > (?, ?, 9223372036854775807) ORDER BY provider, state, due_us LIMIT 1"
+    " AND (provider, state, due_us) > (+CAST(?1 AS TEXT), +CAST(?2 AS TEXT), 9223372036854775807)"
+    f" AND due_us <= {LATEST_US} AND typeof(provider) = 'text' AND typeof(state) = 'text'"
+    " ORDER BY provider, state, due_us LIMIT 1"
+)
+_COUNT = f"SELECT count(*) FROM transactions WHERE {_OF_STREAM}"
+# Text and blobs are greater than any number.
+CREATED_AT_NO_TIME = (
+    f"SELECT ({_COUNT} AND created_us < {EARLIEST_US}) + ({_COUNT} AND created_us > {LATEST_US})"
+)
+DUE_AT_NO_TIME = (
+    "SELECT count(*) FROM transactions WHERE provider = CAST(? AS TEXT) AND state = CAST(? AS TEXT)"
+    f" AND due_us IS NOT NULL AND due_us > {LATEST_US}"
 )
 
 
 def list_rows(connection: sqlite3.Connection, query: RowQuery) -> Sequence[Row]:
     """Return rows newest first; see Journal.list."""
     keys = _stream_keys(connection, query) if query.blind_index is None else _indexed_keys(connection, query)
-    ids = [transaction_id for _, transaction_id in islice(keys, query.limit)]
+    ids = list(islice(filter(None, (text_in(each) for _, each in keys)), query.limit))
     found = read_rows(connection, ids)
     return [found[each] for each in ids]
 
@@ -101,10 +119,7 @@ def read_changes(
         found = connection.execute(CHANGES, (_number(after), limit))
     else:
         found = connection.execute(CHANGES_OF_TENANT, (tenant, _number(after), limit))
-    return [
-        Change(cursor=str(number), transaction_id=transaction_id, state=state, at=from_us(at_us))
-        for number, transaction_id, state, at_us in found
-    ]
+    return [change_of(str(number), values) for number, *values in found]
 
 
 def last_cursor(connection: sqlite3.Connection) -> str:
@@ -139,6 +154,24 @@ def read_backlog(connection: sqlite3.Connection) -> Sequence[Backlog]:
             oldest_at=min(from_us(oldest_us), so_far.oldest_at if so_far else from_us(oldest_us)),
         )
     return list(counted.values())
+
+
+def count_damaged(connection: sqlite3.Connection) -> int:
+    """Count rows whose plain columns cannot be; see Journal.damaged."""
+    streams = [*_streams(connection)]
+    states = {(provider, state) for _, state, provider, _ in streams}
+    return sum(
+        connection.execute(statement, place).fetchone()[0]
+        for statement, place in (
+            *((_damaged_in(stream), stream) for stream in streams),
+            *((DUE_AT_NO_TIME, place) for place in states),
+        )
+    )
+
+
+def _damaged_in(stream: Stream) -> str:
+    is_known = stream[1] in STATES and stream[3] in OPERATIONS
+    return CREATED_AT_NO_TIME if is_known else _COUNT
 
 
 def purge(connection: sqlite3.Connection, *, before: datetime, limit: int) -> int:

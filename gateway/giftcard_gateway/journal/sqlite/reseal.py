@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from giftcard_gateway.journal.contract import EventRow, Resealed, Row, Sealed
 from giftcard_gateway.journal.rows import COLUMNS, EVENT_COLUMNS, columns, event_of, row_of
 
-_COUNT = "SELECT sealed_head(document), count(*) FROM {} GROUP BY 1"
+_COUNT = "SELECT sealed_head(CAST(document AS BLOB)), count(*) FROM {} GROUP BY 1"
 _OPEN = "transactions WHERE state IN (SELECT value FROM json_each(?))"
 _ROWS = (
     f"SELECT {columns(names=COLUMNS)} FROM transactions"
