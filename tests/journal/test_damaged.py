@@ -147,7 +147,7 @@ async def test_a_damaged_transaction_is_told_and_hides_no_other(place: Place, he
         assert heard.damaged_rows > 0
     assert wrong == []
     assert set(ids) >= told
-    assert strange(heard) == []
+    assert strange(heard) == [], heard.faults
 
 
 async def asked(served: Served, one: str, damage: Damage) -> list[str]:
@@ -210,7 +210,7 @@ async def test_a_damaged_change_hides_no_other(place: Place, heard: Heard) -> No
         assert set(told) >= set(ids[len(found) :])
         stream.cancel()
     assert heard.faults
-    assert strange(heard) == []
+    assert strange(heard) == [], heard.faults
 
 
 async def test_a_damaged_event_hides_no_other(place: Place, heard: Heard) -> None:
@@ -241,7 +241,7 @@ async def test_a_damaged_event_hides_no_other(place: Place, heard: Heard) -> Non
         async with asyncio.timeout(PATIENCE_S):
             while well & {row.event_id for row in await served.app.journal.unapplied_events(999)}:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.02)
-    assert strange(heard) == []
+    assert strange(heard) == [], heard.faults
 
 
 async def test_a_damaged_blind_index_finds_the_others(place: Place) -> None:

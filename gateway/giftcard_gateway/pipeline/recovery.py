@@ -116,7 +116,10 @@ class Recovery:
 
     def _room(self, provider: str) -> int:
         connection = self._connections.get(provider)
-        return _BATCH if connection is None else connection.sweep_slots - self._in_hand[provider]
+        if connection is None:
+            return _BATCH
+        # Rows whose column is damaged are claimed under another provider's name, and count as their own.
+        return max(0, connection.sweep_slots - self._in_hand[provider])
 
     def _circuit_is_closed(self, provider: str) -> bool:
         return self._connections[provider].circuit.state is CircuitState.CLOSED
