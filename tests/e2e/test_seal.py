@@ -1,4 +1,4 @@
-"""Sealing keys at work: a host that lacks one says so, and two commands let one go."""
+"""Keys at work: a host that lacks one says so, and two commands let one go."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from giftcard_gateway.journal.records import Records
 from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.journal.sqlite.journal import Sqlite
 from giftcard_gateway.ledger import lifecycle
-from giftcard_gateway.seal import Seal
+from giftcard_gateway.seal import HashKey, Seal
 from tests.e2e.processes import run
 from tests.world.app import PATIENCE_S, open_app, settings, until
 from tests.world.observer import Heard
@@ -29,20 +29,21 @@ journal.url = "sqlite:///journal.db"
 
 [seal]
 active = "{active}"
-hash_key = "{hash_key}"
+{hash}
 keys = {{ one = "{one}", two = "{two}" }}
 
 [providers.shop]
 adapter = "giftcard_adapters.gatepay:GatePay"
 settings = {{ base_url = "http://127.0.0.1:9", client_id = "shop", api_secret = "made-up" }}
 """
-ONE, TWO, HASH = (bytes([fill]) * 32 for fill in (11, 12, 13))
+ONE, TWO, HASH, SECOND = (bytes([fill]) * 32 for fill in (11, 12, 13, 14))
+HASHES = f'hash_key = "{base64.b64encode(HASH).decode()}"'
 
 
 async def leave_open(path: Path, *, age_s: int = 3600) -> str:
     """Leave a transaction in a journal that is nobody's at the moment, sealed under the key `one`."""
     clock = SystemClock()
-    seal = Seal(keys={"one": ONE}, active="one", hash_key=HASH, random_bytes=clock.random_bytes)
+    seal = Seal(keys={"one": ONE}, active="one", hash_keys={"first": HASH}, random_bytes=clock.random_bytes)
     journal = Sqlite(str(path))
     await journal.start()
     at = datetime.fromtimestamp(clock.now().timestamp() - age_s, UTC)
@@ -89,16 +90,44 @@ async def test_a_key_is_rotated_out(tmp_path: Path) -> None:
     """`seal rotate` seals all anew, and `seal status` counts what each key is needed for."""
     await leave_open(tmp_path / "journal.db")
     texts = {name: base64.b64encode(key).decode() for name, key in (("one", ONE), ("two", TWO))}
-    text = CONFIG.format(active="two", hash_key=base64.b64encode(HASH).decode(), **texts)
-    (tmp_path / "gateway.toml").write_text(text, encoding="utf-8")
-
-    def seal(command: str) -> list[str]:
-        done = run("seal", command, "--config", "gateway.toml", folder=tmp_path)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.split()
-
-    assert "one 1 0 0" in " ".join(seal("status"))
-    assert "1" in seal("rotate")
-    counted = " ".join(seal("status"))
+    configure(tmp_path, active="two", hash=HASHES, **texts)
+    assert "one 1 0 0" in command(tmp_path, "seal", "status")
+    assert "sealed 1 documents" in command(tmp_path, "seal", "rotate")
+    counted = command(tmp_path, "seal", "status")
     assert "one 0 0 0" in counted
     assert "two active 1 0 0" in counted
+
+
+def configure(folder: Path, **how: str) -> None:
+    """Write the configuration of the next commands."""
+    (folder / "gateway.toml").write_text(CONFIG.format(**how), encoding="utf-8")
+
+
+def command(folder: Path, *words: str) -> str:
+    """Run a command and return what it printed, in words."""
+    done = run(*words, "--config", "gateway.toml", folder=folder)
+    assert done.returncode == 0, done.stderr
+    return " ".join(done.stdout.split())
+
+
+async def test_a_hash_key_is_rotated_out(tmp_path: Path) -> None:
+    """`seal rotate` indexes all anew, `seal status` counts; the audit holds as long as both are known."""
+    await leave_open(tmp_path / "journal.db")
+    ring = f'{HASHES}\nhash_keys.second = "{base64.b64encode(SECOND).decode()}"'
+    keys = {"active": "one", "one": base64.b64encode(ONE).decode(), "two": base64.b64encode(TWO).decode()}
+    configure(tmp_path, hash=HASHES, **keys)
+    command(tmp_path, "keys", "create", "till", "--scope", "read")
+    configure(tmp_path, hash=f'{ring}\nhash_active = "second"', **keys)
+    first, second = HashKey("first", HASH), HashKey("second", SECOND)
+    assert f"first {first.fingerprint} 1" in command(tmp_path, "seal", "status")
+    assert "the hash key second" in command(tmp_path, "seal", "rotate")
+    counted = command(tmp_path, "seal", "status")
+    assert f"first {first.fingerprint} 0" in counted
+    assert f"second active {second.fingerprint} 1" in counted
+    command(tmp_path, "keys", "create", "till", "--scope", "read")
+    command(tmp_path, "audit", "verify")
+    configure(tmp_path, hash=ring.partition("\n")[2] + '\nhash_active = "second"', **keys)
+    assert f"second active {second.fingerprint} 1" in command(tmp_path, "seal", "status")
+    told = run("audit", "verify", "--config", "gateway.toml", folder=tmp_path)
+    assert told.returncode == 1
+    assert f"the hash key first/{first.fingerprint}, which is not configured here" in told.stderr

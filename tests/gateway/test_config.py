@@ -23,7 +23,7 @@ def test_good(tmp_path: Path) -> None:
     assert provider.settings.password.reveal() == "pass-word-1"
     assert settings.server == Server()
     assert settings.seal.key_bytes() == {"2026": bytes([1]) * 32}
-    assert settings.seal.hash_key_bytes() == bytes([2]) * 32
+    assert settings.seal.hash_key_bytes() == {"first": bytes([2]) * 32}
     assert settings.journal.url.reveal().startswith("sqlite:")
 
 

@@ -27,6 +27,7 @@ COLUMNS = (
     "document",
     "tenant",
     "asked_id",
+    "hash_key",
 )
 """The columns of a row, in the order of `values_of` and `row_of`."""
 
@@ -40,8 +41,8 @@ OPEN_STATES = tuple(sorted(str(state) for state in State if state not in FINAL))
 EARLIEST_US = -(2**63)
 LATEST_US = 2**63 - 1
 
-RowValues = tuple[str, str, str, str, int, int, int | None, str, int, int, bytes, str, str]
-WrittenValues = tuple[str, int, int | None, str, int, int, bytes]
+RowValues = tuple[str, str, str, str, int, int, int | None, str, int, int, bytes, str, str, str]
+WrittenValues = tuple[str, int, int | None, str, int, int, bytes, str]
 EventValues = tuple[str, str, str, int, bytes, bool]
 Stream = tuple[str, str, str, str]
 """The tenant, state, provider and operation whose rows lie side by side in the index of lists."""
@@ -75,6 +76,7 @@ def values_of(row: Row) -> RowValues:
         row.document,
         row.tenant,
         row.asked_id,
+        row.hash_key,
     )
 
 
@@ -88,6 +90,7 @@ def written_of(row: Row) -> WrittenValues:
         row.version,
         row.fence,
         row.document,
+        row.hash_key,
     )
 
 
@@ -107,6 +110,7 @@ def row_of(values: RowValues) -> Row:
         document=values[10],
         tenant=values[11],
         asked_id=values[12],
+        hash_key=values[13],
     )
 
 

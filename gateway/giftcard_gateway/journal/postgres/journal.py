@@ -7,7 +7,7 @@ are woken by NOTIFY (`wake`); the SQL is in `statements`.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -265,6 +265,10 @@ class Postgres(Journal):
         found = await (self._fetch if self._sessions.is_open else self._fetch_alone)(sql.SEALS, states)
         return [Sealed(table=table, head=head, count=count) for table, head, count in found]
 
+    async def indexed(self) -> Mapping[str, int]:
+        """Count transactions by their hash key; see Journal.indexed."""
+        return {found["hash_key"]: found["count"] for found in await self._fetch_alone(sql.INDEXED)}
+
     async def rows_after(self, after: str, limit: int) -> Sequence[Row]:
         """Return transactions by id; see Journal.rows_after."""
         return [row_of(tuple(record)) for record in await self._fetch_alone(sql.ROWS_AFTER, after, limit)]
@@ -277,7 +281,7 @@ class Postgres(Journal):
     async def reseal(self, resealed: Sequence[Resealed]) -> int:
         """Replace documents; see Journal.reseal."""
         rows = [
-            (each.row.transaction_id, each.row.document, each.document)
+            (each.row.transaction_id, each.row.document, each.document, each.hash_key)
             for each in resealed
             if isinstance(each.row, Row)
         ]
@@ -286,7 +290,13 @@ class Postgres(Journal):
             for each in resealed
             if isinstance(each.row, EventRow)
         ]
-        arguments = [*transposed(rows, 3), *transposed(events, 4)]
+        indexes = [
+            (each.row.transaction_id, index)
+            for each in resealed
+            if isinstance(each.row, Row)
+            for index in each.blind_indexes
+        ]
+        arguments = [*transposed(rows, 4), *transposed(indexes, 2), *transposed(events, 4)]
         ((done,),) = await self._fetch_alone(sql.RESEAL, *arguments)
         return int(done)
 
@@ -349,13 +359,13 @@ def statement_of(query: RowQuery) -> tuple[str, Sequence[object]]:
     """Return the statement that answers a query, and its arguments."""
     lower, upper = bounds(query)
     arguments = [query.states, query.operations, query.providers, lower, *upper, query.limit]
-    if query.blind_index is None:
+    if not query.blind_indexes:
         return (
             (sql.LIST, arguments)
             if query.tenant is None
             else (sql.LIST_OF_TENANT, [*arguments, query.tenant])
         )
-    return sql.LIST_BY_INDEX, [*arguments, query.blind_index, query.tenant]
+    return sql.LIST_BY_INDEX, [*arguments, list(query.blind_indexes), query.tenant]
 
 
 def _audit_row(found: asyncpg.Record) -> AuditRow:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -195,6 +195,10 @@ class Sqlite(Journal):
         """Count documents by what they begin with; see Journal.seals."""
         work = partial(reseal.seals, states=states)
         return await self._read_beside(work)
+
+    async def indexed(self) -> Mapping[str, int]:
+        """Count transactions by their hash key; see Journal.indexed."""
+        return await self._read_beside(reseal.indexed)
 
     async def rows_after(self, after: str, limit: int) -> Sequence[Row]:
         """Return transactions by id; see Journal.rows_after."""
