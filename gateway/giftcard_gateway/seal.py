@@ -99,6 +99,8 @@ class Seal:
         if any(len(key) != KEY_BYTES for key in (*keys.values(), *hash_keys.values())):
             raise ValueError(f"sealing keys and hash keys have {KEY_BYTES} bytes")
         self._ciphers = {key_id.encode(): AESGCMSIV(key) for key_id, key in keys.items()}
+        self.key_ids = frozenset(keys)
+        self.active = active
         self._active = active.encode()
         ring = {key_id: HashKey(key_id, key) for key_id, key in hash_keys.items()}
         self.hash_key = ring.pop(hash_active)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
+import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from giftcard_adapters.values.cards import CardRef
@@ -15,17 +16,19 @@ from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Redeem
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.journal.contract import KeyInUse
 from giftcard_gateway.journal.records import Records
 from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.journal.sqlite.journal import Sqlite
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.seal import HashKey, Seal
-from tests.e2e.processes import run
+from tests.e2e.processes import run, started
 from tests.world.app import PATIENCE_S, open_app, settings, until
 from tests.world.observer import Heard
 
 CONFIG = """
 journal.url = "sqlite:///journal.db"
+server.listen = "127.0.0.1:0"
 
 [seal]
 active = "{active}"
@@ -57,8 +60,9 @@ async def leave_open(path: Path, *, age_s: int = 3600) -> str:
     return entry.transaction_id
 
 
-async def test_a_host_without_a_key_says_so(tmp_path: Path) -> None:
-    """Its health is as it was, but for the name `giftcard.seal`, and it tells how many rows it leaves."""
+async def test_a_host_without_a_key_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It learns while it serves; its health is as it was, but for the name `giftcard.seal`, and it counts."""
+    monkeypatch.setattr("giftcard_gateway.process.app._BACKLOG_EVERY_S", 0.05)
     await leave_open(tmp_path / "journal.db")
     clock = SystemClock()
     heard = Heard(clock)
@@ -66,6 +70,9 @@ async def test_a_host_without_a_key_says_so(tmp_path: Path) -> None:
     async with open_app(settings(journal=journal), clock, heard=heard) as app:
         await until(lambda: bool(heard.elsewhere))
         assert heard.elsewhere[0] == {"one": 1}
+        await app.journal.use_keys([KeyInUse("seal", "one"), KeyInUse("hash", "next")])
+        await until(lambda: heard.elsewhere[-1] == {"one": 1, "hash:next": 0})
+        assert app.pipeline.records.is_half_blind
         async with grpc.aio.insecure_channel(f"127.0.0.1:{app.server.port}") as channel:
             assert await _status(channel, "") == HealthCheckResponse.SERVING
             async with asyncio.timeout(PATIENCE_S):
@@ -131,3 +138,27 @@ async def test_a_hash_key_is_rotated_out(tmp_path: Path) -> None:
     told = run("audit", "verify", "--config", "gateway.toml", folder=tmp_path)
     assert told.returncode == 1
     assert f"the hash key first/{first.fingerprint}, which is not configured here" in told.stderr
+
+
+async def test_a_start_refuses_what_it_has_no_key_of(tmp_path: Path) -> None:
+    """Rows under keys that are not configured keep a gateway from starting, unless it is told to do so."""
+    await leave_open(tmp_path / "journal.db")
+    journal = Sqlite(str(tmp_path / "journal.db"))
+    await journal.start()
+    await journal.use_keys([KeyInUse("seal", "one"), KeyInUse("hash", "first"), KeyInUse("hash", "unused")])
+    await journal.close()
+    keys = {"active": "two", "one": base64.b64encode(SECOND).decode(), "two": base64.b64encode(TWO).decode()}
+    hash_ = f'hash_keys.second = "{base64.b64encode(HASH).decode()}"\nhash_active = "second"'
+    configure(tmp_path, hash=hash_, **keys)
+    file = tmp_path / "gateway.toml"
+    file.write_text(file.read_text().replace("one = ", "three = "))
+    refused = run("serve", "--config", "gateway.toml", folder=tmp_path)
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
+    told = " ".join(refused.stderr.split())
+    assert "1 transactions are found by the hash key first" in told
+    assert "1 documents are sealed under the key one" in told
+    assert "seal.do_without" in told
+    file.write_text(file.read_text().replace("[seal]", '[seal]\ndo_without = ["one", "first"]'))
+    with started("serve", "--config", "gateway.toml", folder=tmp_path) as gateway:
+        gateway.wait_until(lambda: "serves on" in gateway.complained)

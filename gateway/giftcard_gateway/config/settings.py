@@ -81,6 +81,8 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True):
     """The first of the keys that cards are found again by; its id is `first`."""
     hash_keys: dict[str, Secret] = {}
     """The later ones by id, as long as something was written under them."""
+    do_without: tuple[str, ...] = ()
+    """The ids of keys of either kind that nobody has any more: a start does not ask for them."""
     hash_active: str = FIRST_HASH_KEY
     """The id of the hash key that what is new is found by."""
 

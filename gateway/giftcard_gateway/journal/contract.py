@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import msgspec
 
@@ -133,6 +133,18 @@ class Resealed(msgspec.Struct, frozen=True, kw_only=True):
     document: bytes
     hash_key: str = ""
     blind_indexes: tuple[bytes, ...] = ()
+
+
+class KeyInUse(msgspec.Struct, frozen=True, order=True):
+    """A key that rows may be sealed (`seal`) or found (`hash`) under."""
+
+    kind: Literal["seal", "hash"]
+    key_id: str
+
+    @property
+    def name(self) -> str:
+        """Return what logs and metrics call it."""
+        return self.key_id if self.kind == "seal" else f"{self.kind}:{self.key_id}"
 
 
 class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -322,8 +334,20 @@ class Journal(ABC):
         """
 
     @abstractmethod
-    async def indexed(self) -> Mapping[str, int]:
-        """Count transactions by the id of their hash key; reads everything, and needs no `start`."""
+    async def indexed(self, states: Sequence[str] | None = None) -> Mapping[str, int]:
+        """Count transactions, all or those in `states`, by the id of their hash key; needs no `start`."""
+
+    @abstractmethod
+    async def keys_in_use(self) -> Sequence[KeyInUse]:
+        """Return the keys that were noted; they are few."""
+
+    @abstractmethod
+    async def use_keys(self, noted: Collection[KeyInUse]) -> None:
+        """Note durably that rows may be under these keys from now on."""
+
+    @abstractmethod
+    async def drop_keys(self, noted: Collection[KeyInUse]) -> None:
+        """Take back the notes of these keys."""
 
     @abstractmethod
     async def rows_after(self, after: str, limit: int) -> Sequence[Row]:

@@ -15,7 +15,7 @@ import msgspec
 from giftcard_adapters.codec import pack, unpacker
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.errors import RecordAltered, SealKeyMissing
-from giftcard_gateway.journal.contract import JournalClosed, Row, RowQuery
+from giftcard_gateway.journal.contract import JournalClosed, KeyInUse, Row, RowQuery
 from giftcard_gateway.journal.indexes import BlindIndexes
 from giftcard_gateway.journal.places import place_of
 from giftcard_gateway.journal.rows import OPEN_STATES, is_same
@@ -54,6 +54,8 @@ class Records:
         self.lookups = (self.indexes, *older)
         """What is looked for may be found by any of these: one for each hash key."""
         self._seal = seal
+        self.is_half_blind = False
+        """Whether transactions may be found by hash keys that are not known here."""
         self.on_due: Callable[[datetime], None] = _ignore
         """Called when an entry without a driver was written with a due time."""
         self.on_unreadable: Callable[[str, SealBroken], None] = _ignore_unreadable
@@ -163,8 +165,15 @@ class Records:
         return list(found.values())
 
     async def missing(self) -> Mapping[str, int]:
-        """Count what is open and cannot be opened here, by the id of the key that is missing."""
+        """Count what is open and cannot be opened or found here, by the id of the key that is missing.
+
+        Keys are called by `KeyInUse.name`.
+        """
         counts = Counter[str]()
+        known = {indexes.key_id for indexes in self.lookups}
+        for key_id, count in (await self.journal.indexed(states=OPEN_STATES)).items():
+            if key_id and key_id not in known:
+                counts[KeyInUse("hash", key_id).name] += count
         for sealed in await self.journal.seals(states=OPEN_STATES):
             if sealed.head not in self._seal.heads:
                 counts[told(sealed.head)[0]] += sealed.count

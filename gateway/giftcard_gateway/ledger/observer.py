@@ -33,7 +33,7 @@ class Observer:
         """A transaction cannot be opened: its key is not here, or it is not what was last written."""
 
     def sealed_elsewhere(self, counts: Mapping[str, int]) -> None:
-        """So many open transactions are sealed under keys this process does not have, by key id; now."""
+        """So many open transactions are under keys that are in use and not here, by the keys' names; now."""
 
     def left_out(self, provider: str, place: str) -> None:
         """A provider's answer was understood without what could not be read at `place` (rule 19)."""

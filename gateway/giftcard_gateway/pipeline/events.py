@@ -186,7 +186,8 @@ class Events:
         return self._clock.now() - row.received_at
 
     def _is_stale(self, row: EventRow) -> bool:
-        return self._age(row) >= _PATIENCE
+        """Tell whether to give an event up; never where others may find what it names, and we cannot."""
+        return self._age(row) >= _PATIENCE and not self._records.is_half_blind
 
     def _row(self, provider_id: str, event: ProviderEvent, received_at: datetime) -> EventRow:
         row = EventRow(

@@ -186,3 +186,18 @@ async def test_a_list_goes_on_where_another_key_is_active(old: World, new: World
     other = v1.TransactionFilter(card=v1.Card(number=v1.CardNumber(pan=NUMBER[:-1])))
     with pytest.raises(InvalidRequest):
         key_of(token, Filter(other, last.records, LOCAL).fingerprints)
+
+
+async def test_an_event_is_not_given_up_where_a_hash_key_is_missing(start: Start, new: World) -> None:
+    """A host that may not find what an event names leaves it to the hosts that do, however long it takes."""
+    blind = await start(terms=LONG)
+    new.script.reactions.append(msgspec.structs.replace(APPROVED, references={"order": "o-1"}))
+    await new.begin(new.redeem())
+    event_id = await blind.tell(references={"order": "o-1"})
+    blind.records.is_half_blind = True
+    await asyncio.sleep(3600)
+    await blind.events.carry_over()
+    assert await blind.waiting() == [event_id]
+    assert await blind.records.missing() == {"hash:second": 1}
+    await new.events.carry_over()
+    assert not await new.waiting()

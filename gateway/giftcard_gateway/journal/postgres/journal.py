@@ -24,6 +24,7 @@ from giftcard_gateway.journal.contract import (
     Due,
     EventRow,
     Journal,
+    KeyInUse,
     KeyRow,
     Resealed,
     Row,
@@ -265,9 +266,26 @@ class Postgres(Journal):
         found = await (self._fetch if self._sessions.is_open else self._fetch_alone)(sql.SEALS, states)
         return [Sealed(table=table, head=head, count=count) for table, head, count in found]
 
-    async def indexed(self) -> Mapping[str, int]:
+    async def indexed(self, states: Sequence[str] | None = None) -> Mapping[str, int]:
         """Count transactions by their hash key; see Journal.indexed."""
-        return {found["hash_key"]: found["count"] for found in await self._fetch_alone(sql.INDEXED)}
+        found = await (self._fetch if self._sessions.is_open else self._fetch_alone)(sql.INDEXED, states)
+        return {each["hash_key"]: each["count"] for each in found}
+
+    async def keys_in_use(self) -> Sequence[KeyInUse]:
+        """Return the keys that were noted; see Journal.keys_in_use."""
+        return [KeyInUse(kind, key_id) for kind, key_id in await self._fetch(sql.KEYS_IN_USE)]
+
+    async def use_keys(self, noted: Collection[KeyInUse]) -> None:
+        """Note keys; see Journal.use_keys."""
+        await self._change_notes(sql.USE_KEYS, noted)
+
+    async def drop_keys(self, noted: Collection[KeyInUse]) -> None:
+        """Take back notes; see Journal.drop_keys."""
+        await self._change_notes(sql.DROP_KEYS, noted)
+
+    async def _change_notes(self, statement: str, noted: Collection[KeyInUse]) -> None:
+        columns = [key.kind for key in noted], [key.key_id for key in noted]
+        await self._sessions.run(lambda session, _: session.execute(statement, *columns), is_write=True)
 
     async def rows_after(self, after: str, limit: int) -> Sequence[Row]:
         """Return transactions by id; see Journal.rows_after."""

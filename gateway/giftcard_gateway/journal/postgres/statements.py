@@ -254,7 +254,23 @@ UNION ALL
 SELECT 'events' AS kept, {_HEAD} AS head, count(*) AS count FROM events WHERE $1::text[] IS NULL GROUP BY head
 """
 
-INDEXED = "SELECT hash_key, count(*) FROM transactions GROUP BY hash_key"
+INDEXED = """
+SELECT hash_key, count(*) FROM transactions WHERE $1::text[] IS NULL OR state = ANY($1) GROUP BY hash_key
+"""
+
+KEYS_IN_USE = "SELECT kind, key_id FROM keys_in_use"
+
+USE_KEYS = f"""
+WITH {DURABLY}
+INSERT INTO keys_in_use (kind, key_id)
+SELECT given.* FROM durable CROSS JOIN unnest($1::text[], $2::text[]) AS given (kind, key_id)
+ON CONFLICT (kind, key_id) DO NOTHING
+"""
+
+DROP_KEYS = """
+DELETE FROM keys_in_use USING unnest($1::text[], $2::text[]) AS given (kind, key_id)
+WHERE keys_in_use.kind = given.kind AND keys_in_use.key_id = given.key_id
+"""
 
 ROWS_AFTER = (
     f"SELECT {columns()} FROM transactions WHERE transaction_id > $1 ORDER BY transaction_id LIMIT $2"

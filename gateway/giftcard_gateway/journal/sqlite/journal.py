@@ -24,6 +24,7 @@ from giftcard_gateway.journal.contract import (
     EventRow,
     Journal,
     JournalClosed,
+    KeyInUse,
     KeyRow,
     Resealed,
     Row,
@@ -196,9 +197,21 @@ class Sqlite(Journal):
         work = partial(reseal.seals, states=states)
         return await self._read_beside(work)
 
-    async def indexed(self) -> Mapping[str, int]:
+    async def indexed(self, states: Sequence[str] | None = None) -> Mapping[str, int]:
         """Count transactions by their hash key; see Journal.indexed."""
-        return await self._read_beside(reseal.indexed)
+        return await self._read_beside(partial(reseal.indexed, states=states))
+
+    async def keys_in_use(self) -> Sequence[KeyInUse]:
+        """Return the keys that were noted; see Journal.keys_in_use."""
+        return await _ask(self._lister, keys.in_use)
+
+    async def use_keys(self, noted: Collection[KeyInUse]) -> None:
+        """Note keys; see Journal.use_keys."""
+        await self._write(partial(keys.use, keys=noted))
+
+    async def drop_keys(self, noted: Collection[KeyInUse]) -> None:
+        """Take back notes; see Journal.drop_keys."""
+        await self._write(partial(keys.drop, keys=noted))
 
     async def rows_after(self, after: str, limit: int) -> Sequence[Row]:
         """Return transactions by id; see Journal.rows_after."""

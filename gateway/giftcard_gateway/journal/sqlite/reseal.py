@@ -12,6 +12,7 @@ from giftcard_gateway.journal.rows import COLUMNS, EVENT_COLUMNS, columns, event
 from giftcard_gateway.journal.sqlite.file import FORGET_INDEXES, add_indexes
 
 _COUNT = "SELECT sealed_head(document), count(*) FROM {} GROUP BY 1"
+_INDEXED = "SELECT hash_key, count(*) FROM {} GROUP BY 1"
 _OPEN = "transactions WHERE state IN (SELECT value FROM json_each(?))"
 _ROWS = (
     f"SELECT {columns(names=COLUMNS)} FROM transactions"
@@ -42,9 +43,11 @@ def _sealed(table: str, found: sqlite3.Cursor) -> Sequence[Sealed]:
     return [Sealed(table=table, head=bytes.fromhex(head), count=count) for head, count in found]
 
 
-def indexed(connection: sqlite3.Connection) -> Mapping[str, int]:
+def indexed(connection: sqlite3.Connection, *, states: Sequence[str] | None) -> Mapping[str, int]:
     """Count transactions by their hash key; see Journal.indexed."""
-    return dict(connection.execute("SELECT hash_key, count(*) FROM transactions GROUP BY 1").fetchall())
+    if states is None:
+        return dict(connection.execute(_INDEXED.format("transactions")).fetchall())
+    return dict(connection.execute(_INDEXED.format(_OPEN), (json.dumps(states),)).fetchall())
 
 
 def rows_after(connection: sqlite3.Connection, *, after: str, limit: int) -> Sequence[Row]:
