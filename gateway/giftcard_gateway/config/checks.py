@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from giftcard_adapters.values.money import MoneyError, exponent_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.config import exposure
+from giftcard_gateway.config.secret_files import exposed, exposed_of_postgresql
 from giftcard_gateway.config.settings import Provider, Seal, Settings
 from giftcard_gateway.config.sources import is_readable
 from giftcard_gateway.journal.stores import open_journal
@@ -29,13 +30,14 @@ _LARGEST_PORT = 65535
 _DAY_S = 24 * 3600.0
 
 
-def check(settings: Settings) -> list[str]:
-    """Return every way in which the settings contradict each other."""
+def check(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+    """Return every way in which the settings contradict each other, or lie where others may read them."""
     return [
         *_listens(settings),
         *exposure.faults(settings),
         *_connection_age(settings),
         *_journal(settings),
+        *exposed_of_postgresql(settings.journal.url.reveal(), environ),
         *_seal(settings),
         *_routing(settings),
         *(fault for name, provider in settings.providers.items() for fault in _provider(name, provider)),
@@ -188,6 +190,8 @@ def _provider(name: str, provider: Provider) -> Iterator[str]:
         file = getattr(tls, key)
         if file and not is_readable(Path(file)):
             yield f"{path}.tls.{key} names a file that cannot be read"
+    if tls.key_file and tls.certificate_file and (why := exposed(Path(tls.key_file))):
+        yield f"{path}.tls.key_file {why}"
 
 
 def _is_address(url: str) -> bool:
