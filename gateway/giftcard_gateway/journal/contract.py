@@ -309,8 +309,8 @@ class Journal(ABC):
         """
 
     @abstractmethod
-    async def add_event(self, event: EventRow) -> bool:
-        """Insert an event durably; False when this provider's event_id is there already."""
+    async def add_event(self, event: EventRow, other_ids: Sequence[str] = ()) -> bool:
+        """Insert an event durably; False when this provider's event_id, or another of its ids, is there."""
 
     @abstractmethod
     async def mark_event_applied(self, provider: str, event_id: str) -> None:

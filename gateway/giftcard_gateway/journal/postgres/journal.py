@@ -243,9 +243,9 @@ class Postgres(Journal):
             lambda connection, _: connection.fetchval(sql.PURGE, to_us(before), limit), is_write=True
         )
 
-    async def add_event(self, event: EventRow) -> bool:
+    async def add_event(self, event: EventRow, other_ids: Sequence[str] = ()) -> bool:
         """Insert an event; see Journal.add_event."""
-        is_new = await self._sessions.run(partial(_add_event, event), is_write=True)
+        is_new = await self._sessions.run(partial(_add_event, event, other_ids), is_write=True)
         self._changed()
         return is_new
 
@@ -391,7 +391,12 @@ def _audit_row(found: asyncpg.Record) -> AuditRow:
     return AuditRow(at=from_us(values.pop("at_us")), **values)
 
 
-async def _add_event(event: EventRow, connection: Connection, is_repeat: bool) -> bool:  # noqa: FBT001 - the shape of a Work
+async def _add_event(
+    event: EventRow,
+    other_ids: Sequence[str],
+    connection: Connection,
+    is_repeat: bool,  # noqa: FBT001 - the shape of a Work
+) -> bool:
     number = await connection.fetchval(
         sql.ADD_EVENT,
         event.provider,
@@ -400,6 +405,7 @@ async def _add_event(event: EventRow, connection: Connection, is_repeat: bool) -
         to_us(event.received_at),
         event.document,
         event.applied,
+        other_ids,
     )
     if number is not None:
         return True

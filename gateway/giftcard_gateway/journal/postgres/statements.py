@@ -347,6 +347,7 @@ ADD_EVENT = f"""
 WITH {DURABLY}
 INSERT INTO events ({columns(names=EVENT_COLUMNS)})
 SELECT $1, $2, $3, $4, $5, $6 FROM durable
+WHERE NOT EXISTS (SELECT 1 FROM events WHERE provider = $1 AND event_id = ANY($7))
 ON CONFLICT (provider, event_id) DO NOTHING RETURNING number
 """
 

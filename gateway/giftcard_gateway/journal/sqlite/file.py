@@ -221,12 +221,22 @@ def beat(connection: sqlite3.Connection, *, now: datetime, silence: timedelta) -
     return heartbeat.outage_of(told.fetchone())
 
 
-def add_event(connection: sqlite3.Connection, event: EventRow) -> bool:
+def add_event(connection: sqlite3.Connection, event: EventRow, other_ids: Sequence[str]) -> bool:
     """Insert an event; see Journal.add_event."""
     done = connection.execute(
-        f"INSERT INTO events ({columns(names=EVENT_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?)"
+        f"INSERT INTO events ({columns(names=EVENT_COLUMNS)}) SELECT ?1, ?2, ?3, ?4, ?5, ?6"
+        " WHERE NOT EXISTS (SELECT 1 FROM events WHERE provider = ?1"
+        " AND event_id IN (SELECT value FROM json_each(?7)))"
         " ON CONFLICT (provider, event_id) DO NOTHING",
-        (event.provider, event.event_id, event.name, to_us(event.received_at), event.document, event.applied),
+        (
+            event.provider,
+            event.event_id,
+            event.name,
+            to_us(event.received_at),
+            event.document,
+            event.applied,
+            json.dumps(other_ids),
+        ),
     )
     return done.rowcount == 1
 

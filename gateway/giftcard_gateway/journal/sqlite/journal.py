@@ -174,9 +174,9 @@ class Sqlite(Journal):
         """Delete finished rows; see Journal.purge."""
         return await self._write(partial(lists.purge, before=before, limit=limit))
 
-    async def add_event(self, event: EventRow) -> bool:
+    async def add_event(self, event: EventRow, other_ids: Sequence[str] = ()) -> bool:
         """Insert an event; see Journal.add_event."""
-        return await self._write(partial(file.add_event, event=event))
+        return await self._write(partial(file.add_event, event=event, other_ids=other_ids))
 
     async def mark_event_applied(self, provider: str, event_id: str) -> None:
         """Remember that an event was carried over; see Journal.mark_event_applied."""
