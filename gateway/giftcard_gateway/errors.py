@@ -35,6 +35,7 @@ A class's docstring is its default message, and `rpc.status` maps each class to 
     ├── cli.faults.CannotDo     the arguments ask for what cannot be done
     ├── config.ConfigError      settings
     ├── journal.contract        JournalClosed, JournalBusy, SchemaUnknown
+    ├── journal.keys_in_use     KeysUnknown
     ├── process.sandbox.FolderUnusable
     ├── process.workers.WorkerFailed
     └── rpc.server.PortTaken

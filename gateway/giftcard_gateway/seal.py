@@ -4,7 +4,8 @@ AES-256-GCM-SIV, because its nonces are drawn at random and a repeated one must 
 catastrophe. A sealed text is `format | key id | version | fence | nonce | ciphertext`, bound to the `Place`
 it was sealed for: it opens in no other row, and not in its own once something newer was written there.
 Format 1, of releases before this, is bound to the row's id alone; it opens, and is not made any more.
-Old keys still open; only the active seals.
+Old keys still open; only the active seals. Hash keys are a ring of their own: what is new is hashed under the
+active one, and what is looked for under each.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ _BOUND = b"\x02"
 _COUNTS = struct.Struct(">QQ")
 _NONCE_BYTES = 12
 KEY_BYTES = 32
-"""The length of every sealing key and of the hash key."""
+"""The length of every sealing key and of every hash key."""
+FIRST_HASH_KEY = "first"
+"""The id of the hash key that was the only one, before hash keys had ids."""
 TENANT = "default"
 """Whose every row is, until rows say it themselves."""
 
@@ -59,28 +62,51 @@ class KeyMissing(SealBroken):
         self.key_id = key_id
 
 
+class HashKey:
+    """One hash key: makes the blind indexes that cards are found by, and the hashes of the audit."""
+
+    def __init__(self, key_id: str, key: bytes) -> None:
+        self.key_id = key_id
+        self._key = key
+        self._audit_key = hmac.digest(key, b"giftcard audit chain", hashlib.sha256)
+        self.fingerprint = hashlib.sha256(self._audit_key).hexdigest()[:8]
+        """Tells this key from another under the same id; what is hashed with it cannot be guessed by it."""
+
+    def blind_index(self, kind: str, text: str) -> bytes:
+        """Return the blind index (a keyed hash) that finds rows by a card or a provider's reference."""
+        return hmac.digest(self._key, f"{kind}\0{text}".encode(), hashlib.sha256)[:16]
+
+    def audit_mac(self, text: bytes) -> bytes:
+        """Return a hash for the audit; its key is made of this one, but of no use to make a blind index."""
+        return hmac.digest(self._audit_key, text, hashlib.sha256)
+
+
 class Seal:
-    """Seals and opens documents, and makes the blind indexes that cards are found by."""
+    """Seals and opens documents, and holds the ring of hash keys."""
 
     def __init__(
         self,
         *,
         keys: Mapping[str, bytes],
         active: str,
-        hash_key: bytes,
+        hash_keys: Mapping[str, bytes],
+        hash_active: str = FIRST_HASH_KEY,
         random_bytes: Callable[[int], bytes],
     ) -> None:
-        """Keep the ciphers ready; `keys` maps short ASCII ids to 32 bytes and holds `active`."""
-        if active not in keys:
-            raise ValueError("the active sealing key is not among the keys")
-        if any(len(key) != KEY_BYTES for key in (*keys.values(), hash_key)):
-            raise ValueError(f"sealing keys and the hash key have {KEY_BYTES} bytes")
+        """Keep the ciphers ready; each ring maps short ASCII ids to 32 bytes and holds its active one."""
+        if active not in keys or hash_active not in hash_keys:
+            raise ValueError("an active key is not among the keys")
+        if any(len(key) != KEY_BYTES for key in (*keys.values(), *hash_keys.values())):
+            raise ValueError(f"sealing keys and hash keys have {KEY_BYTES} bytes")
         self._ciphers = {key_id.encode(): AESGCMSIV(key) for key_id, key in keys.items()}
+        self.key_ids = frozenset(keys)
+        self.active = active
         self._active = active.encode()
-        self._hash_key = hash_key
-        self.audit_key = hmac.digest(hash_key, b"giftcard audit chain", hashlib.sha256)
-        """What the audit's hashes are made with: of the hash key, but of no use to make a blind index."""
-        self.audit_key_id = hashlib.sha256(self.audit_key).hexdigest()[:8]
+        ring = {key_id: HashKey(key_id, key) for key_id, key in hash_keys.items()}
+        self.hash_key = ring.pop(hash_active)
+        """The active one."""
+        self.hash_keys = (self.hash_key, *ring.values())
+        """All that are known, the active one first."""
         self._random_bytes = random_bytes
 
     @property
@@ -120,10 +146,6 @@ class Seal:
             return cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], head + bound)
         except (InvalidTag, ValueError):
             raise SealBroken("altered, moved from another row, or older than what was written here") from None
-
-    def blind_index(self, kind: str, text: str) -> bytes:
-        """Return the blind index (a keyed hash) that finds rows by a card or a provider's reference."""
-        return hmac.digest(self._hash_key, f"{kind}\0{text}".encode(), hashlib.sha256)[:16]
 
 
 def head_of(sealed: bytes) -> bytes:

@@ -23,7 +23,7 @@ def test_good(tmp_path: Path) -> None:
     assert provider.settings.password.reveal() == "pass-word-1"
     assert settings.server == Server()
     assert settings.seal.key_bytes() == {"2026": bytes([1]) * 32}
-    assert settings.seal.hash_key_bytes() == bytes([2]) * 32
+    assert settings.seal.hash_key_bytes() == {"first": bytes([2]) * 32}
     assert settings.journal.url.reveal().startswith("sqlite:")
 
 
@@ -265,6 +265,7 @@ class TestEnvironment:
 
     def test_references(self, tmp_path: Path) -> None:
         """Any value may be elsewhere: in a variable, or in a file beside the configuration."""
+        (tmp_path / "password").touch(mode=0o600)
         (tmp_path / "password").write_text("from-a-file\n", encoding="utf-8")
         text = GOOD.replace('"pass-word-1"', '{ file = "password" }').replace(f'"{KEY}"', '{ env = "K" }')
         settings = load(tmp_path, text + "[server]\nworkers = { env = 'N' }", {"K": KEY, "N": "1"})
@@ -341,23 +342,3 @@ def test_words() -> None:
     assert [allowed(kind) for kind in (int, float, bool, str, dict[str, str], tuple[str, ...])] == [
         "a whole number", "a number", "true or false", "a text", "a table", "a list",
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("mode", "is_refused"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True)]
-)
-def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path, mode: int, *, is_refused: bool) -> None:
-    """A seal key in a file that its group or others may read is refused by its name, without its value."""
-    file = tmp_path / "key"
-    file.write_text(KEY, encoding="ascii")
-    file.chmod(mode)
-    text = GOOD.replace(f'"{KEY}"', '{ file = "key" }')
-    if not is_refused:
-        assert load(tmp_path, text).seal.key_bytes()
-        return
-    with pytest.raises(ConfigError) as told:
-        load(tmp_path, text)
-    (sentence,) = told.value.sentences
-    assert sentence.startswith("seal.")
-    assert "chmod 600" in sentence
-    assert KEY not in sentence

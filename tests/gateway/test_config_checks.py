@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from giftcard_adapters.values.traits import Ending, Guarantee
 from tests.gateway.configuration import GOOD, HERE, MadeUp, faults_of, load
 from tests.world.app import HASH_KEY, KEY
 
+OTHER_KEY = base64.b64encode(bytes([9]) * 32).decode()
 ADDRESS = (
     "providers.spar-za.settings: base_url must be http:// or https://, a host, and no user, query or fragment"
 )
@@ -25,7 +27,20 @@ CONTRADICTIONS = {
         (HASH_KEY, "??"),
         "seal.hash_key must be 32 bytes in base64; `openssl rand -base64 32` makes one",
     ),
-    "one key for both": ((HASH_KEY, KEY), "seal.hash_key must not be a sealing key as well"),
+    "one key for both": ((HASH_KEY, KEY), "seal.hash_key must not be seal.keys.2026 as well"),
+    "no hash key": ((f'hash_key = "{HASH_KEY}"', ""), "seal.hash_key is missing; it must be a text"),
+    "a hash key that is not there": (
+        ("hash_key =", 'hash_active = "second"\nhash_key ='),
+        "seal.hash_active must be the id of one of seal.hash_keys, or first for seal.hash_key",
+    ),
+    "a hash key under two ids": (
+        ("hash_key =", f'hash_keys.second = "{HASH_KEY}"\nhash_key ='),
+        "seal.hash_keys.second must not be seal.hash_key as well",
+    ),
+    "a second first": (
+        ("hash_key =", f'hash_keys.first = "{OTHER_KEY}"\nhash_key ='),
+        "seal.hash_keys must not have the id first: it is that of seal.hash_key",
+    ),
     "no http": (
         ("https://provider", "ftp://provider"),
         ADDRESS,

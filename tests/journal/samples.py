@@ -55,6 +55,7 @@ def after(before: Row, state: str, **differing: object) -> Row:
         "driver": "",
         "document": uuid.uuid4().bytes,
         "blind_indexes": (),
+        "are_all_indexes": False,
     }
     return msgspec.structs.replace(before, **(following | differing))
 

@@ -19,7 +19,9 @@ from giftcard_gateway.journal.contract import AuditRow, Journal
 from giftcard_gateway.seal import KEY_BYTES, Seal
 from tests.journal.places import File, Place
 
-SEAL = Seal(keys={"a": b"k" * KEY_BYTES}, active="a", hash_key=b"h" * KEY_BYTES, random_bytes=bytes)
+SEAL = Seal(
+    keys={"a": b"k" * KEY_BYTES}, active="a", hash_keys={"first": b"h" * KEY_BYTES}, random_bytes=bytes
+)
 AT = datetime(2026, 11, 28, tzinfo=UTC)
 GUARDS = ("audit_is_never_changed", "audit_is_never_deleted")
 CHANGES = {

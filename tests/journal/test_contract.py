@@ -50,7 +50,7 @@ async def test_opening_again_changes_nothing(journal: Journal) -> None:
     assert await journal.write(second)
     assert await journal.open(msgspec.structs.replace(first, blind_indexes=(b"other" * 6,))) == second
     assert [change.state for change in await journal.changes(after="", limit=10)] == ["PENDING", "APPROVED"]
-    assert not await journal.list(RowQuery(blind_index=b"other" * 6))
+    assert not await journal.list(RowQuery(blind_indexes=(b"other" * 6,)))
 
 
 async def test_a_write_replaces_the_version_before_it(journal: Journal) -> None:
@@ -300,11 +300,11 @@ async def test_lists_are_newest_first_and_page_by_key(journal: Journal) -> None:
         (RowQuery(providers=("gift-uk", "spar-za"), states=("DECLINED",)), {"e"}),
         (RowQuery(providers=("gift-uk",), operations=("LOAD",), states=("PENDING",)), {"c"}),
         (RowQuery(created_from=at(2), created_before=at(4)), {"c", "d"}),
-        (RowQuery(blind_index=b"h1"), {"a", "d", "e"}),
-        (RowQuery(blind_index=b"h1", states=("APPROVED",)), {"d"}),
-        (RowQuery(blind_index=b"h1", after=(at(3), "d")), {"a"}),
-        (RowQuery(blind_index=b"h2"), {"d"}),
-        (RowQuery(blind_index=b"h3"), set()),
+        (RowQuery(blind_indexes=(b"h1",)), {"a", "d", "e"}),
+        (RowQuery(blind_indexes=(b"h1",), states=("APPROVED",)), {"d"}),
+        (RowQuery(blind_indexes=(b"h1",), after=(at(3), "d")), {"a"}),
+        (RowQuery(blind_indexes=(b"h2",)), {"d"}),
+        (RowQuery(blind_indexes=(b"h3",)), set()),
         (RowQuery(states=()), set()),
         (RowQuery(after=(at(2), "c")), {"a", "b"}),
         (RowQuery(limit=2), {"e", "d"}),
@@ -357,7 +357,7 @@ async def test_what_was_written_outlives_the_journal(place: Place) -> None:
     await before.close()
     again = place.journal()
     await again.start()
-    assert {each.transaction_id: each for each in await again.list(RowQuery(blind_index=b"h"))} == {
+    assert {each.transaction_id: each for each in await again.list(RowQuery(blind_indexes=(b"h",)))} == {
         each.transaction_id: bare(each) for each in rows
     }
     assert await again.last_cursor() == cursor

@@ -208,7 +208,7 @@ async def test_purging_deletes_finished_rows_with_all_of_theirs(journal: Journal
     assert await journal.purge(before=LATER, limit=3) == 0
     left = sorted(ids(rows[5:]))
     assert sorted(ids(await journal.list(RowQuery()))) == left
-    assert sorted(ids(await journal.list(RowQuery(blind_index=b"card")))) == left
+    assert sorted(ids(await journal.list(RowQuery(blind_indexes=(b"card",))))) == left
     assert sorted(set(ids(await journal.changes(after="", limit=100)))) == left
     assert await journal.get(rows[0].transaction_id) is None
 

@@ -52,7 +52,12 @@ SQLITE: dict[str, tuple[str, tuple[object, ...], str]] = {
         (*STREAM, *WHOLE),
         "transactions_of_tenant (tenant=? AND state=? AND provider=? AND",
     ),
-    "blind index": (lists.INDEXED_ROWS, (b"h", *WHOLE), "PRIMARY KEY (handle=? AND created_us>?"),
+    "blind index": (lists.indexed_rows(1), (b"h", *WHOLE), "PRIMARY KEY (handle=? AND created_us>?"),
+    "blind index under two keys": (
+        lists.indexed_rows(2),
+        (b"h", *WHOLE, b"i", *WHOLE),
+        "PRIMARY KEY (handle=? AND created_us>?",
+    ),
     "backlog": (lists.BACKLOG, STREAM, "COVERING INDEX transactions_of_tenant (tenant=? AND state=?"),
     "purge": (
         lists.PURGEABLE,
@@ -72,7 +77,7 @@ SQLITE: dict[str, tuple[str, tuple[object, ...], str]] = {
         "events_of_provider (provider=? AND number>?)",
     ),
     "unapplied": (lists.EVENTS_UNAPPLIED, (10,), "events_unapplied"),
-    "forget indexes": (lists.FORGET_INDEXES, ("x", 1), "handles_by_transaction (created_us=? AND"),
+    "forget indexes": (sqlite_file.FORGET_INDEXES, ("x", 1), "handles_by_transaction (created_us=? AND"),
     "forget changes": (lists.FORGET_CHANGES, ("x", 1), "changes_by_transaction (created_us=? AND"),
 }
 
@@ -88,7 +93,7 @@ POSTGRES: dict[str, tuple[str, tuple[object, ...], set[str]]] = {
     "list": (statements.LIST, LISTED, {"transactions_of_tenant", "transactions_pkey"}),
     "blind index": (
         statements.LIST_BY_INDEX,
-        (*LISTED, b"h", "default"),
+        (*LISTED, [b"h", b"i"], "default"),
         {"handles_pkey", "transactions_pkey"},
     ),
     "backlog": (statements.BACKLOG, (), {"transactions_of_tenant"}),
@@ -135,7 +140,9 @@ BLIND = {"card", "merchant_id", "terminal_id", "external_reference", "labels"}
 
 def query_of(wanted: v1.TransactionFilter) -> RowQuery:
     """Return what the journal is asked for a caller's filter."""
-    seal = Seal(keys={"k": bytes(KEY_BYTES)}, active="k", hash_key=bytes(KEY_BYTES), random_bytes=bytes)
+    seal = Seal(
+        keys={"k": bytes(KEY_BYTES)}, active="k", hash_keys={"first": bytes(KEY_BYTES)}, random_bytes=bytes
+    )
     return Filter(wanted, Records(Sqlite(":memory:"), seal), LOCAL).query(after=None, limit=50)
 
 
@@ -175,7 +182,7 @@ def test_sqlite_serves_each_filter_by_an_index(file: sqlite3.Connection, name: s
     file.set_trace_callback(asked.append)
     lists.list_rows(file, query)
     file.set_trace_callback(None)
-    assert (query.blind_index is not None) == (name in BLIND)
+    assert bool(query.blind_indexes) == (name in BLIND)
     assert asked
     for statement in asked:
         steps = [step for *_, step in file.execute(f"EXPLAIN QUERY PLAN {statement}")]

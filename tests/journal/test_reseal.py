@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from giftcard_gateway.journal.contract import Journal, Resealed, Row
+from giftcard_gateway.journal.contract import Journal, Resealed, Row, RowQuery
 from giftcard_gateway.journal.rows import OPEN_STATES
-from tests.journal.samples import LEASE, NOW, event, opened, row
+from tests.journal.samples import LEASE, NOW, after, at, bare, event, ids, opened, row
 
 K1, K2 = b"\x02\x02k1", b"\x01\x03key"
 LATER = NOW + 2 * LEASE
@@ -88,3 +88,70 @@ async def test_everything_is_walked_once(journal: Journal) -> None:
         told += [one.event_id for one in found]
         place = (found[-1].provider, found[-1].event_id)
     assert told == sorted(one.event_id for one in events)
+
+
+async def test_rows_are_counted_by_their_hash_key(journal: Journal) -> None:
+    """Each row counts for the hash key it says it is found by."""
+    await opened(journal, row(), row(hash_key="second"), row(hash_key="second", state="REVERSED"))
+    assert await journal.indexed() == {"first": 1, "second": 2}
+
+
+async def found(journal: Journal, *indexes: bytes) -> list[str]:
+    """Return the ids of the rows with any of these blind indexes."""
+    return ids(await journal.list(RowQuery(blind_indexes=indexes)))
+
+
+async def test_all_indexes_of_a_write_take_the_place_of_the_others(journal: Journal) -> None:
+    """A write that carries all blind indexes leaves no other, and those of other rows as they are."""
+    first, other = await opened(journal, row(blind_indexes=(b"a1", b"r1")), row(blind_indexes=(b"a1",)))
+    anew = after(first, "APPROVED", hash_key="second", blind_indexes=(b"r1", b"a2"), are_all_indexes=True)
+    assert await journal.write(anew)
+    assert await found(journal, b"a1") == [other.transaction_id]
+    for index in (b"r1", b"a2"):
+        assert await found(journal, index) == [first.transaction_id]
+    assert await journal.indexed() == {"first": 1, "second": 1}
+    assert await journal.write(msgspec.structs.replace(anew, are_all_indexes=False))
+
+
+async def test_a_write_under_another_hash_key_leaves_a_row_under_several(journal: Journal) -> None:
+    """A write that adds blind indexes under another key takes none away; the row says that it is mixed."""
+    (first,) = await opened(journal, row(blind_indexes=(b"a1",)))
+    second = after(first, "APPROVED", hash_key="second", blind_indexes=(b"r2",))
+    assert await journal.write(second)
+    assert await journal.indexed() == {"": 1}
+    assert await found(journal, b"a1") == await found(journal, b"r2") == [first.transaction_id]
+    assert await journal.write(after(second, "APPROVED", hash_key="second"))
+    assert await journal.indexed() == {"": 1}
+
+
+async def test_a_row_found_under_two_keys_is_listed_once(journal: Journal) -> None:
+    """Pages of what has either of two blind indexes are in order, whole and without a row twice."""
+    kinds = [(b"1",), (b"2",), (b"1", b"2"), (b"3",)]
+    rows = await opened(
+        journal, *(row(created_at=at(number), blind_indexes=kinds[number % 4]) for number in range(12))
+    )
+    wanted = [each for each in reversed(rows) if each.blind_indexes != (b"3",)]
+    listed: list[str] = []
+    last = None
+    while page := await journal.list(RowQuery(blind_indexes=(b"1", b"2"), after=last, limit=2)):
+        listed += ids(page)
+        last = (page[-1].created_at, page[-1].transaction_id)
+    assert listed == ids(wanted)
+
+
+async def test_a_row_is_indexed_anew_with_its_document(journal: Journal) -> None:
+    """Indexing anew leaves no other blind index of a row; one that was written meanwhile stays as it was."""
+    first, second = await opened(
+        journal, row(blind_indexes=(b"a1", b"a2")), row(blind_indexes=(b"b1", b"b2"))
+    )
+    stale = msgspec.structs.replace(second, document=b"read before")
+    anew = [
+        Resealed(row=one, document=b"new", hash_key="second", blind_indexes=(b"a2", b"a3"))
+        for one in (first, stale)
+    ]
+    assert await journal.reseal(anew) == 1
+    assert await journal.indexed() == {"first": 1, "second": 1}
+    for index, expected in ((b"a1", []), (b"a2", [first]), (b"a3", [first]), (b"b1", [second])):
+        assert await found(journal, index) == ids(expected)
+    there = await journal.get(first.transaction_id)
+    assert there == msgspec.structs.replace(bare(first), document=b"new", hash_key="second")

@@ -329,7 +329,7 @@ INSERT INTO changes (transaction_id, created_us, state, at_us) VALUES ('old', 5,
 
 
 async def test_rows_from_before_tenants_belong_to_the_default_one(url: str) -> None:
-    """A row, its blind indexes and its change of state from before stay in use, for the tenant `default`."""
+    """What is from before stays in use, for the tenant `default` and under the first hash key."""
     await upgrade_with(url, lambda folder: Steps(folder, until="0004"))
     await run_sql(url, OLD.replace("BYTEA", "BLOB") if url.startswith("sqlite") else OLD)
     await journal_at(url).upgrade()
@@ -341,14 +341,38 @@ async def test_rows_from_before_tenants_belong_to_the_default_one(url: str) -> N
         await journal.close()
 
 
+HEADS = """
+INSERT INTO events (provider, event_id, name, received_us, document, applied)
+    VALUES ('p', '1', 'n', 5, CAST('\x02\x042026 sealed' AS BYTEA), TRUE);
+INSERT INTO transactions
+    VALUES ('new', 'redeem', 'spar-za', 'APPROVED', 5, 6, 7, '', 2, 1, CAST('\x01\x02k1 sealed' AS BYTEA));
+"""
+
+
+async def test_keys_of_rows_from_before_are_noted(url: str) -> None:
+    """The step that notes keys in use notes those of the rows that are there; what is no seal has none."""
+    await upgrade_with(url, lambda folder: Steps(folder, until="0004"))
+    for script in (OLD, HEADS):
+        await run_sql(url, script.replace("BYTEA", "BLOB") if url.startswith("sqlite") else script)
+    await journal_at(url).upgrade()
+    journal = journal_at(url)
+    await journal.start()
+    assert {(key.kind, key.key_id) for key in await journal.keys_in_use()} == {
+        ("seal", "2026"),
+        ("seal", "k1"),
+        ("hash", "first"),
+    }
+    await journal.close()
+
+
 async def use_the_old(journal: Journal) -> None:
     """Read, list, write and purge the row from before."""
     old = await journal.get("old")
     assert old is not None
-    assert (old.tenant, old.asked_id) == ("default", "")
+    assert (old.tenant, old.asked_id, old.hash_key) == ("default", "", "first")
     for tenant, expected in ((None, ["old"]), ("default", ["old"]), ("shop", [])):
-        for index in (None, b"h"):
-            listed = await journal.list(RowQuery(tenant=tenant, blind_index=index))
+        for index in ((), (b"h",)):
+            listed = await journal.list(RowQuery(tenant=tenant, blind_indexes=index))
             assert [each.transaction_id for each in listed] == expected
         feed = await journal.changes(after="", limit=9, tenant=tenant)
         assert [each.transaction_id for each in feed] == expected

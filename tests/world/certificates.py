@@ -47,6 +47,7 @@ class Authority:
             .sign(self._key, hashes.SHA256())
         )
         files = Files(self._folder / f"{stem}.pem", self._folder / f"{stem}.key")
+        files.key.touch(mode=0o600)
         files.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         files.certificate.write_bytes(signed.public_bytes(Encoding.PEM))
         return files

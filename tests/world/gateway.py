@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from giftcard_adapters.codec import pack
 from giftcard_adapters.values.advices import ReversalReason
@@ -51,12 +51,17 @@ def seal(
     *,
     more: Mapping[str, bytes] | None = None,
     active: str = "k1",
+    hashes: Mapping[str, bytes] | None = None,
+    hash_active: str = "first",
 ) -> Seal:
-    """Return a seal with one key, or with more."""
+    """Return a seal with one key of each kind, or with more."""
     return Seal(
         keys={key_id: fill * KEY_BYTES for key_id, fill in {"k1": key, **(more or {})}.items()},
         active=active,
-        hash_key=hash_key * KEY_BYTES,
+        hash_keys={
+            key_id: fill * KEY_BYTES for key_id, fill in {"first": hash_key, **(hashes or {})}.items()
+        },
+        hash_active=hash_active,
         random_bytes=clock.random_bytes,
     )
 
@@ -205,9 +210,7 @@ def build(
     terms: Terms | None = None,
     rules: Sequence[Rule] = (),
     scripts: dict[str, Script] | None = None,
-    key: bytes = b"k",
-    more: Mapping[str, bytes] | None = None,
-    active: str = "k1",
+    **keys: Any,  # noqa: ANN401 - as `seal` takes them
 ) -> World:
     """Assemble a gateway over `journal`; hand in `scripts` to keep the providers of an earlier one."""
     scripts = {} if scripts is None else scripts
@@ -218,7 +221,7 @@ def build(
     pipeline = assemble(
         name=name,
         journal=journal,
-        seal=seal(clock, key, more=more, active=active),
+        seal=seal(clock, **keys),
         connections=connections,
         router=Router(rules, default="first"),
         clock=clock,

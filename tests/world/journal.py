@@ -129,9 +129,9 @@ class Unsteady(InlineSqlite):
         """Beat, or fail."""
         return await self._pass("beat", lambda: super(Unsteady, self).beat(now, silence=silence))
 
-    async def add_event(self, event: EventRow) -> bool:
+    async def add_event(self, event: EventRow, other_ids: Sequence[str] = ()) -> bool:
         """Keep an event, or fail."""
-        return await self._pass("add_event", lambda: super(Unsteady, self).add_event(event))
+        return await self._pass("add_event", lambda: super(Unsteady, self).add_event(event, other_ids))
 
     async def unapplied_events(
         self, limit: int, heads: Collection[bytes] | None = None

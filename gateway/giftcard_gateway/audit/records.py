@@ -7,8 +7,6 @@ prove is that a chain's end was not cut off; so every chain notes from time to t
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +15,7 @@ import msgspec
 from giftcard_gateway.journal.contract import AuditRow
 
 if TYPE_CHECKING:
-    from giftcard_gateway.seal import Seal
+    from giftcard_gateway.seal import HashKey, Seal
 
 BEGAN = "began"
 """A process began its chain."""
@@ -67,21 +65,35 @@ _DECODE = msgspec.json.Decoder(AuditRecord).decode
 
 def chained(record: AuditRecord, *, chain: str, number: int, before: bytes, seal: Seal) -> AuditRow:
     """Return a record as the row of this number, after the row whose hash is `before` (empty for none)."""
-    document = _ENCODE(record)
+    document, key = _ENCODE(record), seal.hash_key
     return AuditRow(
         chain=chain,
         number=number,
         at=record.at,
-        key_id=seal.audit_key_id,
+        key_id=key_id_of(key),
         document=document,
-        mac=mac_of(seal, chain=chain, number=number, document=document, before=before),
+        mac=mac_of(key, chain=chain, number=number, document=document, before=before),
     )
 
 
-def mac_of(seal: Seal, *, chain: str, number: int, document: bytes, before: bytes) -> bytes:
+def key_id_of(key: HashKey) -> str:
+    """Return what a row says of the key that it is chained with: its id and its fingerprint.
+
+    Rows of releases in which there was one key have the fingerprint alone.
+    """
+    return f"{key.key_id}/{key.fingerprint}"
+
+
+def key_of(row: AuditRow, seal: Seal) -> HashKey | None:
+    """Return the key that a row is chained with, None when it is not known. Its id does not count."""
+    fingerprint = row.key_id.rpartition("/")[2]
+    return next((key for key in seal.hash_keys if key.fingerprint == fingerprint), None)
+
+
+def mac_of(key: HashKey, *, chain: str, number: int, document: bytes, before: bytes) -> bytes:
     """Return the keyed hash of a row."""
     place = f"{len(before)}:{chain}:{number}:".encode()
-    return hmac.digest(seal.audit_key, before + place + document, hashlib.sha256)
+    return key.audit_mac(before + place + document)
 
 
 def record_of(row: AuditRow) -> AuditRecord:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from giftcard_gateway.audit.records import Head, mac_of, record_of
+from giftcard_gateway.audit.records import Head, key_of, mac_of, record_of
 
 if TYPE_CHECKING:
     from giftcard_gateway.journal.contract import AuditRow
@@ -69,9 +69,10 @@ def _wrong(row: AuditRow, seal: Seal, *, expected: int, before: bytes) -> str:
     """Say what is wrong with a row, nothing if it is as it was written."""
     if row.number != expected:
         return "is missing" if row.number > expected else "comes twice"
-    if row.key_id != seal.audit_key_id:
-        return "was chained under a key that is not configured"
-    mac = mac_of(seal, chain=row.chain, number=row.number, document=row.document, before=before)
+    key = key_of(row, seal)
+    if key is None:
+        return f"was chained under the hash key {row.key_id}, which is not configured here"
+    mac = mac_of(key, chain=row.chain, number=row.number, document=row.document, before=before)
     if not hmac.compare_digest(mac, row.mac):
         return "was changed, or the one before it was"
     try:

@@ -1,4 +1,4 @@
-"""Commands for the keys that card data is sealed with; they work on the journal, beside whoever serves."""
+"""Commands for the keys that card data is sealed with and found by; they work beside whoever serves."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from giftcard_gateway.process.sealing import open_seal
 from giftcard_gateway.seal import told
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from pathlib import Path
 
     from giftcard_gateway.config import Settings
@@ -30,7 +31,7 @@ _PAUSE_S = 2.0
 
 @click.group()
 def seal() -> None:
-    """Look after the keys that card data is sealed with; callers' API keys are under `keys`."""
+    """Look after the keys that card data is sealed with and found by; callers' API keys are under `keys`."""
 
 
 @seal.command()
@@ -40,9 +41,9 @@ def seal() -> None:
 )
 @click.pass_obj
 def rotate(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool, rounds: int) -> None:
-    """Seal everything anew under the active key, while the gateway serves.
+    """Seal and index everything anew under the active key and the active hash key, while the gateway serves.
 
-    Broken off and begun again, it goes on. Every process must know the active key before.
+    Broken off and begun again, it goes on. Every process must know the active keys before.
     """
     settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
     loop.run(_rotate(settings, rounds))
@@ -62,7 +63,10 @@ async def _rotate(settings: Settings, rounds: int) -> None:
         total += done.resealed
         if not done.in_work:
             break
-    out.print(f"sealed {total:,} documents anew under the key {settings.seal.active}")
+    out.print(
+        f"sealed {total:,} documents anew under the key {settings.seal.active}"
+        f" and the hash key {settings.seal.hash_active}"
+    )
     _say_what_is_left(done)
 
 
@@ -81,25 +85,46 @@ def _say_what_is_left(done: Round) -> None:
 @settings_options
 @click.pass_obj
 def status(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool) -> None:
-    """Count what is sealed under each key: a key without a row may be taken out of the configuration."""
+    """Count what each key is needed for: one without a row may be taken out of the configuration."""
     settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
     found: list[Sealed] = []
-    loop.run(_count(settings, found))
+    indexed: dict[str, int] = {}
+    loop.run(_count(settings, found, indexed))
     by_key: dict[str, list[Sealed]] = {key_id: [] for key_id in settings.seal.keys}
     for sealed in found:
         by_key.setdefault(told(sealed.head)[0], []).append(sealed)
     columns = ["key", "", "transactions", "events", "of these in the old format"]
     table(columns, [_counted(key_id, by_key[key_id], settings) for key_id in sorted(by_key)])
+    fingerprints = {key.key_id: key.fingerprint for key in open_seal(settings, SystemClock()).hash_keys}
+    rows = [
+        [
+            key_id or "several",
+            _standing(key_id, fingerprints, settings.seal.hash_active),
+            fingerprints.get(key_id, ""),
+            str(indexed.get(key_id, 0)),
+        ]
+        for key_id in sorted(fingerprints.keys() | indexed.keys())
+    ]
+    table(["hash key", "", "fingerprint", "transactions"], rows)
 
 
-async def _count(settings: Settings, into: list[Sealed]) -> None:
-    into += await open_journal(settings.journal).seals()
+async def _count(settings: Settings, into: list[Sealed], indexed: dict[str, int]) -> None:
+    journal = open_journal(settings.journal)
+    into += await journal.seals()
+    indexed.update(await journal.indexed())
+
+
+def _standing(key_id: str, known: Container[str], active: str) -> str:
+    """Say how a key stands in the configuration; the empty id means several keys."""
+    if not key_id:
+        return "rotate"
+    if key_id not in known:
+        return "not configured"
+    return "active" if key_id == active else ""
 
 
 def _counted(key_id: str, found: list[Sealed], settings: Settings) -> list[str]:
-    standing = "active" if key_id == settings.seal.active else ""
-    if key_id not in settings.seal.keys:
-        standing = "not configured"
+    standing = _standing(key_id, settings.seal.keys, settings.seal.active)
     counts = [sum(one.count for one in found if one.table == kept) for kept in ("transactions", "events")]
     old = sum(one.count for one in found if not told(one.head)[1])
     return [key_id, standing, *(str(count) for count in (*counts, old))]

@@ -54,7 +54,7 @@ def read(table: Table, environ: Mapping[str, str], folder: Path) -> Settings:
     settings = reading.struct(Settings, table, "")
     if reading.faults or not isinstance(settings, Settings):
         raise ConfigError(reading.faults)
-    if faults := check(settings):
+    if faults := check(settings, environ):
         raise ConfigError(faults)
     return settings
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,23 +19,25 @@ from giftcard_adapters.values.money import MoneyError, exponent_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.config import exposure
-from giftcard_gateway.config.settings import Provider, Settings
+from giftcard_gateway.config.secret_files import exposed, exposed_of_postgresql
+from giftcard_gateway.config.settings import Provider, Seal, Settings
 from giftcard_gateway.config.sources import is_readable
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.providers.routing import Rule
-from giftcard_gateway.seal import KEY_BYTES
+from giftcard_gateway.seal import FIRST_HASH_KEY, KEY_BYTES
 
 _LARGEST_PORT = 65535
 _DAY_S = 24 * 3600.0
 
 
-def check(settings: Settings) -> list[str]:
-    """Return every way in which the settings contradict each other."""
+def check(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+    """Return every way in which the settings contradict each other, or lie where others may read them."""
     return [
         *_listens(settings),
         *exposure.faults(settings),
         *_connection_age(settings),
         *_journal(settings),
+        *exposed_of_postgresql(settings.journal.url.reveal(), environ),
         *_seal(settings),
         *_routing(settings),
         *(fault for name, provider in settings.providers.items() for fault in _provider(name, provider)),
@@ -92,16 +94,31 @@ def _seal(settings: Settings) -> Iterator[str]:
     seal = settings.seal
     if seal.active not in seal.keys:
         yield "seal.active must be the id of one of seal.keys"
-    keys = {f"seal.keys.{key_id}": key for key_id, key in seal.keys.items()} | {
-        "seal.hash_key": seal.hash_key
-    }
+    if not seal.hash_ring():
+        yield "seal.hash_key is missing; it must be a text"
+    elif seal.hash_active not in seal.hash_ring():
+        yield (
+            f"seal.hash_active must be the id of one of seal.hash_keys, or {FIRST_HASH_KEY} for seal.hash_key"
+        )
+    if FIRST_HASH_KEY in seal.hash_keys:
+        yield f"seal.hash_keys must not have the id {FIRST_HASH_KEY}: it is that of seal.hash_key"
+    for table, ids in (("seal.keys", seal.keys), ("seal.hash_keys", seal.hash_keys)):
+        if any(not (key_id.isascii() and 0 < len(key_id) <= 64) for key_id in ids):  # noqa: PLR2004 -- said below
+            yield f"{table} has an id that is not 1 to 64 ASCII characters"
+    yield from _keys(seal)
+
+
+def _keys(seal: Seal) -> Iterator[str]:
+    """Every key is one, and stands in one place: two ids for one key would count as two."""
+    keys = {f"seal.keys.{key_id}": key for key_id, key in seal.keys.items()}
+    keys |= {} if seal.hash_key is None else {"seal.hash_key": seal.hash_key}
+    keys |= {f"seal.hash_keys.{key_id}": key for key_id, key in seal.hash_keys.items()}
+    seen: dict[str, str] = {}
     for path, key in keys.items():
         if not _is_key(key):
             yield f"{path} must be {KEY_BYTES} bytes in base64; `openssl rand -base64 {KEY_BYTES}` makes one"
-    if any(not (key_id.isascii() and 0 < len(key_id) <= 64) for key_id in seal.keys):  # noqa: PLR2004 -- said below
-        yield "seal.keys has an id that is not 1 to 64 ASCII characters"
-    if seal.hash_key in seal.keys.values():
-        yield "seal.hash_key must not be a sealing key as well"
+        if (other := seen.setdefault(key.reveal(), path)) != path:
+            yield f"{path} must not be {other} as well"
 
 
 def _is_key(key: Secret) -> bool:
@@ -173,6 +190,8 @@ def _provider(name: str, provider: Provider) -> Iterator[str]:
         file = getattr(tls, key)
         if file and not is_readable(Path(file)):
             yield f"{path}.tls.{key} names a file that cannot be read"
+    if tls.key_file and tls.certificate_file and (why := exposed(Path(tls.key_file))):
+        yield f"{path}.tls.key_file {why}"
 
 
 def _is_address(url: str) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from giftcard_gateway.config.access import Issuer
+from giftcard_gateway.config.secret_files import exposed_keys
 from giftcard_gateway.config.settings import Settings
 from giftcard_gateway.config.sources import is_readable
 from giftcard_gateway.config.tls import ChainUnusable, ListenerTls, read_chain
@@ -94,6 +95,8 @@ def _issuer(issuer: Issuer) -> Iterator[str]:
         file = getattr(issuer, key)
         if file and not is_readable(Path(file)):
             yield f"{key} names a file that cannot be read"
+    if issuer.jwks_file and (why := exposed_keys(Path(issuer.jwks_file))):
+        yield f"jwks_file {why}"
     if issuer.jwks_url is not None and not _is_safe(issuer.jwks_url):
         yield "jwks_url must be https://, or http:// on loopback: who changes keys on their way signs in"
     if not issuer.algorithms:

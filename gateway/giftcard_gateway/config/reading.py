@@ -18,15 +18,14 @@ from giftcard_adapters.contract import Settings as AdapterSettings
 from giftcard_adapters.errors import SettingsError
 from giftcard_adapters.stanza import find_adapter, read_settings
 from giftcard_adapters.values.secret import Secret
-from giftcard_gateway.config.sources import Given, Table, Unavailable, follow, is_loose, is_reference
+from giftcard_gateway.config.secret_files import exposed
+from giftcard_gateway.config.sources import Given, Table, Unavailable, file_of, follow, is_reference
 
 _Kind = Any  # a type as an annotation has it; typing gives these no type of their own
 _FAULTY = object()
 """Stands for a value that has a fault; no settings are made once there is one."""
 _LONGEST_S = 10 * 24 * 3600.0
 """Of any duration: gRPC and the drivers count milliseconds in 32 bits, at times of two durations together."""
-_KEYS = "seal."
-"""Where settings are keys whose files nobody but their owner may read."""
 _WORDS: dict[type[msgspec.inspect.Type], str] = {
     msgspec.inspect.BoolType: "true or false",
     msgspec.inspect.IntType: "a whole number",
@@ -95,12 +94,9 @@ class Reading:
         return tuple(self.value(kind, item, f"{path}[{place}]") for place, item in enumerate(items))
 
     def _leaf(self, kind: _Kind, raw: object, path: str) -> object:
-        if path.startswith(_KEYS) and is_loose(raw, self._folder):
-            return self._fault(path, "lies in a file that others may read: chmod 600 it (or 400)")
-        try:
-            value = follow(raw, self._environ, self._folder)
-        except Unavailable as fault:
-            return self._fault(path, f"has no value: {fault}")
+        value = self._followed(raw, path, is_secret=_holds_secrets(kind))
+        if value is _FAULTY:
+            return _FAULTY
         origin = f" (from {value.origin})" if isinstance(value, Given) else ""
         read = self._convert(value, kind, path, f"must be {allowed(kind)}{origin}")
         if isinstance(read, float) and not 0 < read <= _LONGEST_S:
@@ -121,21 +117,38 @@ class Reading:
         if not (isinstance(adapter_name, str) and isinstance(raw, dict)):
             return self._fault(path, "must be a table, and `adapter` beside it a text")
         before = len(self.faults)
-        stanza = {key: self._followed(value, f"{path}.{key}") for key, value in raw.items()}
-        if len(self.faults) > before:
-            return _FAULTY
         try:
             adapter = find_adapter(adapter_name)
+            hints = get_type_hints(adapter.settings_type)
+            stanza = {
+                key: self._stanza(value, f"{path}.{key}", is_secret=_holds_secrets(hints.get(key)))
+                for key, value in raw.items()
+            }
+            if len(self.faults) > before:
+                return _FAULTY
             return read_settings(adapter, _loosened(stanza, adapter.settings_type))
         except SettingsError as fault:
             self.faults += [f"{path}: {one}" for one in fault.faults]
             return _FAULTY
 
-    def _followed(self, raw: object, path: str) -> object:
+    def _stanza(self, raw: object, path: str, *, is_secret: bool) -> object:
+        """Follow every reference in a raw value of an adapter's."""
         if isinstance(raw, dict) and not is_reference(raw):
-            return {key: self._followed(value, f"{path}.{key}") for key, value in raw.items()}
+            return {
+                key: self._stanza(value, f"{path}.{key}", is_secret=is_secret) for key, value in raw.items()
+            }
         if isinstance(raw, list):
-            return [self._followed(value, f"{path}[{place}]") for place, value in enumerate(raw)]
+            return [
+                self._stanza(value, f"{path}[{place}]", is_secret=is_secret)
+                for place, value in enumerate(raw)
+            ]
+        return self._followed(raw, path, is_secret=is_secret)
+
+    def _followed(self, raw: object, path: str, *, is_secret: bool) -> object:
+        """Return what a reference stands for; a secret's file must be for nobody else."""
+        file = file_of(raw, self._folder)
+        if is_secret and file is not None and (why := exposed(file)):
+            return self._fault(path, why)
         try:
             return follow(raw, self._environ, self._folder)
         except Unavailable as fault:
@@ -178,6 +191,13 @@ def _range(least: float | None, most: float | None) -> str:
     if least is None:
         return "" if most is None else f" of at most {most}"
     return f" of at least {least}" if most is None else f" from {least} to {most}"
+
+
+def _holds_secrets(kind: _Kind) -> bool:
+    """Tell whether what an annotation allows may be a secret, or have one in it."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return any(map(_holds_secrets, get_type_hints(kind).values()))
+    return kind is Secret or any(map(_holds_secrets, get_args(kind)))
 
 
 def _origin(kind: _Kind) -> object:

@@ -20,6 +20,7 @@ from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.ledger.tenants import DEFAULT_TENANT
 from giftcard_gateway.providers.connections import PROVIDER_ID, Terms
 from giftcard_gateway.providers.routing import Rule
+from giftcard_gateway.seal import FIRST_HASH_KEY
 
 Listen = Annotated[str, msgspec.Meta(pattern=r"^[^\s/]+:[0-9]{1,5}\Z", description="host:port")]
 ProviderId = Annotated[
@@ -76,16 +77,27 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True):
     """Every key that may still be needed to open something, by its id."""
     active: str
     """The id of the key that seals what is new."""
-    hash_key: Secret
-    """Finds cards again. It cannot be changed without losing what was written under it."""
+    hash_key: Secret | None = None
+    """The first of the keys that cards are found again by; its id is `first`."""
+    hash_keys: dict[str, Secret] = {}
+    """The later ones by id, as long as something was written under them."""
+    do_without: tuple[str, ...] = ()
+    """The ids of keys of either kind that nobody has any more: a start does not ask for them."""
+    hash_active: str = FIRST_HASH_KEY
+    """The id of the hash key that what is new is found by."""
 
     def key_bytes(self) -> dict[str, bytes]:
         """Return the keys as they are used, by id."""
         return {key_id: base64.b64decode(key.reveal()) for key_id, key in self.keys.items()}
 
-    def hash_key_bytes(self) -> bytes:
-        """Return the hash key as it is used."""
-        return base64.b64decode(self.hash_key.reveal())
+    def hash_ring(self) -> dict[str, Secret]:
+        """Return every hash key by id."""
+        first = {} if self.hash_key is None else {FIRST_HASH_KEY: self.hash_key}
+        return first | self.hash_keys
+
+    def hash_key_bytes(self) -> dict[str, bytes]:
+        """Return the hash keys as they are used, by id."""
+        return {key_id: base64.b64decode(key.reveal()) for key_id, key in self.hash_ring().items()}
 
 
 class Telemetry(msgspec.Struct, frozen=True, kw_only=True):

@@ -80,15 +80,10 @@ def follow(value: object, environ: Mapping[str, str], folder: Path) -> object:
     return Given(environ[name], f"environment variable {name}")
 
 
-def is_loose(value: object, folder: Path) -> bool:
-    """Tell whether a raw value lies in a file that others than its owner may read or write."""
-    if not (isinstance(value, dict) and is_reference(value) and isinstance(value.get("file"), str)):
-        return False
-    try:
-        return bool((folder / value["file"]).stat().st_mode & 0o077)
-    except OSError:
-        # Reading it says why.
-        return False
+def file_of(value: object, folder: Path) -> Path | None:
+    """Return the file that a raw value lies in, None for one that stands elsewhere."""
+    name = value.get("file") if isinstance(value, dict) and is_reference(value) else None
+    return folder / name if isinstance(name, str) else None
 
 
 def is_readable(path: Path) -> bool:

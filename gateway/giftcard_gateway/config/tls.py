@@ -16,6 +16,8 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from giftcard_gateway.config.secret_files import exposed
+
 Profile = Literal["intermediate", "modern"]
 
 SUITES = ":".join(
@@ -94,6 +96,8 @@ def read_chain(tls: ListenerTls) -> Chain:
             faults[key] = "holds a key with a password, which cannot be asked for: store it without one"
         except (ValueError, UnsupportedAlgorithm):
             faults[key] = "holds no PEM of the kind"
+    if "key_file" not in faults and (why := exposed(Path(tls.key_file))):
+        faults["key_file"] = why
     if not faults and publics["certificate_file"] != publics["key_file"]:
         faults["key_file"] = "holds the key of another certificate"
     if faults:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import msgspec
 
 from giftcard_gateway.errors import OperatorError
 from giftcard_gateway.ledger.tenants import DEFAULT_TENANT
+from giftcard_gateway.seal import FIRST_HASH_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import timedelta
     from typing import Self
 
@@ -29,9 +30,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One transaction as a journal keeps it; all times are in UTC.
 
     `driver` is the process that works on it; from `due_at` on any other may take it, and None means that
-    nothing is owed. A row can be found
-    by its `blind_indexes`, keyed hashes of cards, references, labels, merchants and terminals; a write adds
-    those it carries and takes none away, and a row that is read back carries none.
+    nothing is owed. A row can be found by its `blind_indexes`, keyed hashes of cards, references, labels,
+    merchants and terminals. A write adds those it carries, or puts them in the place of those recorded where
+    it carries all; a row that is read back carries none.
     """
 
     transaction_id: str
@@ -48,7 +49,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str = DEFAULT_TENANT
     asked_id: str = ""
     """The id its caller made, where that is not `transaction_id`."""
+    hash_key: str = FIRST_HASH_KEY
+    """The id of the key that all its blind indexes are made with; empty when they are under several."""
     blind_indexes: tuple[bytes, ...] = ()
+    are_all_indexes: bool = False
+    """Whether it is to be found by nothing but these."""
     damaged: str = ""
     """A column that holds what no gateway writes there; what stands here for it is made up."""
 
@@ -65,13 +70,16 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RowQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which rows to list, newest first; None does not filter. `after` is (created_at, transaction_id)."""
+    """Which rows to list, newest first; None does not filter. `after` is (created_at, transaction_id).
+
+    A row with any of `blind_indexes` is listed, once: what is looked for has one under each hash key.
+    """
 
     tenant: str | None = None
     states: tuple[str, ...] | None = None
     operations: tuple[str, ...] | None = None
     providers: tuple[str, ...] | None = None
-    blind_index: bytes | None = None
+    blind_indexes: tuple[bytes, ...] = ()
     created_from: datetime | None = None
     created_before: datetime | None = None
     after: tuple[datetime, str] | None = None
@@ -122,10 +130,27 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Resealed(msgspec.Struct, frozen=True, kw_only=True):
-    """A document to put in the place of `old`: of a transaction by its id, or of an event by both ids."""
+    """A document to put in the place of the one in `row`, which is as it was read.
+
+    With a `hash_key`, `blind_indexes` made with it take the place of all that a transaction has.
+    """
 
     row: Row | EventRow
     document: bytes
+    hash_key: str = ""
+    blind_indexes: tuple[bytes, ...] = ()
+
+
+class KeyInUse(msgspec.Struct, frozen=True, order=True):
+    """A key that rows may be sealed (`seal`) or found (`hash`) under."""
+
+    kind: Literal["seal", "hash"]
+    key_id: str
+
+    @property
+    def name(self) -> str:
+        """Return what logs and metrics call it."""
+        return self.key_id if self.kind == "seal" else f"{self.kind}:{self.key_id}"
 
 
 class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,7 +242,8 @@ class Journal(ABC):
 
         A change of state is added to the feed in the same database transaction. Also True when this very
         row (version and document, which a seal makes unique) is recorded already, so that a write whose
-        answer was lost can be repeated. `tenant`, `operation`, `provider` and `created_us` never
+        answer was lost can be repeated. A write that carries not all blind indexes, under another hash key
+        than the recorded, leaves them under several. `tenant`, `operation`, `provider` and `created_us` never
         change.
         """
 
@@ -296,8 +322,8 @@ class Journal(ABC):
         """
 
     @abstractmethod
-    async def add_event(self, event: EventRow) -> bool:
-        """Insert an event durably; False when this provider's event_id is there already."""
+    async def add_event(self, event: EventRow, other_ids: Sequence[str] = ()) -> bool:
+        """Insert an event durably; False when this provider's event_id, or another of its ids, is there."""
 
     @abstractmethod
     async def mark_event_applied(self, provider: str, event_id: str) -> None:
@@ -321,6 +347,22 @@ class Journal(ABC):
         """
 
     @abstractmethod
+    async def indexed(self, states: Sequence[str] | None = None) -> Mapping[str, int]:
+        """Count transactions, all or those in `states`, by the id of their hash key; needs no `start`."""
+
+    @abstractmethod
+    async def keys_in_use(self) -> Sequence[KeyInUse]:
+        """Return the keys that were noted; they are few."""
+
+    @abstractmethod
+    async def use_keys(self, noted: Collection[KeyInUse]) -> None:
+        """Note durably that rows may be under these keys from now on."""
+
+    @abstractmethod
+    async def drop_keys(self, noted: Collection[KeyInUse]) -> None:
+        """Take back the notes of these keys."""
+
+    @abstractmethod
     async def rows_after(self, after: str, limit: int) -> Sequence[Row]:
         """Return transactions by id, after this one; needs no `start`."""
 
@@ -332,7 +374,8 @@ class Journal(ABC):
     async def reseal(self, resealed: Sequence[Resealed]) -> int:
         """Replace documents durably that are still as they were read; return how many. Needs no `start`.
 
-        No other column changes, neither version nor fence: who works on a row does not notice.
+        Neither version nor fence changes: who works on a row does not notice. Blind indexes are replaced in
+        the same database transaction as their row's document.
         """
 
     @abstractmethod

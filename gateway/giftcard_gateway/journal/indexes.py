@@ -18,32 +18,33 @@ if TYPE_CHECKING:
     from giftcard_adapters.values.operations import MoneyOperation
     from giftcard_adapters.values.outcomes import IssuedCard
     from giftcard_gateway.ledger.entry import Entry
-    from giftcard_gateway.seal import Seal
+    from giftcard_gateway.seal import HashKey
 
 
 class BlindIndexes:
-    """Makes the blind indexes of what is kept and of what is looked for, under the seal's hash key."""
+    """Makes the blind indexes of what is kept and of what is looked for, under one hash key."""
 
-    def __init__(self, seal: Seal) -> None:
-        self._seal = seal
+    def __init__(self, key: HashKey) -> None:
+        self.key_id = key.key_id
+        self._key = key
 
     def card(self, card: CardRef) -> bytes:
         """Return what finds the transactions of a card."""
         if card.number is not None:
-            return self._seal.blind_index("number", card.number.reveal())
+            return self._key.blind_index("number", card.number.reveal())
         if card.redemption_key is not None:
-            return self._seal.blind_index("key", card.redemption_key.reveal())
+            return self._key.blind_index("key", card.redemption_key.reveal())
         if card.stored_card_id:
-            return self._seal.blind_index("stored", card.stored_card_id)
-        return self._seal.blind_index("card", card.provider_card_id)
+            return self._key.blind_index("stored", card.stored_card_id)
+        return self._key.blind_index("card", card.provider_card_id)
 
     def shown(self, place: str, card: CardRef) -> bytes:
         """Return what tells that a card was shown at a place just so, with its PIN and expiry."""
-        return self._seal.blind_index("shown", f"{place}\0{pack(card).hex()}")
+        return self._key.blind_index("shown", f"{place}\0{pack(card).hex()}")
 
     def provider_reference(self, provider: str, key: str, value: str) -> bytes:
         """Return what finds the transaction that a provider gave a reference to."""
-        return self._seal.blind_index("reference", f"{provider}\0{key}\0{value}")
+        return self._key.blind_index("reference", f"{provider}\0{key}\0{value}")
 
     def external_reference(self, tenant: str, reference: str) -> bytes:
         """Return what finds the transactions with a reference of the caller's."""
@@ -57,23 +58,23 @@ class BlindIndexes:
         """Return what finds the transactions at a terminal."""
         return self._of(tenant, "terminal", terminal_id)
 
-    def label(self, tenant: str, key: str, value: str) -> bytes:
-        """Return what finds the transactions with a label."""
-        return self._of(tenant, "label", f"{key}\0{value}")
+    def label(self, tenant: str, label: tuple[str, str]) -> bytes:
+        """Return what finds the transactions with a label, its key and its value."""
+        return self._of(tenant, "label", "\0".join(label))
 
     def _of(self, tenant: str, kind: str, text: str) -> bytes:
         """Hash what callers name freely apart for each tenant: one never walks through another's rows."""
-        return self._seal.blind_index(kind if tenant == DEFAULT_TENANT else f"{kind} of {tenant}", text)
+        return self._key.blind_index(kind if tenant == DEFAULT_TENANT else f"{kind} of {tenant}", text)
 
     def issued(self, cards: Iterable[IssuedCard]) -> Iterator[bytes]:
         """Return what finds the issue of these cards, and what happens to them later."""
         for card in cards:
             if card.number is not None:
-                yield self._seal.blind_index("number", card.number.reveal())
+                yield self._key.blind_index("number", card.number.reveal())
             if card.redemption_key is not None:
-                yield self._seal.blind_index("key", card.redemption_key.reveal())
+                yield self._key.blind_index("key", card.redemption_key.reveal())
             if card.provider_card_id:
-                yield self._seal.blind_index("card", card.provider_card_id)
+                yield self._key.blind_index("card", card.provider_card_id)
 
     def cards_of(self, entry: Entry) -> frozenset[bytes]:
         """Return the blind index of every card an entry asked about or made."""
@@ -81,10 +82,14 @@ class BlindIndexes:
         issued = entry.outcome.issued_cards if entry.outcome else ()
         return frozenset((*map(self.card, asked), *self.issued(issued)))
 
-    def of(self, entry: Entry) -> Iterator[bytes]:
-        """Return what the write of an entry adds: what was asked at first, what the provider told later."""
-        if entry.version == 1 and entry.ask is not None:
+    def all_of(self, entry: Entry) -> Iterator[bytes]:
+        """Return all that an entry is found by."""
+        if entry.ask is not None:
             yield from self._asked(entry.tenant, entry.ask)
+        yield from self.told_of(entry)
+
+    def told_of(self, entry: Entry) -> Iterator[bytes]:
+        """Return what an entry is found by that the provider told."""
         outcome = entry.outcome
         if outcome is None:
             return
@@ -101,5 +106,5 @@ class BlindIndexes:
             yield self.merchant(tenant, till.merchant.merchant_id)
         if till and till.terminal_id:
             yield self.terminal(tenant, till.terminal_id)
-        for key, value in ask.labels.items():
-            yield self.label(tenant, key, value)
+        for label in ask.labels.items():
+            yield self.label(tenant, label)

@@ -16,7 +16,7 @@ import msgspec
 from giftcard_adapters.codec import pack, unpacker
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.errors import RecordAltered, SealKeyMissing
-from giftcard_gateway.journal.contract import JournalClosed, Row, RowQuery
+from giftcard_gateway.journal.contract import JournalClosed, KeyInUse, Row, RowQuery
 from giftcard_gateway.journal.indexes import BlindIndexes
 from giftcard_gateway.journal.places import place_of
 from giftcard_gateway.journal.rows import OPEN_STATES, OPERATIONS, STATES, is_same
@@ -52,8 +52,13 @@ class Records:
     def __init__(self, journal: Journal, seal: Seal) -> None:
         """Keep both; neither is opened or closed here."""
         self.journal = journal
-        self.indexes = BlindIndexes(seal)
+        self.indexes, *older = map(BlindIndexes, seal.hash_keys)
+        """What is written is found by these, which are under the active hash key."""
+        self.lookups = (self.indexes, *older)
+        """What is looked for may be found by any of these: one for each hash key."""
         self._seal = seal
+        self.is_half_blind = False
+        """Whether transactions may be found by hash keys that are not known here."""
         self.on_due: Callable[[datetime], None] = _ignore
         """Called when an entry without a driver was written with a due time."""
         self.on_unreadable: Callable[[str, SealBroken], None] = _ignore_unreadable
@@ -64,7 +69,7 @@ class Records:
 
         Raises InDoubt when the journal did not answer.
         """
-        row = self._row(entry)
+        row = self._row(entry, are_all_indexes=True)
         try:
             recorded = await self.journal.open(row)
         except JournalClosed:
@@ -81,8 +86,8 @@ class Records:
 
         Raises InDoubt when the journal did not answer.
         """
-        written = msgspec.structs.replace(entry, version=entry.version + 1)
-        row = self._row(written)
+        written = msgspec.structs.replace(entry, version=entry.version + 1, is_indexed_elsewhere=False)
+        row = self._row(written, are_all_indexes=entry.is_indexed_elsewhere)
         try:
             is_written = await self.journal.write(row)
         except JournalClosed:
@@ -165,23 +170,32 @@ class Records:
         """
         found: dict[str, Entry] = {}
         for key, value in references:
-            query = RowQuery(blind_index=self.indexes.provider_reference(provider, key, value), limit=2)
+            wanted = tuple(indexes.provider_reference(provider, key, value) for indexes in self.lookups)
+            query = RowQuery(blind_indexes=wanted, limit=2)
             found |= {row.transaction_id: self._entry(row) for row in await self.journal.list(query)}
         return list(found.values())
 
     async def by_issued(self, provider: str, cards: Iterable[IssuedCard]) -> Sequence[Entry]:
         """Return the issues at a provider that made any of these cards."""
         found: dict[str, Entry] = {}
-        for index in self.indexes.issued(cards):
+        issued = tuple(cards)
+        for wanted in zip(*(indexes.issued(issued) for indexes in self.lookups), strict=True):
             query = RowQuery(
-                blind_index=index, providers=(provider,), operations=(Operation.ISSUE.value,), limit=2
+                blind_indexes=wanted, providers=(provider,), operations=(Operation.ISSUE.value,), limit=2
             )
             found |= {row.transaction_id: self._entry(row) for row in await self.journal.list(query)}
         return list(found.values())
 
     async def missing(self) -> Mapping[str, int]:
-        """Count what is open and cannot be opened here, by the id of the key that is missing."""
+        """Count what is open and cannot be opened or found here, by the id of the key that is missing.
+
+        Keys are called by `KeyInUse.name`.
+        """
         counts = Counter[str]()
+        known = {indexes.key_id for indexes in self.lookups}
+        for key_id, count in (await self.journal.indexed(states=OPEN_STATES)).items():
+            if key_id and key_id not in known:
+                counts[KeyInUse("hash", key_id).name] += count
         for sealed in await self.journal.seals(states=OPEN_STATES):
             if sealed.head not in self._seal.heads:
                 counts[told(sealed.head)[0] if is_head(sealed.head) else NO_KEY] += sealed.count
@@ -191,7 +205,8 @@ class Records:
         """Tell what cannot be opened; an id that is none may be anything, and is not told."""
         self.on_unreadable(transaction_id if _is_uuid(transaction_id) else "damaged", fault)
 
-    def _row(self, entry: Entry) -> Row:
+    def _row(self, entry: Entry, *, are_all_indexes: bool) -> Row:
+        indexes = self.indexes.all_of(entry) if are_all_indexes else self.indexes.told_of(entry)
         row = Row(
             transaction_id=entry.transaction_id,
             operation=entry.operation.value,
@@ -206,7 +221,9 @@ class Records:
             document=b"",
             tenant=entry.tenant,
             asked_id=entry.asked_id,
-            blind_indexes=tuple(self.indexes.of(entry)),
+            hash_key=self.indexes.key_id,
+            blind_indexes=tuple(indexes),
+            are_all_indexes=are_all_indexes,
         )
         return msgspec.structs.replace(row, document=self._seal.close(pack(erased(entry)), place_of(row)))
 
@@ -258,6 +275,7 @@ class Records:
             fence=row.fence,
             driver=row.driver,
             due_at=row.due_at,
+            is_indexed_elsewhere=row.hash_key != self.indexes.key_id,
         )
 
 

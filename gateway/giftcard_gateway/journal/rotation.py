@@ -1,4 +1,4 @@
-"""Seals everything in a journal under the active key, beside the processes that serve from it.
+"""Seals and indexes everything in a journal under the active keys, beside the processes that serve from it.
 
 A document is replaced only as it was read, and nothing else of its row changes, so whoever works on the row
 does not notice. A row in work, or just written, is passed over and looked at again in the next round: its
@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from giftcard_adapters.codec import unpacker
 from giftcard_gateway.journal.contract import EventRow, Resealed, Row
+from giftcard_gateway.journal.indexes import BlindIndexes
 from giftcard_gateway.journal.places import place_of, place_of_event
+from giftcard_gateway.ledger.entry import Entry
 from giftcard_gateway.seal import KeyMissing, SealBroken, head_of
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.journal.contract import Journal
     from giftcard_gateway.seal import Seal
 
+_ENTRY = unpacker(Entry)
 _BATCH = 200
 _AT_REST = timedelta(seconds=10)
 """How long a row must have been left alone: longer than a lost write is repeated."""
@@ -47,12 +51,13 @@ class Rotation:
         """Keep the journal, which need not be started."""
         self._journal = journal
         self._seal = seal
+        self._indexes = BlindIndexes(seal.hash_key)
         self._now = now
 
     async def round(self, advance: Callable[[int], None]) -> Round:
         """Pass over every transaction and event once; `advance` hears how many were looked at.
 
-        What is under the active key already is left alone, so a round that was broken off goes on when begun
+        What is under the active keys already is left alone, so a round that was broken off goes on when begun
         again. Raises JournalClosed when the journal is away.
         """
         done = Round()
@@ -75,8 +80,9 @@ class Rotation:
         done.in_work += len(anew) - replaced
 
     def _anew(self, row: Row | EventRow, done: Round) -> Resealed | None:
-        """Return a row's document sealed anew, None for one that is left alone; count why."""
-        if head_of(row.document) == self._seal.active_head:
+        """Return a row sealed and indexed anew, None for one that is left alone; count why."""
+        is_found = not isinstance(row, Row) or row.hash_key == self._indexes.key_id
+        if is_found and head_of(row.document) == self._seal.active_head:
             return None
         if isinstance(row, Row) and self._is_in_work(row):
             done.in_work += 1
@@ -90,7 +96,11 @@ class Rotation:
         except SealBroken:
             done.altered += 1
             return None
-        return Resealed(row=row, document=self._seal.close(text, place))
+        document = self._seal.close(text, place)
+        if is_found:
+            return Resealed(row=row, document=document)
+        indexes = tuple(self._indexes.all_of(_ENTRY.decode(text)))
+        return Resealed(row=row, document=document, hash_key=self._indexes.key_id, blind_indexes=indexes)
 
     def _is_in_work(self, row: Row) -> bool:
         now = self._now()

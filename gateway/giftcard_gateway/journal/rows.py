@@ -42,6 +42,7 @@ class RowColumns(msgspec.Struct, frozen=True, array_like=True):
     document: bytes
     tenant: str
     asked_id: str
+    hash_key: str
 
 
 class ChangeColumns(msgspec.Struct, frozen=True, array_like=True):
@@ -73,8 +74,8 @@ OPEN_STATES = tuple(sorted(str(state) for state in State if state not in FINAL))
 OPERATIONS = tuple(sorted(str(operation) for operation in Operation))
 STATES = tuple(sorted(str(state) for state in State))
 
-RowValues = tuple[str, str, str, str, int, int, int | None, str, int, int, bytes, str, str]
-WrittenValues = tuple[str, int, int | None, str, int, int, bytes]
+RowValues = tuple[str, str, str, str, int, int, int | None, str, int, int, bytes, str, str, str]
+WrittenValues = tuple[str, int, int | None, str, int, int, bytes, str]
 EventValues = tuple[str, str, str, int, bytes, bool]
 Stream = tuple[str, str, str, str]
 """The tenant, state, provider and operation whose rows lie side by side in the index of lists."""
@@ -108,6 +109,7 @@ def values_of(row: Row) -> RowValues:
         row.document,
         row.tenant,
         row.asked_id,
+        row.hash_key,
     )
 
 
@@ -121,6 +123,7 @@ def written_of(row: Row) -> WrittenValues:
         row.version,
         row.fence,
         row.document,
+        row.hash_key,
     )
 
 
@@ -143,13 +146,14 @@ def row_of(values: RowValues) -> Row:
         document=values[10],
         tenant=values[11],
         asked_id=values[12],
+        hash_key=values[13],
         damaged=damaged,
     )
 
 
 def _made_up(values: RowValues) -> RowValues:
     """Return columns of the right types: what is of another is told empty, and no count is a write's."""
-    kinds = (str, str, str, str, object, object, object, str, int, int, bytes, str, str)
+    kinds = (str, str, str, str, object, object, object, str, int, int, bytes, str, str, str)
     kept: Any = [
         value if isinstance(value, kind) else kind() for value, kind in zip(values, kinds, strict=True)
     ]

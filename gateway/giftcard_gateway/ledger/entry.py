@@ -94,6 +94,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The process that drives it now; empty when nobody does."""
     version: int = 1
     fence: int = 1
+    is_indexed_elsewhere: bool = False
+    """Whether not all that it is found by is under the hash key that is active here."""
     are_pins_erased: bool = False
     """Whether the request had PINs that are no longer kept; see `erasing`."""
     promised_fence: int = 0

@@ -39,7 +39,7 @@ class Observer:
         """So many transactions stand in the journal where no list or claim finds them; now."""
 
     def sealed_elsewhere(self, counts: Mapping[str, int]) -> None:
-        """So many open transactions are sealed under keys this process does not have, by key id; now."""
+        """So many open transactions are under keys that are in use and not here, by the keys' names; now."""
 
     def left_out(self, provider: str, place: str) -> None:
         """A provider's answer was understood without what could not be read at `place` (rule 19)."""

@@ -26,6 +26,7 @@ from giftcard_gateway.journal.places import place_of_event
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.entry import UNSETTLED, State
 from giftcard_gateway.pipeline.driver import PROOF
+from giftcard_gateway.pipeline.event_names import harmless, other_ids
 from giftcard_gateway.seal import KeyMissing, SealBroken
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ class Events:
         fresh = 0
         for event in self._read(connection, webhook):
             row = self._row(connection.provider_id, event, webhook.received_at)
-            is_new = await self._journal.add_event(row)
+            others = other_ids(event, connection.provider_id, self._seal.hash_keys)
+            is_new = await self._journal.add_event(row, others)
             if is_new and event.name == UNREADABLE:
                 self._observer.faulted("webhook", WebhookUnreadable())
             fresh += is_new
@@ -195,9 +197,11 @@ class Events:
         return self._clock.now() - row.received_at
 
     def _is_stale(self, row: EventRow) -> bool:
-        return self._age(row) >= _PATIENCE
+        """Tell whether to give an event up; never where others may find what it names, and we cannot."""
+        return self._age(row) >= _PATIENCE and not self._records.is_half_blind
 
-    def _row(self, provider_id: str, event: ProviderEvent, received_at: datetime) -> EventRow:
+    def _row(self, provider_id: str, told: ProviderEvent, received_at: datetime) -> EventRow:
+        event = told if told.name == UNREADABLE else harmless(told, provider_id, self._seal.hash_key)
         row = EventRow(
             provider=provider_id,
             event_id=event.event_id,

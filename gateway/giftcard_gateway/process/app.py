@@ -19,6 +19,7 @@ from giftcard_gateway.audit.trail import Trail
 from giftcard_gateway.config import exposure
 from giftcard_gateway.http.webhooks import WebhookEdge
 from giftcard_gateway.journal.contract import JournalClosed
+from giftcard_gateway.journal.keys_in_use import KeysInUse
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.pipeline.assembly import assemble
@@ -32,6 +33,8 @@ from giftcard_gateway.rpc.server import Server
 from giftcard_gateway.services import Dependencies, handlers, service_names
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from giftcard_gateway.access.signing_in import SigningIn
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.config.settings import Provider as ProviderSettings
@@ -82,6 +85,7 @@ class App:
             clock=clock,
             observer=telemetry.observer,
         )
+        self.keys_in_use = KeysInUse(self.journal, self.seal, settings.seal.do_without)
         self.signing_in = signing_in or open_signing_in(settings, self.journal, clock)
         self.admission = Admission(settings.server.max_concurrent_calls, settings.server.max_streams)
         self.dependencies = self._dependencies(router)
@@ -132,11 +136,12 @@ class App:
     async def start(self) -> None:
         """Open the journal, listen, and begin to finish what was left open.
 
-        Raises SchemaUnknown, JournalBusy, JournalClosed or PortTaken, each with a sentence.
+        Raises SchemaUnknown, JournalBusy, JournalClosed, KeysUnknown or PortTaken, each with a sentence.
         """
         for warning in exposure.warnings(self.settings):
             _log.warning(warning)
         await self.journal.start()
+        await self.keys_in_use.must_be_known()
         await self.trail.start()
         # Before any call: what is approved without knowing of earlier outages would be put off for them all.
         await self.pipeline.heartbeat.beat()
@@ -199,9 +204,16 @@ class App:
         self.telemetry.metrics.set_backlog(counts)
         damaged = await self.journal.damaged()
         self.telemetry.observer.damaged(damaged)
-        missing = await self.pipeline.records.missing()
-        self.telemetry.observer.sealed_elsewhere(missing)
+        missing = await self._look_for_keys()
         await self.server.tell_seal(is_whole=not missing and not damaged)
+
+    async def _look_for_keys(self) -> Mapping[str, int]:
+        """Say which keys are in use that are not here; nothing else changes while we serve."""
+        unknown = await self.keys_in_use.unknown()
+        self.pipeline.records.is_half_blind = any(key.kind == "hash" for key in unknown)
+        missing = {key.name: 0 for key in unknown} | dict(await self.pipeline.records.missing())
+        self.telemetry.observer.sealed_elsewhere(missing)
+        return missing
 
 
 def _connections(settings: Settings, clock: Clock, telemetry: Telemetry) -> Connections:

@@ -16,6 +16,7 @@ def open_seal(settings: Settings, clock: Clock) -> Seal:
     return Seal(
         keys=settings.seal.key_bytes(),
         active=settings.seal.active,
-        hash_key=settings.seal.hash_key_bytes(),
+        hash_keys=settings.seal.hash_key_bytes(),
+        hash_active=settings.seal.hash_active,
         random_bytes=clock.random_bytes,
     )

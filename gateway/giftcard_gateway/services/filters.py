@@ -5,12 +5,14 @@ The journal reads along one index; the other conditions are checked on what it g
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from giftcard import v1
 from giftcard_gateway.errors import InvalidRequest
 from giftcard_gateway.journal.contract import RowQuery
+from giftcard_gateway.journal.indexes import BlindIndexes
 from giftcard_gateway.ledger.entry import FINAL
 from giftcard_gateway.services.pages import Key, fingerprint
 from giftcard_gateway.wire.cards import card_from
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from giftcard_gateway.access.identities import Identity
     from giftcard_gateway.journal.records import Records
     from giftcard_gateway.ledger.entry import Entry, State
+
+ByKey = tuple[bytes, ...]
+"""The blind index of one thing under each hash key."""
 
 SERVED = frozenset(
     {
@@ -46,51 +51,61 @@ class Filter:
         unserved = sorted({field.name for field, _ in wanted.ListFields()} - SERVED)
         if unserved:
             raise InvalidRequest([(f"filter.{name}", "is served by no index") for name in unserved])
-        self._indexes = records.indexes
+        self._lookups = records.lookups
         self._identity = identity
+        asked = card_from(wanted.card) if wanted.HasField("card") else None
+        self._card = self._by(lambda indexes: indexes.card(asked)) if asked else ()
         self._states = {state_from(state) for state in wanted.states}
         self._operations = {operation_from(operation) for operation in wanted.operations}
         self._providers = set(wanted.providers)
-        self._card = self._indexes.card(card_from(wanted.card)) if wanted.HasField("card") else None
         self._merchant_id = wanted.merchant_id
         self._terminal_id = wanted.terminal_id
         self._external_reference = wanted.external_reference
         self._labels = dict(wanted.labels)
         self._from = time_from(wanted.created_from) if wanted.HasField("created_from") else None
         self._before = time_from(wanted.created_before) if wanted.HasField("created_before") else None
-        self.fingerprint = self._fingerprint(wanted)
+        self.fingerprints = self._fingerprints(wanted)
         narrow, broad = list(self._narrow()), list(self._broad())
-        self._index = next(iter(narrow if narrow or self._is_open else broad), None)
+        self._index = next(iter(narrow if narrow or self._is_open else broad), ())
         is_listed = bool(self._states or self._operations or self._providers)
         self.is_exact = len(narrow) + len(broad) + is_listed <= 1 and not identity.is_limited
         """Whether the index gives nothing that the filter does not take."""
 
-    def _fingerprint(self, wanted: v1.TransactionFilter) -> bytes:
-        """Return what tells this filter from another; of a card its blind index, for tokens get logged."""
+    def _by(self, index: Callable[[BlindIndexes], bytes]) -> ByKey:
+        """Make a blind index under each hash key, the active one first."""
+        return tuple(map(index, self._lookups))
+
+    def _fingerprints(self, wanted: v1.TransactionFilter) -> tuple[bytes, ...]:
+        """Return what tells this filter from another; of a card its blind index, for tokens get logged.
+
+        One for each hash key: a page may be asked for where another is active than where the last one was.
+        """
         shown = v1.TransactionFilter()
         shown.CopyFrom(wanted)
         shown.ClearField("card")
-        return fingerprint(shown.SerializeToString(deterministic=True), self._card or b"")
+        rest = shown.SerializeToString(deterministic=True)
+        return tuple(fingerprint(rest, index) for index in self._card or (b"",))
 
-    def _narrow(self) -> Iterator[bytes]:
+    def _narrow(self) -> Iterator[ByKey]:
         """Give the blind indexes of what few transactions have."""
         tenant = self._identity.tenant
         if self._external_reference:
-            yield self._indexes.external_reference(tenant, self._external_reference)
-        if self._card is not None:
+            reference = self._external_reference
+            yield self._by(lambda indexes: indexes.external_reference(tenant, reference))
+        if self._card:
             yield self._card
 
-    def _broad(self) -> Iterator[bytes]:
+    def _broad(self) -> Iterator[ByKey]:
         """Give the blind indexes of what many transactions may have, the rarer first."""
         tenant = self._identity.tenant
         if self._terminal_id:
-            yield self._indexes.terminal(tenant, self._terminal_id)
-        for key, value in sorted(self._labels.items()):
-            yield self._indexes.label(tenant, key, value)
-        if self._merchant_id:
-            yield self._indexes.merchant(tenant, self._merchant_id)
-        elif self._identity.merchants is not None and len(self._identity.merchants) == 1:
-            yield self._indexes.merchant(tenant, next(iter(self._identity.merchants)))
+            yield self._by(lambda indexes: indexes.terminal(tenant, self._terminal_id))
+        for label in sorted(self._labels.items()):
+            yield self._by(partial(BlindIndexes.label, tenant=tenant, label=label))
+        merchants = self._identity.merchants
+        only = next(iter(merchants)) if merchants is not None and len(merchants) == 1 else ""
+        if merchant_id := self._merchant_id or only:
+            yield self._by(lambda indexes: indexes.merchant(tenant, merchant_id))
 
     @property
     def _is_open(self) -> bool:
@@ -99,10 +114,10 @@ class Filter:
 
     def query(self, *, after: Key | None, limit: int) -> RowQuery:
         """Return a query that reads no more than `limit` places of one index."""
-        if self._index is not None:
+        if self._index:
             return RowQuery(
                 tenant=self._identity.tenant,
-                blind_index=self._index,
+                blind_indexes=self._index,
                 created_from=self._from,
                 created_before=self._before,
                 after=after,
@@ -129,7 +144,7 @@ class Filter:
             and (self._from is None or entry.created_at >= self._from)
             and (self._before is None or entry.created_at < self._before)
             and self._takes_ask(entry)
-            and (self._card is None or self._card in self._indexes.cards_of(entry))
+            and (not self._card or self._card[0] in self._lookups[0].cards_of(entry))
         )
 
     def _takes_ask(self, entry: Entry) -> bool:

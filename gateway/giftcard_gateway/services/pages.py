@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Annotated, TypeVar
 from uuid import UUID
@@ -50,8 +50,8 @@ def token_of(at: Key | int, asked: bytes) -> str:
     return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
-def key_of(token: str, asked: bytes) -> Key | None:
-    """Return the transaction a list goes on after, None for its start.
+def key_of(token: str, asked: Collection[bytes]) -> Key | None:
+    """Return the transaction a list goes on after, None for its start; `asked` has any of its fingerprints.
 
     Raises InvalidRequest for a token that the list of this filter did not give.
     """
@@ -68,20 +68,20 @@ def page_of(
     items: Sequence[_Item], *, page_size: int, token: str, asked: bytes
 ) -> tuple[Sequence[_Item], str]:
     """Return one page of a list that is at hand whole, and the token of the next."""
-    start = _place_of(token, asked) if token else 0
+    start = _place_of(token, (asked,)) if token else 0
     if not (isinstance(start, int) and 0 <= start <= len(items)):
         raise _not_ours()
     end = start + size_of(page_size)
     return items[start:end], token_of(end, asked) if end < len(items) else ""
 
 
-def _place_of(token: str, asked: bytes) -> tuple[datetime, UUID] | int:
+def _place_of(token: str, asked: Collection[bytes]) -> tuple[datetime, UUID] | int:
     try:
         packed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
         place = _PLACE.decode(packed)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise _not_ours() from None
-    if place.fingerprint != asked:
+    if place.fingerprint not in asked:
         raise InvalidRequest([("page_token", "is of a list with another filter")])
     return place.at
 

@@ -104,12 +104,12 @@ class TransactionReads:
         wanted = Filter(request.filter, self._records, call.identity)
         page = Page(size_of(request.page_size))
         batch = min(page.size + 1, _BATCH) if wanted.is_exact else _BATCH
-        after = key_of(request.page_token, wanted.fingerprint)
+        after = key_of(request.page_token, wanted.fingerprints)
         for _ in range(_BUDGET // _BATCH):
             entries = await self._records.list(wanted.query(after=after, limit=batch))
             for entry in entries:
                 if page.is_full or (wanted.takes(entry) and not page.add(transaction_to(entry))):
-                    return page.ending(token_of(after, wanted.fingerprint) if after else "")
+                    return page.ending(token_of(after, wanted.fingerprints[0]) if after else "")
                 after = entry.created_at, entry.transaction_id
             if len(entries) < batch:
                 return page.ending("")
@@ -117,7 +117,7 @@ class TransactionReads:
                 break
             # A batch may have taken milliseconds of the event loop: other calls have their turn now.
             await asyncio.sleep(0)
-        return page.ending(token_of(after, wanted.fingerprint) if after else "")
+        return page.ending(token_of(after, wanted.fingerprints[0]) if after else "")
 
     async def watch(
         self, request: v1.WatchTransactionsRequest, call: RpcCall

@@ -109,11 +109,11 @@ class Watcher(Observer):
             self._missing_keys = set(counts)
             if counts:
                 _log.error(
-                    "transactions are sealed under keys that are not here: left to other processes",
+                    "keys are in use that are not here: what is under them is left to other processes",
                     extra={"key_ids": sorted(counts), "transactions": sum(counts.values())},
                 )
             else:
-                _log.warning("every open transaction can be opened here again")
+                _log.warning("every key in use is here again")
 
     def left_out(self, provider: str, place: str) -> None:
         """Count what could not be read; a place is named by the adapter's schema, never by the answer."""

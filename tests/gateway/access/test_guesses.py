@@ -14,7 +14,7 @@ from giftcard_gateway.access.guesses import Guess, Guesses, Question
 from giftcard_gateway.config.settings import Limits
 from giftcard_gateway.errors import RateLimited
 from giftcard_gateway.journal.indexes import BlindIndexes
-from giftcard_gateway.seal import Seal
+from giftcard_gateway.seal import HashKey
 from tests.gateway.access.test_shares import Turned
 
 LIMITS = Limits(
@@ -41,8 +41,8 @@ class World:
 
     def __post_init__(self) -> None:
         """Open the budgets."""
-        seal = Seal(keys={"k": b"k" * 32}, active="k", hash_key=b"h" * 32, random_bytes=bytes)
-        self.guesses = Guesses(LIMITS, self.clock, BlindIndexes(seal))
+        key = HashKey("h", b"h" * 32)
+        self.guesses = Guesses(LIMITS, self.clock, BlindIndexes(key))
 
     async def ask(self, *cards: CardRef, question: Question = ASKED, wait_s: float = 0.0) -> Guess:
         """Ask about cards."""

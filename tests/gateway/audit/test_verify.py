@@ -18,12 +18,20 @@ from giftcard_gateway.seal import KEY_BYTES, Seal
 AT = datetime(2026, 11, 28, tzinfo=UTC)
 
 
-def seal(hash_key: bytes = b"h" * KEY_BYTES) -> Seal:
-    """Return a seal under a hash key."""
-    return Seal(keys={"a": b"k" * KEY_BYTES}, active="a", hash_key=hash_key, random_bytes=bytes)
+def seal(hash_key: bytes = b"h" * KEY_BYTES, *, active: str = "first", **more: bytes) -> Seal:
+    """Return a seal under a hash key, or under more."""
+    return Seal(
+        keys={"a": b"k" * KEY_BYTES},
+        active="a",
+        hash_keys={"first": hash_key, **more},
+        hash_active=active,
+        random_bytes=bytes,
+    )
 
 
-def chain(name: str, length: int, heads: dict[str, Head] | None = None) -> list[AuditRow]:
+def chain(
+    name: str, length: int, heads: dict[str, Head] | None = None, *, under: Seal | None = None
+) -> list[AuditRow]:
     """Return a chain, whose last record notes `heads`."""
     rows: list[AuditRow] = []
     for number in range(1, length + 1):
@@ -34,7 +42,7 @@ def chain(name: str, length: int, heads: dict[str, Head] | None = None) -> list[
             heads=heads if heads and number == length else {},
         )
         before = rows[-1].mac if rows else b""
-        rows.append(chained(record, chain=name, number=number, before=before, seal=seal()))
+        rows.append(chained(record, chain=name, number=number, before=before, seal=under or seal()))
     return rows
 
 
@@ -43,14 +51,16 @@ def head(row: AuditRow) -> Head:
     return Head(number=row.number, mac=row.mac.hex())
 
 
-async def checked(rows: Sequence[AuditRow], **more: list[dict[str, object]]) -> Checked:
+async def checked(
+    rows: Sequence[AuditRow], under: Seal | None = None, **more: list[dict[str, object]]
+) -> Checked:
     """Check rows in the order in which a journal gives them."""
 
     async def given_() -> AsyncIterator[AuditRow]:
         for row in sorted(rows, key=lambda row: (row.chain, row.number)):
             yield row
 
-    return await verify(given_(), seal(), **more)
+    return await verify(given_(), under or seal(), **more)
 
 
 async def test_untouched_chains_hold() -> None:
@@ -126,3 +136,43 @@ async def test_a_cut_end_is_found_by_an_export() -> None:
     kept[1]["mac"] = "00"
     (fault,) = (await checked(rows, exported=kept)).faults
     assert fault.number == 2
+
+
+SECOND = b"n" * KEY_BYTES
+
+
+async def test_chains_under_every_known_key_hold() -> None:
+    """After the hash key changed, chains under the old and the new one are checked, each with its own."""
+    first = chain("one", 3)
+    second = chain("two", 3, {"one": head(first[-1])}, under=seal(second=SECOND, active="second"))
+    for active in ("first", "second"):
+        assert not (await checked([*first, *second], seal(second=SECOND, active=active))).faults
+    del first[-1]
+    (fault,) = (await checked([*first, *second], seal(second=SECOND))).faults
+    assert (fault.chain, fault.number) == ("one", 3)
+
+
+async def test_a_missing_key_is_named() -> None:
+    """A chain whose key is not known is told of with the key's id and fingerprint; the others are checked."""
+    after = seal(SECOND, active="second", second=b"o" * KEY_BYTES)
+    first, second = chain("one", 3), chain("two", 3, under=after)
+    (fault,) = (await checked([*first, *second])).faults
+    key_id = f"second/{after.hash_key.fingerprint}"
+    assert (fault.chain, fault.number) == ("two", 1)
+    assert fault.wrong == f"was chained under the hash key {key_id}, which is not configured here"
+
+
+async def test_chains_from_before_keys_had_ids_hold() -> None:
+    """Records of the release before name their key by its fingerprint alone."""
+    rows = [msgspec.structs.replace(row, key_id=row.key_id.removeprefix("first/")) for row in chain("one", 3)]
+    assert {row.key_id for row in rows} == {seal().hash_key.fingerprint}
+    assert not (await checked(rows, seal(second=SECOND, active="second"))).faults
+
+
+async def test_a_chain_is_not_forged_by_naming_another_key() -> None:
+    """A record that says it was chained under another known key than it was is found."""
+    both = seal(second=SECOND, active="second")
+    rows = chain("one", 3)
+    rows[1] = msgspec.structs.replace(rows[1], key_id=chain("x", 1, under=both)[0].key_id)
+    (fault,) = (await checked(rows, both)).faults
+    assert (fault.chain, fault.number) == ("one", 2)

@@ -225,7 +225,7 @@ FORGED = [
 @pytest.mark.parametrize("at", [*FORGED, 5])
 async def test_a_forged_place_in_transactions_is_refused(served: Served, at: object) -> None:
     """A token whose place no list of transactions gave is a malformed argument, on any journal."""
-    asked = filters.Filter(v1.TransactionFilter(), served.app.dependencies.records, LOCAL).fingerprint
+    asked = filters.Filter(v1.TransactionFilter(), served.app.dependencies.records, LOCAL).fingerprints[0]
     request = v1.ListTransactionsRequest(page_token=forged(at, asked))
     refusal = await served.refused("ListTransactions", request)
     assert (refusal.reason, refusal.violations) == ("FIELD_INVALID", ("page_token",))

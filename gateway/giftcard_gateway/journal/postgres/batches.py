@@ -162,7 +162,8 @@ def _arguments(requests: Sequence[Open | Write]) -> list[Sequence[object]]:
     indexes = [
         (request.row.transaction_id, index) for request in requests for index in request.row.blind_indexes
     ]
-    return [*transposed(opened, len(COLUMNS)), *transposed(written, 8), *transposed(indexes, 2)]
+    whole = [request.row.transaction_id for request in requests if request.row.are_all_indexes]
+    return [*transposed(opened, len(COLUMNS)), *transposed(written, 9), *transposed(indexes, 2), whole]
 
 
 def transposed(rows: Sequence[tuple[object, ...]], count: int) -> Sequence[Sequence[object]]:

@@ -7,7 +7,7 @@ are woken by NOTIFY (`wake`); the SQL is in `statements`.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,6 +24,7 @@ from giftcard_gateway.journal.contract import (
     Due,
     EventRow,
     Journal,
+    KeyInUse,
     KeyRow,
     Resealed,
     Row,
@@ -239,9 +240,9 @@ class Postgres(Journal):
             lambda connection, _: connection.fetchval(sql.PURGE, to_us(before), limit), is_write=True
         )
 
-    async def add_event(self, event: EventRow) -> bool:
+    async def add_event(self, event: EventRow, other_ids: Sequence[str] = ()) -> bool:
         """Insert an event; see Journal.add_event."""
-        is_new = await self._sessions.run(partial(_add_event, event), is_write=True)
+        is_new = await self._sessions.run(partial(_add_event, event, other_ids), is_write=True)
         self._changed()
         return is_new
 
@@ -262,6 +263,27 @@ class Postgres(Journal):
         found = await (self._fetch if self._sessions.is_open else self._fetch_alone)(sql.SEALS, states)
         return [Sealed(table=table, head=head or b"", count=count) for table, head, count in found]
 
+    async def indexed(self, states: Sequence[str] | None = None) -> Mapping[str, int]:
+        """Count transactions by their hash key; see Journal.indexed."""
+        found = await (self._fetch if self._sessions.is_open else self._fetch_alone)(sql.INDEXED, states)
+        return {each["hash_key"]: each["count"] for each in found}
+
+    async def keys_in_use(self) -> Sequence[KeyInUse]:
+        """Return the keys that were noted; see Journal.keys_in_use."""
+        return [KeyInUse(kind, key_id) for kind, key_id in await self._fetch(sql.KEYS_IN_USE)]
+
+    async def use_keys(self, noted: Collection[KeyInUse]) -> None:
+        """Note keys; see Journal.use_keys."""
+        await self._change_notes(sql.USE_KEYS, noted)
+
+    async def drop_keys(self, noted: Collection[KeyInUse]) -> None:
+        """Take back notes; see Journal.drop_keys."""
+        await self._change_notes(sql.DROP_KEYS, noted)
+
+    async def _change_notes(self, statement: str, noted: Collection[KeyInUse]) -> None:
+        columns = [key.kind for key in noted], [key.key_id for key in noted]
+        await self._sessions.run(lambda session, _: session.execute(statement, *columns), is_write=True)
+
     async def rows_after(self, after: str, limit: int) -> Sequence[Row]:
         """Return transactions by id; see Journal.rows_after."""
         return [row_of(tuple(record)) for record in await self._fetch_alone(sql.ROWS_AFTER, after, limit)]
@@ -274,7 +296,7 @@ class Postgres(Journal):
     async def reseal(self, resealed: Sequence[Resealed]) -> int:
         """Replace documents; see Journal.reseal."""
         rows = [
-            (each.row.transaction_id, each.row.document, each.document)
+            (each.row.transaction_id, each.row.document, each.document, each.hash_key)
             for each in resealed
             if isinstance(each.row, Row)
         ]
@@ -283,7 +305,13 @@ class Postgres(Journal):
             for each in resealed
             if isinstance(each.row, EventRow)
         ]
-        arguments = [*transposed(rows, 3), *transposed(events, 4)]
+        indexes = [
+            (each.row.transaction_id, index)
+            for each in resealed
+            if isinstance(each.row, Row)
+            for index in each.blind_indexes
+        ]
+        arguments = [*transposed(rows, 4), *transposed(indexes, 2), *transposed(events, 4)]
         ((done,),) = await self._fetch_alone(sql.RESEAL, *arguments)
         return int(done)
 
@@ -346,13 +374,13 @@ def statement_of(query: RowQuery) -> tuple[str, Sequence[object]]:
     """Return the statement that answers a query, and its arguments."""
     lower, upper = bounds(query)
     arguments = [query.states, query.operations, query.providers, lower, *upper, query.limit]
-    if query.blind_index is None:
+    if not query.blind_indexes:
         return (
             (sql.LIST, arguments)
             if query.tenant is None
             else (sql.LIST_OF_TENANT, [*arguments, query.tenant])
         )
-    return sql.LIST_BY_INDEX, [*arguments, query.blind_index, query.tenant]
+    return sql.LIST_BY_INDEX, [*arguments, list(query.blind_indexes), query.tenant]
 
 
 def _audit_row(found: asyncpg.Record) -> AuditRow:
@@ -366,7 +394,12 @@ def _audit_row(found: asyncpg.Record) -> AuditRow:
     )
 
 
-async def _add_event(event: EventRow, connection: Connection, is_repeat: bool) -> bool:  # noqa: FBT001 - the shape of a Work
+async def _add_event(
+    event: EventRow,
+    other_ids: Sequence[str],
+    connection: Connection,
+    is_repeat: bool,  # noqa: FBT001 - the shape of a Work
+) -> bool:
     number = await connection.fetchval(
         sql.ADD_EVENT,
         event.provider,
@@ -375,6 +408,7 @@ async def _add_event(event: EventRow, connection: Connection, is_repeat: bool) -
         to_us(event.received_at),
         event.document,
         event.applied,
+        other_ids,
     )
     if number is not None:
         return True

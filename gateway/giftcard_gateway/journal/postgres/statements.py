@@ -29,7 +29,29 @@ DURABLY = (
     " true) AS synchronous_commit)"
 )
 
-_WRITTEN = ("transaction_id", "state", "updated_us", "due_us", "driver", "version", "fence", "document")
+_WRITTEN = (
+    "transaction_id",
+    "state",
+    "updated_us",
+    "due_us",
+    "driver",
+    "version",
+    "fence",
+    "document",
+    "hash_key",
+)
+
+
+def _others(rows: str, ids: str, handles: str) -> str:
+    """What else `rows` are found by than what is given; that stays, for it is inserted at the same time."""
+    return f"""
+        handles.created_us = {rows}.created_us AND handles.transaction_id = {rows}.transaction_id
+        AND NOT EXISTS (
+            SELECT 1 FROM unnest({ids}::text[], {handles}::bytea[]) AS kept (transaction_id, handle)
+            WHERE kept.transaction_id = handles.transaction_id AND kept.handle = handles.handle
+        )
+    """
+
 
 # Ids are compared with = ANY as well as joined, so that even a plan made while the table was small goes by
 # the index. `was` gives the state before, which RETURNING cannot tell.
@@ -39,19 +61,22 @@ opened AS (
     INSERT INTO transactions ({columns()})
     SELECT {columns()}
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
-        $8::text[], $9::bigint[], $10::bigint[], $11::bytea[], $12::text[], $13::text[])
+        $8::text[], $9::bigint[], $10::bigint[], $11::bytea[], $12::text[], $13::text[], $14::text[])
         AS given ({columns()})
     ON CONFLICT (transaction_id) DO NOTHING
     RETURNING transaction_id, created_us, state, updated_us, tenant
 ), written AS (
     UPDATE transactions AS now
     SET state = given.state, updated_us = given.updated_us, due_us = given.due_us, driver = given.driver,
-        version = given.version, fence = given.fence, document = given.document
-    FROM unnest($14::text[], $15::text[], $16::bigint[], $17::bigint[], $18::text[], $19::bigint[],
-        $20::bigint[], $21::bytea[]) AS given ({columns(names=_WRITTEN)}),
+        version = given.version, fence = given.fence, document = given.document,
+        hash_key = CASE
+            WHEN now.hash_key = given.hash_key OR given.transaction_id = ANY($26) THEN given.hash_key
+            ELSE '' END
+    FROM unnest($15::text[], $16::text[], $17::bigint[], $18::bigint[], $19::text[], $20::bigint[],
+        $21::bigint[], $22::bytea[], $23::text[]) AS given ({columns(names=_WRITTEN)}),
         transactions AS was
-    WHERE now.transaction_id = ANY($14) AND now.transaction_id = given.transaction_id
-        AND was.transaction_id = ANY($14) AND was.transaction_id = given.transaction_id
+    WHERE now.transaction_id = ANY($15) AND now.transaction_id = given.transaction_id
+        AND was.transaction_id = ANY($15) AND was.transaction_id = given.transaction_id
         AND now.version = given.version - 1
     RETURNING now.transaction_id, now.created_us, now.state, now.updated_us, now.tenant,
         was.state <> now.state AS is_change
@@ -60,10 +85,13 @@ opened AS (
     SELECT transaction_id, created_us, state, updated_us, tenant FROM opened
     UNION ALL
     SELECT transaction_id, created_us, state, updated_us, tenant FROM written WHERE is_change
+), unfound AS (
+    DELETE FROM handles USING written
+    WHERE written.transaction_id = ANY($26) AND {_others("written", "$24", "$25")}
 ), found AS (
     INSERT INTO handles (handle, created_us, transaction_id)
     SELECT given.handle, stored.created_us, stored.transaction_id
-    FROM unnest($22::text[], $23::bytea[]) AS given (transaction_id, handle)
+    FROM unnest($24::text[], $25::bytea[]) AS given (transaction_id, handle)
     JOIN (
         SELECT transaction_id, created_us FROM opened
         UNION ALL
@@ -177,16 +205,25 @@ ORDER BY page.created_us DESC, page.transaction_id DESC
 LIST = _list(_STREAMS)
 LIST_OF_TENANT = _list(_streams("WHERE tenant = $8", "AND tenant = $8"))
 
+# One statement for all hash keys, because a row may be indexed under another between two.
 LIST_BY_INDEX = f"""
-SELECT {columns("t.")}
-FROM handles AS h JOIN transactions AS t
-    ON t.transaction_id = h.transaction_id AND t.created_us = h.created_us
-WHERE h.handle = $8 AND h.created_us >= $4 AND (h.created_us, h.transaction_id) < ($5, $6)
-    AND ($1::text[] IS NULL OR t.state = ANY($1))
-    AND ($2::text[] IS NULL OR t.operation = ANY($2))
-    AND ($3::text[] IS NULL OR t.provider = ANY($3))
-    AND ($9::text IS NULL OR t.tenant = $9)
-ORDER BY h.created_us DESC, h.transaction_id DESC LIMIT $7
+WITH page AS (
+    SELECT DISTINCT run.created_us, run.transaction_id
+    FROM unnest($8::bytea[]) AS wanted (handle) CROSS JOIN LATERAL (
+        SELECT h.created_us, h.transaction_id
+        FROM handles AS h JOIN transactions AS t
+            ON t.transaction_id = h.transaction_id AND t.created_us = h.created_us
+        WHERE h.handle = wanted.handle AND h.created_us >= $4 AND (h.created_us, h.transaction_id) < ($5, $6)
+            AND ($1::text[] IS NULL OR t.state = ANY($1))
+            AND ($2::text[] IS NULL OR t.operation = ANY($2))
+            AND ($3::text[] IS NULL OR t.provider = ANY($3))
+            AND ($9::text IS NULL OR t.tenant = $9)
+        ORDER BY h.created_us DESC, h.transaction_id DESC LIMIT $7
+    ) AS run
+    ORDER BY run.created_us DESC, run.transaction_id DESC LIMIT $7
+)
+SELECT {columns("t.")} FROM page JOIN transactions AS t ON t.transaction_id = page.transaction_id
+ORDER BY page.created_us DESC, page.transaction_id DESC
 """
 
 # What a database transaction that still runs will add cannot be seen yet, so a reader stops before the oldest
@@ -239,6 +276,24 @@ UNION ALL
 SELECT 'events' AS kept, {_HEAD} AS head, count(*) AS count FROM events WHERE $1::text[] IS NULL GROUP BY head
 """
 
+INDEXED = """
+SELECT hash_key, count(*) FROM transactions WHERE $1::text[] IS NULL OR state = ANY($1) GROUP BY hash_key
+"""
+
+KEYS_IN_USE = "SELECT kind, key_id FROM keys_in_use"
+
+USE_KEYS = f"""
+WITH {DURABLY}
+INSERT INTO keys_in_use (kind, key_id)
+SELECT given.* FROM durable CROSS JOIN unnest($1::text[], $2::text[]) AS given (kind, key_id)
+ON CONFLICT (kind, key_id) DO NOTHING
+"""
+
+DROP_KEYS = """
+DELETE FROM keys_in_use USING unnest($1::text[], $2::text[]) AS given (kind, key_id)
+WHERE keys_in_use.kind = given.kind AND keys_in_use.key_id = given.key_id
+"""
+
 ROWS_AFTER = (
     f"SELECT {columns()} FROM transactions WHERE transaction_id > $1 ORDER BY transaction_id LIMIT $2"
 )
@@ -250,13 +305,23 @@ WHERE (provider, event_id) > ($1, $2) ORDER BY provider, event_id LIMIT $3
 
 RESEAL = f"""
 WITH {DURABLY}, replaced AS (
-    UPDATE transactions AS now SET document = given.document
-    FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS given (transaction_id, old, document), durable
+    UPDATE transactions AS now
+    SET document = given.document, hash_key = coalesce(nullif(given.hash_key, ''), now.hash_key)
+    FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::text[])
+        AS given (transaction_id, old, document, hash_key), durable
     WHERE now.transaction_id = given.transaction_id AND now.document = given.old
-    RETURNING 1
+    RETURNING now.transaction_id, now.created_us, given.hash_key <> '' AS is_indexed
+), unfound AS (
+    DELETE FROM handles USING replaced WHERE is_indexed AND {_others("replaced", "$5", "$6")}
+), found AS (
+    INSERT INTO handles (handle, created_us, transaction_id)
+    SELECT given.handle, replaced.created_us, replaced.transaction_id
+    FROM unnest($5::text[], $6::bytea[]) AS given (transaction_id, handle)
+    JOIN replaced ON replaced.transaction_id = given.transaction_id
+    ON CONFLICT DO NOTHING
 ), replaced_event AS (
     UPDATE events AS now SET document = given.document
-    FROM unnest($4::text[], $5::text[], $6::bytea[], $7::bytea[])
+    FROM unnest($7::text[], $8::text[], $9::bytea[], $10::bytea[])
         AS given (provider, event_id, old, document), durable
     WHERE now.provider = given.provider AND now.event_id = given.event_id AND now.document = given.old
     RETURNING 1
@@ -333,6 +398,7 @@ ADD_EVENT = f"""
 WITH {DURABLY}
 INSERT INTO events ({columns(names=EVENT_COLUMNS)})
 SELECT $1, $2, $3, $4, $5, $6 FROM durable
+WHERE NOT EXISTS (SELECT 1 FROM events WHERE provider = $1 AND event_id = ANY($7))
 ON CONFLICT (provider, event_id) DO NOTHING RETURNING number
 """
 

@@ -68,10 +68,11 @@ _TAKE = (
 _INSERT = f"INSERT INTO transactions ({columns()}) VALUES ({', '.join('?' * len(COLUMNS))})"
 _UPDATE = (
     "UPDATE transactions SET state = ?, updated_us = ?, due_us = ?, driver = ?, version = ?, fence = ?,"
-    " document = ? WHERE transaction_id = ?"
+    " document = ?, hash_key = ? WHERE transaction_id = ?"
 )
 _CHANGE = "INSERT INTO changes (transaction_id, created_us, state, at_us, tenant) VALUES (?, ?, ?, ?, ?)"
 _BLIND_INDEX = "INSERT OR IGNORE INTO handles (handle, created_us, transaction_id) VALUES (?, ?, ?)"
+FORGET_INDEXES = "DELETE FROM handles WHERE transaction_id = ? AND created_us = ?"
 
 
 UNFIT = (
@@ -240,12 +241,22 @@ def beat(connection: sqlite3.Connection, *, now: datetime, silence: timedelta) -
     return heartbeat.outage_of(told.fetchone())
 
 
-def add_event(connection: sqlite3.Connection, event: EventRow) -> bool:
+def add_event(connection: sqlite3.Connection, event: EventRow, other_ids: Sequence[str]) -> bool:
     """Insert an event; see Journal.add_event."""
     done = connection.execute(
-        f"INSERT INTO events ({columns(names=EVENT_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?)"
+        f"INSERT INTO events ({columns(names=EVENT_COLUMNS)}) SELECT ?1, ?2, ?3, ?4, ?5, ?6"
+        " WHERE NOT EXISTS (SELECT 1 FROM events WHERE provider = ?1"
+        " AND event_id IN (SELECT value FROM json_each(?7)))"
         " ON CONFLICT (provider, event_id) DO NOTHING",
-        (event.provider, event.event_id, event.name, to_us(event.received_at), event.document, event.applied),
+        (
+            event.provider,
+            event.event_id,
+            event.name,
+            to_us(event.received_at),
+            event.document,
+            event.applied,
+            json.dumps(other_ids),
+        ),
     )
     return done.rowcount == 1
 
@@ -280,10 +291,12 @@ def _apply_rows(connection: sqlite3.Connection, requests: Sequence[Open | Write]
         recorded = known.get(row.transaction_id)
         is_new = isinstance(request, Open)
         if (recorded is None) if is_new else (recorded is not None and recorded[0] == row.version - 1):
+            if recorded is not None and recorded[2] != row.hash_key and not row.are_all_indexes:
+                row = msgspec.structs.replace(row, hash_key="")
             (inserts if is_new else updates).append(row)
             if recorded is None or recorded[1] != row.state:
                 changes.append(row)
-            known[row.transaction_id] = (row.version, row.state)
+            known[row.transaction_id] = (row.version, row.state, row.hash_key)
             acks.append(None if is_new else True)
         else:
             acks.append(request)
@@ -291,13 +304,13 @@ def _apply_rows(connection: sqlite3.Connection, requests: Sequence[Open | Write]
     return _compare_refused(connection, acks)
 
 
-def _read_versions(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, tuple[int, str]]:
+def _read_versions(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, tuple[int, str, str]]:
     found = connection.execute(
-        "SELECT transaction_id, version, state FROM transactions"
+        "SELECT transaction_id, version, state, hash_key FROM transactions"
         " WHERE transaction_id IN (SELECT value FROM json_each(?))",
         (json.dumps(ids),),
     )
-    return {transaction_id: (version, state) for transaction_id, version, state in found}
+    return {transaction_id: (version, state, hash_key) for transaction_id, version, state, hash_key in found}
 
 
 def _store(
@@ -312,14 +325,17 @@ def _store(
             for row in changes
         ],
     )
+    for row in updates:
+        if row.are_all_indexes:
+            connection.execute(FORGET_INDEXES, (row.transaction_id, to_us(row.created_at))).close()
+    add_indexes(connection, [(row, row.blind_indexes) for rows in (inserts, updates) for row in rows])
+
+
+def add_indexes(connection: sqlite3.Connection, found: Iterable[tuple[Row, Iterable[bytes]]]) -> None:
+    """Let rows be found by blind indexes."""
     connection.executemany(
         _BLIND_INDEX,
-        [
-            (index, to_us(row.created_at), row.transaction_id)
-            for rows in (inserts, updates)
-            for row in rows
-            for index in row.blind_indexes
-        ],
+        [(index, to_us(row.created_at), row.transaction_id) for row, indexes in found for index in indexes],
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -24,6 +24,7 @@ from giftcard_gateway.journal.contract import (
     EventRow,
     Journal,
     JournalClosed,
+    KeyInUse,
     KeyRow,
     Resealed,
     Row,
@@ -177,9 +178,9 @@ class Sqlite(Journal):
         """Delete finished rows; see Journal.purge."""
         return await self._write(partial(lists.purge, before=before, limit=limit))
 
-    async def add_event(self, event: EventRow) -> bool:
+    async def add_event(self, event: EventRow, other_ids: Sequence[str] = ()) -> bool:
         """Insert an event; see Journal.add_event."""
-        return await self._write(partial(file.add_event, event=event))
+        return await self._write(partial(file.add_event, event=event, other_ids=other_ids))
 
     async def mark_event_applied(self, provider: str, event_id: str) -> None:
         """Remember that an event was carried over; see Journal.mark_event_applied."""
@@ -199,6 +200,22 @@ class Sqlite(Journal):
         """Count documents by what they begin with; see Journal.seals."""
         work = partial(reseal.seals, states=states)
         return await self._read_beside(work)
+
+    async def indexed(self, states: Sequence[str] | None = None) -> Mapping[str, int]:
+        """Count transactions by their hash key; see Journal.indexed."""
+        return await self._read_beside(partial(reseal.indexed, states=states))
+
+    async def keys_in_use(self) -> Sequence[KeyInUse]:
+        """Return the keys that were noted; see Journal.keys_in_use."""
+        return await _ask(self._lister, keys.in_use)
+
+    async def use_keys(self, noted: Collection[KeyInUse]) -> None:
+        """Note keys; see Journal.use_keys."""
+        await self._write(partial(keys.use, keys=noted))
+
+    async def drop_keys(self, noted: Collection[KeyInUse]) -> None:
+        """Take back notes; see Journal.drop_keys."""
+        await self._write(partial(keys.drop, keys=noted))
 
     async def rows_after(self, after: str, limit: int) -> Sequence[Row]:
         """Return transactions by id; see Journal.rows_after."""

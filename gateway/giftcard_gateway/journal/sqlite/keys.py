@@ -1,11 +1,11 @@
-"""API keys in an SQLite file. The command line writes them beside the process that has the file open."""
+"""API keys in an SQLite file, which the command line writes beside its process, and notes of keys in use."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from giftcard_gateway.journal.contract import KeyRow
+from giftcard_gateway.journal.contract import KeyInUse, KeyRow
 from giftcard_gateway.journal.rows import bytes_in, text_in
 
 
@@ -21,4 +21,25 @@ def put(connection: sqlite3.Connection, key: KeyRow) -> None:
         "INSERT INTO api_keys (key_id, document) VALUES (?, ?)"
         " ON CONFLICT (key_id) DO UPDATE SET document = excluded.document",
         (key.key_id, key.document),
+    ).close()
+
+
+def in_use(connection: sqlite3.Connection) -> Sequence[KeyInUse]:
+    """Return the keys that were noted; see Journal.keys_in_use."""
+    rows = connection.execute("SELECT kind, key_id FROM keys_in_use")
+    return [KeyInUse(kind, key_id) for kind, key_id in rows]
+
+
+def use(connection: sqlite3.Connection, *, keys: Collection[KeyInUse]) -> None:
+    """Note keys; see Journal.use_keys."""
+    connection.executemany(
+        "INSERT INTO keys_in_use (kind, key_id) VALUES (?, ?) ON CONFLICT (kind, key_id) DO NOTHING",
+        [(key.kind, key.key_id) for key in keys],
+    ).close()
+
+
+def drop(connection: sqlite3.Connection, *, keys: Collection[KeyInUse]) -> None:
+    """Take back notes; see Journal.drop_keys."""
+    connection.executemany(
+        "DELETE FROM keys_in_use WHERE kind = ? AND key_id = ?", [(key.kind, key.key_id) for key in keys]
     ).close()

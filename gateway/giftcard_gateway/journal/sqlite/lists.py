@@ -24,7 +24,7 @@ from giftcard_gateway.journal.rows import (
     is_wanted,
     text_in,
 )
-from giftcard_gateway.journal.sqlite.file import heads_in_json, read_rows
+from giftcard_gateway.journal.sqlite.file import FORGET_INDEXES, heads_in_json, read_rows
 
 RowKey = tuple[int, str]
 
@@ -38,11 +38,10 @@ STREAM_ROWS = (
     " AND created_us >= ? AND (created_us, transaction_id) < (?, ?)"
     " ORDER BY created_us DESC, transaction_id DESC"
 )
-INDEXED_ROWS = (
+_INDEXED = (
     "SELECT h.created_us, h.transaction_id, t.tenant, t.state, t.provider, t.operation"
     " FROM handles h CROSS JOIN transactions t USING (transaction_id, created_us)"
     " WHERE h.handle = ? AND h.created_us >= ? AND (h.created_us, h.transaction_id) < (?, ?)"
-    " ORDER BY h.created_us DESC, h.transaction_id DESC"
 )
 # Beyond the last good row of a run, blobs sorting after text: with fewer columns SQLite would walk through
 # the run instead of over it, and so it would without the plus, which takes CAST's affinity away. Damaged rows
@@ -73,7 +72,6 @@ PURGEABLE = (
     " AND created_us < ? AND updated_us < ?"
     " ORDER BY created_us LIMIT ?"
 )
-FORGET_INDEXES = "DELETE FROM handles WHERE transaction_id = ? AND created_us = ?"
 FORGET_CHANGES = "DELETE FROM changes WHERE transaction_id = ? AND created_us = ?"
 NEXT_DUE = (
     "SELECT provider, state, due_us FROM transactions WHERE due_us IS NOT NULL"
@@ -94,7 +92,7 @@ DUE_AT_NO_TIME = (
 
 def list_rows(connection: sqlite3.Connection, query: RowQuery) -> Sequence[Row]:
     """Return rows newest first; see Journal.list."""
-    keys = _stream_keys(connection, query) if query.blind_index is None else _indexed_keys(connection, query)
+    keys = _indexed_keys(connection, query) if query.blind_indexes else _stream_keys(connection, query)
     ids = list(islice(filter(None, (text_in(each) for _, each in keys)), query.limit))
     found = read_rows(connection, ids)
     return [found[each] for each in ids]
@@ -234,13 +232,25 @@ def _streams(connection: sqlite3.Connection, tenant: str | None = None) -> Itera
         yield stream
 
 
+def indexed_rows(count: int) -> str:
+    """Return the statement that merges the runs of so many blind indexes; it reads only as far as asked.
+
+    One statement, because a row may be indexed under another hash key between two.
+    """
+    return " UNION ALL ".join([_INDEXED] * count) + " ORDER BY 1 DESC, 2 DESC"
+
+
 def _indexed_keys(connection: sqlite3.Connection, query: RowQuery) -> Iterator[RowKey]:
     lower, upper = bounds(query)
+    last: RowKey | None = None
     for created_us, transaction_id, *stream in connection.execute(
-        INDEXED_ROWS, (query.blind_index, lower, *upper)
+        indexed_rows(len(query.blind_indexes)),
+        [value for index in query.blind_indexes for value in (index, lower, *upper)],
     ):
-        if is_wanted((stream[0], stream[1], stream[2], stream[3]), query):
-            yield created_us, transaction_id
+        is_again = last == (created_us, transaction_id)
+        if not is_again and is_wanted((stream[0], stream[1], stream[2], stream[3]), query):
+            last = created_us, transaction_id
+            yield last
 
 
 def _number(cursor: str) -> int:

@@ -1,15 +1,18 @@
-"""Counting and replacing the sealed documents of an SQLite journal."""
+"""Counting and replacing the sealed documents of an SQLite journal, and what they are found by."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from giftcard_gateway.journal.contract import EventRow, Resealed, Row, Sealed
+from giftcard_gateway.journal.microseconds import to_us
 from giftcard_gateway.journal.rows import COLUMNS, EVENT_COLUMNS, columns, event_of, row_of
+from giftcard_gateway.journal.sqlite.file import FORGET_INDEXES, add_indexes
 
 _COUNT = "SELECT sealed_head(CAST(document AS BLOB)), count(*) FROM {} GROUP BY 1"
+_INDEXED = "SELECT hash_key, count(*) FROM {} GROUP BY 1"
 _OPEN = "transactions WHERE state IN (SELECT value FROM json_each(?))"
 _ROWS = (
     f"SELECT {columns(names=COLUMNS)} FROM transactions"
@@ -20,6 +23,7 @@ _EVENTS = (
     " WHERE (provider, event_id) > (?, ?) ORDER BY provider, event_id LIMIT ?"
 )
 _REPLACE = "UPDATE transactions SET document = ? WHERE transaction_id = ? AND document = ?"
+_FOUND_BY = "UPDATE transactions SET hash_key = ? WHERE transaction_id = ?"
 _REPLACE_EVENT = "UPDATE events SET document = ? WHERE provider = ? AND event_id = ? AND document = ?"
 
 
@@ -39,6 +43,13 @@ def _sealed(table: str, found: sqlite3.Cursor) -> Sequence[Sealed]:
     return [Sealed(table=table, head=bytes.fromhex(head), count=count) for head, count in found]
 
 
+def indexed(connection: sqlite3.Connection, *, states: Sequence[str] | None) -> Mapping[str, int]:
+    """Count transactions by their hash key; see Journal.indexed."""
+    if states is None:
+        return dict(connection.execute(_INDEXED.format("transactions")).fetchall())
+    return dict(connection.execute(_INDEXED.format(_OPEN), (json.dumps(states),)).fetchall())
+
+
 def rows_after(connection: sqlite3.Connection, *, after: str, limit: int) -> Sequence[Row]:
     """Return transactions by id; see Journal.rows_after."""
     return [row_of(values) for values in connection.execute(_ROWS, (after, limit))]
@@ -50,7 +61,7 @@ def events_after(connection: sqlite3.Connection, *, after: tuple[str, str], limi
 
 
 def replace(connection: sqlite3.Connection, *, resealed: Sequence[Resealed]) -> int:
-    """Replace documents in one database transaction; see Journal.reseal."""
+    """Replace documents and blind indexes in one database transaction; see Journal.reseal."""
     connection.execute("BEGIN IMMEDIATE")
     done = sum(_replace(connection, one) for one in resealed)
     connection.execute("COMMIT")
@@ -60,7 +71,12 @@ def replace(connection: sqlite3.Connection, *, resealed: Sequence[Resealed]) -> 
 def _replace(connection: sqlite3.Connection, one: Resealed) -> int:
     row = one.row
     if isinstance(row, Row):
-        return connection.execute(_REPLACE, (one.document, row.transaction_id, row.document)).rowcount
+        done = connection.execute(_REPLACE, (one.document, row.transaction_id, row.document)).rowcount
+        if done and one.hash_key:
+            connection.execute(_FOUND_BY, (one.hash_key, row.transaction_id))
+            connection.execute(FORGET_INDEXES, (row.transaction_id, to_us(row.created_at)))
+            add_indexes(connection, [(row, one.blind_indexes)])
+        return done
     return connection.execute(
         _REPLACE_EVENT, (one.document, row.provider, row.event_id, row.document)
     ).rowcount
