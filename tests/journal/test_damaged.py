@@ -153,7 +153,7 @@ async def test_a_damaged_transaction_is_told_and_hides_no_other(place: Place, he
 async def asked(served: Served, one: str, damage: Damage) -> list[str]:
     """Ask everything about a damaged transaction; return what was answered that should not be."""
     allowed = {"RECORD_ALTERED"} if damage.column in SEALED else FINE
-    if damage.column in {"transaction_id", "tenant", "provider", "driver", "due_us", "asked_id"}:
+    if damage.column in {"transaction_id", "tenant", "provider", "driver", "due_us", "asked_id", "hash_key"}:
         allowed = {*FINE, "RECORD_ALTERED", "TRANSACTION_NOT_FOUND"}
     wrong: list[str] = []
     for name, request in (
