@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from giftcard import Client, new_transaction_id, v1
+from giftcard import Client, PermissionDenied, new_transaction_id, v1
+from giftcard_gateway.access.identities import TENANT
+from giftcard_gateway.cli.person import person
 from tests.e2e.processes import run
 from tests.e2e.sandboxes import Sandbox
 
@@ -66,6 +69,31 @@ def test_a_list_is_narrowed_by_every_condition(
     assert (wrong.returncode, "KEY=VALUE" in wrong.stderr) == (2, True)
 
 
+def test_an_operator_acts_for_another_tenant(shared: Sandbox, words: tuple[str, ...], tmp_path: Path) -> None:
+    """Each command acts for the tenant it names, lists tell tenants, and the audit has the system's user."""
+    with shared.client() as client:
+        own = redeemed(client)
+    shop = Client(shared.address, plaintext=True, metadata=lambda: ((TENANT, "shop"),))
+    with shop, pytest.raises(PermissionDenied):
+        redeemed(shop)
+    found = run(*words, "list", "--all-tenants", "--json", "--limit", "500", folder=tmp_path)
+    listed = [json.loads(line) for line in found.stdout.splitlines()]
+    assert (own.transaction_id, "default") in {(one["transaction_id"], one["tenant"]) for one in listed}
+    assert run(*words, "list", "--tenant", "shop", folder=tmp_path).stderr == "none\n"
+    shown = run(*words, "show", own.transaction_id, "--json", folder=tmp_path)
+    assert json.loads(shown.stdout)["tenant"] == "default"
+    for command in (["show"], ["redeliver"], ["resolve", "--as", "reversed", "--note", "no"]):
+        name, *more = command
+        told = run(*words, name, own.transaction_id, *more, "--tenant", "shop", folder=tmp_path)
+        assert (told.returncode, "TRANSACTION_NOT_FOUND" in told.stderr) == (2, True)
+    kept = run(
+        "audit", "export", "--sandbox", "--data", str(shared.data), "--tenant", "shop", folder=tmp_path
+    )
+    records = [json.loads(line) for line in kept.stdout.splitlines()]
+    acts = [(one["act"], one["person"]) for one in records if one["act"] != "refused"]
+    assert acts == [("RedeliverAdvice", person()), ("ResolveTransaction", person())]
+
+
 def test_nothing_owed_is_nothing_to_redeliver(
     shared: Sandbox, words: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -86,6 +114,12 @@ def test_purge_keeps_to_the_retention(tmp_path: Path) -> None:
     done = run("transactions", "purge", *journal, "--older-than", "400", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "deleted 0 transactions finished more than 400 days ago\n"
+    shop = run("transactions", "purge", *journal, "--older-than", "400", "--tenant", "shop", folder=tmp_path)
+    assert shop.returncode == 0, shop.stderr
+    kept = run("audit", "export", *journal, folder=tmp_path)
+    records = [json.loads(line) for line in kept.stdout.splitlines()]
+    told = [(one["act"], one["by"], one.get("for_tenant", "")) for one in records]
+    assert told == [("transactions_purged", person(), ""), ("transactions_purged", person(), "shop")]
 
 
 def test_migrate_tells_and_does(tmp_path: Path) -> None:

@@ -213,6 +213,17 @@ async def test_purging_deletes_finished_rows_with_all_of_theirs(journal: Journal
     assert await journal.get(rows[0].transaction_id) is None
 
 
+async def test_a_purge_of_one_tenant_leaves_the_others(journal: Journal) -> None:
+    """A purge for one tenant deletes its finished rows, and no other's however old."""
+    rows = await opened(journal, row(), row(tenant="shop"), row(tenant="shop"), row(tenant="shoq"))
+    for each in rows:
+        assert await journal.write(after(each, "DECLINED"))
+    assert await journal.purge(before=LATER, limit=1, tenant="shop") == 1
+    assert await journal.purge(before=LATER, limit=9, tenant="shop") == 1
+    assert await journal.purge(before=LATER, limit=9, tenant="shop") == 0
+    assert sorted(ids(await journal.list(RowQuery()))) == sorted(ids([rows[0], rows[3]]))
+
+
 async def test_a_watcher_outlives_a_purge(journal: Journal) -> None:
     """A cursor whose change was purged still resumes after it, and numbers are not used again."""
     (first,) = await opened(journal, row())

@@ -13,7 +13,7 @@ import msgspec
 
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.config.access import Grant, Scope
-from giftcard_gateway.errors import OutOfReach, ScopeMissing
+from giftcard_gateway.errors import InvalidRequest, OutOfReach, ScopeMissing
 from giftcard_gateway.ledger.tenants import DEFAULT_TENANT, key_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from giftcard_adapters.values.point_of_sale import PointOfSale
     from giftcard_gateway.ledger.entry import Entry
     from giftcard_gateway.providers.connections import Connection
+
+
+TENANT = "giftcard-tenant"
+"""Metadata by which an operator names the tenant to act for."""
+EVERY_TENANT = "*"
+"""What stands for all of them there; no tenant has that name."""
 
 
 class SignIn(StrEnum):
@@ -45,6 +51,10 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     merchants: frozenset[str] | None = None
     providers: frozenset[str] | None = None
     operations: frozenset[Operation] | None = None
+    home: str = ""
+    """The caller's own tenant, where `tenant` is another that it acts for; see `acting`."""
+    person: str = ""
+    """The person at a command line, as the command tells; whoever has the credentials could tell another."""
 
     def demand(self, scope: Scope) -> None:
         """Raise ScopeMissing, which names the scope, unless this identity has it."""
@@ -104,7 +114,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
     def may_touch(self, entry: Entry) -> bool:
         """Tell whether a transaction is within reach; a reversal that came first has no merchant, and is."""
-        if entry.tenant != self.tenant:
+        if not self.is_of(entry.tenant):
             return False
         if self.operations is not None and entry.operation not in self.operations:
             return False
@@ -124,8 +134,22 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         return entry.asked_by == self.signature if entry.asked_by else self.sign_in is SignIn.NONE
 
     def key_of(self, transaction_id: str) -> str:
-        """Return the key of the transaction that this identity's tenant calls by this id."""
+        """Return the key of the transaction that this identity's tenant calls by this id.
+
+        Raises InvalidRequest for every tenant at once, because each has ids of its own.
+        """
+        if self.only_tenant is None:
+            raise InvalidRequest([(TENANT, "names one tenant here, because each has ids of its own")])
         return key_of(self.tenant, transaction_id)
+
+    def is_of(self, tenant: str) -> bool:
+        """Tell whether what belongs to a tenant is seen by this identity."""
+        return self.only_tenant in {None, tenant}
+
+    @property
+    def only_tenant(self) -> str | None:
+        """The tenant whose transactions this identity sees, None for every tenant's."""
+        return None if self.tenant == EVERY_TENANT else self.tenant
 
     @property
     def signature(self) -> str:
@@ -178,4 +202,4 @@ def caller_of(identity: Identity, peer: str) -> str:
     """Return what limits count by: the identity, or the machine of a caller who did not sign in."""
     if identity.sign_in is SignIn.NONE:
         return machine_of(peer)
-    return f"{identity.tenant}/{identity.name}"
+    return f"{identity.home or identity.tenant}/{identity.name}"

@@ -93,7 +93,10 @@ class Trail:
 
     def refused(self, record: AuditRecord) -> None:
         """Count a refusal; it is written with those like it."""
-        kind: tuple[str, ...] = (record.by, record.tenant, record.machine, record.about, record.reason)
+        kind: tuple[str, ...] = (
+            *(record.by, record.person, record.tenant, record.for_tenant),
+            *(record.machine, record.about, record.reason),
+        )
         if kind not in self._refused and len(self._refused) >= _KINDS:
             kind, record = (), AuditRecord(at=record.at, act=REFUSED, reason="OTHERS")
         known = self._refused.get(kind)

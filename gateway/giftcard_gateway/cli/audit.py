@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from giftcard_gateway.access.identities import EVERY_TENANT
 from giftcard_gateway.audit.records import exported, record_of
 from giftcard_gateway.audit.verify import verify as check
 from giftcard_gateway.cli.console import err, out
@@ -22,6 +23,7 @@ from giftcard_gateway.process import loop
 from giftcard_gateway.process.sealing import open_seal
 
 if TYPE_CHECKING:
+    from giftcard_gateway.audit.records import AuditRecord
     from giftcard_gateway.audit.verify import Checked
     from giftcard_gateway.config import Settings
     from giftcard_gateway.journal.contract import AuditRow, Journal
@@ -42,7 +44,7 @@ def audit() -> None:
 @settings_options
 @click.option("--since", type=_TIME, help="Only what happened at this time (UTC) or later.")
 @click.option("--until", type=_TIME, help="Only what happened before this time (UTC).")
-@click.option("--tenant", help="Only what one tenant's callers did.")
+@click.option("--tenant", help="Only what one tenant's callers did, or others did for it.")
 @click.pass_obj
 def export(
     environ: dict[str, str],
@@ -68,8 +70,13 @@ async def _export(
     async for row in _rows(journal):
         if (since and row.at < since) or (until and row.at >= until):
             continue
-        if tenant is None or record_of(row).tenant == tenant:
+        if tenant is None or _is_of(record_of(row), tenant):
             click.echo(msgspec.json.encode(exported(row)))
+
+
+def _is_of(record: AuditRecord, tenant: str) -> bool:
+    """Tell whether a tenant's caller did it, or another did it for the tenant or for every one."""
+    return record.tenant == tenant or record.for_tenant in {tenant, EVERY_TENANT}
 
 
 @audit.command()

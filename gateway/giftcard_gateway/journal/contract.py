@@ -276,8 +276,10 @@ class Journal(ABC):
         """Count rows in states that owe something or need a person, by provider and state; by index."""
 
     @abstractmethod
-    async def purge(self, *, before: datetime, limit: int) -> int:
+    async def purge(self, *, before: datetime, limit: int, tenant: str | None = None) -> int:
         """Delete up to `limit` rows in a final state last written before a time, with feed and blind indexes.
+
+        Only one tenant's, where one is given.
 
         Returns how many were deleted; 0 means none are left.
         """

@@ -20,6 +20,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
+from giftcard_gateway.access.acting import acting
 from giftcard_gateway.access.identities import caller_of, machine_of
 from giftcard_gateway.errors import GatewayError, InvalidRequest, JournalUnavailable
 from giftcard_gateway.journal.contract import JournalClosed
@@ -162,6 +163,7 @@ class _Wrapper:
             try:
                 with around.admission.entered(is_stream=self._is_stream):
                     identity = await identify(around.signing_in, context)
+                    identity = acting(identity, context.invocation_metadata() or ())
                     caller = caller_of(identity, context.peer())
                     with around.shares.taken(caller, is_stream=self._is_stream, is_money=self._is_money):
                         identity.demand(self._scope)

@@ -83,7 +83,7 @@ class EventStreams:
         if entry is not None:
             is_told = call.identity.may_touch(entry)
         else:
-            is_owner = self._connections.owner(row.provider) == call.identity.tenant
+            is_owner = call.identity.is_of(self._connections.owner(row.provider))
             is_told = is_owner and not call.identity.is_of_some
         if not is_told:
             return None

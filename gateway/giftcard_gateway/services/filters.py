@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from giftcard import v1
+from giftcard_gateway.access.identities import TENANT
 from giftcard_gateway.errors import InvalidRequest
 from giftcard_gateway.journal.contract import RowQuery
 from giftcard_gateway.ledger.entry import FINAL
@@ -39,6 +40,10 @@ SERVED = frozenset(
 """The conditions that an index serves. Any other is refused by name: it could cost the whole history."""
 
 
+_OF_ONE_TENANT = frozenset({"merchant_id", "terminal_id", "external_reference", "labels"})
+"""The conditions whose indexes are hashed with the tenant, for callers choose what stands in them."""
+
+
 class Filter:
     """One caller's filter, and what they may touch; raises InvalidRequest where no index serves."""
 
@@ -46,6 +51,9 @@ class Filter:
         unserved = sorted({field.name for field, _ in wanted.ListFields()} - SERVED)
         if unserved:
             raise InvalidRequest([(f"filter.{name}", "is served by no index") for name in unserved])
+        if identity.only_tenant is None and (named := _of_one_tenant(wanted)):
+            fault = f"needs one tenant in the metadata {TENANT}, because each has its own"
+            raise InvalidRequest([(f"filter.{name}", fault) for name in named])
         self._indexes = records.indexes
         self._identity = identity
         self._states = {state_from(state) for state in wanted.states}
@@ -89,6 +97,8 @@ class Filter:
             yield self._indexes.label(tenant, key, value)
         if self._merchant_id:
             yield self._indexes.merchant(tenant, self._merchant_id)
+        elif self._identity.only_tenant is None:
+            return
         elif self._identity.merchants is not None and len(self._identity.merchants) == 1:
             yield self._indexes.merchant(tenant, next(iter(self._identity.merchants)))
 
@@ -101,7 +111,7 @@ class Filter:
         """Return a query that reads no more than `limit` places of one index."""
         if self._index is not None:
             return RowQuery(
-                tenant=self._identity.tenant,
+                tenant=self._identity.only_tenant,
                 blind_index=self._index,
                 created_from=self._from,
                 created_before=self._before,
@@ -109,7 +119,7 @@ class Filter:
                 limit=limit,
             )
         return RowQuery(
-            tenant=self._identity.tenant,
+            tenant=self._identity.only_tenant,
             states=tuple(sorted(self._states)) or None,
             operations=tuple(sorted(self._operations)) or None,
             providers=tuple(sorted(self._providers)) or None,
@@ -146,3 +156,7 @@ class Filter:
             and self._external_reference in {"", ask.external_reference}
             and self._labels.items() <= ask.labels.items()
         )
+
+
+def _of_one_tenant(wanted: v1.TransactionFilter) -> list[str]:
+    return sorted({field.name for field, _ in wanted.ListFields()} & _OF_ONE_TENANT)

@@ -236,10 +236,12 @@ class Postgres(Journal):
             for provider, state, count, oldest_us in await self._fetch(sql.BACKLOG)
         ]
 
-    async def purge(self, *, before: datetime, limit: int) -> int:
+    async def purge(self, *, before: datetime, limit: int, tenant: str | None = None) -> int:
         """Delete finished rows; see Journal.purge."""
+        statement = sql.PURGE if tenant is None else sql.PURGE_OF_TENANT
+        given = (to_us(before), limit, *(() if tenant is None else (tenant,)))
         return await self._sessions.run(
-            lambda connection, _: connection.fetchval(sql.PURGE, to_us(before), limit), is_write=True
+            lambda connection, _: connection.fetchval(statement, *given), is_write=True
         )
 
     async def add_event(self, event: EventRow) -> bool:

@@ -255,8 +255,10 @@ WHERE streams.state IN ({", ".join(repr(state) for state in OPEN_STATES)})
 GROUP BY streams.provider, streams.state
 """
 
-PURGE = f"""
-WITH RECURSIVE {DURABLY}, {_STREAMS},
+
+def _purge(streams: str) -> str:
+    return f"""
+WITH RECURSIVE {DURABLY}, {streams},
 gone AS (
     DELETE FROM transactions WHERE transaction_id = ANY(ARRAY(
         SELECT run.transaction_id FROM streams CROSS JOIN LATERAL (
@@ -277,6 +279,10 @@ gone AS (
 )
 SELECT count(*), (SELECT synchronous_commit FROM durable) FROM gone
 """
+
+
+PURGE = _purge(_STREAMS)
+PURGE_OF_TENANT = _purge(_streams("WHERE tenant = $3", "AND tenant = $3"))
 
 ADD_EVENT = f"""
 WITH {DURABLY}

@@ -169,9 +169,9 @@ class Sqlite(Journal):
         """Count what is open; see Journal.backlog."""
         return await _ask(self._lister, lists.read_backlog)
 
-    async def purge(self, *, before: datetime, limit: int) -> int:
+    async def purge(self, *, before: datetime, limit: int, tenant: str | None = None) -> int:
         """Delete finished rows; see Journal.purge."""
-        return await self._write(partial(lists.purge, before=before, limit=limit))
+        return await self._write(partial(lists.purge, before=before, limit=limit, tenant=tenant))
 
     async def add_event(self, event: EventRow) -> bool:
         """Insert an event; see Journal.add_event."""

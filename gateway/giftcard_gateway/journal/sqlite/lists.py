@@ -141,11 +141,11 @@ def read_backlog(connection: sqlite3.Connection) -> Sequence[Backlog]:
     return list(counted.values())
 
 
-def purge(connection: sqlite3.Connection, *, before: datetime, limit: int) -> int:
+def purge(connection: sqlite3.Connection, *, before: datetime, limit: int, tenant: str | None = None) -> int:
     """Delete finished rows with all that belongs to them; see Journal.purge."""
     before_us = to_us(before)
     gone: list[tuple[str, int]] = []
-    for stream in _streams(connection):
+    for stream in _streams(connection, tenant):
         if stream[1] in FINAL_STATES:
             left = limit - len(gone)
             gone += connection.execute(PURGEABLE, (*stream, before_us, before_us, left)).fetchall()
