@@ -95,7 +95,8 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     """One webhook event: unique by (provider, event_id); its document is sealed.
 
     `cursor` is empty when the event is added and set when it is read. `applied` says whether its
-    transaction knows what the event proves.
+    transaction knows what the event proves. `tenant` is whose it is, empty where that is not known; it
+    narrows what is read, and who may see it is decided by its transaction.
     """
 
     provider: str
@@ -103,6 +104,7 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     received_at: datetime
     document: bytes
+    tenant: str = ""
     applied: bool = False
     cursor: str = ""
 
@@ -289,8 +291,8 @@ class Journal(ABC):
         """Insert an event durably; False when this provider's event_id is there already."""
 
     @abstractmethod
-    async def mark_event_applied(self, provider: str, event_id: str) -> None:
-        """Mark an event as applied: its transaction knows what it proves."""
+    async def mark_event_applied(self, provider: str, event_id: str, *, tenant: str | None = None) -> None:
+        """Mark an event as applied: its transaction knows what it proves; it is `tenant`'s if one is given."""
 
     @abstractmethod
     async def unapplied_events(
@@ -299,8 +301,13 @@ class Journal(ABC):
         """Return events that are not applied yet, oldest first, by a partial index; `heads` as in `claim`."""
 
     @abstractmethod
-    async def events(self, *, after: str, limit: int, provider: str | None = None) -> Sequence[EventRow]:
-        """Return events after a cursor, in an order that never inserts behind it."""
+    async def events(
+        self, *, after: str, limit: int, provider: str | None = None, tenant: str | None = None
+    ) -> Sequence[EventRow]:
+        """Return events after a cursor, in an order that never inserts behind it.
+
+        By index also where they are one provider's, or one tenant's with those of which no tenant is known.
+        """
 
     @abstractmethod
     async def seals(self, states: Sequence[str] | None = None) -> Sequence[Sealed]:

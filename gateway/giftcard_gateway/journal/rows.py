@@ -30,7 +30,7 @@ COLUMNS = (
 )
 """The columns of a row, in the order of `values_of` and `row_of`."""
 
-EVENT_COLUMNS = ("provider", "event_id", "name", "received_us", "document", "applied")
+EVENT_COLUMNS = ("provider", "event_id", "name", "received_us", "document", "applied", "tenant")
 """The columns of an event, without its place in the feed."""
 
 FINAL_STATES = tuple(sorted(str(state) for state in FINAL))
@@ -42,7 +42,7 @@ LATEST_US = 2**63 - 1
 
 RowValues = tuple[str, str, str, str, int, int, int | None, str, int, int, bytes, str, str]
 WrittenValues = tuple[str, int, int | None, str, int, int, bytes]
-EventValues = tuple[str, str, str, int, bytes, bool]
+EventValues = tuple[str, str, str, int, bytes, bool, str]
 Stream = tuple[str, str, str, str]
 """The tenant, state, provider and operation whose rows lie side by side in the index of lists."""
 
@@ -117,7 +117,7 @@ def is_same(recorded: Row, row: Row) -> bool:
 
 def event_of(cursor: str, values: EventValues) -> EventRow:
     """Return the event that lies in these columns."""
-    provider, event_id, name, received_us, document, applied = values
+    provider, event_id, name, received_us, document, applied, tenant = values
     return EventRow(
         provider=provider,
         event_id=event_id,
@@ -125,6 +125,7 @@ def event_of(cursor: str, values: EventValues) -> EventRow:
         received_at=from_us(received_us),
         document=document,
         applied=bool(applied),
+        tenant=tenant,
         cursor=cursor,
     )
 

@@ -250,10 +250,11 @@ class Postgres(Journal):
         self._changed()
         return is_new
 
-    async def mark_event_applied(self, provider: str, event_id: str) -> None:
+    async def mark_event_applied(self, provider: str, event_id: str, *, tenant: str | None = None) -> None:
         """Remember that an event was carried over; see Journal.mark_event_applied."""
         await self._sessions.run(
-            lambda connection, _: connection.execute(sql.MARK_EVENT, provider, event_id), is_write=True
+            lambda connection, _: connection.execute(sql.MARK_EVENT, provider, event_id, tenant),
+            is_write=True,
         )
 
     async def unapplied_events(
@@ -292,8 +293,15 @@ class Postgres(Journal):
         ((done,),) = await self._fetch_alone(sql.RESEAL, *arguments)
         return int(done)
 
-    async def events(self, *, after: str, limit: int, provider: str | None = None) -> Sequence[EventRow]:
+    async def events(
+        self, *, after: str, limit: int, provider: str | None = None, tenant: str | None = None
+    ) -> Sequence[EventRow]:
         """Return events after a cursor; see Journal.events."""
+        if tenant is not None:
+            of_tenant = (*_place(after), limit, tenant)
+            if provider is None:
+                return _events(await self._fetch(sql.EVENTS_OF_TENANT, *of_tenant))
+            return _events(await self._fetch(sql.EVENTS_OF_TENANT_AND_PROVIDER, *of_tenant, provider))
         if provider is None:
             return _events(await self._fetch(sql.EVENTS, *_place(after), limit))
         return _events(await self._fetch(sql.EVENTS_OF_PROVIDER, *_place(after), limit, provider))
@@ -374,6 +382,7 @@ async def _add_event(event: EventRow, connection: Connection, is_repeat: bool) -
         to_us(event.received_at),
         event.document,
         event.applied,
+        event.tenant,
     )
     if number is not None:
         return True

@@ -200,6 +200,20 @@ EVENTS_OF_PROVIDER = f"""
 ORDER BY written_in, number LIMIT $3
 """
 
+
+def _events_of_tenant(provider: str = "") -> str:
+    """Two runs of one index, merged: the tenant's own, and those from before anybody noted whose they are."""
+    runs = (
+        f"({_EVENTS} WHERE tenant = {tenant} {provider} AND (written_in, number) > ($1, $2) AND {_SETTLED}"
+        " ORDER BY written_in, number LIMIT $3)"
+        for tenant in ("$4", "''")
+    )
+    return f"{' UNION ALL '.join(runs)} ORDER BY written_in, number LIMIT $3"
+
+
+EVENTS_OF_TENANT = _events_of_tenant()
+EVENTS_OF_TENANT_AND_PROVIDER = _events_of_tenant("AND provider = $5")
+
 EVENTS_UNAPPLIED = f"""
 {_EVENTS} WHERE NOT applied AND {_OPENABLE.format("$2")} ORDER BY written_in, number LIMIT $1
 """
@@ -287,14 +301,15 @@ PURGE_OF_TENANT = _purge(_streams("WHERE tenant = $3", "AND tenant = $3"))
 ADD_EVENT = f"""
 WITH {DURABLY}
 INSERT INTO events ({columns(names=EVENT_COLUMNS)})
-SELECT $1, $2, $3, $4, $5, $6 FROM durable
+SELECT $1, $2, $3, $4, $5, $6, $7 FROM durable
 ON CONFLICT (provider, event_id) DO NOTHING RETURNING number
 """
 
 EVENT_DOCUMENT = "SELECT document FROM events WHERE provider = $1 AND event_id = $2"
 
 MARK_EVENT = f"""
-WITH {DURABLY} UPDATE events SET applied = TRUE FROM durable WHERE provider = $1 AND event_id = $2
+WITH {DURABLY} UPDATE events SET applied = TRUE, tenant = coalesce($3, tenant) FROM durable
+WHERE provider = $1 AND event_id = $2
 """
 
 NOTIFY = "SELECT pg_notify('giftcard_journal', $1)"

@@ -223,9 +223,12 @@ def beat(connection: sqlite3.Connection, *, now: datetime, silence: timedelta) -
 def add_event(connection: sqlite3.Connection, event: EventRow) -> bool:
     """Insert an event; see Journal.add_event."""
     done = connection.execute(
-        f"INSERT INTO events ({columns(names=EVENT_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?)"
+        f"INSERT INTO events ({columns(names=EVENT_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (provider, event_id) DO NOTHING",
-        (event.provider, event.event_id, event.name, to_us(event.received_at), event.document, event.applied),
+        (
+            *(event.provider, event.event_id, event.name, to_us(event.received_at)),
+            *(event.document, event.applied, event.tenant),
+        ),
     )
     return done.rowcount == 1
 

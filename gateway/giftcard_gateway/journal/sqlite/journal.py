@@ -177,12 +177,10 @@ class Sqlite(Journal):
         """Insert an event; see Journal.add_event."""
         return await self._write(partial(file.add_event, event=event))
 
-    async def mark_event_applied(self, provider: str, event_id: str) -> None:
+    async def mark_event_applied(self, provider: str, event_id: str, *, tenant: str | None = None) -> None:
         """Remember that an event was carried over; see Journal.mark_event_applied."""
         await self._write(
-            lambda connection: connection.execute(
-                "UPDATE events SET applied = TRUE WHERE provider = ? AND event_id = ?", (provider, event_id)
-            ).close()
+            lambda connection: connection.execute(lists.MARK_EVENT, (tenant, provider, event_id)).close()
         )
 
     async def unapplied_events(
@@ -208,10 +206,13 @@ class Sqlite(Journal):
         """Replace documents; see Journal.reseal."""
         return await self._beside(partial(reseal.replace, resealed=resealed))
 
-    async def events(self, *, after: str, limit: int, provider: str | None = None) -> Sequence[EventRow]:
+    async def events(
+        self, *, after: str, limit: int, provider: str | None = None, tenant: str | None = None
+    ) -> Sequence[EventRow]:
         """Return events after a cursor; see Journal.events."""
         return await _ask(
-            self._lister, partial(lists.read_events, after=after, limit=limit, provider=provider)
+            self._lister,
+            partial(lists.read_events, after=after, limit=limit, provider=provider, tenant=tenant),
         )
 
     async def api_keys(self) -> Sequence[KeyRow]:

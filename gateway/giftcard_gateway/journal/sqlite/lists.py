@@ -52,6 +52,15 @@ CHANGES_OF_TENANT = (
 _EVENTS = f"SELECT number, {columns(names=EVENT_COLUMNS)} FROM events"
 EVENTS = f"{_EVENTS} WHERE number > ? ORDER BY number LIMIT ?"
 EVENTS_OF_PROVIDER = f"{_EVENTS} WHERE provider = ? AND number > ? ORDER BY number LIMIT ?"
+# Two runs of one index, merged: the tenant's own, and those from before anybody noted whose they are.
+EVENTS_OF_TENANT = (
+    f"{_EVENTS} WHERE tenant = ? AND number > ?"
+    f" UNION ALL {_EVENTS} WHERE tenant = '' AND number > ? ORDER BY number LIMIT ?"
+)
+EVENTS_OF_TENANT_AND_PROVIDER = EVENTS_OF_TENANT.replace(" AND number", " AND provider = ? AND number")
+MARK_EVENT = (
+    "UPDATE events SET applied = TRUE, tenant = coalesce(?, tenant) WHERE provider = ? AND event_id = ?"
+)
 EVENTS_UNAPPLIED = f"{_EVENTS} WHERE NOT applied ORDER BY number LIMIT ?"
 EVENTS_OPENABLE = EVENTS_UNAPPLIED.replace(
     " ORDER BY", " AND sealed_head(document) IN (SELECT value FROM json_each(?)) ORDER BY"
@@ -165,12 +174,14 @@ def unapplied_events(
 
 
 def read_events(
-    connection: sqlite3.Connection, *, after: str, limit: int, provider: str | None
+    connection: sqlite3.Connection, *, after: str, limit: int, provider: str | None, tenant: str | None
 ) -> Sequence[EventRow]:
     """Return events after a cursor; see Journal.events."""
-    if provider is None:
-        return _read_events(connection.execute(EVENTS, (_number(after), limit)))
-    return _read_events(connection.execute(EVENTS_OF_PROVIDER, (provider, _number(after), limit)))
+    run = (_number(after),) if provider is None else (provider, _number(after))
+    if tenant is not None:
+        statement = EVENTS_OF_TENANT if provider is None else EVENTS_OF_TENANT_AND_PROVIDER
+        return _read_events(connection.execute(statement, (tenant, *run, *run, limit)))
+    return _read_events(connection.execute(EVENTS if provider is None else EVENTS_OF_PROVIDER, (*run, limit)))
 
 
 def _read_events(found: sqlite3.Cursor) -> Sequence[EventRow]:
