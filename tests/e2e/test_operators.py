@@ -122,6 +122,32 @@ def test_purge_keeps_to_the_retention(tmp_path: Path) -> None:
     assert told == [("transactions_purged", person(), ""), ("transactions_purged", person(), "shop")]
 
 
+def test_an_export_of_the_audit_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """Each record is exported once over several runs; a line that broke off and a young purge are refused."""
+    journal = ("--sandbox", "--data", str(tmp_path / "data"))
+    kept = tmp_path / "audit.jsonl"
+    kept.touch()
+    for name in ("ann", "bob"):
+        assert run("migrate", *journal, folder=tmp_path).returncode == 0
+        assert run("keys", "create", name, "--scope", "read", *journal, folder=tmp_path).returncode == 0
+        more = run("audit", "export", *journal, "--after", str(kept), folder=tmp_path)
+        assert more.returncode == 0, more.stderr
+        assert more.stdout.count("\n") == 1
+        kept.write_text(kept.read_text() + more.stdout)
+    again = run("audit", "export", *journal, "--after", str(kept), folder=tmp_path)
+    assert (again.returncode, again.stdout) == (0, "")
+    assert run("audit", "export", *journal, folder=tmp_path).stdout == kept.read_text()
+    purged = run("audit", "purge", *journal, "--older-than", "400", folder=tmp_path)
+    assert (purged.returncode, purged.stdout.split(" ")[:2]) == (0, ["deleted", "0"])
+    young = run("audit", "purge", *journal, "--older-than", "399", folder=tmp_path)
+    assert (young.returncode, "audit_retention_days" in young.stderr) == (2, True)
+    held = run("audit", "verify", *journal, "--against", str(kept), folder=tmp_path)
+    assert held.stdout == "2 records in 2 chains are as they were written\n"
+    kept.write_text(kept.read_text()[:-5])
+    torn = run("audit", "export", *journal, "--after", str(kept), folder=tmp_path)
+    assert (torn.returncode, "broke off" in torn.stderr) == (2, True)
+
+
 def test_migrate_tells_and_does(tmp_path: Path) -> None:
     """`migrate --check` ends with 1 while there is something to do, `--print` shows it, `migrate` does it."""
     journal = ("--sandbox", "--data", str(tmp_path / "data"))

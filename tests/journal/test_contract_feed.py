@@ -208,7 +208,7 @@ async def test_events_of_one_tenant_and_of_nobody_known(journal: Journal) -> Non
 
 
 async def test_an_event_goes_to_whom_it_turns_out_to_be_of(journal: Journal) -> None:
-    """An event that is applied is from then on its transaction's tenant's; without one it stays whose it was."""
+    """An event that is applied is from then on its transaction's tenant's; without one it stays."""
     added = [event(tenant="shop"), event(tenant="shop")]
     for each in added:
         await journal.add_event(each)

@@ -32,6 +32,8 @@ SAW_SECRETS = "saw_secrets"
 KEY_CREATED, KEY_REVOKED = "api_key_created", "api_key_revoked"
 COMMAND = "command"
 """How somebody signed in who typed a command that works on the journal: as a user of the operating system."""
+AUDIT_PURGED = "audit_purged"
+"""A command cut the beginnings off chains: `cuts` says where."""
 PURGED = "transactions_purged"
 """A command deleted finished transactions; of one tenant, or of all where none is named."""
 
@@ -67,6 +69,8 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """How many alike within the same ten seconds this record stands for."""
     heads: dict[str, Head] = {}
     """By chain."""
+    cuts: dict[str, Head] = {}
+    """By chain, the last record that was purged; what follows it hangs on its hash."""
 
 
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode

@@ -292,7 +292,7 @@ class Journal(ABC):
 
     @abstractmethod
     async def mark_event_applied(self, provider: str, event_id: str, *, tenant: str | None = None) -> None:
-        """Mark an event as applied: its transaction knows what it proves; it is `tenant`'s if one is given."""
+        """Mark an event as applied: its transaction knows what it proves; `tenant` is whose it is by that."""
 
     @abstractmethod
     async def unapplied_events(
@@ -356,6 +356,13 @@ class Journal(ABC):
     @abstractmethod
     async def audit(self, *, after: tuple[str, int], limit: int) -> Sequence[AuditRow]:
         """Return records after a place, by chain and number; needs no `start`."""
+
+    @abstractmethod
+    async def purge_audit(self, chain: str, *, until: int, limit: int) -> int:
+        """Delete up to `limit` records of a chain, from its first to the number `until`; return how many.
+
+        Needs no `start`. Whether the audit may be cut there is `audit`'s to know.
+        """
 
     @abstractmethod
     async def last_event_cursor(self) -> str:

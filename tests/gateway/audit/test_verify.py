@@ -50,7 +50,7 @@ async def checked(rows: Sequence[AuditRow], **more: list[dict[str, object]]) -> 
         for row in sorted(rows, key=lambda row: (row.chain, row.number)):
             yield row
 
-    return await verify(given_(), seal(), **more)
+    return await verify(given_, seal(), **more)
 
 
 async def test_untouched_chains_hold() -> None:

@@ -224,6 +224,16 @@ class Postgres(Journal):
         """Return records after a place; see Journal.audit."""
         return [_audit_row(found) for found in await self._fetch_beside(sql.AUDIT, *after, limit)]
 
+    async def purge_audit(self, chain: str, *, until: int, limit: int) -> int:
+        """Delete the first records of a chain; see Journal.purge_audit."""
+        async with self._session() as session:
+            schema.STEPS.refuse_unknown(await schema.read(session), schema.NAME)
+            async with session.transaction():
+                await session.execute(sql.OPEN_PURGE_OF_AUDIT, chain, until)
+                gone: int = await session.fetchval(sql.PURGE_AUDIT, chain, until, limit)
+                await session.execute(sql.CLOSE_PURGE_OF_AUDIT, chain)
+        return gone
+
     async def last_event_cursor(self) -> str:
         """Return the newest place among the events; see Journal.last_event_cursor."""
         found = await self._fetch(sql.LAST_EVENT)

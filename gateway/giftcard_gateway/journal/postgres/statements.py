@@ -333,6 +333,19 @@ ON CONFLICT (chain, number) DO NOTHING
 
 AUDIT = f"SELECT {_AUDIT} FROM audit WHERE (chain, number) > ($1, $2) ORDER BY chain, number LIMIT $3"
 
+OPEN_PURGE_OF_AUDIT = "INSERT INTO audit_purging (chain, until_number) VALUES ($1, $2)"
+
+PURGE_AUDIT = """
+WITH gone AS (
+    DELETE FROM audit WHERE chain = $1 AND number = ANY(ARRAY(
+        SELECT number FROM audit WHERE chain = $1 AND number <= $2 ORDER BY number LIMIT $3
+    )) RETURNING 1
+)
+SELECT count(*) FROM gone
+"""
+
+CLOSE_PURGE_OF_AUDIT = "DELETE FROM audit_purging WHERE chain = $1"
+
 # Back from chain to chain along the primary key: few chains have many records each.
 AUDIT_HEADS = f"""
 WITH RECURSIVE chains (chain, place) AS (

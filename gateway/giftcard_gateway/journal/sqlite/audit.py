@@ -12,6 +12,10 @@ _SELECT = "SELECT chain, number, at_us, key_id, document, mac FROM audit"
 AFTER = f"{_SELECT} WHERE (chain, number) > (?, ?) ORDER BY chain, number LIMIT ?"
 _CHAIN_BEFORE = "SELECT max(chain) FROM audit WHERE chain < ?"
 _LAST_CHAIN = "SELECT max(chain) FROM audit"
+_PURGE = (
+    "DELETE FROM audit WHERE chain = ? AND number IN"
+    " (SELECT number FROM audit WHERE chain = ? AND number <= ? ORDER BY number LIMIT ?)"
+)
 _LAST = f"{_SELECT} WHERE chain = ? ORDER BY number DESC LIMIT 1"
 
 
@@ -22,6 +26,16 @@ def add(connection: sqlite3.Connection, rows: Sequence[AuditRow]) -> None:
         " ON CONFLICT (chain, number) DO NOTHING",
         [(row.chain, row.number, to_us(row.at), row.key_id, row.document, row.mac) for row in rows],
     ).close()
+
+
+def purge(connection: sqlite3.Connection, *, chain: str, until: int, limit: int) -> int:
+    """Delete the first records of a chain; see Journal.purge_audit."""
+    connection.execute(
+        "INSERT INTO audit_purging (chain, until_number) VALUES (?, ?)", (chain, until)
+    ).close()
+    gone = connection.execute(_PURGE, (chain, chain, until, limit)).rowcount
+    connection.execute("DELETE FROM audit_purging").close()
+    return gone
 
 
 def heads(connection: sqlite3.Connection, *, limit: int) -> Sequence[AuditRow]:

@@ -235,6 +235,10 @@ class Sqlite(Journal):
         """Return records after a place; see Journal.audit."""
         return await self._read_beside(partial(audit.read, after=after, limit=limit))
 
+    async def purge_audit(self, chain: str, *, until: int, limit: int) -> int:
+        """Delete the first records of a chain; see Journal.purge_audit."""
+        return await self._beside(partial(audit.purge, chain=chain, until=until, limit=limit))
+
     async def last_event_cursor(self) -> str:
         """Return the newest place among the events; see Journal.last_event_cursor."""
         return await _ask(self._reader, lists.last_event_cursor)
