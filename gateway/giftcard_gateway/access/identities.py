@@ -192,14 +192,8 @@ def merchant_of(till: PointOfSale | None) -> str:
     return till.merchant.merchant_id if till and till.merchant else ""
 
 
-def machine_of(peer: str) -> str:
-    """Return a peer, such as `ipv4:10.0.0.7:51234`, without its port, which changes with every connection."""
-    kind, _, address = peer.partition(":")
-    return address.rpartition(":")[0] if kind in {"ipv4", "ipv6"} else peer
-
-
-def caller_of(identity: Identity, peer: str) -> str:
+def caller_of(identity: Identity, machine: str) -> str:
     """Return what limits count by: the identity, or the machine of a caller who did not sign in."""
     if identity.sign_in is SignIn.NONE:
-        return machine_of(peer)
+        return machine
     return f"{identity.home or identity.tenant}/{identity.name}"

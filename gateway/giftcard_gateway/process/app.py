@@ -94,6 +94,7 @@ class App:
             events=self.pipeline.events,
             clock=clock,
             observer=telemetry.observer,
+            ipv6_prefix=settings.limits.ipv6_prefix,
         )
         guard = Guard(
             self.signing_in,

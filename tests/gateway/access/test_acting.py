@@ -24,7 +24,7 @@ def test_another_tenant_is_read_and_operated_only() -> None:
 
 def test_limits_count_the_caller_and_not_whom_it_acts_for() -> None:
     """An operator draws on its own share, neither on another tenant's nor on a new one for each."""
-    assert caller_of(acting(OPERATOR, [(TENANT, "shop")]), "ipv4:10.0.0.7:5") == "house/ops"
+    assert caller_of(acting(OPERATOR, [(TENANT, "shop")]), "10.0.0.7") == "house/ops"
 
 
 def test_ones_own_tenant_may_be_named() -> None:
