@@ -13,7 +13,7 @@ from giftcard_gateway.audit.verify import Checked, verify
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.contract import AuditRow, Journal, JournalClosed
 from giftcard_gateway.seal import KEY_BYTES, Seal
-from tests.journal.places import Place
+from tests.journal.places import File, Place
 from tests.journal.test_audit import everything
 from tests.journal.test_audit_tampering import SEAL, tamper
 
@@ -148,6 +148,24 @@ async def test_a_purge_that_stopped_is_finished_by_the_next(
     assert await cut(journal, day(4)) == 4
     assert await places(journal) == [("b", 3), ("b", 4), ("c", 1), ("c", 2)]
     assert (await checked(journal)).faults == ()
+
+
+async def test_the_guard_is_up_again_whatever_happens(
+    place: Place, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A purge that fails in the database lets nobody delete afterwards, and does not stop the next."""
+    await written(journal)
+    name = "sqlite.audit._PURGE" if isinstance(place, File) else "postgres.statements.PURGE_AUDIT"
+    monkeypatch.setattr(f"giftcard_gateway.journal.{name}", "DELETE FROM nowhere")
+    with pytest.raises(Exception, match=r"nowhere|argument"):
+        await journal.purge_audit("a", until=2, limit=9)
+    monkeypatch.undo()
+    with pytest.raises(Exception, match="never"):
+        await place.execute("DELETE FROM audit WHERE chain = 'a' AND number = 1")
+    assert await journal.purge_audit("a", until=2, limit=9) == 2
+    with pytest.raises(Exception, match="never"):
+        await place.execute("DELETE FROM audit WHERE chain = 'a'")
+    assert await places(journal) == [("a", 3), ("b", 1), ("b", 2), ("b", 3), ("b", 4), ("c", 1), ("c", 2)]
 
 
 async def test_cuts_outlive_the_records_that_told_them(journal: Journal) -> None:

@@ -29,12 +29,12 @@ def add(connection: sqlite3.Connection, rows: Sequence[AuditRow]) -> None:
 
 
 def purge(connection: sqlite3.Connection, *, chain: str, until: int, limit: int) -> int:
-    """Delete the first records of a chain; see Journal.purge_audit."""
-    connection.execute(
-        "INSERT INTO audit_purging (chain, until_number) VALUES (?, ?)", (chain, until)
-    ).close()
-    gone = connection.execute(_PURGE, (chain, chain, until, limit)).rowcount
-    connection.execute("DELETE FROM audit_purging").close()
+    """Delete the first records of a chain in one database transaction; see Journal.purge_audit."""
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:  # ends the transaction, whichever way
+        connection.execute("INSERT INTO audit_purging (chain, until_number) VALUES (?, ?)", (chain, until))
+        gone = connection.execute(_PURGE, (chain, chain, until, limit)).rowcount
+        connection.execute("DELETE FROM audit_purging")
     return gone
 
 
