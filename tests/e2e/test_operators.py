@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from giftcard import Client, PermissionDenied, new_transaction_id, v1
-from giftcard_gateway.access.identities import TENANT
+from giftcard_gateway.access.metadata import TENANT
 from giftcard_gateway.cli.person import person
 from tests.e2e.processes import run
 from tests.e2e.sandboxes import Sandbox

@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from giftcard_gateway.access.identities import EVERY_TENANT, TENANT
+from giftcard_gateway.access.metadata import EVERY_TENANT, PERSON, TENANT
 from giftcard_gateway.config.access import CallerName, Scope
 from giftcard_gateway.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from giftcard_gateway.access.identities import Identity
-
-PERSON = "giftcard-person"
-"""Metadata by which a command tells the audit who typed it."""
 
 _KEPT = frozenset({Scope.READ, Scope.OPERATE, Scope.TENANTS})
 _PERSON = re.compile(r"[A-Za-z_][A-Za-z0-9._:@\\-]{0,63}")

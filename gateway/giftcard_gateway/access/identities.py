@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from giftcard_adapters.values.operations import Operation
+from giftcard_gateway.access.metadata import EVERY_TENANT, TENANT
 from giftcard_gateway.config.access import Grant, Scope
 from giftcard_gateway.errors import InvalidRequest, OutOfReach, ScopeMissing
 from giftcard_gateway.ledger.tenants import DEFAULT_TENANT, key_of
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
     from giftcard_adapters.values.point_of_sale import PointOfSale
     from giftcard_gateway.ledger.entry import Entry
     from giftcard_gateway.providers.connections import Connection
-
-
-TENANT = "giftcard-tenant"
-"""Metadata by which an operator names the tenant to act for."""
-EVERY_TENANT = "*"
-"""What stands for all of them there; no tenant has that name."""
 
 
 class SignIn(StrEnum):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from giftcard_gateway.access.identities import EVERY_TENANT
+from giftcard_gateway.access.metadata import EVERY_TENANT
 from giftcard_gateway.audit.purge import purge as cut
 from giftcard_gateway.audit.purge import rows_of
 from giftcard_gateway.audit.records import AUDIT_PURGED, COMMAND, AuditRecord, exported, record_of

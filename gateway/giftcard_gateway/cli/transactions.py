@@ -18,8 +18,7 @@ from giftcard import Client, GiftcardError, tls_credentials, to_decimal, v1
 from giftcard.channels import is_loopback
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
-from giftcard_gateway.access.acting import PERSON
-from giftcard_gateway.access.identities import EVERY_TENANT, TENANT
+from giftcard_gateway.access.metadata import EVERY_TENANT, PERSON, TENANT
 from giftcard_gateway.cli.console import err, out, table
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import read_settings, settings_options

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from giftcard import v1
-from giftcard_gateway.access.identities import TENANT
+from giftcard_gateway.access.metadata import TENANT
 from giftcard_gateway.errors import InvalidRequest
 from giftcard_gateway.journal.contract import RowQuery
 from giftcard_gateway.ledger.entry import FINAL

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from giftcard_gateway.access.acting import PERSON, acting
-from giftcard_gateway.access.identities import LOCAL, TENANT, SignIn, caller_of
+from giftcard_gateway.access.acting import acting
+from giftcard_gateway.access.identities import LOCAL, SignIn, caller_of
+from giftcard_gateway.access.metadata import PERSON, TENANT
 from giftcard_gateway.config.access import Scope
 from giftcard_gateway.errors import InvalidRequest, ScopeMissing
 

@@ -10,8 +10,8 @@ import pytest
 from giftcard import v1
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.reads import ProviderEvent, Webhook
-from giftcard_gateway.access.acting import PERSON
-from giftcard_gateway.access.identities import EVERYTHING, TENANT
+from giftcard_gateway.access.identities import EVERYTHING
+from giftcard_gateway.access.metadata import PERSON, TENANT
 from giftcard_gateway.config.access import Scope
 from tests.gateway.services.served import Served, serve, unresolved
 from tests.gateway.services.test_audit import told
