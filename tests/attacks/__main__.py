@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 
 from tests.attacks.attacks import ATTACKS
+from tests.attacks.openings import OPENINGS
 from tests.attacks.strangers import STRANGERS, environment
 from tests.e2e.sandboxes import Sandbox, sandbox
 
-_ALL = {**ATTACKS, **STRANGERS}
+_ALL = {**ATTACKS, **STRANGERS, **OPENINGS}
 
 
 async def _figure(name: str, target: Sandbox) -> str:
@@ -20,7 +21,7 @@ async def _figure(name: str, target: Sandbox) -> str:
 
 
 def _run(name: str, folder: Path) -> str:
-    environ = environment(folder) if name in STRANGERS else None
+    environ = environment(folder) if name not in ATTACKS else None
     with sandbox(folder, environ=environ) as target:
         return asyncio.run(_figure(name, target))
 

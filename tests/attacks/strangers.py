@@ -45,27 +45,29 @@ def _keys(target: Sandbox, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _key(target: Sandbox, name: str, merchant: str, *scopes: str) -> str:
+def make_key(target: Sandbox, name: str, merchant: str, *scopes: str) -> str:
     """Return a new key, which the gateway knows within a second."""
     words = [word for scope in scopes for word in ("--scope", scope)]
     return _keys(target, "create", name, "--merchant", merchant, *words)
 
 
-def _sent(credential: str) -> tuple[tuple[str, str], ...]:
+def sent(credential: str) -> tuple[tuple[str, str], ...]:
+    """Return the metadata that shows a credential."""
     return (("authorization", f"Bearer {credential}"),)
 
 
-async def _until_in(way: grpc.aio.Channel, credential: str, code: str) -> None:
+async def until_in(way: grpc.aio.Channel, credential: str, code: str) -> None:
     """Return once a credential is answered so."""
     async with asyncio.timeout(_PATIENCE_S):
-        while not (await _list(way, credential)).startswith(code):  # noqa: ASYNC110 - nothing tells of it
+        while not (await listed(way, credential)).startswith(code):  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.2)
 
 
-async def _list(way: grpc.aio.Channel, credential: str) -> str:
+async def listed(way: grpc.aio.Channel, credential: str) -> str:
+    """Return how a list of providers ends, with a credential or with none."""
     request = v1.ListProvidersRequest()
-    sent = _sent(credential) if credential else ()
-    return await outcome(calls(way).providers.ListProviders(request, timeout=20, metadata=sent))
+    shown = sent(credential) if credential else ()
+    return await outcome(calls(way).providers.ListProviders(request, timeout=20, metadata=shown))
 
 
 async def no_or_wrong_credentials(target: Sandbox) -> str:
@@ -80,22 +82,24 @@ async def no_or_wrong_credentials(target: Sandbox) -> str:
         "expired": issuing.token(exp=int(time.time()) - 3600),
         "no key": "gck_nobody_x",
     }
-    key = _key(target, "till-7", OURS, "read")
+    key = make_key(target, "till-7", OURS, "read")
     async with channel(target.port) as way:
-        await _until_in(way, key, "OK")
+        await until_in(way, key, "OK")
         _keys(target, "revoke", key.split("_")[1])
-        await _until_in(way, key, "UNAUTHENTICATED")
-        ended = {name: await _list(way, credential) for name, credential in {**shown, "revoked": key}.items()}
-        good = await _list(way, issuing.token())
+        await until_in(way, key, "UNAUTHENTICATED")
+        ended = {
+            name: await listed(way, credential) for name, credential in {**shown, "revoked": key}.items()
+        }
+        good = await listed(way, issuing.token())
     return "; ".join(f"{name}: {how}" for name, how in {**ended, "a good one": good}.items())
 
 
 async def another_merchants_money(target: Sandbox) -> str:
     """A stranger with every scope at another merchant lists, repeats, reverses, resolves and redelivers."""
     owner, stranger, reader = (
-        _key(target, "till-7", OURS, *EVERY_SCOPE),
-        _key(target, "till-8", THEIRS, *EVERY_SCOPE),
-        _key(target, "till-9", OURS, "read"),
+        make_key(target, "till-7", OURS, *EVERY_SCOPE),
+        make_key(target, "till-8", THEIRS, *EVERY_SCOPE),
+        make_key(target, "till-9", OURS, "read"),
     )
     till = v1.PointOfSale(merchant=v1.Merchant(merchant_id=OURS))
     issue = v1.IssueRequest(transaction_id=new_transaction_id(), provider="jeudimerci-sandbox")
@@ -105,15 +109,15 @@ async def another_merchants_money(target: Sandbox) -> str:
     redeem.point_of_sale.CopyFrom(till)
     async with channel(target.port) as way:
         for key in (owner, stranger, reader):
-            await _until_in(way, key, "OK")
+            await until_in(way, key, "OK")
         cards, kept = calls(way).gift_cards, calls(way).transactions
 
         async def end(call: Callable[..., Awaitable[object]], request: object, key: str = stranger) -> str:
-            return await outcome(call(request, timeout=20, metadata=_sent(key)))
+            return await outcome(call(request, timeout=20, metadata=sent(key)))
 
         sold = [await end(cards.Issue, issue, owner), await end(cards.Redeem, redeem, owner)]
-        listed = await kept.ListTransactions(
-            v1.ListTransactionsRequest(), timeout=20, metadata=_sent(stranger)
+        theirs = await kept.ListTransactions(
+            v1.ListTransactionsRequest(), timeout=20, metadata=sent(stranger)
         )
         its = redeem.transaction_id
         reversal: Any = v1.ReverseRedeemRequest(
@@ -124,7 +128,7 @@ async def another_merchants_money(target: Sandbox) -> str:
         )
         ended = {
             "sold": ", ".join(sold),
-            "listed": str(len(listed.transactions)),
+            "listed": str(len(theirs.transactions)),
             "repeats": await end(cards.Issue, issue),
             "reads": await end(kept.GetTransaction, v1.GetTransactionRequest(transaction_id=its)),
             "reverses": await end(cards.ReverseRedeem, reversal),
@@ -133,7 +137,7 @@ async def another_merchants_money(target: Sandbox) -> str:
             "without a scope": await end(cards.Redeem, redeem, reader),
         }
         read = v1.GetTransactionRequest(transaction_id=its)
-        after = await kept.GetTransaction(read, timeout=20, metadata=_sent(owner))
+        after = await kept.GetTransaction(read, timeout=20, metadata=sent(owner))
     state = v1.TransactionState.Name(after.transaction.state).removeprefix("TRANSACTION_STATE_")
     return "; ".join(f"{name}: {how}" for name, how in {**ended, "the sale is": state}.items())
 
@@ -144,11 +148,11 @@ async def wrong_tokens(target: Sandbox) -> str:
     good, fresh = issuing.token(), issuing.token(sub="till-8")
     wrong = [issuing.token(STRANGER, sub=f"till-{place}") for place in range(_WRONG)]
     process = target.running.process.pid
-    async with watched(target.port, process, _sent(good)) as cost, channel(target.port) as way:
-        ended = Counter(await asyncio.gather(*(_list(way, token) for token in wrong)))
-        seen, unseen = await _list(way, good), await _list(way, fresh)
+    async with watched(target.port, process, sent(good)) as cost, channel(target.port) as way:
+        ended = Counter(await asyncio.gather(*(listed(way, token) for token in wrong)))
+        seen, unseen = await listed(way, good), await listed(way, fresh)
         await asyncio.sleep(1)
-        later = await _list(way, fresh)
+        later = await listed(way, fresh)
     return f"{told(ended)}; a known one: {seen}, a new one: {unseen}, a second later: {later}; {cost}"
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from giftcard import Client, new_transaction_id, v1
+from giftcard import Client, PermissionDenied, new_transaction_id, v1
+from giftcard_gateway.access.metadata import TENANT
+from giftcard_gateway.cli.person import person
 from tests.e2e.processes import run
 from tests.e2e.sandboxes import Sandbox
 
@@ -66,6 +69,31 @@ def test_a_list_is_narrowed_by_every_condition(
     assert (wrong.returncode, "KEY=VALUE" in wrong.stderr) == (2, True)
 
 
+def test_an_operator_acts_for_another_tenant(shared: Sandbox, words: tuple[str, ...], tmp_path: Path) -> None:
+    """Each command acts for the tenant it names, lists tell tenants, and the audit has the system's user."""
+    with shared.client() as client:
+        own = redeemed(client)
+    shop = Client(shared.address, plaintext=True, metadata=lambda: ((TENANT, "shop"),))
+    with shop, pytest.raises(PermissionDenied):
+        redeemed(shop)
+    found = run(*words, "list", "--all-tenants", "--json", "--limit", "500", folder=tmp_path)
+    listed = [json.loads(line) for line in found.stdout.splitlines()]
+    assert (own.transaction_id, "default") in {(one["transaction_id"], one["tenant"]) for one in listed}
+    assert run(*words, "list", "--tenant", "shop", folder=tmp_path).stderr == "none\n"
+    shown = run(*words, "show", own.transaction_id, "--json", folder=tmp_path)
+    assert json.loads(shown.stdout)["tenant"] == "default"
+    for command in (["show"], ["redeliver"], ["resolve", "--as", "reversed", "--note", "no"]):
+        name, *more = command
+        told = run(*words, name, own.transaction_id, *more, "--tenant", "shop", folder=tmp_path)
+        assert (told.returncode, "TRANSACTION_NOT_FOUND" in told.stderr) == (2, True)
+    kept = run(
+        "audit", "export", "--sandbox", "--data", str(shared.data), "--tenant", "shop", folder=tmp_path
+    )
+    records = [json.loads(line) for line in kept.stdout.splitlines()]
+    acts = [(one["act"], one["person"]) for one in records if one["act"] != "refused"]
+    assert acts == [("RedeliverAdvice", person()), ("ResolveTransaction", person())]
+
+
 def test_nothing_owed_is_nothing_to_redeliver(
     shared: Sandbox, words: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -86,6 +114,38 @@ def test_purge_keeps_to_the_retention(tmp_path: Path) -> None:
     done = run("transactions", "purge", *journal, "--older-than", "400", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "deleted 0 transactions finished more than 400 days ago\n"
+    shop = run("transactions", "purge", *journal, "--older-than", "400", "--tenant", "shop", folder=tmp_path)
+    assert shop.returncode == 0, shop.stderr
+    kept = run("audit", "export", *journal, folder=tmp_path)
+    records = [json.loads(line) for line in kept.stdout.splitlines()]
+    told = [(one["act"], one["by"], one.get("for_tenant", "")) for one in records]
+    assert told == [("transactions_purged", person(), ""), ("transactions_purged", person(), "shop")]
+
+
+def test_an_export_of_the_audit_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """Each record is exported once over several runs; a line that broke off and a young purge are refused."""
+    journal = ("--sandbox", "--data", str(tmp_path / "data"))
+    kept = tmp_path / "audit.jsonl"
+    kept.touch()
+    for name in ("ann", "bob"):
+        assert run("migrate", *journal, folder=tmp_path).returncode == 0
+        assert run("keys", "create", name, "--scope", "read", *journal, folder=tmp_path).returncode == 0
+        more = run("audit", "export", *journal, "--after", str(kept), folder=tmp_path)
+        assert more.returncode == 0, more.stderr
+        assert more.stdout.count("\n") == 1
+        kept.write_text(kept.read_text() + more.stdout)
+    again = run("audit", "export", *journal, "--after", str(kept), folder=tmp_path)
+    assert (again.returncode, again.stdout) == (0, "")
+    assert run("audit", "export", *journal, folder=tmp_path).stdout == kept.read_text()
+    purged = run("audit", "purge", *journal, "--older-than", "400", folder=tmp_path)
+    assert (purged.returncode, purged.stdout.split(" ")[:2]) == (0, ["deleted", "0"])
+    young = run("audit", "purge", *journal, "--older-than", "399", folder=tmp_path)
+    assert (young.returncode, "audit_retention_days" in young.stderr) == (2, True)
+    held = run("audit", "verify", *journal, "--against", str(kept), folder=tmp_path)
+    assert held.stdout == "2 records in 2 chains are as they were written\n"
+    kept.write_text(kept.read_text()[:-5])
+    torn = run("audit", "export", *journal, "--after", str(kept), folder=tmp_path)
+    assert (torn.returncode, "broke off" in torn.stderr) == (2, True)
 
 
 def test_migrate_tells_and_does(tmp_path: Path) -> None:
@@ -95,7 +155,7 @@ def test_migrate_tells_and_does(tmp_path: Path) -> None:
     printed = run("migrate", *journal, "--print", folder=tmp_path)
     assert (printed.returncode, printed.stdout.count("CREATE TABLE transactions")) == (0, 1)
     moved = run("migrate", *journal, folder=tmp_path)
-    assert (moved.returncode, moved.stdout) == (0, "the journal went from schema none to 0005\n")
+    assert (moved.returncode, moved.stdout) == (0, "the journal went from schema none to 0007\n")
     assert run("migrate", *journal, "--check", folder=tmp_path).returncode == 0
     assert "nothing to run" in run("migrate", *journal, "--print", folder=tmp_path).stdout
 

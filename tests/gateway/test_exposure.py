@@ -134,7 +134,7 @@ WAYS = {
         '[access.certificates."till.example"]\nname = "till"\nscopes = ["giftcard.all"]',
         (
             "access.certificates.till.example.scopes[0] must be one of giftcard.money, giftcard.read,"
-            " giftcard.secrets, giftcard.vault, giftcard.reports, giftcard.operate"
+            " giftcard.secrets, giftcard.vault, giftcard.reports, giftcard.operate, giftcard.tenants"
         ),
     ),
 }

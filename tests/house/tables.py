@@ -62,6 +62,12 @@ def left_out(entries: Mapping[str, str]) -> str:
     return "\n".join(["| left out | because |", "|---|---|", *lines])
 
 
+_OF_NO_CALL = {
+    Scope.SECRETS.value: "none: without it the answer to `Issue` masks the new cards",
+    Scope.TENANTS.value: "none: with it `giftcard-tenant` names another tenant to read and operate for",
+}
+
+
 def _scopes() -> str:
     """Return which scope each call needs: ours as the contract says, gRPC's own as the server does."""
     calls: dict[str, dict[str, list[str]]] = {scope.value: {} for scope in Scope}
@@ -71,9 +77,7 @@ def _scopes() -> str:
     lines = ["| scope | calls |", "|---|---|"]
     for scope, services in calls.items():
         told = "; ".join(f"{service}: {', '.join(names)}" for service, names in services.items())
-        lines.append(
-            f"| `{scope}` | {told or 'none: without it the answer to `Issue` masks the new cards'} |"
-        )
+        lines.append(f"| `{scope}` | {told or _OF_NO_CALL[scope]} |")
     lines += [f"| {_needed(scope)} | `{service}` |" for service, scope in STANDARD.items()]
     return "\n".join([*lines, "| nothing | `grpc.health.v1.Health` |"])
 

@@ -78,9 +78,9 @@ async def tamper(place: Place, statement: str, *, is_guarded: bool) -> None:
 async def test_what_is_done_to_the_table_is_found(place: Place, journal: Journal, change: str) -> None:
     """A record changed, taken out, put in or exchanged in the database is named by its chain."""
     trail = await trail_of(journal, "till", 5)
-    assert (await verify(rows_of(journal), SEAL)).faults == ()
+    assert (await verify(lambda: rows_of(journal), SEAL)).faults == ()
     await tamper(place, CHANGES[change], is_guarded=False)
-    (fault,) = (await verify(rows_of(journal), SEAL)).faults
+    (fault,) = (await verify(lambda: rows_of(journal), SEAL)).faults
     first = {"the first taken out": {1}, "put in": {7}}.get(change, {3})
     assert fault.chain == trail.chain
     assert fault.number in first
@@ -95,14 +95,14 @@ async def test_the_database_refuses_what_is_not_an_addition(
     await trail_of(journal, "till", 5)
     with pytest.raises((sqlite3.IntegrityError, asyncpg.PostgresError)):
         await tamper(place, CHANGES[change], is_guarded=True)
-    checked = await verify(rows_of(journal), SEAL)
+    checked = await verify(lambda: rows_of(journal), SEAL)
     assert (checked.records, checked.faults) == (6, ())
 
 
 async def test_two_processes_write_at_once(journal: Journal) -> None:
     """Each has a chain of its own, so neither waits for the other and both hold."""
     trails = await asyncio.gather(trail_of(journal, "one", 300), trail_of(journal, "two", 300))
-    checked = await verify(rows_of(journal), SEAL)
+    checked = await verify(lambda: rows_of(journal), SEAL)
     assert (checked.records, checked.faults) == (602, ())
     assert {name: head.number for name, head in checked.heads.items()} == {
         trail.chain: 301 for trail in trails
@@ -114,6 +114,6 @@ async def test_a_whole_chain_taken_out_is_found_by_the_next(place: Place, journa
     first = await trail_of(journal, "one", 5)
     await trail_of(journal, "two", 0)
     await tamper(place, "DELETE FROM audit WHERE chain LIKE '%-one/%'", is_guarded=False)
-    assert (await verify(rows_of(journal), SEAL)).faults == (
+    assert (await verify(lambda: rows_of(journal), SEAL)).faults == (
         Broken(first.chain, 6, "is not there, though it was noted elsewhere"),
     )

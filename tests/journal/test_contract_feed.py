@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
-from giftcard_gateway.journal.contract import Change, Journal, RowQuery
+from giftcard_gateway.journal.contract import Change, EventRow, Journal, RowQuery
 from tests.journal.places import Place
 from tests.journal.samples import after, at, event, ids, opened, row
 
@@ -185,6 +186,38 @@ async def test_events_are_paged_in_order(journal: Journal) -> None:
     assert [each.event_id for each in of_one] == [each.event_id for each in added[1:6:2]]
 
 
+def names(events: Sequence[EventRow]) -> list[tuple[str, str]]:
+    """Return what tells these events from all others."""
+    return [(each.provider, each.event_id) for each in events]
+
+
+async def test_events_of_one_tenant_and_of_nobody_known(journal: Journal) -> None:
+    """A tenant's events are read with those of no known tenant, page by page; no other's are among them."""
+    tenants = ["shop", "shoq", "", "shoq", "shop", "shop"]
+    added = [event(tenant=each) for each in tenants]
+    other = event(tenant="shop", provider="gift-uk")
+    for each in (*added, other):
+        assert await journal.add_event(each)
+    page = await journal.events(after="", limit=2, tenant="shop")
+    assert names(page) == names([added[0], added[2]])
+    rest = await journal.events(after=page[-1].cursor, limit=9, tenant="shop")
+    assert names(rest) == names([added[4], added[5], other])
+    of_one = await journal.events(after=page[0].cursor, limit=2, tenant="shop", provider=added[0].provider)
+    assert names(of_one) == names([added[2], added[4]])
+    assert {each.tenant for each in of_one} == {"", "shop"}
+
+
+async def test_an_event_goes_to_whom_it_turns_out_to_be_of(journal: Journal) -> None:
+    """An event that is applied is from then on its transaction's tenant's; without one it stays."""
+    added = [event(tenant="shop"), event(tenant="shop")]
+    for each in added:
+        await journal.add_event(each)
+    await journal.mark_event_applied(added[0].provider, added[0].event_id, tenant="shoq")
+    await journal.mark_event_applied(added[1].provider, added[1].event_id)
+    assert names(await journal.events(after="", limit=9, tenant="shop")) == names([added[1]])
+    assert names(await journal.events(after="", limit=9, tenant="shoq")) == names([added[0]])
+
+
 async def test_events_wait_until_they_are_applied(journal: Journal) -> None:
     """An event is listed as unapplied, oldest first, until what it proves was carried over."""
     added = [event() for _ in range(3)]
@@ -211,6 +244,17 @@ async def test_purging_deletes_finished_rows_with_all_of_theirs(journal: Journal
     assert sorted(ids(await journal.list(RowQuery(blind_indexes=(b"card",))))) == left
     assert sorted(set(ids(await journal.changes(after="", limit=100)))) == left
     assert await journal.get(rows[0].transaction_id) is None
+
+
+async def test_a_purge_of_one_tenant_leaves_the_others(journal: Journal) -> None:
+    """A purge for one tenant deletes its finished rows, and no other's however old."""
+    rows = await opened(journal, row(), row(tenant="shop"), row(tenant="shop"), row(tenant="shoq"))
+    for each in rows:
+        assert await journal.write(after(each, "DECLINED"))
+    assert await journal.purge(before=LATER, limit=1, tenant="shop") == 1
+    assert await journal.purge(before=LATER, limit=9, tenant="shop") == 1
+    assert await journal.purge(before=LATER, limit=9, tenant="shop") == 0
+    assert sorted(ids(await journal.list(RowQuery()))) == sorted(ids([rows[0], rows[3]]))
 
 
 async def test_a_watcher_outlives_a_purge(journal: Journal) -> None:

@@ -76,6 +76,16 @@ SQLITE: dict[str, tuple[str, tuple[object, ...], str]] = {
         ("p", 5, 10),
         "events_of_provider (provider=? AND number>?)",
     ),
+    "events of a tenant": (
+        lists.EVENTS_OF_TENANT,
+        ("t", 5, 5, 10),
+        "events_of_tenant (tenant=? AND number>?)",
+    ),
+    "events of a tenant and provider": (
+        lists.EVENTS_OF_TENANT_AND_PROVIDER,
+        ("t", "p", 5, "p", 5, 10),
+        "events_of_tenant_and_provider (tenant=? AND provider=? AND number>?)",
+    ),
     "unapplied": (lists.EVENTS_UNAPPLIED, (10,), "events_unapplied"),
     "forget indexes": (sqlite_file.FORGET_INDEXES, ("x", 1), "handles_by_transaction (created_us=? AND"),
     "forget changes": (lists.FORGET_CHANGES, ("x", 1), "changes_by_transaction (created_us=? AND"),
@@ -110,6 +120,12 @@ POSTGRES: dict[str, tuple[str, tuple[object, ...], set[str]]] = {
         statements.EVENTS_OF_PROVIDER,
         (1, 1, 10, "provider-7"),
         {"events_of_provider"},
+    ),
+    "events of a tenant": (statements.EVENTS_OF_TENANT, (1, 1, 10, "second"), {"events_of_tenant"}),
+    "events of a tenant and provider": (
+        statements.EVENTS_OF_TENANT_AND_PROVIDER,
+        (1, 1, 10, "second", "provider-7"),
+        {"events_of_tenant_and_provider"},
     ),
     "unapplied": (statements.EVENTS_UNAPPLIED, (10, [b"\x01\x02k1"]), {"events_unapplied"}),
     "purge": (

@@ -220,10 +220,11 @@ async def open_world(
     *,
     timeout_s: float = 10.0,
     makers: Mapping[str, Callable[..., Simulator]] | None = None,
+    **parts: Any,  # noqa: ANN401 - parts of App
 ) -> AsyncIterator[World]:
     """Assemble a world with its journal in `folder`; `adjust` may change the raw settings first.
 
-    `makers` make a provider's simulator in another way.
+    `makers` make a provider's simulator in another way; `parts` are the gateway's, as `assemble` takes them.
     """
     clock = ShiftedClock()
     async with AsyncExitStack() as stack:
@@ -238,6 +239,6 @@ async def open_world(
             providers[name] = Provider(sandbox, simulator, served, http)
         table = raw_settings(folder, providers, timeout_s=timeout_s)
         adjust(table)
-        app = await stack.enter_async_context(open_app(config.read(table, {}, folder), clock))
+        app = await stack.enter_async_context(open_app(config.read(table, {}, folder), clock, **parts))
         channel = await stack.enter_async_context(aio.insecure_channel(f"{HOST}:{app.server.port}"))
         yield World(app, clock, providers, channel)

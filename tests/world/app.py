@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.config.settings import Seal, Server, Settings
 from giftcard_gateway.process.app import App
-from giftcard_gateway.telemetry import open_telemetry
+from giftcard_gateway.telemetry import Telemetry, open_telemetry
 from tests.world.observer import Heard
 
 if TYPE_CHECKING:
@@ -40,9 +40,16 @@ def settings(server: Server | None = None, **tables: Any) -> Settings:  # noqa: 
     )
 
 
-def assemble(settings: Settings, clock: Clock, *, heard: Heard | None = None, **parts: Any) -> App:  # noqa: ANN401 - parts of App
+def assemble(
+    settings: Settings,
+    clock: Clock,
+    *,
+    heard: Heard | None = None,
+    telemetry: Telemetry | None = None,
+    **parts: Any,  # noqa: ANN401 - parts of App
+) -> App:
     """Put a gateway together, with parts of the test's own where it hands them in; nothing is opened yet."""
-    telemetry = open_telemetry({}, clock)
+    telemetry = telemetry or open_telemetry({}, clock)
     telemetry.observer = heard or telemetry.observer
     return App(settings, clock, telemetry, name=clock.uuid4(), **parts)
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from giftcard_adapters.values.operations import Operation
+from giftcard_gateway.access.metadata import EVERY_TENANT, TENANT
 from giftcard_gateway.config.access import Grant, Scope
-from giftcard_gateway.errors import OutOfReach, ScopeMissing
+from giftcard_gateway.errors import InvalidRequest, OutOfReach, ScopeMissing
 from giftcard_gateway.ledger.tenants import DEFAULT_TENANT, key_of
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     merchants: frozenset[str] | None = None
     providers: frozenset[str] | None = None
     operations: frozenset[Operation] | None = None
+    home: str = ""
+    """The caller's own tenant, where `tenant` is another that it acts for; see `acting`."""
+    person: str = ""
+    """The person at a command line, as the command tells; whoever has the credentials could tell another."""
 
     def demand(self, scope: Scope) -> None:
         """Raise ScopeMissing, which names the scope, unless this identity has it."""
@@ -104,7 +109,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
     def may_touch(self, entry: Entry) -> bool:
         """Tell whether a transaction is within reach; a reversal that came first has no merchant, and is."""
-        if entry.tenant != self.tenant:
+        if not self.is_of(entry.tenant):
             return False
         if self.operations is not None and entry.operation not in self.operations:
             return False
@@ -124,8 +129,22 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         return entry.asked_by == self.signature if entry.asked_by else self.sign_in is SignIn.NONE
 
     def key_of(self, transaction_id: str) -> str:
-        """Return the key of the transaction that this identity's tenant calls by this id."""
+        """Return the key of the transaction that this identity's tenant calls by this id.
+
+        Raises InvalidRequest for every tenant at once, because each has ids of its own.
+        """
+        if self.only_tenant is None:
+            raise InvalidRequest([(TENANT, "names one tenant here, because each has ids of its own")])
         return key_of(self.tenant, transaction_id)
+
+    def is_of(self, tenant: str) -> bool:
+        """Tell whether what belongs to a tenant is seen by this identity."""
+        return self.only_tenant in {None, tenant}
+
+    @property
+    def only_tenant(self) -> str | None:
+        """The tenant whose transactions this identity sees, None for every tenant's."""
+        return None if self.tenant == EVERY_TENANT else self.tenant
 
     @property
     def signature(self) -> str:
@@ -168,14 +187,8 @@ def merchant_of(till: PointOfSale | None) -> str:
     return till.merchant.merchant_id if till and till.merchant else ""
 
 
-def machine_of(peer: str) -> str:
-    """Return a peer, such as `ipv4:10.0.0.7:51234`, without its port, which changes with every connection."""
-    kind, _, address = peer.partition(":")
-    return address.rpartition(":")[0] if kind in {"ipv4", "ipv6"} else peer
-
-
-def caller_of(identity: Identity, peer: str) -> str:
+def caller_of(identity: Identity, machine: str) -> str:
     """Return what limits count by: the identity, or the machine of a caller who did not sign in."""
     if identity.sign_in is SignIn.NONE:
-        return machine_of(peer)
-    return f"{identity.tenant}/{identity.name}"
+        return machine
+    return f"{identity.home or identity.tenant}/{identity.name}"

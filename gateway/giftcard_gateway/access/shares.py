@@ -10,11 +10,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from giftcard_gateway.access.buckets import Bucket, ByName
+from giftcard_gateway.access.identities import caller_of
+from giftcard_gateway.access.machines import counted_as, machine_of
 from giftcard_gateway.errors import Overloaded, RateLimited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from giftcard_gateway.access.identities import Identity
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.config.settings import Limits
 
@@ -43,6 +46,14 @@ class Shares:
         self._shares: ByName[str, _Share] = ByName(
             lambda: _Share(limits, clock), is_held=lambda share: bool(share.inside or share.streams)
         )
+
+    def caller(self, identity: Identity, peer: str) -> str:
+        """Return what limits count a call by, of an identity that comes from this peer."""
+        return caller_of(identity, self.machine(peer))
+
+    def machine(self, peer: str) -> str:
+        """Return what limits count a peer's machine as."""
+        return counted_as(machine_of(peer), self._limits.ipv6_prefix)
 
     @contextmanager
     def taken(self, caller: str, *, is_stream: bool = False, is_money: bool = False) -> Iterator[None]:

@@ -18,6 +18,7 @@ import msgspec
 from giftcard_gateway.access import api_keys
 from giftcard_gateway.access.buckets import Bucket, ByName
 from giftcard_gateway.access.identities import Identity, SignIn, identity_of
+from giftcard_gateway.access.machines import counted_as
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config.settings import Limits
 from giftcard_gateway.errors import CredentialsInvalid, RateLimited
@@ -44,6 +45,7 @@ class WrongCredentials:
 
     def __init__(self, limits: Limits, clock: Clock) -> None:
         """Begin with full budgets."""
+        self._ipv6_prefix = limits.ipv6_prefix
         self._budgets: ByName[str, Bucket] = ByName(
             lambda: Bucket(clock, size=limits.wrong_credentials, every_s=limits.wrong_credential_every_s),
             is_held=lambda budget: not budget.is_idle,
@@ -52,7 +54,7 @@ class WrongCredentials:
     @contextmanager
     def checking(self, machine: str) -> Iterator[None]:
         """Surround the check of a credential; raises RateLimited, and then nothing is to be checked."""
-        budget = self._budgets.get(machine)
+        budget = self._budgets.get(counted_as(machine, self._ipv6_prefix))
         if not budget.tokens:
             refusal = RateLimited("Too many wrong credentials came from this address; none was looked at.")
             refusal.retry_after_s = max(budget.wait_s, 0.1)

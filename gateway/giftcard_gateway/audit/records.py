@@ -28,6 +28,12 @@ REFUSED = "refused"
 SAW_SECRETS = "saw_secrets"
 """The secrets of new cards were shown."""
 KEY_CREATED, KEY_REVOKED = "api_key_created", "api_key_revoked"
+COMMAND = "command"
+"""How somebody signed in who typed a command that works on the journal: as a user of the operating system."""
+AUDIT_PURGED = "audit_purged"
+"""A command cut the beginnings off chains: `cuts` says where."""
+PURGED = "transactions_purged"
+"""A command deleted finished transactions; of one tenant, or of all where none is named."""
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):
@@ -44,7 +50,11 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     act: str
     by: str = ""
     """Who: the identity's name, the operating system's user for a command, or empty for nobody known."""
+    person: str = ""
+    """Who typed the command that called, as the command said: the user of its operating system."""
     tenant: str = ""
+    for_tenant: str = ""
+    """The other tenant that an operator acted for, `*` for all of them."""
     sign_in: str = ""
     machine: str = ""
     """The caller's address, without its port."""
@@ -57,6 +67,8 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """How many alike within the same ten seconds this record stands for."""
     heads: dict[str, Head] = {}
     """By chain."""
+    cuts: dict[str, Head] = {}
+    """By chain, the last record that was purged; what follows it hangs on its hash."""
 
 
 _ENCODE = msgspec.json.Encoder(order="deterministic").encode

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -43,8 +44,18 @@ _ANSWER_S = 1.0
 class Trail:
     """The chain of one process. `start` must come first; `run` goes on until it is cancelled."""
 
-    def __init__(self, journal: Journal, seal: Seal, clock: Clock, *, name: str) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        seal: Seal,
+        clock: Clock,
+        *,
+        name: str,
+        copy: Callable[[AuditRow], None] = lambda _: None,
+    ) -> None:
         self._journal = journal
+        self._copy = copy
+        """Takes each record once it is durable."""
         self._seal = seal
         self._clock = clock
         self.chain = _chain(clock, name)
@@ -93,7 +104,10 @@ class Trail:
 
     def refused(self, record: AuditRecord) -> None:
         """Count a refusal; it is written with those like it."""
-        kind: tuple[str, ...] = (record.by, record.tenant, record.machine, record.about, record.reason)
+        kind: tuple[str, ...] = (
+            *(record.by, record.person, record.tenant, record.for_tenant),
+            *(record.machine, record.about, record.reason),
+        )
         if kind not in self._refused and len(self._refused) >= _KINDS:
             kind, record = (), AuditRecord(at=record.at, act=REFUSED, reason="OTHERS")
         known = self._refused.get(kind)
@@ -144,6 +158,8 @@ class Trail:
                 self._lose(len(batch))
             else:
                 self._number, self._mac = rows[-1].number, rows[-1].mac
+                for row in rows:
+                    self._copy(row)
             for record, done in batch:
                 self._waiting.popleft()
                 if not done.done():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +11,12 @@ import msgspec
 
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.access import api_keys
-from giftcard_gateway.audit.records import KEY_CREATED, KEY_REVOKED, AuditRecord
+from giftcard_gateway.audit.records import COMMAND, KEY_CREATED, KEY_REVOKED, AuditRecord
 from giftcard_gateway.audit.trail import tell_once
 from giftcard_gateway.cli.console import err, out, table
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import read_settings, settings_options
+from giftcard_gateway.cli.person import person
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config.access import Grant, Scope
 from giftcard_gateway.journal.stores import open_journal
@@ -97,11 +97,14 @@ def _grant(given: dict[str, Any]) -> Grant:
 
 @keys.command("list")
 @settings_options
+@click.option("--tenant", help="Only one tenant's; without it, every tenant's.")
 @click.pass_obj
-def list_(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool) -> None:
+def list_(
+    environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool, tenant: str | None
+) -> None:
     """List the keys; their secrets are kept nowhere."""
     settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
-    found = _read(settings)
+    found = [key for key in _read(settings) if tenant in {None, key.grant.tenant}]
     columns = ["key", "name", "tenant", "scopes", "only", "made", "ends"]
     table(columns, [_shown(key) for key in found])
     if not found:
@@ -126,13 +129,22 @@ def _shown(key: ApiKey) -> list[str]:
 @keys.command()
 @settings_options
 @click.argument("key_id")
+@click.option("--tenant", help="Only if the key is this tenant's.")
 @click.pass_obj
-def revoke(environ: dict[str, str], key_id: str, file: Path | None, data: Path, *, is_sandbox: bool) -> None:
+def revoke(
+    environ: dict[str, str],
+    key_id: str,
+    file: Path | None,
+    data: Path,
+    *,
+    is_sandbox: bool,
+    tenant: str | None,
+) -> None:
     """Let a key let nobody in any more, by its id or by its text."""
     settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
     wanted = key_id.removeprefix(api_keys.PREFIX).partition("_")[0]
     key = next((one for one in _read(settings) if one.key_id == wanted), None)
-    if key is None:
+    if key is None or tenant not in {None, key.grant.tenant}:
         raise CannotDo("there is no such key")
     loop.run(_put(settings, api_keys.revoked(key, SystemClock().now()), KEY_REVOKED))
     out.print(f"key {key.key_id} of {key.grant.name} lets nobody in any more")
@@ -144,8 +156,8 @@ async def _put(settings: Settings, key: ApiKey, act: str) -> None:
     record = AuditRecord(
         at=clock.now(),
         act=act,
-        by=getpass.getuser(),
-        sign_in="command",
+        by=person(),
+        sign_in=COMMAND,
         tenant=key.grant.tenant,
         about=key.key_id,
     )

@@ -7,38 +7,54 @@ from typing import TYPE_CHECKING
 
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
+from giftcard_gateway.audit.records import COMMAND, PURGED, AuditRecord
+from giftcard_gateway.audit.trail import tell_once
 from giftcard_gateway.cli.console import err, out
+from giftcard_gateway.cli.person import person
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.process import loop
+from giftcard_gateway.process.sealing import open_seal
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from giftcard_gateway.config import Settings
     from giftcard_gateway.journal.contract import Journal
 
 _BATCH = 1000
 
 
-def purge_journal(settings: Settings, days: int) -> None:
-    """Delete what was finished more than `days` days ago, and say how much it was."""
-    loop.run(_purge(settings, days))
+def purge_journal(settings: Settings, days: int, tenant: str | None) -> None:
+    """Delete what was finished more than `days` days ago, of one tenant or all, and say how much it was."""
+    loop.run(_purge(settings, days, tenant))
 
 
-async def _purge(settings: Settings, days: int) -> None:
-    journal = open_journal(settings.journal)
+async def _purge(settings: Settings, days: int, tenant: str | None) -> None:
+    journal, clock = open_journal(settings.journal), SystemClock()
+    before = clock.now() - timedelta(days=days)
     await journal.start()
     try:
-        await _purge_batches(journal, days)
+        # First, so that nothing goes unrecorded.
+        record = AuditRecord(
+            at=clock.now(),
+            act=PURGED,
+            by=person(),
+            sign_in=COMMAND,
+            for_tenant=tenant or "",
+            about=f"finished before {before:%Y-%m-%d}",
+        )
+        await tell_once(journal, open_seal(settings, clock), clock, record)
+        await _purge_batches(journal, days, before, tenant)
     finally:
         await journal.close()
 
 
-async def _purge_batches(journal: Journal, days: int) -> None:
-    before = SystemClock().now() - timedelta(days=days)
+async def _purge_batches(journal: Journal, days: int, before: datetime, tenant: str | None) -> None:
     columns = (TextColumn("deleted {task.completed:,.0f}"), TimeElapsedColumn())
     with Progress(*columns, console=err) as progress:
         task = progress.add_task("", total=None)
-        while deleted := await journal.purge(before=before, limit=_BATCH):
+        while deleted := await journal.purge(before=before, limit=_BATCH, tenant=tenant):
             progress.advance(task, deleted)
         total = progress.tasks[0].completed
     out.print(f"deleted {total:,.0f} transactions finished more than {days} days ago")

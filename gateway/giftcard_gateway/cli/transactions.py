@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from google.protobuf.json_format import MessageToJson
 from rich.markup import escape
 
 from giftcard import Client, GiftcardError, tls_credentials, to_decimal, v1
 from giftcard.channels import is_loopback
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
+from giftcard_gateway.access.metadata import EVERY_TENANT, PERSON, TENANT
 from giftcard_gateway.cli.console import err, out, table
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import read_settings, settings_options
+from giftcard_gateway.cli.person import person
 from giftcard_gateway.ledger.entry import State
 
 if TYPE_CHECKING:
@@ -60,8 +63,11 @@ def transactions(context: click.Context, address: str, ca: str, token_file: str)
     context.obj = {**context.obj, "address": address, "ca": ca, "token_file": token_file}
 
 
-def _client(asked: dict[str, str]) -> Client:
-    """Return a client: in plain text on loopback, as a sandbox speaks, unless an authority is named."""
+def _client(asked: dict[str, str], tenant: str = "") -> Client:
+    """Return a client that acts for a tenant, its own if none is named, and says who typed the command.
+
+    It speaks plain text on loopback, as a sandbox does, unless an authority is named.
+    """
     is_plain = is_loopback(asked["address"]) and not asked["ca"]
     authority = Path(asked["ca"]).read_bytes() if asked["ca"] else None
     token = Path(asked["token_file"]).read_text(encoding="ascii").strip() if asked["token_file"] else None
@@ -70,7 +76,16 @@ def _client(asked: dict[str, str]) -> Client:
         credentials=None if is_plain else tls_credentials(authority),
         plaintext=is_plain,
         token=token,
+        metadata=lambda: ((PERSON, person()), *([(TENANT, tenant)] if tenant else ())),
     )
+
+
+_for_tenant = click.option(
+    "--tenant",
+    default="",
+    help="Act for this tenant instead of your own; takes the scope giftcard.tenants.",
+)
+_as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON, a line for each transaction.")
 
 
 @transactions.command("list")
@@ -87,17 +102,36 @@ def _client(asked: dict[str, str]) -> Client:
 @click.option("--since", type=click.DateTime(), help="Created at or after this time, in UTC.")
 @click.option("--until", type=click.DateTime(), help="Created before this time, in UTC.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
+@_for_tenant
+@click.option("--all-tenants", "is_for_all", is_flag=True, help="Every tenant's; needs giftcard.tenants too.")
+@_as_json
 @click.pass_obj
-def list_(asked: dict[str, str], /, limit: int, **given: Any) -> None:  # noqa: ANN401 - click's values
+def list_(
+    asked: dict[str, str],
+    /,
+    limit: int,
+    *,
+    tenant: str,
+    is_for_all: bool,
+    is_json: bool,
+    **given: Any,  # noqa: ANN401 - click's values
+) -> None:
     """List transactions, newest first. Those that need a person: --state unresolved."""
+    if is_for_all and tenant:
+        raise click.UsageError("--tenant is one of --all-tenants: give one of the two.")
     wanted = _filter(given)
-    with _client(asked) as client, _refusals():
+    with _client(asked, EVERY_TENANT if is_for_all else tenant) as client, _refusals():
         found = list(islice(read_pages(client, wanted, limit), limit))
+    if is_json:
+        for one in found:
+            _print_json(one)
+        return
     table(
-        ["transaction", "operation", "state", "provider", "amount", "created", "evidence"],
+        ["transaction", "tenant", "operation", "state", "provider", "amount", "created", "evidence"],
         [
             [
                 one.transaction_id,
+                one.tenant,
                 _operation(one),
                 _state(one.state),
                 one.provider,
@@ -151,11 +185,17 @@ def read_pages(client: Client, wanted: v1.TransactionFilter, limit: int) -> Iter
 
 @transactions.command()
 @click.argument("transaction_id")
+@_for_tenant
+@_as_json
 @click.pass_obj
-def show(asked: dict[str, str], transaction_id: str) -> None:
+def show(asked: dict[str, str], transaction_id: str, *, tenant: str, is_json: bool) -> None:
     """Show everything known of one transaction, with its life so far."""
-    with _client(asked) as client, _refusals():
-        _show(client.get_transaction(transaction_id=transaction_id))
+    with _client(asked, tenant) as client, _refusals():
+        one = client.get_transaction(transaction_id=transaction_id)
+    if is_json:
+        _print_json(one)
+    else:
+        _show(one)
 
 
 @transactions.command()
@@ -168,10 +208,14 @@ def show(asked: dict[str, str], transaction_id: str) -> None:
     help="What you found out the provider did.",
 )
 @click.option("--note", required=True, help="How you found out; kept with the transaction.")
+@_for_tenant
 @click.pass_obj
-def resolve(asked: dict[str, str], transaction_id: str, ending: str, note: str) -> None:
-    """End an UNRESOLVED transaction by hand. Nothing is sent to the provider."""
-    with _client(asked) as client, _refusals():
+def resolve(asked: dict[str, str], transaction_id: str, ending: str, note: str, tenant: str) -> None:
+    """End an UNRESOLVED transaction by hand. Nothing is sent to the provider.
+
+    The audit records the user of the operating system who did.
+    """
+    with _client(asked, tenant) as client, _refusals():
         ended = client.resolve_transaction(
             transaction_id=transaction_id,
             resolution=v1.Resolution.Value(f"RESOLUTION_{ending.upper()}"),
@@ -182,10 +226,14 @@ def resolve(asked: dict[str, str], transaction_id: str, ending: str, note: str) 
 
 @transactions.command(short_help="Try at once what a transaction still owes.")
 @click.argument("transaction_id")
+@_for_tenant
 @click.pass_obj
-def redeliver(asked: dict[str, str], transaction_id: str) -> None:
-    """Try at once what a transaction still owes, instead of when its backoff ends."""
-    with _client(asked) as client, _refusals():
+def redeliver(asked: dict[str, str], transaction_id: str, tenant: str) -> None:
+    """Try at once what a transaction still owes, instead of when its backoff ends.
+
+    The audit records the user of the operating system who did.
+    """
+    with _client(asked, tenant) as client, _refusals():
         _show(client.redeliver_advice(transaction_id=transaction_id).transaction)
 
 
@@ -194,11 +242,15 @@ def redeliver(asked: dict[str, str], transaction_id: str) -> None:
 @click.option(
     "--older-than", "days", type=click.IntRange(1, 36500), required=True, help="Days since the last write."
 )
+@click.option("--tenant", help="Only one tenant's; without it, every tenant's.")
 @click.pass_obj
-def purge(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool, days: int) -> None:
+def purge(
+    environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool, days: int, tenant: str | None
+) -> None:
     """Delete finished transactions from the journal.
 
-    Never younger than the configured retention: ids must outlive every reversal window.
+    Never younger than the configured retention: ids must outlive every reversal window. The audit records
+    the user of the operating system who did.
     """
     settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
     least = settings.journal.retention_days
@@ -206,7 +258,7 @@ def purge(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox:
         raise CannotDo(f"--older-than {days} is less than journal.retention_days, which is {least}")
     from giftcard_gateway.cli.purge import purge_journal  # noqa: PLC0415 - the others need no journal
 
-    purge_journal(settings, days)
+    purge_journal(settings, days, tenant)
 
 
 @contextmanager
@@ -221,6 +273,7 @@ def _refusals() -> Iterator[None]:
 def _show(one: v1.Transaction) -> None:
     rows = [
         ("transaction", one.transaction_id),
+        ("tenant", one.tenant),
         ("operation", _operation(one)),
         ("state", _state(one.state)),
         ("provider", one.provider),
@@ -243,6 +296,11 @@ def _show(one: v1.Transaction) -> None:
             for change in one.state_changes
         ],
     )
+
+
+def _print_json(one: v1.Transaction) -> None:
+    """Print a transaction as one line of JSON, by the names of the contract."""
+    click.echo(MessageToJson(one, indent=None, preserving_proto_field_name=True))
 
 
 def _operation(one: v1.Transaction) -> str:

@@ -32,6 +32,7 @@ class Scope(StrEnum):
     VAULT = "giftcard.vault"
     REPORTS = "giftcard.reports"
     OPERATE = "giftcard.operate"
+    TENANTS = "giftcard.tenants"
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):

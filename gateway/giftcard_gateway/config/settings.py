@@ -141,6 +141,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     wrong_credentials: Count = 100
     """Wrong tokens and API keys from one machine in a row."""
     wrong_credential_every_s: float = 0.5
+    ipv6_prefix: Annotated[int, msgspec.Meta(ge=32, le=128)] = 64
+    """How many bits of an IPv6 address are one machine's network, which is counted as one."""
 
 
 class Routing(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from giftcard_gateway.access.machines import counted_as
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -45,7 +47,8 @@ class UnreadBody:
 class Bodies:
     """The bodies that one process is reading."""
 
-    def __init__(self) -> None:
+    def __init__(self, ipv6_prefix: int) -> None:
+        self._ipv6_prefix = ipv6_prefix
         self._held = Counter[str]()
         self._total = 0
         self._senders = 0
@@ -55,6 +58,7 @@ class Bodies:
         """Surround the reading and use of one body; raises HTTPServiceUnavailable when too many are read."""
         if self._senders >= _MOST_SENDERS:
             raise web.HTTPServiceUnavailable
+        address = counted_as(address, self._ipv6_prefix)
         body = UnreadBody(self, address)
         self._senders += 1
         try:

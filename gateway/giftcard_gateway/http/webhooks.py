@@ -66,6 +66,7 @@ class WebhookEdge:
         events: Events,
         clock: Clock,
         observer: Observer,
+        ipv6_prefix: int,
     ) -> None:
         """Keep the parts that each request needs; nothing listens yet."""
         self._settings = settings
@@ -76,7 +77,7 @@ class WebhookEdge:
         self._observer = observer
         self._runner: web.AppRunner | None = None
         self._in_hand = 0
-        self._bodies = Bodies()
+        self._bodies = Bodies(ipv6_prefix)
         self._quiet_until: dict[str, datetime] = {}
 
     @property

@@ -107,7 +107,8 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     """One webhook event: unique by (provider, event_id); its document is sealed.
 
     `cursor` is empty when the event is added and set when it is read. `applied` says whether its
-    transaction knows what the event proves.
+    transaction knows what the event proves. `tenant` is whose it is, empty where that is not known; it
+    narrows what is read, and who may see it is decided by its transaction.
     """
 
     provider: str
@@ -115,6 +116,7 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     received_at: datetime
     document: bytes
+    tenant: str = ""
     applied: bool = False
     cursor: str = ""
     damaged: str = ""
@@ -315,8 +317,10 @@ class Journal(ABC):
         """
 
     @abstractmethod
-    async def purge(self, *, before: datetime, limit: int) -> int:
+    async def purge(self, *, before: datetime, limit: int, tenant: str | None = None) -> int:
         """Delete up to `limit` rows in a final state last written before a time, with feed and blind indexes.
+
+        Only one tenant's, where one is given.
 
         Returns how many were deleted; 0 means none are left.
         """
@@ -326,8 +330,8 @@ class Journal(ABC):
         """Insert an event durably; False when this provider's event_id, or another of its ids, is there."""
 
     @abstractmethod
-    async def mark_event_applied(self, provider: str, event_id: str) -> None:
-        """Mark an event as applied: its transaction knows what it proves."""
+    async def mark_event_applied(self, provider: str, event_id: str, *, tenant: str | None = None) -> None:
+        """Mark an event as applied: its transaction knows what it proves; `tenant` is whose it is by that."""
 
     @abstractmethod
     async def unapplied_events(
@@ -336,8 +340,13 @@ class Journal(ABC):
         """Return events that are not applied yet, oldest first, by a partial index; `heads` as in `claim`."""
 
     @abstractmethod
-    async def events(self, *, after: str, limit: int, provider: str | None = None) -> Sequence[EventRow]:
-        """Return events after a cursor, in an order that never inserts behind it."""
+    async def events(
+        self, *, after: str, limit: int, provider: str | None = None, tenant: str | None = None
+    ) -> Sequence[EventRow]:
+        """Return events after a cursor, in an order that never inserts behind it.
+
+        By index also where they are one provider's, or one tenant's with those of which no tenant is known.
+        """
 
     @abstractmethod
     async def seals(self, states: Sequence[str] | None = None) -> Sequence[Sealed]:
@@ -403,6 +412,13 @@ class Journal(ABC):
     @abstractmethod
     async def audit(self, *, after: tuple[str, int], limit: int) -> Sequence[AuditRow]:
         """Return records after a place, by chain and number; needs no `start`."""
+
+    @abstractmethod
+    async def purge_audit(self, chain: str, *, until: int, limit: int) -> int:
+        """Delete up to `limit` records of a chain, from its first to the number `until`; return how many.
+
+        Needs no `start`. Whether the audit may be cut there is `audit`'s to know.
+        """
 
     @abstractmethod
     async def last_event_cursor(self) -> str:

@@ -123,8 +123,8 @@ class Records:
             query = msgspec.structs.replace(query, after=(rows[-1].created_at, rows[-1].transaction_id))
         return found
 
-    async def changes(self, *, after: str, limit: int, tenant: str) -> Sequence[Change]:
-        """Return the feed of a tenant after a cursor; see Journal.changes. Damaged ones are told of."""
+    async def changes(self, *, after: str, limit: int, tenant: str | None) -> Sequence[Change]:
+        """Return the feed of a tenant, or of all; see Journal.changes. Damaged ones are told of."""
         changes = await self.journal.changes(after=after, limit=limit, tenant=tenant)
         for change in changes:
             if change.damaged:

@@ -62,6 +62,7 @@ class EventColumns(msgspec.Struct, frozen=True, array_like=True):
     received_us: _Time
     document: bytes
     applied: bool
+    tenant: str
 
 
 COLUMNS = RowColumns.__struct_fields__
@@ -76,7 +77,7 @@ STATES = tuple(sorted(str(state) for state in State))
 
 RowValues = tuple[str, str, str, str, int, int, int | None, str, int, int, bytes, str, str, str]
 WrittenValues = tuple[str, int, int | None, str, int, int, bytes, str]
-EventValues = tuple[str, str, str, int, bytes, bool]
+EventValues = tuple[str, str, str, int, bytes, bool, str]
 Stream = tuple[str, str, str, str]
 """The tenant, state, provider and operation whose rows lie side by side in the index of lists."""
 
@@ -213,8 +214,8 @@ def is_same(recorded: Row, row: Row) -> bool:
 
 def event_of(cursor: str, values: EventValues) -> EventRow:
     """Return the event that lies in these columns, whatever they hold, as `row_of` does."""
-    provider, event_id, name, received_us, document, applied = values
-    damaged = _damaged((*values[:5], bool(applied)), EventColumns)
+    provider, event_id, name, received_us, document, applied, tenant = values
+    damaged = _damaged((*values[:5], bool(applied), tenant), EventColumns)
     return EventRow(
         provider=text_in(provider),
         event_id=text_in(event_id),
@@ -222,6 +223,7 @@ def event_of(cursor: str, values: EventValues) -> EventRow:
         received_at=from_us(received_us),
         document=bytes_in(document),
         applied=bool(applied),
+        tenant=text_in(tenant),
         cursor=cursor,
         damaged=damaged,
     )

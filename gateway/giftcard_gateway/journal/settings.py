@@ -23,3 +23,5 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
     statement_timeout_s: float = 5.0
     retention_days: Annotated[int, msgspec.Meta(ge=30, le=36500)] = 400
     """Finished transactions older may be purged; ids must outlive every reversal window (rule 1)."""
+    audit_retention_days: Annotated[int, msgspec.Meta(ge=30, le=36500)] = 400
+    """Records of the audit older may be purged."""

@@ -81,7 +81,7 @@ class Events:
         """
         fresh = 0
         for event in self._read(connection, webhook):
-            row = self._row(connection.provider_id, event, webhook.received_at)
+            row = await self._row(connection, event, webhook.received_at)
             others = other_ids(event, connection.provider_id, self._seal.hash_keys)
             is_new = await self._journal.add_event(row, others)
             if is_new and event.name == UNREADABLE:
@@ -125,8 +125,8 @@ class Events:
             next_try = self._next_try.get(key, now)
             if next_try > now:
                 waiting[key] = next_try
-            elif await self._try(row):
-                await self._journal.mark_event_applied(row.provider, row.event_id)
+            elif (tenant := await self._try(row)) is not None:
+                await self._journal.mark_event_applied(row.provider, row.event_id, tenant=tenant)
             else:
                 waiting[key] = now + max(_RETRY, self._age(row) * _RETRY_SHARE)
         self._next_try = waiting
@@ -147,23 +147,29 @@ class Events:
             raise RecordAltered from None
         return event
 
-    async def _try(self, row: EventRow) -> bool:
-        """Apply one event; return False to retry it later. A failure must not delay the other events."""
+    async def _try(self, row: EventRow) -> str | None:
+        """Apply one event and return whose it is, or None to retry it later.
+
+        A failure must not delay the other events.
+        """
+        given_up = row.tenant if self._is_stale(row) else None
         try:
             event = self.open(row)
             entry = await self.spoken_of(row.provider, event)
-            return self._is_stale(row) if entry is None else await self._carry_over(entry, event)
+            if entry is None:
+                return given_up
+            return entry.tenant if await self._carry_over(entry, event) else None
         except JournalClosed:
             raise
         except SealKeyMissing:
             # The transaction it speaks of is for a process that has its key, however long that takes.
-            return False
+            return None
         except RecordAltered:
             # The observer was told, of the event or its transaction. Without its ids it cannot be marked.
-            return row.damaged not in _IDS and self._is_stale(row)
+            return None if row.damaged in _IDS else given_up
         except Exception as fault:  # noqa: BLE001 - one event that fails must not end the carrying over
             self._observer.faulted("events", fault)
-            return self._is_stale(row)
+            return given_up
 
     async def _carry_over(self, entry: Entry, event: ProviderEvent) -> bool:
         """Apply an event to its transaction; return False while a process drives the transaction."""
@@ -200,17 +206,31 @@ class Events:
         """Tell whether to give an event up; never where others may find what it names, and we cannot."""
         return self._age(row) >= _PATIENCE and not self._records.is_half_blind
 
-    def _row(self, provider_id: str, told: ProviderEvent, received_at: datetime) -> EventRow:
-        event = told if told.name == UNREADABLE else harmless(told, provider_id, self._seal.hash_key)
+    async def _row(self, connection: Connection, told: ProviderEvent, received_at: datetime) -> EventRow:
+        event = (
+            told if told.name == UNREADABLE else harmless(told, connection.provider_id, self._seal.hash_key)
+        )
         row = EventRow(
-            provider=provider_id,
+            provider=connection.provider_id,
             event_id=event.event_id,
             name=event.name,
             received_at=received_at,
             document=b"",
+            tenant=await self._tenant(connection, event),
         )
         document = self._seal.close(pack(event), place_of_event(row))
         return msgspec.structs.replace(row, document=document)
+
+    async def _tenant(self, connection: Connection, event: ProviderEvent) -> str:
+        """Return whose event it is: its transaction's tenant's, of no known transaction the account's.
+
+        Empty where the transaction cannot be opened here, and so its tenant cannot be known.
+        """
+        try:
+            entry = await self.spoken_of(connection.provider_id, event)
+        except (SealKeyMissing, RecordAltered):
+            return ""
+        return connection.tenant if entry is None else entry.tenant
 
 
 def _must_be_whole(row: EventRow) -> None:

@@ -15,11 +15,13 @@ from giftcard_adapters.transport import open_transport
 from giftcard_gateway.access.guesses import Guesses
 from giftcard_gateway.access.opening import open_signing_in
 from giftcard_gateway.access.shares import Shares
+from giftcard_gateway.audit.records import exported
 from giftcard_gateway.audit.trail import Trail
 from giftcard_gateway.config import exposure
 from giftcard_gateway.http.webhooks import WebhookEdge
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.journal.keys_in_use import KeysInUse
+from giftcard_gateway.journal.microseconds import to_us
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.pipeline.assembly import assemble
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.config.settings import Provider as ProviderSettings
     from giftcard_gateway.config.settings import Settings
-    from giftcard_gateway.journal.contract import Journal
+    from giftcard_gateway.journal.contract import AuditRow, Journal
     from giftcard_gateway.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
@@ -75,7 +77,7 @@ class App:
         telemetry.metrics.watch_circuits(self._circuits)
         router = Router(settings.rules(), settings.routing.default)
         self.seal = open_seal(settings, clock)
-        self.trail = Trail(self.journal, self.seal, clock, name=name)
+        self.trail = Trail(self.journal, self.seal, clock, name=name, copy=self._copy_audit)
         self.pipeline = assemble(
             name=name,
             journal=self.journal,
@@ -95,6 +97,7 @@ class App:
             events=self.pipeline.events,
             clock=clock,
             observer=telemetry.observer,
+            ipv6_prefix=settings.limits.ipv6_prefix,
         )
         guard = Guard(
             self.signing_in,
@@ -181,6 +184,9 @@ class App:
         await self.signing_in.close()
         await self.trail.close()
         await self.journal.close()
+
+    def _copy_audit(self, row: AuditRow) -> None:
+        self.telemetry.audit_logs.tell(exported(row), at_ns=to_us(row.at) * 1000)
 
     def _circuits(self) -> dict[str, str]:
         return {one.provider_id: one.circuit.state.value for one in self.connections}

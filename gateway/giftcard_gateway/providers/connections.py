@@ -236,11 +236,10 @@ class Connections:
 
         The error repeats the id only if it could be one: callers have put card numbers here.
         """
-        try:
-            return self._by_id[provider_id]
-        except KeyError:
-            told = provider_id if re.fullmatch(PROVIDER_ID, provider_id) else ""
-            raise ProviderNotFound(provider=told) from None
+        # Not by a KeyError, which would carry the id as the caller wrote it.
+        if (found := self._by_id.get(provider_id)) is None:
+            raise ProviderNotFound(provider=provider_id if re.fullmatch(PROVIDER_ID, provider_id) else "")
+        return found
 
     def owner(self, provider_id: str) -> str:
         """Return the tenant whose a provider's account is; empty for one that is configured no more."""

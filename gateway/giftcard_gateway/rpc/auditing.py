@@ -85,4 +85,10 @@ class MethodAudit:
 def _who(identity: Identity | None) -> dict[str, Any]:
     if identity is None:
         return {}
-    return {"by": identity.name, "tenant": identity.tenant, "sign_in": identity.sign_in.value}
+    return {
+        "by": identity.name,
+        "person": identity.person,
+        "tenant": identity.home or identity.tenant,
+        "for_tenant": identity.tenant if identity.home else "",
+        "sign_in": identity.sign_in.value,
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from giftcard_gateway.access.guesses import Question
-from giftcard_gateway.access.identities import caller_of, machine_of
+from giftcard_gateway.access.machines import machine_of
 from giftcard_gateway.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ _MARGIN_SHARE = 0.2
 class RpcCall:
     """What a service may know of an RPC besides its request."""
 
-    __slots__ = ("_admission", "_context", "_trailing", "audited", "has_shown_secrets", "identity")
+    __slots__ = ("_admission", "_context", "_trailing", "audited", "caller", "has_shown_secrets", "identity")
 
     def __init__(
-        self, context: Context, identity: Identity, admission: Admission, trace_id: str = ""
+        self, context: Context, identity: Identity, admission: Admission, *, caller: str, trace_id: str = ""
     ) -> None:
         self._context = context
         self._admission = admission
@@ -50,6 +50,8 @@ class RpcCall:
         if self._trailing:
             context.set_trailing_metadata(self._trailing)
         self.identity = identity
+        self.caller = caller
+        """What limits count this caller by."""
         self.audited: asyncio.Future[None] | None = None
         """Done when the audit's record of this call is durable."""
         self.has_shown_secrets = False
@@ -59,11 +61,6 @@ class RpcCall:
     def machine(self) -> str:
         """Where the call comes from, without the port."""
         return machine_of(self._context.peer())
-
-    @property
-    def caller(self) -> str:
-        """What limits count this caller by; see `caller_of`."""
-        return caller_of(self.identity, self._context.peer())
 
     def wait_s(self, longest_s: float = _LONGEST_WAIT_S) -> float:
         """Return how many seconds to wait at most, so that the answer arrives before the deadline."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from giftcard.v1 import scope_pb2
-from giftcard_gateway.access.identities import caller_of, machine_of
+from giftcard_gateway.access.machines import machine_of
 from giftcard_gateway.access.signing_in import Shown, SigningIn
 from giftcard_gateway.config.access import Scope
 from giftcard_gateway.errors import (
@@ -168,11 +168,11 @@ class Guard:
         """Return what limits count by; raise as `identify` does, or ScopeMissing."""
         if service in self._open:
             # Who asks for health takes nothing of a caller on the same machine who does not sign in.
-            return f"{service} {machine_of(context.peer())}"
+            return f"{service} {self._shares.machine(context.peer())}"
         identity = await identify(self._signing_in, context)
         if (scope := STANDARD[service]) is not None:
             identity.demand(scope)
-        return caller_of(identity, context.peer())
+        return self._shares.caller(identity, context.peer())
 
 
 class _Newest:

@@ -20,7 +20,8 @@ from google.protobuf.message_factory import GetMessageClass
 
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
-from giftcard_gateway.access.identities import caller_of, machine_of
+from giftcard_gateway.access.acting import acting
+from giftcard_gateway.access.machines import machine_of
 from giftcard_gateway.errors import GatewayError, InvalidRequest, JournalUnavailable
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.rpc.call import RpcCall
@@ -162,10 +163,14 @@ class _Wrapper:
             try:
                 with around.admission.entered(is_stream=self._is_stream):
                     identity = await identify(around.signing_in, context)
-                    caller = caller_of(identity, context.peer())
+                    identity = acting(identity, context.invocation_metadata() or ())
+                    caller = around.shares.caller(identity, context.peer())
                     with around.shares.taken(caller, is_stream=self._is_stream, is_money=self._is_money):
                         identity.demand(self._scope)
-                        return await work(RpcCall(context, identity, around.admission, watched.trace_id))
+                        admission, trace_id = around.admission, watched.trace_id
+                        return await work(
+                            RpcCall(context, identity, admission, caller=caller, trace_id=trace_id)
+                        )
             except Exception as fault:  # noqa: BLE001 - the edge: whatever failed inside is told in one way
                 await self._refuse(context, fault, watched, identity)
 

@@ -53,7 +53,7 @@ class EventStreams:
         if not cursor and not is_at:
             cursor = await self._journal.last_event_cursor()
         while not call.is_ending:
-            rows = await self._rows(cursor, providers)
+            rows = await self._rows(cursor, providers, call.identity.only_tenant)
             for row in rows:
                 cursor = row.cursor
                 is_wanted = row.provider in providers if providers else not is_closed
@@ -65,10 +65,10 @@ class EventStreams:
                 await self._journal.wait_changed(_TICK_S)
         raise ShuttingDown
 
-    async def _rows(self, cursor: str, providers: set[str]) -> Sequence[EventRow]:
+    async def _rows(self, cursor: str, providers: set[str], tenant: str | None) -> Sequence[EventRow]:
         only = next(iter(providers)) if len(providers) == 1 else None
         try:
-            return await self._journal.events(after=cursor, limit=_BATCH, provider=only)
+            return await self._journal.events(after=cursor, limit=_BATCH, provider=only, tenant=tenant)
         except ValueError:
             raise InvalidRequest([("cursor", "is not a cursor this stream gave")]) from None
 
@@ -83,7 +83,7 @@ class EventStreams:
         if entry is not None:
             is_told = call.identity.may_touch(entry)
         else:
-            is_owner = self._connections.owner(row.provider) == call.identity.tenant
+            is_owner = call.identity.is_of(self._connections.owner(row.provider))
             is_told = is_owner and not call.identity.is_of_some
         if not is_told:
             return None

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from giftcard import v1
+from giftcard_gateway.access.metadata import TENANT
 from giftcard_gateway.errors import InvalidRequest
 from giftcard_gateway.journal.contract import RowQuery
 from giftcard_gateway.journal.indexes import BlindIndexes
@@ -44,6 +45,10 @@ SERVED = frozenset(
 """The conditions that an index serves. Any other is refused by name: it could cost the whole history."""
 
 
+_OF_ONE_TENANT = frozenset({"merchant_id", "terminal_id", "external_reference", "labels"})
+"""The conditions whose indexes are hashed with the tenant, for callers choose what stands in them."""
+
+
 class Filter:
     """One caller's filter, and what they may touch; raises InvalidRequest where no index serves."""
 
@@ -51,6 +56,9 @@ class Filter:
         unserved = sorted({field.name for field, _ in wanted.ListFields()} - SERVED)
         if unserved:
             raise InvalidRequest([(f"filter.{name}", "is served by no index") for name in unserved])
+        if identity.only_tenant is None and (named := _of_one_tenant(wanted)):
+            fault = f"needs one tenant in the metadata {TENANT}, because each has its own"
+            raise InvalidRequest([(f"filter.{name}", fault) for name in named])
         self._lookups = records.lookups
         self._identity = identity
         asked = card_from(wanted.card) if wanted.HasField("card") else None
@@ -103,7 +111,8 @@ class Filter:
         for label in sorted(self._labels.items()):
             yield self._by(partial(BlindIndexes.label, tenant=tenant, label=label))
         merchants = self._identity.merchants
-        only = next(iter(merchants)) if merchants is not None and len(merchants) == 1 else ""
+        is_only = self._identity.only_tenant is not None and merchants is not None and len(merchants) == 1
+        only = next(iter(merchants)) if merchants is not None and is_only else ""
         if merchant_id := self._merchant_id or only:
             yield self._by(lambda indexes: indexes.merchant(tenant, merchant_id))
 
@@ -116,7 +125,7 @@ class Filter:
         """Return a query that reads no more than `limit` places of one index."""
         if self._index:
             return RowQuery(
-                tenant=self._identity.tenant,
+                tenant=self._identity.only_tenant,
                 blind_indexes=self._index,
                 created_from=self._from,
                 created_before=self._before,
@@ -124,7 +133,7 @@ class Filter:
                 limit=limit,
             )
         return RowQuery(
-            tenant=self._identity.tenant,
+            tenant=self._identity.only_tenant,
             states=tuple(sorted(self._states)) or None,
             operations=tuple(sorted(self._operations)) or None,
             providers=tuple(sorted(self._providers)) or None,
@@ -161,3 +170,7 @@ class Filter:
             and self._external_reference in {"", ask.external_reference}
             and self._labels.items() <= ask.labels.items()
         )
+
+
+def _of_one_tenant(wanted: v1.TransactionFilter) -> list[str]:
+    return sorted({field.name for field, _ in wanted.ListFields()} & _OF_ONE_TENANT)

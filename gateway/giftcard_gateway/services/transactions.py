@@ -131,7 +131,7 @@ class TransactionReads:
             cursor = await journal.last_cursor()
         since = time_from(request.start_time) if is_at else _EARLIEST
         while not call.is_ending:
-            changes = await self._changes(cursor, call.identity.tenant)
+            changes = await self._changes(cursor, call.identity.only_tenant)
             for change in changes:
                 cursor = change.cursor
                 is_news = change.at >= since and not change.damaged
@@ -142,7 +142,7 @@ class TransactionReads:
                 await journal.wait_changed(_TICK_S)
         raise ShuttingDown
 
-    async def _changes(self, cursor: str, tenant: str) -> Sequence[Change]:
+    async def _changes(self, cursor: str, tenant: str | None) -> Sequence[Change]:
         try:
             return await self._records.changes(after=cursor, limit=_CHANGES, tenant=tenant)
         except ValueError:

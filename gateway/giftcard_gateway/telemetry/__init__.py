@@ -1,4 +1,4 @@
-"""Traces, metrics and logs of one process.
+"""Traces, metrics, logs and the audit's copies of one process.
 
 The only room that imports the OpenTelemetry SDK. Nothing told here names a card: see each module
 for what it leaves out. What to do about what is seen is in the runbook.
@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-from giftcard_gateway.telemetry.exporters import meter_provider, resource, span_processors
+from giftcard_gateway.telemetry.audit_logs import AuditLogs
+from giftcard_gateway.telemetry.exporters import (
+    logger_provider,
+    meter_provider,
+    resource,
+    span_processors,
+)
 from giftcard_gateway.telemetry.http_client import TracedTransport
 from giftcard_gateway.telemetry.metrics import Metrics
 from giftcard_gateway.telemetry.observer import Watcher
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import httpx
+    from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk.metrics import MeterProvider
 
     from giftcard_gateway.clock import Clock
@@ -32,11 +39,12 @@ __all__ = ["ServerCall", "Telemetry", "open_telemetry"]
 class Telemetry:
     """The traces and metrics of one gateway process."""
 
-    def __init__(self, clock: Clock, spans: Spans, metrics: Metrics) -> None:
+    def __init__(self, clock: Clock, spans: Spans, metrics: Metrics, audit_logs: AuditLogs) -> None:
         """Keep the parts that `open_telemetry` made."""
         self._clock = clock
         self._spans = spans
         self.metrics = metrics
+        self.audit_logs = audit_logs
         self.observer: Observer = Watcher(spans, metrics, clock)
 
     def call(self, method: str, metadata: Iterable[tuple[str, str | bytes]]) -> ServerCall:
@@ -53,6 +61,7 @@ class Telemetry:
         """Export what is left and stop; may take a few seconds, so call it off the loop."""
         self._spans.close()
         self.metrics.close()
+        self.audit_logs.close()
 
 
 def open_telemetry(
@@ -61,9 +70,11 @@ def open_telemetry(
     *,
     processors: Sequence[SpanProcessor] = (),
     meters: MeterProvider | None = None,
+    logs: LoggerProvider | None = None,
 ) -> Telemetry:
     """Set up by the OTEL_* variables, plus what is handed in; raise ConfigError for a bad one."""
     described = resource(environ, clock.uuid4())
     provider = TracerProvider(resource=described, shutdown_on_exit=False)
     spans = Spans(clock, [*span_processors(environ), *processors], provider)
-    return Telemetry(clock, spans, Metrics(meters or meter_provider(environ, described)))
+    metrics = Metrics(meters or meter_provider(environ, described))
+    return Telemetry(clock, spans, metrics, AuditLogs(logs or logger_provider(environ, described)))

@@ -1,7 +1,7 @@
-"""Where spans and metrics go: the SDK set up once, by the standard OTEL_* variables.
+"""Where spans, metrics and the audit's logs go: the SDK set up once, by the standard OTEL_* variables.
 
-`OTEL_TRACES_EXPORTER` and `OTEL_METRICS_EXPORTER` are lists of console, otlp and none. Unset, it is
-otlp when an OTLP endpoint is named, and else none: nobody's gateway calls out unasked.
+`OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER` and `OTEL_LOGS_EXPORTER` are lists of console, otlp and
+none. Unset, it is otlp when an OTLP endpoint is named, and else none: nobody's gateway calls out unasked.
 """
 
 from __future__ import annotations
@@ -11,6 +11,12 @@ import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import (
+    BatchLogRecordProcessor,
+    ConsoleLogRecordExporter,
+    SimpleLogRecordProcessor,
+)
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
@@ -64,6 +70,21 @@ def meter_provider(environ: Mapping[str, str], described: Resource) -> MeterProv
         return None
     readers = [PeriodicExportingMetricReader(exporter) for exporter in exporters]
     return MeterProvider(readers, resource=described, shutdown_on_exit=False)
+
+
+def logger_provider(environ: Mapping[str, str], described: Resource) -> LoggerProvider | None:
+    """Return a provider that exports as asked, or None; raise ConfigError for what we do not know."""
+    kinds = _asked_for(environ, "LOGS")
+    if not kinds - {"none"}:
+        return None
+    provider = LoggerProvider(resource=described, shutdown_on_exit=False)
+    if "console" in kinds:
+        console = ConsoleLogRecordExporter(out=sys.stderr)
+        provider.add_log_record_processor(SimpleLogRecordProcessor(console))
+    if "otlp" in kinds:
+        otlp = _otlp(_protocol(environ, "LOGS"), "_log").OTLPLogExporter()
+        provider.add_log_record_processor(BatchLogRecordProcessor(otlp))
+    return provider
 
 
 def _asked_for(environ: Mapping[str, str], signal: str) -> set[str]:

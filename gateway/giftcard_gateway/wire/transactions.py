@@ -75,6 +75,7 @@ def transaction_to(entry: Entry, *, reveal: bool = False) -> v1.Transaction:
     """Return a transaction; `reveal` shows the secrets of new cards, once they are the buyer's (rule 16)."""
     fields: Fields = {
         "transaction_id": entry.callers_id,
+        "tenant": entry.tenant,
         "operation": operation_to(entry.operation),
         "provider": entry.provider,
         "state": state_to(entry.state),

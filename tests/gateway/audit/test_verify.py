@@ -60,7 +60,7 @@ async def checked(
         for row in sorted(rows, key=lambda row: (row.chain, row.number)):
             yield row
 
-    return await verify(given_(), under or seal(), **more)
+    return await verify(given_, under or seal(), **more)
 
 
 async def test_untouched_chains_hold() -> None:

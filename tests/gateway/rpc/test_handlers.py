@@ -13,7 +13,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from giftcard import read_error, v1
 from giftcard.v1 import gift_card_service_pb2
-from giftcard_gateway.access.identities import LOCAL, SignIn, caller_of
+from giftcard_gateway.access.identities import LOCAL, SignIn
 from giftcard_gateway.access.shares import Shares
 from giftcard_gateway.access.signing_in import SigningIn
 from giftcard_gateway.clock import SystemClock
@@ -220,7 +220,7 @@ def test_wait_leaves_room_for_the_answer(left_s: float | None, waits_s: float) -
             """Return it."""
             return left_s
 
-    call = RpcCall(Context(), LOCAL, Admission(1))  # type: ignore[arg-type]  # all it reads
+    call = RpcCall(Context(), LOCAL, Admission(1), caller="")  # type: ignore[arg-type]  # all it reads
     assert call.wait_s() == pytest.approx(waits_s)
 
 
@@ -241,15 +241,20 @@ def test_admission() -> None:
     ("peer", "machine"),
     [
         ("ipv4:10.0.0.7:51234", "10.0.0.7"),
-        ("ipv6:%5B::1%5D:51234", "%5B::1%5D"),
+        ("ipv6:%5B2001:db8::7%5D:51234", "2001:db8::/64"),
+        ("ipv6:%5B2001:db8::ffff:0:0:7%5D:51234", "2001:db8::/64"),
+        ("ipv6:%5B2001:db8:0:1::7%5D:51234", "2001:db8:0:1::/64"),
+        ("ipv6:%5B::ffff:10.0.0.7%5D:51234", "10.0.0.7"),
+        ("ipv6:%5Bfe80::1%25eth0%5D:51234", "fe80::/64"),
         ("unix:/run/gateway.sock", "unix:/run/gateway.sock"),
     ],
 )
 def test_callers_are_known_by_their_machine(peer: str, machine: str) -> None:
-    """Limits count who did not sign in by their machine, over connections; others by who they are."""
-    assert caller_of(LOCAL, peer) == machine
+    """Limits count who did not sign in by machine or IPv6 network; others by who they are."""
+    shares = Shares(Limits(), SystemClock())
+    assert shares.caller(LOCAL, peer) == machine
     till = msgspec.structs.replace(LOCAL, name="till-7", tenant="shop", sign_in=SignIn.API_KEY)
-    assert caller_of(till, peer) == "shop/till-7"
+    assert shares.caller(till, peer) == "shop/till-7"
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))

@@ -58,6 +58,8 @@ from tests.world.observer import Heard
 from tests.world.provider import LOST, Script, Scripted
 
 T = TypeVar("T")
+Shown = Sequence[tuple[str, str]]
+"""Metadata of a call."""
 
 RAND = Money(currency_code="ZAR", units=100)
 """A hundred rand: what the scripted provider approves."""
@@ -186,7 +188,13 @@ class Served:
         return self.shop.telling
 
     def start(
-        self, name: str, request: Message, *, timeout_s: float | None = 10.0, end_user: str = ""
+        self,
+        name: str,
+        request: Message,
+        *,
+        timeout_s: float | None = 10.0,
+        end_user: str = "",
+        metadata: Shown = (),
     ) -> grpc.aio.UnaryUnaryCall[Message, Message]:
         """Begin a unary call, by the RPC's name."""
         method = _METHODS[name]
@@ -194,21 +202,27 @@ class Served:
             f"/{method.containing_service.full_name}/{method.name}",
             request_serializer=type(request).SerializeToString,
             response_deserializer=GetMessageClass(method.output_type).FromString,
-        )(request, timeout=timeout_s, metadata=((END_USER, end_user),) if end_user else ())
+        )(
+            request,
+            timeout=timeout_s,
+            metadata=(*(((END_USER, end_user),) if end_user else ()), *metadata),
+        )
         return call
 
-    async def call(self, name: str, request: Message, *, timeout_s: float | None = 10.0) -> Any:  # noqa: ANN401 - its answer
+    async def call(
+        self, name: str, request: Message, *, timeout_s: float | None = 10.0, metadata: Shown = ()
+    ) -> Any:  # noqa: ANN401 - its answer
         """Make a unary call and return its answer."""
-        return await self.start(name, request, timeout_s=timeout_s)
+        return await self.start(name, request, timeout_s=timeout_s, metadata=metadata)
 
-    def stream(self, name: str, request: Message) -> Any:  # noqa: ANN401 - a call that yields answers
+    def stream(self, name: str, request: Message, metadata: Shown = ()) -> Any:  # noqa: ANN401 - a call that yields answers
         """Begin a call that answers with a stream."""
         method = _METHODS[name]
         return self.channel.unary_stream(
             f"/{method.containing_service.full_name}/{method.name}",
             request_serializer=type(request).SerializeToString,
             response_deserializer=GetMessageClass(method.output_type).FromString,
-        )(request)
+        )(request, metadata=metadata)
 
     async def send(self, name: str, requests: Sequence[Message]) -> Any:  # noqa: ANN401 - its answer
         """Make a call with a stream of requests."""
@@ -219,10 +233,10 @@ class Served:
             response_deserializer=GetMessageClass(method.output_type).FromString,
         )(iter(requests))
 
-    async def refused(self, name: str, request: Message) -> Refusal:
+    async def refused(self, name: str, request: Message, metadata: Shown = ()) -> Refusal:
         """Make a unary call that must be refused, and return how."""
         try:
-            answer = await self.call(name, request)
+            answer = await self.call(name, request, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             return refusal_of(error)
         raise AssertionError(f"{name} was not refused: {answer}")

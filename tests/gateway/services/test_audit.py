@@ -9,13 +9,18 @@ import grpc.aio
 import msgspec
 import pytest
 from google.protobuf.descriptor_pb2 import MethodOptions
+from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 
 from giftcard_gateway.access.identities import LOCAL, SignIn
 from giftcard_gateway.access.signing_in import SigningIn
-from giftcard_gateway.audit.records import AuditRecord, record_of
+from giftcard_gateway.audit.records import AuditRecord, Head, exported, record_of
 from giftcard_gateway.audit.verify import verify
 from giftcard_gateway.config.access import Scope
 from giftcard_gateway.journal.contract import AuditRow
+from giftcard_gateway.journal.microseconds import to_us
+from giftcard_gateway.telemetry.audit_logs import AuditLogs
 from tests.gateway.services.served import Served, serve
 from tests.gateway.wire.filled import METHODS, PAN, fill
 
@@ -81,6 +86,28 @@ async def test_a_flood_of_kinds_is_bounded(served: Served, monkeypatch: pytest.M
     assert sorted(one.count for one in refused) == [1, 1, 1, 7]
 
 
+async def test_the_audit_goes_out_as_logs(served: Served) -> None:
+    """Each durable record goes out once, with an export's fields, at its own time and without a card."""
+    kept = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]  # the SDK has no type for it
+    provider = LoggerProvider(shutdown_on_exit=False)
+    provider.add_log_record_processor(SimpleLogRecordProcessor(kept))
+    served.app.telemetry.audit_logs = AuditLogs(provider)
+    before = len(await served.app.journal.audit(after=("", 0), limit=1000))
+    await served.redeem()
+    noted = AuditRecord(at=served.clock.now(), act="noted", heads={"other": Head(number=7, mac="0a")})
+    await served.app.trail.told(served.app.trail.tell(noted))
+    rows = (await served.app.journal.audit(after=("", 0), limit=1000))[before:]
+    sent = kept.get_finished_logs()
+    assert [one.log_record.body for one in sent] == [exported(row) for row in rows]
+    assert [one.log_record.timestamp for one in sent] == [to_us(row.at) * 1000 for row in rows]
+    assert {one.log_record.event_name for one in sent} == {"giftcard.audit"}
+    # What a collector gets has every field too, whatever is nested in it.
+    wire = encode_logs(sent).SerializeToString()
+    assert all(row.mac.hex().encode() in wire for row in rows)
+    assert b"0a" in wire
+    assert PAN.encode() not in wire
+
+
 async def test_the_trail_holds(served: Served) -> None:
     """What a gateway wrote checks out under its own key."""
     await served.redeem()
@@ -90,6 +117,6 @@ async def test_the_trail_holds(served: Served) -> None:
         for row in await served.app.journal.audit(after=("", 0), limit=100):
             yield row
 
-    checked = await verify(rows(), served.app.seal)
+    checked = await verify(rows, served.app.seal)
     assert not checked.faults
     assert checked.records >= 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
@@ -19,6 +19,7 @@ from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.reads import ProviderEvent, Webhook
 from giftcard_gateway.access.identities import EVERYTHING, LOCAL, Identity, SignIn
 from giftcard_gateway.config.access import Scope
+from giftcard_gateway.journal.contract import EventRow
 from tests.gateway.services.served import RAND, Served, refusal_of, serve, unresolved
 from tests.gateway.services.test_reach import ASKED_OF_A_PROVIDER, Disguise, code_of
 from tests.gateway.services.test_reconciliation import confirmed, row, settle
@@ -208,6 +209,33 @@ async def test_events_are_their_transactions_tenants(served: Served, disguise: D
             await asyncio.wait_for(stream.read(), 0.3)
         assert [one.event.event_id for one in told] == expected
         assert {one.event.transaction_id for one in told} - {""} == {ours}
+
+
+async def test_anothers_events_are_not_even_read(served: Served, disguise: Disguise) -> None:
+    """A stream reads its own tenant's events from the journal, so that others' backlog costs it nothing."""
+    events = tuple(ProviderEvent(event_id=f"e{number}", name="paid") for number in range(50))
+    served.telling.answers["read_webhook"] = events
+    webhook = Webhook(headers={}, body=b"", received_at=served.clock.now())
+    await served.app.pipeline.events.receive(served.app.connections.get("first"), webhook)
+    read, reading = list[EventRow](), served.app.journal.events
+
+    async def watched(**wanted: Any) -> Sequence[EventRow]:  # noqa: ANN401 - as the journal is asked
+        found = await reading(**wanted)
+        read.extend(found)
+        return found
+
+    served.app.journal.events = watched  # type: ignore[method-assign]  # read behind the journal's back
+    disguise.wear(tenant="second")
+    request = v1.StreamEventsRequest(providers=["first"])
+    request.start_time.FromSeconds(1)
+    stream = served.stream("StreamEvents", request)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(stream.read(), 0.3)
+    assert read == []
+    disguise.wear()
+    stream = served.stream("StreamEvents", request)
+    assert (await stream.read()).event.event_id == "e0"
+    assert {row.tenant for row in read} == {"default"}
 
 
 @pytest.mark.parametrize("name", sorted(ACCOUNT - {"Reconcile"}))

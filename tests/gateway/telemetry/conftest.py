@@ -1,61 +1,12 @@
-"""Telemetry that keeps what it would export, to be looked at."""
+"""Telemetry that is looked at, for tests of this folder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader, NumberDataPoint
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.telemetry import Telemetry, open_telemetry
-
-
-class Seen:
-    """Telemetry, and what it exported."""
-
-    def __init__(self) -> None:
-        """Keep spans and metrics in memory."""
-        self._spans = InMemorySpanExporter()
-        self._reader = InMemoryMetricReader()
-        self.telemetry: Telemetry = open_telemetry(
-            {},
-            SystemClock(),
-            processors=[SimpleSpanProcessor(self._spans)],
-            meters=MeterProvider([self._reader], shutdown_on_exit=False),
-        )
-
-    def spans(self) -> tuple[ReadableSpan, ...]:
-        """Return the finished spans, oldest first."""
-        return self._spans.get_finished_spans()
-
-    def points(self, name: str) -> list[tuple[Mapping[str, object], float]]:
-        """Return a metric's points: attributes, and the value or, of a histogram, the count."""
-        data = self._reader.get_metrics_data()
-        return [
-            (dict(point.attributes or {}), _value(point))
-            for resource in (data.resource_metrics if data else ())
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-            if metric.name == name
-            for point in metric.data.data_points
-        ]
-
-    def everything(self) -> str:
-        """Return all that was exported as one text, to search for what must not be there."""
-        data = self._reader.get_metrics_data()
-        return "".join(span.to_json() for span in self.spans()) + (data.to_json() if data else "")
-
-
-def _value(point: object) -> float:
-    if isinstance(point, HistogramDataPoint):
-        return point.count
-    assert isinstance(point, NumberDataPoint)
-    return point.value
+from tests.world.seen import Seen
 
 
 @pytest.fixture

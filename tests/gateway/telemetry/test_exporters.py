@@ -6,7 +6,7 @@ import pytest
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 
 from giftcard_gateway.config import ConfigError
-from giftcard_gateway.telemetry.exporters import meter_provider, resource, span_processors
+from giftcard_gateway.telemetry.exporters import logger_provider, meter_provider, resource, span_processors
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
 
@@ -65,6 +65,19 @@ def test_metrics_console() -> None:
     """Metrics have an exporter of their own."""
     provider = meter_provider({"OTEL_METRICS_EXPORTER": "otlp"}, resource({}, "i"))
     assert provider is not None
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_the_audits_logs_go_where_otlp_goes(protocol: str) -> None:
+    """Logs have an exporter where an OTLP endpoint is named, by both protocols, and none unasked."""
+    described = resource({}, "i")
+    assert logger_provider({}, described) is None
+    assert logger_provider(ENDPOINT | {"OTEL_LOGS_EXPORTER": "none"}, described) is None
+    provider = logger_provider(ENDPOINT | {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol}, described)
+    assert provider is not None
+    provider.shutdown()
+    with pytest.raises(ConfigError, match="OTEL_LOGS_EXPORTER has zipkin"):
+        logger_provider({"OTEL_LOGS_EXPORTER": "zipkin"}, described)
 
 
 def test_resource() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from giftcard_gateway.config.settings import Telemetry as LogSettings
 from giftcard_gateway.telemetry import logs
-from tests.gateway.telemetry.conftest import Seen
+from tests.world.seen import Seen
 
 CARD = "6045001122334455"
 ID = "50606112-2334-4556-8899-112233445566"

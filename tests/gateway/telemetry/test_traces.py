@@ -18,7 +18,7 @@ from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.telemetry import open_telemetry
 from giftcard_gateway.telemetry.spans import current, parse
-from tests.gateway.telemetry.conftest import Seen
+from tests.world.seen import Seen
 
 CARD, PIN, KEY = "6045001122334455", "739182", "key-abcdef"
 METHOD = "giftcard.v1.GiftCardService/Redeem"

@@ -217,6 +217,16 @@ class Postgres(Journal):
         """Return records after a place; see Journal.audit."""
         return [_audit_row(found) for found in await self._fetch_beside(sql.AUDIT, *after, limit)]
 
+    async def purge_audit(self, chain: str, *, until: int, limit: int) -> int:
+        """Delete the first records of a chain; see Journal.purge_audit."""
+        async with self._session() as session:
+            schema.STEPS.refuse_unknown(await schema.read(session), schema.NAME)
+            async with session.transaction():
+                await session.execute(sql.OPEN_PURGE_OF_AUDIT, chain, until)
+                gone: int = await session.fetchval(sql.PURGE_AUDIT, chain, until, limit)
+                await session.execute(sql.CLOSE_PURGE_OF_AUDIT, chain)
+        return gone
+
     async def last_event_cursor(self) -> str:
         """Return the newest place among the events; see Journal.last_event_cursor."""
         found = await self._fetch(sql.LAST_EVENT)
@@ -234,10 +244,12 @@ class Postgres(Journal):
         ((count,),) = await self._fetch(sql.DAMAGED)
         return int(count)
 
-    async def purge(self, *, before: datetime, limit: int) -> int:
+    async def purge(self, *, before: datetime, limit: int, tenant: str | None = None) -> int:
         """Delete finished rows; see Journal.purge."""
+        statement = sql.PURGE if tenant is None else sql.PURGE_OF_TENANT
+        given = (to_us(before), limit, *(() if tenant is None else (tenant,)))
         return await self._sessions.run(
-            lambda connection, _: connection.fetchval(sql.PURGE, to_us(before), limit), is_write=True
+            lambda connection, _: connection.fetchval(statement, *given), is_write=True
         )
 
     async def add_event(self, event: EventRow, other_ids: Sequence[str] = ()) -> bool:
@@ -246,10 +258,11 @@ class Postgres(Journal):
         self._changed()
         return is_new
 
-    async def mark_event_applied(self, provider: str, event_id: str) -> None:
+    async def mark_event_applied(self, provider: str, event_id: str, *, tenant: str | None = None) -> None:
         """Remember that an event was carried over; see Journal.mark_event_applied."""
         await self._sessions.run(
-            lambda connection, _: connection.execute(sql.MARK_EVENT, provider, event_id), is_write=True
+            lambda connection, _: connection.execute(sql.MARK_EVENT, provider, event_id, tenant),
+            is_write=True,
         )
 
     async def unapplied_events(
@@ -315,8 +328,15 @@ class Postgres(Journal):
         ((done,),) = await self._fetch_alone(sql.RESEAL, *arguments)
         return int(done)
 
-    async def events(self, *, after: str, limit: int, provider: str | None = None) -> Sequence[EventRow]:
+    async def events(
+        self, *, after: str, limit: int, provider: str | None = None, tenant: str | None = None
+    ) -> Sequence[EventRow]:
         """Return events after a cursor; see Journal.events."""
+        if tenant is not None:
+            of_tenant = (*_place(after), limit, tenant)
+            if provider is None:
+                return _events(await self._fetch(sql.EVENTS_OF_TENANT, *of_tenant))
+            return _events(await self._fetch(sql.EVENTS_OF_TENANT_AND_PROVIDER, *of_tenant, provider))
         if provider is None:
             return _events(await self._fetch(sql.EVENTS, *_place(after), limit))
         return _events(await self._fetch(sql.EVENTS_OF_PROVIDER, *_place(after), limit, provider))
@@ -408,6 +428,7 @@ async def _add_event(
         to_us(event.received_at),
         event.document,
         event.applied,
+        event.tenant,
         other_ids,
     )
     if number is not None:

@@ -259,6 +259,20 @@ EVENTS_OF_PROVIDER = f"""
 ORDER BY written_in, number LIMIT $3
 """
 
+
+def _events_of_tenant(provider: str = "") -> str:
+    """Two runs of one index, merged: the tenant's own, and those from before anybody noted whose they are."""
+    runs = (
+        f"({_EVENTS} WHERE tenant = {tenant} {provider} AND (written_in, number) > ($1, $2) AND {_SETTLED}"
+        " ORDER BY written_in, number LIMIT $3)"
+        for tenant in ("$4", "''")
+    )
+    return f"{' UNION ALL '.join(runs)} ORDER BY written_in, number LIMIT $3"
+
+
+EVENTS_OF_TENANT = _events_of_tenant()
+EVENTS_OF_TENANT_AND_PROVIDER = _events_of_tenant("AND provider = $5")
+
 EVENTS_UNAPPLIED = f"""
 {_EVENTS} WHERE NOT applied AND {_OPENABLE.format("$2")} ORDER BY written_in, number LIMIT $1
 """
@@ -371,8 +385,10 @@ SELECT coalesce(sum(found.count), 0)::bigint FROM (
 ) AS found
 """
 
-PURGE = f"""
-WITH RECURSIVE {DURABLY}, {_STREAMS},
+
+def _purge(streams: str) -> str:
+    return f"""
+WITH RECURSIVE {DURABLY}, {streams},
 gone AS (
     DELETE FROM transactions WHERE transaction_id = ANY(ARRAY(
         SELECT run.transaction_id FROM streams CROSS JOIN LATERAL (
@@ -394,18 +410,23 @@ gone AS (
 SELECT count(*), (SELECT synchronous_commit FROM durable) FROM gone
 """
 
+
+PURGE = _purge(_STREAMS)
+PURGE_OF_TENANT = _purge(_streams("WHERE tenant = $3", "AND tenant = $3"))
+
 ADD_EVENT = f"""
 WITH {DURABLY}
 INSERT INTO events ({columns(names=EVENT_COLUMNS)})
-SELECT $1, $2, $3, $4, $5, $6 FROM durable
-WHERE NOT EXISTS (SELECT 1 FROM events WHERE provider = $1 AND event_id = ANY($7))
+SELECT $1, $2, $3, $4, $5, $6, $7 FROM durable
+WHERE NOT EXISTS (SELECT 1 FROM events WHERE provider = $1 AND event_id = ANY($8))
 ON CONFLICT (provider, event_id) DO NOTHING RETURNING number
 """
 
 EVENT_DOCUMENT = "SELECT document FROM events WHERE provider = $1 AND event_id = $2"
 
 MARK_EVENT = f"""
-WITH {DURABLY} UPDATE events SET applied = TRUE FROM durable WHERE provider = $1 AND event_id = $2
+WITH {DURABLY} UPDATE events SET applied = TRUE, tenant = coalesce($3, tenant) FROM durable
+WHERE provider = $1 AND event_id = $2
 """
 
 NOTIFY = "SELECT pg_notify('giftcard_journal', $1)"
@@ -428,6 +449,19 @@ ON CONFLICT (chain, number) DO NOTHING
 """
 
 AUDIT = f"SELECT {_AUDIT} FROM audit WHERE (chain, number) > ($1, $2) ORDER BY chain, number LIMIT $3"
+
+OPEN_PURGE_OF_AUDIT = "INSERT INTO audit_purging (chain, until_number) VALUES ($1, $2)"
+
+PURGE_AUDIT = """
+WITH gone AS (
+    DELETE FROM audit WHERE chain = $1 AND number = ANY(ARRAY(
+        SELECT number FROM audit WHERE chain = $1 AND number <= $2 ORDER BY number LIMIT $3
+    )) RETURNING 1
+)
+SELECT count(*) FROM gone
+"""
+
+CLOSE_PURGE_OF_AUDIT = "DELETE FROM audit_purging WHERE chain = $1"
 
 # Back from chain to chain along the primary key: few chains have many records each.
 AUDIT_HEADS = f"""

@@ -14,6 +14,10 @@ AFTER = f"{_SELECT} WHERE (chain, number) > (?, ?) ORDER BY chain, number LIMIT 
 # What is no text comes and goes as bytes; see `file.text_of`.
 _CHAIN_BEFORE = "SELECT max(chain) FROM audit WHERE chain < CAST(? AS TEXT)"
 _LAST_CHAIN = "SELECT max(chain) FROM audit"
+_PURGE = (
+    "DELETE FROM audit WHERE chain = ? AND number IN"
+    " (SELECT number FROM audit WHERE chain = ? AND number <= ? ORDER BY number LIMIT ?)"
+)
 _LAST = f"{_SELECT} WHERE chain = CAST(? AS TEXT) ORDER BY number DESC LIMIT 1"
 
 
@@ -24,6 +28,16 @@ def add(connection: sqlite3.Connection, rows: Sequence[AuditRow]) -> None:
         " ON CONFLICT (chain, number) DO NOTHING",
         [(row.chain, row.number, to_us(row.at), row.key_id, row.document, row.mac) for row in rows],
     ).close()
+
+
+def purge(connection: sqlite3.Connection, *, chain: str, until: int, limit: int) -> int:
+    """Delete the first records of a chain in one database transaction; see Journal.purge_audit."""
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:  # ends the transaction, whichever way
+        connection.execute("INSERT INTO audit_purging (chain, until_number) VALUES (?, ?)", (chain, until))
+        gone = connection.execute(_PURGE, (chain, chain, until, limit)).rowcount
+        connection.execute("DELETE FROM audit_purging")
+    return gone
 
 
 def heads(connection: sqlite3.Connection, *, limit: int) -> Sequence[AuditRow]:

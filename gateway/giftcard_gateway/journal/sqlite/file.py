@@ -244,9 +244,9 @@ def beat(connection: sqlite3.Connection, *, now: datetime, silence: timedelta) -
 def add_event(connection: sqlite3.Connection, event: EventRow, other_ids: Sequence[str]) -> bool:
     """Insert an event; see Journal.add_event."""
     done = connection.execute(
-        f"INSERT INTO events ({columns(names=EVENT_COLUMNS)}) SELECT ?1, ?2, ?3, ?4, ?5, ?6"
+        f"INSERT INTO events ({columns(names=EVENT_COLUMNS)}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7"
         " WHERE NOT EXISTS (SELECT 1 FROM events WHERE provider = ?1"
-        " AND event_id IN (SELECT value FROM json_each(?7)))"
+        " AND event_id IN (SELECT value FROM json_each(?8)))"
         " ON CONFLICT (provider, event_id) DO NOTHING",
         (
             event.provider,
@@ -255,6 +255,7 @@ def add_event(connection: sqlite3.Connection, event: EventRow, other_ids: Sequen
             to_us(event.received_at),
             event.document,
             event.applied,
+            event.tenant,
             json.dumps(other_ids),
         ),
     )

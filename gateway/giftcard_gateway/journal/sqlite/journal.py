@@ -174,20 +174,18 @@ class Sqlite(Journal):
         """Count rows whose plain columns cannot be; see Journal.damaged."""
         return await _ask(self._lister, lists.count_damaged)
 
-    async def purge(self, *, before: datetime, limit: int) -> int:
+    async def purge(self, *, before: datetime, limit: int, tenant: str | None = None) -> int:
         """Delete finished rows; see Journal.purge."""
-        return await self._write(partial(lists.purge, before=before, limit=limit))
+        return await self._write(partial(lists.purge, before=before, limit=limit, tenant=tenant))
 
     async def add_event(self, event: EventRow, other_ids: Sequence[str] = ()) -> bool:
         """Insert an event; see Journal.add_event."""
         return await self._write(partial(file.add_event, event=event, other_ids=other_ids))
 
-    async def mark_event_applied(self, provider: str, event_id: str) -> None:
+    async def mark_event_applied(self, provider: str, event_id: str, *, tenant: str | None = None) -> None:
         """Remember that an event was carried over; see Journal.mark_event_applied."""
         await self._write(
-            lambda connection: connection.execute(
-                "UPDATE events SET applied = TRUE WHERE provider = ? AND event_id = ?", (provider, event_id)
-            ).close()
+            lambda connection: connection.execute(lists.MARK_EVENT, (tenant, provider, event_id)).close()
         )
 
     async def unapplied_events(
@@ -229,10 +227,13 @@ class Sqlite(Journal):
         """Replace documents; see Journal.reseal."""
         return await self._beside(partial(reseal.replace, resealed=resealed))
 
-    async def events(self, *, after: str, limit: int, provider: str | None = None) -> Sequence[EventRow]:
+    async def events(
+        self, *, after: str, limit: int, provider: str | None = None, tenant: str | None = None
+    ) -> Sequence[EventRow]:
         """Return events after a cursor; see Journal.events."""
         return await _ask(
-            self._lister, partial(lists.read_events, after=after, limit=limit, provider=provider)
+            self._lister,
+            partial(lists.read_events, after=after, limit=limit, provider=provider, tenant=tenant),
         )
 
     async def api_keys(self) -> Sequence[KeyRow]:
@@ -254,6 +255,10 @@ class Sqlite(Journal):
     async def audit(self, *, after: tuple[str, int], limit: int) -> Sequence[AuditRow]:
         """Return records after a place; see Journal.audit."""
         return await self._read_beside(partial(audit.read, after=after, limit=limit))
+
+    async def purge_audit(self, chain: str, *, until: int, limit: int) -> int:
+        """Delete the first records of a chain; see Journal.purge_audit."""
+        return await self._beside(partial(audit.purge, chain=chain, until=until, limit=limit))
 
     async def last_event_cursor(self) -> str:
         """Return the newest place among the events; see Journal.last_event_cursor."""

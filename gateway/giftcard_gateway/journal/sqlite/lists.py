@@ -62,6 +62,15 @@ CHANGES_OF_TENANT = (
 _EVENTS = f"SELECT number, {columns(names=EVENT_COLUMNS)} FROM events"
 EVENTS = f"{_EVENTS} WHERE number > ? ORDER BY number LIMIT ?"
 EVENTS_OF_PROVIDER = f"{_EVENTS} WHERE provider = ? AND number > ? ORDER BY number LIMIT ?"
+# Two runs of one index, merged: the tenant's own, and those from before anybody noted whose they are.
+EVENTS_OF_TENANT = (
+    f"{_EVENTS} WHERE tenant = ? AND number > ?"
+    f" UNION ALL {_EVENTS} WHERE tenant = '' AND number > ? ORDER BY number LIMIT ?"
+)
+EVENTS_OF_TENANT_AND_PROVIDER = EVENTS_OF_TENANT.replace(" AND number", " AND provider = ? AND number")
+MARK_EVENT = (
+    "UPDATE events SET applied = TRUE, tenant = coalesce(?, tenant) WHERE provider = ? AND event_id = ?"
+)
 EVENTS_UNAPPLIED = f"{_EVENTS} WHERE NOT applied ORDER BY number LIMIT ?"
 EVENTS_OPENABLE = EVENTS_UNAPPLIED.replace(
     " ORDER BY", " AND sealed_head(CAST(document AS BLOB)) IN (SELECT value FROM json_each(?)) ORDER BY"
@@ -172,11 +181,11 @@ def _damaged_in(stream: Stream) -> str:
     return CREATED_AT_NO_TIME if is_known else _COUNT
 
 
-def purge(connection: sqlite3.Connection, *, before: datetime, limit: int) -> int:
+def purge(connection: sqlite3.Connection, *, before: datetime, limit: int, tenant: str | None = None) -> int:
     """Delete finished rows with all that belongs to them; see Journal.purge."""
     before_us = to_us(before)
     gone: list[tuple[str, int]] = []
-    for stream in _streams(connection):
+    for stream in _streams(connection, tenant):
         if stream[1] in FINAL_STATES:
             left = limit - len(gone)
             gone += connection.execute(PURGEABLE, (*stream, before_us, before_us, left)).fetchall()
@@ -196,12 +205,14 @@ def unapplied_events(
 
 
 def read_events(
-    connection: sqlite3.Connection, *, after: str, limit: int, provider: str | None
+    connection: sqlite3.Connection, *, after: str, limit: int, provider: str | None, tenant: str | None
 ) -> Sequence[EventRow]:
     """Return events after a cursor; see Journal.events."""
-    if provider is None:
-        return _read_events(connection.execute(EVENTS, (_number(after), limit)))
-    return _read_events(connection.execute(EVENTS_OF_PROVIDER, (provider, _number(after), limit)))
+    run = (_number(after),) if provider is None else (provider, _number(after))
+    if tenant is not None:
+        statement = EVENTS_OF_TENANT if provider is None else EVENTS_OF_TENANT_AND_PROVIDER
+        return _read_events(connection.execute(statement, (tenant, *run, *run, limit)))
+    return _read_events(connection.execute(EVENTS if provider is None else EVENTS_OF_PROVIDER, (*run, limit)))
 
 
 def _read_events(found: sqlite3.Cursor) -> Sequence[EventRow]:

@@ -302,6 +302,7 @@ class Transaction(_message.Message):
     STATE_CHANGES_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     LEDGER_INDICATORS_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The caller's id: a version-4 UUID. Every tenant's ids are its own."""
     operation: Global___Operation.ValueType
@@ -314,6 +315,8 @@ class Transaction(_message.Message):
     """Your own reference from the request."""
     reversal_reason: Global___ReversalReason.ValueType
     """Why it was reversed. Set from REVERSING on."""
+    tenant: _builtins.str
+    """Whose it is: the tenant of the caller that asked, or first reversed it."""
     @_builtins.property
     def cards(self) -> _containers.RepeatedCompositeFieldContainer[Global___TransactionCard]:
         """The cards named in the request, masked, each with the balances the provider told."""
@@ -440,10 +443,11 @@ class Transaction(_message.Message):
         state_changes: _abc.Iterable[Global___StateChange] | None = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         ledger_indicators: _abc.Mapping[_builtins.str, _sale_pb2.LedgerIndicator.ValueType] | None = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["approved_amount", b"approved_amount", "confirm_by", b"confirm_by", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "evidence", b"evidence", "fee_amount", b"fee_amount", "points", b"points", "product", b"product", "receiver", b"receiver", "requested_amount", b"requested_amount", "reversed_amount", b"reversed_amount", "settlement_entity", b"settlement_entity", "slip", b"slip", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "approved_amount", b"approved_amount", "cards", b"cards", "confirm_by", b"confirm_by", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "evidence", b"evidence", "external_reference", b"external_reference", "fee_amount", b"fee_amount", "issued_cards", b"issued_cards", "labels", b"labels", "ledger_indicators", b"ledger_indicators", "operation", b"operation", "points", b"points", "product", b"product", "provider", b"provider", "provider_references", b"provider_references", "receiver", b"receiver", "requested_amount", b"requested_amount", "reversal_reason", b"reversal_reason", "reversed_amount", b"reversed_amount", "settlement_entity", b"settlement_entity", "slip", b"slip", "state", b"state", "state_changes", b"state_changes", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "approved_amount", b"approved_amount", "cards", b"cards", "confirm_by", b"confirm_by", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "evidence", b"evidence", "external_reference", b"external_reference", "fee_amount", b"fee_amount", "issued_cards", b"issued_cards", "labels", b"labels", "ledger_indicators", b"ledger_indicators", "operation", b"operation", "points", b"points", "product", b"product", "provider", b"provider", "provider_references", b"provider_references", "receiver", b"receiver", "requested_amount", b"requested_amount", "reversal_reason", b"reversal_reason", "reversed_amount", b"reversed_amount", "settlement_entity", b"settlement_entity", "slip", b"slip", "state", b"state", "state_changes", b"state_changes", "tenant", b"tenant", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

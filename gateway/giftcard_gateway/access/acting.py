@@ -1,0 +1,63 @@
+"""For whom a caller acts: another tenant, which an operator names, and the person at a command line.
+
+Both are metadata. Acting for another tenant takes the scope `giftcard.tenants` and leaves of the others
+reading and operating: nobody moves another tenant's money with it, or sees its secrets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from giftcard_gateway.access.metadata import EVERY_TENANT, PERSON, TENANT
+from giftcard_gateway.config.access import CallerName, Scope
+from giftcard_gateway.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from giftcard_gateway.access.identities import Identity
+
+_KEPT = frozenset({Scope.READ, Scope.OPERATE, Scope.TENANTS})
+_PERSON = re.compile(r"[A-Za-z_][A-Za-z0-9._:@\\-]{0,63}")
+_MOST_DIGITS = 10
+"""A user's number has so many; a card's has more, and the audit must hold none."""
+
+
+def acting(identity: Identity, metadata: Iterable[tuple[str, str | bytes]]) -> Identity:
+    """Return the identity as it acts in a call with this metadata.
+
+    Raises ScopeMissing for another tenant without `giftcard.tenants`, and InvalidRequest for what is no name.
+    """
+    tenant = person = ""
+    for key, value in metadata:
+        if key == TENANT:
+            tenant = _tenant(tenant, value)
+        elif key == PERSON:
+            person = _person(person, value)
+    if person:
+        identity = msgspec.structs.replace(identity, person=person)
+    if tenant in {"", identity.tenant}:
+        return identity
+    identity.demand(Scope.TENANTS)
+    return msgspec.structs.replace(
+        identity, tenant=tenant, home=identity.tenant, scopes=identity.scopes & _KEPT
+    )
+
+
+def _tenant(before: str, named: str | bytes) -> str:
+    try:
+        tenant = named if named == EVERY_TENANT else msgspec.convert(named, CallerName)
+    except msgspec.ValidationError:
+        tenant = ""
+    if before or not tenant:
+        raise InvalidRequest([(TENANT, "must be one tenant's name, or * for all")])
+    return str(tenant)
+
+
+def _person(before: str, named: str | bytes) -> str:
+    is_name = isinstance(named, str) and _PERSON.fullmatch(named) is not None
+    if before or not is_name or sum(map(str.isdigit, str(named))) > _MOST_DIGITS:
+        raise InvalidRequest([(PERSON, "must be one name of a person, as an operating system has it")])
+    return str(named)

@@ -1,0 +1,77 @@
+"""What a machine is counted as: an IPv6 address as its network, in every budget that goes by machines."""
+
+from __future__ import annotations
+
+import pytest
+from aiohttp import web
+
+from giftcard_gateway.access.identities import LOCAL
+from giftcard_gateway.access.machines import counted_as, machine_of
+from giftcard_gateway.access.shares import Shares
+from giftcard_gateway.access.signing_in import WrongCredentials
+from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.config.settings import Limits
+from giftcard_gateway.errors import CredentialsInvalid, Overloaded, RateLimited
+from giftcard_gateway.http.bodies import Bodies
+
+NETWORK = [f"2001:db8:0:7::{number:x}" for number in range(1, 6)]
+NEIGHBOUR = "2001:db8:0:8::1"
+
+
+@pytest.mark.parametrize(
+    ("peer", "machine"),
+    [
+        ("ipv4:10.0.0.7:51234", "10.0.0.7"),
+        ("ipv6:%5B2001:db8::7%5D:51234", "2001:db8::7"),
+        ("ipv6:[2001:db8::7]:51234", "2001:db8::7"),
+        ("unix:/run/gateway.sock", "unix:/run/gateway.sock"),
+    ],
+)
+def test_a_peer_is_told_without_its_port(peer: str, machine: str) -> None:
+    """The audit has the whole address, however gRPC writes it."""
+    assert machine_of(peer) == machine
+
+
+def test_the_prefix_is_the_operators() -> None:
+    """With 128 bits each address is counted by itself, with fewer a larger network is one."""
+    assert counted_as(NETWORK[0], 128) == f"{NETWORK[0]}/128"
+    assert counted_as(NETWORK[0], 48) == counted_as(NEIGHBOUR, 48) == "2001:db8::/48"
+    assert counted_as("10.0.0.7", 48) == "10.0.0.7"
+    assert counted_as("", 64) == ""
+
+
+def test_wrong_credentials_of_a_network_draw_on_one_budget() -> None:
+    """Another address of the same network brings no further tries; another network's are its own."""
+    wrong = WrongCredentials(Limits(wrong_credentials=3), SystemClock())
+    for machine in NETWORK[:3]:
+        with pytest.raises(CredentialsInvalid), wrong.checking(machine):
+            raise CredentialsInvalid("wrong", cause="unknown")
+    with pytest.raises(RateLimited), wrong.checking(NETWORK[3]):
+        pytest.fail("its credential was looked at")
+    with wrong.checking(NEIGHBOUR):
+        pass
+
+
+def test_the_shares_of_a_network_are_one() -> None:
+    """Callers who do not sign in share what one may take, from whatever address of their network."""
+    shares = Shares(Limits(calls_in_flight=1), SystemClock())
+    first, second, other = (
+        shares.caller(LOCAL, f"ipv6:%5B{machine}%5D:5") for machine in (*NETWORK[:2], NEIGHBOUR)
+    )
+    with shares.taken(first):
+        with pytest.raises(Overloaded), shares.taken(second):
+            pytest.fail("it was let in")
+        with shares.taken(other):
+            pass
+
+
+def test_the_bodies_of_a_network_are_counted_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Webhooks' bytes from many addresses of one network are held to what one address may hold."""
+    monkeypatch.setattr("giftcard_gateway.http.bodies._MOST_BYTES_EACH", 10)
+    bodies = Bodies(64)
+    with bodies.reading(NETWORK[0]) as first, bodies.reading(NETWORK[1]) as second:
+        first.add(b"12345678", most=100)
+        with bodies.reading(NEIGHBOUR) as other:
+            other.add(b"12345678", most=100)
+        with pytest.raises(web.HTTPServiceUnavailable):
+            second.add(b"12345678", most=100)
