@@ -314,7 +314,7 @@ async def test_a_damaged_audit_keeps_nobody_from_starting(place: Place) -> None:
         for row in rows:
             yield row
 
-    checked = await verify(each(), seal(clock))
+    checked = await verify(each, seal(clock))
     assert trail.chain not in {fault.chain for fault in checked.faults}
     assert checked.faults
     await journal.close()
