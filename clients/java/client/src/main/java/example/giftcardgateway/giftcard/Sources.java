@@ -7,6 +7,8 @@ import io.grpc.ClientInterceptor;
 import io.grpc.ClientInterceptors.CheckedForwardingClientCall;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
+import io.grpc.Status;
+import io.grpc.StatusException;
 import java.util.Objects;
 import java.util.function.Supplier;
 
@@ -46,12 +48,13 @@ final class Sources implements ClientInterceptor {
       MethodDescriptor<Q, A> method, CallOptions options, Channel next) {
     return new CheckedForwardingClientCall<>(next.newCall(method, options)) {
       @Override
-      protected void checkedStart(Listener<A> listener, Metadata headers) throws SourceFailed {
+      protected void checkedStart(Listener<A> listener, Metadata headers)
+          throws StatusException {
         try {
           headers.merge(source.get());
         } catch (RuntimeException failure) {
-          // The call ends with this as its cause, so that its own failures are told apart.
-          throw new SourceFailed(failure);
+          // Wrapped, so that a gRPC failure of the source is not taken for one of the call.
+          throw Status.UNAVAILABLE.withCause(new SourceFailed(failure)).asException();
         }
         delegate().start(listener, headers);
       }
