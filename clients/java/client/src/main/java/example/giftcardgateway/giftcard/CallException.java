@@ -88,7 +88,8 @@ public final class CallException extends GiftcardException {
     this.told = told;
     this.isOutcomeOpen =
         switch (kind) {
-          // The gateway's own reasons prove that nothing was sent; a lost connection proves nothing.
+          // The gateway's own reasons prove that nothing was sent; a lost connection proves
+          // nothing.
           case UNAVAILABLE -> told.reason().isEmpty();
           case NO_ANSWER -> true;
           default -> false;
@@ -108,8 +109,7 @@ public final class CallException extends GiftcardException {
       var words =
           "what gives the token or metadata failed: "
               + failed.getCause().getClass().getSimpleName();
-      var notSent =
-          Status.UNAVAILABLE.withDescription(words).withCause(failed.getCause());
+      var notSent = Status.UNAVAILABLE.withDescription(words).withCause(failed.getCause());
       return new CallException(Kind.CALL_NOT_SENT, notSent, read(null), about);
     }
     var told = read(Status.trailersFromThrowable(failure));
@@ -132,7 +132,9 @@ public final class CallException extends GiftcardException {
     return code;
   }
 
-  /** A name of {@code ErrorReason} without its prefix; empty where the error is not the gateway's. */
+  /**
+   * A name of {@code ErrorReason} without its prefix; empty where the error is not the gateway's.
+   */
   public String reason() {
     return told.reason();
   }

@@ -42,9 +42,9 @@ import java.util.UUID;
 /**
  * The gateway, for code that waits. Safe to share between threads.
  *
- * <p>Every money operation comes as three calls, ask, confirm and reverse, and as a transaction held
- * open in a try-with-resources block. {@link #channel} is for all else that the contract can say;
- * {@link CallException#of} reads what its stubs throw. All calls throw {@link CallException}.
+ * <p>Every money operation comes as three calls, ask, confirm and reverse, and as a transaction
+ * held open in a try-with-resources block. {@link #channel} is for all else that the contract can
+ * say; {@link CallException#of} reads what its stubs throw. All calls throw {@link CallException}.
  */
 public final class GiftcardClient implements AutoCloseable {
 
@@ -119,8 +119,8 @@ public final class GiftcardClient implements AutoCloseable {
   }
 
   /**
-   * Returns this client for some calls, each with a deadline, reads too. It shares the channel, which
-   * stays the first client's to close.
+   * Returns this client for some calls, each with a deadline, reads too. It shares the channel,
+   * which stays the first client's to close.
    */
   public GiftcardClient withDeadline(Duration deadline) {
     var policy = calls.policy().withDeadline(deadline);
@@ -243,7 +243,10 @@ public final class GiftcardClient implements AutoCloseable {
     return reverse(REDEEM, request);
   }
 
-  /** Moves funds from one card to another, until it is confirmed or reversed; a decline is an answer. */
+  /**
+   * Moves funds from one card to another, until it is confirmed or reversed; a decline is an
+   * answer.
+   */
   public Transaction transfer(TransferRequest request) {
     return ask(TRANSFER, request);
   }
@@ -258,7 +261,10 @@ public final class GiftcardClient implements AutoCloseable {
     return reverse(TRANSFER, request);
   }
 
-  /** Moves everything to a new card and voids the old, until it is confirmed or reversed; a decline is an answer. */
+  /**
+   * Moves everything to a new card and voids the old, until it is confirmed or reversed; a decline
+   * is an answer.
+   */
   public Transaction replace(ReplaceRequest request) {
     return ask(REPLACE, request);
   }

@@ -26,7 +26,8 @@ import java.util.function.Supplier;
 public final class GiftcardClientBuilder {
 
   private static final Map<String, ?> SERVICE_CONFIG = readServiceConfig();
-  // The gateway takes pings every 10 s; half a minute outlives the idle limits of the usual balancers.
+  // The gateway takes pings every 10 s; half a minute outlives the idle limits of the usual
+  // balancers.
   private static final long KEEPALIVE_S = 30;
   private static final long KEEPALIVE_TIMEOUT_S = 10;
 

@@ -18,7 +18,8 @@ public final class Moneys {
   private static final int UNIT_DIGITS = 19;
   private static final int USUAL_DECIMALS = 2;
   private static final Pattern AMOUNT = Pattern.compile("-?[0-9]+(\\.[0-9]+)?");
-  // ISO 4217, the currencies that do not have two decimals. java.util.Currency lacks some, and tells
+  // ISO 4217, the currencies that do not have two decimals. java.util.Currency lacks some, and
+  // tells
   // decimals of currencies that are no more.
   private static final Map<String, Integer> DECIMALS = new HashMap<>();
 

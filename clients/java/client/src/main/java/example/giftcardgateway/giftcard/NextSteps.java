@@ -27,10 +27,8 @@ final class NextSteps {
     return switch (kind) {
       case INVALID_REQUEST -> "Correct the fields named in `violations`; nothing was changed.";
       case UNAUTHENTICATED -> "Sign in again, then repeat the same call; nothing was changed.";
-      case PERMISSION_DENIED ->
-          "Have the scope named in `metadata` granted; nothing was changed.";
-      case NOT_FOUND ->
-          "Look at the id and at who may see it; `reason` says what is not there.";
+      case PERMISSION_DENIED -> "Have the scope named in `metadata` granted; nothing was changed.";
+      case NOT_FOUND -> "Look at the id and at who may see it; `reason` says what is not there.";
       case CONFLICT ->
           "Read the transaction: its state says what was decided. A new operation needs a new id.";
       case UNSUPPORTED -> "Do without it: ListProviders tells what each provider does.";
@@ -62,8 +60,7 @@ final class NextSteps {
           "Nothing: no money is taken. A new attempt needs a new transaction id.";
       case TRANSACTION_STATE_UNRESOLVED ->
           "Wait for an operator, who has to decide it; do not hand over the goods.";
-      default ->
-          "Do not hand over the goods: read the transaction later, or reverse it.";
+      default -> "Do not hand over the goods: read the transaction later, or reverse it.";
     };
   }
 
@@ -83,8 +80,7 @@ final class NextSteps {
   private static String afterUnavailable(Phase phase) {
     return switch (phase) {
       case CONFIRMING -> REPEAT_CONFIRMATION;
-      case ASKED, REVERSING ->
-          "Repeat it later with the same transaction id; nothing was done.";
+      case ASKED, REVERSING -> "Repeat it later with the same transaction id; nothing was done.";
       default -> "Repeat it later; nothing was done.";
     };
   }

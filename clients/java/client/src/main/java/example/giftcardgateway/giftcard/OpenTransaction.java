@@ -81,7 +81,8 @@ public final class OpenTransaction<C extends Message> implements AutoCloseable {
   /**
    * Reverses the transaction, unless it was to be confirmed.
    *
-   * @throws CallException if it could not be reversed; beside what the block threw, it is suppressed
+   * @throws CallException if it could not be reversed; beside what the block threw, it is
+   *     suppressed
    */
   @Override
   public void close() {

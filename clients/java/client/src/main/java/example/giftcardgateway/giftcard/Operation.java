@@ -2,7 +2,6 @@ package example.giftcardgateway.giftcard;
 
 import com.google.protobuf.Message;
 import example.giftcardgateway.giftcard.v1.ReversalReason;
-import example.giftcardgateway.giftcard.v1.Transaction;
 import io.grpc.MethodDescriptor;
 import io.grpc.MethodDescriptor.PrototypeMarshaller;
 

@@ -48,8 +48,7 @@ final class Sources implements ClientInterceptor {
       MethodDescriptor<Q, A> method, CallOptions options, Channel next) {
     return new CheckedForwardingClientCall<>(next.newCall(method, options)) {
       @Override
-      protected void checkedStart(Listener<A> listener, Metadata headers)
-          throws StatusException {
+      protected void checkedStart(Listener<A> listener, Metadata headers) throws StatusException {
         try {
           headers.merge(source.get());
         } catch (RuntimeException failure) {

@@ -49,8 +49,7 @@ class VectorsTest {
     return StreamSupport.stream(cases.spliterator(), false)
         .map(each -> each.getAsJsonObject())
         .map(
-            each ->
-                DynamicTest.dynamicTest(each.get("name").getAsString(), () -> check.run(each)));
+            each -> DynamicTest.dynamicTest(each.get("name").getAsString(), () -> check.run(each)));
   }
 
   private static String text(JsonObject given, String name) {
@@ -170,7 +169,8 @@ class VectorsTest {
     assertEquals(
         expect.getAsJsonArray("violations").asList().stream()
             .map(each -> each.getAsJsonObject())
-            .map(each -> new CallException.Violation(text(each, "field"), text(each, "description")))
+            .map(
+                each -> new CallException.Violation(text(each, "field"), text(each, "description")))
             .toList(),
         error.violations());
     var wait = expect.get("retry_after_ms");
@@ -221,7 +221,8 @@ class VectorsTest {
     var same = empty.toBuilder();
     JsonFormat.parser().merge(given.get("json").toString(), same);
     assertEquals(!text(given, "extra").isEmpty(), hasUnknownFields(message));
-    assertEquals(same.build(), message.toBuilder().setUnknownFields(same.getUnknownFields()).build());
+    assertEquals(
+        same.build(), message.toBuilder().setUnknownFields(same.getUnknownFields()).build());
     // What nobody here knows is handed on.
     assertEquals(bytes(given, "bytes").length, message.toByteArray().length);
 

@@ -14,14 +14,13 @@ import example.giftcardgateway.giftcard.testing.FakeGateway;
 import example.giftcardgateway.giftcard.v1.BalanceRequest;
 import example.giftcardgateway.giftcard.v1.ConfirmRedeemRequest;
 import example.giftcardgateway.giftcard.v1.GetTransactionRequest;
+import example.giftcardgateway.giftcard.v1.GetTransactionResponse;
 import example.giftcardgateway.giftcard.v1.GiftCardServiceGrpc;
 import example.giftcardgateway.giftcard.v1.IssueRequest;
 import example.giftcardgateway.giftcard.v1.IssueResponse;
-import example.giftcardgateway.giftcard.v1.GetTransactionResponse;
 import example.giftcardgateway.giftcard.v1.ReverseRedeemRequest;
 import example.giftcardgateway.giftcard.v1.Transaction;
 import example.giftcardgateway.giftcard.v1.TransactionState;
-import io.grpc.InsecureChannelCredentials;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
@@ -29,6 +28,7 @@ import io.grpc.ClientInterceptor;
 import io.grpc.ClientInterceptors;
 import io.grpc.Deadline;
 import io.grpc.ForwardingClientCall.SimpleForwardingClientCall;
+import io.grpc.InsecureChannelCredentials;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
@@ -96,10 +96,8 @@ class CallsTest {
     gateway.fail("Redeem", Status.Code.UNAVAILABLE, "OVERLOADED");
     gateway.fail("Redeem", Status.Code.RESOURCE_EXHAUSTED, "RATE_LIMITED");
     assertTrue(TransactionStates.isApproved(client.redeem(Requests.redeem())));
-    assertEquals(
-        List.of(Requests.redeem(), Requests.redeem(), Requests.redeem()), gateway.seen());
-    assertEquals(
-        List.of(Duration.ofMillis(100), Duration.ofMillis(200)), pace.pauses);
+    assertEquals(List.of(Requests.redeem(), Requests.redeem(), Requests.redeem()), gateway.seen());
+    assertEquals(List.of(Duration.ofMillis(100), Duration.ofMillis(200)), pace.pauses);
   }
 
   /** No pause is longer than the longest, however often it doubled. */
@@ -140,7 +138,9 @@ class CallsTest {
   }
 
   private static com.google.rpc.Status retryAfter(long seconds) {
-    var info = RetryInfo.newBuilder().setRetryDelay(com.google.protobuf.Duration.newBuilder().setSeconds(seconds));
+    var info =
+        RetryInfo.newBuilder()
+            .setRetryDelay(com.google.protobuf.Duration.newBuilder().setSeconds(seconds));
     return com.google.rpc.Status.newBuilder()
         .setCode(Status.Code.UNAVAILABLE.value())
         .addDetails(Any.pack(info.build()))
@@ -189,8 +189,7 @@ class CallsTest {
     gateway.answer(
         "GetTransaction",
         GetTransactionResponse.newBuilder().setTransaction(approved(masked)).build());
-    gateway.answer(
-        "Issue", IssueResponse.newBuilder().setTransaction(approved(whole)).build());
+    gateway.answer("Issue", IssueResponse.newBuilder().setTransaction(approved(whole)).build());
     var issued = client.issue(IssueRequest.newBuilder().setTransactionId(Requests.ID).build());
     assertEquals("6045000000000061", issued.getIssuedCards(0).getNumber());
   }
@@ -213,8 +212,7 @@ class CallsTest {
       gateway.lose("ConfirmRedeem");
     }
     var failed =
-        assertThrows(
-            ConfirmationFailedException.class, () -> client.confirmRedeem(confirmation()));
+        assertThrows(ConfirmationFailedException.class, () -> client.confirmRedeem(confirmation()));
     assertEquals("ConfirmRedeem", failed.call());
     assertEquals(Requests.ID, failed.transactionId());
     assertEquals(Phase.CONFIRMING, failed.phase());
@@ -227,8 +225,7 @@ class CallsTest {
   @Test
   void tellsARefusedConfirmation() {
     var failed =
-        assertThrows(
-            ConfirmationFailedException.class, () -> client.confirmRedeem(confirmation()));
+        assertThrows(ConfirmationFailedException.class, () -> client.confirmRedeem(confirmation()));
     assertEquals(List.of("ConfirmRedeem"), gateway.calls());
     assertTrue(failed.nextStep().contains("read the transaction"));
   }
@@ -288,8 +285,7 @@ class CallsTest {
             () -> {
               throw Status.NOT_FOUND.asRuntimeException();
             });
-    var failure =
-        assertThrows(CallException.class, () -> failing.redeem(Requests.redeem()));
+    var failure = assertThrows(CallException.class, () -> failing.redeem(Requests.redeem()));
     assertEquals(Kind.CALL_NOT_SENT, failure.kind());
     assertFalse(failure.isOutcomeOpen());
     assertInstanceOf(StatusRuntimeException.class, failure.getCause());
@@ -344,8 +340,7 @@ class CallsTest {
     try (var nobody = GiftcardClient.builder("127.0.0.1:1").plaintext().build(pace)) {
       var failure =
           assertThrows(
-              CallException.class,
-              () -> nobody.balance(BalanceRequest.getDefaultInstance()));
+              CallException.class, () -> nobody.balance(BalanceRequest.getDefaultInstance()));
       assertEquals(Kind.UNAVAILABLE, failure.kind());
       assertTrue(failure.getMessage().contains("Connection refused"), failure.getMessage());
     }
@@ -370,7 +365,6 @@ class CallsTest {
     var late = GiftcardClient.builder(channel).plaintext();
     assertThrows(IllegalStateException.class, late::build);
     assertThrows(
-        IllegalArgumentException.class,
-        () -> RepeatPolicy.DEFAULT.withDeadline(Duration.ZERO));
+        IllegalArgumentException.class, () -> RepeatPolicy.DEFAULT.withDeadline(Duration.ZERO));
   }
 }

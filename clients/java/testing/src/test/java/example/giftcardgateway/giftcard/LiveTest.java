@@ -29,7 +29,8 @@ import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
 
 /**
- * Against a live sandbox, the gateway and the client come to what clients/vectors/scenarios.json says.
+ * Against a live sandbox, the gateway and the client come to what clients/vectors/scenarios.json
+ * says.
  */
 @EnabledIfEnvironmentVariable(named = "GIFTCARD_TARGET", matches = ".+")
 class LiveTest {
@@ -66,8 +67,7 @@ class LiveTest {
     assertFalse(cases.isEmpty());
     return StreamSupport.stream(cases.spliterator(), false)
         .map(each -> each.getAsJsonObject())
-        .map(
-            each -> DynamicTest.dynamicTest(each.get("name").getAsString(), () -> play(each)));
+        .map(each -> DynamicTest.dynamicTest(each.get("name").getAsString(), () -> play(each)));
   }
 
   private static void tell(JsonArray faults) throws Exception {

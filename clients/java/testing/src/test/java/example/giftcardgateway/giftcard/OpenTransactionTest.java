@@ -49,7 +49,8 @@ class OpenTransactionTest {
   private static final Map<String, Function<GiftcardClient, OpenTransaction<?>>> OPENINGS =
       Map.of(
           "Issue",
-          client -> client.issuance(IssueRequest.newBuilder().setTransactionId(Requests.ID).build()),
+          client ->
+              client.issuance(IssueRequest.newBuilder().setTransactionId(Requests.ID).build()),
           "Activate",
           client ->
               client.activation(ActivateRequest.newBuilder().setTransactionId(Requests.ID).build()),
@@ -59,7 +60,8 @@ class OpenTransactionTest {
           client -> client.redemption(Requests.redeem()),
           "Transfer",
           client ->
-              client.transferring(TransferRequest.newBuilder().setTransactionId(Requests.ID).build()),
+              client.transferring(
+                  TransferRequest.newBuilder().setTransactionId(Requests.ID).build()),
           "Replace",
           client ->
               client.replacement(ReplaceRequest.newBuilder().setTransactionId(Requests.ID).build()),
@@ -221,8 +223,7 @@ class OpenTransactionTest {
     assertEquals(DeclineReason.DECLINE_REASON_FUNDS_INSUFFICIENT, declined.reason());
     assertEquals("Redeem", declined.call());
     assertEquals(
-        "Transaction " + Requests.ID + " was declined: FUNDS_INSUFFICIENT.",
-        declined.getMessage());
+        "Transaction " + Requests.ID + " was declined: FUNDS_INSUFFICIENT.", declined.getMessage());
     assertEquals(List.of("Redeem"), gateway.calls());
   }
 
@@ -252,8 +253,7 @@ class OpenTransactionTest {
     var thrown =
         assertThrows(NotApprovedException.class, () -> client.redemption(Requests.redeem()));
     assertEquals(
-        "Nothing: no money is taken. A new attempt needs a new transaction id.",
-        thrown.nextStep());
+        "Nothing: no money is taken. A new attempt needs a new transaction id.", thrown.nextStep());
     assertEquals(List.of("Redeem"), gateway.calls());
   }
 
@@ -328,8 +328,7 @@ class OpenTransactionTest {
     try (var open = client.redemption(Requests.redeem())) {
       open.confirm(smaller);
     }
-    assertEquals(
-        smaller.toBuilder().setTransactionId(Requests.ID).build(), gateway.seen().get(1));
+    assertEquals(smaller.toBuilder().setTransactionId(Requests.ID).build(), gateway.seen().get(1));
   }
 
   /** A confirmation of another transaction is refused, and this one reversed. */
@@ -378,7 +377,9 @@ class OpenTransactionTest {
     assertEquals(List.of("ReverseRedeem"), gateway.calls());
   }
 
-  /** A gRPC context that is cancelled in the block stops neither the reversal nor the confirmation. */
+  /**
+   * A gRPC context that is cancelled in the block stops neither the reversal nor the confirmation.
+   */
   @Test
   void decidesThoughTheContextIsCancelled() {
     try (var context = Context.current().withCancellation()) {

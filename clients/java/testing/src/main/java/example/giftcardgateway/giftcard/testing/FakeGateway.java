@@ -47,9 +47,9 @@ import java.util.stream.Collectors;
 /**
  * A gateway in memory, for the tests of those who use the client: served within this process.
  *
- * <p>It knows the life of a transaction and no cards: it approves what it is asked, replays, confirms
- * and reverses, unless it is told otherwise. It is no model of the real gateway, only of what a
- * caller meets; to try the real one, run the sandbox. It has no streams.
+ * <p>It knows the life of a transaction and no cards: it approves what it is asked, replays,
+ * confirms and reverses, unless it is told otherwise. It is no model of the real gateway, only of
+ * what a caller meets; to try the real one, run the sandbox. It has no streams.
  *
  * <p>What it is told with {@link #decline}, {@link #fail}, {@link #lose} and {@link #answer} holds
  * for the next call of that name, once, and later telling queues behind it.
@@ -195,8 +195,7 @@ public final class FakeGateway implements AutoCloseable {
   }
 
   /** Does what a call asks, then answers or loses the answer. */
-  private synchronized Message handle(
-      MethodDescriptor<Message, Message> method, Message request) {
+  private synchronized Message handle(MethodDescriptor<Message, Message> method, Message request) {
     var call = method.getBareMethodName();
     seen.add(request);
     var failure = failures.getOrDefault(call, new ArrayDeque<>()).poll();

@@ -12,8 +12,8 @@ import example.giftcardgateway.giftcard.v1.BalanceResponse;
 import example.giftcardgateway.giftcard.v1.CardBalance;
 import example.giftcardgateway.giftcard.v1.RedeemRequest;
 import example.giftcardgateway.giftcard.v1.ReverseRedeemRequest;
-import example.giftcardgateway.giftcard.v1.WatchTransactionsRequest;
 import example.giftcardgateway.giftcard.v1.TransactionServiceGrpc;
+import example.giftcardgateway.giftcard.v1.WatchTransactionsRequest;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import java.util.List;
@@ -79,8 +79,7 @@ class FakeGatewayTest {
   /** A call that the contract does not have is a mistake of the test. */
   @Test
   void knowsTheCalls() {
-    var mistake =
-        assertThrows(IllegalArgumentException.class, () -> gateway.lose("Redemption"));
+    var mistake = assertThrows(IllegalArgumentException.class, () -> gateway.lose("Redemption"));
     assertTrue(mistake.getMessage().contains("Redemption"));
   }
 
