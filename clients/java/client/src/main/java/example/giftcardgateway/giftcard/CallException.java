@@ -82,7 +82,7 @@ public final class CallException extends GiftcardException {
   private boolean isOutcomeOpen;
 
   private CallException(Kind kind, Status status, Told told, About about) {
-    super(text(status, told, about), status.getCause(), about);
+    super(text(kind, status, told, about), status.getCause(), about);
     this.kind = kind;
     this.code = status.getCode();
     this.told = told;
@@ -188,16 +188,18 @@ public final class CallException extends GiftcardException {
     };
   }
 
-  private static String text(Status status, Told told, About about) {
+  private static String text(Kind kind, Status status, Told told, About about) {
     var fields =
         told.violations().stream()
             .map(each -> each.field() + ": " + each.description())
             .collect(Collectors.joining("; "));
-    var words = status.getDescription() == null ? "" : status.getDescription();
-    var cause = status.getCause() == null ? "" : String.valueOf(status.getCause().getMessage());
+    // What the network says belongs to the text; what a source of tokens says may hold its secrets.
+    var local = kind == Kind.CALL_NOT_SENT ? null : status.getCause();
+    var cause = local == null ? null : local.getMessage();
     var text =
-        Stream.of(status.getCode().name(), told.reason(), words, cause, fields)
-            .filter(part -> !part.isEmpty())
+        Stream.of(
+                status.getCode().name(), told.reason(), status.getDescription(), cause, fields)
+            .filter(part -> part != null && !part.isEmpty())
             .collect(Collectors.joining(" - "));
     var whole = masked(about.call().isEmpty() ? text : about + ": " + text);
     // A request id may hold as many digits as a card number, and is the gateway's own.

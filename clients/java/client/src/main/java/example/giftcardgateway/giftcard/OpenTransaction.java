@@ -47,9 +47,8 @@ public final class OpenTransaction<C extends Message> implements AutoCloseable {
   }
 
   /**
-   * Makes the transaction final: hand over the goods once this, or the block's work before it, says
-   * so. After it has failed it may be called again; nothing is reversed then, since the goods may
-   * be gone.
+   * Makes the transaction final, as the last thing in the block. If it fails nothing is reversed,
+   * since the goods may be gone, and it may be called again.
    *
    * @return the transaction, CONFIRMED or CONFIRMING
    * @throws ConfirmationFailedException if the confirmation was lost or refused

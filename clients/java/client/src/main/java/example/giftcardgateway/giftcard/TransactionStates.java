@@ -1,6 +1,7 @@
 package example.giftcardgateway.giftcard;
 
 import example.giftcardgateway.giftcard.v1.Transaction;
+import example.giftcardgateway.giftcard.v1.TransactionState;
 
 /**
  * Questions about where a transaction stands, so that callers need not list states.
@@ -13,18 +14,12 @@ public final class TransactionStates {
 
   /** Whether the provider said yes and now waits for a confirmation or a reversal. */
   public static boolean isApproved(Transaction transaction) {
-    return switch (transaction.getState()) {
-      case TRANSACTION_STATE_APPROVED -> true;
-      default -> false;
-    };
+    return transaction.getState() == TransactionState.TRANSACTION_STATE_APPROVED;
   }
 
   /** Whether the provider said no; {@code getDecline()} says why. */
   public static boolean isDeclined(Transaction transaction) {
-    return switch (transaction.getState()) {
-      case TRANSACTION_STATE_DECLINED -> true;
-      default -> false;
-    };
+    return transaction.getState() == TransactionState.TRANSACTION_STATE_DECLINED;
   }
 
   /** Whether it is confirmed, or the gateway has promised to confirm it: the sale is made. */
@@ -65,10 +60,7 @@ public final class TransactionStates {
 
   /** Whether it is UNRESOLVED: an operator must decide; {@code getEvidence()} says by what. */
   public static boolean needsPerson(Transaction transaction) {
-    return switch (transaction.getState()) {
-      case TRANSACTION_STATE_UNRESOLVED -> true;
-      default -> false;
-    };
+    return transaction.getState() == TransactionState.TRANSACTION_STATE_UNRESOLVED;
   }
 
   /** Returns the transaction, or throws {@link DeclinedException} if the provider said no. */

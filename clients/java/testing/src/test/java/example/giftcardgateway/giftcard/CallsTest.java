@@ -283,12 +283,13 @@ class CallsTest {
     var failing =
         with(
             () -> {
-              throw Status.NOT_FOUND.asRuntimeException();
+              throw Status.NOT_FOUND.withDescription("secret").asRuntimeException();
             });
     var failure = assertThrows(CallException.class, () -> failing.redeem(Requests.redeem()));
     assertEquals(Kind.CALL_NOT_SENT, failure.kind());
     assertFalse(failure.isOutcomeOpen());
     assertInstanceOf(StatusRuntimeException.class, failure.getCause());
+    assertFalse(failure.getMessage().contains("secret"));
     assertEquals(List.of(), gateway.calls());
   }
 

@@ -35,6 +35,7 @@ import java.io.ObjectInputStream;
 import java.io.ObjectOutputStream;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -377,21 +378,30 @@ class OpenTransactionTest {
     assertEquals(List.of("ReverseRedeem"), gateway.calls());
   }
 
-  /**
-   * A gRPC context that is cancelled in the block stops neither the reversal nor the confirmation.
-   */
+  /** A gRPC context that is cancelled in the block does not stop the confirmation. */
   @Test
-  void decidesThoughTheContextIsCancelled() {
+  void confirmsThoughTheContextIsCancelled() {
+    cancelInTheBlock(OpenTransaction::confirm);
+    assertEquals(TransactionState.TRANSACTION_STATE_CONFIRMED, state());
+  }
+
+  /** A gRPC context that is cancelled in the block does not stop the reversal. */
+  @Test
+  void reversesThoughTheContextIsCancelled() {
+    cancelInTheBlock(open -> assertTrue(TransactionStates.isApproved(open.transaction())));
+    assertEquals(TransactionState.TRANSACTION_STATE_REVERSED, state());
+  }
+
+  private void cancelInTheBlock(Consumer<OpenTransaction<?>> then) {
     try (var context = Context.current().withCancellation()) {
       context.run(
           () -> {
             try (var open = client.redemption(Requests.redeem())) {
               context.cancel(null);
-              open.confirm();
+              then.accept(open);
             }
           });
     }
-    assertEquals(TransactionState.TRANSACTION_STATE_CONFIRMED, state());
   }
 
   /** Every exception survives being sent to another process. */
