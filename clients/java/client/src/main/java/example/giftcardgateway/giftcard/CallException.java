@@ -197,8 +197,7 @@ public final class CallException extends GiftcardException {
     var local = kind == Kind.CALL_NOT_SENT ? null : status.getCause();
     var cause = local == null ? null : local.getMessage();
     var text =
-        Stream.of(
-                status.getCode().name(), told.reason(), status.getDescription(), cause, fields)
+        Stream.of(status.getCode().name(), told.reason(), status.getDescription(), cause, fields)
             .filter(part -> part != null && !part.isEmpty())
             .collect(Collectors.joining(" - "));
     var whole = masked(about.call().isEmpty() ? text : about + ": " + text);
