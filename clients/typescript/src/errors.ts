@@ -260,18 +260,22 @@ const KINDS: Partial<Record<Code, ErrorKind>> = {
 };
 
 // What Connect says of itself when it cannot know how a call ended, or gave up on it.
-const HONEST = [Code.Canceled, Code.Unknown, Code.DeadlineExceeded, Code.Internal, Code.Unavailable];
+const HONEST = [Code.Unknown, Code.DeadlineExceeded, Code.Internal, Code.Unavailable];
 
 /**
  * Reads what a call over Connect threw. Errors of `Client` are read already; use it, with the request, for calls
- * made with stubs of your own.
+ * made with stubs of your own. `isGivenUp` tells that the call may have been ended by its own signal.
  */
-export function readError(thrown: unknown, about: About | Message = aboutOf("")): CallError {
+export function readError(
+  thrown: unknown,
+  about: About | Message = aboutOf(""),
+  isGivenUp = true,
+): CallError {
   const error = ConnectError.from(thrown);
   const info = error.findDetails(ErrorInfoSchema).find((each) => each.domain === DOMAIN);
   const retry = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
   return new CallError({
-    code: codeOf(error),
+    code: codeOf(error, isGivenUp),
     message: error.rawMessage,
     reason: info?.reason ?? "",
     metadata: info?.metadata ?? {},
@@ -289,11 +293,13 @@ export function readError(thrown: unknown, about: About | Message = aboutOf(""))
  *
  * Connect names a connection that broke by codes that the gateway keeps for refusals: ABORTED for a reset,
  * INVALID_ARGUMENT for an answer cut in two, RESOURCE_EXHAUSTED for a stream that was closed. Taken for refusals
- * they would hide that money may have moved. What somebody else said came with metadata.
+ * they would hide that money may have moved. A connection that was closed is CANCELLED to it, as is a call that its
+ * caller gave up. What somebody else said came with metadata.
  */
-function codeOf(error: ConnectError): Code {
+function codeOf(error: ConnectError, isGivenUp: boolean): Code {
   const isOwnWord = [...error.metadata.keys()].length === 0;
-  return isOwnWord && !HONEST.includes(error.code) ? Code.Unavailable : error.code;
+  const isHonest = HONEST.includes(error.code) || (error.code === Code.Canceled && isGivenUp);
+  return isOwnWord && !isHonest ? Code.Unavailable : error.code;
 }
 
 /** Has the confirmation repeated, unless the gateway refused it for good. */

@@ -10,7 +10,8 @@ import { MoneySchema, type Money } from "./gen/google/type/money_pb.js";
 const NANO_DIGITS = 9;
 const NANOS = 10n ** BigInt(NANO_DIGITS);
 const USUAL_DECIMALS = 2;
-const AMOUNT = /^(-?)([0-9]+)(?:\.([0-9]+))?$/;
+// Beyond the ninth, decimals are zeros.
+const AMOUNT = /^(-?)([0-9]+)(?:\.([0-9]{1,9})0*)?$/;
 const MOST_UNITS = 2n ** 63n - 1n;
 // ISO 4217, the currencies that do not have two decimals.
 const OTHER_DECIMALS: readonly [number, string][] = [
@@ -38,7 +39,7 @@ export function toMoney(amount: string, currency: string): Money {
     throw new TypeError(`An amount is text such as "99.95", never a ${typeof amount}.`);
   }
   const [, sign, units = "", decimals = ""] = AMOUNT.exec(amount) ?? [];
-  if (sign === undefined || decimals.length > NANO_DIGITS) {
+  if (sign === undefined) {
     throw new RangeError('An amount is a decimal number such as "99.95", with at most nine decimals.');
   }
   const nanos = BigInt(units) * NANOS + BigInt(decimals.padEnd(NANO_DIGITS, "0"));

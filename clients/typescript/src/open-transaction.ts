@@ -52,11 +52,6 @@ export type AskFields<Ask extends DescMessage> = MessageInitShape<Ask> & { reado
 /** Asks for an operation and holds it open; see `Client`. */
 export interface Opening<Ask extends DescMessage> {
   /**
-   * Asks; returns the approved transaction, for `await using`: it is reversed at the end of its scope unless
-   * `confirm` was called. Throws Declined, NotApproved or CallError, with nothing taken.
-   */
-  (request: AskFields<Ask>, options?: OpenOptions): Promise<OpenTransaction>;
-  /**
    * Asks, runs the block, and confirms; reverses if the block throws, and throws what it threw. Returns what the
    * block returned. A confirmation that fails throws ConfirmationFailed.
    */
@@ -65,6 +60,11 @@ export interface Opening<Ask extends DescMessage> {
     block: (open: OpenTransaction) => Result | PromiseLike<Result>,
     options?: OpenOptions,
   ): Promise<Result>;
+  /**
+   * Asks; returns the approved transaction, for `await using`: it is reversed at the end of its scope unless
+   * `confirm` was called. Throws Declined, NotApproved or CallError, with nothing taken.
+   */
+  (request: AskFields<Ask>, options?: OpenOptions): Promise<OpenTransaction>;
 }
 
 /** A transaction that the provider approved and that waits to be decided. */

@@ -107,9 +107,9 @@ export class GatewayTransport implements Transport {
     const all = await this.#gather(about, headers, timeoutMs ?? this.#policy.deadlineMs);
     try {
       const response = await this.#inner.stream(method, signal, timeoutMs, all, input, contextValues);
-      return { ...response, message: readMessages(method.output, response.message, about) };
+      return { ...response, message: readMessages(method.output, response.message, about, signal) };
     } catch (thrown) {
-      throw readError(thrown, about);
+      throw readError(thrown, about, signal?.aborted ?? false);
     }
   }
 
@@ -199,7 +199,7 @@ export class GatewayTransport implements Transport {
       protectAs(method.output, response.message);
       return response;
     } catch (thrown) {
-      throw readError(thrown, about);
+      throw readError(thrown, about, signal?.aborted ?? false);
     }
   }
 
@@ -259,10 +259,11 @@ async function* readMessages<O extends DescMessage>(
   schema: O,
   messages: AsyncIterable<MessageShape<O>>,
   about: About,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<MessageShape<O>> {
   try {
     for await (const message of messages) yield protectAs(schema, message);
   } catch (thrown) {
-    throw readError(thrown, about);
+    throw readError(thrown, about, signal?.aborted ?? false);
   }
 }
