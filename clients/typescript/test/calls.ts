@@ -41,13 +41,13 @@ export type AnyOpening = <Result>(
 /** Returns what holds an operation open, by the operation's name. */
 export function openingOf(client: Client, operation: string): AnyOpening {
   const openings: Record<string, Opening<never>> = {
-    Issue: client.issuance as Opening<never>,
-    Activate: client.activation as Opening<never>,
-    Load: client.loading as Opening<never>,
-    Redeem: client.redemption as Opening<never>,
-    Transfer: client.transferring as Opening<never>,
-    Replace: client.replacement as Opening<never>,
-    Void: client.voiding as Opening<never>,
+    Issue: client.issuance,
+    Activate: client.activation,
+    Load: client.loading,
+    Redeem: client.redemption,
+    Transfer: client.transferring,
+    Replace: client.replacement,
+    Void: client.voiding,
   };
   const opening = openings[operation];
   if (!opening) throw new Error(`There is no operation ${operation}.`);

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { test } from "node:test";
-import { promisify } from "node:util";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { newTransactionId, v1 } from "@giftcardgateway/client";
 import { connect } from "@giftcardgateway/client/node";
+import { runNode } from "./processes.js";
 import { type Answer, RawGateway, bytes, status } from "./raw-gateway.js";
 
 const transactionId = newTransactionId();
@@ -79,7 +78,6 @@ test("A process ends when its client is closed", async () => {
     client.close();
     console.log("closed");
   `;
-  const run = promisify(execFile);
-  const { stdout } = await run(process.execPath, ["--input-type=module", "-e", script], { timeout: 30_000 });
+  const stdout = await runNode("--input-type=module", "-e", script);
   assert.equal(stdout, "closed\n");
 });

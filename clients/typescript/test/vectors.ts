@@ -9,7 +9,11 @@ export function eachCase<Case extends { readonly name: string }>(
 ): void {
   const { cases } = read<Case>(file);
   if (cases.length === 0) throw new Error(`${file} has no cases.`);
-  for (const one of cases) test(`${file}: ${one.name}`, async () => void (await check(one)));
+  for (const one of cases) {
+    test(`${file}: ${one.name}`, async () => {
+      await check(one);
+    });
+  }
 }
 
 /** Reads the cases of a file. */
