@@ -18,7 +18,7 @@ export interface ConnectOptions extends ClientOptions {
 // The gateway takes pings every 10 s; half a minute outlives the idle limits of the usual balancers.
 const PINGS = { pingIntervalMs: 30_000, pingTimeoutMs: 10_000 };
 
-/** A client that owns its connection: close it, or a process waits for the connection to be idle for long. */
+/** A client that owns its connection, and closes it. */
 class NodeClient extends Client {
   readonly #sessions: Http2SessionManager;
 
@@ -35,7 +35,7 @@ class NodeClient extends Client {
 
 /**
  * Makes a client of the gateway at `host:port`: over TLS unless `plaintext` is said. The connection is made with
- * the first call. Close the client, or hold it with `await using`.
+ * the first call, and stays until the client is closed or has been idle for long; hold it with `await using`.
  *
  * Throws TypeError for an address that is none, and for options that contradict each other.
  */

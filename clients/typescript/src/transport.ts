@@ -191,10 +191,11 @@ export class GatewayTransport implements Transport {
   ): Promise<UnaryResponse<I, O>> {
     const { method, request, about, signal, contextValues } = call;
     if (signal?.aborted) throw notSent(about, "aborted before it was sent", signal.reason, Code.Canceled);
+    const untilMs = this.#policy.now() + timeoutMs;
     const headers = await this.#gather(about, call.headers, timeoutMs);
     try {
       // Connect takes 0 for no deadline at all.
-      const leftMs = Math.max(1, Math.floor(timeoutMs));
+      const leftMs = Math.max(1, Math.floor(untilMs - this.#policy.now()));
       const response = await this.#inner.unary(method, signal, leftMs, headers, request, contextValues);
       protectAs(method.output, response.message);
       return response;

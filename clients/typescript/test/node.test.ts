@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { newTransactionId, v1 } from "@giftcardgateway/client";
 import { connect } from "@giftcardgateway/client/node";
@@ -69,15 +70,24 @@ test("Settings that are wrong are refused when the client is made", () => {
   }
 });
 
-test("A process ends when its client is closed", async () => {
+test("Closing a client closes its connection", async () => {
+  await using gateway = await RawGateway.start(approved);
+  const client = connect(gateway.target, { plaintext: true });
+  await client.giftCards.redeem({ transactionId });
+  client.close();
+  const late = new AbortController();
+  const how = await Promise.race([gateway.left.then(() => "left"), setTimeout(30_000, "stayed", late)]);
+  late.abort();
+  assert.equal(how, "left");
+});
+
+test("A call that is answered leaves no timer behind, for which a process would wait", async () => {
   await using gateway = await RawGateway.start(approved);
   const script = `
     import { connect } from "@giftcardgateway/client/node";
-    const client = connect("${gateway.target}", { plaintext: true });
+    const client = connect("${gateway.target}", { plaintext: true, token: async () => "t" });
     await client.giftCards.redeem({ transactionId: "t" });
-    client.close();
-    console.log("closed");
+    console.log(process.getActiveResourcesInfo().filter((name) => name === "Timeout").length);
   `;
-  const stdout = await runNode("--input-type=module", "-e", script);
-  assert.equal(stdout, "closed\n");
+  assert.equal(await runNode("--input-type=module", "-e", script), "0\n");
 });

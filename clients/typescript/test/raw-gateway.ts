@@ -7,26 +7,30 @@ export type Answer = (stream: ServerHttp2Stream, call: string) => void;
 
 export class RawGateway implements AsyncDisposable {
   readonly calls: string[] = [];
+  /** When the first who came has closed the connection. */
+  readonly left: Promise<void>;
   readonly #server: Http2Server;
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #answers: Answer[];
 
   private constructor(answers: Answer[]) {
     this.#answers = answers;
-    this.#server = createServer()
-      .on("session", (session) => {
-        this.#sessions.add(session);
-      })
-      .on("stream", (stream, headers) => {
-        const call = String(headers[":path"]).split("/").at(-1) ?? "";
-        this.calls.push(call);
-        stream.on("error", () => undefined);
-        stream.resume().on("end", () => {
-          // The last answer is given again and again.
-          const answer = this.#answers.length > 1 ? this.#answers.shift() : this.#answers[0];
-          answer?.(stream, call);
-        });
+    this.#server = createServer().on("session", (session) => {
+      this.#sessions.add(session);
+    });
+    this.left = new Promise((resolve) => {
+      this.#server.once("session", (session) => session.once("close", resolve));
+    });
+    this.#server.on("stream", (stream, headers) => {
+      const call = String(headers[":path"]).split("/").at(-1) ?? "";
+      this.calls.push(call);
+      stream.on("error", () => undefined);
+      stream.resume().on("end", () => {
+        // The last answer is given again and again.
+        const answer = this.#answers.length > 1 ? this.#answers.shift() : this.#answers[0];
+        answer?.(stream, call);
       });
+    });
   }
 
   static async start(...answers: Answer[]): Promise<RawGateway> {
