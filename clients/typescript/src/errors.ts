@@ -132,8 +132,10 @@ export class CallError extends GiftcardError {
     this.violations = violations;
     this.retryAfterMs = failure.retryAfterMs;
     this.requestId = requestId;
-    // The gateway's own reasons prove that nothing was sent; a connection that ended proves nothing.
-    this.isOutcomeOpen = kind === "NoAnswer" || (kind === "Unavailable" && !reason);
+    // The gateway's own reasons prove that nothing was sent. A connection that ended proves nothing, nor does
+    // RESOURCE_EXHAUSTED of somebody else: gRPC says so too of an answer that was too large.
+    const isPassing = kind === "Unavailable" || kind === "Throttled";
+    this.isOutcomeOpen = kind === "NoAnswer" || (isPassing && !reason);
   }
 
   override get nextStep(): string {
@@ -260,7 +262,7 @@ const KINDS: Partial<Record<Code, ErrorKind>> = {
 };
 
 // What Connect says of itself when it cannot know how a call ended, or gave up on it.
-const HONEST = [Code.Unknown, Code.DeadlineExceeded, Code.Internal, Code.Unavailable];
+const HONEST = [Code.Unknown, Code.DeadlineExceeded, Code.ResourceExhausted, Code.Internal, Code.Unavailable];
 
 /**
  * Reads what a call over Connect threw. Errors of `Client` are read already; use it, with the request, for calls
@@ -292,8 +294,8 @@ export function readError(
  * Returns the code of an error, or UNAVAILABLE where nobody but Connect itself has refused the call.
  *
  * Connect names a connection that broke by codes that the gateway keeps for refusals: ABORTED for a reset,
- * INVALID_ARGUMENT for an answer cut in two, RESOURCE_EXHAUSTED for a stream that was closed. Taken for refusals
- * they would hide that money may have moved. A connection that was closed is CANCELLED to it, as is a call that its
+ * INVALID_ARGUMENT for an answer cut in two, UNIMPLEMENTED for one without a message. Taken for refusals they would
+ * hide that money may have moved. A connection that was closed is CANCELLED to it, as is a call that its
  * caller gave up. What somebody else said came with metadata.
  */
 function codeOf(error: ConnectError, isGivenUp: boolean): Code {

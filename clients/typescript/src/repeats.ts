@@ -65,18 +65,17 @@ export function readingPolicy(call: string, policy: RepeatPolicy): RepeatPolicy 
   };
 }
 
-function isRepeatable(error: CallError): boolean {
-  const isPassing = error.kind === "Unavailable" || (error.kind === "Throttled" && error.reason !== "");
-  switch (error.phase) {
+function isRepeatable({ kind, phase, reason }: CallError): boolean {
+  switch (phase) {
     case "asked":
       // What is left open otherwise is not asked again but looked up, so that a till hears of it in time.
-      return isPassing;
+      return kind === "Unavailable" || (kind === "Throttled" && reason !== "");
     case "confirming":
     case "reversing":
       // What gives the token may be better in a moment.
-      return isPassing || error.kind === "NoAnswer" || error.kind === "NotSent";
+      return ["Unavailable", "Throttled", "NoAnswer", "NotSent"].includes(kind);
     case "reading":
-      return error.kind === "Unavailable";
+      return kind === "Unavailable";
     default:
       return false;
   }

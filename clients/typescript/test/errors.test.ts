@@ -82,7 +82,7 @@ eachCase<DecisionCase>("decisions", async (one) => {
 });
 
 test("What Connect says by itself of a broken connection is no refusal of the gateway's", () => {
-  for (const code of [Code.Aborted, Code.InvalidArgument, Code.ResourceExhausted, Code.Unimplemented]) {
+  for (const code of [Code.Aborted, Code.InvalidArgument, Code.PermissionDenied, Code.Unimplemented]) {
     const broken = readError(new ConnectError("socket hang up", code));
     assert.equal(broken.kind, "Unavailable");
     assert.ok(broken.isOutcomeOpen);
