@@ -1,0 +1,49 @@
+//! The gift card gateway from Rust.
+//!
+//! [`Client`] makes the calls, repeats what may be repeated and confirms or reverses what it holds open. The contract's
+//! own messages and the clients of its services are in [`v1`]; the [README](readme) shows how it goes together.
+//!
+//! No `{:?}` of a message shows a card number, a PIN or any other secret of the contract.
+
+mod builder;
+mod calls;
+mod client;
+mod errors;
+#[allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]
+#[rustfmt::skip]
+mod generated;
+mod held;
+mod money;
+mod next_steps;
+mod policy;
+mod redaction;
+mod service;
+mod states;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use builder::{Builder, Misconfigured};
+pub use calls::{About, Ask, Confirm, MoneyCall, Phase, Plain, Reverse, Rpc};
+pub use client::Client;
+pub use errors::{CallError, Error, Kind, Violation};
+pub use generated::giftcard::v1;
+pub use generated::google;
+pub use google::r#type::Money;
+pub use held::Held;
+pub use money::{BadAmount, decimals_of};
+pub use policy::{Move, RepeatPolicy, decide};
+pub use service::{BoxError, Service};
+
+/// The descriptors of the contract, an encoded `google.protobuf.FileDescriptorSet`: for reflection, and for reading
+/// messages as JSON.
+pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.binpb");
+
+/// Make the id of a new transaction. Keep it before you call: it is what makes repeating safe.
+#[must_use]
+pub fn new_transaction_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// The README, whose examples are compiled by the tests.
+#[doc = include_str!("../README.md")]
+pub mod readme {}
