@@ -5,6 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::generated::calls::phase_of;
 use crate::v1;
 
 /// Which part of a transaction's life a call belongs to.
@@ -81,7 +82,7 @@ pub trait Reverse: MoneyCall {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
     /// The name of the call in the contract, such as `Redeem`, or empty.
-    pub call: &'static str,
+    pub call: String,
     /// The transaction it is about, or empty.
     pub transaction_id: String,
     /// Which part of a transaction's life it belongs to.
@@ -91,15 +92,25 @@ pub struct About {
 impl About {
     /// What a call is about when nobody said.
     pub const NOBODY_SAID: Self = Self {
-        call: "",
+        call: String::new(),
         transaction_id: String::new(),
         phase: Phase::Unknown,
     };
 
+    /// Say what a call is about by its name in the contract, such as `WatchTransactions`.
+    #[must_use]
+    pub fn named(call: &str, transaction_id: &str) -> Self {
+        Self {
+            call: call.to_owned(),
+            transaction_id: transaction_id.to_owned(),
+            phase: phase_of(call),
+        }
+    }
+
     /// Read what a call is about off its request.
     pub fn of<R: Rpc>(request: &R) -> Self {
         Self {
-            call: R::CALL,
+            call: R::CALL.to_owned(),
             transaction_id: request.transaction_id().to_owned(),
             phase: R::PHASE,
         }

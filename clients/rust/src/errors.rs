@@ -204,7 +204,7 @@ impl CallError {
     /// The name of the call, such as `Redeem`.
     #[must_use]
     pub fn call(&self) -> &str {
-        self.0.about.call
+        &self.0.about.call
     }
 
     /// The transaction the call was about, or empty.
@@ -244,8 +244,8 @@ impl CallError {
         }
     }
 
-    /// Keep open what an earlier attempt left open, however surely the last one was not sent.
-    pub(crate) fn leave_open(&mut self) {
+    /// Keep open what an earlier attempt of the same call left open, however surely the last one was not sent.
+    pub fn leave_open(&mut self) {
         self.0.is_outcome_open = true;
     }
 }

@@ -76,6 +76,7 @@ impl Money {
             return Err(BadAmount::NotDecimal);
         }
         let width = NANO_DIGITS as usize;
+        let fraction = fraction.trim_end_matches('0');
         if fraction.len() > width {
             return Err(BadAmount::TooFine);
         }

@@ -11,14 +11,13 @@ use serde_json::Value as Json;
 
 use crate::PACKAGE;
 
-/// Write the table of all unary calls.
+/// Write the phase of every call, and what each unary one is.
 pub fn write(pool: &DescriptorPool, service_config: &str) -> Result<String, Box<dyn Error>> {
     let config: Json = serde_json::from_str(service_config)?;
     let calls: Vec<MethodDescriptor> = pool
         .services()
         .filter(|service| service.package_name() == PACKAGE)
         .flat_map(|service| service.methods().collect::<Vec<_>>())
-        .filter(|call| !call.is_client_streaming() && !call.is_server_streaming())
         .collect();
     let names: BTreeSet<&str> = calls.iter().map(MethodDescriptor::name).collect();
     let operations: BTreeSet<&str> = names
@@ -32,7 +31,14 @@ pub fn write(pool: &DescriptorPool, service_config: &str) -> Result<String, Box<
          use super::giftcard::v1;\n\
          use crate::calls::{Ask, Confirm, MoneyCall, Phase, Plain, Reverse, Rpc};\n",
     );
+    writeln!(text, "\n/// Tell the phase of a call by its name.")?;
+    writeln!(text, "pub(crate) fn phase_of(call: &str) -> Phase {{\n    match call {{")?;
     for call in &calls {
+        let phase = phase_of(call, &operations);
+        writeln!(text, "        \"{}\" => Phase::{phase},", call.name())?;
+    }
+    writeln!(text, "        _ => Phase::Unknown,\n    }}\n}}")?;
+    for call in calls.iter().filter(|call| !call.is_client_streaming() && !call.is_server_streaming()) {
         let phase = phase_of(call, &operations);
         write_rpc(&mut text, call, phase, &config)?;
         write_phase(&mut text, call.name(), phase)?;
@@ -64,7 +70,7 @@ fn is_read(call: &MethodDescriptor) -> bool {
     let level = call
         .options()
         .get_field_by_name("idempotency_level")
-        .map(|value| value.into_owned());
+        .map(std::borrow::Cow::into_owned);
     level == Some(Value::EnumNumber(IdempotencyLevel::NoSideEffects.into()))
 }
 

@@ -1,10 +1,10 @@
 //! Makes the committed code of `giftcard-client` from the contract: `giftcard-generator <protos> <out>`.
 //!
-//! `mod.rs` and the files it includes are prost's and tonic's. Beside them come `redacted.rs`, the `Debug` of every
-//! message with a secret field, and `calls.rs`, what each call of the contract is to the client.
+//! `mod.rs` and the files it includes are prost's and tonic's. Beside them come `debug.rs`, the `Debug` of every enum
+//! and of every message with a secret field, and `calls.rs`, what each call of the contract is to the client.
 
 mod calls;
-mod redacted;
+mod debug;
 
 use std::error::Error;
 use std::fs;
@@ -41,10 +41,10 @@ fn generate(protos: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     write_descriptors(compiler.file_descriptor_set(), out)?;
     write_stubs(compiler.file_descriptor_set(), &pool, out)?;
     let modules = fs::read_to_string(out.join(MODULES))?;
-    fs::write(out.join(MODULES), modules + "mod calls;\nmod redacted;\n")?;
+    fs::write(out.join(MODULES), modules + "pub(crate) mod calls;\nmod debug;\n")?;
     let config = fs::read_to_string(protos.join("grpc_service_config.json"))?;
     fs::write(out.join("calls.rs"), calls::write(&pool, &config)?)?;
-    fs::write(out.join("redacted.rs"), redacted::write(&pool)?)?;
+    fs::write(out.join("debug.rs"), debug::write(&pool)?)?;
     Ok(())
 }
 
@@ -76,11 +76,13 @@ fn write_stubs(
     out: &Path,
 ) -> Result<(), Box<dyn Error>> {
     set.file.retain(|file| file.package() != LEFT_OUT);
+    let messages = debug::messages(pool).map(|message| message.full_name().to_owned());
+    let enums = debug::enums(pool).map(|kind| kind.full_name().to_owned());
     tonic_prost_build::configure()
         .build_server(false)
         .build_transport(false)
         .btree_map(".")
-        .skip_debug(redacted::messages(pool).map(|message| format!(".{}", message.full_name())))
+        .skip_debug(messages.chain(enums).map(|name| format!(".{name}")))
         .emit_rerun_if_changed(false)
         .include_file(MODULES)
         .out_dir(out)

@@ -4,6 +4,56 @@ use std::time::Duration;
 use super::giftcard::v1;
 use crate::calls::{Ask, Confirm, MoneyCall, Phase, Plain, Reverse, Rpc};
 
+/// Tell the phase of a call by its name.
+pub(crate) fn phase_of(call: &str) -> Phase {
+    match call {
+        "ListTemplates" => Phase::Reading,
+        "ListOffers" => Phase::Reading,
+        "SyncOffers" => Phase::Changing,
+        "StreamEvents" => Phase::Reading,
+        "Issue" => Phase::Asked,
+        "ConfirmIssue" => Phase::Confirming,
+        "ReverseIssue" => Phase::Reversing,
+        "Activate" => Phase::Asked,
+        "ConfirmActivate" => Phase::Confirming,
+        "ReverseActivate" => Phase::Reversing,
+        "Load" => Phase::Asked,
+        "ConfirmLoad" => Phase::Confirming,
+        "ReverseLoad" => Phase::Reversing,
+        "Redeem" => Phase::Asked,
+        "ConfirmRedeem" => Phase::Confirming,
+        "ReverseRedeem" => Phase::Reversing,
+        "Transfer" => Phase::Asked,
+        "ConfirmTransfer" => Phase::Confirming,
+        "ReverseTransfer" => Phase::Reversing,
+        "Replace" => Phase::Asked,
+        "ConfirmReplace" => Phase::Confirming,
+        "ReverseReplace" => Phase::Reversing,
+        "Void" => Phase::Asked,
+        "ConfirmVoid" => Phase::Confirming,
+        "ReverseVoid" => Phase::Reversing,
+        "Lookup" => Phase::Reading,
+        "Balance" => Phase::Reading,
+        "BatchBalance" => Phase::Reading,
+        "ListProviders" => Phase::Reading,
+        "GetProvider" => Phase::Reading,
+        "ExtractAccounts" => Phase::Changing,
+        "DownloadExport" => Phase::Reading,
+        "GetTicketStatistics" => Phase::Reading,
+        "Reconcile" => Phase::Changing,
+        "StoreCard" => Phase::Changing,
+        "GetStoredCard" => Phase::Reading,
+        "ListStoredCards" => Phase::Reading,
+        "DeleteStoredCard" => Phase::Changing,
+        "GetTransaction" => Phase::Reading,
+        "ListTransactions" => Phase::Reading,
+        "WatchTransactions" => Phase::Reading,
+        "ResolveTransaction" => Phase::Changing,
+        "RedeliverAdvice" => Phase::Changing,
+        _ => Phase::Unknown,
+    }
+}
+
 impl Rpc for v1::ListTemplatesRequest {
     type Response = v1::ListTemplatesResponse;
     const CALL: &'static str = "ListTemplates";

@@ -211,7 +211,7 @@ pub struct IssuedCard {
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// The layout of a PIN block before it is encrypted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum PinBlockFormat {
     /// Not said. Leave it so unless your PIN pad's format differs from the one agreed with the provider.
@@ -248,7 +248,7 @@ impl PinBlockFormat {
     }
 }
 /// What a provider says of a card's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum CardState {
     /// The provider does not say. Do not conclude anything; try the operation.
@@ -609,7 +609,7 @@ pub struct Decline {
     pub provider_text: ::prost::alloc::string::String,
 }
 /// Why a provider said no, in one list for all providers. A new attempt always needs a new transaction id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum DeclineReason {
     /// Never in an answer. Treat it, and a value you do not know, as PROVIDER_REFUSED.
@@ -750,7 +750,7 @@ impl DeclineReason {
 /// An error carries exactly one google.rpc.ErrorInfo with domain `giftcard.v1` and, as reason, the name of one of
 /// these values without its prefix: `FIELD_INVALID`, not `ERROR_REASON_FIELD_INVALID`.
 /// A decline is not an error: see DeclineReason. New reasons may be added; treat one you do not know by its status code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum ErrorReason {
     /// Never in an error.
@@ -974,7 +974,7 @@ pub struct ThirdPartyIdentifier {
     pub transaction_identifier: ::prost::alloc::string::String,
 }
 /// How the card's number was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum EntryMode {
     /// Not said. The provider is told that it is unknown.
@@ -1043,7 +1043,7 @@ impl EntryMode {
     }
 }
 /// Whether the till can take a PIN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum PinEntryCapability {
     /// Not said. The provider is told that it is unknown.
@@ -1076,7 +1076,7 @@ impl PinEntryCapability {
     }
 }
 /// The circumstances of the sale.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum PosCondition {
     /// Not said. The provider assumes its own default.
@@ -1313,7 +1313,7 @@ pub struct AdditionalAmount {
     pub ledger_indicator: i32,
 }
 /// What a basket item's quantity counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum QuantityUnit {
     /// Not said. The provider assumes its own default.
@@ -1350,7 +1350,7 @@ impl QuantityUnit {
     }
 }
 /// How the customer paid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum TenderType {
     /// Never send it: a tender needs a type.
@@ -1411,7 +1411,7 @@ impl TenderType {
     }
 }
 /// The kind of account money comes from or goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum AccountType {
     /// Not said. The provider assumes its own default.
@@ -1468,7 +1468,7 @@ impl AccountType {
     }
 }
 /// Which side of the ledger an amount is on, seen from the account it is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum LedgerIndicator {
     /// Not said. Take the side that the operation itself means.
@@ -1701,7 +1701,7 @@ pub struct StateChange {
     pub actor: ::prost::alloc::string::String,
 }
 /// The part a card plays in a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum CardRole {
     /// Never in an answer. Treat the card as one you do not know.
@@ -1746,7 +1746,7 @@ impl CardRole {
     }
 }
 /// What was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Operation {
     /// Never in an answer. In a filter, leave the list empty to mean all.
@@ -1799,7 +1799,7 @@ impl Operation {
     }
 }
 /// Where a transaction stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum TransactionState {
     /// Never in an answer. Treat it, and a value you do not know, as PENDING.
@@ -1860,7 +1860,7 @@ impl TransactionState {
     }
 }
 /// Why a transaction is reversed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum ReversalReason {
     /// Never send it: a reversal needs a reason.
@@ -4299,7 +4299,7 @@ pub struct GetProviderResponse {
     pub provider: ::core::option::Option<Provider>,
 }
 /// What confirm and reverse mean at the provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Guarantee {
     /// Never in an answer. Treat it as UNSUPPORTED.
@@ -4340,7 +4340,7 @@ impl Guarantee {
     }
 }
 /// How an unknown outcome is ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum UnknownEnding {
     /// Never in an answer. Treat it as PERSON.
@@ -4381,7 +4381,7 @@ impl UnknownEnding {
     }
 }
 /// What the gateway does with an APPROVED transaction that is past its `confirm_by`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum ConfirmByAction {
     /// The operation is not offered. Nothing to expect.
@@ -4414,7 +4414,7 @@ impl ConfirmByAction {
     }
 }
 /// What else can be asked of a provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Capability {
     /// Never in an answer. Ignore it.
@@ -4495,7 +4495,7 @@ impl Capability {
     }
 }
 /// How a provider fares, by its latest answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum ProviderHealth {
     /// Nothing was asked of it lately. Go ahead.
@@ -4532,7 +4532,7 @@ impl ProviderHealth {
     }
 }
 /// Whether the gateway calls a provider now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum CircuitState {
     /// The provider has no circuit breaker. Go ahead.
@@ -4947,7 +4947,7 @@ pub struct Difference {
     pub row_faults: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// What kind of difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum DifferenceKind {
     /// Never in an answer. Treat it as DIFFERS.
@@ -5688,7 +5688,7 @@ pub struct RedeliverAdviceResponse {
     pub transaction: ::core::option::Option<Transaction>,
 }
 /// How an UNRESOLVED transaction ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Resolution {
     /// Never send it: a resolution must be said.

@@ -12,5 +12,5 @@ pub mod google {
         include!("google.rpc.rs");
     }
 }
-mod calls;
-mod redacted;
+pub(crate) mod calls;
+mod debug;

@@ -1,10 +1,11 @@
 //! The `Debug` of messages with secrets: fields with the option `debug_redact` show that they are filled, not with what.
+//! And the `Debug` of enums: the contract's own names, which are the same in the logs of every language.
 
 use std::error::Error;
 use std::fmt::Write;
 
 use heck::{ToSnakeCase, ToUpperCamelCase};
-use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, OneofDescriptor};
+use prost_reflect::{DescriptorPool, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, OneofDescriptor};
 
 use crate::PACKAGE;
 
@@ -13,6 +14,11 @@ pub fn messages(pool: &DescriptorPool) -> impl Iterator<Item = MessageDescriptor
     pool.all_messages().filter(|message| {
         message.package_name() == PACKAGE && message.fields().any(|field| is_secret(&field))
     })
+}
+
+/// List the enums of the contract.
+pub fn enums(pool: &DescriptorPool) -> impl Iterator<Item = EnumDescriptor> {
+    pool.all_enums().filter(|kind| kind.package_name() == PACKAGE)
 }
 
 /// Write the `Debug` of all of them.
@@ -31,6 +37,10 @@ pub fn write(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
         for oneof in real_oneofs(&message) {
             write_oneof(&mut text, &message, &oneof)?;
         }
+    }
+    for kind in enums(pool) {
+        write_head(&mut text, &format!("v1::{}", kind.name().to_upper_camel_case()))?;
+        writeln!(text, "        f.write_str(self.as_str_name())\n    }}\n}}")?;
     }
     Ok(text)
 }
