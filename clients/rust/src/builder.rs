@@ -132,8 +132,8 @@ impl Builder {
     /// Make the client. It connects with the first call, and again whenever it must.
     ///
     /// # Errors
-    /// [`Misconfigured`] for an address that is not `host:port`, for settings that do not go together, for a token that
-    /// others could read, for certificates that cannot be read, and outside of a tokio runtime.
+    /// [`Misconfigured`] for an address that is not `host:port`, for settings that do not go together, for a
+    /// token that others could read, for certificates that cannot be read, and outside of a tokio runtime.
     pub fn build(self) -> Result<Client, Misconfigured> {
         let channel = self.open()?;
         Ok(self.build_on(channel))
@@ -201,9 +201,7 @@ impl Builder {
 
     #[cfg(not(any(feature = "tls-native-roots", feature = "tls-webpki-roots")))]
     fn protect(&self, _endpoint: Endpoint) -> Result<Endpoint, Misconfigured> {
-        Err(misconfigured(
-            "This build has no TLS: take the feature tls-native-roots or tls-webpki-roots.",
-        ))
+        Err(misconfigured("This build has no TLS: take the feature tls-native-roots or tls-webpki-roots."))
     }
 }
 
@@ -223,8 +221,5 @@ fn host_of(target: &str) -> Option<&str> {
 /// Tell whether a host is this machine, so that nobody reads along.
 fn is_loopback(host: &str) -> bool {
     host == "localhost"
-        || host
-            .trim_matches(['[', ']'])
-            .parse()
-            .is_ok_and(|address: IpAddr| address.is_loopback())
+        || host.trim_matches(['[', ']']).parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }

@@ -1,4 +1,5 @@
-//! What a call is: its request says which call it is, what answers it and which part of a transaction's life it is.
+//! What a call is: its request says which call it is, what answers it and which part of a transaction's life
+//! it is.
 //!
 //! The implementations are generated from the contract, one for each unary call.
 
@@ -91,20 +92,13 @@ pub struct About {
 
 impl About {
     /// What a call is about when nobody said.
-    pub const NOBODY_SAID: Self = Self {
-        call: String::new(),
-        transaction_id: String::new(),
-        phase: Phase::Unknown,
-    };
+    pub const NOBODY_SAID: Self =
+        Self { call: String::new(), transaction_id: String::new(), phase: Phase::Unknown };
 
     /// Say what a call is about by its name in the contract, such as `WatchTransactions`.
     #[must_use]
     pub fn named(call: &str, transaction_id: &str) -> Self {
-        Self {
-            call: call.to_owned(),
-            transaction_id: transaction_id.to_owned(),
-            phase: phase_of(call),
-        }
+        Self { call: call.to_owned(), transaction_id: transaction_id.to_owned(), phase: phase_of(call) }
     }
 
     /// Read what a call is about off its request.
@@ -119,11 +113,7 @@ impl About {
 
 impl fmt::Display for About {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let between = if self.call.is_empty() || self.transaction_id.is_empty() {
-            ""
-        } else {
-            " "
-        };
+        let between = if self.call.is_empty() || self.transaction_id.is_empty() { "" } else { " " };
         write!(f, "{}{between}{}", self.call, self.transaction_id)
     }
 }

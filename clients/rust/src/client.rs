@@ -33,9 +33,7 @@ pub struct Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("policy", &self.policy)
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("policy", &self.policy).finish_non_exhaustive()
     }
 }
 
@@ -49,30 +47,19 @@ impl Client {
         let decisions = TaskTracker::new();
         // Closed only means that whoever waits for the decisions may go on once there are none.
         decisions.close();
-        Self {
-            service,
-            policy,
-            decisions,
-        }
+        Self { service, policy, decisions }
     }
 
     /// The same client with another policy, on the same connection.
     #[must_use]
     pub fn with_policy(&self, policy: RepeatPolicy) -> Self {
-        Self {
-            policy,
-            ..self.clone()
-        }
+        Self { policy, ..self.clone() }
     }
 
     /// The same client with another deadline for money calls and reads, on the same connection.
     #[must_use]
     pub fn with_deadline(&self, deadline: Duration) -> Self {
-        self.with_policy(RepeatPolicy {
-            deadline,
-            reading: Some(deadline),
-            ..self.policy.clone()
-        })
+        self.with_policy(RepeatPolicy { deadline, reading: Some(deadline), ..self.policy.clone() })
     }
 
     /// The way to the gateway, with token and metadata, for the generated clients: they have the streams.
@@ -118,7 +105,8 @@ impl Client {
         Ok(self.promise(request).await?)
     }
 
-    /// Make a call that moves no money. A read is repeated as the contract's service config says, a change never.
+    /// Make a call that moves no money. A read is repeated as the contract's service config says, a change
+    /// never.
     ///
     /// # Errors
     /// [`Error::Call`].
@@ -130,7 +118,8 @@ impl Client {
         Ok(self.repeat(request, Instant::now() + within, R::ATTEMPTS).await?)
     }
 
-    /// Wait until every confirmation and reversal that goes on by itself has ended. Do it before the runtime ends.
+    /// Wait until every confirmation and reversal that goes on by itself has ended. Do it before the runtime
+    /// ends.
     pub async fn settle(&self) {
         self.decisions.wait().await;
     }
@@ -162,7 +151,12 @@ impl Client {
     }
 
     /// Make a call again and again with the same request, until it answers, is refused, or time is up.
-    async fn repeat<R: Rpc>(&self, request: &R, until: Instant, attempts: u32) -> Result<R::Response, CallError> {
+    async fn repeat<R: Rpc>(
+        &self,
+        request: &R,
+        until: Instant,
+        attempts: u32,
+    ) -> Result<R::Response, CallError> {
         let mut was_left_open = false;
         for attempt in 0.. {
             let mut error = match self.send(request, until).await {
@@ -192,7 +186,8 @@ impl Client {
         let codec = ProstCodec::default();
         let mut grpc = Grpc::new(self.service.clone());
         let path = PathAndQuery::from_static(R::PATH);
-        match timeout_at(until, grpc.unary(outgoing, path, codec)).await {
+        // Boxed, for it is large, and would be part of every future of the user's that waits for it.
+        match timeout_at(until, Box::pin(grpc.unary(outgoing, path, codec))).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(CallError::read(&status, request)),
             Err(_) => {

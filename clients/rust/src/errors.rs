@@ -1,7 +1,7 @@
 //! What can go wrong in a call, read from `google.rpc.Status` and its details.
 //!
-//! A decline is not among the failures of a call: it is an answer, and becomes an error only where the caller asks for
-//! one. When to repeat a call is decided in `policy`.
+//! A decline is not among the failures of a call: it is an answer, and becomes an error only where the caller
+//! asks for one. When to repeat a call is decided in `policy`.
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
@@ -20,7 +20,8 @@ use crate::v1::{DeclineReason, Operation, Transaction};
 
 /// The domain of the `ErrorInfo` whose reasons the contract defines (`error_reason.proto`).
 pub(crate) const DOMAIN: &str = "giftcard.v1";
-/// The shortest run of digits that may be a card number; the gateway keeps those out of its texts, a proxy may not.
+/// The shortest run of digits that may be a card number; the gateway keeps those out of its texts, a proxy
+/// may not.
 const CARD_DIGITS: usize = 13;
 
 /// What kind of failure a call met.
@@ -45,8 +46,8 @@ pub enum Kind {
     Throttled,
     /// Nothing was sent: what gives the call's token or metadata failed, which is the `source`.
     NotSent,
-    /// No answer to go by (a deadline, a cut connection, a fault of the gateway): repeat a money call with the same id,
-    /// read the transaction, or reverse it.
+    /// No answer to go by (a deadline, a cut connection, a fault of the gateway): repeat a money call with
+    /// the same id, read the transaction, or reverse it.
     NoAnswer,
 }
 
@@ -61,9 +62,12 @@ impl Kind {
             Code::Unimplemented => Self::Unsupported,
             Code::Unavailable => Self::Unavailable,
             Code::ResourceExhausted => Self::Throttled,
-            Code::Ok | Code::Cancelled | Code::Unknown | Code::DeadlineExceeded | Code::Internal | Code::DataLoss => {
-                Self::NoAnswer
-            }
+            Code::Ok
+            | Code::Cancelled
+            | Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::Internal
+            | Code::DataLoss => Self::NoAnswer,
         }
     }
 
@@ -140,7 +144,8 @@ impl CallError {
             code,
             message: message_of(status),
             is_outcome_open: match kind {
-                // The gateway's own reasons prove that nothing was sent; a connection that ended proves nothing.
+                // The gateway's own reasons prove that nothing was sent; a connection that ended proves
+                // nothing.
                 Kind::Unavailable => ours.reason.is_empty() && !is_unconnected,
                 _ => kind == Kind::NoAnswer,
             },
@@ -170,8 +175,8 @@ impl CallError {
         self.0.code
     }
 
-    /// A name of [`v1::ErrorReason`](crate::v1::ErrorReason) without its prefix, or empty where the error is not the
-    /// gateway's.
+    /// A name of [`v1::ErrorReason`](crate::v1::ErrorReason) without its prefix, or empty where the error is
+    /// not the gateway's.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.0.reason
@@ -244,7 +249,8 @@ impl CallError {
         }
     }
 
-    /// Keep open what an earlier attempt of the same call left open, however surely the last one was not sent.
+    /// Keep open what an earlier attempt of the same call left open, however surely the last one was not
+    /// sent.
     pub fn leave_open(&mut self) {
         self.0.is_outcome_open = true;
     }
@@ -296,7 +302,8 @@ impl Error {
         match self {
             Self::Call(error) | Self::ConfirmationFailed(error) => error.call().to_owned(),
             Self::Declined(transaction) | Self::NotApproved(transaction) => {
-                let name = short_name(transaction.operation().as_str_name(), Operation::Unspecified.as_str_name());
+                let name =
+                    short_name(transaction.operation().as_str_name(), Operation::Unspecified.as_str_name());
                 let rest = name.get(1..).unwrap_or_default().to_lowercase();
                 if name == "UNSPECIFIED" { String::new() } else { format!("{}{rest}", &name[..1]) }
             }
@@ -332,7 +339,9 @@ impl Error {
     pub fn next_step(&self) -> &'static str {
         match self {
             Self::Call(error) => error.next_step(),
-            Self::ConfirmationFailed(error) if error.kind().is_refusal() => next_steps::READ_AFTER_CONFIRMATION,
+            Self::ConfirmationFailed(error) if error.kind().is_refusal() => {
+                next_steps::READ_AFTER_CONFIRMATION
+            }
             Self::ConfirmationFailed(_) => next_steps::REPEAT_CONFIRMATION,
             Self::Declined(transaction) | Self::NotApproved(transaction) => {
                 next_steps::after_state(transaction.known_state())
@@ -393,8 +402,8 @@ fn find<M: Message + Default>(details: &[prost_types::Any], name: &str) -> M {
 
 /// Return the status code of the gateway, or what this side knows of a call that never got an answer.
 ///
-/// tonic gives failures of its own the code of what it resembles, such as `ResourceExhausted` where a peer resets a
-/// stream: what came without an answer proves no refusal.
+/// tonic gives failures of its own the code of what it resembles, such as `ResourceExhausted` where a peer
+/// resets a stream: what came without an answer proves no refusal.
 fn code_of(status: &Status) -> Code {
     if status.source().is_none() {
         status.code()

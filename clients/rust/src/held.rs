@@ -15,10 +15,10 @@ use crate::v1::{ReversalReason, Transaction};
 
 /// An approved transaction of the operation `R`, such as `Held<RedeemRequest>`.
 ///
-/// [`confirm`](Self::confirm) it once the goods are handed over. Dropped without that (by an early return, a `?`, a
-/// panic or a cancelled task) it is reversed by a task of its own, which [`Client::settle`] waits for; a failure of that
-/// is logged with `tracing`, and the gateway reverses by itself at the transaction's `confirm_by`. Where the runtime may
-/// end soon after, [`Client::holding`] awaits the reversal instead.
+/// [`confirm`](Self::confirm) it once the goods are handed over. Dropped without that (by an early return, a
+/// `?`, a panic or a cancelled task) it is reversed by a task of its own, which [`Client::settle`] waits for;
+/// a failure of that is logged with `tracing`, and the gateway reverses by itself at the transaction's
+/// `confirm_by`. Where the runtime may end soon after, [`Client::holding`] awaits the reversal instead.
 #[must_use = "a transaction that is dropped is reversed"]
 pub struct Held<R: Ask> {
     client: Client,
@@ -31,18 +31,16 @@ pub struct Held<R: Ask> {
 
 impl<R: Ask> fmt::Debug for Held<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Held")
-            .field("transaction", &self.transaction)
-            .finish_non_exhaustive()
+        f.debug_struct("Held").field("transaction", &self.transaction).finish_non_exhaustive()
     }
 }
 
 impl Client {
     /// Ask for a money operation and hold its transaction open, to be confirmed at the end, else reversed.
     ///
-    /// It returns once the provider has said yes, or if the transaction has been confirmed before under the same id:
-    /// then nothing is sent at its end, and nothing is reversed. When the request got lost, came back pending or its
-    /// future is dropped meanwhile, it is reversed.
+    /// It returns once the provider has said yes, or if the transaction has been confirmed before under the
+    /// same id: then nothing is sent at its end, and nothing is reversed. When the request got lost, came
+    /// back pending or its future is dropped meanwhile, it is reversed.
     ///
     /// # Errors
     /// [`Error::Declined`], [`Error::NotApproved`] and [`Error::Call`], with nothing taken.
@@ -84,13 +82,14 @@ impl Client {
         })
     }
 
-    /// Hold a transaction open while a block runs: confirmed if it ends well, reversed if it fails, and both awaited.
+    /// Hold a transaction open while a block runs: confirmed if it ends well, reversed if it fails, and both
+    /// awaited.
     ///
     /// If the block panics, or this future is dropped, it is reversed as [`Held`] is.
     ///
     /// # Errors
-    /// The block's own error; and as the block's kind of error those of [`hold`](Self::hold), with which the block did
-    /// not run, and [`Error::ConfirmationFailed`], with which it did.
+    /// The block's own error; and as the block's kind of error those of [`hold`](Self::hold), with which the
+    /// block did not run, and [`Error::ConfirmationFailed`], with which it did.
     pub async fn holding<R, B, P, T, E>(&self, request: R, block: B) -> Result<T, E>
     where
         R: Ask,

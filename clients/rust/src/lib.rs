@@ -1,9 +1,4 @@
-//! The gift card gateway from Rust.
-//!
-//! [`Client`] makes the calls, repeats what may be repeated and confirms or reverses what it holds open. The contract's
-//! own messages and the clients of its services are in [`v1`]; the [README](readme) shows how it goes together.
-//!
-//! No `{:?}` of a message shows a card number, a PIN or any other secret of the contract.
+#![doc = include_str!("../README.md")]
 
 mod builder;
 mod calls;
@@ -34,8 +29,8 @@ pub use money::{BadAmount, decimals_of};
 pub use policy::{Move, RepeatPolicy, decide};
 pub use service::{BoxError, Service};
 
-/// The descriptors of the contract, an encoded `google.protobuf.FileDescriptorSet`: for reflection, and for reading
-/// messages as JSON.
+/// The descriptors of the contract, an encoded `google.protobuf.FileDescriptorSet`: for reflection, and for
+/// reading messages as JSON.
 pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.binpb");
 
 /// Make the id of a new transaction. Keep it before you call: it is what makes repeating safe.
@@ -43,7 +38,3 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.binpb");
 pub fn new_transaction_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
-
-/// The README, whose examples are compiled by the tests.
-#[doc = include_str!("../README.md")]
-pub mod readme {}

@@ -11,8 +11,8 @@ const NANO_DIGITS: u32 = 9;
 const NANOS_PER_UNIT: i128 = 10_i128.pow(NANO_DIGITS);
 // ISO 4217, the currencies that do not have two decimals.
 const NO_DECIMALS: [&str; 17] = [
-    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF",
-    "XPF",
+    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF",
+    "XOF", "XPF",
 ];
 const THREE_DECIMALS: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
 const FOUR_DECIMALS: [&str; 2] = ["CLF", "UYW"];
@@ -104,7 +104,8 @@ impl Money {
         }
     }
 
-    /// Write the exact amount in major units, with the decimals its currency has, and more only where it needs them.
+    /// Write the exact amount in major units, with the decimals its currency has, and more only where it
+    /// needs them.
     ///
     /// # Errors
     /// [`BadAmount::Malformed`] if it is no money at all.

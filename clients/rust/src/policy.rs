@@ -1,7 +1,7 @@
 //! How long a call may take, and what may be repeated.
 //!
-//! Repeating is safe because it is always the same request with the same transaction id: the gateway moves the money
-//! of one id once, however often it is asked. Nothing is repeated that the gateway refused.
+//! Repeating is safe because it is always the same request with the same transaction id: the gateway moves
+//! the money of one id once, however often it is asked. Nothing is repeated that the gateway refused.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::errors::{CallError, Kind};
 
 /// How long a money call may take, and how it is repeated.
 ///
-/// Pauses grow from `first_pause` to `longest_pause` at most, each a random part of that ("full jitter"), so that many
-/// callers do not come back at once; the gateway's own `RetryInfo` is never undercut.
+/// Pauses grow from `first_pause` to `longest_pause` at most, each a random part of that ("full jitter"), so
+/// that many callers do not come back at once; the gateway's own `RetryInfo` is never undercut.
 #[derive(Clone, Debug)]
 pub struct RepeatPolicy {
     /// The budget of one call: all attempts, all pauses, and finding out how a lost one ended.
@@ -45,9 +45,7 @@ impl RepeatPolicy {
     /// Say how long to wait after an attempt, counted from 0, that ended with an error.
     #[must_use]
     pub fn pause_after(&self, attempt: u32, error: &CallError) -> Duration {
-        let grown = self
-            .first_pause
-            .saturating_mul(2_u32.saturating_pow(attempt));
+        let grown = self.first_pause.saturating_mul(2_u32.saturating_pow(attempt));
         let jitter = self.longest_pause.min(grown).mul_f64((self.chance)().clamp(0.0, 1.0));
         error.retry_after().unwrap_or_default().saturating_add(jitter)
     }

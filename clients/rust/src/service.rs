@@ -1,6 +1,8 @@
-//! The way to the gateway: any tower service that speaks gRPC, with a token and metadata beside every request.
+//! The way to the gateway: any tower service that speaks gRPC, with a token and metadata beside every
+//! request.
 //!
-//! What gives them is the user's code, asked before each attempt; it may fail or hang. Then the request is not sent.
+//! What gives them is the user's code, asked before each attempt; it may fail or hang. Then the request is
+//! not sent.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -40,13 +42,9 @@ impl Service {
         B::Error: Into<BoxError>,
         E: Into<BoxError> + 'static,
     {
-        let transport = transport
-            .map_response(|response: Response<B>| response.map(Body::new))
-            .map_err(Into::into);
-        Self {
-            transport: BoxCloneSyncService::new(transport),
-            sources: sources.into(),
-        }
+        let transport =
+            transport.map_response(|response: Response<B>| response.map(Body::new)).map_err(Into::into);
+        Self { transport: BoxCloneSyncService::new(transport), sources: sources.into() }
     }
 }
 

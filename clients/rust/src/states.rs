@@ -33,10 +33,7 @@ impl Transaction {
     /// Tell whether the outcome is not known yet; a state this client does not know counts as such.
     #[must_use]
     pub fn is_pending(&self) -> bool {
-        matches!(
-            self.known_state(),
-            Some(State::Pending | State::Unspecified) | None
-        )
+        matches!(self.known_state(), Some(State::Pending | State::Unspecified) | None)
     }
 
     /// Tell whether nothing will change any more: DECLINED, FAILED, CONFIRMED or REVERSED.

@@ -1,8 +1,8 @@
 //! For the tests of those who use the client: a gateway in memory, without a port or a thread.
 //!
-//! It knows the life of a transaction and no cards: it approves what it is asked, unless it is told otherwise. It is no
-//! model of the real gateway, only of what a caller meets: replays, declines, failures and lost answers. To try the real
-//! one, run the sandbox. It has no streams.
+//! It knows the life of a transaction and no cards: it approves what it is asked, unless it is told
+//! otherwise. It is no model of the real gateway, only of what a caller meets: replays, declines, failures
+//! and lost answers. To try the real one, run the sandbox. It has no streams.
 //!
 //! With `#[tokio::test(start_paused = true)]` pauses and deadlines cost no time.
 
@@ -26,13 +26,16 @@ use crate::calls::Rpc;
 use crate::client::Client;
 use crate::errors::DOMAIN;
 use crate::google::rpc;
-use crate::v1::{Decline, DeclineReason, GetTransactionResponse, Operation, Transaction, TransactionState as State};
+use crate::v1::{
+    Decline, DeclineReason, GetTransactionResponse, Operation, Transaction, TransactionState as State,
+};
 
 type Answer = Pin<Box<dyn Future<Output = Result<tonic::Response<Bytes>, Status>> + Send>>;
 
 /// A gateway in memory. Clones are the same gateway.
 ///
-/// What it is told with `decline`, `fail`, `lose`, `stall` and `answer` holds for the next call of that name, once.
+/// What it is told with `decline`, `fail`, `lose`, `stall` and `answer` holds for the next call of that name,
+/// once.
 #[derive(Clone, Default)]
 pub struct FakeGateway(Arc<Mutex<World>>);
 
@@ -76,7 +79,8 @@ impl FakeGateway {
         Self::default()
     }
 
-    /// Make a client of this gateway. For settings of your own give it to [`Builder::build_on`](crate::Builder::build_on).
+    /// Make a client of this gateway. For settings of your own give it to
+    /// [`Builder::build_on`](crate::Builder::build_on).
     #[must_use]
     pub fn client(&self) -> Client {
         Client::builder("fake").build_on(self.clone())
@@ -225,7 +229,8 @@ impl World {
             }
             return Ok(known.clone());
         }
-        let decline = self.declines.pop_front().map(|reason| Decline { reason: reason.into(), ..Decline::default() });
+        let decline =
+            self.declines.pop_front().map(|reason| Decline { reason: reason.into(), ..Decline::default() });
         let state = if decline.is_some() { State::Declined } else { State::Approved };
         let made = Transaction {
             transaction_id: id.clone(),
@@ -271,11 +276,8 @@ fn not_found() -> Status {
 
 /// End a call with an error as the gateway tells it.
 fn refusal(code: Code, reason: &str) -> Status {
-    let info = rpc::ErrorInfo {
-        reason: reason.to_owned(),
-        domain: DOMAIN.to_owned(),
-        ..rpc::ErrorInfo::default()
-    };
+    let info =
+        rpc::ErrorInfo { reason: reason.to_owned(), domain: DOMAIN.to_owned(), ..rpc::ErrorInfo::default() };
     let detail = prost_types::Any {
         type_url: "type.googleapis.com/google.rpc.ErrorInfo".to_owned(),
         value: info.encode_to_vec(),

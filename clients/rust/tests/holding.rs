@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use giftcard_client::testing::FakeGateway;
 use giftcard_client::v1::{
-    ActivateRequest, ConfirmRedeemRequest, DeclineReason, IssueRequest, LoadRequest, RedeemRequest, RedeemResponse,
-    ReplaceRequest, ReversalReason, ReverseRedeemRequest, Transaction, TransactionState, TransferRequest, VoidRequest,
+    ActivateRequest, ConfirmRedeemRequest, DeclineReason, IssueRequest, LoadRequest, RedeemRequest,
+    RedeemResponse, ReplaceRequest, ReversalReason, ReverseRedeemRequest, Transaction, TransactionState,
+    TransferRequest, VoidRequest,
 };
 use giftcard_client::{Ask, CallError, Client, Error, Kind, Money, new_transaction_id};
 use tokio::time::timeout;
@@ -16,10 +17,7 @@ use tracing::field::{Field, Visit};
 use tracing::span;
 
 fn redemption() -> RedeemRequest {
-    RedeemRequest {
-        transaction_id: new_transaction_id(),
-        ..RedeemRequest::default()
-    }
+    RedeemRequest { transaction_id: new_transaction_id(), ..RedeemRequest::default() }
 }
 
 fn reasons(gateway: &FakeGateway) -> Vec<ReversalReason> {
@@ -112,10 +110,8 @@ async fn a_block_that_ends_is_confirmed() {
 #[tokio::test(start_paused = true)]
 async fn a_block_that_fails_is_reversed() {
     let gateway = FakeGateway::new();
-    let sold: Result<(), Fault> = gateway
-        .client()
-        .holding(redemption(), |_| async { Err(Fault::Block) })
-        .await;
+    let sold: Result<(), Fault> =
+        gateway.client().holding(redemption(), |_| async { Err(Fault::Block) }).await;
     assert!(matches!(sold, Err(Fault::Block)));
     assert_eq!(reasons(&gateway), [ReversalReason::Cancelled]);
 }

@@ -6,18 +6,15 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use giftcard_client::testing::FakeGateway;
 use giftcard_client::v1::{
-    BalanceRequest, IssueRequest, IssueResponse, IssuedCard, RedeemRequest, ReverseRedeemRequest, StoreCardRequest,
-    Transaction, TransactionState,
+    BalanceRequest, IssueRequest, IssueResponse, IssuedCard, RedeemRequest, ReverseRedeemRequest,
+    StoreCardRequest, Transaction, TransactionState,
 };
 use giftcard_client::{About, CallError, Client, Kind, RepeatPolicy, new_transaction_id};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
 fn redemption() -> RedeemRequest {
-    RedeemRequest {
-        transaction_id: new_transaction_id(),
-        ..RedeemRequest::default()
-    }
+    RedeemRequest { transaction_id: new_transaction_id(), ..RedeemRequest::default() }
 }
 
 /// A policy whose pauses are as long as they may be.
@@ -41,7 +38,8 @@ async fn an_ask_is_repeated_with_the_same_id() {
     assert_eq!(gateway.seen::<RedeemRequest>(), vec![request; 3]);
 }
 
-/// What an earlier attempt left open stays open: a refusal of the next one does not prove that nothing happened.
+/// What an earlier attempt left open stays open: a refusal of the next one does not prove that nothing
+/// happened.
 #[tokio::test(start_paused = true)]
 async fn an_open_outcome_stays_open() {
     let gateway = FakeGateway::new();
@@ -115,9 +113,9 @@ async fn issued_cards_are_asked_for_again() {
         })
     };
     gateway.lose("Issue");
-    gateway.answer::<giftcard_client::v1::GetTransactionRequest>(&giftcard_client::v1::GetTransactionResponse {
-        transaction: issued(""),
-    });
+    gateway.answer::<giftcard_client::v1::GetTransactionRequest>(
+        &giftcard_client::v1::GetTransactionResponse { transaction: issued("") },
+    );
     gateway.answer::<IssueRequest>(&IssueResponse { transaction: issued("6045000000000061") });
     let transaction = gateway.client().ask(&request).await.expect("it is found");
     assert_eq!(transaction.issued_cards[0].number, "6045000000000061");
@@ -130,10 +128,8 @@ async fn a_reversal_is_repeated() {
     let gateway = FakeGateway::new();
     gateway.lose("ReverseRedeem");
     gateway.fail("ReverseRedeem", Code::Unknown, "");
-    let reversal = ReverseRedeemRequest {
-        transaction_id: new_transaction_id(),
-        ..ReverseRedeemRequest::default()
-    };
+    let reversal =
+        ReverseRedeemRequest { transaction_id: new_transaction_id(), ..ReverseRedeemRequest::default() };
     let reversed = gateway.client().reverse(&reversal).await.expect("the third is heard");
     assert!(reversed.is_reversed());
     assert_eq!(gateway.calls().len(), 3);

@@ -43,7 +43,8 @@ async fn every_attempt_shows_a_fresh_token() {
     let mut providers = ProviderServiceClient::new(client.service());
     providers.list_providers(ListProvidersRequest::default()).await.expect("it is answered");
     let seen = seen.lock().expect("nobody panics");
-    let tokens: Vec<&str> = seen.iter().map(|headers| headers["authorization"].to_str().expect("ASCII")).collect();
+    let tokens: Vec<&str> =
+        seen.iter().map(|headers| headers["authorization"].to_str().expect("ASCII")).collect();
     assert_eq!(tokens, ["Bearer token-0", "Bearer token-1", "Bearer token-2"]);
     assert!(seen.iter().all(|headers| headers["giftcard-end-user"] == "7"));
     assert!(!format!("{seen:?}").contains("token-0"));
@@ -90,10 +91,8 @@ async fn a_confirmation_outlasts_a_lost_token() {
             async move { if is_first { Err("not now".into()) } else { Ok("token".to_owned()) } }
         })
         .build_on(gateway.clone());
-    let confirmation = ConfirmRedeemRequest {
-        transaction_id: request.transaction_id,
-        ..ConfirmRedeemRequest::default()
-    };
+    let confirmation =
+        ConfirmRedeemRequest { transaction_id: request.transaction_id, ..ConfirmRedeemRequest::default() };
     assert!(client.confirm(&confirmation).await.expect("the second is sent").is_confirmed());
 }
 
@@ -110,7 +109,14 @@ async fn a_token_that_is_no_header_is_not_sent() {
 /// Settings that do not go together are refused with a sentence.
 #[tokio::test]
 async fn bad_settings_are_refused() {
-    for target in ["gateway.example", "https://gateway.example:443", "gateway.example:https", ":443", "::1:443", "a@b:1"] {
+    for target in [
+        "gateway.example",
+        "https://gateway.example:443",
+        "gateway.example:https",
+        ":443",
+        "::1:443",
+        "a@b:1",
+    ] {
         let refused = Client::builder(target).build().expect_err(target);
         assert!(refused.to_string().contains("host:port"), "{refused}");
     }

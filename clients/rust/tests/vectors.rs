@@ -53,7 +53,11 @@ fn money() {
             assert_eq!(made.to_text().as_deref(), Ok(text(&case, "text")), "{case}");
         }
         if text(&case, "from") == "minor" {
-            assert_eq!(made.to_minor().map(|minor| minor.to_string()).as_deref(), Ok(text(&case, "amount")), "{case}");
+            assert_eq!(
+                made.to_minor().map(|minor| minor.to_string()).as_deref(),
+                Ok(text(&case, "amount")),
+                "{case}"
+            );
         }
     }
 }
@@ -62,7 +66,8 @@ fn money_of(case: &Value) -> Money {
     Money {
         currency_code: text(case, "currency").to_owned(),
         units: text(case, "units").parse().expect("units are a number"),
-        nanos: i32::try_from(case["nanos"].as_i64().expect("nanos are a number")).expect("nanos are below a unit"),
+        nanos: i32::try_from(case["nanos"].as_i64().expect("nanos are a number"))
+            .expect("nanos are below a unit"),
     }
 }
 
@@ -184,7 +189,11 @@ fn check_message<M: Message + Default + PartialEq + Debug>(case: &Value) {
     let bytes = BASE64_STANDARD.decode(text(case, "bytes")).expect("bytes are base64");
     let message = M::decode(bytes.as_slice()).unwrap_or_else(|error| panic!("{case}: {error}"));
     let meant = DynamicMessage::deserialize(kind.clone(), &case["json"]).expect("the JSON is proto3's");
-    assert_eq!(message, M::decode(meant.encode_to_vec().as_slice()).expect("what was encoded decodes"), "{case}");
+    assert_eq!(
+        message,
+        M::decode(meant.encode_to_vec().as_slice()).expect("what was encoded decodes"),
+        "{case}"
+    );
     let printed = format!("{message:?} {message:#?}");
     for secret in case["secrets"].as_array().expect("a list") {
         assert!(!printed.contains(secret.as_str().expect("text")), "{}", text(case, "name"));
@@ -215,8 +224,8 @@ fn printing_shows_no_part_of_a_pin() {
     };
     assert_eq!(
         format!("{block:?}"),
-        "EncryptedPin { block: [REDACTED], block_format: PIN_BLOCK_FORMAT_UNSPECIFIED, account_number: [REDACTED], \
-         key_index: Some(7) }"
+        "EncryptedPin { block: [REDACTED], block_format: PIN_BLOCK_FORMAT_UNSPECIFIED, account_number: \
+         [REDACTED], key_index: Some(7) }"
     );
     let hash = v1::HashedPin { digest: String::new(), algorithm: "SHA256".to_owned() };
     assert_eq!(format!("{hash:?}"), "HashedPin { digest: \"\", algorithm: \"SHA256\" }");

@@ -1,11 +1,14 @@
-//! The `Debug` of messages with secrets: fields with the option `debug_redact` show that they are filled, not with what.
-//! And the `Debug` of enums: the contract's own names, which are the same in the logs of every language.
+//! The `Debug` of messages with secrets: fields with the option `debug_redact` show that they are filled, not
+//! with what. And the `Debug` of enums: the contract's own names, which are the same in the logs of every
+//! language.
 
 use std::error::Error;
 use std::fmt::Write;
 
 use heck::{ToSnakeCase, ToUpperCamelCase};
-use prost_reflect::{DescriptorPool, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, OneofDescriptor};
+use prost_reflect::{
+    DescriptorPool, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, OneofDescriptor,
+};
 
 use crate::PACKAGE;
 
@@ -47,17 +50,11 @@ pub fn write(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
 
 /// Tell whether a field must not be shown.
 fn is_secret(field: &FieldDescriptor) -> bool {
-    field
-        .options()
-        .get_field_by_name("debug_redact")
-        .is_some_and(|value| value.as_bool() == Some(true))
+    field.options().get_field_by_name("debug_redact").is_some_and(|value| value.as_bool() == Some(true))
 }
 
 fn real_oneofs(message: &MessageDescriptor) -> Vec<OneofDescriptor> {
-    message
-        .oneofs()
-        .filter(|oneof| !oneof.is_synthetic())
-        .collect()
+    message.oneofs().filter(|oneof| !oneof.is_synthetic()).collect()
 }
 
 /// Write the `Debug` of a message, its fields in the order in which the message's type has them.

@@ -1,7 +1,8 @@
 //! Makes the committed code of `giftcard-client` from the contract: `giftcard-generator <protos> <out>`.
 //!
-//! `mod.rs` and the files it includes are prost's and tonic's. Beside them come `debug.rs`, the `Debug` of every enum
-//! and of every message with a secret field, and `calls.rs`, what each call of the contract is to the client.
+//! `mod.rs` and the files it includes are prost's and tonic's. Beside them come `debug.rs`, the `Debug` of
+//! every enum and of every message with a secret field, and `calls.rs`, what each call of the contract is to
+//! the client.
 
 mod calls;
 mod debug;
@@ -24,8 +25,7 @@ const LEFT_OUT: &str = "google.api";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
-    let (Some(protos), Some(out), None) = (arguments.next(), arguments.next(), arguments.next())
-    else {
+    let (Some(protos), Some(out), None) = (arguments.next(), arguments.next(), arguments.next()) else {
         return Err("Give the folder of the contract and the folder to write to.".into());
     };
     fs::create_dir_all(&out)?;
@@ -70,11 +70,7 @@ fn write_descriptors(mut set: FileDescriptorSet, out: &Path) -> Result<(), Box<d
 }
 
 /// Write the messages and the clients of the services.
-fn write_stubs(
-    mut set: FileDescriptorSet,
-    pool: &DescriptorPool,
-    out: &Path,
-) -> Result<(), Box<dyn Error>> {
+fn write_stubs(mut set: FileDescriptorSet, pool: &DescriptorPool, out: &Path) -> Result<(), Box<dyn Error>> {
     set.file.retain(|file| file.package() != LEFT_OUT);
     let messages = debug::messages(pool).map(|message| message.full_name().to_owned());
     let enums = debug::enums(pool).map(|kind| kind.full_name().to_owned());
@@ -82,6 +78,8 @@ fn write_stubs(
         .build_server(false)
         .build_transport(false)
         .btree_map(".")
+        // Google's have examples in other languages, which rustdoc would compile.
+        .disable_comments([".google"])
         .skip_debug(messages.chain(enums).map(|name| format!(".{name}")))
         .emit_rerun_if_changed(false)
         .include_file(MODULES)
