@@ -180,14 +180,15 @@ impl Client {
     /// Make one call.
     async fn send<R: Rpc>(&self, request: &R, until: Instant) -> Result<R::Response, CallError> {
         let within = until.saturating_duration_since(Instant::now());
-        let mut outgoing = Request::new(request.clone());
-        outgoing.set_timeout(within);
-        outgoing.extensions_mut().insert(Until(until));
-        let codec = ProstCodec::default();
-        let mut grpc = Grpc::new(self.service.clone());
-        let path = PathAndQuery::from_static(R::PATH);
         // Boxed, for it is large, and would be part of every future of the user's that waits for it.
-        match timeout_at(until, Box::pin(grpc.unary(outgoing, path, codec))).await {
+        let answer = Box::pin(async {
+            let mut outgoing = Request::new(request.clone());
+            outgoing.set_timeout(within);
+            outgoing.extensions_mut().insert(Until(until));
+            let path = PathAndQuery::from_static(R::PATH);
+            Grpc::new(self.service.clone()).unary(outgoing, path, ProstCodec::default()).await
+        });
+        match timeout_at(until, answer).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(CallError::read(&status, request)),
             Err(_) => {

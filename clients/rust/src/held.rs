@@ -55,7 +55,7 @@ impl Client {
             owed: Some(ReversalReason::Timeout),
             operation: PhantomData,
         };
-        match self.ask(&request).await {
+        match Box::pin(self.ask(&request)).await {
             Ok(transaction) => held.transaction = transaction,
             Err(error) => {
                 held.give_up(error.is_outcome_open()).await;

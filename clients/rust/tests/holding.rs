@@ -329,3 +329,11 @@ impl tracing::Subscriber for Log {
 
     fn exit(&self, _span: &span::Id) {}
 }
+
+/// What holds a transaction is small enough to be part of a user's own futures.
+#[tokio::test]
+async fn futures_are_small() {
+    let client = FakeGateway::new().client();
+    let holding = client.holding(redemption(), |_| async { Ok::<(), Fault>(()) });
+    assert!(size_of_val(&holding) < 16 * 1024, "{} bytes", size_of_val(&holding));
+}

@@ -61,8 +61,8 @@ async fn scenarios() {
             "Redeem" => {
                 let request = RedeemRequest {
                     transaction_id: new_transaction_id(),
-                    card: card(case),
-                    amount: amount(case),
+                    card: Some(card(case)),
+                    amount: Some(amount(case)),
                     ..RedeemRequest::default()
                 };
                 play(&client, case, request).await
@@ -70,8 +70,8 @@ async fn scenarios() {
             "Load" => {
                 let request = LoadRequest {
                     transaction_id: new_transaction_id(),
-                    card: card(case),
-                    amount: amount(case),
+                    card: Some(card(case)),
+                    amount: Some(amount(case)),
                     ..LoadRequest::default()
                 };
                 play(&client, case, request).await
@@ -90,13 +90,13 @@ fn text<'a>(case: &'a Value, key: &str) -> &'a str {
     case[key].as_str().unwrap_or_else(|| panic!("{case} has no text {key}"))
 }
 
-fn card(case: &Value) -> Option<Card> {
+fn card(case: &Value) -> Card {
     let number = CardNumber { pan: text(case, "card").to_owned(), ..CardNumber::default() };
-    Some(Card { reference: Some(Reference::Number(number)), ..Card::default() })
+    Card { reference: Some(Reference::Number(number)), ..Card::default() }
 }
 
-fn amount(case: &Value) -> Option<Money> {
-    Some(Money::parse(text(case, "amount"), text(case, "currency")).expect("an amount"))
+fn amount(case: &Value) -> Money {
+    Money::parse(text(case, "amount"), text(case, "currency")).expect("an amount")
 }
 
 /// Play one scenario; say what came out otherwise.
@@ -125,7 +125,7 @@ async fn play<R: Ask>(client: &Client, case: &Value, request: R) -> Result<(), S
 }
 
 async fn balance_minor(client: &Client, case: &Value) -> i64 {
-    let request = BalanceRequest { card: card(case), ..BalanceRequest::default() };
+    let request = BalanceRequest { card: Some(card(case)), ..BalanceRequest::default() };
     let response = client.call(&request).await.expect("the balance can be read");
     let balances = response.card_balance.and_then(|card| card.balances).expect("there are balances");
     balances.available.or(balances.book).expect("there is one").to_minor().expect("whole minor units")

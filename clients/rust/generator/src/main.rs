@@ -72,14 +72,18 @@ fn write_descriptors(mut set: FileDescriptorSet, out: &Path) -> Result<(), Box<d
 /// Write the messages and the clients of the services.
 fn write_stubs(mut set: FileDescriptorSet, pool: &DescriptorPool, out: &Path) -> Result<(), Box<dyn Error>> {
     set.file.retain(|file| file.package() != LEFT_OUT);
+    for file in &mut set.file {
+        // Google's comments have examples in other languages, which rustdoc would compile.
+        if file.package() != PACKAGE {
+            file.source_code_info = None;
+        }
+    }
     let messages = debug::messages(pool).map(|message| message.full_name().to_owned());
     let enums = debug::enums(pool).map(|kind| kind.full_name().to_owned());
     tonic_prost_build::configure()
         .build_server(false)
         .build_transport(false)
         .btree_map(".")
-        // Google's have examples in other languages, which rustdoc would compile.
-        .disable_comments([".google"])
         .skip_debug(messages.chain(enums).map(|name| format!(".{name}")))
         .emit_rerun_if_changed(false)
         .include_file(MODULES)
