@@ -19,6 +19,7 @@ use crate::service::{BoxError, Service, Source};
 const KEEPALIVE: Duration = Duration::from_secs(30);
 const KEEPALIVE_ANSWER: Duration = Duration::from_secs(10);
 const CONNECTING: Duration = Duration::from_secs(10);
+const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 const USER_AGENT: &str = concat!("giftcard-rust/", env!("CARGO_PKG_VERSION"));
 
 /// The settings of a client do not go together; it says which.
@@ -167,6 +168,11 @@ impl Builder {
                 "Certificates protect a channel, plaintext leaves it open: say one of them.",
             ));
         }
+        // What is no certificate is left out without a word below, and then nobody is trusted.
+        let has_certificate = |pem: &Vec<u8>| pem.windows(CERTIFICATE.len()).any(|part| part == CERTIFICATE);
+        if !self.authorities.as_ref().is_none_or(has_certificate) {
+            return Err(misconfigured("The authorities hold no certificate: give PEM."));
+        }
         if self.plaintext && self.has_token && !is_loopback(host) {
             return Err(misconfigured(
                 "A token on a plaintext channel can be read by everybody on its way: use TLS.",
@@ -200,6 +206,7 @@ impl Builder {
     }
 
     #[cfg(not(any(feature = "tls-native-roots", feature = "tls-webpki-roots")))]
+    #[expect(clippy::unused_self, reason = "a build with TLS has the same method")]
     fn protect(&self, _endpoint: Endpoint) -> Result<Endpoint, Misconfigured> {
         Err(misconfigured("This build has no TLS: take the feature tls-native-roots or tls-webpki-roots."))
     }

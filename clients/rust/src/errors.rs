@@ -9,21 +9,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prost::Message;
-use tonic::{Code, Status, TimeoutExpired};
+use tonic::{Code, ConnectError, Status};
 
 use crate::calls::{About, Phase, Rpc};
 use crate::google::rpc;
 use crate::next_steps;
+use crate::redaction::without_card_numbers;
 use crate::service::SourceFailed;
+use crate::statuses::{code_of, details_of, find, find_cause, message_of, name_of};
 use crate::v1::{DeclineReason, Operation, Transaction};
 
 /// The domain of the `ErrorInfo` whose reasons the contract defines (`error_reason.proto`).
 pub(crate) const DOMAIN: &str = "giftcard.v1";
-/// The shortest run of digits that may be a card number; the gateway keeps those out of its texts, a proxy
-/// may not.
-const CARD_DIGITS: usize = 13;
-
 /// What kind of failure a call met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -138,7 +135,7 @@ impl CallError {
         let source_failed: Option<&SourceFailed> = find_cause(status);
         let code = if source_failed.is_some() { Code::Unavailable } else { code_of(status) };
         let kind = if source_failed.is_some() { Kind::NotSent } else { Kind::of(code) };
-        let is_unconnected = find_cause::<tonic::ConnectError>(status).is_some();
+        let is_unconnected = find_cause::<ConnectError>(status).is_some();
         Self(Box::new(Facts {
             kind,
             code,
@@ -360,7 +357,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Call(error) => error.fmt(f),
-            Self::ConfirmationFailed(error) => write!(f, "{error}. {}", self.next_step()),
+            Self::ConfirmationFailed(error) => {
+                let words = error.to_string();
+                write!(f, "{}. {}", words.trim_end_matches('.'), self.next_step())
+            }
             // Without the provider's own text: that is for support.
             Self::Declined(transaction) => {
                 let reason = transaction.decline.as_ref().map_or(0, |decline| decline.reason);
@@ -386,91 +386,8 @@ impl StdError for Error {
     }
 }
 
-/// Return the details of `google.rpc.Status`, or nothing where there is none that can be read.
-fn details_of(status: &Status) -> Vec<prost_types::Any> {
-    rpc::Status::decode(status.details()).map_or_else(|_| Vec::new(), |status| status.details)
-}
-
-/// Return the first detail of a kind, or an empty one.
-fn find<M: Message + Default>(details: &[prost_types::Any], name: &str) -> M {
-    details
-        .iter()
-        .find(|detail| detail.type_url.rsplit('/').next() == Some(name))
-        .and_then(|detail| M::decode(detail.value.as_slice()).ok())
-        .unwrap_or_default()
-}
-
-/// Return the status code of the gateway, or what this side knows of a call that never got an answer.
-///
-/// tonic gives failures of its own the code of what it resembles, such as `ResourceExhausted` where a peer
-/// resets a stream: what came without an answer proves no refusal.
-fn code_of(status: &Status) -> Code {
-    if status.source().is_none() {
-        status.code()
-    } else if find_cause::<TimeoutExpired>(status).is_some() {
-        Code::DeadlineExceeded
-    } else if status.code() == Code::Unavailable {
-        Code::Unavailable
-    } else {
-        Code::Unknown
-    }
-}
-
-/// Return the gateway's words, or all the words of this side's own failure.
-fn message_of(status: &Status) -> String {
-    let mut words = vec![status.message().to_owned()];
-    let mut cause = status.source();
-    while let Some(error) = cause {
-        let told = error.to_string();
-        if words.last() != Some(&told) {
-            words.push(told);
-        }
-        cause = error.source();
-    }
-    words.join(": ")
-}
-
-/// Find a cause of a kind behind a failure.
-fn find_cause<E: StdError + 'static>(status: &Status) -> Option<&E> {
-    let mut cause = status.source();
-    while let Some(error) = cause {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        cause = error.source();
-    }
-    None
-}
-
-/// Name a status code as the contract does: `NOT_FOUND`.
-fn name_of(code: Code) -> String {
-    let mut name = String::new();
-    for letter in format!("{code:?}").chars() {
-        if letter.is_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.push(letter.to_ascii_uppercase());
-    }
-    name
-}
-
 /// Leave out the prefix that an enum's names share; its first value shows which that is.
 fn short_name<'a>(name: &'a str, first: &str) -> &'a str {
     let prefix = first.trim_end_matches("UNSPECIFIED");
     name.strip_prefix(prefix).unwrap_or(name)
-}
-
-/// Hide whatever has as many digits in a row as a card number.
-fn without_card_numbers(text: &str) -> String {
-    let mut shown = String::new();
-    let mut rest = text;
-    while let Some(start) = rest.find(char::is_numeric) {
-        let length = rest[start..].find(|letter: char| !letter.is_numeric());
-        let end = length.map_or(rest.len(), |length| start + length);
-        shown.push_str(&rest[..start]);
-        let run = &rest[start..end];
-        shown.push_str(if run.chars().count() < CARD_DIGITS { run } else { "****" });
-        rest = &rest[end..];
-    }
-    shown + rest
 }

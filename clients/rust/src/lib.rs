@@ -14,6 +14,7 @@ mod policy;
 mod redaction;
 mod service;
 mod states;
+mod statuses;
 #[cfg(feature = "testing")]
 pub mod testing;
 

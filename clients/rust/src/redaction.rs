@@ -1,6 +1,10 @@
-//! How the generated `Debug` shows what must not be shown, and what has a name.
+//! How what must not be shown is kept out of `Debug` and of texts, and what has a name is shown by it.
 
 use std::fmt;
+
+/// The shortest run of digits that may be a card number; the gateway keeps those out of its texts, a proxy
+/// may not.
+const CARD_DIGITS: usize = 13;
 
 /// A secret text: shown to be filled or empty, and no more.
 pub(crate) struct Secret<'a>(pub(crate) &'a str);
@@ -21,4 +25,19 @@ impl<T: fmt::Debug, E> fmt::Debug for Number<T, E> {
             Err(_) => self.0.fmt(f),
         }
     }
+}
+
+/// Hide whatever has as many digits in a row as a card number.
+pub(crate) fn without_card_numbers(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(char::is_numeric) {
+        let length = rest[start..].find(|letter: char| !letter.is_numeric());
+        let end = length.map_or(rest.len(), |length| start + length);
+        shown.push_str(&rest[..start]);
+        let run = &rest[start..end];
+        shown.push_str(if run.chars().count() < CARD_DIGITS { run } else { "****" });
+        rest = &rest[end..];
+    }
+    shown + rest
 }

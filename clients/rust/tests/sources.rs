@@ -128,6 +128,8 @@ async fn bad_settings_are_refused() {
     }
     let both = Client::builder("localhost:1").plaintext().authorities("PEM").build();
     assert!(both.expect_err("both").to_string().contains("say one of them"));
+    let empty = Client::builder("localhost:1").authorities("no PEM").build();
+    assert!(empty.expect_err("no PEM").to_string().contains("no certificate"));
     let unreadable = Client::builder("localhost:1").certificate("no", "PEM").build();
     assert!(unreadable.expect_err("no PEM").to_string().contains("cannot be read"));
 }

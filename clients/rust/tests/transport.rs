@@ -124,6 +124,20 @@ async fn a_reset_stream() {
     assert!(failure.to_string().contains("stream error received"), "{failure}");
 }
 
+/// A gateway without TLS is told from one that is away: the error says what to do.
+#[tokio::test]
+async fn no_tls_at_this_address() {
+    let address = peer(|mut stream| async move {
+        stream.write_all(&SETTINGS).await.expect("the client listens");
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let client = Client::builder(address).policy(once()).build().expect("good settings");
+    let error = client.ask(&redemption()).await.expect_err("it is no TLS");
+    assert!(!error.is_outcome_open(), "{error}");
+    assert!(error.to_string().contains("does not speak TLS at this address"), "{error}");
+}
+
 /// A client that is not told otherwise speaks TLS: its first byte is a handshake.
 #[tokio::test]
 async fn tls_unless_told() {
