@@ -39,7 +39,8 @@ pub enum Kind {
     Unsupported,
     /// The gateway or the provider cannot serve now: repeat later, with the same transaction id.
     Unavailable,
-    /// Too much was asked and nothing was sent: repeat after `retry_after`, with the same transaction id.
+    /// Too much was asked: repeat after `retry_after`, with the same transaction id. Without the gateway's
+    /// reason it proves nothing.
     Throttled,
     /// Nothing was sent: what gives the call's token or metadata failed, which is the `source`.
     NotSent,
@@ -141,9 +142,8 @@ impl CallError {
             code,
             message: message_of(status),
             is_outcome_open: match kind {
-                // The gateway's own reasons prove that nothing was sent; a connection that ended proves
-                // nothing.
-                Kind::Unavailable => ours.reason.is_empty() && !is_unconnected,
+                // Only the gateway's own reason proves that nothing was sent, or that nobody was reached.
+                Kind::Unavailable | Kind::Throttled => ours.reason.is_empty() && !is_unconnected,
                 _ => kind == Kind::NoAnswer,
             },
             reason: ours.reason,

@@ -68,7 +68,7 @@ pub fn decide(phase: Phase, error: &CallError, is_last: bool) -> Move {
     let may_repeat = match phase {
         Phase::Asked => is_repeatable_ask(error),
         Phase::Confirming | Phase::Reversing => {
-            is_repeatable_ask(error) || matches!(error.kind(), Kind::NoAnswer | Kind::NotSent)
+            matches!(error.kind(), Kind::Unavailable | Kind::Throttled | Kind::NoAnswer | Kind::NotSent)
         }
         Phase::Reading => error.kind() == Kind::Unavailable,
         Phase::Changing | Phase::Unknown => false,

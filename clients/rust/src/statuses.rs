@@ -7,6 +7,10 @@ use tonic::{Code, ConnectError, Status, TimeoutExpired};
 
 use crate::google::rpc;
 
+/// How tonic begins what it says of an answer that came and that it does not take, under codes of refusals.
+/// The money may have moved.
+const UNREAD: [&str; 2] = ["Error, decoded message length too large", "Content is compressed with"];
+
 /// What rustls says of a handshake that failed, and what to do about it.
 const HANDSHAKES: [(&str, &str); 5] = [
     (
@@ -46,7 +50,8 @@ pub(crate) fn find<M: Message + Default>(details: &[prost_types::Any], name: &st
 /// resets a stream: what came without an answer proves no refusal.
 pub(crate) fn code_of(status: &Status) -> Code {
     if status.source().is_none() {
-        status.code()
+        let is_unread = UNREAD.iter().any(|words| status.message().starts_with(words));
+        if is_unread && status.details().is_empty() { Code::Unknown } else { status.code() }
     } else if find_cause::<TimeoutExpired>(status).is_some() {
         Code::DeadlineExceeded
     } else if status.code() == Code::Unavailable {

@@ -45,10 +45,11 @@ impl Heard {
 /// Every scenario ends as the vectors say: what is heard, where the transaction rests, what moved.
 #[tokio::test]
 async fn scenarios() {
-    let Ok(target) = std::env::var("GIFTCARD_TARGET") else {
+    let target = std::env::var("GIFTCARD_TARGET").unwrap_or_default();
+    if target.is_empty() {
         eprintln!("skipped: GIFTCARD_TARGET says no gateway");
         return;
-    };
+    }
     let sandbox = std::env::var("GIFTCARD_SANDBOX").expect("GIFTCARD_SANDBOX goes with GIFTCARD_TARGET");
     let sandbox = sandbox.trim_start_matches("http://").trim_end_matches('/').to_owned();
     let client = Client::builder(target).plaintext().build().expect("good settings");

@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use giftcard_client::testing::FakeGateway;
 use giftcard_client::v1::{
-    BalanceRequest, IssueRequest, IssueResponse, IssuedCard, RedeemRequest, ReverseRedeemRequest,
-    StoreCardRequest, Transaction, TransactionState,
+    BalanceRequest, IssueRequest, IssueResponse, IssuedCard, RedeemRequest, RedeemResponse,
+    ReverseRedeemRequest, StoreCardRequest, Transaction, TransactionState,
 };
 use giftcard_client::{About, CallError, Client, Kind, RepeatPolicy, new_transaction_id};
 use tokio::time::Instant;
@@ -120,6 +120,19 @@ async fn issued_cards_are_asked_for_again() {
     let transaction = gateway.client().ask(&request).await.expect("it is found");
     assert_eq!(transaction.issued_cards[0].number, "6045000000000061");
     assert_eq!(gateway.calls(), ["Issue", "GetTransaction", "Issue"]);
+}
+
+/// An answer that is larger than tonic takes has come: the money may have moved, so it is looked up.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_too_large_is_looked_up() {
+    let gateway = FakeGateway::new();
+    let huge = Transaction { external_reference: "x".repeat(5 << 20), ..Transaction::default() };
+    gateway.answer::<RedeemRequest>(&RedeemResponse { transaction: Some(huge) });
+    gateway.fail("GetTransaction", Code::Unavailable, "");
+    let error = gateway.client().ask(&redemption()).await.expect_err("it cannot be read");
+    assert_eq!(error.failure().map(CallError::kind), Some(Kind::NoAnswer), "{error}");
+    assert!(error.is_outcome_open());
+    assert_eq!(gateway.calls(), ["Redeem", "GetTransaction"]);
 }
 
 /// A reversal is repeated after every lost answer, and may come before its request.
