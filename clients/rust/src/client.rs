@@ -22,6 +22,7 @@ const FINDING_SHARE: f64 = 0.25;
 /// Of that, what the answer itself may take; the rest the gateway may wait, and by the contract 60 s at most.
 const ANSWERING: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A client of the gateway. Clones share its connection.
 #[derive(Clone)]
@@ -76,8 +77,7 @@ impl Client {
     /// [`Error::Call`]; where its outcome is open, ask again with the same id, or reverse it.
     pub async fn ask<R: Ask>(&self, request: &R) -> Result<Transaction, Error> {
         let budget = self.policy.deadline;
-        let end = Instant::now() + budget;
-        let asking_until = end - budget.mul_f64(FINDING_SHARE);
+        let (asking_until, end) = (after(budget.mul_f64(1.0 - FINDING_SHARE)), after(budget));
         match self.repeat(request, asking_until, self.policy.attempts).await {
             Ok(response) => Ok(R::transaction_of(response)),
             Err(lost) if lost.is_outcome_open() => self.find(request, end, lost).await,
@@ -115,7 +115,7 @@ impl Client {
             Some(timeout) => self.policy.reading.unwrap_or(timeout),
             None => self.policy.deadline,
         };
-        Ok(self.repeat(request, Instant::now() + within, R::ATTEMPTS).await?)
+        Ok(self.repeat(request, after(within), R::ATTEMPTS).await?)
     }
 
     /// Wait until every confirmation and reversal that goes on by itself has ended. Do it before the runtime
@@ -126,8 +126,7 @@ impl Client {
 
     /// Confirm or reverse, until the gateway has promised it.
     pub(crate) async fn promise<R: MoneyCall>(&self, request: &R) -> Result<Transaction, CallError> {
-        let until = Instant::now() + self.policy.deadline;
-        let response = self.repeat(request, until, self.policy.attempts).await?;
+        let response = self.repeat(request, after(self.policy.deadline), self.policy.attempts).await?;
         Ok(R::transaction_of(response))
     }
 
@@ -146,8 +145,14 @@ impl Client {
             return Ok(found);
         }
         // What was issued is masked when it is looked up; only the same request again shows it.
-        let again = self.repeat(request, end, self.policy.attempts).await?;
-        Ok(R::transaction_of(again))
+        match self.repeat(request, end, self.policy.attempts).await {
+            Ok(again) => Ok(R::transaction_of(again)),
+            Err(mut error) => {
+                // The transaction is there, however surely this attempt was not sent.
+                error.leave_open();
+                Err(error.into())
+            }
+        }
     }
 
     /// Make a call again and again with the same request, until it answers, is refused, or time is up.
@@ -168,7 +173,7 @@ impl Client {
                 error.leave_open();
             }
             let pause = self.policy.pause_after(attempt, &error);
-            let is_last = attempt + 1 >= attempts || Instant::now() + pause >= until;
+            let is_last = attempt + 1 >= attempts || pause >= until.saturating_duration_since(Instant::now());
             if decide(R::PHASE, &error, is_last) != Move::Repeat {
                 return Err(error);
             }
@@ -197,4 +202,9 @@ impl Client {
             }
         }
     }
+}
+
+/// Say when a time from now is over; one beyond reckoning is for ever.
+fn after(within: Duration) -> Instant {
+    Instant::now() + within.min(FOR_EVER)
 }

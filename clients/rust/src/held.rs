@@ -23,6 +23,8 @@ use crate::v1::{ReversalReason, Transaction};
 pub struct Held<R: Ask> {
     client: Client,
     runtime: Handle,
+    /// As it was asked for, whatever an answer says.
+    transaction_id: String,
     transaction: Transaction,
     /// Why it is reversed if it is dropped now; nothing once it is decided.
     owed: Option<ReversalReason>,
@@ -48,10 +50,8 @@ impl Client {
         let mut held = Held::<R> {
             client: self.clone(),
             runtime: Handle::current(),
-            transaction: Transaction {
-                transaction_id: request.transaction_id().to_owned(),
-                ..Transaction::default()
-            },
+            transaction_id: request.transaction_id().to_owned(),
+            transaction: Transaction::default(),
             owed: Some(ReversalReason::Timeout),
             operation: PhantomData,
         };
@@ -136,7 +136,7 @@ impl<R: Ask> Held<R> {
         if self.owed.take().is_none() {
             return Ok(self.transaction.clone());
         }
-        let confirmation = confirmation.of(self.transaction.transaction_id.clone());
+        let confirmation = confirmation.of(self.transaction_id.clone());
         Ok(self.decide(confirmation).wait().await?)
     }
 
@@ -160,7 +160,7 @@ impl<R: Ask> Held<R> {
     }
 
     fn undo(&self, reason: ReversalReason) -> Decision {
-        self.decide(R::Reverse::of(self.transaction.transaction_id.clone(), reason))
+        self.decide(R::Reverse::of(self.transaction_id.clone(), reason))
     }
 
     /// Confirm or reverse in a task of its own, which nothing that befalls the caller cuts half way.

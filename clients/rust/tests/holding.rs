@@ -195,9 +195,13 @@ async fn a_pending_transaction_is_reversed() {
         let gateway = FakeGateway::new();
         let transaction = Transaction { state: number, ..Transaction::default() };
         gateway.answer::<RedeemRequest>(&RedeemResponse { transaction: Some(transaction) });
-        let error = gateway.client().hold(redemption()).await.expect_err("it is not approved");
+        let request = redemption();
+        let id = request.transaction_id.clone();
+        let error = gateway.client().hold(request).await.expect_err("it is not approved");
         assert!(matches!(error, Error::NotApproved(_)), "{error:?}");
         assert_eq!(reasons(&gateway), [ReversalReason::ResponseNotFinal]);
+        // By the id it was asked under, though the answer names none.
+        assert_eq!(gateway.seen::<ReverseRedeemRequest>()[0].transaction_id, id);
     }
 }
 

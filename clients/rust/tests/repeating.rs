@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use giftcard_client::testing::FakeGateway;
 use giftcard_client::v1::{
-    BalanceRequest, IssueRequest, IssueResponse, IssuedCard, RedeemRequest, RedeemResponse,
-    ReverseRedeemRequest, StoreCardRequest, Transaction, TransactionState,
+    BalanceRequest, GetTransactionRequest, GetTransactionResponse, IssueRequest, IssueResponse, IssuedCard,
+    RedeemRequest, RedeemResponse, ReverseRedeemRequest, StoreCardRequest, Transaction, TransactionState,
 };
 use giftcard_client::{About, CallError, Client, Kind, RepeatPolicy, new_transaction_id};
 use tokio::time::Instant;
@@ -113,9 +113,7 @@ async fn issued_cards_are_asked_for_again() {
         })
     };
     gateway.lose("Issue");
-    gateway.answer::<giftcard_client::v1::GetTransactionRequest>(
-        &giftcard_client::v1::GetTransactionResponse { transaction: issued("") },
-    );
+    gateway.answer::<GetTransactionRequest>(&GetTransactionResponse { transaction: issued("") });
     gateway.answer::<IssueRequest>(&IssueResponse { transaction: issued("6045000000000061") });
     let transaction = gateway.client().ask(&request).await.expect("it is found");
     assert_eq!(transaction.issued_cards[0].number, "6045000000000061");
@@ -133,6 +131,38 @@ async fn an_answer_that_is_too_large_is_looked_up() {
     assert_eq!(error.failure().map(CallError::kind), Some(Kind::NoAnswer), "{error}");
     assert!(error.is_outcome_open());
     assert_eq!(gateway.calls(), ["Redeem", "GetTransaction"]);
+}
+
+/// Issued cards that stay unread are no cards that were not issued: the outcome stays open.
+#[tokio::test(start_paused = true)]
+async fn issued_cards_that_stay_unread_leave_the_outcome_open() {
+    let gateway = FakeGateway::new();
+    let transaction = Transaction {
+        state: TransactionState::Approved.into(),
+        issued_cards: vec![IssuedCard::default()],
+        ..Transaction::default()
+    };
+    gateway.lose("Issue");
+    gateway.answer::<GetTransactionRequest>(&GetTransactionResponse { transaction: Some(transaction) });
+    gateway.fail("Issue", Code::PermissionDenied, "SCOPE_MISSING");
+    let request = IssueRequest { transaction_id: new_transaction_id(), ..IssueRequest::default() };
+    let error = gateway.client().ask(&request).await.expect_err("the cards are not shown");
+    assert!(error.is_outcome_open(), "{error}");
+}
+
+/// A deadline and a pause beyond reckoning are no panic.
+#[tokio::test(start_paused = true)]
+async fn endless_times_are_survived() {
+    let gateway = FakeGateway::new();
+    gateway.fail("Redeem", Code::Unavailable, "OVERLOADED");
+    let endless = RepeatPolicy {
+        deadline: Duration::MAX,
+        first_pause: Duration::MAX,
+        longest_pause: Duration::MAX,
+        ..longest_pauses()
+    };
+    let error = client_of(&gateway, endless).ask(&redemption()).await.expect_err("no time is left");
+    assert_eq!(error.failure().map(CallError::kind), Some(Kind::Unavailable));
 }
 
 /// A reversal is repeated after every lost answer, and may come before its request.
