@@ -13,7 +13,7 @@ use tonic_prost::ProstCodec;
 use crate::builder::Builder;
 use crate::calls::{Ask, Confirm, MoneyCall, Plain, Reverse, Rpc};
 use crate::errors::{CallError, Error};
-use crate::policy::{Move, RepeatPolicy, decide};
+use crate::policy::{FOR_EVER, Move, RepeatPolicy, decide};
 use crate::service::{Service, Until};
 use crate::v1::{GetTransactionRequest, GetTransactionResponse, Transaction};
 
@@ -22,7 +22,6 @@ const FINDING_SHARE: f64 = 0.25;
 /// Of that, what the answer itself may take; the rest the gateway may wait, and by the contract 60 s at most.
 const ANSWERING: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A client of the gateway. Clones share its connection.
 #[derive(Clone)]
@@ -76,7 +75,7 @@ impl Client {
     /// # Errors
     /// [`Error::Call`]; where its outcome is open, ask again with the same id, or reverse it.
     pub async fn ask<R: Ask>(&self, request: &R) -> Result<Transaction, Error> {
-        let budget = self.policy.deadline;
+        let budget = self.policy.deadline.min(FOR_EVER);
         let (asking_until, end) = (after(budget.mul_f64(1.0 - FINDING_SHARE)), after(budget));
         match self.repeat(request, asking_until, self.policy.attempts).await {
             Ok(response) => Ok(R::transaction_of(response)),

@@ -8,6 +8,9 @@ use std::time::Duration;
 use crate::calls::Phase;
 use crate::errors::{CallError, Kind};
 
+/// What no time is reckoned beyond.
+pub(crate) const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// How long a money call may take, and how it is repeated.
 ///
 /// Pauses grow from `first_pause` to `longest_pause` at most, each a random part of that ("full jitter"), so
@@ -46,7 +49,7 @@ impl RepeatPolicy {
     #[must_use]
     pub fn pause_after(&self, attempt: u32, error: &CallError) -> Duration {
         let grown = self.first_pause.saturating_mul(2_u32.saturating_pow(attempt));
-        let jitter = self.longest_pause.min(grown).mul_f64((self.chance)().clamp(0.0, 1.0));
+        let jitter = self.longest_pause.min(grown).min(FOR_EVER).mul_f64((self.chance)().clamp(0.0, 1.0));
         error.retry_after().unwrap_or_default().saturating_add(jitter)
     }
 }
