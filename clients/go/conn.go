@@ -98,7 +98,12 @@ func (c *conn) ask(ctx context.Context, call unary, end time.Time) *CallError {
 	}
 	if len(found.GetIssuedCards()) > 0 {
 		// What was issued is masked when it is looked up; only the same request again shows it.
-		return c.repeated(finding, call)
+		failure := c.repeated(finding, call)
+		if failure != nil {
+			// It was issued, whatever is said to the second request.
+			failure.IsOutcomeOpen = true
+		}
+		return failure
 	}
 	setField(call.answer.(proto.Message), "transaction", protoreflect.ValueOfMessage(found.ProtoReflect()))
 	return nil

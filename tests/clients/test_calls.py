@@ -16,6 +16,7 @@ from giftcard import (
     Conflict,
     InvalidRequest,
     NoAnswer,
+    PermissionDenied,
     Unavailable,
     fields,
     new_transaction_id,
@@ -224,6 +225,17 @@ async def test_a_lost_issue_is_asked_again_for_its_cards(driver: Driver, gateway
     transaction = await driver.transact("issue", **fields_of("Issue"))
     assert transaction.issued_cards[0].number == PAN
     assert gateway.names() == ["Issue", "GetTransaction", "Issue"]
+
+
+async def test_an_issue_that_was_found_stays_open(driver: Driver, gateway: ScriptedGateway) -> None:
+    """When the second request for the cards of a lost issue is refused, they were issued all the same."""
+    approved = State.TRANSACTION_STATE_APPROVED
+    found = response("GetTransaction", approved, v1.IssuedCard(masked_card="****1234"))
+    gateway.expect("Issue", LATE, Refusal(grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING"))
+    gateway.expect("GetTransaction", found)
+    with pytest.raises(PermissionDenied) as caught:
+        await driver.transact("issue", **fields_of("Issue"))
+    assert caught.value.is_outcome_open
 
 
 async def test_an_outcome_once_open_stays_open(driver: Driver, gateway: ScriptedGateway) -> None:

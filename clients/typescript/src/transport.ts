@@ -148,7 +148,15 @@ export class GatewayTransport implements Transport {
     }
     const { transaction } = found.message;
     // What was issued is masked when it is looked up; only the same request again shows it.
-    if (transaction?.issuedCards.length) return await this.#repeat(call, endMs - this.#policy.now());
+    if (transaction?.issuedCards.length) {
+      try {
+        return await this.#repeat(call, endMs - this.#policy.now());
+      } catch (error) {
+        // It was issued, whatever is said to the second request.
+        if (error instanceof CallError) error.isOutcomeOpen = true;
+        throw error;
+      }
+    }
     const { header, trailer } = found;
     const message = create(call.method.output, { transaction } as unknown as MessageInitShape<O>);
     protectAs(call.method.output, message);

@@ -140,7 +140,12 @@ class Ask(MoneyCall):
         if not response.transaction.issued_cards:
             return response.transaction
         # What was issued is masked when it is looked up; only the same request again shows it.
-        return (yield from self.repeated(policy, end_s, is_repeatable_ask))
+        try:
+            return (yield from self.repeated(policy, end_s, is_repeatable_ask))
+        except CallError as error:
+            # It was issued, whatever is said to the second request.
+            error.is_outcome_open = True
+            raise
 
 
 class Decision(MoneyCall):

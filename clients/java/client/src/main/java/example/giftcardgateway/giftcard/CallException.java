@@ -49,7 +49,7 @@ public final class CallException extends GiftcardException {
     UNSUPPORTED,
     /** The gateway or the provider cannot serve now. */
     UNAVAILABLE,
-    /** Too much was asked and nothing was sent: repeat after {@link #retryAfter}. */
+    /** Too much was asked: repeat after {@link #retryAfter}. With a reason, nothing was sent. */
     THROTTLED,
     /** Nothing was sent: what gives the token or metadata failed, which is the cause. */
     CALL_NOT_SENT,
@@ -90,7 +90,7 @@ public final class CallException extends GiftcardException {
         switch (kind) {
           // The gateway's own reasons prove that nothing was sent; a lost connection proves
           // nothing.
-          case UNAVAILABLE -> told.reason().isEmpty();
+          case UNAVAILABLE, THROTTLED -> told.reason().isEmpty();
           case NO_ANSWER -> true;
           default -> false;
         };

@@ -48,8 +48,17 @@ record Calls(
         throw lost;
       }
       var found = find(lost, end);
+      if (found.getIssuedCardsCount() == 0) {
+        return found;
+      }
       // What was issued is masked when it is looked up; only the same request again shows it.
-      return found.getIssuedCardsCount() == 0 ? found : repeat(method, request, end);
+      try {
+        return repeat(method, request, end);
+      } catch (CallException failure) {
+        // It was issued, whatever is said to the second request.
+        failure.leaveOutcomeOpen();
+        throw failure;
+      }
     }
   }
 

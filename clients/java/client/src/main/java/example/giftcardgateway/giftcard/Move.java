@@ -27,8 +27,8 @@ enum Move {
     var isRepeatable =
         switch (failure.kind()) {
           case UNAVAILABLE -> isAsk || isAdvice;
-          // Without the gateway's reason it was somebody between, whose limits nobody here knows.
-          case THROTTLED -> (isAsk || isAdvice) && !failure.reason().isEmpty();
+          // Without the gateway's reason it may be an answer that was too large for this side.
+          case THROTTLED -> isAdvice || isAsk && !failure.reason().isEmpty();
           // What gives the token may be better in a moment.
           case NO_ANSWER, CALL_NOT_SENT -> isAdvice;
           default -> false;
