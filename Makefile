@@ -69,6 +69,10 @@ format: $(READY) ## Format the code and mend what can be mended
 protos: $(READY) ## Make the Python stubs anew from protos/
 	$(BIN)/python protos/contract.py generate
 
+.PHONY: openapi
+openapi: $(READY) ## Make the OpenAPI document anew from protos/; needs Go
+	$(BIN)/python -m protos.openapi
+
 .PHONY: include
 include: $(INCLUDE) ## Put Google's .proto files into protos/include, for buf, protoc and other languages
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from google.api import annotations_pb2, field_behavior_pb2, http_pb2
@@ -14,10 +15,14 @@ from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
 from tests.contract.described import all_methods
 
+HTTP: Any = annotations_pb2.http
+BEHAVIOR: Any = field_behavior_pb2.field_behavior
+
 
 def rule_of(method: MethodDescriptor) -> http_pb2.HttpRule:
     """Return a call's `google.api.http` annotation."""
-    return method.GetOptions().Extensions[annotations_pb2.http]
+    rule: http_pb2.HttpRule = method.GetOptions().Extensions[HTTP]
+    return rule
 
 
 def verb_of(method: MethodDescriptor) -> str:
@@ -97,9 +102,7 @@ def test_paths_hold_what_is_required(name: str) -> None:
     for placeholder in placed(METHODS[name]):
         field = METHODS[name].input_type.fields_by_name[placeholder]
         assert (field.type, field.is_repeated) == (FieldDescriptor.TYPE_STRING, False)
-        assert list(field.GetOptions().Extensions[field_behavior_pb2.field_behavior]) == [
-            field_behavior_pb2.REQUIRED
-        ]
+        assert list(field.GetOptions().Extensions[BEHAVIOR]) == [field_behavior_pb2.REQUIRED]
 
 
 def test_addresses_differ() -> None:
