@@ -19,7 +19,7 @@ READY := .venv/.ready
 # protoc of the last protobuf major, apart: it cannot live beside the runtime that the server needs.
 STUBS := .venv/.stubs
 # Google's .proto files; which ones are needed, the contract says.
-INCLUDE := protos/include/README
+INCLUDE := $(CURDIR)/protos/include/README
 # Where each distribution of ours has its pyproject.toml.
 DISTRIBUTIONS := clients/python adapters .
 PROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
@@ -38,6 +38,10 @@ install: $(READY) ## Make .venv with the pinned versions and our distributions
 .PHONY: run
 run: $(READY) ## Start a gateway with simulated providers on 127.0.0.1:50051
 	$(BIN)/giftcard-gateway serve --sandbox
+
+.PHONY: envoy
+envoy: $(READY) ## Put into build/envoy what Envoy needs to stand in front of a gateway
+	$(BIN)/python -m deploy.envoy build/envoy
 
 .PHONY: demo
 demo: $(READY) ## Tell a gift card's life on a running gateway, step by step
