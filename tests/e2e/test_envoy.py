@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import ssl
 import struct
 import subprocess
@@ -90,6 +91,7 @@ def test_envoy_takes_the_configuration(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
 def test_the_recipes_work(opened: Door) -> None:
     """The page's lines of curl, pasted one after the other, do what the page says of them."""
     shell = "\n".join(
@@ -124,6 +126,7 @@ def state(answer: Any) -> str:  # noqa: ANN401 - plain JSON has no narrower type
     return str(answer["transaction"]["state"]).removeprefix("TRANSACTION_STATE_")
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
 def test_a_token_passes_to_the_gateway_and_nothing_is_logged(tmp_path: Path) -> None:
     """Without a key the door is shut, with one it is open, and neither key nor card gets into Envoy's log."""
     with sandbox(tmp_path, environ=KEYS) as gateway, door(tmp_path / "door", gateway.port) as running:
