@@ -299,9 +299,9 @@ def test_only_pages_we_name_may_call(opened: Door) -> None:
 
 
 @contextmanager
-def unavailable() -> Iterator[tuple[int, list[str]]]:
+def unavailable() -> Iterator[tuple[int, list[grpc.HandlerCallDetails]]]:
     """Start a gateway that is well and answers UNAVAILABLE; give its port and what it was asked."""
-    asked: list[str] = []
+    asked: list[grpc.HandlerCallDetails] = []
 
     def answer(request: bytes, context: grpc.ServicerContext) -> NoReturn:
         del request
@@ -312,7 +312,7 @@ def unavailable() -> Iterator[tuple[int, list[str]]]:
             if details.method == "/grpc.health.v1.Health/Check":
                 well = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
                 return grpc.unary_unary_rpc_method_handler(lambda _, __: well.SerializeToString())
-            asked.append(details.method)
+            asked.append(details)
             return grpc.unary_unary_rpc_method_handler(answer)
 
     server = grpc.server(futures.ThreadPoolExecutor(4))
@@ -330,7 +330,21 @@ def test_money_is_never_repeated(tmp_path: Path) -> None:
     with unavailable() as (port, asked), door(tmp_path / "door", port) as running:
         assert running.ask("/v1/cards:balance", {"card": CARD}).status == 503
         assert running.ask("/v1/transactions:redeem", redemption()).status == 503
-    assert asked == [BALANCE, BALANCE, BALANCE, REDEEM]
+    assert [one.method for one in asked] == [BALANCE, BALANCE, BALANCE, REDEEM]
+
+
+def test_nobody_is_lent_a_name(tmp_path: Path) -> None:
+    """The caller's token reaches the gateway as it came, and no cookie or certificate that it names."""
+    shown = {
+        "authorization": "Bearer somebody",
+        "cookie": "session=somebody-else",
+        "x-forwarded-client-cert": "URI=spiffe://shop.example/till-7",
+    }
+    with unavailable() as (port, asked), door(tmp_path / "door", port) as running:
+        running.ask("/v1/transactions:redeem", redemption(), shown)
+    (metadata,) = (dict(one.invocation_metadata) for one in asked)
+    assert metadata["authorization"] == "Bearer somebody"
+    assert metadata.keys().isdisjoint({"cookie", "x-forwarded-client-cert"})
 
 
 def test_one_machine_cannot_take_all(tmp_path: Path, shared: Sandbox) -> None:
