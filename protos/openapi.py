@@ -116,8 +116,9 @@ def finish_operation(operation: Node, method: MethodDescriptor) -> None:
         if method.client_streaming:
             content["schema"] = {"type": "array", "items": content["schema"]}
     if method.server_streaming:
-        answer = {"$ref": f"#/components/schemas/{method.output_type.full_name}"}
-        operation["responses"]["200"]["content"][JSON]["schema"] = {"type": "array", "items": answer}
+        told = operation["responses"]["200"]
+        told["description"] = told["description"].replace("(streaming responses)", "One JSON object a line.")
+        told["content"][JSON]["schema"] = {"$ref": f"#/components/schemas/{method.output_type.full_name}"}
 
 
 def finish_message(schema: Node, message: Descriptor) -> None:

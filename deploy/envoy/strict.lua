@@ -1,5 +1,6 @@
--- Refuses what Envoy's transcoder would drop without a word: fields and enum values that the contract does not have,
--- fields that come twice, and fields that stand in the address already. A misspelt `nanos` must not move another amount.
+-- Refuses what Envoy's transcoder would drop or choose from without a word: fields and enum values that the contract does
+-- not have, fields that come twice or stand in the address already, and a query where there is a body, which would bring
+-- cards into addresses. A misspelt `nanos` must not move another amount. What it does not know as a call ends here.
 -- What may be said is in contract.lua, which deploy/envoy writes from the contract.
 
 local contract = require("contract")
@@ -134,19 +135,50 @@ local function answer(handle, place, fault)
   )
 end
 
-function envoy_on_request(handle)
-  local headers = handle:headers()
-  local path = headers:get(":path"):match("^[^?]*")
-  local call = call_of(headers:get(":method"), path)
-  if not call then return end
-  handle:streamInfo():dynamicMetadata():set("giftcard.door", "answers_once", not call.streams)
+-- Checks what stands in a query: a read says each thing once, and what has a body says all of it there.
+local function check_query(query, call)
+  if query ~= "" and call.verb == "POST" then refuse("", "must be said in the body, not in the address") end
+  local seen = {}
+  for said in query:gmatch("([^&=]+)[^&]*") do
+    if said:find("%", 1, true) then refuse("", "must name its fields without escapes") end
+    local kind, many, place = call.message, nil, ""
+    for name in said:gmatch("[^.]+") do
+      local field = (contract.messages[kind] or NOTHING)[name]
+      -- The transcoder refuses what it does not find.
+      if not field then return end
+      kind, many, place = field.kind, field.many, below(place, field.name)
+    end
+    if seen[place] and not many then refuse(place, "must come once") end
+    if call.taken[place] then refuse(place, "stands in the address already") end
+    seen[place] = true
+  end
+end
+
+local function check_body(handle, call)
   local body = handle:body()
   if not body or body:length() == 0 then return end
+  if call.verb ~= "POST" then refuse("", "must come without a body") end
   local text = body:getBytes(0, body:length())
-  local fine, why = pcall(function()
-    local rest = check(text, skip(text, 1), call.message, call.many, "", 0, call.taken)
-    if skip(text, rest) <= #text then refuse("", "is no JSON") end
-  end)
+  local rest = check(text, skip(text, 1), call.message, call.many, "", 0, call.taken)
+  if skip(text, rest) <= #text then refuse("", "is no JSON") end
+end
+
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  local kind = headers:get("content-type") or ""
+  -- gRPC, which the transcoder lets pass as it is; gRPC-Web has become it by now.
+  if kind == "application/grpc" or kind:find("^application/grpc%+") then return end
+  local path, query = headers:get(":path"):match("^([^?]*)%??(.*)$")
+  local call = call_of(headers:get(":method"), path)
+  if not call then
+    handle:respond({[":status"] = "404", ["content-type"] = "application/json"}, '{"code":5,"message":"no such address"}')
+    return
+  end
+  handle:streamInfo():dynamicMetadata():set("giftcard.door", "answers_once", not call.streams)
+  local fine, why = pcall(function() check_query(query, call) end)
+  if fine then
+    fine, why = pcall(check_body, handle, call)
+  end
   if fine then return end
   if type(why) ~= "table" then error(why) end
   answer(handle, why.place, why.fault)

@@ -65,6 +65,14 @@ def test_every_call_is_there(document: Any) -> None:  # noqa: ANN401 - see read_
     assert found["GiftCardService.Redeem"][2]["security"] == [{"bearer": ["giftcard.money"]}]
 
 
+def test_a_stream_is_lines(document: Any) -> None:  # noqa: ANN401 - see read_document
+    """A stream's answer is described by one of its lines, and says so."""
+    watched = calls(document)["TransactionService.WatchTransactions"][2]["responses"]["200"]
+    (schema,) = (content["schema"] for content in watched["content"].values())
+    assert schema == {"$ref": "#/components/schemas/giftcard.v1.WatchTransactionsResponse"}
+    assert "One JSON object a line." in watched["description"]
+
+
 def messages() -> dict[str, Descriptor]:
     """Return every message a call's request or answer holds, by full name."""
     return {each.full_name: each for method in all_methods().values() for each in openapi.below(method)}

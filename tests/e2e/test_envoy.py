@@ -237,7 +237,40 @@ def test_an_id_stands_in_the_address_alone(opened: Door) -> None:
     assert state(opened.ask(place, {}).json) == "CONFIRMED"
 
 
-def test_a_download_and_rows(opened: Door) -> None:
+@pytest.mark.parametrize(
+    ("verb", "address", "body", "status"),
+    [
+        ("POST", f"/v1/cards:balance?card.number.pan={PAN}", {}, 400),
+        ("GET", "/v1/providers?page_size=1&pageSize=2", None, 400),
+        ("GET", "/v1/providers?page_size=1&page%5Fsize=2", None, 400),
+        ("GET", "/v1/providers/electrum-sandbox/offers?provider=gr4vy-sandbox", None, 400),
+        ("GET", "/v1/providers?page_size=1", {"pageSize": 1}, 400),
+        ("POST", "/v1/cards%3Abalance", {"card": CARD}, 404),
+        ("POST", "/v1/cards:balance/", {"card": CARD}, 404),
+        ("PUT", "/v1/cards:balance", {"card": CARD}, 404),
+        ("POST", BALANCE, {"card": CARD}, 404),
+    ],
+)
+def test_addresses_are_taken_as_they_are(
+    opened: Door, verb: str, address: str, body: object, status: int
+) -> None:
+    """What a query or another spelling of an address could bring past the check is refused, unquoted."""
+    refused = opened.ask(address, body, verb=verb)
+    assert refused.status == status
+    assert refused.json["code"] in {3, 5}
+    assert PAN not in refused.body.decode()
+
+
+def test_reads_take_a_query(opened: Door) -> None:
+    """A GET takes its fields in the query, lists of them too, and a part of a field by its path."""
+    assert len(opened.ask("/v1/providers?page_size=1").json["providers"]) == 1
+    several = opened.ask("/v1/events:stream?providers=nobody&providers=nobody-else")
+    assert (several.status, several.json["details"][0]["reason"]) == (404, "PROVIDER_NOT_FOUND")
+    days = "fromDay.year=2026&fromDay.month=1&from_day.day=2"
+    assert "issuedCount" in opened.ask(f"/v1/providers/jeudimerci-sandbox/ticketStatistics?{days}").json
+
+
+def test_rows_and_a_stream_s_error(opened: Door) -> None:
     """Rows are taken as a list, and a stream's error keeps its details."""
     rows = opened.ask("/v1/transactions:reconcile", [{"scope": {"provider": "electrum-sandbox"}}])
     assert "requests[0].scope.start_time" in rows.body.decode()
