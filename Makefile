@@ -18,6 +18,8 @@ PINS := .venv/.pins
 READY := .venv/.ready
 # protoc of the last protobuf major, apart: it cannot live beside the runtime that the server needs.
 STUBS := .venv/.stubs
+# Google's .proto files; which ones are needed, the contract says.
+INCLUDE := $(CURDIR)/protos/include/README
 # Where each distribution of ours has its pyproject.toml.
 DISTRIBUTIONS := clients/python adapters .
 PROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
@@ -36,6 +38,10 @@ install: $(READY) ## Make .venv with the pinned versions and our distributions
 .PHONY: run
 run: $(READY) ## Start a gateway with simulated providers on 127.0.0.1:50051
 	$(BIN)/giftcard-gateway serve --sandbox
+
+.PHONY: envoy
+envoy: $(READY) ## Put into build/envoy what Envoy needs to stand in front of a gateway
+	$(BIN)/python -m deploy.envoy build/envoy
 
 .PHONY: demo
 demo: $(READY) ## Tell a gift card's life on a running gateway, step by step
@@ -67,9 +73,12 @@ format: $(READY) ## Format the code and mend what can be mended
 protos: $(READY) ## Make the Python stubs anew from protos/
 	$(BIN)/python protos/contract.py generate
 
+.PHONY: openapi
+openapi: $(READY) ## Make the OpenAPI document anew from protos/; needs Go
+	$(BIN)/python -m protos.openapi
+
 .PHONY: include
-include: $(READY) ## Put Google's .proto files into protos/include, for buf, protoc and other languages
-	$(BIN)/python protos/contract.py include
+include: $(INCLUDE) ## Put Google's .proto files into protos/include, for buf, protoc and other languages
 
 .PHONY: tables
 tables: $(READY) ## Write the tables of README and docs that are read off the adapters
@@ -173,7 +182,9 @@ $(STUBS): deploy/requirements/stubs.txt | $(BIN)/python
 	@.venv/stubs/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r deploy/requirements/stubs.txt
 	@touch $@
 
-$(READY): $(PINS) $(STUBS) $(PROJECTS)
-	@$(PIP) install --no-deps --no-build-isolation $(addprefix -e ,$(DISTRIBUTIONS))
+$(INCLUDE): $(PINS) $(STUBS) $(wildcard protos/giftcard/v1/*.proto) protos/contract.py
 	@$(BIN)/python protos/contract.py include
+
+$(READY): $(PINS) $(STUBS) $(PROJECTS) | $(INCLUDE)
+	@$(PIP) install --no-deps --no-build-isolation $(addprefix -e ,$(DISTRIBUTIONS))
 	@touch $@

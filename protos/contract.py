@@ -239,6 +239,13 @@ def breaking() -> None:
         run_buf("breaking", str(image), *against, "--path", "giftcard")
 
 
+@main.command("image")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def write_the_image(file: Path) -> None:
+    """Write the contract as it stands into FILE, as a release has it: for Envoy and grpcurl."""
+    write_image(file, "--include_source_info", beside=BESIDE)
+
+
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def archive(folder: Path) -> None:

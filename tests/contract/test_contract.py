@@ -9,22 +9,13 @@ from pathlib import Path
 
 import pytest
 from google.api import field_behavior_pb2, field_info_pb2
-from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
-from giftcard.v1 import (
-    catalog_service_pb2,
-    error_reason_pb2,
-    event_service_pb2,
-    gift_card_service_pb2,
-    provider_service_pb2,
-    report_service_pb2,
-    stored_card_service_pb2,
-    transaction_pb2,
-    transaction_service_pb2,
-)
+from giftcard.v1 import transaction_pb2
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
+from tests.contract.described import all_files, all_methods
 
 PROTOS = Path(__file__).resolve().parents[2] / "protos"
 OPERATIONS = tuple(names_of(operation).rpc for operation in Operation)
@@ -51,34 +42,6 @@ STREAMS = {
     "StreamEvents": (False, True),
     "Reconcile": (True, False),
 }
-SERVICE_FILES = (
-    catalog_service_pb2.DESCRIPTOR,
-    event_service_pb2.DESCRIPTOR,
-    gift_card_service_pb2.DESCRIPTOR,
-    provider_service_pb2.DESCRIPTOR,
-    report_service_pb2.DESCRIPTOR,
-    stored_card_service_pb2.DESCRIPTOR,
-    transaction_service_pb2.DESCRIPTOR,
-)
-
-
-def all_files() -> list[FileDescriptor]:
-    """Return every file of the contract: the services' and all that they import of ours."""
-    found = {file.name: file for file in (*SERVICE_FILES, error_reason_pb2.DESCRIPTOR)}
-    for file in SERVICE_FILES:
-        found |= {other.name: other for other in file.dependencies if other.package == "giftcard.v1"}
-    return list(found.values())
-
-
-def all_methods() -> dict[str, MethodDescriptor]:
-    """Return every call of the contract, by full name."""
-    methods = (
-        method
-        for file in SERVICE_FILES
-        for service in file.services_by_name.values()
-        for method in service.methods
-    )
-    return {method.full_name: method for method in methods}
 
 
 def request_messages() -> list[Descriptor]:

@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from giftcard.v1 import bounds_pb2 as giftcard_dot_v1_dot_bounds__pb2
 from giftcard.v1 import scope_pb2 as giftcard_dot_v1_dot_scope__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!giftcard/v1/catalog_service.proto\x12\x0bgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/type/money.proto\"\xba\x01\n\x08Template\x12\x13\n\x0btemplate_id\x18\x01 \x01(\t\x12\x31\n\x06titles\x18\x02 \x03(\x0b\x32!.giftcard.v1.Template.TitlesEntry\x12\x11\n\timage_url\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x16\n\x0eprovider_state\x18\x05 \x01(\t\x1a-\n\x0bTitlesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe6\x01\n\x05Offer\x12\x10\n\x08offer_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\noffer_type\x18\x03 \x01(\t\x12\x11\n\tcode_type\x18\x04 \x01(\t\x12\x16\n\x0eusage_location\x18\x05 \x01(\t\x12!\n\x05price\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12#\n\x07minimum\x18\x07 \x01(\x0b\x32\x12.google.type.Money\x12#\n\x07maximum\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12\x11\n\tis_active\x18\t \x01(\x08\"n\n\x14ListTemplatesRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1f\n\npage_token\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x10\"Z\n\x15ListTemplatesResponse\x12(\n\ttemplates\x18\x01 \x03(\x0b\x32\x15.giftcard.v1.Template\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"k\n\x11ListOffersRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1f\n\npage_token\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x10\"Q\n\x12ListOffersResponse\x12\"\n\x06offers\x18\x01 \x03(\x0b\x32\x12.giftcard.v1.Offer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"1\n\x11SyncOffersRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\"}\n\x12SyncOffersResponse\x12\"\n\x06offers\x18\x01 \x03(\x0b\x32\x12.giftcard.v1.Offer\x12\x15\n\rcreated_count\x18\x02 \x01(\x05\x12\x15\n\rupdated_count\x18\x03 \x01(\x05\x12\x15\n\rremoved_count\x18\x04 \x01(\x05\x32\xc8\x02\n\x0e\x43\x61talogService\x12l\n\rListTemplates\x12!.giftcard.v1.ListTemplatesRequest\x1a\".giftcard.v1.ListTemplatesResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x12\x63\n\nListOffers\x12\x1e.giftcard.v1.ListOffersRequest\x1a\x1f.giftcard.v1.ListOffersResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x12\x63\n\nSyncOffers\x12\x1e.giftcard.v1.SyncOffersRequest\x1a\x1f.giftcard.v1.SyncOffersResponse\"\x14\x8a\xe4\x19\x10giftcard.operateB\xde\x01\n#example.giftcardgateway.giftcard.v1B\x13\x43\x61talogServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\nGiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!giftcard/v1/catalog_service.proto\x12\x0bgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/type/money.proto\"\xba\x01\n\x08Template\x12\x13\n\x0btemplate_id\x18\x01 \x01(\t\x12\x31\n\x06titles\x18\x02 \x03(\x0b\x32!.giftcard.v1.Template.TitlesEntry\x12\x11\n\timage_url\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x16\n\x0eprovider_state\x18\x05 \x01(\t\x1a-\n\x0bTitlesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe6\x01\n\x05Offer\x12\x10\n\x08offer_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\noffer_type\x18\x03 \x01(\t\x12\x11\n\tcode_type\x18\x04 \x01(\t\x12\x16\n\x0eusage_location\x18\x05 \x01(\t\x12!\n\x05price\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12#\n\x07minimum\x18\x07 \x01(\x0b\x32\x12.google.type.Money\x12#\n\x07maximum\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12\x11\n\tis_active\x18\t \x01(\x08\"n\n\x14ListTemplatesRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1f\n\npage_token\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x10\"Z\n\x15ListTemplatesResponse\x12(\n\ttemplates\x18\x01 \x03(\x0b\x32\x15.giftcard.v1.Template\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"k\n\x11ListOffersRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1f\n\npage_token\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x10\"Q\n\x12ListOffersResponse\x12\"\n\x06offers\x18\x01 \x03(\x0b\x32\x12.giftcard.v1.Offer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"1\n\x11SyncOffersRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\"}\n\x12SyncOffersResponse\x12\"\n\x06offers\x18\x01 \x03(\x0b\x32\x12.giftcard.v1.Offer\x12\x15\n\rcreated_count\x18\x02 \x01(\x05\x12\x15\n\rupdated_count\x18\x03 \x01(\x05\x12\x15\n\rremoved_count\x18\x04 \x01(\x05\x32\xcb\x03\n\x0e\x43\x61talogService\x12\x96\x01\n\rListTemplates\x12!.giftcard.v1.ListTemplatesRequest\x1a\".giftcard.v1.ListTemplatesResponse\">\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02$\x12\"/v1/providers/{provider}/templates\x12\x8a\x01\n\nListOffers\x12\x1e.giftcard.v1.ListOffersRequest\x1a\x1f.giftcard.v1.ListOffersResponse\";\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02!\x12\x1f/v1/providers/{provider}/offers\x12\x92\x01\n\nSyncOffers\x12\x1e.giftcard.v1.SyncOffersRequest\x1a\x1f.giftcard.v1.SyncOffersResponse\"C\x8a\xe4\x19\x10giftcard.operate\x82\xd3\xe4\x93\x02)\"$/v1/providers/{provider}/offers:sync:\x01*B\xde\x01\n#example.giftcardgateway.giftcard.v1B\x13\x43\x61talogServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\nGiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,29 +54,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SYNCOFFERSREQUEST'].fields_by_name['provider']._loaded_options = None
   _globals['_SYNCOFFERSREQUEST'].fields_by_name['provider']._serialized_options = b'\342A\001\002\212\231\031\002\020?'
   _globals['_CATALOGSERVICE'].methods_by_name['ListTemplates']._loaded_options = None
-  _globals['_CATALOGSERVICE'].methods_by_name['ListTemplates']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read'
+  _globals['_CATALOGSERVICE'].methods_by_name['ListTemplates']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read\202\323\344\223\002$\022\"/v1/providers/{provider}/templates'
   _globals['_CATALOGSERVICE'].methods_by_name['ListOffers']._loaded_options = None
-  _globals['_CATALOGSERVICE'].methods_by_name['ListOffers']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read'
+  _globals['_CATALOGSERVICE'].methods_by_name['ListOffers']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read\202\323\344\223\002!\022\037/v1/providers/{provider}/offers'
   _globals['_CATALOGSERVICE'].methods_by_name['SyncOffers']._loaded_options = None
-  _globals['_CATALOGSERVICE'].methods_by_name['SyncOffers']._serialized_options = b'\212\344\031\020giftcard.operate'
-  _globals['_TEMPLATE']._serialized_start=160
-  _globals['_TEMPLATE']._serialized_end=346
-  _globals['_TEMPLATE_TITLESENTRY']._serialized_start=301
-  _globals['_TEMPLATE_TITLESENTRY']._serialized_end=346
-  _globals['_OFFER']._serialized_start=349
-  _globals['_OFFER']._serialized_end=579
-  _globals['_LISTTEMPLATESREQUEST']._serialized_start=581
-  _globals['_LISTTEMPLATESREQUEST']._serialized_end=691
-  _globals['_LISTTEMPLATESRESPONSE']._serialized_start=693
-  _globals['_LISTTEMPLATESRESPONSE']._serialized_end=783
-  _globals['_LISTOFFERSREQUEST']._serialized_start=785
-  _globals['_LISTOFFERSREQUEST']._serialized_end=892
-  _globals['_LISTOFFERSRESPONSE']._serialized_start=894
-  _globals['_LISTOFFERSRESPONSE']._serialized_end=975
-  _globals['_SYNCOFFERSREQUEST']._serialized_start=977
-  _globals['_SYNCOFFERSREQUEST']._serialized_end=1026
-  _globals['_SYNCOFFERSRESPONSE']._serialized_start=1028
-  _globals['_SYNCOFFERSRESPONSE']._serialized_end=1153
-  _globals['_CATALOGSERVICE']._serialized_start=1156
-  _globals['_CATALOGSERVICE']._serialized_end=1484
+  _globals['_CATALOGSERVICE'].methods_by_name['SyncOffers']._serialized_options = b'\212\344\031\020giftcard.operate\202\323\344\223\002)\"$/v1/providers/{provider}/offers:sync:\001*'
+  _globals['_TEMPLATE']._serialized_start=190
+  _globals['_TEMPLATE']._serialized_end=376
+  _globals['_TEMPLATE_TITLESENTRY']._serialized_start=331
+  _globals['_TEMPLATE_TITLESENTRY']._serialized_end=376
+  _globals['_OFFER']._serialized_start=379
+  _globals['_OFFER']._serialized_end=609
+  _globals['_LISTTEMPLATESREQUEST']._serialized_start=611
+  _globals['_LISTTEMPLATESREQUEST']._serialized_end=721
+  _globals['_LISTTEMPLATESRESPONSE']._serialized_start=723
+  _globals['_LISTTEMPLATESRESPONSE']._serialized_end=813
+  _globals['_LISTOFFERSREQUEST']._serialized_start=815
+  _globals['_LISTOFFERSREQUEST']._serialized_end=922
+  _globals['_LISTOFFERSRESPONSE']._serialized_start=924
+  _globals['_LISTOFFERSRESPONSE']._serialized_end=1005
+  _globals['_SYNCOFFERSREQUEST']._serialized_start=1007
+  _globals['_SYNCOFFERSREQUEST']._serialized_end=1056
+  _globals['_SYNCOFFERSRESPONSE']._serialized_start=1058
+  _globals['_SYNCOFFERSRESPONSE']._serialized_end=1183
+  _globals['_CATALOGSERVICE']._serialized_start=1186
+  _globals['_CATALOGSERVICE']._serialized_end=1645
 # @@protoc_insertion_point(module_scope)

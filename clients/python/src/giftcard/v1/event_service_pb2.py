@@ -25,12 +25,13 @@ _sym_db = _symbol_database.Default()
 from giftcard.v1 import bounds_pb2 as giftcard_dot_v1_dot_bounds__pb2
 from giftcard.v1 import scope_pb2 as giftcard_dot_v1_dot_scope__pb2
 from giftcard.v1 import transaction_pb2 as giftcard_dot_v1_dot_transaction__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgiftcard/v1/event_service.proto\x12\x0bgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\x01\n\x13StreamEventsRequest\x12\x1f\n\tproviders\x18\x01 \x03(\tB\x0c\xe2\x41\x01\x01\x8a\x99\x19\x04\x08\x64\x10?\x12\x1c\n\x05names\x18\x02 \x03(\tB\r\xe2\x41\x01\x01\x8a\x99\x19\x05\x08\x64\x10\x80\x02\x12\x1d\n\x06\x63ursor\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x04H\x00\x12\x36\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01H\x00\x42\x07\n\x05start\"I\n\x14StreamEventsResponse\x12!\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x12.giftcard.v1.Event\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"\xe6\x03\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12.\n\noccur_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0creceive_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x0etransaction_id\x18\x06 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x38\n\x11transaction_state\x18\x07 \x01(\x0e\x32\x1d.giftcard.v1.TransactionState\x12G\n\x13provider_references\x18\x08 \x03(\x0b\x32*.giftcard.v1.Event.ProviderReferencesEntry\x12\x36\n\nattributes\x18\t \x03(\x0b\x32\".giftcard.v1.Event.AttributesEntry\x1a\x39\n\x17ProviderReferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32{\n\x0c\x45ventService\x12k\n\x0cStreamEvents\x12 .giftcard.v1.StreamEventsRequest\x1a!.giftcard.v1.StreamEventsResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read0\x01\x42\xdc\x01\n#example.giftcardgateway.giftcard.v1B\x11\x45ventServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\nGiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgiftcard/v1/event_service.proto\x12\x0bgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\x01\n\x13StreamEventsRequest\x12\x1f\n\tproviders\x18\x01 \x03(\tB\x0c\xe2\x41\x01\x01\x8a\x99\x19\x04\x08\x64\x10?\x12\x1c\n\x05names\x18\x02 \x03(\tB\r\xe2\x41\x01\x01\x8a\x99\x19\x05\x08\x64\x10\x80\x02\x12\x1d\n\x06\x63ursor\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x04H\x00\x12\x36\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01H\x00\x42\x07\n\x05start\"I\n\x14StreamEventsResponse\x12!\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x12.giftcard.v1.Event\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"\xe6\x03\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12.\n\noccur_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0creceive_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12 \n\x0etransaction_id\x18\x06 \x01(\tB\x08\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x38\n\x11transaction_state\x18\x07 \x01(\x0e\x32\x1d.giftcard.v1.TransactionState\x12G\n\x13provider_references\x18\x08 \x03(\x0b\x32*.giftcard.v1.Event.ProviderReferencesEntry\x12\x36\n\nattributes\x18\t \x03(\x0b\x32\".giftcard.v1.Event.AttributesEntry\x1a\x39\n\x17ProviderReferencesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32\x95\x01\n\x0c\x45ventService\x12\x84\x01\n\x0cStreamEvents\x12 .giftcard.v1.StreamEventsRequest\x1a!.giftcard.v1.StreamEventsResponse\"-\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/events:stream0\x01\x42\xdc\x01\n#example.giftcardgateway.giftcard.v1B\x11\x45ventServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\nGiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,17 +54,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENT'].fields_by_name['transaction_id']._loaded_options = None
   _globals['_EVENT'].fields_by_name['transaction_id']._serialized_options = b'\342\214\317\327\010\002\010\001'
   _globals['_EVENTSERVICE'].methods_by_name['StreamEvents']._loaded_options = None
-  _globals['_EVENTSERVICE'].methods_by_name['StreamEvents']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read'
-  _globals['_STREAMEVENTSREQUEST']._serialized_start=226
-  _globals['_STREAMEVENTSREQUEST']._serialized_end=406
-  _globals['_STREAMEVENTSRESPONSE']._serialized_start=408
-  _globals['_STREAMEVENTSRESPONSE']._serialized_end=481
-  _globals['_EVENT']._serialized_start=484
-  _globals['_EVENT']._serialized_end=970
-  _globals['_EVENT_PROVIDERREFERENCESENTRY']._serialized_start=862
-  _globals['_EVENT_PROVIDERREFERENCESENTRY']._serialized_end=919
-  _globals['_EVENT_ATTRIBUTESENTRY']._serialized_start=921
-  _globals['_EVENT_ATTRIBUTESENTRY']._serialized_end=970
-  _globals['_EVENTSERVICE']._serialized_start=972
-  _globals['_EVENTSERVICE']._serialized_end=1095
+  _globals['_EVENTSERVICE'].methods_by_name['StreamEvents']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read\202\323\344\223\002\023\022\021/v1/events:stream'
+  _globals['_STREAMEVENTSREQUEST']._serialized_start=256
+  _globals['_STREAMEVENTSREQUEST']._serialized_end=436
+  _globals['_STREAMEVENTSRESPONSE']._serialized_start=438
+  _globals['_STREAMEVENTSRESPONSE']._serialized_end=511
+  _globals['_EVENT']._serialized_start=514
+  _globals['_EVENT']._serialized_end=1000
+  _globals['_EVENT_PROVIDERREFERENCESENTRY']._serialized_start=892
+  _globals['_EVENT_PROVIDERREFERENCESENTRY']._serialized_end=949
+  _globals['_EVENT_ATTRIBUTESENTRY']._serialized_start=951
+  _globals['_EVENT_ATTRIBUTESENTRY']._serialized_end=1000
+  _globals['_EVENTSERVICE']._serialized_start=1003
+  _globals['_EVENTSERVICE']._serialized_end=1152
 # @@protoc_insertion_point(module_scope)

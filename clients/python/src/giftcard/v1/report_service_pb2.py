@@ -25,6 +25,7 @@ _sym_db = _symbol_database.Default()
 from giftcard.v1 import bounds_pb2 as giftcard_dot_v1_dot_bounds__pb2
 from giftcard.v1 import scope_pb2 as giftcard_dot_v1_dot_scope__pb2
 from giftcard.v1 import transaction_pb2 as giftcard_dot_v1_dot_transaction__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
@@ -32,7 +33,7 @@ from google.type import date_pb2 as google_dot_type_dot_date__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n giftcard/v1/report_service.proto\x12\x0bgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\"\x97\x02\n\x16\x45xtractAccountsRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12)\n\x08\x66rom_day\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x01\x12\'\n\x06to_day\x18\x03 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x01\x12!\n\rcurrency_code\x18\x04 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x03\x12#\n\x0b\x61\x63\x63ount_ids\x18\x05 \x03(\tB\x0e\xe2\x41\x01\x01\x8a\x99\x19\x06\x08\xe8\x07\x10\x80\x02\x12 \n\x0cmandate_type\x18\x06 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10@\x12!\n\rexport_format\x18\x07 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10@\"f\n\x17\x45xtractAccountsResponse\x12&\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x14.giftcard.v1.Account\x12\x11\n\texport_id\x18\x02 \x01(\t\x12\x10\n\x08is_ready\x18\x03 \x01(\x08\"\x93\x01\n\x07\x41\x63\x63ount\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12#\n\x07\x62\x61lance\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12\x14\n\x0cmandate_type\x18\x04 \x01(\t\x12\x14\n\x0c\x63ontact_name\x18\x05 \x01(\t\x12\x15\n\rcontact_email\x18\x06 \x01(\t\"U\n\x15\x44ownloadExportRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12\x1e\n\texport_id\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\x80\x02\"Z\n\x16\x44ownloadExportResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.giftcard.v1.ExportFileH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"]\n\nExportFile\x12\x11\n\tfile_name\x18\x01 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\x17\n\nsize_bytes\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\r\n\x0b_size_bytes\"\xdd\x01\n\x1aGetTicketStatisticsRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12)\n\x08\x66rom_day\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x01\x12\'\n\x06to_day\x18\x03 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x01\x12\x1e\n\x0bis_consumed\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1d\n\x08offer_id\x18\x05 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x02\x42\x0e\n\x0c_is_consumed\"\xa1\x01\n\x1bGetTicketStatisticsResponse\x12\x14\n\x0cissued_count\x18\x01 \x01(\x03\x12\x16\n\x0e\x63onsumed_count\x18\x02 \x01(\x03\x12(\n\x0cissued_value\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12*\n\x0e\x63onsumed_value\x18\x04 \x01(\x0b\x32\x12.google.type.Money\"\x7f\n\x10ReconcileRequest\x12\x32\n\x05scope\x18\x01 \x01(\x0b\x32\x1b.giftcard.v1.ReconcileScopeB\x04\xe2\x41\x01\x02H\x00\x12/\n\x03row\x18\x02 \x01(\x0b\x32\x1a.giftcard.v1.SettlementRowB\x04\xe2\x41\x01\x02H\x00\x42\x06\n\x04part\"\xd3\x01\n\x0eReconcileScope\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12\x34\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x32\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x1e\n\x10\x63lose_unresolved\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x19\n\x04note\x18\x05 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\xe8\x07\"\x93\x02\n\rSettlementRow\x12\x1b\n\x06row_id\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\xc8\x01\x12*\n\x0etransaction_id\x18\x02 \x01(\tB\x12\xe2\x41\x01\x01\x8a\x99\x19\x02\x10$\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\'\n\x12provider_reference\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x02\x12/\n\toperation\x18\x04 \x01(\x0e\x32\x16.giftcard.v1.OperationB\x04\xe2\x41\x01\x01\x12(\n\x06\x61mount\x18\x05 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x02\x12\x35\n\x0bsettle_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"\x8f\x01\n\x11ReconcileResponse\x12\x15\n\rmatched_count\x18\x01 \x01(\x03\x12,\n\x0b\x64ifferences\x18\x02 \x03(\x0b\x32\x17.giftcard.v1.Difference\x12\x35\n\x13\x63losed_transactions\x18\x03 \x03(\x0b\x32\x18.giftcard.v1.Transaction\"\xf6\x01\n\nDifference\x12)\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.giftcard.v1.DifferenceKind\x12\x0e\n\x06row_id\x18\x02 \x01(\t\x12-\n\x0btransaction\x18\x03 \x01(\x0b\x32\x18.giftcard.v1.Transaction\x12*\n\x0esettled_amount\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12*\n\x0ejournal_amount\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12\x12\n\nrow_number\x18\x06 \x01(\x03\x12\x12\n\nrow_faults\x18\x07 \x03(\t*\xd4\x01\n\x0e\x44ifferenceKind\x12\x1f\n\x1b\x44IFFERENCE_KIND_UNSPECIFIED\x10\x00\x12!\n\x1d\x44IFFERENCE_KIND_MISSING_THERE\x10\x01\x12 \n\x1c\x44IFFERENCE_KIND_MISSING_HERE\x10\x02\x12\x1b\n\x17\x44IFFERENCE_KIND_DIFFERS\x10\x03\x12\x1e\n\x1a\x44IFFERENCE_KIND_MONEY_BACK\x10\x04\x12\x1f\n\x1b\x44IFFERENCE_KIND_ROW_INVALID\x10\x05\x32\xe1\x03\n\rReportService\x12r\n\x0f\x45xtractAccounts\x12#.giftcard.v1.ExtractAccountsRequest\x1a$.giftcard.v1.ExtractAccountsResponse\"\x14\x8a\xe4\x19\x10giftcard.reports\x12t\n\x0e\x44ownloadExport\x12\".giftcard.v1.DownloadExportRequest\x1a#.giftcard.v1.DownloadExportResponse\"\x17\x90\x02\x01\x8a\xe4\x19\x10giftcard.reports0\x01\x12\x81\x01\n\x13GetTicketStatistics\x12\'.giftcard.v1.GetTicketStatisticsRequest\x1a(.giftcard.v1.GetTicketStatisticsResponse\"\x17\x90\x02\x01\x8a\xe4\x19\x10giftcard.reports\x12\x62\n\tReconcile\x12\x1d.giftcard.v1.ReconcileRequest\x1a\x1e.giftcard.v1.ReconcileResponse\"\x14\x8a\xe4\x19\x10giftcard.reports(\x01\x42\xdd\x01\n#example.giftcardgateway.giftcard.v1B\x12ReportServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\nGiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n giftcard/v1/report_service.proto\x12\x0bgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\"\x97\x02\n\x16\x45xtractAccountsRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12)\n\x08\x66rom_day\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x01\x12\'\n\x06to_day\x18\x03 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x01\x12!\n\rcurrency_code\x18\x04 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x03\x12#\n\x0b\x61\x63\x63ount_ids\x18\x05 \x03(\tB\x0e\xe2\x41\x01\x01\x8a\x99\x19\x06\x08\xe8\x07\x10\x80\x02\x12 \n\x0cmandate_type\x18\x06 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10@\x12!\n\rexport_format\x18\x07 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10@\"f\n\x17\x45xtractAccountsResponse\x12&\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x14.giftcard.v1.Account\x12\x11\n\texport_id\x18\x02 \x01(\t\x12\x10\n\x08is_ready\x18\x03 \x01(\x08\"\x93\x01\n\x07\x41\x63\x63ount\x12\x12\n\naccount_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12#\n\x07\x62\x61lance\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12\x14\n\x0cmandate_type\x18\x04 \x01(\t\x12\x14\n\x0c\x63ontact_name\x18\x05 \x01(\t\x12\x15\n\rcontact_email\x18\x06 \x01(\t\"U\n\x15\x44ownloadExportRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12\x1e\n\texport_id\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\x80\x02\"Z\n\x16\x44ownloadExportResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.giftcard.v1.ExportFileH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"]\n\nExportFile\x12\x11\n\tfile_name\x18\x01 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\x17\n\nsize_bytes\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\r\n\x0b_size_bytes\"\xdd\x01\n\x1aGetTicketStatisticsRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12)\n\x08\x66rom_day\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x01\x12\'\n\x06to_day\x18\x03 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x01\x12\x1e\n\x0bis_consumed\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x1d\n\x08offer_id\x18\x05 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x02\x42\x0e\n\x0c_is_consumed\"\xa1\x01\n\x1bGetTicketStatisticsResponse\x12\x14\n\x0cissued_count\x18\x01 \x01(\x03\x12\x16\n\x0e\x63onsumed_count\x18\x02 \x01(\x03\x12(\n\x0cissued_value\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12*\n\x0e\x63onsumed_value\x18\x04 \x01(\x0b\x32\x12.google.type.Money\"\x7f\n\x10ReconcileRequest\x12\x32\n\x05scope\x18\x01 \x01(\x0b\x32\x1b.giftcard.v1.ReconcileScopeB\x04\xe2\x41\x01\x02H\x00\x12/\n\x03row\x18\x02 \x01(\x0b\x32\x1a.giftcard.v1.SettlementRowB\x04\xe2\x41\x01\x02H\x00\x42\x06\n\x04part\"\xd3\x01\n\x0eReconcileScope\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12\x34\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x32\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12\x1e\n\x10\x63lose_unresolved\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x19\n\x04note\x18\x05 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\xe8\x07\"\x93\x02\n\rSettlementRow\x12\x1b\n\x06row_id\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\xc8\x01\x12*\n\x0etransaction_id\x18\x02 \x01(\tB\x12\xe2\x41\x01\x01\x8a\x99\x19\x02\x10$\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\'\n\x12provider_reference\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x02\x12/\n\toperation\x18\x04 \x01(\x0e\x32\x16.giftcard.v1.OperationB\x04\xe2\x41\x01\x01\x12(\n\x06\x61mount\x18\x05 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x02\x12\x35\n\x0bsettle_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\"\x8f\x01\n\x11ReconcileResponse\x12\x15\n\rmatched_count\x18\x01 \x01(\x03\x12,\n\x0b\x64ifferences\x18\x02 \x03(\x0b\x32\x17.giftcard.v1.Difference\x12\x35\n\x13\x63losed_transactions\x18\x03 \x03(\x0b\x32\x18.giftcard.v1.Transaction\"\xf6\x01\n\nDifference\x12)\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.giftcard.v1.DifferenceKind\x12\x0e\n\x06row_id\x18\x02 \x01(\t\x12-\n\x0btransaction\x18\x03 \x01(\x0b\x32\x18.giftcard.v1.Transaction\x12*\n\x0esettled_amount\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12*\n\x0ejournal_amount\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12\x12\n\nrow_number\x18\x06 \x01(\x03\x12\x12\n\nrow_faults\x18\x07 \x03(\t*\xd4\x01\n\x0e\x44ifferenceKind\x12\x1f\n\x1b\x44IFFERENCE_KIND_UNSPECIFIED\x10\x00\x12!\n\x1d\x44IFFERENCE_KIND_MISSING_THERE\x10\x01\x12 \n\x1c\x44IFFERENCE_KIND_MISSING_HERE\x10\x02\x12\x1b\n\x17\x44IFFERENCE_KIND_DIFFERS\x10\x03\x12\x1e\n\x1a\x44IFFERENCE_KIND_MONEY_BACK\x10\x04\x12\x1f\n\x1b\x44IFFERENCE_KIND_ROW_INVALID\x10\x05\x32\xab\x05\n\rReportService\x12\xa6\x01\n\x0f\x45xtractAccounts\x12#.giftcard.v1.ExtractAccountsRequest\x1a$.giftcard.v1.ExtractAccountsResponse\"H\x8a\xe4\x19\x10giftcard.reports\x82\xd3\xe4\x93\x02.\")/v1/providers/{provider}/accounts:extract:\x01*\x12\xb1\x01\n\x0e\x44ownloadExport\x12\".giftcard.v1.DownloadExportRequest\x1a#.giftcard.v1.DownloadExportResponse\"T\x90\x02\x01\x8a\xe4\x19\x10giftcard.reports\x82\xd3\xe4\x93\x02\x37\x12\x35/v1/providers/{provider}/exports/{export_id}:download0\x01\x12\xb2\x01\n\x13GetTicketStatistics\x12\'.giftcard.v1.GetTicketStatisticsRequest\x1a(.giftcard.v1.GetTicketStatisticsResponse\"H\x90\x02\x01\x8a\xe4\x19\x10giftcard.reports\x82\xd3\xe4\x93\x02+\x12)/v1/providers/{provider}/ticketStatistics\x12\x87\x01\n\tReconcile\x12\x1d.giftcard.v1.ReconcileRequest\x1a\x1e.giftcard.v1.ReconcileResponse\"9\x8a\xe4\x19\x10giftcard.reports\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/transactions:reconcile:\x01*(\x01\x42\xdd\x01\n#example.giftcardgateway.giftcard.v1B\x12ReportServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\nGiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -95,41 +96,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETTLEMENTROW'].fields_by_name['settle_time']._loaded_options = None
   _globals['_SETTLEMENTROW'].fields_by_name['settle_time']._serialized_options = b'\342A\001\001'
   _globals['_REPORTSERVICE'].methods_by_name['ExtractAccounts']._loaded_options = None
-  _globals['_REPORTSERVICE'].methods_by_name['ExtractAccounts']._serialized_options = b'\212\344\031\020giftcard.reports'
+  _globals['_REPORTSERVICE'].methods_by_name['ExtractAccounts']._serialized_options = b'\212\344\031\020giftcard.reports\202\323\344\223\002.\")/v1/providers/{provider}/accounts:extract:\001*'
   _globals['_REPORTSERVICE'].methods_by_name['DownloadExport']._loaded_options = None
-  _globals['_REPORTSERVICE'].methods_by_name['DownloadExport']._serialized_options = b'\220\002\001\212\344\031\020giftcard.reports'
+  _globals['_REPORTSERVICE'].methods_by_name['DownloadExport']._serialized_options = b'\220\002\001\212\344\031\020giftcard.reports\202\323\344\223\0027\0225/v1/providers/{provider}/exports/{export_id}:download'
   _globals['_REPORTSERVICE'].methods_by_name['GetTicketStatistics']._loaded_options = None
-  _globals['_REPORTSERVICE'].methods_by_name['GetTicketStatistics']._serialized_options = b'\220\002\001\212\344\031\020giftcard.reports'
+  _globals['_REPORTSERVICE'].methods_by_name['GetTicketStatistics']._serialized_options = b'\220\002\001\212\344\031\020giftcard.reports\202\323\344\223\002+\022)/v1/providers/{provider}/ticketStatistics'
   _globals['_REPORTSERVICE'].methods_by_name['Reconcile']._loaded_options = None
-  _globals['_REPORTSERVICE'].methods_by_name['Reconcile']._serialized_options = b'\212\344\031\020giftcard.reports'
-  _globals['_DIFFERENCEKIND']._serialized_start=2490
-  _globals['_DIFFERENCEKIND']._serialized_end=2702
-  _globals['_EXTRACTACCOUNTSREQUEST']._serialized_start=276
-  _globals['_EXTRACTACCOUNTSREQUEST']._serialized_end=555
-  _globals['_EXTRACTACCOUNTSRESPONSE']._serialized_start=557
-  _globals['_EXTRACTACCOUNTSRESPONSE']._serialized_end=659
-  _globals['_ACCOUNT']._serialized_start=662
-  _globals['_ACCOUNT']._serialized_end=809
-  _globals['_DOWNLOADEXPORTREQUEST']._serialized_start=811
-  _globals['_DOWNLOADEXPORTREQUEST']._serialized_end=896
-  _globals['_DOWNLOADEXPORTRESPONSE']._serialized_start=898
-  _globals['_DOWNLOADEXPORTRESPONSE']._serialized_end=988
-  _globals['_EXPORTFILE']._serialized_start=990
-  _globals['_EXPORTFILE']._serialized_end=1083
-  _globals['_GETTICKETSTATISTICSREQUEST']._serialized_start=1086
-  _globals['_GETTICKETSTATISTICSREQUEST']._serialized_end=1307
-  _globals['_GETTICKETSTATISTICSRESPONSE']._serialized_start=1310
-  _globals['_GETTICKETSTATISTICSRESPONSE']._serialized_end=1471
-  _globals['_RECONCILEREQUEST']._serialized_start=1473
-  _globals['_RECONCILEREQUEST']._serialized_end=1600
-  _globals['_RECONCILESCOPE']._serialized_start=1603
-  _globals['_RECONCILESCOPE']._serialized_end=1814
-  _globals['_SETTLEMENTROW']._serialized_start=1817
-  _globals['_SETTLEMENTROW']._serialized_end=2092
-  _globals['_RECONCILERESPONSE']._serialized_start=2095
-  _globals['_RECONCILERESPONSE']._serialized_end=2238
-  _globals['_DIFFERENCE']._serialized_start=2241
-  _globals['_DIFFERENCE']._serialized_end=2487
-  _globals['_REPORTSERVICE']._serialized_start=2705
-  _globals['_REPORTSERVICE']._serialized_end=3186
+  _globals['_REPORTSERVICE'].methods_by_name['Reconcile']._serialized_options = b'\212\344\031\020giftcard.reports\202\323\344\223\002\037\"\032/v1/transactions:reconcile:\001*'
+  _globals['_DIFFERENCEKIND']._serialized_start=2520
+  _globals['_DIFFERENCEKIND']._serialized_end=2732
+  _globals['_EXTRACTACCOUNTSREQUEST']._serialized_start=306
+  _globals['_EXTRACTACCOUNTSREQUEST']._serialized_end=585
+  _globals['_EXTRACTACCOUNTSRESPONSE']._serialized_start=587
+  _globals['_EXTRACTACCOUNTSRESPONSE']._serialized_end=689
+  _globals['_ACCOUNT']._serialized_start=692
+  _globals['_ACCOUNT']._serialized_end=839
+  _globals['_DOWNLOADEXPORTREQUEST']._serialized_start=841
+  _globals['_DOWNLOADEXPORTREQUEST']._serialized_end=926
+  _globals['_DOWNLOADEXPORTRESPONSE']._serialized_start=928
+  _globals['_DOWNLOADEXPORTRESPONSE']._serialized_end=1018
+  _globals['_EXPORTFILE']._serialized_start=1020
+  _globals['_EXPORTFILE']._serialized_end=1113
+  _globals['_GETTICKETSTATISTICSREQUEST']._serialized_start=1116
+  _globals['_GETTICKETSTATISTICSREQUEST']._serialized_end=1337
+  _globals['_GETTICKETSTATISTICSRESPONSE']._serialized_start=1340
+  _globals['_GETTICKETSTATISTICSRESPONSE']._serialized_end=1501
+  _globals['_RECONCILEREQUEST']._serialized_start=1503
+  _globals['_RECONCILEREQUEST']._serialized_end=1630
+  _globals['_RECONCILESCOPE']._serialized_start=1633
+  _globals['_RECONCILESCOPE']._serialized_end=1844
+  _globals['_SETTLEMENTROW']._serialized_start=1847
+  _globals['_SETTLEMENTROW']._serialized_end=2122
+  _globals['_RECONCILERESPONSE']._serialized_start=2125
+  _globals['_RECONCILERESPONSE']._serialized_end=2268
+  _globals['_DIFFERENCE']._serialized_start=2271
+  _globals['_DIFFERENCE']._serialized_end=2517
+  _globals['_REPORTSERVICE']._serialized_start=2735
+  _globals['_REPORTSERVICE']._serialized_end=3418
 # @@protoc_insertion_point(module_scope)

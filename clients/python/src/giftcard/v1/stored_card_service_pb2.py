@@ -27,12 +27,13 @@ from giftcard.v1 import card_pb2 as giftcard_dot_v1_dot_card__pb2
 from giftcard.v1 import decline_pb2 as giftcard_dot_v1_dot_decline__pb2
 from giftcard.v1 import sale_pb2 as giftcard_dot_v1_dot_sale__pb2
 from giftcard.v1 import scope_pb2 as giftcard_dot_v1_dot_scope__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%giftcard/v1/stored_card_service.proto\x12\x0bgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x16giftcard/v1/card.proto\x1a\x19giftcard/v1/decline.proto\x1a\x16giftcard/v1/sale.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\x9b\x05\n\nStoredCard\x12\x16\n\x0estored_card_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x13\n\x0bmasked_card\x18\x03 \x01(\t\x12\x10\n\x08\x62uyer_id\x18\x04 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x16\x63ustomer_last_use_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x0busage_count\x18\n \x01(\x05H\x00\x88\x01\x01\x12!\n\x14\x63ustomer_usage_count\x18\x0b \x01(\x05H\x01\x88\x01\x01\x12%\n\x05state\x18\x0c \x01(\x0e\x32\x16.giftcard.v1.CardState\x12\'\n\x08\x62\x61lances\x18\r \x01(\x0b\x32\x15.giftcard.v1.Balances\x12+\n\rbalance_error\x18\x0e \x01(\x0b\x32\x14.giftcard.v1.Decline\x12\x18\n\x10provider_service\x18\x0f \x01(\t\x12\x19\n\x11\x62uyer_external_id\x18\x10 \x01(\t\x12\"\n\x06\x61mount\x18\x11 \x01(\x0b\x32\x12.google.type.MoneyB\x0e\n\x0c_usage_countB\x17\n\x15_customer_usage_count\"\x80\x01\n\x10StoreCardRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10?\x12%\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x11.giftcard.v1.CardB\x04\xe2\x41\x01\x02\x12\'\n\x05\x62uyer\x18\x03 \x01(\x0b\x32\x12.giftcard.v1.BuyerB\x04\xe2\x41\x01\x01\"A\n\x11StoreCardResponse\x12,\n\x0bstored_card\x18\x01 \x01(\x0b\x32\x17.giftcard.v1.StoredCard\"Y\n\x14GetStoredCardRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12#\n\x0estored_card_id\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\x80\x02\"E\n\x15GetStoredCardResponse\x12,\n\x0bstored_card\x18\x01 \x01(\x0b\x32\x17.giftcard.v1.StoredCard\"\xd4\x01\n\x16ListStoredCardsRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12\'\n\x05\x62uyer\x18\x02 \x01(\x0b\x32\x12.giftcard.v1.BuyerB\x04\xe2\x41\x01\x01\x12\x1b\n\rwith_balances\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1c\n\x08order_by\x18\x04 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10@\x12\x17\n\tpage_size\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1f\n\npage_token\x18\x06 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x10\"a\n\x17ListStoredCardsResponse\x12-\n\x0cstored_cards\x18\x01 \x03(\x0b\x32\x17.giftcard.v1.StoredCard\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\\\n\x17\x44\x65leteStoredCardRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12#\n\x0estored_card_id\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\x80\x02\"\x1a\n\x18\x44\x65leteStoredCardResponse2\xca\x03\n\x11StoredCardService\x12^\n\tStoreCard\x12\x1d.giftcard.v1.StoreCardRequest\x1a\x1e.giftcard.v1.StoreCardResponse\"\x12\x8a\xe4\x19\x0egiftcard.vault\x12l\n\rGetStoredCard\x12!.giftcard.v1.GetStoredCardRequest\x1a\".giftcard.v1.GetStoredCardResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x12r\n\x0fListStoredCards\x12#.giftcard.v1.ListStoredCardsRequest\x1a$.giftcard.v1.ListStoredCardsResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x12s\n\x10\x44\x65leteStoredCard\x12$.giftcard.v1.DeleteStoredCardRequest\x1a%.giftcard.v1.DeleteStoredCardResponse\"\x12\x8a\xe4\x19\x0egiftcard.vaultB\xe1\x01\n#example.giftcardgateway.giftcard.v1B\x16StoredCardServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\nGiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%giftcard/v1/stored_card_service.proto\x12\x0bgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x16giftcard/v1/card.proto\x1a\x19giftcard/v1/decline.proto\x1a\x16giftcard/v1/sale.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\x9b\x05\n\nStoredCard\x12\x16\n\x0estored_card_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x13\n\x0bmasked_card\x18\x03 \x01(\t\x12\x10\n\x08\x62uyer_id\x18\x04 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rlast_use_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12:\n\x16\x63ustomer_last_use_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x0busage_count\x18\n \x01(\x05H\x00\x88\x01\x01\x12!\n\x14\x63ustomer_usage_count\x18\x0b \x01(\x05H\x01\x88\x01\x01\x12%\n\x05state\x18\x0c \x01(\x0e\x32\x16.giftcard.v1.CardState\x12\'\n\x08\x62\x61lances\x18\r \x01(\x0b\x32\x15.giftcard.v1.Balances\x12+\n\rbalance_error\x18\x0e \x01(\x0b\x32\x14.giftcard.v1.Decline\x12\x18\n\x10provider_service\x18\x0f \x01(\t\x12\x19\n\x11\x62uyer_external_id\x18\x10 \x01(\t\x12\"\n\x06\x61mount\x18\x11 \x01(\x0b\x32\x12.google.type.MoneyB\x0e\n\x0c_usage_countB\x17\n\x15_customer_usage_count\"\x80\x01\n\x10StoreCardRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10?\x12%\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x11.giftcard.v1.CardB\x04\xe2\x41\x01\x02\x12\'\n\x05\x62uyer\x18\x03 \x01(\x0b\x32\x12.giftcard.v1.BuyerB\x04\xe2\x41\x01\x01\"A\n\x11StoreCardResponse\x12,\n\x0bstored_card\x18\x01 \x01(\x0b\x32\x17.giftcard.v1.StoredCard\"Y\n\x14GetStoredCardRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12#\n\x0estored_card_id\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\x80\x02\"E\n\x15GetStoredCardResponse\x12,\n\x0bstored_card\x18\x01 \x01(\x0b\x32\x17.giftcard.v1.StoredCard\"\xd4\x01\n\x16ListStoredCardsRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12\'\n\x05\x62uyer\x18\x02 \x01(\x0b\x32\x12.giftcard.v1.BuyerB\x04\xe2\x41\x01\x01\x12\x1b\n\rwith_balances\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x1c\n\x08order_by\x18\x04 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10@\x12\x17\n\tpage_size\x18\x05 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1f\n\npage_token\x18\x06 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x10\"a\n\x17ListStoredCardsResponse\x12-\n\x0cstored_cards\x18\x01 \x03(\x0b\x32\x17.giftcard.v1.StoredCard\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\\\n\x17\x44\x65leteStoredCardRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12#\n\x0estored_card_id\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\x80\x02\"\x1a\n\x18\x44\x65leteStoredCardResponse2\x8d\x05\n\x11StoredCardService\x12x\n\tStoreCard\x12\x1d.giftcard.v1.StoreCardRequest\x1a\x1e.giftcard.v1.StoreCardResponse\",\x8a\xe4\x19\x0egiftcard.vault\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/storedCards:\x01*\x12\xa9\x01\n\rGetStoredCard\x12!.giftcard.v1.GetStoredCardRequest\x1a\".giftcard.v1.GetStoredCardResponse\"Q\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x37\x12\x35/v1/providers/{provider}/storedCards/{stored_card_id}\x12\x9e\x01\n\x0fListStoredCards\x12#.giftcard.v1.ListStoredCardsRequest\x1a$.giftcard.v1.ListStoredCardsResponse\"@\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02&\x12$/v1/providers/{provider}/storedCards\x12\xb0\x01\n\x10\x44\x65leteStoredCard\x12$.giftcard.v1.DeleteStoredCardRequest\x1a%.giftcard.v1.DeleteStoredCardResponse\"O\x8a\xe4\x19\x0egiftcard.vault\x82\xd3\xe4\x93\x02\x37*5/v1/providers/{provider}/storedCards/{stored_card_id}B\xe1\x01\n#example.giftcardgateway.giftcard.v1B\x16StoredCardServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\nGiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -67,31 +68,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETESTOREDCARDREQUEST'].fields_by_name['stored_card_id']._loaded_options = None
   _globals['_DELETESTOREDCARDREQUEST'].fields_by_name['stored_card_id']._serialized_options = b'\342A\001\002\212\231\031\003\020\200\002'
   _globals['_STOREDCARDSERVICE'].methods_by_name['StoreCard']._loaded_options = None
-  _globals['_STOREDCARDSERVICE'].methods_by_name['StoreCard']._serialized_options = b'\212\344\031\016giftcard.vault'
+  _globals['_STOREDCARDSERVICE'].methods_by_name['StoreCard']._serialized_options = b'\212\344\031\016giftcard.vault\202\323\344\223\002\024\"\017/v1/storedCards:\001*'
   _globals['_STOREDCARDSERVICE'].methods_by_name['GetStoredCard']._loaded_options = None
-  _globals['_STOREDCARDSERVICE'].methods_by_name['GetStoredCard']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read'
+  _globals['_STOREDCARDSERVICE'].methods_by_name['GetStoredCard']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read\202\323\344\223\0027\0225/v1/providers/{provider}/storedCards/{stored_card_id}'
   _globals['_STOREDCARDSERVICE'].methods_by_name['ListStoredCards']._loaded_options = None
-  _globals['_STOREDCARDSERVICE'].methods_by_name['ListStoredCards']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read'
+  _globals['_STOREDCARDSERVICE'].methods_by_name['ListStoredCards']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read\202\323\344\223\002&\022$/v1/providers/{provider}/storedCards'
   _globals['_STOREDCARDSERVICE'].methods_by_name['DeleteStoredCard']._loaded_options = None
-  _globals['_STOREDCARDSERVICE'].methods_by_name['DeleteStoredCard']._serialized_options = b'\212\344\031\016giftcard.vault'
-  _globals['_STOREDCARD']._serialized_start=272
-  _globals['_STOREDCARD']._serialized_end=939
-  _globals['_STORECARDREQUEST']._serialized_start=942
-  _globals['_STORECARDREQUEST']._serialized_end=1070
-  _globals['_STORECARDRESPONSE']._serialized_start=1072
-  _globals['_STORECARDRESPONSE']._serialized_end=1137
-  _globals['_GETSTOREDCARDREQUEST']._serialized_start=1139
-  _globals['_GETSTOREDCARDREQUEST']._serialized_end=1228
-  _globals['_GETSTOREDCARDRESPONSE']._serialized_start=1230
-  _globals['_GETSTOREDCARDRESPONSE']._serialized_end=1299
-  _globals['_LISTSTOREDCARDSREQUEST']._serialized_start=1302
-  _globals['_LISTSTOREDCARDSREQUEST']._serialized_end=1514
-  _globals['_LISTSTOREDCARDSRESPONSE']._serialized_start=1516
-  _globals['_LISTSTOREDCARDSRESPONSE']._serialized_end=1613
-  _globals['_DELETESTOREDCARDREQUEST']._serialized_start=1615
-  _globals['_DELETESTOREDCARDREQUEST']._serialized_end=1707
-  _globals['_DELETESTOREDCARDRESPONSE']._serialized_start=1709
-  _globals['_DELETESTOREDCARDRESPONSE']._serialized_end=1735
-  _globals['_STOREDCARDSERVICE']._serialized_start=1738
-  _globals['_STOREDCARDSERVICE']._serialized_end=2196
+  _globals['_STOREDCARDSERVICE'].methods_by_name['DeleteStoredCard']._serialized_options = b'\212\344\031\016giftcard.vault\202\323\344\223\0027*5/v1/providers/{provider}/storedCards/{stored_card_id}'
+  _globals['_STOREDCARD']._serialized_start=302
+  _globals['_STOREDCARD']._serialized_end=969
+  _globals['_STORECARDREQUEST']._serialized_start=972
+  _globals['_STORECARDREQUEST']._serialized_end=1100
+  _globals['_STORECARDRESPONSE']._serialized_start=1102
+  _globals['_STORECARDRESPONSE']._serialized_end=1167
+  _globals['_GETSTOREDCARDREQUEST']._serialized_start=1169
+  _globals['_GETSTOREDCARDREQUEST']._serialized_end=1258
+  _globals['_GETSTOREDCARDRESPONSE']._serialized_start=1260
+  _globals['_GETSTOREDCARDRESPONSE']._serialized_end=1329
+  _globals['_LISTSTOREDCARDSREQUEST']._serialized_start=1332
+  _globals['_LISTSTOREDCARDSREQUEST']._serialized_end=1544
+  _globals['_LISTSTOREDCARDSRESPONSE']._serialized_start=1546
+  _globals['_LISTSTOREDCARDSRESPONSE']._serialized_end=1643
+  _globals['_DELETESTOREDCARDREQUEST']._serialized_start=1645
+  _globals['_DELETESTOREDCARDREQUEST']._serialized_end=1737
+  _globals['_DELETESTOREDCARDRESPONSE']._serialized_start=1739
+  _globals['_DELETESTOREDCARDRESPONSE']._serialized_end=1765
+  _globals['_STOREDCARDSERVICE']._serialized_start=1768
+  _globals['_STOREDCARDSERVICE']._serialized_end=2421
 # @@protoc_insertion_point(module_scope)

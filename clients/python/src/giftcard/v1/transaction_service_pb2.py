@@ -26,13 +26,14 @@ from giftcard.v1 import bounds_pb2 as giftcard_dot_v1_dot_bounds__pb2
 from giftcard.v1 import card_pb2 as giftcard_dot_v1_dot_card__pb2
 from giftcard.v1 import scope_pb2 as giftcard_dot_v1_dot_scope__pb2
 from giftcard.v1 import transaction_pb2 as giftcard_dot_v1_dot_transaction__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%giftcard/v1/transaction_service.proto\x12\x0bgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x16giftcard/v1/card.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n\x15GetTransactionRequest\x12*\n\x0etransaction_id\x18\x01 \x01(\tB\x12\xe2\x41\x01\x02\x8a\x99\x19\x02\x10$\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12-\n\x04wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\"G\n\x16GetTransactionResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction\"\xa7\x04\n\x11TransactionFilter\x12\x39\n\x06states\x18\x01 \x03(\x0e\x32\x1d.giftcard.v1.TransactionStateB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x08\x14\x12\x36\n\noperations\x18\x02 \x03(\x0e\x32\x16.giftcard.v1.OperationB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x08\x14\x12\x1f\n\tproviders\x18\x03 \x03(\tB\x0c\xe2\x41\x01\x01\x8a\x99\x19\x04\x08\x64\x10?\x12%\n\x04\x63\x61rd\x18\x04 \x01(\x0b\x32\x11.giftcard.v1.CardB\x04\xe2\x41\x01\x01\x12\x1f\n\x0bmerchant_id\x18\x05 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x64\x12\x1f\n\x0bterminal_id\x18\x06 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x64\x12\'\n\x12\x65xternal_reference\x18\x07 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\xc8\x01\x12K\n\x06labels\x18\x08 \x03(\x0b\x32*.giftcard.v1.TransactionFilter.LabelsEntryB\x0f\xe2\x41\x01\x01\x8a\x99\x19\x07\x08 \x10\x80\x02\x18?\x12\x36\n\x0c\x63reated_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x38\n\x0e\x63reated_before\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x89\x01\n\x17ListTransactionsRequest\x12\x34\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.giftcard.v1.TransactionFilterB\x04\xe2\x41\x01\x01\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1f\n\npage_token\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x10\"c\n\x18ListTransactionsResponse\x12.\n\x0ctransactions\x18\x01 \x03(\x0b\x32\x18.giftcard.v1.Transaction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb0\x01\n\x18WatchTransactionsRequest\x12\x34\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.giftcard.v1.TransactionFilterB\x04\xe2\x41\x01\x01\x12\x1d\n\x06\x63ursor\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x04H\x00\x12\x36\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01H\x00\x42\x07\n\x05start\"\x84\x01\n\x19WatchTransactionsResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction\x12(\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x18.giftcard.v1.StateChange\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"\x95\x01\n\x19ResolveTransactionRequest\x12*\n\x0etransaction_id\x18\x01 \x01(\tB\x12\xe2\x41\x01\x02\x8a\x99\x19\x02\x10$\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x31\n\nresolution\x18\x02 \x01(\x0e\x32\x17.giftcard.v1.ResolutionB\x04\xe2\x41\x01\x02\x12\x19\n\x04note\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\xe8\x07\"K\n\x1aResolveTransactionResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction\"D\n\x16RedeliverAdviceRequest\x12*\n\x0etransaction_id\x18\x01 \x01(\tB\x12\xe2\x41\x01\x02\x8a\x99\x19\x02\x10$\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"H\n\x17RedeliverAdviceResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction*[\n\nResolution\x12\x1a\n\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x18\n\x14RESOLUTION_CONFIRMED\x10\x01\x12\x17\n\x13RESOLUTION_REVERSED\x10\x02\x32\xe9\x04\n\x12TransactionService\x12o\n\x0eGetTransaction\x12\".giftcard.v1.GetTransactionRequest\x1a#.giftcard.v1.GetTransactionResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x12u\n\x10ListTransactions\x12$.giftcard.v1.ListTransactionsRequest\x1a%.giftcard.v1.ListTransactionsResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x12z\n\x11WatchTransactions\x12%.giftcard.v1.WatchTransactionsRequest\x1a&.giftcard.v1.WatchTransactionsResponse\"\x14\x90\x02\x01\x8a\xe4\x19\rgiftcard.read0\x01\x12{\n\x12ResolveTransaction\x12&.giftcard.v1.ResolveTransactionRequest\x1a\'.giftcard.v1.ResolveTransactionResponse\"\x14\x8a\xe4\x19\x10giftcard.operate\x12r\n\x0fRedeliverAdvice\x12#.giftcard.v1.RedeliverAdviceRequest\x1a$.giftcard.v1.RedeliverAdviceResponse\"\x14\x8a\xe4\x19\x10giftcard.operateB\xe2\x01\n#example.giftcardgateway.giftcard.v1B\x17TransactionServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\nGiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%giftcard/v1/transaction_service.proto\x12\x0bgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x16giftcard/v1/card.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"r\n\x15GetTransactionRequest\x12*\n\x0etransaction_id\x18\x01 \x01(\tB\x12\xe2\x41\x01\x02\x8a\x99\x19\x02\x10$\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12-\n\x04wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xe2\x41\x01\x01\"G\n\x16GetTransactionResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction\"\xa7\x04\n\x11TransactionFilter\x12\x39\n\x06states\x18\x01 \x03(\x0e\x32\x1d.giftcard.v1.TransactionStateB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x08\x14\x12\x36\n\noperations\x18\x02 \x03(\x0e\x32\x16.giftcard.v1.OperationB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x08\x14\x12\x1f\n\tproviders\x18\x03 \x03(\tB\x0c\xe2\x41\x01\x01\x8a\x99\x19\x04\x08\x64\x10?\x12%\n\x04\x63\x61rd\x18\x04 \x01(\x0b\x32\x11.giftcard.v1.CardB\x04\xe2\x41\x01\x01\x12\x1f\n\x0bmerchant_id\x18\x05 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x64\x12\x1f\n\x0bterminal_id\x18\x06 \x01(\tB\n\xe2\x41\x01\x01\x8a\x99\x19\x02\x10\x64\x12\'\n\x12\x65xternal_reference\x18\x07 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\xc8\x01\x12K\n\x06labels\x18\x08 \x03(\x0b\x32*.giftcard.v1.TransactionFilter.LabelsEntryB\x0f\xe2\x41\x01\x01\x8a\x99\x19\x07\x08 \x10\x80\x02\x18?\x12\x36\n\x0c\x63reated_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x12\x38\n\x0e\x63reated_before\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x89\x01\n\x17ListTransactionsRequest\x12\x34\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.giftcard.v1.TransactionFilterB\x04\xe2\x41\x01\x01\x12\x17\n\tpage_size\x18\x02 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1f\n\npage_token\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x10\"c\n\x18ListTransactionsResponse\x12.\n\x0ctransactions\x18\x01 \x03(\x0b\x32\x18.giftcard.v1.Transaction\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb0\x01\n\x18WatchTransactionsRequest\x12\x34\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.giftcard.v1.TransactionFilterB\x04\xe2\x41\x01\x01\x12\x1d\n\x06\x63ursor\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x04H\x00\x12\x36\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x01H\x00\x42\x07\n\x05start\"\x84\x01\n\x19WatchTransactionsResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction\x12(\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x18.giftcard.v1.StateChange\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\t\"\x95\x01\n\x19ResolveTransactionRequest\x12*\n\x0etransaction_id\x18\x01 \x01(\tB\x12\xe2\x41\x01\x02\x8a\x99\x19\x02\x10$\xe2\x8c\xcf\xd7\x08\x02\x08\x01\x12\x31\n\nresolution\x18\x02 \x01(\x0e\x32\x17.giftcard.v1.ResolutionB\x04\xe2\x41\x01\x02\x12\x19\n\x04note\x18\x03 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\xe8\x07\"K\n\x1aResolveTransactionResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction\"D\n\x16RedeliverAdviceRequest\x12*\n\x0etransaction_id\x18\x01 \x01(\tB\x12\xe2\x41\x01\x02\x8a\x99\x19\x02\x10$\xe2\x8c\xcf\xd7\x08\x02\x08\x01\"H\n\x17RedeliverAdviceResponse\x12-\n\x0btransaction\x18\x01 \x01(\x0b\x32\x18.giftcard.v1.Transaction*[\n\nResolution\x12\x1a\n\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x18\n\x14RESOLUTION_CONFIRMED\x10\x01\x12\x17\n\x13RESOLUTION_REVERSED\x10\x02\x32\xc8\x06\n\x12TransactionService\x12\x98\x01\n\x0eGetTransaction\x12\".giftcard.v1.GetTransactionRequest\x1a#.giftcard.v1.GetTransactionResponse\"=\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02#\x12!/v1/transactions/{transaction_id}\x12\x95\x01\n\x10ListTransactions\x12$.giftcard.v1.ListTransactionsRequest\x1a%.giftcard.v1.ListTransactionsResponse\"4\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/transactions:list:\x01*\x12\x9b\x01\n\x11WatchTransactions\x12%.giftcard.v1.WatchTransactionsRequest\x1a&.giftcard.v1.WatchTransactionsResponse\"5\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/transactions:watch:\x01*0\x01\x12\xaf\x01\n\x12ResolveTransaction\x12&.giftcard.v1.ResolveTransactionRequest\x1a\'.giftcard.v1.ResolveTransactionResponse\"H\x8a\xe4\x19\x10giftcard.operate\x82\xd3\xe4\x93\x02.\")/v1/transactions/{transaction_id}:resolve:\x01*\x12\xae\x01\n\x0fRedeliverAdvice\x12#.giftcard.v1.RedeliverAdviceRequest\x1a$.giftcard.v1.RedeliverAdviceResponse\"P\x8a\xe4\x19\x10giftcard.operate\x82\xd3\xe4\x93\x02\x36\"1/v1/transactions/{transaction_id}:redeliverAdvice:\x01*B\xe2\x01\n#example.giftcardgateway.giftcard.v1B\x17TransactionServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\nGiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -87,41 +88,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REDELIVERADVICEREQUEST'].fields_by_name['transaction_id']._loaded_options = None
   _globals['_REDELIVERADVICEREQUEST'].fields_by_name['transaction_id']._serialized_options = b'\342A\001\002\212\231\031\002\020$\342\214\317\327\010\002\010\001'
   _globals['_TRANSACTIONSERVICE'].methods_by_name['GetTransaction']._loaded_options = None
-  _globals['_TRANSACTIONSERVICE'].methods_by_name['GetTransaction']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read'
+  _globals['_TRANSACTIONSERVICE'].methods_by_name['GetTransaction']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read\202\323\344\223\002#\022!/v1/transactions/{transaction_id}'
   _globals['_TRANSACTIONSERVICE'].methods_by_name['ListTransactions']._loaded_options = None
-  _globals['_TRANSACTIONSERVICE'].methods_by_name['ListTransactions']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read'
+  _globals['_TRANSACTIONSERVICE'].methods_by_name['ListTransactions']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read\202\323\344\223\002\032\"\025/v1/transactions:list:\001*'
   _globals['_TRANSACTIONSERVICE'].methods_by_name['WatchTransactions']._loaded_options = None
-  _globals['_TRANSACTIONSERVICE'].methods_by_name['WatchTransactions']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read'
+  _globals['_TRANSACTIONSERVICE'].methods_by_name['WatchTransactions']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read\202\323\344\223\002\033\"\026/v1/transactions:watch:\001*'
   _globals['_TRANSACTIONSERVICE'].methods_by_name['ResolveTransaction']._loaded_options = None
-  _globals['_TRANSACTIONSERVICE'].methods_by_name['ResolveTransaction']._serialized_options = b'\212\344\031\020giftcard.operate'
+  _globals['_TRANSACTIONSERVICE'].methods_by_name['ResolveTransaction']._serialized_options = b'\212\344\031\020giftcard.operate\202\323\344\223\002.\")/v1/transactions/{transaction_id}:resolve:\001*'
   _globals['_TRANSACTIONSERVICE'].methods_by_name['RedeliverAdvice']._loaded_options = None
-  _globals['_TRANSACTIONSERVICE'].methods_by_name['RedeliverAdvice']._serialized_options = b'\212\344\031\020giftcard.operate'
-  _globals['_RESOLUTION']._serialized_start=1958
-  _globals['_RESOLUTION']._serialized_end=2049
-  _globals['_GETTRANSACTIONREQUEST']._serialized_start=287
-  _globals['_GETTRANSACTIONREQUEST']._serialized_end=401
-  _globals['_GETTRANSACTIONRESPONSE']._serialized_start=403
-  _globals['_GETTRANSACTIONRESPONSE']._serialized_end=474
-  _globals['_TRANSACTIONFILTER']._serialized_start=477
-  _globals['_TRANSACTIONFILTER']._serialized_end=1028
-  _globals['_TRANSACTIONFILTER_LABELSENTRY']._serialized_start=983
-  _globals['_TRANSACTIONFILTER_LABELSENTRY']._serialized_end=1028
-  _globals['_LISTTRANSACTIONSREQUEST']._serialized_start=1031
-  _globals['_LISTTRANSACTIONSREQUEST']._serialized_end=1168
-  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_start=1170
-  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_end=1269
-  _globals['_WATCHTRANSACTIONSREQUEST']._serialized_start=1272
-  _globals['_WATCHTRANSACTIONSREQUEST']._serialized_end=1448
-  _globals['_WATCHTRANSACTIONSRESPONSE']._serialized_start=1451
-  _globals['_WATCHTRANSACTIONSRESPONSE']._serialized_end=1583
-  _globals['_RESOLVETRANSACTIONREQUEST']._serialized_start=1586
-  _globals['_RESOLVETRANSACTIONREQUEST']._serialized_end=1735
-  _globals['_RESOLVETRANSACTIONRESPONSE']._serialized_start=1737
-  _globals['_RESOLVETRANSACTIONRESPONSE']._serialized_end=1812
-  _globals['_REDELIVERADVICEREQUEST']._serialized_start=1814
-  _globals['_REDELIVERADVICEREQUEST']._serialized_end=1882
-  _globals['_REDELIVERADVICERESPONSE']._serialized_start=1884
-  _globals['_REDELIVERADVICERESPONSE']._serialized_end=1956
-  _globals['_TRANSACTIONSERVICE']._serialized_start=2052
-  _globals['_TRANSACTIONSERVICE']._serialized_end=2669
+  _globals['_TRANSACTIONSERVICE'].methods_by_name['RedeliverAdvice']._serialized_options = b'\212\344\031\020giftcard.operate\202\323\344\223\0026\"1/v1/transactions/{transaction_id}:redeliverAdvice:\001*'
+  _globals['_RESOLUTION']._serialized_start=1988
+  _globals['_RESOLUTION']._serialized_end=2079
+  _globals['_GETTRANSACTIONREQUEST']._serialized_start=317
+  _globals['_GETTRANSACTIONREQUEST']._serialized_end=431
+  _globals['_GETTRANSACTIONRESPONSE']._serialized_start=433
+  _globals['_GETTRANSACTIONRESPONSE']._serialized_end=504
+  _globals['_TRANSACTIONFILTER']._serialized_start=507
+  _globals['_TRANSACTIONFILTER']._serialized_end=1058
+  _globals['_TRANSACTIONFILTER_LABELSENTRY']._serialized_start=1013
+  _globals['_TRANSACTIONFILTER_LABELSENTRY']._serialized_end=1058
+  _globals['_LISTTRANSACTIONSREQUEST']._serialized_start=1061
+  _globals['_LISTTRANSACTIONSREQUEST']._serialized_end=1198
+  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_start=1200
+  _globals['_LISTTRANSACTIONSRESPONSE']._serialized_end=1299
+  _globals['_WATCHTRANSACTIONSREQUEST']._serialized_start=1302
+  _globals['_WATCHTRANSACTIONSREQUEST']._serialized_end=1478
+  _globals['_WATCHTRANSACTIONSRESPONSE']._serialized_start=1481
+  _globals['_WATCHTRANSACTIONSRESPONSE']._serialized_end=1613
+  _globals['_RESOLVETRANSACTIONREQUEST']._serialized_start=1616
+  _globals['_RESOLVETRANSACTIONREQUEST']._serialized_end=1765
+  _globals['_RESOLVETRANSACTIONRESPONSE']._serialized_start=1767
+  _globals['_RESOLVETRANSACTIONRESPONSE']._serialized_end=1842
+  _globals['_REDELIVERADVICEREQUEST']._serialized_start=1844
+  _globals['_REDELIVERADVICEREQUEST']._serialized_end=1912
+  _globals['_REDELIVERADVICERESPONSE']._serialized_start=1914
+  _globals['_REDELIVERADVICERESPONSE']._serialized_end=1986
+  _globals['_TRANSACTIONSERVICE']._serialized_start=2082
+  _globals['_TRANSACTIONSERVICE']._serialized_end=2922
 # @@protoc_insertion_point(module_scope)

