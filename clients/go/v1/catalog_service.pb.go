@@ -587,7 +587,7 @@ var File_giftcard_v1_catalog_service_proto protoreflect.FileDescriptor
 
 const file_giftcard_v1_catalog_service_proto_rawDesc = "" +
 	"\n" +
-	"!giftcard/v1/catalog_service.proto\x12\vgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/type/money.proto\"\xf9\x01\n" +
+	"!giftcard/v1/catalog_service.proto\x12\vgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x17google/type/money.proto\"\xf9\x01\n" +
 	"\bTemplate\x12\x1f\n" +
 	"\vtemplate_id\x18\x01 \x01(\tR\n" +
 	"templateId\x129\n" +
@@ -634,13 +634,13 @@ const file_giftcard_v1_catalog_service_proto_rawDesc = "" +
 	"\x06offers\x18\x01 \x03(\v2\x12.giftcard.v1.OfferR\x06offers\x12#\n" +
 	"\rcreated_count\x18\x02 \x01(\x05R\fcreatedCount\x12#\n" +
 	"\rupdated_count\x18\x03 \x01(\x05R\fupdatedCount\x12#\n" +
-	"\rremoved_count\x18\x04 \x01(\x05R\fremovedCount2\xc8\x02\n" +
-	"\x0eCatalogService\x12l\n" +
-	"\rListTemplates\x12!.giftcard.v1.ListTemplatesRequest\x1a\".giftcard.v1.ListTemplatesResponse\"\x14\x8a\xe4\x19\rgiftcard.read\x90\x02\x01\x12c\n" +
+	"\rremoved_count\x18\x04 \x01(\x05R\fremovedCount2\xcb\x03\n" +
+	"\x0eCatalogService\x12\x96\x01\n" +
+	"\rListTemplates\x12!.giftcard.v1.ListTemplatesRequest\x1a\".giftcard.v1.ListTemplatesResponse\">\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02$\x12\"/v1/providers/{provider}/templates\x90\x02\x01\x12\x8a\x01\n" +
 	"\n" +
-	"ListOffers\x12\x1e.giftcard.v1.ListOffersRequest\x1a\x1f.giftcard.v1.ListOffersResponse\"\x14\x8a\xe4\x19\rgiftcard.read\x90\x02\x01\x12c\n" +
+	"ListOffers\x12\x1e.giftcard.v1.ListOffersRequest\x1a\x1f.giftcard.v1.ListOffersResponse\";\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02!\x12\x1f/v1/providers/{provider}/offers\x90\x02\x01\x12\x92\x01\n" +
 	"\n" +
-	"SyncOffers\x12\x1e.giftcard.v1.SyncOffersRequest\x1a\x1f.giftcard.v1.SyncOffersResponse\"\x14\x8a\xe4\x19\x10giftcard.operateB\xde\x01\n" +
+	"SyncOffers\x12\x1e.giftcard.v1.SyncOffersRequest\x1a\x1f.giftcard.v1.SyncOffersResponse\"C\x8a\xe4\x19\x10giftcard.operate\x82\xd3\xe4\x93\x02):\x01*\"$/v1/providers/{provider}/offers:syncB\xde\x01\n" +
 	"#example.giftcardgateway.giftcard.v1B\x13CatalogServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\n" +
 	"GiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3"
 

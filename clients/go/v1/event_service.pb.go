@@ -308,7 +308,7 @@ var File_giftcard_v1_event_service_proto protoreflect.FileDescriptor
 
 const file_giftcard_v1_event_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1fgiftcard/v1/event_service.proto\x12\vgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd9\x01\n" +
+	"\x1fgiftcard/v1/event_service.proto\x12\vgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd9\x01\n" +
 	"\x13StreamEventsRequest\x12*\n" +
 	"\tproviders\x18\x01 \x03(\tB\f\xe2A\x01\x01\x8a\x99\x19\x04\bd\x10?R\tproviders\x12#\n" +
 	"\x05names\x18\x02 \x03(\tB\r\xe2A\x01\x01\x8a\x99\x19\x05\bd\x10\x80\x02R\x05names\x12%\n" +
@@ -337,9 +337,9 @@ const file_giftcard_v1_event_service_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x012{\n" +
-	"\fEventService\x12k\n" +
-	"\fStreamEvents\x12 .giftcard.v1.StreamEventsRequest\x1a!.giftcard.v1.StreamEventsResponse\"\x14\x8a\xe4\x19\rgiftcard.read\x90\x02\x010\x01B\xdc\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x012\x95\x01\n" +
+	"\fEventService\x12\x84\x01\n" +
+	"\fStreamEvents\x12 .giftcard.v1.StreamEventsRequest\x1a!.giftcard.v1.StreamEventsResponse\"-\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/events:stream\x90\x02\x010\x01B\xdc\x01\n" +
 	"#example.giftcardgateway.giftcard.v1B\x11EventServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\n" +
 	"GiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3"
 

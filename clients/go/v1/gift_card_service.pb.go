@@ -5065,7 +5065,7 @@ var File_giftcard_v1_gift_card_service_proto protoreflect.FileDescriptor
 
 const file_giftcard_v1_gift_card_service_proto_rawDesc = "" +
 	"\n" +
-	"#giftcard/v1/gift_card_service.proto\x12\vgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x16giftcard/v1/card.proto\x1a\x1fgiftcard/v1/point_of_sale.proto\x1a\x16giftcard/v1/sale.proto\x1a\x17giftcard/v1/scope.proto\x1a\x16giftcard/v1/slip.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x17google/type/money.proto\"\xf6\f\n" +
+	"#giftcard/v1/gift_card_service.proto\x12\vgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x16giftcard/v1/card.proto\x1a\x1fgiftcard/v1/point_of_sale.proto\x1a\x16giftcard/v1/sale.proto\x1a\x17giftcard/v1/scope.proto\x1a\x16giftcard/v1/slip.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x17google/type/money.proto\"\xf6\f\n" +
 	"\fIssueRequest\x129\n" +
 	"\x0etransaction_id\x18\x01 \x01(\tB\x12\xe2A\x01\x02\x8a\x99\x19\x02\x10$\xe2\x8c\xcf\xd7\b\x02\b\x01R\rtransactionId\x12&\n" +
 	"\bprovider\x18\x02 \x01(\tB\n" +
@@ -5628,32 +5628,32 @@ const file_giftcard_v1_gift_card_service_proto_rawDesc = "" +
 	"\x10BatchBalanceItem\x12=\n" +
 	"\fcard_balance\x18\x01 \x01(\v2\x18.giftcard.v1.CardBalanceH\x00R\vcardBalance\x12*\n" +
 	"\x05error\x18\x02 \x01(\v2\x12.google.rpc.StatusH\x00R\x05errorB\b\n" +
-	"\x06result2\xfa\x12\n" +
-	"\x0fGiftCardService\x12R\n" +
-	"\x05Issue\x12\x19.giftcard.v1.IssueRequest\x1a\x1a.giftcard.v1.IssueResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12g\n" +
-	"\fConfirmIssue\x12 .giftcard.v1.ConfirmIssueRequest\x1a!.giftcard.v1.ConfirmIssueResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12g\n" +
-	"\fReverseIssue\x12 .giftcard.v1.ReverseIssueRequest\x1a!.giftcard.v1.ReverseIssueResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12[\n" +
-	"\bActivate\x12\x1c.giftcard.v1.ActivateRequest\x1a\x1d.giftcard.v1.ActivateResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12p\n" +
-	"\x0fConfirmActivate\x12#.giftcard.v1.ConfirmActivateRequest\x1a$.giftcard.v1.ConfirmActivateResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12p\n" +
-	"\x0fReverseActivate\x12#.giftcard.v1.ReverseActivateRequest\x1a$.giftcard.v1.ReverseActivateResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12O\n" +
-	"\x04Load\x12\x18.giftcard.v1.LoadRequest\x1a\x19.giftcard.v1.LoadResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12d\n" +
-	"\vConfirmLoad\x12\x1f.giftcard.v1.ConfirmLoadRequest\x1a .giftcard.v1.ConfirmLoadResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12d\n" +
-	"\vReverseLoad\x12\x1f.giftcard.v1.ReverseLoadRequest\x1a .giftcard.v1.ReverseLoadResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12U\n" +
-	"\x06Redeem\x12\x1a.giftcard.v1.RedeemRequest\x1a\x1b.giftcard.v1.RedeemResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12j\n" +
-	"\rConfirmRedeem\x12!.giftcard.v1.ConfirmRedeemRequest\x1a\".giftcard.v1.ConfirmRedeemResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12j\n" +
-	"\rReverseRedeem\x12!.giftcard.v1.ReverseRedeemRequest\x1a\".giftcard.v1.ReverseRedeemResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12[\n" +
-	"\bTransfer\x12\x1c.giftcard.v1.TransferRequest\x1a\x1d.giftcard.v1.TransferResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12p\n" +
-	"\x0fConfirmTransfer\x12#.giftcard.v1.ConfirmTransferRequest\x1a$.giftcard.v1.ConfirmTransferResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12p\n" +
-	"\x0fReverseTransfer\x12#.giftcard.v1.ReverseTransferRequest\x1a$.giftcard.v1.ReverseTransferResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12X\n" +
-	"\aReplace\x12\x1b.giftcard.v1.ReplaceRequest\x1a\x1c.giftcard.v1.ReplaceResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12m\n" +
-	"\x0eConfirmReplace\x12\".giftcard.v1.ConfirmReplaceRequest\x1a#.giftcard.v1.ConfirmReplaceResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12m\n" +
-	"\x0eReverseReplace\x12\".giftcard.v1.ReverseReplaceRequest\x1a#.giftcard.v1.ReverseReplaceResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12O\n" +
-	"\x04Void\x12\x18.giftcard.v1.VoidRequest\x1a\x19.giftcard.v1.VoidResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12d\n" +
-	"\vConfirmVoid\x12\x1f.giftcard.v1.ConfirmVoidRequest\x1a .giftcard.v1.ConfirmVoidResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12d\n" +
-	"\vReverseVoid\x12\x1f.giftcard.v1.ReverseVoidRequest\x1a .giftcard.v1.ReverseVoidResponse\"\x12\x8a\xe4\x19\x0egiftcard.money\x12W\n" +
-	"\x06Lookup\x12\x1a.giftcard.v1.LookupRequest\x1a\x1b.giftcard.v1.LookupResponse\"\x14\x8a\xe4\x19\rgiftcard.read\x90\x02\x01\x12Z\n" +
-	"\aBalance\x12\x1b.giftcard.v1.BalanceRequest\x1a\x1c.giftcard.v1.BalanceResponse\"\x14\x8a\xe4\x19\rgiftcard.read\x90\x02\x01\x12i\n" +
-	"\fBatchBalance\x12 .giftcard.v1.BatchBalanceRequest\x1a!.giftcard.v1.BatchBalanceResponse\"\x14\x8a\xe4\x19\rgiftcard.read\x90\x02\x01B\xdf\x01\n" +
+	"\x06result2\xfb\x1b\n" +
+	"\x0fGiftCardService\x12s\n" +
+	"\x05Issue\x12\x19.giftcard.v1.IssueRequest\x1a\x1a.giftcard.v1.IssueResponse\"3\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x02\x1b:\x01*\"\x16/v1/transactions:issue\x12\xa0\x01\n" +
+	"\fConfirmIssue\x12 .giftcard.v1.ConfirmIssueRequest\x1a!.giftcard.v1.ConfirmIssueResponse\"K\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x023:\x01*\"./v1/transactions/{transaction_id}:confirmIssue\x12\xa0\x01\n" +
+	"\fReverseIssue\x12 .giftcard.v1.ReverseIssueRequest\x1a!.giftcard.v1.ReverseIssueResponse\"K\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x023:\x01*\"./v1/transactions/{transaction_id}:reverseIssue\x12\x7f\n" +
+	"\bActivate\x12\x1c.giftcard.v1.ActivateRequest\x1a\x1d.giftcard.v1.ActivateResponse\"6\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/v1/transactions:activate\x12\xac\x01\n" +
+	"\x0fConfirmActivate\x12#.giftcard.v1.ConfirmActivateRequest\x1a$.giftcard.v1.ConfirmActivateResponse\"N\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x026:\x01*\"1/v1/transactions/{transaction_id}:confirmActivate\x12\xac\x01\n" +
+	"\x0fReverseActivate\x12#.giftcard.v1.ReverseActivateRequest\x1a$.giftcard.v1.ReverseActivateResponse\"N\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x026:\x01*\"1/v1/transactions/{transaction_id}:reverseActivate\x12o\n" +
+	"\x04Load\x12\x18.giftcard.v1.LoadRequest\x1a\x19.giftcard.v1.LoadResponse\"2\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/v1/transactions:load\x12\x9c\x01\n" +
+	"\vConfirmLoad\x12\x1f.giftcard.v1.ConfirmLoadRequest\x1a .giftcard.v1.ConfirmLoadResponse\"J\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x022:\x01*\"-/v1/transactions/{transaction_id}:confirmLoad\x12\x9c\x01\n" +
+	"\vReverseLoad\x12\x1f.giftcard.v1.ReverseLoadRequest\x1a .giftcard.v1.ReverseLoadResponse\"J\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x022:\x01*\"-/v1/transactions/{transaction_id}:reverseLoad\x12w\n" +
+	"\x06Redeem\x12\x1a.giftcard.v1.RedeemRequest\x1a\x1b.giftcard.v1.RedeemResponse\"4\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/v1/transactions:redeem\x12\xa4\x01\n" +
+	"\rConfirmRedeem\x12!.giftcard.v1.ConfirmRedeemRequest\x1a\".giftcard.v1.ConfirmRedeemResponse\"L\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x024:\x01*\"//v1/transactions/{transaction_id}:confirmRedeem\x12\xa4\x01\n" +
+	"\rReverseRedeem\x12!.giftcard.v1.ReverseRedeemRequest\x1a\".giftcard.v1.ReverseRedeemResponse\"L\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x024:\x01*\"//v1/transactions/{transaction_id}:reverseRedeem\x12\x7f\n" +
+	"\bTransfer\x12\x1c.giftcard.v1.TransferRequest\x1a\x1d.giftcard.v1.TransferResponse\"6\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/v1/transactions:transfer\x12\xac\x01\n" +
+	"\x0fConfirmTransfer\x12#.giftcard.v1.ConfirmTransferRequest\x1a$.giftcard.v1.ConfirmTransferResponse\"N\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x026:\x01*\"1/v1/transactions/{transaction_id}:confirmTransfer\x12\xac\x01\n" +
+	"\x0fReverseTransfer\x12#.giftcard.v1.ReverseTransferRequest\x1a$.giftcard.v1.ReverseTransferResponse\"N\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x026:\x01*\"1/v1/transactions/{transaction_id}:reverseTransfer\x12{\n" +
+	"\aReplace\x12\x1b.giftcard.v1.ReplaceRequest\x1a\x1c.giftcard.v1.ReplaceResponse\"5\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v1/transactions:replace\x12\xa8\x01\n" +
+	"\x0eConfirmReplace\x12\".giftcard.v1.ConfirmReplaceRequest\x1a#.giftcard.v1.ConfirmReplaceResponse\"M\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x025:\x01*\"0/v1/transactions/{transaction_id}:confirmReplace\x12\xa8\x01\n" +
+	"\x0eReverseReplace\x12\".giftcard.v1.ReverseReplaceRequest\x1a#.giftcard.v1.ReverseReplaceResponse\"M\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x025:\x01*\"0/v1/transactions/{transaction_id}:reverseReplace\x12o\n" +
+	"\x04Void\x12\x18.giftcard.v1.VoidRequest\x1a\x19.giftcard.v1.VoidResponse\"2\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/v1/transactions:void\x12\x9c\x01\n" +
+	"\vConfirmVoid\x12\x1f.giftcard.v1.ConfirmVoidRequest\x1a .giftcard.v1.ConfirmVoidResponse\"J\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x022:\x01*\"-/v1/transactions/{transaction_id}:confirmVoid\x12\x9c\x01\n" +
+	"\vReverseVoid\x12\x1f.giftcard.v1.ReverseVoidRequest\x1a .giftcard.v1.ReverseVoidResponse\"J\x8a\xe4\x19\x0egiftcard.money\x82\xd3\xe4\x93\x022:\x01*\"-/v1/transactions/{transaction_id}:reverseVoid\x12r\n" +
+	"\x06Lookup\x12\x1a.giftcard.v1.LookupRequest\x1a\x1b.giftcard.v1.LookupResponse\"/\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/v1/cards:lookup\x90\x02\x01\x12v\n" +
+	"\aBalance\x12\x1b.giftcard.v1.BalanceRequest\x1a\x1c.giftcard.v1.BalanceResponse\"0\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/v1/cards:balance\x90\x02\x01\x12\x8a\x01\n" +
+	"\fBatchBalance\x12 .giftcard.v1.BatchBalanceRequest\x1a!.giftcard.v1.BatchBalanceResponse\"5\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x1b:\x01*\"\x16/v1/cards:batchBalance\x90\x02\x01B\xdf\x01\n" +
 	"#example.giftcardgateway.giftcard.v1B\x14GiftCardServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\n" +
 	"GiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3"
 

@@ -886,7 +886,7 @@ var File_giftcard_v1_provider_service_proto protoreflect.FileDescriptor
 
 const file_giftcard_v1_provider_service_proto_rawDesc = "" +
 	"\n" +
-	"\"giftcard/v1/provider_service.proto\x12\vgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x04\n" +
+	"\"giftcard/v1/provider_service.proto\x12\vgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x04\n" +
 	"\bProvider\x12\x1a\n" +
 	"\bprovider\x18\x01 \x01(\tR\bprovider\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x18\n" +
@@ -968,10 +968,10 @@ const file_giftcard_v1_provider_service_proto_rawDesc = "" +
 	"\x19CIRCUIT_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CIRCUIT_STATE_CLOSED\x10\x01\x12\x1b\n" +
 	"\x17CIRCUIT_STATE_HALF_OPEN\x10\x02\x12\x16\n" +
-	"\x12CIRCUIT_STATE_OPEN\x10\x032\xe7\x01\n" +
-	"\x0fProviderService\x12l\n" +
-	"\rListProviders\x12!.giftcard.v1.ListProvidersRequest\x1a\".giftcard.v1.ListProvidersResponse\"\x14\x8a\xe4\x19\rgiftcard.read\x90\x02\x01\x12f\n" +
-	"\vGetProvider\x12\x1f.giftcard.v1.GetProviderRequest\x1a .giftcard.v1.GetProviderResponse\"\x14\x8a\xe4\x19\rgiftcard.read\x90\x02\x01B\xdf\x01\n" +
+	"\x12CIRCUIT_STATE_OPEN\x10\x032\x9e\x02\n" +
+	"\x0fProviderService\x12\x81\x01\n" +
+	"\rListProviders\x12!.giftcard.v1.ListProvidersRequest\x1a\".giftcard.v1.ListProvidersResponse\")\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/providers\x90\x02\x01\x12\x86\x01\n" +
+	"\vGetProvider\x12\x1f.giftcard.v1.GetProviderRequest\x1a .giftcard.v1.GetProviderResponse\"4\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/providers/{provider}\x90\x02\x01B\xdf\x01\n" +
 	"#example.giftcardgateway.giftcard.v1B\x14ProviderServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\n" +
 	"GiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3"
 

@@ -1139,7 +1139,7 @@ var File_giftcard_v1_report_service_proto protoreflect.FileDescriptor
 
 const file_giftcard_v1_report_service_proto_rawDesc = "" +
 	"\n" +
-	" giftcard/v1/report_service.proto\x12\vgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\"\xe6\x02\n" +
+	" giftcard/v1/report_service.proto\x12\vgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\"\xe6\x02\n" +
 	"\x16ExtractAccountsRequest\x12&\n" +
 	"\bprovider\x18\x01 \x01(\tB\n" +
 	"\xe2A\x01\x02\x8a\x99\x19\x02\x10?R\bprovider\x122\n" +
@@ -1235,12 +1235,12 @@ const file_giftcard_v1_report_service_proto_rawDesc = "" +
 	"\x1cDIFFERENCE_KIND_MISSING_HERE\x10\x02\x12\x1b\n" +
 	"\x17DIFFERENCE_KIND_DIFFERS\x10\x03\x12\x1e\n" +
 	"\x1aDIFFERENCE_KIND_MONEY_BACK\x10\x04\x12\x1f\n" +
-	"\x1bDIFFERENCE_KIND_ROW_INVALID\x10\x052\xe1\x03\n" +
-	"\rReportService\x12r\n" +
-	"\x0fExtractAccounts\x12#.giftcard.v1.ExtractAccountsRequest\x1a$.giftcard.v1.ExtractAccountsResponse\"\x14\x8a\xe4\x19\x10giftcard.reports\x12t\n" +
-	"\x0eDownloadExport\x12\".giftcard.v1.DownloadExportRequest\x1a#.giftcard.v1.DownloadExportResponse\"\x17\x8a\xe4\x19\x10giftcard.reports\x90\x02\x010\x01\x12\x81\x01\n" +
-	"\x13GetTicketStatistics\x12'.giftcard.v1.GetTicketStatisticsRequest\x1a(.giftcard.v1.GetTicketStatisticsResponse\"\x17\x8a\xe4\x19\x10giftcard.reports\x90\x02\x01\x12b\n" +
-	"\tReconcile\x12\x1d.giftcard.v1.ReconcileRequest\x1a\x1e.giftcard.v1.ReconcileResponse\"\x14\x8a\xe4\x19\x10giftcard.reports(\x01B\xdd\x01\n" +
+	"\x1bDIFFERENCE_KIND_ROW_INVALID\x10\x052\xab\x05\n" +
+	"\rReportService\x12\xa6\x01\n" +
+	"\x0fExtractAccounts\x12#.giftcard.v1.ExtractAccountsRequest\x1a$.giftcard.v1.ExtractAccountsResponse\"H\x8a\xe4\x19\x10giftcard.reports\x82\xd3\xe4\x93\x02.:\x01*\")/v1/providers/{provider}/accounts:extract\x12\xb1\x01\n" +
+	"\x0eDownloadExport\x12\".giftcard.v1.DownloadExportRequest\x1a#.giftcard.v1.DownloadExportResponse\"T\x8a\xe4\x19\x10giftcard.reports\x82\xd3\xe4\x93\x027\x125/v1/providers/{provider}/exports/{export_id}:download\x90\x02\x010\x01\x12\xb2\x01\n" +
+	"\x13GetTicketStatistics\x12'.giftcard.v1.GetTicketStatisticsRequest\x1a(.giftcard.v1.GetTicketStatisticsResponse\"H\x8a\xe4\x19\x10giftcard.reports\x82\xd3\xe4\x93\x02+\x12)/v1/providers/{provider}/ticketStatistics\x90\x02\x01\x12\x87\x01\n" +
+	"\tReconcile\x12\x1d.giftcard.v1.ReconcileRequest\x1a\x1e.giftcard.v1.ReconcileResponse\"9\x8a\xe4\x19\x10giftcard.reports\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v1/transactions:reconcile(\x01B\xdd\x01\n" +
 	"#example.giftcardgateway.giftcard.v1B\x12ReportServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\n" +
 	"GiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3"
 

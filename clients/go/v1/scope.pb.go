@@ -44,7 +44,9 @@ var (
 	//	`giftcard.reports`  extracts, exports, statistics, comparing settlements
 	//	`giftcard.operate`  end or hurry transactions by hand, have a catalogue synchronized, look into the server
 	//
-	// `giftcard.secrets` is the scope of no call: without it the answer to Issue masks the new cards.
+	// `giftcard.secrets` is the scope of no call: without it the answer to Issue masks the new cards. Nor is
+	// `giftcard.tenants`: with it a caller may read and operate for another tenant, named in the metadata
+	// `giftcard-tenant`; `*` there stands for every tenant, in lists and streams.
 	//
 	// optional string scope = 52801;
 	E_Scope = &file_giftcard_v1_scope_proto_extTypes[0]

@@ -671,7 +671,7 @@ var File_giftcard_v1_stored_card_service_proto protoreflect.FileDescriptor
 
 const file_giftcard_v1_stored_card_service_proto_rawDesc = "" +
 	"\n" +
-	"%giftcard/v1/stored_card_service.proto\x12\vgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x16giftcard/v1/card.proto\x1a\x19giftcard/v1/decline.proto\x1a\x16giftcard/v1/sale.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xf7\x06\n" +
+	"%giftcard/v1/stored_card_service.proto\x12\vgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x16giftcard/v1/card.proto\x1a\x19giftcard/v1/decline.proto\x1a\x16giftcard/v1/sale.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xf7\x06\n" +
 	"\n" +
 	"StoredCard\x12$\n" +
 	"\x0estored_card_id\x18\x01 \x01(\tR\fstoredCardId\x12\x1a\n" +
@@ -731,12 +731,12 @@ const file_giftcard_v1_stored_card_service_proto_rawDesc = "" +
 	"\bprovider\x18\x01 \x01(\tB\n" +
 	"\xe2A\x01\x02\x8a\x99\x19\x02\x10?R\bprovider\x121\n" +
 	"\x0estored_card_id\x18\x02 \x01(\tB\v\xe2A\x01\x02\x8a\x99\x19\x03\x10\x80\x02R\fstoredCardId\"\x1a\n" +
-	"\x18DeleteStoredCardResponse2\xca\x03\n" +
-	"\x11StoredCardService\x12^\n" +
-	"\tStoreCard\x12\x1d.giftcard.v1.StoreCardRequest\x1a\x1e.giftcard.v1.StoreCardResponse\"\x12\x8a\xe4\x19\x0egiftcard.vault\x12l\n" +
-	"\rGetStoredCard\x12!.giftcard.v1.GetStoredCardRequest\x1a\".giftcard.v1.GetStoredCardResponse\"\x14\x8a\xe4\x19\rgiftcard.read\x90\x02\x01\x12r\n" +
-	"\x0fListStoredCards\x12#.giftcard.v1.ListStoredCardsRequest\x1a$.giftcard.v1.ListStoredCardsResponse\"\x14\x8a\xe4\x19\rgiftcard.read\x90\x02\x01\x12s\n" +
-	"\x10DeleteStoredCard\x12$.giftcard.v1.DeleteStoredCardRequest\x1a%.giftcard.v1.DeleteStoredCardResponse\"\x12\x8a\xe4\x19\x0egiftcard.vaultB\xe1\x01\n" +
+	"\x18DeleteStoredCardResponse2\x8d\x05\n" +
+	"\x11StoredCardService\x12x\n" +
+	"\tStoreCard\x12\x1d.giftcard.v1.StoreCardRequest\x1a\x1e.giftcard.v1.StoreCardResponse\",\x8a\xe4\x19\x0egiftcard.vault\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v1/storedCards\x12\xa9\x01\n" +
+	"\rGetStoredCard\x12!.giftcard.v1.GetStoredCardRequest\x1a\".giftcard.v1.GetStoredCardResponse\"Q\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x027\x125/v1/providers/{provider}/storedCards/{stored_card_id}\x90\x02\x01\x12\x9e\x01\n" +
+	"\x0fListStoredCards\x12#.giftcard.v1.ListStoredCardsRequest\x1a$.giftcard.v1.ListStoredCardsResponse\"@\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02&\x12$/v1/providers/{provider}/storedCards\x90\x02\x01\x12\xb0\x01\n" +
+	"\x10DeleteStoredCard\x12$.giftcard.v1.DeleteStoredCardRequest\x1a%.giftcard.v1.DeleteStoredCardResponse\"O\x8a\xe4\x19\x0egiftcard.vault\x82\xd3\xe4\x93\x027*5/v1/providers/{provider}/storedCards/{stored_card_id}B\xe1\x01\n" +
 	"#example.giftcardgateway.giftcard.v1B\x16StoredCardServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\n" +
 	"GiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3"
 

@@ -365,8 +365,10 @@ type Transaction struct {
 	// Which side of the ledger an amount is on, where the provider says so: by the amount's name here, such as
 	// `fee_amount`, or by its name in `additional_amounts`.
 	LedgerIndicators map[string]LedgerIndicator `protobuf:"bytes,29,rep,name=ledger_indicators,json=ledgerIndicators,proto3" json:"ledger_indicators,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value,enum=giftcard.v1.LedgerIndicator"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Whose it is: the tenant of the caller that asked, or first reversed it.
+	Tenant        string `protobuf:"bytes,30,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Transaction) Reset() {
@@ -600,6 +602,13 @@ func (x *Transaction) GetLedgerIndicators() map[string]LedgerIndicator {
 		return x.LedgerIndicators
 	}
 	return nil
+}
+
+func (x *Transaction) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
 }
 
 // One card of a transaction.
@@ -852,7 +861,7 @@ var File_giftcard_v1_transaction_proto protoreflect.FileDescriptor
 
 const file_giftcard_v1_transaction_proto_rawDesc = "" +
 	"\n" +
-	"\x1dgiftcard/v1/transaction.proto\x12\vgiftcard.v1\x1a\x16giftcard/v1/card.proto\x1a\x19giftcard/v1/decline.proto\x1a\x1fgiftcard/v1/point_of_sale.proto\x1a\x16giftcard/v1/sale.proto\x1a\x16giftcard/v1/slip.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xac\x10\n" +
+	"\x1dgiftcard/v1/transaction.proto\x12\vgiftcard.v1\x1a\x16giftcard/v1/card.proto\x1a\x19giftcard/v1/decline.proto\x1a\x1fgiftcard/v1/point_of_sale.proto\x1a\x16giftcard/v1/sale.proto\x1a\x16giftcard/v1/slip.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xc4\x10\n" +
 	"\vTransaction\x12/\n" +
 	"\x0etransaction_id\x18\x01 \x01(\tB\b\xe2\x8c\xcf\xd7\b\x02\b\x01R\rtransactionId\x124\n" +
 	"\toperation\x18\x02 \x01(\x0e2\x16.giftcard.v1.OperationR\toperation\x12\x1a\n" +
@@ -887,7 +896,8 @@ const file_giftcard_v1_transaction_proto_rawDesc = "" +
 	"updateTime\x12=\n" +
 	"\rstate_changes\x18\x1b \x03(\v2\x18.giftcard.v1.StateChangeR\fstateChanges\x12<\n" +
 	"\x06labels\x18\x1c \x03(\v2$.giftcard.v1.Transaction.LabelsEntryR\x06labels\x12[\n" +
-	"\x11ledger_indicators\x18\x1d \x03(\v2..giftcard.v1.Transaction.LedgerIndicatorsEntryR\x10ledgerIndicators\x1aX\n" +
+	"\x11ledger_indicators\x18\x1d \x03(\v2..giftcard.v1.Transaction.LedgerIndicatorsEntryR\x10ledgerIndicators\x12\x16\n" +
+	"\x06tenant\x18\x1e \x01(\tR\x06tenant\x1aX\n" +
 	"\x16AdditionalAmountsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
 	"\x05value\x18\x02 \x01(\v2\x12.google.type.MoneyR\x05value:\x028\x01\x1aE\n" +

@@ -798,7 +798,7 @@ var File_giftcard_v1_transaction_service_proto protoreflect.FileDescriptor
 
 const file_giftcard_v1_transaction_service_proto_rawDesc = "" +
 	"\n" +
-	"%giftcard/v1/transaction_service.proto\x12\vgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x16giftcard/v1/card.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x01\n" +
+	"%giftcard/v1/transaction_service.proto\x12\vgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x16giftcard/v1/card.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x01\n" +
 	"\x15GetTransactionRequest\x129\n" +
 	"\x0etransaction_id\x18\x01 \x01(\tB\x12\xe2A\x01\x02\x8a\x99\x19\x02\x10$\xe2\x8c\xcf\xd7\b\x02\b\x01R\rtransactionId\x123\n" +
 	"\x04wait\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x04\xe2A\x01\x01R\x04wait\"T\n" +
@@ -861,13 +861,13 @@ const file_giftcard_v1_transaction_service_proto_rawDesc = "" +
 	"Resolution\x12\x1a\n" +
 	"\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14RESOLUTION_CONFIRMED\x10\x01\x12\x17\n" +
-	"\x13RESOLUTION_REVERSED\x10\x022\xe9\x04\n" +
-	"\x12TransactionService\x12o\n" +
-	"\x0eGetTransaction\x12\".giftcard.v1.GetTransactionRequest\x1a#.giftcard.v1.GetTransactionResponse\"\x14\x8a\xe4\x19\rgiftcard.read\x90\x02\x01\x12u\n" +
-	"\x10ListTransactions\x12$.giftcard.v1.ListTransactionsRequest\x1a%.giftcard.v1.ListTransactionsResponse\"\x14\x8a\xe4\x19\rgiftcard.read\x90\x02\x01\x12z\n" +
-	"\x11WatchTransactions\x12%.giftcard.v1.WatchTransactionsRequest\x1a&.giftcard.v1.WatchTransactionsResponse\"\x14\x8a\xe4\x19\rgiftcard.read\x90\x02\x010\x01\x12{\n" +
-	"\x12ResolveTransaction\x12&.giftcard.v1.ResolveTransactionRequest\x1a'.giftcard.v1.ResolveTransactionResponse\"\x14\x8a\xe4\x19\x10giftcard.operate\x12r\n" +
-	"\x0fRedeliverAdvice\x12#.giftcard.v1.RedeliverAdviceRequest\x1a$.giftcard.v1.RedeliverAdviceResponse\"\x14\x8a\xe4\x19\x10giftcard.operateB\xe2\x01\n" +
+	"\x13RESOLUTION_REVERSED\x10\x022\xc8\x06\n" +
+	"\x12TransactionService\x12\x98\x01\n" +
+	"\x0eGetTransaction\x12\".giftcard.v1.GetTransactionRequest\x1a#.giftcard.v1.GetTransactionResponse\"=\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02#\x12!/v1/transactions/{transaction_id}\x90\x02\x01\x12\x95\x01\n" +
+	"\x10ListTransactions\x12$.giftcard.v1.ListTransactionsRequest\x1a%.giftcard.v1.ListTransactionsResponse\"4\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/v1/transactions:list\x90\x02\x01\x12\x9b\x01\n" +
+	"\x11WatchTransactions\x12%.giftcard.v1.WatchTransactionsRequest\x1a&.giftcard.v1.WatchTransactionsResponse\"5\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x1b:\x01*\"\x16/v1/transactions:watch\x90\x02\x010\x01\x12\xaf\x01\n" +
+	"\x12ResolveTransaction\x12&.giftcard.v1.ResolveTransactionRequest\x1a'.giftcard.v1.ResolveTransactionResponse\"H\x8a\xe4\x19\x10giftcard.operate\x82\xd3\xe4\x93\x02.:\x01*\")/v1/transactions/{transaction_id}:resolve\x12\xae\x01\n" +
+	"\x0fRedeliverAdvice\x12#.giftcard.v1.RedeliverAdviceRequest\x1a$.giftcard.v1.RedeliverAdviceResponse\"P\x8a\xe4\x19\x10giftcard.operate\x82\xd3\xe4\x93\x026:\x01*\"1/v1/transactions/{transaction_id}:redeliverAdviceB\xe2\x01\n" +
 	"#example.giftcardgateway.giftcard.v1B\x17TransactionServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\n" +
 	"GiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3"
 

@@ -1642,6 +1642,9 @@ pub struct Transaction {
         ::prost::alloc::string::String,
         i32,
     >,
+    /// Whose it is: the tenant of the caller that asked, or first reversed it.
+    #[prost(string, tag = "30")]
+    pub tenant: ::prost::alloc::string::String,
 }
 /// One card of a transaction.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
