@@ -28,7 +28,7 @@ enum Move {
         switch (failure.kind()) {
           case UNAVAILABLE -> isAsk || isAdvice;
           // Without the gateway's reason it may be an answer that was too large for this side.
-          case THROTTLED -> isAdvice || isAsk && !failure.reason().isEmpty();
+          case THROTTLED -> isAdvice || (isAsk && !failure.reason().isEmpty());
           // What gives the token may be better in a moment.
           case NO_ANSWER, CALL_NOT_SENT -> isAdvice;
           default -> false;
