@@ -15,7 +15,7 @@ from giftcard_gateway.audit.records import exported, record_of
 from giftcard_gateway.audit.verify import verify as check
 from giftcard_gateway.cli.console import err, out
 from giftcard_gateway.cli.faults import CannotDo
-from giftcard_gateway.cli.options import read_settings, settings_options
+from giftcard_gateway.cli.options import read_settings, settings_options, settings_with_keys
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.process import loop
@@ -84,7 +84,7 @@ def verify(
     environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool, against: Path | None
 ) -> None:
     """Check every chain; end with 1 if a record was changed, taken out, put in or moved."""
-    settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
+    settings = settings_with_keys(environ, file=file, is_sandbox=is_sandbox, data=data)
     found: list[Checked] = []
     loop.run(_verify(settings, _kept(against), found))
     for fault in found[0].faults:
