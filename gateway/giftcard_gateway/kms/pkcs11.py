@@ -11,14 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pkcs11
-from pkcs11.exceptions import (
-    MultipleObjectsReturned,
-    MultipleTokensReturned,
-    NoSuchKey,
-    NoSuchToken,
-    PinIncorrect,
-    PKCS11Error,
-)
+from pkcs11.exceptions import MultipleTokensReturned, NoSuchToken, PinIncorrect, PKCS11Error
 
 from giftcard_gateway.kms.contract import KmsFault
 
@@ -99,16 +92,20 @@ def _session(library: Any, settings: Pkcs11Settings) -> Iterator[pkcs11.Session]
 
 
 def _key(session: pkcs11.Session, settings: Pkcs11Settings) -> Any:  # noqa: ANN401 - its class is made as it is read
+    wanted = {
+        pkcs11.Attribute.CLASS: pkcs11.ObjectClass.SECRET_KEY,
+        pkcs11.Attribute.KEY_TYPE: pkcs11.KeyType.AES,
+        pkcs11.Attribute.LABEL: settings.key,
+    }
     try:
-        return session.get_key(
-            object_class=pkcs11.ObjectClass.SECRET_KEY, key_type=pkcs11.KeyType.AES, label=settings.key
-        )
-    except NoSuchKey:
-        raise KmsFault(f"the token {settings.token!r} has no AES key {settings.key!r}") from None
-    except MultipleObjectsReturned:
-        raise KmsFault(f"the token {settings.token!r} has several AES keys {settings.key!r}") from None
+        # `get_key` would leave its search open when there are several.
+        found = list(session.get_objects(wanted))
     except PKCS11Error as fault:
         raise KmsFault(f"the token {settings.token!r} cannot be searched ({_name(fault)})") from None
+    if len(found) != 1:
+        count = "several AES keys" if found else "no AES key"
+        raise KmsFault(f"the token {settings.token!r} has {count} {settings.key!r}")
+    return found[0]
 
 
 def _way(nonce: bytes, name: str) -> dict[str, Any]:
