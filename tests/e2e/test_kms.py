@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from giftcard import Client, new_transaction_id
 from giftcard_gateway.config import load
 from giftcard_gateway.process.sealing import with_open_keys
 from tests.e2e.processes import PATIENCE_S, free_port, run, started
+from tests.e2e.test_workers import workers_of
+from tests.postgres import PostgresServer
 from tests.softhsm import KEY, LABEL, PIN, Token, library, make_token
 
 pytestmark = pytest.mark.softhsm
@@ -112,6 +116,22 @@ def test_a_gateway_serves_on_when_its_token_is_away(folder: Path, token: Token) 
     assert "one active 1 0 0" in " ".join(command(folder, "seal", "status").split())
     told = [(folder / name).read_bytes() for name in ("stdout", "stderr", "journal.db")]
     assert not [secret for secret in secrets(folder) if any(secret.encode() in text for text in told)]
+
+
+@pytest.mark.postgres
+async def test_a_worker_is_replaced_while_the_token_is_away(
+    folder: Path, token: Token, postgres_server: PostgresServer
+) -> None:
+    """Keys are opened once for all workers, and for those that take the place of one that died."""
+    environ = {"GIFTCARD_GATEWAY__JOURNAL__URL": await postgres_server.create_database()}
+    command(folder, "migrate", environ=environ)
+    words = ("serve", "--workers", "2", "--config", "gateway.toml")
+    with started(*words, folder=folder, environ=environ) as running:
+        running.wait_until(lambda: running.complained.count("serves on") == 2)
+        token.tokens.rename(token.folder / "away")
+        os.kill(min(workers_of(running)), signal.SIGKILL)
+        running.wait_until(lambda: running.complained.count("serves on") == 3)
+        assert running.stop() == 0
 
 
 @pytest.mark.parametrize(
