@@ -7,7 +7,7 @@ PKCS#11 knows no cause of a fault by words: its names for them (CKR_…) are tol
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pkcs11
@@ -16,7 +16,7 @@ from pkcs11.exceptions import MultipleTokensReturned, NoSuchToken, PinIncorrect,
 from giftcard_gateway.kms.contract import KmsFault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from giftcard_gateway.kms.contract import KeyService
     from giftcard_gateway.kms.settings import Pkcs11Settings
@@ -37,7 +37,7 @@ def signed_in(settings: Pkcs11Settings) -> Iterator[KeyService]:
         with _session(library, settings) as session:
             yield Pkcs11(session, _key(session, settings))
     finally:
-        library.finalize()
+        _left(library.finalize)
 
 
 class Pkcs11:
@@ -64,15 +64,21 @@ class Pkcs11:
             return bytes(self._key.decrypt(ciphertext, **_way(nonce, name)))
         except PKCS11Error as fault:
             raise KmsFault(
-                f"it was altered, or wrapped for another setting or by another key ({_name(fault)})"
+                f"the token refuses it ({_name(fault)}), as when it was altered, or wrapped for another"
+                " setting or by another key"
             ) from None
 
 
 def _library(module: str) -> Any:  # noqa: ANN401 - the package exports no name for it
     try:
         return pkcs11.lib(module)
-    except PKCS11Error:
-        raise KmsFault(f"the module {module} is not there, or is no library that speaks PKCS#11") from None
+    except PKCS11Error as fault:
+        if type(fault) is PKCS11Error:
+            # The library has no name for what the system says of a file; the rest are its module's own.
+            why = "is not there, or is no library that speaks PKCS#11"
+        else:
+            why = f"does not begin ({_name(fault)}): its own configuration may be missing"
+        raise KmsFault(f"the module {module} {why}") from None
 
 
 @contextmanager
@@ -87,8 +93,10 @@ def _session(library: Any, settings: Pkcs11Settings) -> Iterator[pkcs11.Session]
         raise KmsFault(f"the PIN is not that of the token {settings.token!r}") from None
     except PKCS11Error as fault:
         raise KmsFault(f"the token {settings.token!r} lets nobody in ({_name(fault)})") from None
-    with session:
+    try:
         yield session
+    finally:
+        _left(session.close)
 
 
 def _key(session: pkcs11.Session, settings: Pkcs11Settings) -> Any:  # noqa: ANN401 - its class is made as it is read
@@ -106,6 +114,12 @@ def _key(session: pkcs11.Session, settings: Pkcs11Settings) -> Any:  # noqa: ANN
         count = "several AES keys" if found else "no AES key"
         raise KmsFault(f"the token {settings.token!r} has {count} {settings.key!r}")
     return found[0]
+
+
+def _left(leave: Callable[[], None]) -> None:
+    """Leave a session or a module; a token that is away by then has done its work."""
+    with suppress(PKCS11Error):
+        leave()
 
 
 def _way(nonce: bytes, name: str) -> dict[str, Any]:

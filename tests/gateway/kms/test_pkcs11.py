@@ -5,11 +5,12 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
+import pkcs11
 import pytest
 
 from giftcard_gateway.kms.contract import KmsFault
 from giftcard_gateway.kms.services import open_service
-from tests.softhsm import KEY, LABEL, PIN, Token, make_token
+from tests.softhsm import KEY, LABEL, PIN, Token, library, make_token
 
 pytestmark = pytest.mark.softhsm
 PLAIN = bytes(range(100, 132))
@@ -82,6 +83,22 @@ def test_what_is_not_there_is_named(token: Token, changes: dict[str, str], sente
     assert str(told.value) == sentence
     shown = "".join(traceback.format_exception(told.value))
     assert not any(pin in shown for pin in (PIN, "7351902846"))
+
+
+def test_a_module_that_does_not_begin_is_told(token: Token, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that is there and misses a configuration of its own is not said to be missing."""
+    monkeypatch.setenv("SOFTHSM2_CONF", str(token.folder / "nowhere.conf"))
+    with pytest.raises(KmsFault, match="does not begin"), open_service(token.settings()):
+        pass
+
+
+def test_a_token_that_goes_away_meanwhile_has_done_its_work(token: Token) -> None:
+    """What was opened stays opened, though the session cannot be left as it should."""
+    with open_service(token.settings()) as service:
+        wrapped = service.wrap(PLAIN, SETTING)
+        # Somebody else in the process ends the module's work: no call finds its session any more.
+        pkcs11.lib(library()).finalize()
+    assert wrapped
 
 
 def test_what_is_there_twice_is_refused(token: Token) -> None:
