@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import softhsm
+
 # Shared by every part that needs a database server.
 pytest_plugins = ["tests.postgres"]
 
@@ -42,6 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="the documents of others are not beside the repository"))
         if item.get_closest_marker("postgres") and not has_postgres():
             item.add_marker(pytest.mark.skip(reason="PostgreSQL's programs are not on this machine"))
+        if item.get_closest_marker("softhsm") and not softhsm.library():
+            item.add_marker(pytest.mark.skip(reason="SoftHSM is not on this machine"))
 
 
 def has_postgres() -> bool:

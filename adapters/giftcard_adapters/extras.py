@@ -11,6 +11,7 @@ EXTRAS: Mapping[str, str] = {
     "giftcard_simulators": "sandbox",
     "joserfc": "jwt",
     "opentelemetry.exporter": "otlp",
+    "pkcs11": "pkcs11",
 }
 """Modules, and those below them, that only an extra brings."""
 

@@ -194,6 +194,14 @@ def test_a_command_without_its_extra_names_it(
     [
         ({"sqlite:///journal.db": "postgresql://127.0.0.1:9/journal"}, {}, "postgres"),
         ({"gatepay:GatePay": "gr4vy:Gr4vy"}, {}, "jwt"),
+        (
+            {
+                "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=": "wrapped:hsm:AQID",
+                "[journal]": '[kms.hsm]\nmodule = "m"\ntoken = "t"\nkey = "k"\npin = "p"\n[journal]',
+            },
+            {},
+            "pkcs11",
+        ),
         ({}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}, "otlp"),
         (
             {},

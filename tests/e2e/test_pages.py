@@ -18,6 +18,7 @@ from giftcard_gateway.config import settings
 from giftcard_gateway.config.access import Access, Grant, Issuer
 from giftcard_gateway.config.tls import ListenerTls
 from giftcard_gateway.journal.settings import JournalSettings
+from giftcard_gateway.kms.settings import Pkcs11Settings
 from giftcard_gateway.providers.connections import Terms
 from giftcard_gateway.providers.routing import Rule
 from giftcard_simulators.catalogue import SANDBOXES, Sandbox
@@ -36,6 +37,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     '[access.certificates."NAME"]': Grant,
     "[journal]": JournalSettings,
     "[seal]": settings.Seal,
+    "[kms.ID]": Pkcs11Settings,
     "[telemetry]": settings.Telemetry,
     "[limits]": settings.Limits,
     "[webhooks]": settings.Webhooks,

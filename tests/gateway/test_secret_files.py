@@ -116,8 +116,16 @@ def pgpass(folder: Path) -> tuple[Path, str, str]:
     return file, f'{GOOD}[journal]\nurl = "{url}"', "journal.url: passfile"
 
 
+def kms_pin(folder: Path) -> tuple[Path, str, str]:
+    """The same with the PIN of a key service."""
+    file = folder / "pin"
+    file.write_text("48392017", encoding="ascii")
+    kms = '[kms.hsm]\nmodule = "m"\ntoken = "t"\nkey = "k"\npin = { file = "pin" }'
+    return file, f"{GOOD}{kms}", "kms.hsm.pin"
+
+
 @pytest.mark.parametrize(
-    "make", [seal_key, password, journal_url, listener_key, client_key, private_jwks, pgpass]
+    "make", [seal_key, kms_pin, password, journal_url, listener_key, client_key, private_jwks, pgpass]
 )
 def test_a_secret_that_others_may_read_is_refused(
     tmp_path: Path, make: Callable[[Path], tuple[Path, str, str]]

@@ -80,6 +80,11 @@ OWNED = (
         "databases belong to giftcard_gateway.journal; ask the journal for what you need",
     ),
     Owned(
+        ("pkcs11",),
+        (f"{GATEWAY}.kms.pkcs11",),
+        "tokens are spoken to by giftcard_gateway.kms.pkcs11; ask a KeyService",
+    ),
+    Owned(
         ("opentelemetry.sdk", "opentelemetry.exporter"),
         (f"{GATEWAY}.telemetry",),
         "the SDK is set up once, in giftcard_gateway.telemetry; elsewhere use opentelemetry-api",

@@ -135,7 +135,9 @@ def test_every_extra_is_told_of() -> None:
     own = {PurePosixPath(package).name for package in packages("adapters/pyproject.toml")}
     for module, extra in EXTRAS.items():
         name = "giftcard-sandbox" if module in own else module.replace(".", "-")
-        assert any(each.startswith(name) for each in known[extra]), f"[{extra}] does not bring {module}"
+        assert any(each.removeprefix("python-").startswith(name) for each in known[extra]), (
+            f"[{extra}] does not bring {module}"
+        )
 
 
 def test_the_distributions_have_one_version() -> None:

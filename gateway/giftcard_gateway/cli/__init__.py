@@ -30,7 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "providers": ("inspect:providers", "Show what every provider can do."),
     "route": ("inspect:route", "Say where a request would go, and why."),
     "sandbox": ("sandbox:sandbox", "Serve the simulated providers alone, for tests of your own."),
-    "seal": ("seal:seal", "Seal card data under the active key; count data by key."),
+    "seal": ("seal:seal", "Rotate, count and wrap the keys of card data."),
     "serve": ("serve:serve", "Serve the gateway until SIGTERM or Ctrl-C, then drain."),
     "simulate": ("simulate:simulate", "Serve one simulator of your own."),
     "transactions": ("transactions:transactions", "Look after transactions."),

@@ -17,7 +17,7 @@ from giftcard_gateway.audit.records import AUDIT_PURGED, COMMAND, AuditRecord, e
 from giftcard_gateway.audit.verify import verify as check
 from giftcard_gateway.cli.console import err, out
 from giftcard_gateway.cli.faults import CannotDo
-from giftcard_gateway.cli.options import read_settings, settings_options
+from giftcard_gateway.cli.options import read_settings, settings_options, settings_with_keys
 from giftcard_gateway.cli.person import person
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.stores import open_journal
@@ -121,7 +121,7 @@ def verify(
     environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool, against: tuple[Path, ...]
 ) -> None:
     """Check every chain; end with 1 if a record was changed, taken out, put in or moved."""
-    settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
+    settings = settings_with_keys(environ, file=file, is_sandbox=is_sandbox, data=data)
     found: list[Checked] = []
     loop.run(_verify(settings, _records(against), found))
     for fault in found[0].faults:
@@ -169,7 +169,7 @@ def purge(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox:
     Never younger than journal.audit_retention_days, and nothing where `verify` finds a fault. Where it cut is
     recorded, with the user of the operating system who did.
     """
-    settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
+    settings = settings_with_keys(environ, file=file, is_sandbox=is_sandbox, data=data)
     least = settings.journal.audit_retention_days
     if days < least:
         raise CannotDo(f"--older-than {days} is less than journal.audit_retention_days, which is {least}")

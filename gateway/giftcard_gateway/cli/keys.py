@@ -15,7 +15,7 @@ from giftcard_gateway.audit.records import COMMAND, KEY_CREATED, KEY_REVOKED, Au
 from giftcard_gateway.audit.trail import tell_once
 from giftcard_gateway.cli.console import err, out, table
 from giftcard_gateway.cli.faults import CannotDo
-from giftcard_gateway.cli.options import read_settings, settings_options
+from giftcard_gateway.cli.options import read_settings, settings_options, settings_with_keys
 from giftcard_gateway.cli.person import person
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config.access import Grant, Scope
@@ -65,7 +65,7 @@ def create(
     **given: Any,  # noqa: ANN401 - click's values
 ) -> None:
     """Make a key for the caller NAME and show it, this once."""
-    settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
+    settings = settings_with_keys(environ, file=file, is_sandbox=is_sandbox, data=data)
     grant = _grant(given)
     if unknown := sorted(set(grant.providers) - settings.providers.keys()):
         raise click.UsageError(f"No provider is configured as {', '.join(unknown)}.")
@@ -141,7 +141,7 @@ def revoke(
     tenant: str | None,
 ) -> None:
     """Let a key let nobody in any more, by its id or by its text."""
-    settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
+    settings = settings_with_keys(environ, file=file, is_sandbox=is_sandbox, data=data)
     wanted = key_id.removeprefix(api_keys.PREFIX).partition("_")[0]
     key = next((one for one in _read(settings) if one.key_id == wanted), None)
     if key is None or tenant not in {None, key.grant.tenant}:

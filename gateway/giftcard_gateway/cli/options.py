@@ -83,3 +83,19 @@ def read_settings(
         from giftcard_gateway import config  # noqa: PLC0415 - settings load adapters, and few commands read any
 
     return config.load(file, environ)
+
+
+def settings_with_keys(
+    environ: Mapping[str, str],
+    *,
+    file: Path | None,
+    is_sandbox: bool,
+    data: Path,
+    port: int = PORT,
+) -> Settings:
+    """Return the settings for a command that uses the keys: as `read_settings` does, wrapped keys opened."""
+    settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data, port=port)
+    with loading():
+        from giftcard_gateway.process.sealing import with_open_keys  # noqa: PLC0415 - as above
+
+    return with_open_keys(settings)

@@ -9,7 +9,8 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from giftcard_gateway.cli.console import err, out, table
 from giftcard_gateway.cli.faults import CannotDo
-from giftcard_gateway.cli.options import read_settings, settings_options
+from giftcard_gateway.cli.options import settings_options, settings_with_keys
+from giftcard_gateway.cli.wrapping import new_key, wrap_key
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.rotation import Rotation
 from giftcard_gateway.journal.stores import open_journal
@@ -34,6 +35,10 @@ def seal() -> None:
     """Look after the keys that card data is sealed with and found by; callers' API keys are under `keys`."""
 
 
+seal.add_command(new_key)
+seal.add_command(wrap_key)
+
+
 @seal.command()
 @settings_options
 @click.option(
@@ -45,7 +50,7 @@ def rotate(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox
 
     Broken off and begun again, it goes on. Every process must know the active keys before.
     """
-    settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
+    settings = settings_with_keys(environ, file=file, is_sandbox=is_sandbox, data=data)
     loop.run(_rotate(settings, rounds))
 
 
@@ -86,7 +91,7 @@ def _say_what_is_left(done: Round) -> None:
 @click.pass_obj
 def status(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool) -> None:
     """Count what each key is needed for: one without a row may be taken out of the configuration."""
-    settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
+    settings = settings_with_keys(environ, file=file, is_sandbox=is_sandbox, data=data)
     found: list[Sealed] = []
     indexed: dict[str, int] = {}
     loop.run(_count(settings, found, indexed))

@@ -9,7 +9,7 @@ import click
 
 from giftcard_gateway.cli.console import complain, err
 from giftcard_gateway.cli.faults import CannotDo
-from giftcard_gateway.cli.options import port_option, read_settings, settings_options
+from giftcard_gateway.cli.options import port_option, settings_options, settings_with_keys
 from giftcard_gateway.config import pin_suites
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.loading import loading
@@ -40,7 +40,7 @@ def serve(
     """
     if count is not None:
         environ = {**environ, "GIFTCARD_GATEWAY__SERVER__WORKERS": str(count)}
-    settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data, port=port)
+    settings = settings_with_keys(environ, file=file, is_sandbox=is_sandbox, data=data, port=port)
     pin_suites(settings)
     try:
         with loading():

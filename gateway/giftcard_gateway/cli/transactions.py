@@ -21,7 +21,7 @@ from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.access.metadata import EVERY_TENANT, PERSON, TENANT
 from giftcard_gateway.cli.console import err, out, table
 from giftcard_gateway.cli.faults import CannotDo
-from giftcard_gateway.cli.options import read_settings, settings_options
+from giftcard_gateway.cli.options import settings_options, settings_with_keys
 from giftcard_gateway.cli.person import person
 from giftcard_gateway.ledger.entry import State
 
@@ -252,7 +252,7 @@ def purge(
     Never younger than the configured retention: ids must outlive every reversal window. The audit records
     the user of the operating system who did.
     """
-    settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
+    settings = settings_with_keys(environ, file=file, is_sandbox=is_sandbox, data=data)
     least = settings.journal.retention_days
     if days < least:
         raise CannotDo(f"--older-than {days} is less than journal.retention_days, which is {least}")

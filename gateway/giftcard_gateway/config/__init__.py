@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,8 +21,9 @@ from giftcard_gateway.config.settings import Settings
 from giftcard_gateway.config.sources import Table, Unavailable, override, read_file
 from giftcard_gateway.config.tls import GRPC_SUITES, grpc_suites
 from giftcard_gateway.errors import OperatorError
+from giftcard_gateway.kms.settings import KmsId, Pkcs11Settings
 
-__all__ = ["ConfigError", "Settings", "describe", "load", "pin_suites", "read"]
+__all__ = ["ConfigError", "Settings", "describe", "load", "load_kms", "pin_suites", "read"]
 
 
 class ConfigError(OperatorError):
@@ -40,11 +42,25 @@ class ConfigError(OperatorError):
 
 def load(path: Path, environ: Mapping[str, str]) -> Settings:
     """Return the settings in a file, overridden by `environ`; raise ConfigError with every fault."""
+    return read(_table(path), environ, path.parent)
+
+
+def load_kms(path: Path, environ: Mapping[str, str]) -> Mapping[str, Pkcs11Settings]:
+    """Return the key services that a file names, as `load` does, whatever else is missing or wrong in it."""
+    table = _table(path)
+    reading = Reading(environ, path.parent)
+    override(table, environ)
+    services = reading.value(dict[KmsId, Pkcs11Settings], table.get("kms", {}), "kms")
+    if reading.faults:
+        raise ConfigError(reading.faults)
+    return cast("Mapping[str, Pkcs11Settings]", services)
+
+
+def _table(path: Path) -> Table:
     try:
-        table = read_file(path)
+        return read_file(path)
     except Unavailable as fault:
         raise ConfigError([str(fault)]) from None
-    return read(table, environ, path.parent)
 
 
 def read(table: Table, environ: Mapping[str, str], folder: Path) -> Settings:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,12 +17,12 @@ from giftcard_adapters.errors import SettingsError
 from giftcard_adapters.stanza import find_adapter
 from giftcard_adapters.values.money import MoneyError, exponent_of
 from giftcard_adapters.values.operations import Operation
-from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.config import exposure
 from giftcard_gateway.config.secret_files import exposed, exposed_of_postgresql
 from giftcard_gateway.config.settings import Provider, Seal, Settings
 from giftcard_gateway.config.sources import is_readable
 from giftcard_gateway.journal.stores import open_journal
+from giftcard_gateway.kms.contract import WrappedKey
 from giftcard_gateway.providers.routing import Rule
 from giftcard_gateway.seal import FIRST_HASH_KEY, KEY_BYTES
 
@@ -105,27 +105,32 @@ def _seal(settings: Settings) -> Iterator[str]:
     for table, ids in (("seal.keys", seal.keys), ("seal.hash_keys", seal.hash_keys)):
         if any(not (key_id.isascii() and 0 < len(key_id) <= 64) for key_id in ids):  # noqa: PLR2004 -- said below
             yield f"{table} has an id that is not 1 to 64 ASCII characters"
-    yield from _keys(seal)
+    yield from check_keys(seal, settings.kms)
 
 
-def _keys(seal: Seal) -> Iterator[str]:
-    """Every key is one, and stands in one place: two ids for one key would count as two."""
-    keys = {f"seal.keys.{key_id}": key for key_id, key in seal.keys.items()}
-    keys |= {} if seal.hash_key is None else {"seal.hash_key": seal.hash_key}
-    keys |= {f"seal.hash_keys.{key_id}": key for key_id, key in seal.hash_keys.items()}
+def check_keys(seal: Seal, services: Container[str]) -> Iterator[str]:
+    """Give what is wrong with keys: each is one, and stands in one place, or two ids would count as two."""
     seen: dict[str, str] = {}
-    for path, key in keys.items():
-        if not _is_key(key):
-            yield f"{path} must be {KEY_BYTES} bytes in base64; `openssl rand -base64 {KEY_BYTES}` makes one"
-        if (other := seen.setdefault(key.reveal(), path)) != path:
-            yield f"{path} must not be {other} as well"
+    for setting, key in seal.by_setting().items():
+        if why := _no_key(key.reveal(), services):
+            yield f"{setting} {why}"
+        if (other := seen.setdefault(key.reveal(), setting)) != setting:
+            yield f"{setting} must not be {other} as well"
 
 
-def _is_key(key: Secret) -> bool:
+def _no_key(text: str, services: Container[str]) -> str:
+    """Return why a text is no key, in the clear or wrapped; nothing if it is one."""
     try:
-        return len(base64.b64decode(key.reveal(), validate=True)) == KEY_BYTES
+        if wrapped := WrappedKey.read(text):
+            return "" if wrapped.kms in services else "is wrapped by a key service that is not under kms"
+    except ValueError:
+        return "begins as a wrapped key and is none; `giftcard-gateway seal new-key` makes one"
+    try:
+        is_key = len(base64.b64decode(text, validate=True)) == KEY_BYTES
     except (binascii.Error, ValueError):
-        return False
+        is_key = False
+    made = f"`openssl rand -base64 {KEY_BYTES}` makes one"
+    return "" if is_key else f"must be {KEY_BYTES} bytes in base64; {made}"
 
 
 def _routing(settings: Settings) -> Iterator[str]:

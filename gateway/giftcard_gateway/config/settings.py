@@ -7,6 +7,7 @@ the neighbouring modules. Durations are in seconds.
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -17,6 +18,7 @@ from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.config.access import Access, CallerName
 from giftcard_gateway.config.tls import ListenerTls
 from giftcard_gateway.journal.settings import JournalSettings
+from giftcard_gateway.kms.settings import KmsId, Pkcs11Settings
 from giftcard_gateway.ledger.tenants import DEFAULT_TENANT
 from giftcard_gateway.providers.connections import PROVIDER_ID, Terms
 from giftcard_gateway.providers.routing import Rule
@@ -71,7 +73,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Seal(msgspec.Struct, frozen=True, kw_only=True):
-    """[seal]: the keys card data is sealed with; each is 32 bytes in base64."""
+    """[seal]: the keys card data is sealed with; each is 32 bytes in base64, or wrapped by a key service."""
 
     keys: dict[str, Secret]
     """Every key that may still be needed to open something, by its id."""
@@ -98,6 +100,21 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True):
     def hash_key_bytes(self) -> dict[str, bytes]:
         """Return the hash keys as they are used, by id."""
         return {key_id: base64.b64decode(key.reveal()) for key_id, key in self.hash_ring().items()}
+
+    def by_setting(self) -> dict[str, Secret]:
+        """Return every key of either kind by the setting it stands in; a wrapped one is bound to that."""
+        first = {} if self.hash_key is None else {"seal.hash_key": self.hash_key}
+        keys = {f"seal.keys.{key_id}": key for key_id, key in self.keys.items()}
+        return keys | first | {f"seal.hash_keys.{key_id}": key for key_id, key in self.hash_keys.items()}
+
+    def with_keys(self, keys: Mapping[str, Secret]) -> Seal:
+        """Return the same with other keys in the settings that are named as `by_setting` names them."""
+        return msgspec.structs.replace(
+            self,
+            keys={one: keys.get(f"seal.keys.{one}", key) for one, key in self.keys.items()},
+            hash_key=keys.get("seal.hash_key", self.hash_key),
+            hash_keys={one: keys.get(f"seal.hash_keys.{one}", key) for one, key in self.hash_keys.items()},
+        )
 
 
 class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +195,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     seal: Seal
     providers: dict[ProviderId, Provider]
+    kms: dict[KmsId, Pkcs11Settings] = {}
     server: Server = Server()
     journal: JournalSettings = JournalSettings()
     telemetry: Telemetry = Telemetry()
