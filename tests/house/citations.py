@@ -58,6 +58,8 @@ _CELL = re.compile(r"`([a-z_]+\*?)`")
 
 # Whatever lies beside the repository: a clone has to be enough.
 _OUTSIDE = re.compile(r"\.\./shared\b|\bshared[\"']? ?/ ?[\"']?\w|\bsemantics\.md|\bseed \d{3}\b")
+OTHER_LANGUAGES = tuple(f"clients/{name}/" for name in ("go", "java", "rust", "typescript"))
+"""Where settings and variables are those of another language's tools."""
 MAY_READ_OUTSIDE = ("tests/conftest.py", "tests/specs/validating.py")
 
 
@@ -186,6 +188,8 @@ def command_problems(words: list[str]) -> Iterator[str]:
 
 def missing_settings(page: Page) -> Iterator[str]:
     """Find settings and environment variables that do not exist."""
+    if page.path.startswith(OTHER_LANGUAGES):
+        return
     for offset, code in page.inline():
         if is_about_settings(code) and not is_key(code):
             yield f"{page.place(offset)}: there is no setting {code}"
@@ -242,6 +246,8 @@ def is_variable(name: str) -> bool:
 
 def strange_keys(page: Page) -> Iterator[str]:
     """Find keys that no table has, in the configurations we show and in the tables that explain them."""
+    if page.path.startswith(OTHER_LANGUAGES):
+        return
     if PurePosixPath(page.path).match("deploy/*.toml"):
         blocks = [(0, page.text)]
     else:

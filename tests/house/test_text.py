@@ -17,8 +17,9 @@ REGISTRIES = [
     ("yarnpkg", "com"),
     ("proxy", "golang", "org"),
     ("sum", "golang", "org"),
-    ("maven", "apache", "org"),
-    ("maven", "org"),
+    ("repo", "maven", "apache", "org"),
+    ("repo1", "maven", "org"),
+    ("central", "sonatype", "com"),
     ("deb", "debian", "org"),
     ("static", "crates", "io"),
 ]

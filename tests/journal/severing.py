@@ -32,12 +32,15 @@ class Wire:
         doomed = asyncio.Event()
         up = asyncio.ensure_future(self._up(reader, to_server, doomed))
         down = asyncio.ensure_future(self._down(from_server, writer, doomed))
-        await asyncio.wait((up, down), return_when=asyncio.FIRST_COMPLETED)
-        for task in (up, down):
-            task.cancel()
-        await asyncio.gather(up, down, return_exceptions=True)
-        to_server.close()
-        writer.close()
+        try:
+            await asyncio.wait((up, down), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # Also when the test is over and cancels what still runs.
+            for task in (up, down):
+                task.cancel()
+            await asyncio.gather(up, down, return_exceptions=True)
+            to_server.close()
+            writer.close()
 
     async def _up(
         self, reader: asyncio.StreamReader, to_server: asyncio.StreamWriter, doomed: asyncio.Event

@@ -157,7 +157,7 @@ async def test_the_guard_is_up_again_whatever_happens(
 ) -> None:
     """A purge that fails in the database lets nobody delete afterwards, and does not stop the next."""
     await written(journal)
-    name = "sqlite.audit._PURGE" if isinstance(place, File) else "postgres.statements.PURGE_AUDIT"
+    name = "sqlite.audit._PURGE" if isinstance(place, File) else "postgres.audit.PURGE_AUDIT"
     monkeypatch.setattr(f"giftcard_gateway.journal.{name}", "DELETE FROM nowhere")
     with pytest.raises(Exception, match=r"nowhere|argument"):
         await journal.purge_audit("a", until=2, limit=9)

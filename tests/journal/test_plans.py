@@ -17,7 +17,8 @@ from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.journal.contract import RowQuery
 from giftcard_gateway.journal.microseconds import EARLIEST_US, LATEST_US, to_us
 from giftcard_gateway.journal.postgres import statements
-from giftcard_gateway.journal.postgres.journal import Postgres, statement_of
+from giftcard_gateway.journal.postgres.journal import Postgres
+from giftcard_gateway.journal.postgres.reading import statement_of
 from giftcard_gateway.journal.records import Records
 from giftcard_gateway.journal.sqlite import file as sqlite_file
 from giftcard_gateway.journal.sqlite import lists

@@ -127,11 +127,20 @@ def list_(
             _print_json(one)
         return
     table(
-        ["transaction", "tenant", "operation", "state", "provider", "amount", "created", "evidence"],
+        [
+            "transaction",
+            *(["tenant"] if is_for_all else []),
+            "operation",
+            "state",
+            "provider",
+            "amount",
+            "created",
+            "evidence",
+        ],
         [
             [
                 one.transaction_id,
-                one.tenant,
+                *([one.tenant] if is_for_all else []),
                 _operation(one),
                 _state(one.state),
                 one.provider,

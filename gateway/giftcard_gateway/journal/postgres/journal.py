@@ -1,12 +1,11 @@
 """The journal in PostgreSQL 15 or newer, shared by any number of processes on any number of hosts.
 
 Rows are written in batches (`batches`), over a pool that repeats what was lost (`sessions`); other processes
-are woken by NOTIFY (`wake`); the SQL is in `statements`.
+are woken by NOTIFY (`wake`); the SQL is in `statements` and `audit`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -33,10 +32,12 @@ from giftcard_gateway.journal.contract import (
     Sealed,
 )
 from giftcard_gateway.journal.microseconds import from_us, to_us
+from giftcard_gateway.journal.postgres import audit as of_audit
 from giftcard_gateway.journal.postgres import schema
 from giftcard_gateway.journal.postgres import statements as sql
 from giftcard_gateway.journal.postgres.batches import Batches, transposed
 from giftcard_gateway.journal.postgres.hosts import check_url, connect
+from giftcard_gateway.journal.postgres.reading import cursor_of, events_of, listed, place_in, statement_of
 from giftcard_gateway.journal.postgres.sessions import (
     LOST,
     Connection,
@@ -46,7 +47,7 @@ from giftcard_gateway.journal.postgres.sessions import (
     make_safe,
 )
 from giftcard_gateway.journal.postgres.wake import Wake
-from giftcard_gateway.journal.rows import Open, Write, bounds, bytes_in, change_of, event_of, row_of, text_in
+from giftcard_gateway.journal.rows import Open, Write, bytes_in, change_of, event_of, row_of
 from giftcard_gateway.journal.signal import Signal
 
 if TYPE_CHECKING:
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from giftcard_gateway.journal.settings import JournalSettings
     from giftcard_gateway.ledger.grace import Outage
 
-_CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
 _DEFAULT_LIMITS = SessionLimits()
 
 
@@ -159,7 +159,7 @@ class Postgres(Journal):
         """
         found = await self._sessions.run(
             lambda connection, _: connection.fetch(
-                sql.CLAIM, to_us(now), to_us(lease_until), driver, limit, provider, states, _listed(heads)
+                sql.CLAIM, to_us(now), to_us(lease_until), driver, limit, provider, states, listed(heads)
             ),
             is_write=True,
             tries=1,
@@ -185,15 +185,15 @@ class Postgres(Journal):
     async def changes(self, *, after: str, limit: int, tenant: str | None = None) -> Sequence[Change]:
         """Return the feed after a cursor; see Journal.changes."""
         if tenant is None:
-            found = await self._fetch(sql.CHANGES, *_place(after), limit)
+            found = await self._fetch(sql.CHANGES, *place_in(after), limit)
         else:
-            found = await self._fetch(sql.CHANGES_OF_TENANT, *_place(after), limit, tenant)
-        return [change_of(_cursor(record), tuple(record)[2:]) for record in found]
+            found = await self._fetch(sql.CHANGES_OF_TENANT, *place_in(after), limit, tenant)
+        return [change_of(cursor_of(record), tuple(record)[2:]) for record in found]
 
     async def last_cursor(self) -> str:
         """Return the newest place in the feed; see Journal.last_cursor."""
         found = await self._fetch(sql.LAST_CHANGE)
-        return _cursor(found[0]) if found else ""
+        return cursor_of(found[0]) if found else ""
 
     async def api_keys(self) -> Sequence[KeyRow]:
         """Return every API key; see Journal.api_keys."""
@@ -207,30 +207,32 @@ class Postgres(Journal):
     async def add_audit(self, rows: Sequence[AuditRow]) -> None:
         """Insert records of the audit; see Journal.add_audit."""
         values = [(row.chain, row.number, to_us(row.at), row.key_id, row.document, row.mac) for row in rows]
-        await self._execute_beside(sql.ADD_AUDIT, *map(list, zip(*values, strict=True)))
+        await self._execute_beside(of_audit.ADD_AUDIT, *map(list, zip(*values, strict=True)))
 
     async def audit_heads(self, limit: int) -> Sequence[AuditRow]:
         """Return the last records of chains; see Journal.audit_heads."""
-        return [_audit_row(found) for found in await self._fetch_beside(sql.AUDIT_HEADS, limit)]
+        return [of_audit.audit_row(found) for found in await self._fetch_beside(of_audit.AUDIT_HEADS, limit)]
 
     async def audit(self, *, after: tuple[str, int], limit: int) -> Sequence[AuditRow]:
         """Return records after a place; see Journal.audit."""
-        return [_audit_row(found) for found in await self._fetch_beside(sql.AUDIT, *after, limit)]
+        return [
+            of_audit.audit_row(found) for found in await self._fetch_beside(of_audit.AUDIT, *after, limit)
+        ]
 
     async def purge_audit(self, chain: str, *, until: int, limit: int) -> int:
         """Delete the first records of a chain; see Journal.purge_audit."""
         async with self._session() as session:
             schema.STEPS.refuse_unknown(await schema.read(session), schema.NAME)
             async with session.transaction():
-                await session.execute(sql.OPEN_PURGE_OF_AUDIT, chain, until)
-                gone: int = await session.fetchval(sql.PURGE_AUDIT, chain, until, limit)
-                await session.execute(sql.CLOSE_PURGE_OF_AUDIT, chain)
+                await session.execute(of_audit.OPEN_PURGE_OF_AUDIT, chain, until)
+                gone: int = await session.fetchval(of_audit.PURGE_AUDIT, chain, until, limit)
+                await session.execute(of_audit.CLOSE_PURGE_OF_AUDIT, chain)
         return gone
 
     async def last_event_cursor(self) -> str:
         """Return the newest place among the events; see Journal.last_event_cursor."""
         found = await self._fetch(sql.LAST_EVENT)
-        return _cursor(found[0]) if found else ""
+        return cursor_of(found[0]) if found else ""
 
     async def backlog(self) -> Sequence[Backlog]:
         """Count what is open; see Journal.backlog."""
@@ -269,7 +271,7 @@ class Postgres(Journal):
         self, limit: int, heads: Collection[bytes] | None = None
     ) -> Sequence[EventRow]:
         """Return events still to be carried over; see Journal.unapplied_events."""
-        return _events(await self._fetch(sql.EVENTS_UNAPPLIED, limit, _listed(heads)))
+        return events_of(await self._fetch(sql.EVENTS_UNAPPLIED, limit, listed(heads)))
 
     async def seals(self, states: Sequence[str] | None = None) -> Sequence[Sealed]:
         """Count documents by what they begin with; see Journal.seals."""
@@ -333,13 +335,13 @@ class Postgres(Journal):
     ) -> Sequence[EventRow]:
         """Return events after a cursor; see Journal.events."""
         if tenant is not None:
-            of_tenant = (*_place(after), limit, tenant)
+            of_tenant = (*place_in(after), limit, tenant)
             if provider is None:
-                return _events(await self._fetch(sql.EVENTS_OF_TENANT, *of_tenant))
-            return _events(await self._fetch(sql.EVENTS_OF_TENANT_AND_PROVIDER, *of_tenant, provider))
+                return events_of(await self._fetch(sql.EVENTS_OF_TENANT, *of_tenant))
+            return events_of(await self._fetch(sql.EVENTS_OF_TENANT_AND_PROVIDER, *of_tenant, provider))
         if provider is None:
-            return _events(await self._fetch(sql.EVENTS, *_place(after), limit))
-        return _events(await self._fetch(sql.EVENTS_OF_PROVIDER, *_place(after), limit, provider))
+            return events_of(await self._fetch(sql.EVENTS, *place_in(after), limit))
+        return events_of(await self._fetch(sql.EVENTS_OF_PROVIDER, *place_in(after), limit, provider))
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
@@ -386,34 +388,6 @@ class Postgres(Journal):
         return await self._sessions.run(lambda connection, _: connection.fetch(statement, *arguments))
 
 
-def _listed(heads: Collection[bytes] | None) -> Sequence[bytes] | None:
-    return None if heads is None else list(heads)
-
-
-def statement_of(query: RowQuery) -> tuple[str, Sequence[object]]:
-    """Return the statement that answers a query, and its arguments."""
-    lower, upper = bounds(query)
-    arguments = [query.states, query.operations, query.providers, lower, *upper, query.limit]
-    if not query.blind_indexes:
-        return (
-            (sql.LIST, arguments)
-            if query.tenant is None
-            else (sql.LIST_OF_TENANT, [*arguments, query.tenant])
-        )
-    return sql.LIST_BY_INDEX, [*arguments, list(query.blind_indexes), query.tenant]
-
-
-def _audit_row(found: asyncpg.Record) -> AuditRow:
-    return AuditRow(
-        chain=found["chain"],
-        number=found["number"],
-        at=from_us(found["at_us"]),
-        key_id=text_in(found["key_id"]),
-        document=bytes_in(found["document"]),
-        mac=bytes_in(found["mac"]),
-    )
-
-
 async def _add_event(
     event: EventRow,
     other_ids: Sequence[str],
@@ -448,21 +422,3 @@ async def _beat(
     # A beat whose wait for the standby was given up stands here all the same. Until it is safe, none follows.
     await make_safe(connection)
     return await connection.fetchrow(sql.BEAT, to_us(now), silence // timedelta(microseconds=1))
-
-
-def _events(found: Sequence[asyncpg.Record]) -> Sequence[EventRow]:
-    return [event_of(_cursor(record), tuple(record)[2:]) for record in found]
-
-
-def _cursor(record: asyncpg.Record) -> str:
-    return f"{record['written_in']}.{record['number']}"
-
-
-def _place(cursor: str) -> tuple[int, int]:
-    """Return the place a cursor means; raise ValueError for text that no feed gave."""
-    if not cursor:
-        return 0, 0
-    found = _CURSOR.fullmatch(cursor)
-    if found is None:
-        raise ValueError("this is not a cursor of this feed")
-    return int(found[1]), int(found[2])

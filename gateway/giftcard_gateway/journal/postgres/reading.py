@@ -1,0 +1,56 @@
+"""Queries in SQL's terms, and what comes back in the journal's."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from giftcard_gateway.journal.postgres import statements as sql
+from giftcard_gateway.journal.rows import bounds, event_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    import asyncpg
+
+    from giftcard_gateway.journal.contract import EventRow, RowQuery
+
+_CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
+
+
+def listed(heads: Collection[bytes] | None) -> Sequence[bytes] | None:
+    """Return heads as an array; None, for all of them, stays None."""
+    return None if heads is None else list(heads)
+
+
+def statement_of(query: RowQuery) -> tuple[str, Sequence[object]]:
+    """Return the statement that answers a query, and its arguments."""
+    lower, upper = bounds(query)
+    arguments = [query.states, query.operations, query.providers, lower, *upper, query.limit]
+    if not query.blind_indexes:
+        return (
+            (sql.LIST, arguments)
+            if query.tenant is None
+            else (sql.LIST_OF_TENANT, [*arguments, query.tenant])
+        )
+    return sql.LIST_BY_INDEX, [*arguments, list(query.blind_indexes), query.tenant]
+
+
+def events_of(found: Sequence[asyncpg.Record]) -> Sequence[EventRow]:
+    """Return events with their places in the feed."""
+    return [event_of(cursor_of(record), tuple(record)[2:]) for record in found]
+
+
+def cursor_of(record: asyncpg.Record) -> str:
+    """Return the cursor of a place in a feed."""
+    return f"{record['written_in']}.{record['number']}"
+
+
+def place_in(cursor: str) -> tuple[int, int]:
+    """Return the place a cursor means; raise ValueError for text that no feed gave."""
+    if not cursor:
+        return 0, 0
+    found = _CURSOR.fullmatch(cursor)
+    if found is None:
+        raise ValueError("this is not a cursor of this feed")
+    return int(found[1]), int(found[2])
