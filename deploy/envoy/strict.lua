@@ -126,6 +126,8 @@ end
 -- An error as the gateway tells its own.
 local function answer(handle, place, fault)
   local said = place == "" and fault or place .. ": " .. fault
+  -- The door words every other 400 anew.
+  handle:streamInfo():dynamicMetadata():set("door.strict", "refused", "here")
   handle:respond(
     {[":status"] = "400", ["content-type"] = "application/json"},
     '{"code":3,"message":' .. quoted(said)

@@ -200,6 +200,20 @@ def test_nothing_is_dropped_unsaid(opened: Door, body: str, field: str | None) -
     assert available(opened) == "500"
 
 
+@pytest.mark.parametrize(
+    "number",
+    [PAN, f'"\\ud800 {PAN}"', f'"\\uZZZZ {PAN}"', f"0{PAN}", f'"{PAN}', f"[{PAN}]"],
+    ids=["a number", "half a pair", "no escape", "octal", "cut off", "a list"],
+)
+def test_what_cannot_be_read_is_not_quoted(opened: Door, number: str) -> None:
+    """A value of the wrong type, or no JSON, is refused as JSON and never repeated in the answer."""
+    text = f'{{"card": {{"number": {{"pan": {number}}}}}}}'
+    for body in (text.encode(), text.replace(PAN[:6], "604\xff50").encode("latin-1")):
+        refused = opened.ask("/v1/cards:balance", body)
+        assert (refused.status, refused.json["code"]) == (400, 3)
+        assert PAN[8:] not in refused.body.decode("latin-1")
+
+
 @pytest.mark.parametrize("name", [name for name, verb in HTTP_VERBS.items() if verb == "post"])
 def test_every_field_can_be_said(opened: Door, name: str) -> None:
     """A request with every field filled passes, by either name of a field, and is read by the gateway."""

@@ -114,6 +114,12 @@ def record_of(row: AuditRow) -> AuditRecord:
 
 
 def exported(row: AuditRow) -> dict[str, Any]:
-    """Return a row as one JSON object: what it says, and its place and hash."""
-    said: dict[str, Any] = msgspec.json.decode(row.document)
-    return {"chain": row.chain, "number": row.number, **said, "mac": row.mac.hex()}
+    """Return a row as one JSON object: what it says, and its place and hash.
+
+    A document that somebody damaged goes along in hexadecimal, so that what comes behind it goes out too.
+    """
+    try:
+        said = msgspec.json.decode(row.document, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        said = {"damaged": row.document.hex()}
+    return {**said, "chain": row.chain, "number": row.number, "mac": row.mac.hex()}

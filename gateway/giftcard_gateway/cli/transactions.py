@@ -120,6 +120,7 @@ def list_(
     if is_for_all and tenant:
         raise click.UsageError("--tenant is one of --all-tenants: give one of the two.")
     wanted = _filter(given)
+    is_for_all = is_for_all or tenant == EVERY_TENANT
     with _client(asked, EVERY_TENANT if is_for_all else tenant) as client, _refusals():
         found = list(islice(read_pages(client, wanted, limit), limit))
     if is_json:

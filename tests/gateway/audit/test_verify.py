@@ -176,3 +176,10 @@ async def test_a_chain_is_not_forged_by_naming_another_key() -> None:
     rows[1] = msgspec.structs.replace(rows[1], key_id=chain("x", 1, under=both)[0].key_id)
     (fault,) = (await checked(rows, both)).faults
     assert (fault.chain, fault.number) == ("one", 2)
+
+
+@pytest.mark.parametrize("document", [b"\xff\x00", b"7", b"[]", b"no JSON"])
+def test_a_damaged_record_is_exported_as_damaged(document: bytes) -> None:
+    """A document that is no record goes out in hexadecimal, at its place, and hides no other."""
+    row = msgspec.structs.replace(chain("a", 1)[0], document=document)
+    assert exported(row) == {"damaged": document.hex(), "chain": "a", "number": 1, "mac": row.mac.hex()}
