@@ -1,11 +1,12 @@
 """Build and test the client of every language against one gateway, and print the table of what came of it.
 
+\b
     make clients                      every language, every step
     make clients ARGS="go rust"       these languages
     make clients ARGS="--step test"   these steps
 
 A language is a folder here with a `steps.toml`: its name, the programs it needs, a shell line for each step.
-"""
+"""  # noqa: D301 - the mark by which click leaves lines as they are is the character itself
 
 from __future__ import annotations
 
