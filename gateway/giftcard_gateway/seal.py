@@ -69,7 +69,7 @@ class HashKey:
         self.key_id = key_id
         self._key = key
         self._audit_key = hmac.digest(key, b"giftcard audit chain", hashlib.sha256)
-        self.fingerprint = hashlib.sha256(self._audit_key).hexdigest()[:8]
+        self.fingerprint = _fingerprint(self._audit_key)
         """Tells this key from another under the same id; what is hashed with it cannot be guessed by it."""
 
     def blind_index(self, kind: str, text: str) -> bytes:
@@ -79,6 +79,10 @@ class HashKey:
     def audit_mac(self, text: bytes) -> bytes:
         """Return a hash for the audit; its key is made of this one, but of no use to make a blind index."""
         return hmac.digest(self._audit_key, text, hashlib.sha256)
+
+
+def _fingerprint(made_of_key: bytes) -> str:
+    return hashlib.sha256(made_of_key).hexdigest()[:8]
 
 
 class Seal:
@@ -99,7 +103,11 @@ class Seal:
         if any(len(key) != KEY_BYTES for key in (*keys.values(), *hash_keys.values())):
             raise ValueError(f"sealing keys and hash keys have {KEY_BYTES} bytes")
         self._ciphers = {key_id.encode(): AESGCMSIV(key) for key_id, key in keys.items()}
-        self.key_ids = frozenset(keys)
+        self.fingerprints = {
+            key_id: _fingerprint(hmac.digest(key, b"giftcard seal key", hashlib.sha256))
+            for key_id, key in keys.items()
+        }
+        """What tells each sealing key from another under its id."""
         self.active = active
         self._active = active.encode()
         ring = {key_id: HashKey(key_id, key) for key_id, key in hash_keys.items()}

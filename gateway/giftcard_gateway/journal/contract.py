@@ -144,10 +144,19 @@ class Resealed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyInUse(msgspec.Struct, frozen=True, order=True):
-    """A key that rows may be sealed (`seal`) or found (`hash`) under."""
+    """A key that rows may be sealed (`seal`) or found (`hash`) under.
+
+    `fingerprint` tells it from another under the same id; it is empty in notes from before there were any.
+    """
 
     kind: Literal["seal", "hash"]
     key_id: str
+    fingerprint: str = ""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Return its kind and its id, of which there is one note."""
+        return self.kind, self.key_id
 
     @property
     def name(self) -> str:
@@ -365,7 +374,10 @@ class Journal(ABC):
 
     @abstractmethod
     async def use_keys(self, noted: Collection[KeyInUse]) -> None:
-        """Note durably that rows may be under these keys from now on."""
+        """Note durably that rows may be under these keys from now on.
+
+        A note that is there stays as it is, but for a fingerprint where it has none.
+        """
 
     @abstractmethod
     async def drop_keys(self, noted: Collection[KeyInUse]) -> None:

@@ -8,12 +8,15 @@
 CREATE TABLE keys_in_use (
     kind TEXT COLLATE "C" NOT NULL,
     key_id TEXT COLLATE "C" NOT NULL,
+    fingerprint TEXT COLLATE "C" NOT NULL DEFAULT '',
     PRIMARY KEY (kind, key_id)
 );
 
 COMMENT ON TABLE keys_in_use IS 'keys that rows may be under: noted before they are used';
 COMMENT ON COLUMN keys_in_use.kind IS 'seal: documents may be sealed with it; hash: transactions may be found by it';
 COMMENT ON COLUMN keys_in_use.key_id IS 'its id in the configuration';
+COMMENT ON COLUMN keys_in_use.fingerprint IS
+    'tells it from another key under the same id; empty where nobody noted it';
 
 -- A document's second byte says how long the key's id is that follows.
 INSERT INTO keys_in_use (kind, key_id)

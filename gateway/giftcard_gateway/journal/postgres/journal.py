@@ -285,19 +285,21 @@ class Postgres(Journal):
 
     async def keys_in_use(self) -> Sequence[KeyInUse]:
         """Return the keys that were noted; see Journal.keys_in_use."""
-        return [KeyInUse(kind, key_id) for kind, key_id in await self._fetch(sql.KEYS_IN_USE)]
+        return [KeyInUse(*row) for row in await self._fetch(sql.KEYS_IN_USE)]
 
     async def use_keys(self, noted: Collection[KeyInUse]) -> None:
         """Note keys; see Journal.use_keys."""
-        await self._change_notes(sql.USE_KEYS, noted)
+        columns = [
+            [key.kind for key in noted],
+            [key.key_id for key in noted],
+            [key.fingerprint for key in noted],
+        ]
+        await self._sessions.run(lambda session, _: session.execute(sql.USE_KEYS, *columns), is_write=True)
 
     async def drop_keys(self, noted: Collection[KeyInUse]) -> None:
         """Take back notes; see Journal.drop_keys."""
-        await self._change_notes(sql.DROP_KEYS, noted)
-
-    async def _change_notes(self, statement: str, noted: Collection[KeyInUse]) -> None:
         columns = [key.kind for key in noted], [key.key_id for key in noted]
-        await self._sessions.run(lambda session, _: session.execute(statement, *columns), is_write=True)
+        await self._sessions.run(lambda session, _: session.execute(sql.DROP_KEYS, *columns), is_write=True)
 
     async def rows_after(self, after: str, limit: int) -> Sequence[Row]:
         """Return transactions by id; see Journal.rows_after."""

@@ -294,13 +294,14 @@ INDEXED = """
 SELECT hash_key, count(*) FROM transactions WHERE $1::text[] IS NULL OR state = ANY($1) GROUP BY hash_key
 """
 
-KEYS_IN_USE = "SELECT kind, key_id FROM keys_in_use"
+KEYS_IN_USE = "SELECT kind, key_id, fingerprint FROM keys_in_use"
 
 USE_KEYS = f"""
 WITH {DURABLY}
-INSERT INTO keys_in_use (kind, key_id)
-SELECT given.* FROM durable CROSS JOIN unnest($1::text[], $2::text[]) AS given (kind, key_id)
-ON CONFLICT (kind, key_id) DO NOTHING
+INSERT INTO keys_in_use (kind, key_id, fingerprint)
+SELECT given.* FROM durable
+CROSS JOIN unnest($1::text[], $2::text[], $3::text[]) AS given (kind, key_id, fingerprint)
+ON CONFLICT (kind, key_id) DO UPDATE SET fingerprint = excluded.fingerprint WHERE keys_in_use.fingerprint = ''
 """
 
 DROP_KEYS = """

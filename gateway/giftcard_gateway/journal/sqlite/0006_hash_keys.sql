@@ -4,6 +4,7 @@
 CREATE TABLE keys_in_use (
     kind TEXT NOT NULL,              -- `seal`: documents may be sealed with it; `hash`: transactions may be found by it
     key_id TEXT NOT NULL,            -- its id in the configuration
+    fingerprint TEXT NOT NULL DEFAULT '',  -- tells it from another key under the same id; empty where nobody noted it
     PRIMARY KEY (kind, key_id)
 ) WITHOUT ROWID;
 

@@ -26,15 +26,16 @@ def put(connection: sqlite3.Connection, key: KeyRow) -> None:
 
 def in_use(connection: sqlite3.Connection) -> Sequence[KeyInUse]:
     """Return the keys that were noted; see Journal.keys_in_use."""
-    rows = connection.execute("SELECT kind, key_id FROM keys_in_use")
-    return [KeyInUse(kind, key_id) for kind, key_id in rows]
+    rows = connection.execute("SELECT kind, key_id, fingerprint FROM keys_in_use")
+    return [KeyInUse(*row) for row in rows]
 
 
 def use(connection: sqlite3.Connection, *, keys: Collection[KeyInUse]) -> None:
     """Note keys; see Journal.use_keys."""
     connection.executemany(
-        "INSERT INTO keys_in_use (kind, key_id) VALUES (?, ?) ON CONFLICT (kind, key_id) DO NOTHING",
-        [(key.kind, key.key_id) for key in keys],
+        "INSERT INTO keys_in_use (kind, key_id, fingerprint) VALUES (?, ?, ?) ON CONFLICT (kind, key_id)"
+        " DO UPDATE SET fingerprint = excluded.fingerprint WHERE keys_in_use.fingerprint = ''",
+        [(key.kind, key.key_id, key.fingerprint) for key in keys],
     ).close()
 
 
