@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from giftcard_gateway.audit.purge import AuditBroken, purge, rows_of
 from giftcard_gateway.audit.records import AUDIT_PURGED, AuditRecord, Head, chained, exported, record_of
@@ -145,11 +146,29 @@ async def test_a_purge_that_stopped_is_finished_by_the_next(
     with pytest.raises(JournalClosed):
         await cut(journal, day(4))
     assert len(await places(journal)) == 8
-    assert (await checked(journal)).faults == ()
+    found = await checked(journal)
+    assert (found.faults, found.leftovers) == ((), 4)
     monkeypatch.undo()
     assert await cut(journal, day(4)) == 4
     assert await places(journal) == [("b", 3), ("b", 4), ("c", 1), ("c", 2)]
-    assert (await checked(journal)).faults == ()
+    found = await checked(journal)
+    assert (found.faults, found.leftovers) == ((), 0)
+
+
+@pytest.mark.parametrize(("name", "number"), [("a", 2), ("b", 1)])
+@pytest.mark.parametrize("is_damaged", [False, True])
+async def test_what_is_put_below_a_cut_is_told_and_goes(
+    journal: Journal, name: str, number: int, *, is_damaged: bool
+) -> None:
+    """A record where a purge was proves nothing: it is counted, and the next purge deletes it unread."""
+    await written(journal)
+    await cut(journal, day(4))
+    (forged,) = (row for row in chain(name, [1, 2, 3]) if row.number == number)
+    await journal.add_audit([replace(forged, document=b"\xff") if is_damaged else forged])
+    found = await checked(journal)
+    assert (found.faults, found.leftovers) == ((), 1)
+    assert await cut(journal, day(4)) == 1
+    assert (await checked(journal)).leftovers == 0
 
 
 async def test_the_guard_is_up_again_whatever_happens(

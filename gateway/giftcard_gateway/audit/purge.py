@@ -82,13 +82,16 @@ async def _cuts(rows: Rows, checked: Checked, before: datetime) -> Mapping[str, 
     cuts = dict(checked.cuts)
     spoken_of: set[str] = set()
     staying: set[str] = set()
+    leftover: set[str] = set()
     async for row in rows():
+        if row.chain in checked.cuts and row.number <= checked.cuts[row.chain].number:
+            # Taken by an earlier purge, by its own word: it goes now, whatever it says.
+            leftover.add(row.chain)
+            continue
         if row.chain not in staying and row.at < before:
-            earlier = cuts.get(row.chain)
-            if earlier is None or earlier.number < row.number:
-                cuts[row.chain] = Head(number=row.number, mac=row.mac.hex())
+            cuts[row.chain] = Head(number=row.number, mac=row.mac.hex())
             continue
         staying.add(row.chain)
         spoken_of |= record_of(row).heads.keys()
     gone_now = {chain for chain, cut in cuts.items() if checked.cuts.get(chain) != cut}
-    return {chain: cut for chain, cut in cuts.items() if chain in gone_now | staying | spoken_of}
+    return {chain: cut for chain, cut in cuts.items() if chain in gone_now | staying | spoken_of | leftover}

@@ -43,6 +43,8 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[Broken, ...]
     cuts: Mapping[str, Head] = {}
     """How far chains were purged, by what purges recorded."""
+    leftovers: int = 0
+    """Records that purges took by their own word, and that are there: nothing proves who wrote them."""
 
 
 Rows = Callable[[], AsyncIterator[AuditRow]]
@@ -52,16 +54,19 @@ Rows = Callable[[], AsyncIterator[AuditRow]]
 async def verify(rows: Rows, seal: Seal, *, exported: Iterable[Mapping[str, object]] = ()) -> Checked:
     """Check every record; `exported` are records kept elsewhere.
 
-    What a purge cut off may still be there or not, and is not looked at.
+    What a purge cut off is not looked at, and counted where it is there: a purge that broke off left it, or
+    somebody put it in.
     """
     cuts = await _cuts(rows, seal)
     noted = {(str(one["chain"]), int(str(one["number"]))): str(one["mac"]) for one in exported}
     found: dict[tuple[str, int], str] = {}
     heads: dict[str, Head] = {}
     faults: dict[str, Broken] = {}
+    leftovers = 0
     async for row in rows():
         last = heads.get(row.chain) or cuts.get(row.chain) or _NOTHING
         if last.number >= row.number and row.chain not in heads and row.chain in cuts:
+            leftovers += 1
             continue
         heads[row.chain] = Head(number=row.number, mac=row.mac.hex())
         found[row.chain, row.number] = row.mac.hex()
@@ -77,7 +82,9 @@ async def verify(rows: Rows, seal: Seal, *, exported: Iterable[Mapping[str, obje
             faults[chain] = Broken(chain, number, "is not there, though it was noted elsewhere")
         elif found[chain, number] != mac:
             faults[chain] = Broken(chain, number, "is another one than was noted elsewhere")
-    return Checked(records=len(found), heads=heads, faults=tuple(faults.values()), cuts=cuts)
+    return Checked(
+        records=len(found), heads=heads, faults=tuple(faults.values()), cuts=cuts, leftovers=leftovers
+    )
 
 
 async def _cuts(rows: Rows, seal: Seal) -> dict[str, Head]:

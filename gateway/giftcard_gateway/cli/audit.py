@@ -128,7 +128,14 @@ def verify(
         err.print(f"[red]chain {fault.chain}, record {fault.number}: {fault.wrong}[/]", soft_wrap=True)
     if not found[0].records:
         err.print("[red]there is no record at all, and every gateway that started left one[/]")
-    if found[0].faults or not found[0].records:
+    if found[0].leftovers:
+        err.print(
+            f"[red]{found[0].leftovers} records are there that a purge took by its own word: one that"
+            " broke off left them, or somebody put them in. Nothing proves what they say;"
+            " `audit purge` deletes them.[/]",
+            soft_wrap=True,
+        )
+    if found[0].faults or found[0].leftovers or not found[0].records:
         sys.exit(1)
     out.print(f"{found[0].records} records in {len(found[0].heads)} chains are as they were written")
     if found[0].cuts:
