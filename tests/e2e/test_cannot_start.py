@@ -204,6 +204,14 @@ def test_a_sandbox_brings_its_own_journal_up_to_date(tmp_path: Path) -> None:
         assert client.list_providers().providers
 
 
+@pytest.mark.parametrize("content", [b"", b"\n", b"two\nlines", "sch\u00fcssel".encode(), b"a b"])
+def test_a_file_without_a_token_is_named(tmp_path: Path, content: bytes) -> None:
+    """A token file that no header can carry is one sentence that names it and shows nothing of it."""
+    (tmp_path / "token").write_bytes(content)
+    done = run("transactions", "--address", "127.0.0.1:9", "--token-file", "token", "list", folder=tmp_path)
+    assert complaints(done) == ["error: token holds no token: it must be one line of ASCII without spaces"]
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """A journal in a folder this user may not write is one sentence that names the file."""
     if os.getuid() == 0:

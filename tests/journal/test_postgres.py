@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.contract import Journal, JournalClosed
+from giftcard_gateway.journal.keys_in_use import KeysInUse
 from giftcard_gateway.journal.postgres.journal import Postgres
 from giftcard_gateway.journal.postgres.sessions import SessionLimits
 from tests.journal.conftest import server_place
@@ -23,6 +25,7 @@ from tests.journal.samples import NOW, after, at, claim, event, ids, opened, row
 from tests.journal.severing import Wire, wire
 from tests.journal.test_audit import rows as audit_rows
 from tests.postgres import PostgresServer, as_server_user, server_user
+from tests.world.gateway import seal
 
 pytestmark = pytest.mark.postgres
 
@@ -278,12 +281,14 @@ async def test_a_plain_role_can_serve(fragile: Server, fragile_server: PostgresS
     database = urlsplit(fragile.url).path[1:]
     await fragile_server.execute("CREATE ROLE clerk LOGIN")
     await fragile_server.execute(
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON transactions, handles, changes, events, heartbeat TO clerk;"
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON"
+        " transactions, handles, changes, events, heartbeat, keys_in_use TO clerk;"
         "GRANT SELECT ON schema_version, api_keys TO clerk; GRANT SELECT, INSERT ON audit TO clerk",
         database,
     )
     journal = Postgres(fragile.url.replace("postgres@", "clerk@"))
     await journal.start()
+    await KeysInUse(journal, seal(SystemClock())).must_be_known()
     (first,) = await opened(journal, row(blind_indexes=(b"h",)))
     assert await journal.write(after(first, "DECLINED"))
     assert await journal.add_event(event())

@@ -5,6 +5,7 @@ All but purge ask a running gateway, like any caller; purge works on the journal
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -63,6 +64,14 @@ def transactions(context: click.Context, address: str, ca: str, token_file: str)
     context.obj = {**context.obj, "address": address, "ca": ca, "token_file": token_file}
 
 
+def _token_in(file: Path) -> str:
+    """Return the token in a file; raise CannotDo where there is none that a header can carry."""
+    token = file.read_bytes().strip()
+    if not re.fullmatch(rb"[!-~]+", token):
+        raise CannotDo(f"{file} holds no token: it must be one line of ASCII without spaces")
+    return token.decode("ascii")
+
+
 def _client(asked: dict[str, str], tenant: str = "") -> Client:
     """Return a client that acts for a tenant, its own if none is named, and says who typed the command.
 
@@ -70,7 +79,7 @@ def _client(asked: dict[str, str], tenant: str = "") -> Client:
     """
     is_plain = is_loopback(asked["address"]) and not asked["ca"]
     authority = Path(asked["ca"]).read_bytes() if asked["ca"] else None
-    token = Path(asked["token_file"]).read_text(encoding="ascii").strip() if asked["token_file"] else None
+    token = _token_in(Path(asked["token_file"])) if asked["token_file"] else None
     return Client(
         asked["address"],
         credentials=None if is_plain else tls_credentials(authority),
