@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
+from giftcard_gateway.audit import trail
 from giftcard_gateway.audit.purge import AuditBroken, purge, rows_of
 from giftcard_gateway.audit.records import AUDIT_PURGED, AuditRecord, Head, chained, exported, record_of
 from giftcard_gateway.audit.verify import Checked, verify
@@ -153,6 +154,20 @@ async def test_a_purge_that_stopped_is_finished_by_the_next(
     assert await places(journal) == [("b", 3), ("b", 4), ("c", 1), ("c", 2)]
     found = await checked(journal)
     assert (found.faults, found.leftovers) == ((), 0)
+
+
+async def test_what_is_put_into_a_chain_that_is_gone_goes_too(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes back of a chain that was purged whole goes, also where no newer chain has noted that one."""
+    monkeypatch.setattr(trail, "_HEADS", 0)
+    (only,) = chain("z", [1])
+    await journal.add_audit([only])
+    assert await cut(journal, day(4)) == 1
+    await journal.add_audit([only])
+    assert (await checked(journal)).leftovers == 1
+    assert await cut(journal, day(4)) == 1
+    assert await places(journal) == []
 
 
 @pytest.mark.parametrize(("name", "number"), [("a", 2), ("b", 1)])

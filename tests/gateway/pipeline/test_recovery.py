@@ -72,6 +72,22 @@ async def test_sweep_wakes_for_what_becomes_due(world: World) -> None:
         assert await states(world, [other]) == {State.REVERSED}
 
 
+async def test_sweep_claims_nothing_without_room(world: World) -> None:
+    """Where a row's provider is damaged, more may be in hand than there are places: nothing is claimed then."""
+    one, other = await owing(world, 2)
+    await asyncio.sleep(2)
+    first = world.connections.get("first")
+    in_hand = world.recovery._in_hand  # noqa: SLF001 - only a damaged row gets there otherwise
+    in_hand["first"] = first.sweep_slots + 1
+    await world.recovery.sweep()
+    await asyncio.sleep(1)
+    assert await states(world, [one, other]) == {State.REVERSING}
+    in_hand["first"] = 0
+    await world.recovery.sweep()
+    await asyncio.sleep(1)
+    assert await states(world, [one, other]) == {State.REVERSED}
+
+
 async def test_sweep_finds_what_another_process_left(start: Start) -> None:
     """Work another process made due is found within the longest sleep of a second, without being told."""
     one, other = await start(terms=LONG), await start(terms=LONG)
