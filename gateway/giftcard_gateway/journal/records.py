@@ -17,6 +17,7 @@ from giftcard_adapters.codec import pack, unpacker
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.errors import RecordAltered, SealKeyMissing
 from giftcard_gateway.journal.contract import JournalClosed, KeyInUse, Row, RowQuery
+from giftcard_gateway.journal.damage import damaged_column, decoded, must_be_whole
 from giftcard_gateway.journal.indexes import BlindIndexes
 from giftcard_gateway.journal.places import place_of
 from giftcard_gateway.journal.rows import OPEN_STATES, OPERATIONS, STATES, is_same
@@ -128,7 +129,7 @@ class Records:
         changes = await self.journal.changes(after=after, limit=limit, tenant=tenant)
         for change in changes:
             if change.damaged:
-                self._tell(change.transaction_id, _damaged(f"changes.{change.damaged}"))
+                self._tell(change.transaction_id, damaged_column("changes", change.damaged))
         return changes
 
     async def claim(
@@ -258,9 +259,8 @@ class Records:
         Raises SealKeyMissing or RecordAltered, and tells `on_unreadable`.
         """
         try:
-            if row.damaged:
-                raise _damaged(f"transactions.{row.damaged}")
-            entry: Entry = _decoded(self._seal.open(row.document, place_of(row)))
+            must_be_whole("transactions", row.damaged)
+            entry: Entry = decoded(_ENTRY.decode, self._seal.open(row.document, place_of(row)), "transaction")
         except KeyMissing as fault:
             self._tell(row.transaction_id, fault)
             raise SealKeyMissing(
@@ -279,24 +279,12 @@ class Records:
         )
 
 
-def _decoded(text: bytes) -> Entry:
-    try:
-        entry: Entry = _ENTRY.decode(text)
-    except msgspec.MsgspecError:
-        raise SealBroken("what is sealed there is no transaction") from None
-    return entry
-
-
 def _is_uuid(text: str) -> bool:
     try:
         UUID(text)
     except (ValueError, AttributeError):
         return False
     return True
-
-
-def _damaged(column: str) -> SealBroken:
-    return SealBroken(f"the column {column} holds what no gateway writes there")
 
 
 def _ignore(due_at: datetime) -> None:

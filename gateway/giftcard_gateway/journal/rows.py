@@ -212,6 +212,19 @@ def is_same(recorded: Row, row: Row) -> bool:
     return (recorded.version, recorded.document) == (row.version, row.document)
 
 
+def event_values_of(event: EventRow) -> EventValues:
+    """Return the columns of an event."""
+    return (
+        event.provider,
+        event.event_id,
+        event.name,
+        to_us(event.received_at),
+        event.document,
+        event.applied,
+        event.tenant,
+    )
+
+
 def event_of(cursor: str, values: EventValues) -> EventRow:
     """Return the event that lies in these columns, whatever they hold, as `row_of` does."""
     provider, event_id, name, received_us, document, applied, tenant = values

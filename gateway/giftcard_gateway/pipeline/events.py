@@ -22,6 +22,7 @@ from giftcard_adapters.values.reads import ProviderEvent
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.errors import RecordAltered, SealKeyMissing
 from giftcard_gateway.journal.contract import EventRow, JournalClosed
+from giftcard_gateway.journal.damage import decoded, must_be_whole
 from giftcard_gateway.journal.places import place_of_event
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.entry import UNSETTLED, State
@@ -138,8 +139,9 @@ class Events:
         Raises SealKeyMissing, or RecordAltered and tells the observer.
         """
         try:
-            _must_be_whole(row)
-            event: ProviderEvent = _decoded(self._seal.open(row.document, place_of_event(row)))
+            must_be_whole("events", row.damaged)
+            text = self._seal.open(row.document, place_of_event(row))
+            event: ProviderEvent = decoded(_EVENT.decode, text, "event")
         except KeyMissing as fault:
             raise SealKeyMissing(key_id=fault.key_id) from None
         except SealBroken as fault:
@@ -231,19 +233,6 @@ class Events:
         except (SealKeyMissing, RecordAltered):
             return ""
         return connection.tenant if entry is None else entry.tenant
-
-
-def _must_be_whole(row: EventRow) -> None:
-    if row.damaged:
-        raise SealBroken(f"the column events.{row.damaged} holds what no gateway writes there")
-
-
-def _decoded(text: bytes) -> ProviderEvent:
-    try:
-        event: ProviderEvent = _EVENT.decode(text)
-    except msgspec.MsgspecError:
-        raise SealBroken("what is sealed there is no event") from None
-    return event
 
 
 def _is_kept(event: ProviderEvent) -> bool:

@@ -73,7 +73,7 @@ async def test_sweep_wakes_for_what_becomes_due(world: World) -> None:
 
 
 async def test_sweep_claims_nothing_without_room(world: World) -> None:
-    """Where a row's provider is damaged, more may be in hand than there are places: nothing is claimed then."""
+    """More may be in hand than there are places, where a row's provider is damaged: nothing is claimed."""
     one, other = await owing(world, 2)
     await asyncio.sleep(2)
     first = world.connections.get("first")

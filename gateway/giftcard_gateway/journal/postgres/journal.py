@@ -47,7 +47,7 @@ from giftcard_gateway.journal.postgres.sessions import (
     make_safe,
 )
 from giftcard_gateway.journal.postgres.wake import Wake
-from giftcard_gateway.journal.rows import Open, Write, bytes_in, change_of, event_of, row_of
+from giftcard_gateway.journal.rows import Open, Write, bytes_in, change_of, event_of, event_values_of, row_of
 from giftcard_gateway.journal.signal import Signal
 
 if TYPE_CHECKING:
@@ -396,17 +396,7 @@ async def _add_event(
     connection: Connection,
     is_repeat: bool,  # noqa: FBT001 - the shape of a Work
 ) -> bool:
-    number = await connection.fetchval(
-        sql.ADD_EVENT,
-        event.provider,
-        event.event_id,
-        event.name,
-        to_us(event.received_at),
-        event.document,
-        event.applied,
-        event.tenant,
-        other_ids,
-    )
+    number = await connection.fetchval(sql.ADD_EVENT, *event_values_of(event), other_ids)
     if number is not None:
         return True
     document = await connection.fetchval(sql.EVENT_DOCUMENT, event.provider, event.event_id)

@@ -25,6 +25,7 @@ from giftcard_gateway.journal.rows import (
     Open,
     Write,
     columns,
+    event_values_of,
     is_same,
     row_of,
     values_of,
@@ -248,16 +249,7 @@ def add_event(connection: sqlite3.Connection, event: EventRow, other_ids: Sequen
         " WHERE NOT EXISTS (SELECT 1 FROM events WHERE provider = ?1"
         " AND event_id IN (SELECT value FROM json_each(?8)))"
         " ON CONFLICT (provider, event_id) DO NOTHING",
-        (
-            event.provider,
-            event.event_id,
-            event.name,
-            to_us(event.received_at),
-            event.document,
-            event.applied,
-            event.tenant,
-            json.dumps(other_ids),
-        ),
+        (*event_values_of(event), json.dumps(other_ids)),
     )
     return done.rowcount == 1
 
