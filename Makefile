@@ -62,6 +62,7 @@ check: $(READY) ## Check format, lint, types, imports, contract, its last releas
 	$(BIN)/python protos/contract.py breaking
 	$(BIN)/python protos/contract.py check
 	$(BIN)/pytest -q --no-header tests/e2e/test_released.py
+	$(BIN)/python -m tests.bench.calls
 	$(BIN)/python -m pip --disable-pip-version-check check
 
 .PHONY: format

@@ -108,7 +108,7 @@ def _key(row: KeyRow) -> ApiKey | None:
 
 
 class ApiKeys:
-    """Checks keys against those in the journal, which are read every second."""
+    """Checks keys against those in the journal, which are read every second, and when one is not known."""
 
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal = journal
@@ -119,17 +119,21 @@ class ApiKeys:
         self._hashing = asyncio.Lock()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._waiting = Counter[str]()
+        self._reading: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Keep the keys as the journal has them, until cancelled; while it is away they stay as they were."""
         while True:
-            try:
-                await self.read()
-            except JournalClosed:
-                pass
-            except Exception as fault:  # noqa: BLE001 - whatever fails, a key that is revoked must come to be known
-                _log.warning("API keys cannot be read", extra={"error_type": type(fault).__qualname__})
+            await self._try_to_read()
             await self._clock.sleep(_EVERY_S)
+
+    async def _try_to_read(self) -> None:
+        try:
+            await self.read()
+        except JournalClosed:
+            pass
+        except Exception as fault:  # noqa: BLE001 - whatever fails, a key that is revoked must come to be known
+            _log.warning("API keys cannot be read", extra={"error_type": type(fault).__qualname__})
 
     async def read(self) -> None:
         """Read the keys once; raise JournalClosed."""
@@ -147,8 +151,12 @@ class ApiKeys:
     async def identify(self, text: str) -> Identity:
         """Return whose key this is; raise CredentialsInvalid, or Overloaded."""
         key_id, _, secret = text.removeprefix(PREFIX).partition("_")
+        if len(text) > _LONGEST:
+            raise _unknown()
+        if key_id not in self._keys:
+            await self._read_now()
         known = self._keys.get(key_id)
-        if known is None or len(text) > _LONGEST:
+        if known is None:
             raise _unknown()
         key, identity = known
         if self._good.get(text) != key_id:
@@ -159,6 +167,12 @@ class ApiKeys:
             cause = "revoked" if key.revoked_at else "expired"
             raise CredentialsInvalid(f"The API key is {cause}.", cause=cause)
         return identity
+
+    async def _read_now(self) -> None:
+        """Read the keys at once, so that one just made works; calls that wait share one reading."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._try_to_read())
+        await asyncio.shield(self._reading)
 
     async def _check(self, text: str, secret: str, key: ApiKey) -> None:
         """Remember a key whose hash is right; raise CredentialsInvalid, or Overloaded if many wait for it.

@@ -31,12 +31,12 @@ async def journal(tmp_path: Path) -> AsyncIterator[Sqlite]:
 
 
 async def test_a_key_lets_its_caller_in(journal: Sqlite, tmp_path: Path) -> None:
-    """A key made beside a running gateway signs its caller in, with what it was granted."""
+    """A key made beside a running gateway signs its caller in at once, with what it was granted."""
     clock = TurnedClock()
     keys = ApiKeys(journal, clock)
+    await keys.read()
     key, text = make(GRANT, clock)
     await Sqlite(str(tmp_path / "journal.db")).put_api_key(row_of(key))
-    await keys.read()
     identity = await keys.identify(text)
     assert (identity.name, identity.tenant, identity.sign_in) == ("till-7", "shop", SignIn.API_KEY)
     assert (identity.scopes, identity.merchants) == (frozenset({Scope.MONEY}), frozenset({"M-1"}))
@@ -73,6 +73,17 @@ async def test_a_revoked_or_expired_key_lets_nobody_in(journal: Sqlite) -> None:
         with pytest.raises(CredentialsInvalid) as refused:
             await keys.identify(shown)
         assert refused.value.cause == cause
+
+
+async def test_keys_that_nobody_made_share_one_reading(journal: Sqlite) -> None:
+    """A hundred unknown keys shown at once cost the journal one reading."""
+    keys = ApiKeys(journal, TurnedClock())
+    with mock.patch.object(journal, "api_keys", wraps=journal.api_keys) as read:
+        told = await asyncio.gather(
+            *(keys.identify(f"gck_{number}_x") for number in range(100)), return_exceptions=True
+        )
+    assert all(isinstance(one, CredentialsInvalid) for one in told)
+    assert read.await_count == 1
 
 
 async def test_guessing_costs_us_no_hash(journal: Sqlite) -> None:
