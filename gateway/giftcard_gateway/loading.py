@@ -1,7 +1,8 @@
-"""Ctrl-C while modules load. It imports nothing of ours, so that it is there before anything is."""
+"""What holds while modules load. It imports nothing of ours, so that it is there before anything is."""
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from contextlib import contextmanager
@@ -17,12 +18,23 @@ INTERRUPTED = 130
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """End the process at once if Ctrl-C comes while the block imports modules; nothing is open by then.
+    """Import modules quickly, and end the process at once if Ctrl-C comes meanwhile; nothing is open by then.
 
     Python's own handler raises KeyboardInterrupt, which is lost whenever it lands in a callback of the
     import system ("Exception ignored in _get_module_lock"): the program would start all the same.
     A Ctrl-C that the caller chose to ignore stays ignored.
     """
+    # What is imported stays: to look for garbage meanwhile takes a tenth of the time and finds none.
+    gc.disable()
+    try:
+        with _ending_at_once():
+            yield
+    finally:
+        gc.enable()
+
+
+@contextmanager
+def _ending_at_once() -> Iterator[None]:
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.default_int_handler:
         yield

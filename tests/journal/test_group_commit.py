@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Sequence
+from unittest import mock
 
 import pytest
 
+from giftcard_gateway.journal import group_commit
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.journal.group_commit import ThreadCommit
+from tests.world.app import until
 
 
 async def test_lane_outlives_a_fault_nobody_foresaw() -> None:
@@ -21,3 +26,28 @@ async def test_lane_outlives_a_fault_nobody_foresaw() -> None:
         await commits.submit(0)
     assert await commits.submit(5) == 2
     await commits.close()
+
+
+async def test_only_who_comes_in_a_crowd_waits_for_more() -> None:
+    """After a batch of a few the next is served at once; after a larger one it waits for others to join."""
+    begun, gate, slept = threading.Event(), threading.Event(), list[float]()
+
+    def serve(requests: Sequence[int]) -> Sequence[object]:
+        begun.set()
+        gate.wait(60)
+        return requests
+
+    with mock.patch.object(group_commit, "sleep", slept.append):
+        commits = ThreadCommit(serve, "commits", lambda: None, linger_s=7.0)
+        first = asyncio.ensure_future(commits.submit(0))
+        await until(begun.is_set)
+        crowd = [asyncio.ensure_future(commits.submit(number)) for number in range(1, 6)]
+        await asyncio.sleep(0)
+        gate.set()
+        assert await asyncio.gather(first, *crowd) == list(range(6))
+        assert slept == []
+        assert await commits.submit(6) == 6
+        assert slept == [7.0]
+        assert await commits.submit(7) == 7
+        assert slept == [7.0]
+        await commits.close()

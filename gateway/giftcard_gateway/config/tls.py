@@ -9,14 +9,15 @@ What can be negotiated is one named profile for every port of ours:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from giftcard_gateway.config.secret_files import exposed
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 Profile = Literal["intermediate", "modern"]
 
@@ -109,17 +110,28 @@ def read_chain(tls: ListenerTls) -> Chain:
     )
 
 
+# What reads PEM is imported here: who uses no TLS need not wait for it at every start.
 def _any(pem: bytes) -> bytes:
     """Return nothing of certificates that can be read; whatever they are of may be an authority."""
+    from cryptography import x509  # noqa: PLC0415 - see above
+
     x509.load_pem_x509_certificates(pem)
     return b""
 
 
 def _public_of_certificate(pem: bytes) -> bytes:
-    key = x509.load_pem_x509_certificates(pem)[0].public_key()
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    from cryptography import x509  # noqa: PLC0415 - see above
+
+    return _told(x509.load_pem_x509_certificates(pem)[0].public_key())
 
 
 def _public_of_key(pem: bytes) -> bytes:
-    key = load_pem_private_key(pem, password=None).public_key()
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 - see above
+
+    return _told(load_pem_private_key(pem, password=None).public_key())
+
+
+def _told(key: PublicKeyTypes) -> bytes:
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - see above
+
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
+from time import sleep
 from typing import Generic, TypeVar
 
 from giftcard_gateway.journal.contract import JournalClosed
@@ -21,6 +22,8 @@ Ack = object
 """The answer to one request: a value, or the exception its caller gets."""
 Serve = Callable[[Sequence[Request]], Sequence[Ack]]
 
+_FEW = 2
+"""What one caller brings by itself, a row and a record of the audit; it is never made to wait."""
 # One batch holds the write lock for as long as it takes; 512 rows are about 20 ms.
 LARGEST_BATCH = 512
 
@@ -40,9 +43,12 @@ class GroupCommit(ABC, Generic[Request]):
 class ThreadCommit(GroupCommit[Request]):
     """Serves requests on one thread; all that came while it was busy make the next batch."""
 
-    def __init__(self, serve: Serve[Request], name: str, served: Callable[[], None]) -> None:
-        """Call `served` in the event loop after each batch."""
+    def __init__(
+        self, serve: Serve[Request], name: str, served: Callable[[], None], *, linger_s: float = 0.0
+    ) -> None:
+        """Call `served` in the event loop after each batch; wait `linger_s` for more while many come."""
         self._serve = serve
+        self._linger_s = linger_s
         self._served = served
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[tuple[Request, asyncio.Future[Ack]] | None] = SimpleQueue()
@@ -62,9 +68,10 @@ class ThreadCommit(GroupCommit[Request]):
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
-        is_open = True
+        is_open, last = True, 0
         while is_open:
-            batch = self._next_batch()
+            batch = self._next_batch(self._linger_s if last > _FEW else 0.0)
+            last = len(batch)
             is_open = batch[-1] is not None
             queued = [each for each in batch if each is not None]
             if queued:
@@ -77,8 +84,10 @@ class ThreadCommit(GroupCommit[Request]):
         except Exception as fault:  # noqa: BLE001 - a thread that ended would leave its callers waiting for ever
             return [JournalClosed(f"the journal failed: {type(fault).__name__}")] * len(requests)
 
-    def _next_batch(self) -> list[tuple[Request, asyncio.Future[Ack]] | None]:
+    def _next_batch(self, linger_s: float) -> list[tuple[Request, asyncio.Future[Ack]] | None]:
         batch = [self._queue.get()]
+        if linger_s and batch[0] is not None:
+            sleep(linger_s)
         try:
             while batch[-1] is not None and len(batch) < LARGEST_BATCH:
                 batch.append(self._queue.get_nowait())

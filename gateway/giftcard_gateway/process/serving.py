@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.process.app import App
-from giftcard_gateway.process.loop import stop_event
+from giftcard_gateway.process.loop import settle, stop_event
 from giftcard_gateway.telemetry import handshakes, open_telemetry
 from giftcard_gateway.telemetry.logs import set_up as set_up_logs
 
@@ -53,6 +53,7 @@ async def serve(
     app = App(settings, SystemClock(), watched, name=process_name())
     try:
         await app.start()
+        settle()
         started(app)
         await stop.wait()
     finally:
