@@ -30,8 +30,16 @@ from protos import contract
 HERE = Path(__file__).resolve().parent
 FILES = ("envoy.yaml", "strict.lua", "trailing.lua")
 HTTP: Any = annotations_pb2.http
-PLAIN = {"google.protobuf.Timestamp", "google.protobuf.Duration"}
-"""Messages that JSON writes as a text."""
+PLAIN = {"google.protobuf.Timestamp": "time", "google.protobuf.Duration": "span"}
+"""Messages that JSON writes as a text, and what strict.lua calls them."""
+SCALARS = {
+    FieldDescriptor.TYPE_STRING: "text",
+    FieldDescriptor.TYPE_BOOL: "bool",
+    FieldDescriptor.TYPE_INT32: "int32",
+    FieldDescriptor.TYPE_INT64: "int64",
+    FieldDescriptor.TYPE_DOUBLE: "double",
+}
+"""What strict.lua calls the other types. One that the contract does not have yet needs its check there."""
 
 
 def prepare(folder: Path) -> None:
@@ -118,11 +126,11 @@ def field_table(field: FieldDescriptor) -> dict[str, object]:
     many = "list" if field.is_repeated else ""
     if field.message_type and field.message_type.GetOptions().map_entry:
         inner, many = field.message_type.fields_by_name["value"], "map"
-    kind = inner.message_type or inner.enum_type
+    named = inner.message_type or inner.enum_type
     oneof = field.containing_oneof
     return {
         "name": field.name,
-        **({"kind": kind.full_name} if kind and kind.full_name not in PLAIN else {}),
+        "kind": PLAIN.get(named.full_name, named.full_name) if named else SCALARS[inner.type],
         **({"many": many} if many else {}),
         **({"group": f"{oneof.name}, one of"} if oneof and len(oneof.fields) > 1 else {}),
     }

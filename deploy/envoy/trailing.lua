@@ -1,13 +1,21 @@
 -- Tells what the gateway says behind its answer, such as `giftcard-replayed`, in front of it: plain JSON has no trailers.
+-- Tells the access log how the call ended, which is no longer to be seen in what the transcoder made of the answer.
 
 function envoy_on_response(handle)
-  local door = handle:streamInfo():dynamicMetadata():get("giftcard.door")
-  if not door or not door["answers_once"] then return end
-  handle:body()
-  local trailers = handle:trailers()
-  if not trailers then return end
-  for _, name in ipairs({"giftcard-replayed", "giftcard-trace-id"}) do
-    local said = trailers:get(name)
-    if said then handle:headers():add(name, said) end
+  local door = handle:streamInfo():dynamicMetadata():get("door.call")
+  -- An error without a message stands in the headers.
+  local status = handle:headers():get("grpc-status")
+  local answers_once = door and door["answers_once"]
+  if answers_once and not status then handle:body() end
+  local trailers = not status and handle:trailers()
+  if trailers then
+    status = trailers:get("grpc-status")
+    if answers_once then
+      for _, name in ipairs({"giftcard-replayed", "giftcard-trace-id"}) do
+        local said = trailers:get(name)
+        if said then handle:headers():add(name, said) end
+      end
+    end
   end
+  if status then handle:streamInfo():dynamicMetadata():set("door.call", "grpc_status", tonumber(status)) end
 end

@@ -14,13 +14,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import grpc
 import pytest
+from grpc_health.v1 import health_pb2
 
 from deploy.envoy.__main__ import prepare
 from tests.e2e.processes import PATIENCE_S, free_port
@@ -131,6 +134,41 @@ def door(folder: Path, gateway: int, *, origin: str = PAGE, at_once: int = 5_000
     finally:
         process.kill()
         process.wait()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A call that came to a gateway."""
+
+    method: str
+    metadata: Mapping[str, str | bytes]
+    request: bytes
+
+
+@contextmanager
+def refusing(code: grpc.StatusCode) -> Iterator[tuple[int, list[Asked]]]:
+    """Start a gateway that is well and refuses every call; give its port and what it was asked."""
+    asked: list[Asked] = []
+
+    class Handlers(grpc.GenericRpcHandler):
+        def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
+            def answer(request: bytes, context: grpc.ServicerContext) -> NoReturn:
+                asked.append(Asked(details.method, dict(details.invocation_metadata), request))
+                context.abort(code, "refused")
+
+            if details.method == "/grpc.health.v1.Health/Check":
+                well = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING)
+                return grpc.unary_unary_rpc_method_handler(lambda _, __: well.SerializeToString())
+            return grpc.unary_unary_rpc_method_handler(answer)
+
+    server = grpc.server(futures.ThreadPoolExecutor(4))
+    server.add_generic_rpc_handlers((Handlers(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield port, asked
+    finally:
+        server.stop(None).wait()
 
 
 def wait_until(running: Door, is_so: Callable[[], bool]) -> None:

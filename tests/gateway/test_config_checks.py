@@ -79,6 +79,14 @@ def test_contradiction(tmp_path: Path, name: str) -> None:
 NO_SERVER = "journal.url must be postgresql:// with hosts and ports that can be, for a PostgreSQL journal"
 ADDED = {
     "port": ('[server]\nlisten = "127.0.0.1:70000"', "server.listen has a port above 65535"),
+    "a proxy that is no network": (
+        '[server]\ntrusted_proxies = ["10.0.0.1/24"]',
+        "server.trusted_proxies[0] must be a network, such as 10.0.0.0/24, or an address",
+    ),
+    "everybody a proxy": (
+        '[server]\ntrusted_proxies = ["10.0.0.7", "::/0"]',
+        "server.trusted_proxies[1] must not be everybody: whoever is trusted may say that he is any machine",
+    ),
     "one address": (
         '[webhooks]\nlisten = "127.0.0.1:50051"',
         "webhooks.listen must differ from server.listen: they speak different protocols",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from giftcard_gateway.access.buckets import Bucket, ByName
 from giftcard_gateway.access.identities import caller_of
-from giftcard_gateway.access.machines import counted_as, machine_of
+from giftcard_gateway.access.machines import counted_as
 from giftcard_gateway.errors import Overloaded, RateLimited
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ class Shares:
             lambda: _Share(limits, clock), is_held=lambda share: bool(share.inside or share.streams)
         )
 
-    def caller(self, identity: Identity, peer: str) -> str:
-        """Return what limits count a call by, of an identity that comes from this peer."""
-        return caller_of(identity, self.machine(peer))
+    def caller(self, identity: Identity, machine: str) -> str:
+        """Return what limits count a call by, of an identity that comes from this machine."""
+        return caller_of(identity, self.machine(machine))
 
-    def machine(self, peer: str) -> str:
-        """Return what limits count a peer's machine as."""
-        return counted_as(machine_of(peer), self._limits.ipv6_prefix)
+    def machine(self, machine: str) -> str:
+        """Return what limits count a machine as."""
+        return counted_as(machine, self._limits.ipv6_prefix)
 
     @contextmanager
     def taken(self, caller: str, *, is_stream: bool = False, is_money: bool = False) -> Iterator[None]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import math
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
@@ -34,6 +35,7 @@ def check(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     """Return every way in which the settings contradict each other, or lie where others may read them."""
     return [
         *_listens(settings),
+        *_proxies(settings),
         *exposure.faults(settings),
         *_connection_age(settings),
         *_journal(settings),
@@ -52,6 +54,18 @@ def _listens(settings: Settings) -> Iterator[str]:
             yield f"{path} has a port above {_LARGEST_PORT}"
     if settings.server.listen == settings.webhooks.listen and not settings.server.listen.endswith(":0"):
         yield "webhooks.listen must differ from server.listen: they speak different protocols"
+
+
+def _proxies(settings: Settings) -> Iterator[str]:
+    for place, network in enumerate(settings.server.trusted_proxies):
+        path = f"server.trusted_proxies[{place}]"
+        try:
+            size = ipaddress.ip_network(network).prefixlen
+        except ValueError:
+            yield f"{path} must be a network, such as 10.0.0.0/24, or an address"
+        else:
+            if not size:
+                yield f"{path} must not be everybody: whoever is trusted may say that he is any machine"
 
 
 def _connection_age(settings: Settings) -> Iterator[str]:

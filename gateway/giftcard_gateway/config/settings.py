@@ -43,6 +43,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     tls: ListenerTls | None = None
     insecure: bool = False
     """Whether a listener that is not loopback may do without TLS or without anybody signing in."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks of proxies in front: of a call from there, `x-forwarded-for` tells whose it is."""
     workers: Annotated[int, msgspec.Meta(ge=1, le=128)] = 1
     """Processes that share the port; more than one needs a PostgreSQL journal."""
     max_message_bytes: Bytes = 1024 * 1024

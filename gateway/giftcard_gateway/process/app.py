@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from giftcard_adapters.stanza import find_adapter, open_provider
 from giftcard_adapters.transport import open_transport
 from giftcard_gateway.access.guesses import Guesses
+from giftcard_gateway.access.machines import Machines
 from giftcard_gateway.access.opening import open_signing_in
 from giftcard_gateway.access.shares import Shares
 from giftcard_gateway.audit.records import exported
@@ -104,6 +105,7 @@ class App:
             self.dependencies.shares,
             self.admission,
             telemetry.observer,
+            machines=self.dependencies.machines,
             open_reflection=settings.access.open_reflection,
         )
         self.server = Server(settings.server, handlers(self.dependencies), service_names(), guard=guard)
@@ -129,6 +131,7 @@ class App:
             reconciliation=self.pipeline.reconciliation,
             clock=self._clock,
             telemetry=self.telemetry,
+            machines=Machines(self.settings.server.trusted_proxies),
             signing_in=self.signing_in,
             trail=self.trail,
             shares=Shares(limits, self._clock),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from giftcard_gateway.access.guesses import Question
-from giftcard_gateway.access.machines import machine_of
 from giftcard_gateway.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -39,10 +38,26 @@ _MARGIN_SHARE = 0.2
 class RpcCall:
     """What a service may know of an RPC besides its request."""
 
-    __slots__ = ("_admission", "_context", "_trailing", "audited", "caller", "has_shown_secrets", "identity")
+    __slots__ = (
+        "_admission",
+        "_context",
+        "_trailing",
+        "audited",
+        "caller",
+        "has_shown_secrets",
+        "identity",
+        "machine",
+    )
 
     def __init__(
-        self, context: Context, identity: Identity, admission: Admission, *, caller: str, trace_id: str = ""
+        self,
+        context: Context,
+        identity: Identity,
+        admission: Admission,
+        *,
+        caller: str,
+        machine: str = "",
+        trace_id: str = "",
     ) -> None:
         self._context = context
         self._admission = admission
@@ -52,15 +67,12 @@ class RpcCall:
         self.identity = identity
         self.caller = caller
         """What limits count this caller by."""
+        self.machine = machine
+        """Where the call comes from, without the port."""
         self.audited: asyncio.Future[None] | None = None
         """Done when the audit's record of this call is durable."""
         self.has_shown_secrets = False
         """Whether the answer shows the secrets of new cards, which the audit must know."""
-
-    @property
-    def machine(self) -> str:
-        """Where the call comes from, without the port."""
-        return machine_of(self._context.peer())
 
     def wait_s(self, longest_s: float = _LONGEST_WAIT_S) -> float:
         """Return how many seconds to wait at most, so that the answer arrives before the deadline."""

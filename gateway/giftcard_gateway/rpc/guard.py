@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from giftcard.v1 import scope_pb2
-from giftcard_gateway.access.machines import machine_of
 from giftcard_gateway.access.signing_in import Shown, SigningIn
 from giftcard_gateway.config.access import Scope
 from giftcard_gateway.errors import (
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from giftcard_gateway.access.identities import Identity
+    from giftcard_gateway.access.machines import Machines
     from giftcard_gateway.access.shares import Shares
     from giftcard_gateway.ledger.observer import Observer
     from giftcard_gateway.rpc.call import Context
@@ -49,13 +49,18 @@ def scope_of(method: MethodDescriptor) -> Scope:
         raise KeyError(f"{method.full_name} has no scope we know: set (giftcard.v1.scope)") from None
 
 
-async def identify(signing_in: SigningIn, context: Context) -> Identity:
-    """Return who makes a call; raise as `SigningIn.identify` does."""
+def machine_of(machines: Machines, context: Context) -> str:
+    """Return the machine that a call comes from."""
+    return machines.of(context.peer(), context.invocation_metadata() or ())
+
+
+async def identify(signing_in: SigningIn, context: Context, machine: str) -> Identity:
+    """Return who makes a call that comes from a machine; raise as `SigningIn.identify` does."""
     names: tuple[str, ...] = ()
     if signing_in.reads_certificates:
         shown = context.auth_context().get(_NAMES, ())
         names = tuple(name.decode("utf-8", "replace") for name in shown)
-    metadata, machine = context.invocation_metadata() or (), machine_of(context.peer())
+    metadata = context.invocation_metadata() or ()
     return await signing_in.identify(Shown(metadata=metadata, names=names, machine=machine))
 
 
@@ -96,12 +101,14 @@ class Guard:
         admission: Admission,
         observer: Observer,
         *,
+        machines: Machines,
         open_reflection: bool,
     ) -> None:
         self._signing_in = signing_in
         self._shares = shares
         self._admission = admission
         self._observer = observer
+        self._machines = machines
         self._open = {HEALTH} | (
             {one for one in STANDARD if "reflection" in one} if open_reflection else set()
         )
@@ -166,13 +173,14 @@ class Guard:
 
     async def _caller(self, service: str, context: Context) -> str:
         """Return what limits count by; raise as `identify` does, or ScopeMissing."""
+        machine = machine_of(self._machines, context)
         if service in self._open:
             # Who asks for health takes nothing of a caller on the same machine who does not sign in.
-            return f"{service} {self._shares.machine(context.peer())}"
-        identity = await identify(self._signing_in, context)
+            return f"{service} {self._shares.machine(machine)}"
+        identity = await identify(self._signing_in, context, machine)
         if (scope := STANDARD[service]) is not None:
             identity.demand(scope)
-        return self._shares.caller(identity, context.peer())
+        return self._shares.caller(identity, machine)
 
 
 class _Newest:

@@ -21,17 +21,17 @@ from google.protobuf.message_factory import GetMessageClass
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.access.acting import acting
-from giftcard_gateway.access.machines import machine_of
 from giftcard_gateway.errors import GatewayError, InvalidRequest, JournalUnavailable
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.rpc.call import RpcCall
-from giftcard_gateway.rpc.guard import identify, is_audited, scope_of, tell
+from giftcard_gateway.rpc.guard import identify, is_audited, machine_of, scope_of, tell
 from giftcard_gateway.rpc.status import code_of, status_of, trailer_of
 from giftcard_gateway.wire.bounds import TooMany, read
 from giftcard_gateway.wire.validation import validator
 
 if TYPE_CHECKING:
     from giftcard_gateway.access.identities import Identity
+    from giftcard_gateway.access.machines import Machines
     from giftcard_gateway.access.shares import Shares
     from giftcard_gateway.access.signing_in import SigningIn
     from giftcard_gateway.rpc.admission import Admission
@@ -51,6 +51,7 @@ class Surroundings:
     """The parts that every handler shares."""
 
     admission: Admission
+    machines: Machines
     signing_in: SigningIn
     shares: Shares
     telemetry: Telemetry
@@ -159,23 +160,32 @@ class _Wrapper:
     async def _surround(self, context: Context, work: Callable[[RpcCall], Awaitable[_Answer]]) -> _Answer:
         around = self._around
         identity: Identity | None = None
+        machine = machine_of(around.machines, context)
         with around.telemetry.call(self._name, context.invocation_metadata() or ()) as watched:
             try:
                 with around.admission.entered(is_stream=self._is_stream):
-                    identity = await identify(around.signing_in, context)
+                    identity = await identify(around.signing_in, context, machine)
                     identity = acting(identity, context.invocation_metadata() or ())
-                    caller = around.shares.caller(identity, context.peer())
+                    caller = around.shares.caller(identity, machine)
                     with around.shares.taken(caller, is_stream=self._is_stream, is_money=self._is_money):
                         identity.demand(self._scope)
-                        admission, trace_id = around.admission, watched.trace_id
-                        return await work(
-                            RpcCall(context, identity, admission, caller=caller, trace_id=trace_id)
+                        call = RpcCall(
+                            *(context, identity, around.admission),
+                            caller=caller,
+                            machine=machine,
+                            trace_id=watched.trace_id,
                         )
+                        return await work(call)
             except Exception as fault:  # noqa: BLE001 - the edge: whatever failed inside is told in one way
-                await self._refuse(context, fault, watched, identity)
+                await self._refuse(context, fault, watched, identity, machine)
 
     async def _refuse(
-        self, context: Context, fault: Exception, watched: ServerCall, identity: Identity | None
+        self,
+        context: Context,
+        fault: Exception,
+        watched: ServerCall,
+        identity: Identity | None,
+        machine: str,
     ) -> NoReturn:
         if isinstance(fault, JournalClosed):
             fault = JournalUnavailable()
@@ -184,7 +194,7 @@ class _Wrapper:
         else:
             tell(self._around.telemetry.observer, self._name, fault)
             if is_audited(fault):
-                self._audit.refused(fault.reason, identity, machine_of(context.peer()))
+                self._audit.refused(fault.reason, identity, machine)
         code, status = code_of(fault), status_of(fault, watched.trace_id)
         watched.answered(code.name)
         await context.abort(code, status.message, (trailer_of(status),))

@@ -45,6 +45,7 @@ def handlers(parts: Dependencies) -> list[grpc.GenericRpcHandler]:
     """Return what a gRPC server needs to answer every service of the contract."""
     around = Surroundings(
         admission=parts.admission,
+        machines=parts.machines,
         signing_in=parts.signing_in,
         shares=parts.shares,
         telemetry=parts.telemetry,

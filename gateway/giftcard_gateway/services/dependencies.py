@@ -10,6 +10,7 @@ from giftcard_gateway.rpc.admission import Admission
 
 if TYPE_CHECKING:
     from giftcard_gateway.access.guesses import Guesses
+    from giftcard_gateway.access.machines import Machines
     from giftcard_gateway.access.shares import Shares
     from giftcard_gateway.audit.trail import Trail
     from giftcard_gateway.clock import Clock
@@ -37,5 +38,6 @@ class Dependencies:
     shares: Shares
     guesses: Guesses
     trail: Trail | None = None
+    machines: Machines
     signing_in: SigningIn
     admission: Admission = field(default_factory=lambda: Admission(1024))

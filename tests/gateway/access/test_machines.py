@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from giftcard_gateway.access.identities import LOCAL
-from giftcard_gateway.access.machines import counted_as, machine_of
+from giftcard_gateway.access.machines import Machines, counted_as, machine_of
 from giftcard_gateway.access.shares import Shares
 from giftcard_gateway.access.signing_in import WrongCredentials
 from giftcard_gateway.clock import SystemClock
@@ -32,6 +32,36 @@ def test_a_peer_is_told_without_its_port(peer: str, machine: str) -> None:
     assert machine_of(peer) == machine
 
 
+@pytest.mark.parametrize(
+    ("peer", "said", "machine"),
+    [
+        ("ipv4:10.0.0.7:5", ["198.51.100.4"], "198.51.100.4"),
+        ("ipv4:10.0.0.7:5", ["203.0.113.9, 198.51.100.4"], "198.51.100.4"),
+        ("ipv4:10.0.0.7:5", ["203.0.113.9", "198.51.100.4"], "198.51.100.4"),
+        ("ipv4:10.0.0.7:5", ["203.0.113.9,198.51.100.4 , 10.0.0.8"], "198.51.100.4"),
+        ("ipv4:10.0.0.7:5", ["10.0.0.9, 10.0.0.8"], "10.0.0.9"),
+        ("ipv4:10.0.0.7:5", ["2001:db8::1"], "2001:db8::1"),
+        ("ipv4:10.0.0.7:5", ["::ffff:198.51.100.4"], "198.51.100.4"),
+        ("ipv6:%5B::ffff:10.0.0.7%5D:5", ["198.51.100.4"], "198.51.100.4"),
+        ("ipv6:%5B2001:db8:0:7::1%5D:5", ["198.51.100.4"], "198.51.100.4"),
+        ("ipv4:10.0.0.7:5", [], "10.0.0.7"),
+        ("ipv4:10.0.0.7:5", ["", " , "], "10.0.0.7"),
+        ("ipv4:10.0.0.7:5", ["198.51.100.4, somebody"], "10.0.0.7"),
+        ("ipv4:10.0.0.7:5", ["198.51.100.4, somebody, 10.0.0.8"], "10.0.0.8"),
+        ("ipv4:10.0.0.7:5", ["198.51.100.4:443"], "10.0.0.7"),
+        ("ipv4:192.0.2.1:5", ["198.51.100.4"], "192.0.2.1"),
+        ("ipv6:%5B2001:db8:0:8::1%5D:5", ["198.51.100.4"], "2001:db8:0:8::1"),
+        ("unix:/run/gateway.sock", ["198.51.100.4"], "unix:/run/gateway.sock"),
+    ],
+)
+def test_a_trusted_proxy_says_whose_call_it_is(peer: str, said: list[str], machine: str) -> None:
+    """The nearest machine that is no proxy of ours counts; what stands before it anybody could write."""
+    machines = Machines(["10.0.0.0/24", "2001:db8:0:7::/64"])
+    metadata = [("authorization", "Bearer x"), *(("x-forwarded-for", one) for one in said)]
+    assert machines.of(peer, metadata) == machine
+    assert Machines().of(peer, metadata) == machine_of(peer)
+
+
 def test_the_prefix_is_the_operators() -> None:
     """With 128 bits each address is counted by itself, with fewer a larger network is one."""
     assert counted_as(NETWORK[0], 128) == f"{NETWORK[0]}/128"
@@ -55,9 +85,7 @@ def test_wrong_credentials_of_a_network_draw_on_one_budget() -> None:
 def test_the_shares_of_a_network_are_one() -> None:
     """Callers who do not sign in share what one may take, from whatever address of their network."""
     shares = Shares(Limits(calls_in_flight=1), SystemClock())
-    first, second, other = (
-        shares.caller(LOCAL, f"ipv6:%5B{machine}%5D:5") for machine in (*NETWORK[:2], NEIGHBOUR)
-    )
+    first, second, other = (shares.caller(LOCAL, machine) for machine in (*NETWORK[:2], NEIGHBOUR))
     with shares.taken(first):
         with pytest.raises(Overloaded), shares.taken(second):
             pytest.fail("it was let in")

@@ -14,6 +14,7 @@ from google.protobuf.message_factory import GetMessageClass
 from giftcard import read_error, v1
 from giftcard.v1 import gift_card_service_pb2
 from giftcard_gateway.access.identities import LOCAL, SignIn
+from giftcard_gateway.access.machines import Machines, machine_of
 from giftcard_gateway.access.shares import Shares
 from giftcard_gateway.access.signing_in import SigningIn
 from giftcard_gateway.clock import SystemClock
@@ -192,6 +193,7 @@ def test_every_call_needs_an_implementation() -> None:
     telemetry = open_telemetry({}, SystemClock())
     around = Surroundings(
         admission=Admission(1),
+        machines=Machines(),
         signing_in=SigningIn(anonymous=LOCAL),
         shares=Shares(Limits(), SystemClock()),
         telemetry=telemetry,
@@ -252,9 +254,9 @@ def test_admission() -> None:
 def test_callers_are_known_by_their_machine(peer: str, machine: str) -> None:
     """Limits count who did not sign in by machine or IPv6 network; others by who they are."""
     shares = Shares(Limits(), SystemClock())
-    assert shares.caller(LOCAL, peer) == machine
+    assert shares.caller(LOCAL, machine_of(peer)) == machine
     till = msgspec.structs.replace(LOCAL, name="till-7", tenant="shop", sign_in=SignIn.API_KEY)
-    assert shares.caller(till, peer) == "shop/till-7"
+    assert shares.caller(till, machine_of(peer)) == "shop/till-7"
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
