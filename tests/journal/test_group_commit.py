@@ -9,7 +9,6 @@ from unittest import mock
 
 import pytest
 
-from giftcard_gateway.journal import group_commit
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.journal.group_commit import ThreadCommit
 from tests.world.app import until
@@ -37,8 +36,8 @@ async def test_only_who_comes_in_a_crowd_waits_for_more() -> None:
         gate.wait(60)
         return requests
 
-    with mock.patch.object(group_commit, "sleep", slept.append):
-        commits = ThreadCommit(serve, "commits", lambda: None, linger_s=7.0)
+    commits = ThreadCommit(serve, "commits", lambda: None, linger_s=7.0)
+    with mock.patch.object(commits._closing, "wait", slept.append):
         first = asyncio.ensure_future(commits.submit(0))
         await until(begun.is_set)
         crowd = [asyncio.ensure_future(commits.submit(number)) for number in range(1, 6)]

@@ -12,7 +12,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from time import sleep
 from typing import Generic, TypeVar
 
 from giftcard_gateway.journal.contract import JournalClosed
@@ -49,6 +48,7 @@ class ThreadCommit(GroupCommit[Request]):
         """Call `served` in the event loop after each batch; wait `linger_s` for more while many come."""
         self._serve = serve
         self._linger_s = linger_s
+        self._closing = threading.Event()
         self._served = served
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[tuple[Request, asyncio.Future[Ack]] | None] = SimpleQueue()
@@ -64,6 +64,7 @@ class ThreadCommit(GroupCommit[Request]):
 
     async def close(self) -> None:
         """Serve what waits, then end the thread."""
+        self._closing.set()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -87,7 +88,7 @@ class ThreadCommit(GroupCommit[Request]):
     def _next_batch(self, linger_s: float) -> list[tuple[Request, asyncio.Future[Ack]] | None]:
         batch = [self._queue.get()]
         if linger_s and batch[0] is not None:
-            sleep(linger_s)
+            self._closing.wait(linger_s)
         try:
             while batch[-1] is not None and len(batch) < LARGEST_BATCH:
                 batch.append(self._queue.get_nowait())
