@@ -37,7 +37,7 @@ async def test_only_who_comes_in_a_crowd_waits_for_more() -> None:
         return requests
 
     commits = ThreadCommit(serve, "commits", lambda: None, linger_s=7.0)
-    with mock.patch.object(commits._closing, "wait", slept.append):
+    with mock.patch.object(commits._closing, "wait", slept.append):  # noqa: SLF001 - the pause is seen nowhere else
         first = asyncio.ensure_future(commits.submit(0))
         await until(begun.is_set)
         crowd = [asyncio.ensure_future(commits.submit(number)) for number in range(1, 6)]
