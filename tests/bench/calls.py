@@ -133,11 +133,11 @@ class Counting:
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> None:  # noqa: ANN401 - what the interpreter hands
         """Take one event of the interpreter."""
+        code = frame.f_code
         if event == "call":
-            code = frame.f_code
             self._now[f"{code.co_filename}:{code.co_firstlineno} {code.co_qualname}"] += 1
         elif event == "c_call":
-            self._now[f"built in {argument.__qualname__}"] += 1
+            self._now[f"built in {argument.__qualname__} from {code.co_filename}"] += 1
 
     @contextmanager
     def counting(self) -> Iterator[None]:
@@ -240,15 +240,20 @@ def main() -> int:
     parser.add_argument(
         "--top", type=int, default=0, metavar="N", help="also print the N functions called most"
     )
-    top = parser.parse_args().top
+    parser.add_argument("--rooms", action="store_true", help="also print how many calls each module makes")
+    given = parser.parse_args()
     counting = uvloop.run(measured())
     too_many = False
     for name, calls in (("Redeem", counting.redeem), ("Exchange.send", counting.exchange)):
         count, budget = round(calls.total() / ROUNDS), BUDGETS[name]
         too_many |= count > budget
         sys.stdout.write(f"{name}: {count} calls of the {budget} there may be\n")
-        for function, count in calls.most_common(top):
-            sys.stdout.write(f"  {count / ROUNDS:7.1f}  {function.removeprefix(str(_ROOT))}\n")
+        rooms = Counter[str]()
+        for function, calls_of in calls.items():
+            rooms[function.rpartition(" from ")[2].partition(":")[0]] += calls_of
+        for shown in (calls.most_common(given.top), rooms.most_common() if given.rooms else ()):
+            for name_of, calls_of in shown:
+                sys.stdout.write(f"  {calls_of / ROUNDS:7.1f}  {name_of.replace(str(_ROOT), '')}\n")
     return 1 if too_many else 0
 
 
