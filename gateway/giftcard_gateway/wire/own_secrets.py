@@ -13,8 +13,9 @@ from typing import Any
 from google.api.field_info_pb2 import FieldInfo, field_info
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
+from google.type.money_pb2 import Money
 
-from giftcard.v1 import Card
+from giftcard.v1 import Card, CardNumber, SwipedCard
 from giftcard_adapters.scrub import folded, holds, without
 from giftcard_adapters.values.cards import CardRef, ClearPin, EncryptedPin, HashedPin
 from giftcard_adapters.values.secret import Secret
@@ -57,15 +58,86 @@ def _long_enough(least: int, *secrets: Secret | None) -> Iterator[Secret]:
     return (secret for secret in secrets if secret is not None and len(folded(secret.reveal())) >= least)
 
 
+class _Kinds(dict[FieldDescriptor, str]):
+    """What there is to look at in a field, found out once: a text, texts, a map, a message, or messages."""
+
+    def __init__(self, without: str) -> None:
+        """Look into everything but messages of one name."""
+        super().__init__()
+        self._without = without
+
+    def __missing__(self, field: FieldDescriptor) -> str:
+        self[field] = kind = self._kind(field)
+        return kind
+
+    def _kind(self, field: FieldDescriptor) -> str:
+        if field.message_type is None:
+            is_text = field.type == FieldDescriptor.TYPE_STRING and not _is_uuid(field)
+            return ("texts" if field.is_repeated else "text") if is_text else ""
+        if _is_map(field):
+            return "map"
+        if field.message_type.full_name == self._without or not self._has_texts(field.message_type, set()):
+            return ""
+        return "messages" if field.is_repeated else "message"
+
+    def _has_texts(self, message: Descriptor, seen: set[Descriptor]) -> bool:
+        seen.add(message)
+        return any(
+            field.message_type not in seen and self._has_texts(field.message_type, seen)
+            if field.message_type is not None
+            else field.type == FieldDescriptor.TYPE_STRING
+            for field in message.fields
+        )
+
+
+_ASKED = _Kinds(without=Card.DESCRIPTOR.full_name)
+_TOLD = _Kinds(without=Money.DESCRIPTOR.full_name)
+"""Amounts of an answer are written by us, and their only text is a currency's code."""
+
+
+def _may_hold(message: Message, secrets: Sequence[Secret], kinds: _Kinds) -> bool:
+    """Tell whether a message may have one of the secrets in it, all its texts taken as one.
+
+    Nearly none has, and that is found out in a moment. Where it may, each text is looked at by itself.
+    """
+    texts: list[str] = []
+    _gather(message, kinds, texts)
+    whole = "\n".join(texts)
+    if "%" in whole or "&" in whole or "<" in whole:
+        return True
+    spelled = folded(whole)
+    return any(folded(secret.reveal()) in spelled for secret in secrets)
+
+
+def _gather(message: Message, kinds: _Kinds, into: list[str]) -> None:
+    for field, value in message.ListFields():
+        match kinds[field]:
+            case "":
+                pass
+            case "text":
+                into.append(value)
+            case "texts":
+                into += value
+            case "message":
+                _gather(value, kinds, into)
+            case "messages":
+                for item in value:
+                    _gather(item, kinds, into)
+            case "map":
+                into += [text for pair in value.items() for text in pair if isinstance(text, str)]
+
+
 def misplaced(request: Message) -> list[tuple[str, str]]:
     """Return a violation for every field of a request that has a secret of the request's own cards in it."""
     cards = [_named(card) for field, card in request.ListFields() if field.message_type is Card.DESCRIPTOR]
     secrets = own_secrets(cards)
-    return [(path, FOUND) for path in places_of(request, secrets)] if secrets else []
+    return [(path, FOUND) for path in places_of(request, secrets)]
 
 
 def places_of(message: Message, secrets: Sequence[Secret]) -> list[str]:
     """Return the paths of the fields, cards apart, that have one of the secrets in them, each once."""
+    if not secrets or not _may_hold(message, secrets, _ASKED):
+        return []
     long = [secret for secret in secrets if len(secret.reveal()) >= _LONG]
     found = (
         path
@@ -77,8 +149,11 @@ def places_of(message: Message, secrets: Sequence[Secret]) -> list[str]:
 
 def _named(card: Card) -> CardRef:
     """Return the secrets of a card that was not validated yet."""
-    number = card.swipe if card.HasField("swipe") else card.number
-    pan = (read_track(card.swipe.track) or ("", ""))[0] or card.number.pan
+    number: CardNumber | SwipedCard = card.number
+    pan = card.number.pan
+    if card.HasField("swipe"):
+        number = card.swipe
+        pan = (read_track(card.swipe.track) or ("", ""))[0]
     block, digest = number.encrypted_pin.block, number.hashed_pin.digest
     return CardRef(
         number=Secret(pan),
@@ -91,8 +166,11 @@ def _named(card: Card) -> CardRef:
 
 def mask_echoes(message: Message, secrets: Sequence[Secret]) -> None:
     """Mask the secrets wherever they stand in the texts of an answer, the keys of maps apart."""
-    if not secrets:
-        return
+    if secrets and _may_hold(message, secrets, _TOLD):
+        _mask_all(message, secrets)
+
+
+def _mask_all(message: Message, secrets: Sequence[Secret]) -> None:
     for field, value in message.ListFields():
         if field.message_type is None:
             if field.type == FieldDescriptor.TYPE_STRING and not _is_uuid(field):
@@ -103,9 +181,9 @@ def mask_echoes(message: Message, secrets: Sequence[Secret]) -> None:
                     value[key] = _masked(value[key], secrets)
         elif field.is_repeated:
             for item in value:
-                mask_echoes(item, secrets)
+                _mask_all(item, secrets)
         else:
-            mask_echoes(value, secrets)
+            _mask_all(value, secrets)
 
 
 def _mask(message: Message, field: FieldDescriptor, value: Any, secrets: Sequence[Secret]) -> None:  # noqa: ANN401 - one text or many

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
+from hypothesis import given
+from hypothesis import strategies as st
 
 from giftcard import v1
-from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.cards import CardRef, ClearPin
 from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.wire import own_secrets as own_secrets_module
 from giftcard_gateway.wire.cards import card_from
-from giftcard_gateway.wire.own_secrets import mask_echoes, names_cards, own_secrets
+from giftcard_gateway.wire.own_secrets import mask_echoes, names_cards, own_secrets, places_of
 from giftcard_gateway.wire.validation import validator
 from tests.gateway.wire.filled import PAN, REQUESTS, Place, fill, is_uuid, places
 
@@ -179,6 +183,26 @@ def test_echoes_are_masked() -> None:
     assert dict(told.provider_references) == {"order": "A-***", "rrn": "12345"}
     assert [line.text for line in told.slip.lines] == ["card ***", "thank you"]
     assert told.third_party_identifiers[0].transaction_identifier == "***"
+
+
+_PIECES = st.sampled_from(
+    [*SPELLINGS, "8317", "8.3.1.7", "order", "-", "<b>", "&#54;", "%36", "\u0661", "\u0301"]
+)
+
+
+@given(st.lists(st.one_of(_PIECES, st.text(max_size=6)), min_size=1, max_size=5).map("".join), st.booleans())
+def test_a_quick_look_finds_what_a_thorough_one_finds(text: str, is_key: bool) -> None:
+    """All texts taken as one are found to hold a secret wherever one of them does."""
+    secrets = own_secrets([CardRef(number=Secret(PAN), pin=ClearPin(pin=Secret("8317")))])
+    request, told = redemption(), v1.Transaction(evidence=v1.Evidence(summary=text))
+    request.labels[text if is_key else "note"] = "" if is_key else text
+    places = places_of(request, secrets)
+    quick = v1.Transaction.FromString(told.SerializeToString())
+    mask_echoes(quick, secrets)
+    with mock.patch.object(own_secrets_module, "_may_hold", return_value=True):
+        assert places_of(request, secrets) == places
+        mask_echoes(told, secrets)
+    assert quick == told
 
 
 def test_messages_with_cards_are_known() -> None:
