@@ -11,12 +11,16 @@ read from its end, and what a caller wrote into it himself stands before that an
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import unquote
 
 _FORWARDED_FOR = "x-forwarded-for"
+_REMEMBERED = 4096
+"""Peers and machines read once: to read an address costs more than the rest of the limits together."""
 
 
+@lru_cache(_REMEMBERED)
 def machine_of(peer: str) -> str:
     """Return a peer, such as `ipv4:10.0.0.7:51234`, without its port, which changes with every connection."""
     kind, _, address = peer.partition(":")
@@ -61,6 +65,7 @@ def _address(text: str) -> IPv4Address | IPv6Address:
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
+@lru_cache(_REMEMBERED)
 def counted_as(machine: str, ipv6_prefix: int) -> str:
     """Return what limits count a machine as: an IPv6 address as its network of so many bits."""
     try:

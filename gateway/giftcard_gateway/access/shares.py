@@ -25,7 +25,7 @@ _BURST_S = 2
 """A bucket holds what comes in so many seconds."""
 
 
-class _Share:
+class Share:
     """What one caller has taken."""
 
     __slots__ = ("calls", "inside", "money", "streams")
@@ -36,6 +36,11 @@ class _Share:
         self.calls = Bucket(clock, size=limits.calls_per_s * _BURST_S, every_s=1 / limits.calls_per_s)
         self.money = Bucket(clock, size=limits.money_per_s * _BURST_S, every_s=1 / limits.money_per_s)
 
+    def leave(self, *, is_stream: bool) -> None:
+        """Count one call as ended."""
+        self.streams -= is_stream
+        self.inside -= not is_stream
+
 
 class Shares:
     """The shares of all callers of one process."""
@@ -43,8 +48,8 @@ class Shares:
     def __init__(self, limits: Limits, clock: Clock) -> None:
         """Begin with nobody inside."""
         self._limits = limits
-        self._shares: ByName[str, _Share] = ByName(
-            lambda: _Share(limits, clock), is_held=lambda share: bool(share.inside or share.streams)
+        self._shares: ByName[str, Share] = ByName(
+            lambda: Share(limits, clock), is_held=lambda share: bool(share.inside or share.streams)
         )
 
     def caller(self, identity: Identity, machine: str) -> str:
@@ -57,7 +62,18 @@ class Shares:
 
     @contextmanager
     def taken(self, caller: str, *, is_stream: bool = False, is_money: bool = False) -> Iterator[None]:
-        """Surround one call of a caller; raises RateLimited or Overloaded, and then nothing was taken."""
+        """Surround one call of a caller; raises as `take` does."""
+        share = self.take(caller, is_stream=is_stream, is_money=is_money)
+        try:
+            yield
+        finally:
+            share.leave(is_stream=is_stream)
+
+    def take(self, caller: str, *, is_stream: bool, is_money: bool) -> Share:
+        """Count one call of a caller, who must `leave` the share once.
+
+        Raises RateLimited or Overloaded, and then nothing was taken.
+        """
         share = self._shares.get(caller)
         if is_stream:
             if share.streams >= self._limits.streams:
@@ -73,8 +89,4 @@ class Shares:
                 raise refusal
         share.streams += is_stream
         share.inside += not is_stream
-        try:
-            yield
-        finally:
-            share.streams -= is_stream
-            share.inside -= not is_stream
+        return share

@@ -24,7 +24,7 @@ from giftcard_gateway.access.acting import acting
 from giftcard_gateway.errors import GatewayError, InvalidRequest, JournalUnavailable
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.rpc.call import RpcCall
-from giftcard_gateway.rpc.guard import identify, is_audited, machine_of, scope_of, tell
+from giftcard_gateway.rpc.guard import identify, is_audited, scope_of, tell
 from giftcard_gateway.rpc.status import code_of, status_of, trailer_of
 from giftcard_gateway.wire.bounds import TooMany, read
 from giftcard_gateway.wire.validation import validator
@@ -32,7 +32,7 @@ from giftcard_gateway.wire.validation import validator
 if TYPE_CHECKING:
     from giftcard_gateway.access.identities import Identity
     from giftcard_gateway.access.machines import Machines
-    from giftcard_gateway.access.shares import Shares
+    from giftcard_gateway.access.shares import Share, Shares
     from giftcard_gateway.access.signing_in import SigningIn
     from giftcard_gateway.rpc.admission import Admission
     from giftcard_gateway.rpc.auditing import CallAudit
@@ -160,24 +160,33 @@ class _Wrapper:
     async def _surround(self, context: Context, work: Callable[[RpcCall], Awaitable[_Answer]]) -> _Answer:
         around = self._around
         identity: Identity | None = None
-        machine = machine_of(around.machines, context)
-        with around.telemetry.call(self._name, context.invocation_metadata() or ()) as watched:
+        metadata = context.invocation_metadata() or ()
+        machine = around.machines.of(context.peer(), metadata)
+        with around.telemetry.call(self._name, metadata) as watched:
+            entered = False
+            share: Share | None = None
             try:
-                with around.admission.entered(is_stream=self._is_stream):
-                    identity = await identify(around.signing_in, context, machine)
-                    identity = acting(identity, context.invocation_metadata() or ())
-                    caller = around.shares.caller(identity, machine)
-                    with around.shares.taken(caller, is_stream=self._is_stream, is_money=self._is_money):
-                        identity.demand(self._scope)
-                        call = RpcCall(
-                            *(context, identity, around.admission),
-                            caller=caller,
-                            machine=machine,
-                            trace_id=watched.trace_id,
-                        )
-                        return await work(call)
+                around.admission.enter(is_stream=self._is_stream)
+                entered = True
+                identity = await identify(around.signing_in, context, machine)
+                identity = acting(identity, metadata)
+                caller = around.shares.caller(identity, machine)
+                share = around.shares.take(caller, is_stream=self._is_stream, is_money=self._is_money)
+                identity.demand(self._scope)
+                call = RpcCall(
+                    *(context, identity, around.admission),
+                    caller=caller,
+                    machine=machine,
+                    trace_id=watched.trace_id,
+                )
+                return await work(call)
             except Exception as fault:  # noqa: BLE001 - the edge: whatever failed inside is told in one way
                 await self._refuse(context, fault, watched, identity, machine)
+            finally:
+                if share is not None:
+                    share.leave(is_stream=self._is_stream)
+                if entered:
+                    around.admission.leave(is_stream=self._is_stream)
 
     async def _refuse(
         self,

@@ -51,15 +51,15 @@ class Watcher(Observer):
         """Count a state that was reached, and log the last one of a transaction."""
         span = current()
         if span is not None and span.is_sampled:
-            span.note("giftcard.transaction_id", after.transaction_id)
-            span.note("giftcard.state", after.state.value)
-            span.note("giftcard.provider", after.provider)
+            span.attributes["giftcard.transaction_id"] = after.transaction_id
+            span.attributes["giftcard.state"] = after.state
+            span.attributes["giftcard.provider"] = after.provider
             span.link(after.traceparent)
         if before is not None and before.state is after.state:
             return
-        self._metrics.reached(after.operation.value, after.provider, after.state.value)
+        self._metrics.reached(after.operation, after.provider, after.state)
         if after.state is State.UNRESOLVED:
-            self._metrics.unresolved(after.operation.value, after.provider)
+            self._metrics.unresolved(after.operation, after.provider)
             _log.error("a person must look at this transaction", extra=_facts(after))
         elif after.state in FINAL and _log.isEnabledFor(logging.INFO):
             _log.info("transaction ended", extra=_facts(after))

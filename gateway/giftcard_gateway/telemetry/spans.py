@@ -70,7 +70,6 @@ class Span:
     """One span. Entered, it is the current one; left with an exception, it is marked as failed."""
 
     __slots__ = (
-        "_attributes",
         "_end",
         "_error",
         "_kind",
@@ -79,7 +78,10 @@ class Span:
         "_parent",
         "_start_ns",
         "_token",
+        "attributes",
         "context",
+        "is_sampled",
+        "trace_id",
     )
 
     def __init__(
@@ -94,20 +96,19 @@ class Span:
     ) -> None:
         """Begin now. Spans are made by `Spans`."""
         self.context = context
+        self.is_sampled = context is not None and bool(context.trace_flags & TraceFlags.SAMPLED)
+        """Whether this span will be exported."""
+        self.trace_id = f"{context.trace_id:032x}" if context else ""
+        """The trace's id as 32 hexadecimal digits; empty when there is no trace."""
         self._end = spans.export
         self._name = name
         self._kind = kind
         self._parent = parent
-        self._attributes = attributes
+        self.attributes = attributes
         self._links: tuple[Link, ...] = ()
         self._error = False
         self._start_ns = spans.now_ns()
         self._token: Token[Span | None] | None = None
-
-    @property
-    def is_sampled(self) -> bool:
-        """Tell whether this span will be exported."""
-        return self.context is not None and bool(self.context.trace_flags & TraceFlags.SAMPLED)
 
     @property
     def traceparent(self) -> str:
@@ -115,12 +116,7 @@ class Span:
         context = self.context
         if context is None:
             return ""
-        return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
-
-    @property
-    def trace_id(self) -> str:
-        """Return the trace's id as 32 hexadecimal digits; empty when there is no trace."""
-        return f"{self.context.trace_id:032x}" if self.context else ""
+        return f"00-{self.trace_id}-{context.span_id:016x}-{context.trace_flags:02x}"
 
     @property
     def tracestate(self) -> str:
@@ -129,10 +125,12 @@ class Span:
 
     def note(self, key: str, value: AttributeValue) -> None:
         """Add an attribute."""
-        self._attributes[key] = value
+        self.attributes[key] = value
 
     def link(self, traceparent: str) -> None:
         """Add a link to another trace, once."""
+        if traceparent[3:35] == self.trace_id:
+            return
         other = parse(traceparent)
         known = {self.context.trace_id if self.context else 0, *(one.context.trace_id for one in self._links)}
         if other is not None and other.trace_id not in known:
@@ -141,7 +139,7 @@ class Span:
     def fail(self, error_type: str) -> None:
         """Mark as failed; `error_type` is a class or a code and never a text."""
         self._error = True
-        self._attributes["error.type"] = error_type
+        self.attributes["error.type"] = error_type
 
     def end(self) -> None:
         """End now, and export if sampled."""
@@ -154,7 +152,7 @@ class Span:
             context=self.context,
             parent=self._parent,
             resource=provider.resource,
-            attributes=self._attributes,
+            attributes=self.attributes,
             links=self._links,
             kind=self._kind,
             status=Status(StatusCode.ERROR if self._error else StatusCode.UNSET),
