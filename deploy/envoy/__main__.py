@@ -28,7 +28,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from protos import contract
 
 HERE = Path(__file__).resolve().parent
-FILES = ("envoy.yaml", "strict.lua", "trailing.lua")
+FILES = ("envoy.yaml", "strict.lua", "trailing.lua", "connect.lua")
 HTTP: Any = annotations_pb2.http
 PLAIN = {"google.protobuf.Timestamp": "time", "google.protobuf.Duration": "span"}
 """Messages that JSON writes as a text, and what strict.lua calls them."""

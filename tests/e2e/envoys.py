@@ -143,6 +143,8 @@ class Asked:
     method: str
     metadata: Mapping[str, str | bytes]
     request: bytes
+    left_s: float | None
+    """What is left of the caller's deadline, which no request without one has."""
 
 
 @contextmanager
@@ -153,7 +155,8 @@ def refusing(code: grpc.StatusCode) -> Iterator[tuple[int, list[Asked]]]:
     class Handlers(grpc.GenericRpcHandler):
         def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any]:
             def answer(request: bytes, context: grpc.ServicerContext) -> NoReturn:
-                asked.append(Asked(details.method, dict(details.invocation_metadata), request))
+                metadata, left_s = dict(details.invocation_metadata), context.time_remaining()
+                asked.append(Asked(details.method, metadata, request, left_s))
                 context.abort(code, "refused")
 
             if details.method == "/grpc.health.v1.Health/Check":

@@ -81,11 +81,12 @@ def framed(message: v1.BalanceRequest | v1.RedeemRequest) -> bytes:
 
 
 def test_envoy_takes_the_configuration(tmp_path: Path) -> None:
-    """`envoy --mode validate` finds nothing in what `make envoy` puts there."""
+    """`envoy --mode validate` finds nothing in what `make envoy` puts there but what is told of Connect."""
     settings(tmp_path, {"plain": 26_090, "tls": 26_091, "admin": 26_092, "gateway": 26_093}, PAGE)
     command = [envoy_program(), "--mode", "validate", "-c", "envoy.yaml", "-l", "warn"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    said = [line for line in done.stderr.splitlines() if "connect_grpc_bridge" not in line]
+    assert (done.returncode, said) == (0, [])
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")

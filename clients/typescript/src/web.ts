@@ -21,7 +21,10 @@ export interface WebOptions extends ClientOptions {
 export function connect(baseUrl: string, options: WebOptions = {}): Client {
   const { protocol = "grpc-web", fetch, ...rest } = options;
   const to: GrpcWebTransportOptions = { baseUrl, ...(fetch && { fetch }) };
-  // Never Connect's GET: it would put card numbers into addresses.
-  const transport = protocol === "connect" ? createConnectTransport(to) : createGrpcWebTransport(to);
+  // Never Connect's GET: it would put card numbers into addresses. Envoy's bridge takes no JSON.
+  const transport =
+    protocol === "connect"
+      ? createConnectTransport({ ...to, useBinaryFormat: true })
+      : createGrpcWebTransport(to);
   return new Client(transport, rest);
 }
