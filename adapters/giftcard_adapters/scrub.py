@@ -60,6 +60,7 @@ Four single digits are no address: so a PIN is spelled with dots.
 
 
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
+_SIGNS = re.compile(r"[\W_]+", re.ASCII)
 _TAGS = re.compile(_TAG)
 _PIN = r"(?:pin|passcode|password|pwd?)"
 _CALLED_PIN = re.compile(
@@ -107,7 +108,11 @@ def holds(text: str, secret: Secret) -> bool:
     it a PIN: its digits are found in many order numbers by chance.
     """
     wanted = folded(secret.reveal())
-    return bool(wanted) and any(_is_in(wanted, one) for one in _decodings(text))
+    if not wanted:
+        return False
+    if "%" in text or "&" in text or "<" in text:
+        return any(_is_in(wanted, one) for one in _decodings(text))
+    return _is_in(wanted, text)
 
 
 def _decodings(text: str) -> Iterator[str]:
@@ -130,7 +135,7 @@ def _is_in(wanted: str, text: str) -> bool:
 def folded(text: str) -> str:
     """Return the letters and digits of `text`, in lower case and in the digits 0 to 9."""
     if text.isascii():
-        return "".join(filter(str.isalnum, text)).lower()
+        return (text if text.isalnum() else _SIGNS.sub("", text)).lower()
     plain = unicodedata.normalize("NFKC", text).casefold()
     return "".join(str(unicodedata.decimal(char, char)) for char in plain if char.isalnum())
 

@@ -254,6 +254,15 @@ def test_blank_originator_is_missed_field_by_field() -> None:
     ]
 
 
+@pytest.mark.parametrize("left_out", ["terminal_id", "merchant_id", "merchant_city"])
+def test_settings_are_judged_once_as_every_call_would(left_out: str) -> None:
+    """A caller without a point of sale is refused as one whose point of sale is blank."""
+    unset = {left_out: None}
+    assert violated(with_(REDEEM, point_of_sale=None), unset) == violated(
+        with_(REDEEM, point_of_sale=PointOfSale()), unset
+    )
+
+
 @pytest.mark.parametrize(
     ("pin_fields", "pin", "field"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -165,3 +166,29 @@ def test_tags_around_other_digits_are_kept() -> None:
 def test_keys_have_letters() -> None:
     """A gift code is found whatever the case and the groups."""
     assert without("code jdm-abcd efgh.", Secret("JDMABCDEFGH")) == "code ***."
+
+
+CODED = some.lists(
+    some.one_of(
+        some.text(some.characters(max_codepoint=127), max_size=6),
+        some.sampled_from(
+            ["12", "1112", "%31", "%2531", "&#49;", "&amp;#49;", "<b>", "<", "&", "%", "pin", "_"]
+        ),
+    ),
+    max_size=8,
+).map("".join)
+
+
+@given(text=some.one_of(CODED, some.text()))
+def test_folding_is_as_letter_by_letter(text: str) -> None:
+    """Folding at once gives what folding each character gives."""
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    letters = filter(str.isalnum, plain.casefold())
+    assert folded(text) == "".join(str(unicodedata.decimal(letter, letter)) for letter in letters)
+
+
+@given(text=CODED, secret=some.one_of(some.sampled_from(["1", "12", "1112", "111211121112", "-"]), CODED))
+@example(text="%2531112", secret="1112")
+def test_a_text_without_codes_is_searched_as_one_with_them(text: str, secret: str) -> None:
+    """A secret is found in a text exactly where it is behind a tag that says nothing, which is decoded."""
+    assert holds(text, Secret(secret)) is holds(f"<->{text}", Secret(secret))

@@ -105,10 +105,13 @@ class Electrum(Provider):
         self._credentials = Secret(f"Basic {base64.b64encode(pair).decode()}")
         self._parties = requests.parties_of(settings)
         self._zone = ZoneInfo(settings.time_zone)
+        originator_ids = frozenset(one.id for one in self._parties.originators)
         self._rules = limits.Rules(
             is_expiry_needed=settings.is_expiry_needed,
             pin_fields=settings.pin_fields,
-            originator_ids=frozenset(one.id for one in self._parties.originators),
+            originator=self._parties.originator,
+            originator_ids=originator_ids,
+            faults=tuple(limits.faults_of(self._parties.originator, originator_ids)),
         )
 
     @_OPENING

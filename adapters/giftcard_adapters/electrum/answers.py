@@ -217,7 +217,7 @@ def _is_another(card: CardRef, echo: wire.CardEcho | None) -> bool:
         return False
     ours, theirs = card.number.reveal(), echo.pan.reveal()
     return len(ours) != len(theirs) or any(
-        told.isdigit() and told != digit for digit, told in zip(ours, theirs, strict=True)
+        map(str.isdigit, {told for digit, told in zip(ours, theirs, strict=True) if told != digit})
     )
 
 

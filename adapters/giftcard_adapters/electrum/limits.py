@@ -7,7 +7,7 @@ terminal id with a blank appended could be another terminal. Lengths and pattern
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import date
 from operator import attrgetter
 
@@ -18,9 +18,9 @@ from giftcard_adapters.electrum.codes import SHAPES, TRANSACTION_TYPES, Shape
 from giftcard_adapters.electrum.pins import is_block_alone
 from giftcard_adapters.electrum.settings import PinFields
 from giftcard_adapters.errors import Invalid, Unsupported, Violation
-from giftcard_adapters.values.cards import CardRef, ClearPin, EncryptedPin, HashedPin, PinBlockFormat
+from giftcard_adapters.values.cards import CardRef, ClearPin, EncryptedPin, HashedPin, Pin, PinBlockFormat
 from giftcard_adapters.values.operations import Activate, MoneyOperation
-from giftcard_adapters.values.point_of_sale import AccountType, Tender
+from giftcard_adapters.values.point_of_sale import AccountType, CardHolder, Tender
 from giftcard_adapters.values.reads import Lookup
 from giftcard_adapters.values.slips import Slip
 
@@ -31,9 +31,9 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     pattern: re.Pattern[str]
     words: str
 
-    def allows(self, value: str) -> bool:
-        """Tell whether the value fits."""
-        return self.pattern.fullmatch(value) is not None
+    def refuses(self, value: str) -> bool:
+        """Tell whether the value does not fit."""
+        return self.pattern.fullmatch(value) is None
 
 
 def _limit(pattern: str, words: str) -> Limit:
@@ -48,44 +48,50 @@ def _letters_and_digits(length: int) -> Limit:
     return _limit(f"[0-9A-Za-z]{{1,{length}}}", f"must be 1 to {length} letters and digits")
 
 
-_NEEDED: dict[str, tuple[str, Limit]] = {
-    "point_of_sale.institution.name": ("institution.name", _at_most(40)),
-    "point_of_sale.terminal_id": ("terminal_id", _limit(".{8}", "must have exactly 8 characters")),
+_NEEDED: dict[str, tuple[attrgetter[str], Limit]] = {
+    "point_of_sale.institution.name": (attrgetter("institution.name"), _at_most(40)),
+    "point_of_sale.terminal_id": (
+        attrgetter("terminal_id"),
+        _limit(".{8}", "must have exactly 8 characters"),
+    ),
     "point_of_sale.merchant.merchant_id": (
-        "merchant.merchant_id",
+        attrgetter("merchant.merchant_id"),
         _limit(".{15}", "must have exactly 15 characters"),
     ),
     "point_of_sale.merchant.category_code": (
-        "merchant.merchant_type",
+        attrgetter("merchant.merchant_type"),
         _limit("[0-9]{4}", "must be the 4 digits of a merchant category code"),
     ),
-    "point_of_sale.merchant.name": ("merchant.merchant_name.name", _at_most(23)),
-    "point_of_sale.merchant.city": ("merchant.merchant_name.city", _at_most(13)),
-    "point_of_sale.merchant.region": ("merchant.merchant_name.region", _at_most(2)),
-    "point_of_sale.merchant.country": ("merchant.merchant_name.country", _at_most(2)),
+    "point_of_sale.merchant.name": (attrgetter("merchant.merchant_name.name"), _at_most(23)),
+    "point_of_sale.merchant.city": (attrgetter("merchant.merchant_name.city"), _at_most(13)),
+    "point_of_sale.merchant.region": (attrgetter("merchant.merchant_name.region"), _at_most(2)),
+    "point_of_sale.merchant.country": (attrgetter("merchant.merchant_name.country"), _at_most(2)),
 }
 """By the caller's field: where the originator has it once the settings filled the blanks, and its limit."""
 
-_OPTIONAL: dict[str, Limit] = {
-    "point_of_sale.operator_id": _at_most(30),
-    "point_of_sale.channel_id": _at_most(50),
-    "product.product_id": _letters_and_digits(100),
-    "product.barcode": _letters_and_digits(13),
-    "product.product_type": _at_most(50),
-    "card_holder.first_name": _at_most(40),
-    "card_holder.last_name": _at_most(40),
-    "card_holder.phone": _limit(
-        r"\+?[1-9][0-9]{0,14}", "must be a telephone number of at most 15 digits, not beginning with 0"
-    ),
-    "card_holder.email": _limit(r"[^@\s]+@[^@\s]+", "must be an e-mail address"),
-    "card_holder.address.city": _at_most(30),
-    "card_holder.address.region": _limit("[A-Z]{2}", "must be 2 capital letters"),
-    "card_holder.address.country": _limit("[A-Z]{2}", "must be 2 capital letters"),
-    "card_holder.address.postal_code": _limit(
-        "[A-Za-z0-9 -]{1,20}", "must be at most 20 letters, digits, spaces and dashes"
-    ),
+_OPTIONAL: dict[str, dict[str, Limit]] = {
+    "point_of_sale": {"operator_id": _at_most(30), "channel_id": _at_most(50)},
+    "product": {
+        "product_id": _letters_and_digits(100),
+        "barcode": _letters_and_digits(13),
+        "product_type": _at_most(50),
+    },
+    "card_holder": {
+        "first_name": _at_most(40),
+        "last_name": _at_most(40),
+        "phone": _limit(
+            r"\+?[1-9][0-9]{0,14}", "must be a telephone number of at most 15 digits, not beginning with 0"
+        ),
+        "email": _limit(r"[^@\s]+@[^@\s]+", "must be an e-mail address"),
+    },
+    "card_holder.address": {
+        "city": _at_most(30),
+        "region": _limit("[A-Z]{2}", "must be 2 capital letters"),
+        "country": _limit("[A-Z]{2}", "must be 2 capital letters"),
+        "postal_code": _limit("[A-Za-z0-9 -]{1,20}", "must be at most 20 letters, digits, spaces and dashes"),
+    },
 }
-"""By the caller's field, which has the same name here; blank is fine."""
+"""By the caller's message and its field, which has the same name here; blank is fine."""
 
 _ITEM = {"product_id": _letters_and_digits(20), "product_type": _letters_and_digits(30)}
 _BASKET_ID = _letters_and_digits(20)
@@ -102,6 +108,7 @@ _HASH_NAME = _at_most(20)
 _MASKED_CARD = _limit(r"[0-9]{6}[0-9*]{0,13}", "must be 6 digits, the rest masked with *, 19 in all at most")
 _ISSUER_REFERENCE = _limit("[A-Z0-9]{1,40}", "must be 1 to 40 capital letters and digits")
 _TENDER_REFERENCE = _at_most(40)
+_SIDE_OF_NONE = "says which side of the ledger an amount is on, and there is none"
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,8 +116,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     is_expiry_needed: bool
     pin_fields: PinFields
+    originator: wire.Originator
+    """Who asks where the caller does not say."""
     originator_ids: frozenset[str]
     """The institutions the connection may ask for."""
+    faults: tuple[Violation, ...]
+    """What Electrum could not take of `originator`, which the caller must then say itself."""
 
 
 def check_operation(ask: MoneyOperation, originator: wire.Originator, rules: Rules) -> None:
@@ -156,39 +167,50 @@ def _refuse(violations: Sequence[Violation]) -> None:
 
 
 def _fault(field: str, value: str, limit: Limit) -> Iterator[Violation]:
-    if value and not limit.allows(value):
+    if value and limit.refuses(value):
         yield field, limit.words
 
 
 def _needed(field: str, value: str, limit: Limit) -> Iterator[Violation]:
     if not value:
         yield field, f"is needed: it {limit.words}"
-    yield from _fault(field, value, limit)
+    elif limit.refuses(value):
+        yield field, limit.words
 
 
 def _shared(ask: MoneyOperation | Lookup, originator: wire.Originator, rules: Rules) -> Iterator[Violation]:
-    for field, (place, limit) in _NEEDED.items():
-        yield from _needed(field, attrgetter(place)(originator), limit)
-    for field, limit in _OPTIONAL.items():
-        yield from _fault(field, _value(ask, field), limit)
-    if originator.institution.id not in rules.originator_ids:
-        yield "point_of_sale.institution.institution_id", "is nobody this connection may ask for"
+    if originator is rules.originator:
+        # The caller named nothing of it, so what there is to say was said of the settings.
+        yield from rules.faults
+    else:
+        yield from faults_of(originator, rules.originator_ids)
     if ask.transaction_type and ask.transaction_type not in TRANSACTION_TYPES:
         yield "transaction_type", f"must be one of {', '.join(sorted(TRANSACTION_TYPES))}"
-    yield from _address_lines(ask)
+    if ask.point_of_sale is not None:
+        yield from _optional("point_of_sale", ask.point_of_sale)
+    if ask.card_holder is not None:
+        yield from _card_holder(ask.card_holder)
 
 
-def _value(ask: object, field: str) -> str:
-    """Follow a dotted path through what may be None."""
-    value = ask
-    for name in field.split("."):
-        value = getattr(value, name, None)
-    return value if isinstance(value, str) else ""
+def faults_of(originator: wire.Originator, originator_ids: Container[str]) -> Iterator[Violation]:
+    """Give what Electrum could not take of who asks, once the settings filled the blanks."""
+    for field, (place, limit) in _NEEDED.items():
+        yield from _needed(field, place(originator), limit)
+    if originator.institution.id not in originator_ids:
+        yield "point_of_sale.institution.institution_id", "is nobody this connection may ask for"
 
 
-def _address_lines(ask: MoneyOperation | Lookup) -> Iterator[Violation]:
-    address = ask.card_holder.address if ask.card_holder else None
-    lines = address.lines if address else ()
+def _optional(name: str, told: object) -> Iterator[Violation]:
+    for field, limit in _OPTIONAL[name].items():
+        yield from _fault(f"{name}.{field}", getattr(told, field), limit)
+
+
+def _card_holder(holder: CardHolder) -> Iterator[Violation]:
+    yield from _optional("card_holder", holder)
+    if holder.address is None:
+        return
+    yield from _optional("card_holder.address", holder.address)
+    lines = holder.address.lines
     if len(lines) > _ADDRESS_LINES:
         yield "card_holder.address.lines", f"must be at most {_ADDRESS_LINES} lines"
     for n, line in enumerate(lines):
@@ -200,11 +222,16 @@ def _card(name: str, card: CardRef, rules: Rules) -> Iterator[Violation]:
         yield f"{name}.number", "is needed: this provider knows cards by their number alone"
         return
     yield from _needed(f"{name}.number.pan", card.number.reveal(), _PAN)
-    check = _needed if rules.is_expiry_needed else _fault
-    yield from check(f"{name}.number.expiry", card.expiry, _EXPIRY)
-    match card.pin:
-        case ClearPin(pin=pin):
-            yield from _fault(f"{name}.number.clear_pin", pin.reveal(), _CLEAR_PIN)
+    if rules.is_expiry_needed or card.expiry:
+        yield from _needed(f"{name}.number.expiry", card.expiry, _EXPIRY)
+    if card.pin is not None:
+        yield from _pin(name, card.pin, rules)
+
+
+def _pin(name: str, pin: Pin, rules: Rules) -> Iterator[Violation]:
+    match pin:
+        case ClearPin(pin=clear):
+            yield from _fault(f"{name}.number.clear_pin", clear.reveal(), _CLEAR_PIN)
         case EncryptedPin() as block:
             yield from _encrypted_pin(f"{name}.number.encrypted_pin", block, rules.pin_fields)
         case HashedPin() if rules.pin_fields == "deprecated":
@@ -243,15 +270,18 @@ def _amount(ask: MoneyOperation, shape: Shape) -> Iterator[Violation]:
         for field in ("ledger_indicator", "fee_amount", "fee_ledger_indicator", "additional_amounts"):
             if getattr(ask, field):
                 yield field, "this provider takes no amounts here: the whole card is meant"
-    for field, amount in (("ledger_indicator", ask.amount), ("fee_ledger_indicator", ask.fee_amount)):
-        if getattr(ask, field) and amount is None:
-            yield field, "says which side of the ledger an amount is on, and there is none"
+    if ask.ledger_indicator and ask.amount is None:
+        yield "ledger_indicator", _SIDE_OF_NONE
+    if ask.fee_ledger_indicator and ask.fee_amount is None:
+        yield "fee_ledger_indicator", _SIDE_OF_NONE
     if ask.slip is not None:
         yield from _slip(ask.slip)
 
 
 def _extras(ask: MoneyOperation, shape: Shape) -> Iterator[Violation]:
-    if shape.needs_product and ask.product is None:
+    if ask.product is not None:
+        yield from _optional("product", ask.product)
+    elif shape.needs_product:
         yield "product", "is needed: this provider activates a card as a product"
     if ask.points is not None:
         yield from _points(ask, shape)

@@ -29,6 +29,7 @@ from giftcard_adapters.values.slips import Slip, SlipLine
 _ENTRY_MODES = {theirs: ours for ours, theirs in ENTRY_MODES.items()}
 _PIN_ENTRY = {theirs: ours for ours, theirs in PIN_ENTRY.items()}
 _CONDITIONS = {theirs: ours for ours, theirs in CONDITIONS.items()}
+_SIDES = frozenset(LedgerIndicator)
 _WIDEST_SLIP = 10_000
 """Characters; no printer is wider, and the contract has no room for more."""
 
@@ -73,7 +74,7 @@ def sides(amounts: wire.Amounts) -> dict[str, LedgerIndicator]:
     named = {"approved_amount": amounts.approved_amount, "fee_amount": amounts.fee_amount}
     told = {**named, **amounts.additional_amounts}
     words = {name: amount.ledger_indicator for name, amount in told.items() if amount}
-    return {name: LedgerIndicator(word) for name, word in words.items() if word in set(LedgerIndicator)}
+    return {name: LedgerIndicator(word) for name, word in words.items() if word in _SIDES}
 
 
 def point_of_sale(told: wire.PosInfo | None) -> PointOfSale | None:
