@@ -21,10 +21,10 @@ from google.protobuf.json_format import MessageToDict
 from giftcard import Client, new_transaction_id, v1
 from tests.conftest import ROOT
 from tests.e2e.envoys import JSON, PAGE, Door, door, envoy_program, recipes, refusing, settings, wait_until
-from tests.e2e.processes import PATIENCE_S
 from tests.e2e.sandboxes import Sandbox, sandbox, values_in
 from tests.e2e.test_secure import KEYS, created
 from tests.gateway.wire.filled import METHODS, fill, variants
+from tests.patience import PATIENCE_S
 
 PAN = "6045000000000061"
 CARD = {"number": {"pan": PAN}}

@@ -10,8 +10,8 @@ import pytest
 
 from giftcard import CallError, read_error, v1
 from giftcard.stubs import Stubs
-from tests.e2e.processes import PATIENCE_S
 from tests.e2e.sandboxes import ELECTRUM, Sandbox, sandbox
+from tests.patience import PATIENCE_S
 
 TIGHT = {
     "GIFTCARD_GATEWAY__SERVER__MAX_MESSAGE_BYTES": "20000",

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import pytest
 
 from tests.conftest import ROOT
-from tests.e2e.processes import PATIENCE_S
 from tests.e2e.sandboxes import Sandbox, grpcurl_program, sandbox
 from tests.e2e.test_grpcurl import SERVICES, methods
 from tests.e2e.test_secure import KEYS, created, listening
+from tests.patience import PATIENCE_S
 from tests.world.certificates import Authority
 
 PAGE = (ROOT / "docs" / "grpcurl.md").read_text(encoding="utf-8")

@@ -23,10 +23,10 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from protos.contract import newest_release
-from tests.e2e.processes import PATIENCE_S
 from tests.e2e.sandboxes import Sandbox, sandbox, values_in
 from tests.e2e.test_grpcurl import SERVICES, methods
 from tests.e2e.test_recipes import PLAIN, filled_in
+from tests.patience import PATIENCE_S
 
 _PROGRAMS = frozenset({"grpcurl", "curl", "ghz", "buf", "grpc-health-probe"})
 _STREAM_S = 2.0

@@ -15,8 +15,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from giftcard import v1
 from giftcard.stubs import Stubs
 from giftcard.v1.gift_card_service_pb2_grpc import GiftCardServiceStub
-from tests.e2e.processes import PATIENCE_S
 from tests.e2e.sandboxes import ELECTRUM, Sandbox, redemption, sandbox
+from tests.patience import PATIENCE_S
 
 FUNDED = "6045000000000061"
 RICH = "6045000000000111"

@@ -24,6 +24,7 @@ from tests.journal.places import Server
 from tests.journal.samples import NOW, after, at, claim, event, ids, opened, row
 from tests.journal.severing import Wire, wire
 from tests.journal.test_audit import rows as audit_rows
+from tests.patience import PATIENCE_S
 from tests.postgres import PostgresServer, as_server_user, server_user
 from tests.world.gateway import seal
 
@@ -226,7 +227,7 @@ async def test_a_row_that_a_stranger_locks_does_not_hang(fragile: Server) -> Non
     async with stranger.transaction():
         await stranger.execute("SELECT * FROM transactions FOR UPDATE")
         with pytest.raises(JournalClosed):
-            await asyncio.wait_for(journal.write(after(first, "APPROVED")), 30)
+            await asyncio.wait_for(journal.write(after(first, "APPROVED")), PATIENCE_S)
     await stranger.close()
     assert await journal.write(after(first, "APPROVED"))
     await journal.close()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from giftcard import Card, v1
+from tests.patience import PATIENCE_S
 from tests.providers.cells import FUNDED, VAULTED, VAULTED_PIN
 from tests.providers.conftest import OpenWorld
 from tests.providers.refusals import (
@@ -112,13 +113,13 @@ async def test_a_read_is_cut_with_its_caller(own_world: OpenWorld) -> None:
         for provider, name, fields in READS:
             pit.forget()
             reading = asyncio.create_task(call(world, provider, name, fields))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 await pit.came.wait()
             assert not pit.left.is_set()
             reading.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await reading
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 await pit.left.wait()
         for told in (await world.client.list_providers()).providers:
             assert told.circuit_state == v1.CircuitState.CIRCUIT_STATE_CLOSED
@@ -137,5 +138,5 @@ async def test_a_callers_deadline_cuts_its_read(own_world: OpenWorld) -> None:
         refusal: Refusal = PROVIDER_TIMEOUT[0], ""
         with refused(*refusal):
             await world.stubs.gift_cards.Balance(request, timeout=0.5)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await pit.left.wait()

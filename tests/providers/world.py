@@ -23,7 +23,8 @@ from giftcard_simulators.catalogue import PROVIDERS, Sandbox
 from giftcard_simulators.sandbox import SimAnswer, SimRequest, Simulator
 from giftcard_simulators.serve import Served, serve
 from tests.house.tables import package_of
-from tests.world.app import HASH_KEY, HOST, KEY, PATIENCE_S, open_app, until
+from tests.patience import PATIENCE_S
+from tests.world.app import HASH_KEY, HOST, KEY, open_app, until
 from tests.world.clock import ShiftedClock
 
 ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY = "electrum", "gr4vy", "jeudimerci", "gatepay"

@@ -37,10 +37,11 @@ from tests.e2e.test_seen import PRIVATE_SETTINGS
 from tests.gateway.access.issuing import AUDIENCE, ISSUER, Issuing
 from tests.gateway.wire.filled import METHODS, places
 from tests.gateway.wire.filled import fill as filled
+from tests.patience import PATIENCE_S
 from tests.providers.cells import CELLS, FUNDED, WITH_PIN
 from tests.providers.world import ELECTRUM, Table, World, open_world
 from tests.secrecy.faults import Raised, watching
-from tests.world.app import HOST, PATIENCE_S
+from tests.world.app import HOST
 from tests.world.seen import Seen
 
 STRANGER, TYPED_PIN = "4539578763621486", "8351907462"

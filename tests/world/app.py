@@ -12,6 +12,7 @@ from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.config.settings import Seal, Server, Settings
 from giftcard_gateway.process.app import App
 from giftcard_gateway.telemetry import Telemetry, open_telemetry
+from tests.patience import PATIENCE_S
 from tests.world.observer import Heard
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 KEY, HASH_KEY = (base64.b64encode(bytes([fill]) * 32).decode() for fill in (1, 2))
-PATIENCE_S = 90.0
-"""How long a test waits for what must come; a busy machine is slow and nothing is proved by its haste."""
 
 
 async def until(fact: Callable[[], bool]) -> None:

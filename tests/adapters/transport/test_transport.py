@@ -11,6 +11,7 @@ import pytest
 
 from giftcard_adapters.transport import open_transport
 from tests.adapters.transport.wire import OK, Line, Script, keep, mute, post, serve, then
+from tests.patience import PATIENCE_S
 
 Transport = httpx.AsyncBaseTransport
 CARD = "6045001122334455"
@@ -42,7 +43,9 @@ class TestNeverSent:
     async def test_unknown_host(self, transport: Transport) -> None:
         """A host without an address (RFC 6761 reserves .invalid) is ConnectError."""
         # How long a machine's resolver takes to say no is not what is tested.
-        fault = await fault_of(transport, f"http://nowhere.invalid/cards/{CARD}", limits_s=httpx.Timeout(120))
+        fault = await fault_of(
+            transport, f"http://nowhere.invalid/cards/{CARD}", limits_s=httpx.Timeout(PATIENCE_S)
+        )
         assert type(fault) is httpx.ConnectError
 
     async def test_connect_timeout(self, transport: Transport) -> None:
@@ -54,7 +57,7 @@ class TestNeverSent:
                 other.setblocking(False)
                 other.connect_ex(full.getsockname())
             url = f"http://127.0.0.1:{full.getsockname()[1]}/cards/{CARD}"
-            fault = await fault_of(transport, url, limits_s=httpx.Timeout(5, connect=0.05))
+            fault = await fault_of(transport, url, limits_s=httpx.Timeout(PATIENCE_S, connect=0.05))
         assert type(fault) is httpx.ConnectTimeout
 
     async def test_pool_exhausted(self, transport: Transport) -> None:
@@ -62,7 +65,7 @@ class TestNeverSent:
         async with serve(mute) as wire:
             running = [asyncio.ensure_future(post(transport, wire.url)) for _ in range(2)]
             await asyncio.sleep(0.05)
-            fault = await fault_of(transport, wire.url, limits_s=httpx.Timeout(5, pool=0.05))
+            fault = await fault_of(transport, wire.url, limits_s=httpx.Timeout(PATIENCE_S, pool=0.05))
             assert wire.connections == 2
             for call in running:
                 call.cancel()
@@ -112,7 +115,7 @@ class TestMaybeSent:
     async def test_no_answer(self, transport: Transport) -> None:
         """No answer in time is ReadTimeout."""
         async with serve(mute) as wire:
-            fault = await fault_of(transport, wire.url, limits_s=httpx.Timeout(5, read=0.05))
+            fault = await fault_of(transport, wire.url, limits_s=httpx.Timeout(PATIENCE_S, read=0.05))
         assert type(fault) is httpx.ReadTimeout
 
     async def test_silent_body(self, transport: Transport) -> None:
@@ -124,7 +127,7 @@ class TestMaybeSent:
             await line.end()
 
         async with serve(script) as wire:
-            fault = await fault_of(transport, wire.url, limits_s=httpx.Timeout(5, read=0.05))
+            fault = await fault_of(transport, wire.url, limits_s=httpx.Timeout(PATIENCE_S, read=0.05))
         assert type(fault) is httpx.ReadTimeout
 
     async def test_dripping_head(self, transport: Transport) -> None:
@@ -137,7 +140,7 @@ class TestMaybeSent:
                 await line.say(b"X: y\r\n")
                 await asyncio.sleep(0.02)
 
-        limits_s = httpx.Timeout(5, read=0.1, connect=0.1, write=0.1)
+        limits_s = httpx.Timeout(PATIENCE_S, read=0.1, connect=0.1, write=0.1)
         async with serve(script) as wire:
             began = time.monotonic()
             fault = await fault_of(transport, wire.url, limits_s=limits_s)
@@ -151,7 +154,7 @@ class TestMaybeSent:
             await asyncio.sleep(10)
             await line.end()
 
-        limits_s = httpx.Timeout(5.0, read=0.1, write=0.1)
+        limits_s = httpx.Timeout(PATIENCE_S, read=0.1, write=0.1)
         async with serve(script) as wire:
             with pytest.raises(httpx.TimeoutException) as caught:
                 await post(transport, wire.url, body=b"x" * 900_000, limits_s=limits_s)
@@ -216,7 +219,7 @@ class TestKeptConnections:
     async def test_closed_unseen(self, transport: Transport) -> None:
         """A close that the event loop has not seen yet is found out before the request is written."""
         with socket.socket() as listening:
-            listening.settimeout(5)
+            listening.settimeout(PATIENCE_S)
             listening.bind(("127.0.0.1", 0))
             listening.listen(8)
             url = f"http://127.0.0.1:{listening.getsockname()[1]}/"

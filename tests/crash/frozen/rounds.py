@@ -27,6 +27,7 @@ from giftcard_simulators.catalogue import SANDBOXES
 from tests.conftest import ROOT
 from tests.crash.processes.gateways import HURRIED, Gateway, write_config
 from tests.e2e.processes import environment
+from tests.patience import PATIENCE_S
 from tests.providers.cells import CELLS, Cell
 from tests.providers.world import BY_RPC
 
@@ -34,8 +35,6 @@ TIMEOUT_S = 1.0
 HOLDS_S = (TIMEOUT_S + 0.3, TIMEOUT_S * 2.6)
 """How long the provider stands still: past the request's time-out, and past the first reversal's too."""
 TERMS: Mapping[str, object] = {**HURRIED, "settling_s": TIMEOUT_S * 5, "confirm_by_s": 600.0}
-_ENDS_S = 180.0
-"""How long a transaction may take to end, on a busy machine."""
 _LOOK_S = 0.25
 _STATE = v1.TransactionState
 _OPEN = frozenset(
@@ -163,7 +162,7 @@ class Table:
             raise AssertionError(f"nothing to decide: {_STATE.Name(transaction.state)}")
 
     async def _settled(self, transaction_id: str) -> v1.Transaction:
-        for _ in range(int(_ENDS_S / _LOOK_S)):
+        for _ in range(int(PATIENCE_S / _LOOK_S)):
             transaction: v1.Transaction = await self.client.get_transaction(transaction_id)
             if transaction.state not in _OPEN:
                 return transaction
@@ -220,7 +219,7 @@ async def lay(folder: Path) -> AsyncIterator[Table]:
     finally:
         if gateway is not None and gateway.process is not None:
             gateway.process.terminate()
-            gateway.process.wait(30)
+            gateway.process.wait(PATIENCE_S)
         os.kill(provider.pid, signal.SIGCONT)
         provider.kill()
         provider.wait()

@@ -8,8 +8,8 @@ import pytest
 
 from giftcard import AsyncClient, RepeatPolicy, is_approved, new_transaction_id, v1
 from tests.crash.processes.counters import TILL_CARDS
-from tests.crash.processes.gateways import PATIENCE_S
 from tests.crash.processes.rounds import open_world
+from tests.patience import PATIENCE_S
 from tests.postgres import PostgresServer
 
 CONFIRM_BY_S = 10.0

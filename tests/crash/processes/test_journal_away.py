@@ -12,10 +12,10 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 from giftcard import AsyncClient, RepeatPolicy, Unavailable, is_approved, new_transaction_id
 from giftcard_simulators.faults import Fault, FaultKind
 from tests.crash.processes.counters import TILL_CARDS
-from tests.crash.processes.gateways import PATIENCE_S
 from tests.crash.processes.rounds import World, open_world
 from tests.crash.processes.strikes import start_database
 from tests.crash.processes.verdict import read_books
+from tests.patience import PATIENCE_S
 from tests.postgres import PostgresServer
 
 pytestmark = [pytest.mark.crash, pytest.mark.postgres]

@@ -29,6 +29,7 @@ from tests.gateway.wire.filled import METHODS, SERVICES, UUID, fill, variants
 from tests.gateway.wire.hostile import strip, tried, with_values
 from tests.journal.conftest import server_place
 from tests.journal.places import file
+from tests.patience import PATIENCE_S
 from tests.postgres import PostgresServer
 from tests.world.observer import Heard
 
@@ -204,7 +205,7 @@ async def refused_raw(served: Served, method: MethodDescriptor, encoded: bytes) 
     """Send bytes as a request; return the code of the refusal, which has a reason."""
     path = f"/{method.containing_service.full_name}/{method.name}"
     kind = served.channel.unary_stream if method.server_streaming else served.channel.unary_unary
-    call: Any = kind(path, request_serializer=bytes, response_deserializer=bytes)(encoded, timeout=10)
+    call: Any = kind(path, request_serializer=bytes, response_deserializer=bytes)(encoded, timeout=PATIENCE_S)
     try:
         await (call.read() if method.server_streaming else call)
     except grpc.aio.AioRpcError as error:
