@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,9 @@ from tests.patience import PATIENCE_S
 NARROW = {
     "GIFTCARD_GATEWAY__SERVER__MAX_CONCURRENT_CALLS": "20",
     "GIFTCARD_GATEWAY__SERVER__MAX_STREAMS": "4",
+    "GIFTCARD_GATEWAY__SERVER__HANDSHAKE_S": "120",
+}
+HASTY = {
     "GIFTCARD_GATEWAY__SERVER__MAX_CONNECTION_IDLE_S": "1",
     "GIFTCARD_GATEWAY__SERVER__HANDSHAKE_S": "1",
 }
@@ -64,14 +68,15 @@ async def test_streams_leave_room_for_calls(narrow: Sandbox) -> None:
             task.cancel()
 
 
-async def test_silent_connections_are_closed(narrow: Sandbox) -> None:
+async def test_silent_connections_are_closed(tmp_path: Path) -> None:
     """A connection that says nothing at all, and one that only says hello, are hung up on."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", narrow.port)
-    greeted = await connect(narrow.port)
-    await asyncio.wait_for(reader.read(), PATIENCE_S)
-    await asyncio.wait_for(greeted.closed.wait(), PATIENCE_S)
-    writer.close()
-    await greeted.close()
+    with sandbox(tmp_path, environ=HASTY) as hasty:
+        reader, writer = await asyncio.open_connection("127.0.0.1", hasty.port)
+        greeted = await connect(hasty.port)
+        await asyncio.wait_for(reader.read(), PATIENCE_S)
+        await asyncio.wait_for(greeted.closed.wait(), PATIENCE_S)
+        writer.close()
+        await greeted.close()
 
 
 async def test_undecodable_bytes_have_a_reason(narrow: Sandbox) -> None:

@@ -317,6 +317,8 @@ def test_tokens_of_a_real_issuer(tmp_path: Path, authority: Authority) -> None:
             f"{at}AUDIENCE": "https://giftcards.example",
             f"{at}JWKS_URL": f"{issuer}/jwks",
             f"{at}ALGORITHMS": "RS256",
+            # A new key is looked for again only after five seconds, in which a test may ask very often.
+            "GIFTCARD_GATEWAY__LIMITS__WRONG_CREDENTIALS": "100000",
             f"{at}TENANT_CLAIM": "tenant",
             f"{at}MERCHANTS_CLAIM": "merchants",
         }

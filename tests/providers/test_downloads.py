@@ -21,7 +21,7 @@ MIB = 1024 * 1024
 REQUEST = v1.DownloadExportRequest(provider=JEUDIMERCI, export_id="a-year")
 
 
-async def opened(own_world: OpenWorld, url: str, timeout_s: float = 10.0) -> World:
+async def opened(own_world: OpenWorld, url: str, timeout_s: float = PATIENCE_S) -> World:
     """Open a world whose wallet provider is at `url`."""
 
     def adjust(table: Table) -> None:

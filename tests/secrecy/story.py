@@ -296,7 +296,7 @@ def _stuffed(descriptor: Descriptor) -> bytes:
 async def _look_at_pages(story: Story) -> None:
     """Look at the HTTP port's pages with secrets in path, query, headers and body."""
     base = f"http://{HOST}:{story.world.app.webhooks.port}"
-    async with httpx.AsyncClient(verify=False) as http:  # noqa: S501 - plain HTTP
+    async with httpx.AsyncClient(verify=False, timeout=PATIENCE_S) as http:  # noqa: S501 - plain HTTP
         for path in (
             "/",
             "/livez",

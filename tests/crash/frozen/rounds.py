@@ -77,17 +77,19 @@ class Table:
 
     def read(self, cell: Cell, path: str) -> list[dict[str, object]]:
         """Return a list of the sandbox's own paths."""
-        rows: list[dict[str, object]] = httpx.get(f"{self._url(cell)}/_sandbox/{path}").json()[path]
+        rows: list[dict[str, object]] = httpx.get(
+            f"{self._url(cell)}/_sandbox/{path}", timeout=PATIENCE_S
+        ).json()[path]
         return rows
 
     def reset(self, cell: Cell) -> None:
         """Open the provider's books afresh."""
-        httpx.post(f"{self._url(cell)}/_sandbox/reset").raise_for_status()
+        httpx.post(f"{self._url(cell)}/_sandbox/reset", timeout=PATIENCE_S).raise_for_status()
 
     def spoil(self, cell: Cell, statuses: Sequence[int]) -> None:
         """Let the next calls be answered with these statuses in place of the provider."""
         script = [{"fault": "status", "status": status} for status in statuses]
-        httpx.post(f"{self._url(cell)}/_sandbox/faults", json=script).raise_for_status()
+        httpx.post(f"{self._url(cell)}/_sandbox/faults", json=script, timeout=PATIENCE_S).raise_for_status()
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -100,13 +102,13 @@ class Table:
 
     async def play(self, cell: Cell, step: Step, hold_s: float) -> Ended:
         """Freeze the provider for `hold_s` while `step` is under way, and say how it ended."""
-        self.reset(cell)
-        fields = cell.fresh()
-        transaction_id = str(fields["transaction_id"])
-        work = self._ask(cell, fields)
-        if step is not Step.REQUEST:
-            await work
-            await self._approved(transaction_id)
+        if step is Step.REQUEST:
+            self.reset(cell)
+            fields = cell.fresh()
+            transaction_id = str(fields["transaction_id"])
+            work = self._ask(cell, fields)
+        else:
+            transaction_id = await self._sell(cell)
             work = self._decide(cell, transaction_id, step)
         with self.frozen():
             doing = asyncio.ensure_future(work)
@@ -121,11 +123,7 @@ class Table:
 
     async def interrupt(self, cell: Cell, step: Step, _: float) -> Ended:
         """Let somebody in between answer every early try of an advice, and say how it ended."""
-        self.reset(cell)
-        fields = cell.fresh()
-        transaction_id = str(fields["transaction_id"])
-        await self._ask(cell, fields)
-        await self._approved(transaction_id)
+        transaction_id = await self._sell(cell)
         self.spoil(cell, _BETWEEN)
         await self._decide(cell, transaction_id, step)
         return self._end(cell, await self._settled(transaction_id), step)
@@ -156,10 +154,16 @@ class Table:
         except GiftcardError:
             return
 
-    async def _approved(self, transaction_id: str) -> None:
-        transaction = await self._settled(transaction_id)
-        if transaction.state != _STATE.TRANSACTION_STATE_APPROVED:
-            raise AssertionError(f"nothing to decide: {_STATE.Name(transaction.state)}")
+    async def _sell(self, cell: Cell) -> str:
+        """Return the id of an approved transaction; one that a slow machine lost is asked for anew."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                self.reset(cell)
+                fields = cell.fresh()
+                await self._ask(cell, fields)
+                transaction = await self._settled(str(fields["transaction_id"]))
+                if transaction.state == _STATE.TRANSACTION_STATE_APPROVED:
+                    return transaction.transaction_id
 
     async def _settled(self, transaction_id: str) -> v1.Transaction:
         for _ in range(int(PATIENCE_S / _LOOK_S)):

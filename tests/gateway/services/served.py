@@ -53,7 +53,7 @@ from giftcard_gateway.providers.routing import Rule
 from giftcard_gateway.rpc.call import END_USER
 from tests.gateway.wire.filled import METHODS, PAN
 from tests.patience import PATIENCE_S
-from tests.world.app import HOST, open_app, settings, until
+from tests.world.app import HOST, SLOW_TO_FORGIVE, open_app, settings, until
 from tests.world.journal import Unsteady
 from tests.world.observer import Heard
 from tests.world.provider import LOST, Script, Scripted
@@ -339,7 +339,7 @@ async def serve(
         ]
     )
     server = Server(listen=f"{HOST}:0", max_concurrent_calls=limit, max_metadata_bytes=8 * 1024, drain_s=0.1)
-    table = settings(server, routing=Routing(default="first", rules=tuple(rules)))
+    table = settings(server, limits=SLOW_TO_FORGIVE, routing=Routing(default="first", rules=tuple(rules)))
     parts = {"signing_in": signing_in, "connections": connections, "heard": heard}
     async with (
         open_app(table, clock, journal=journal or Unsteady(), **parts) as app,
