@@ -21,7 +21,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-PATIENCE_S = 60.0
+from tests.patience import PATIENCE_S
 
 
 @dataclass

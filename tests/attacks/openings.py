@@ -18,6 +18,7 @@ from tests.attacks.strangers import OURS, listed, make_key, sent, until_in
 from tests.attacks.target import calls, channel, outcome, told, watched
 from tests.e2e.processes import free_port, run
 from tests.e2e.sandboxes import Sandbox, redemption, sandbox
+from tests.patience import PATIENCE_S
 from tests.world.certificates import Authority
 
 PAN = "6045000000000061"
@@ -53,7 +54,7 @@ async def plaintext_in_the_open(target: Sandbox) -> str:
 
 def _answer(port: int) -> int:
     """Return how many bytes a gateway answers to plain HTTP with a card in it, an alert of TLS left out."""
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as way:
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)) as way:
         way.sendall(f"POST /{PAN} HTTP/1.1\r\nhost: gateway\r\n\r\n".encode())
         answer = b""
         # A connection that is cut is an answer of no bytes too.

@@ -16,12 +16,12 @@ from tests.attacks.target import calls, channel, outcome, told, watched
 from tests.e2e.processes import run
 from tests.e2e.sandboxes import Sandbox, redemption
 from tests.gateway.access.issuing import AUDIENCE, ISSUER, STRANGER, Issuing
+from tests.patience import PATIENCE_S
 
 PAN = "6045000000000061"
 OURS, THEIRS = "MERCHANT0000001", "MERCHANT0000002"
 EVERY_SCOPE = ("money", "read", "secrets", "reports", "operate")
 _ACCESS = "GIFTCARD_GATEWAY__ACCESS__"
-_PATIENCE_S = 20.0
 _WRONG = 3000
 
 
@@ -58,7 +58,7 @@ def sent(credential: str) -> tuple[tuple[str, str], ...]:
 
 async def until_in(way: grpc.aio.Channel, credential: str, code: str) -> None:
     """Return once a credential is answered so."""
-    async with asyncio.timeout(_PATIENCE_S):
+    async with asyncio.timeout(PATIENCE_S):
         while not (await listed(way, credential)).startswith(code):  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.2)
 

@@ -15,6 +15,7 @@ import pytest
 from giftcard import CHANNEL_OPTIONS, AsyncClient, Client, Conflict, v1
 from giftcard.v1 import gift_card_service_pb2
 from tests.clients.scripted import PAN, Refusal, ScriptedGateway, State, Time, response
+from tests.patience import PATIENCE_S
 
 PROTOS = Path(__file__).resolve().parents[2] / "protos"
 SERVICE = gift_card_service_pb2.DESCRIPTOR.services_by_name["GiftCardService"]
@@ -88,7 +89,7 @@ def test_a_channel_of_your_own_will_do(channel: grpc_testing.Channel, thread: Th
     request = answer(channel, "Redeem", approved)
     assert isinstance(request, v1.RedeemRequest)
     assert request.amount.nanos == 950_000_000
-    assert asked.result(timeout=10).state == State.TRANSACTION_STATE_APPROVED
+    assert asked.result(timeout=PATIENCE_S).state == State.TRANSACTION_STATE_APPROVED
 
 
 def test_a_fake_channel_sees_metadata_and_repeats(
@@ -101,7 +102,7 @@ def test_a_fake_channel_sees_metadata_and_repeats(
     reused = Refusal(grpc.StatusCode.ALREADY_EXISTS, "TRANSACTION_ID_REUSED", metadata={"field": "amount"})
     rpc.terminate(None, reused.trailing(), reused.code, reused.message)
     with pytest.raises(Conflict) as caught:
-        asked.result(timeout=10)
+        asked.result(timeout=PATIENCE_S)
     assert first == second
     assert ("x-till", "4") in metadata
     assert caught.value.metadata == {"field": "amount"}

@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.e2e.processes import PATIENCE_S
+from tests.patience import PATIENCE_S
 
 _LOOK_EVERY_S = 0.05
 

@@ -26,7 +26,8 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from deploy.envoy.__main__ import prepare
-from tests.e2e.processes import PATIENCE_S, free_port
+from tests.e2e.processes import free_port
+from tests.patience import PATIENCE_S
 
 PORTS = {"plain": 8080, "tls": 8443, "admin": 9901, "gateway": 50051}
 """The ports that stand in envoy.yaml, by what they are for."""

@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from giftcard_simulators.catalogue import PORT, SANDBOXES
+from tests.patience import PATIENCE_S
 
 PROGRAM = (sys.executable, "-m", "giftcard_gateway")
-PATIENCE_S = 120.0
-"""How long a process may take to start or to stop on a busy machine."""
 BLOCK = SANDBOXES[-1].port - PORT + 1
 """A sandbox takes its port and those above it up to its last simulator's."""
 _FIRST, _LAST = 20_000, 32_000

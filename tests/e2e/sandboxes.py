@@ -19,7 +19,8 @@ import pytest
 from giftcard import Client, new_transaction_id, v1
 from giftcard_simulators.catalogue import PORT, SANDBOXES, WEBHOOKS_PORT
 from tests.conftest import ROOT
-from tests.e2e.processes import PATIENCE_S, Running, free_port, started
+from tests.e2e.processes import Running, free_port, started
+from tests.patience import PATIENCE_S
 
 _ABOVE = {one.provider_id: one.port - PORT for one in SANDBOXES}
 SIMULATORS = tuple(_ABOVE.values())

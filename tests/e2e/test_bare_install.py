@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tests.e2e.processes import PATIENCE_S, environment, free_port
+from tests.e2e.processes import environment, free_port
 from tests.house.source import ROOT
+from tests.patience import PATIENCE_S
 
 SOURCES = {"giftcard-client": "clients/python", "giftcard-gateway": ".", "giftcard-sandbox": "adapters"}
 UV = str(Path(sys.executable).with_name("uv"))

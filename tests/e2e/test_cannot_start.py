@@ -16,8 +16,9 @@ import pytest
 
 from giftcard_gateway.journal.schema import Steps
 from giftcard_gateway.journal.sqlite import schema
-from tests.e2e.processes import PATIENCE_S, free_port, run, started
+from tests.e2e.processes import free_port, run, started
 from tests.e2e.sandboxes import GR4VY, WEBHOOKS, Sandbox, sandbox
+from tests.patience import PATIENCE_S
 from tests.world.app import HASH_KEY, KEY
 
 TOML = f"""

@@ -21,10 +21,10 @@ from google.protobuf.json_format import MessageToDict
 from giftcard import Client, new_transaction_id, v1
 from tests.conftest import ROOT
 from tests.e2e.envoys import JSON, PAGE, Door, door, envoy_program, recipes, refusing, settings, wait_until
-from tests.e2e.processes import PATIENCE_S
 from tests.e2e.sandboxes import Sandbox, sandbox, values_in
 from tests.e2e.test_secure import KEYS, created
 from tests.gateway.wire.filled import METHODS, fill, variants
+from tests.patience import PATIENCE_S
 
 PAN = "6045000000000061"
 CARD = {"number": {"pan": PAN}}
@@ -95,7 +95,8 @@ def test_the_recipes_work(opened: Door) -> None:
     shell = "\n".join(
         f"{block}\necho\necho ---" for block in recipes(ROOT / "docs" / "http.md") if "$KEY" not in block
     )
-    pasted = shell.replace("http://127.0.0.1:8080", opened.url)
+    # A stream is read for three seconds, in which a machine may stand still.
+    pasted = shell.replace("http://127.0.0.1:8080", opened.url).replace("--max-time 3", "--max-time 15")
     done = subprocess.run(
         ["/bin/sh", "-e", "-c", pasted], capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )

@@ -16,8 +16,8 @@ from google.rpc import error_details_pb2
 from giftcard import new_transaction_id, v1
 from tests.conftest import ROOT
 from tests.e2e.envoys import Door, door, refusing
-from tests.e2e.processes import PATIENCE_S
 from tests.e2e.sandboxes import Plain, Sandbox
+from tests.patience import PATIENCE_S
 
 BUF = Path(sysconfig.get_path("scripts")) / "buf"
 PAN = "6045000000000061"
@@ -153,9 +153,11 @@ def test_a_deadline_reaches_the_gateway(tmp_path: Path) -> None:
     """What Connect says of time is gRPC's deadline by then."""
     request = v1.BalanceRequest(card=v1.Card(number=v1.CardNumber(pan=PAN))).SerializeToString()
     with refusing(grpc.StatusCode.NOT_FOUND) as (port, heard), door(tmp_path / "door", port) as opened:
-        refused = opened.ask(f"{SERVICE}/Balance", request, CONNECT | {"connect-timeout-ms": "7000"})
+        refused = opened.ask(
+            f"{SERVICE}/Balance", request, CONNECT | {"connect-timeout-ms": f"{PATIENCE_S * 1000:.0f}"}
+        )
     assert (refused.status, refused.json["code"]) == (404, "not_found")
     (balance,) = heard
     assert balance.request == request
     assert balance.left_s is not None
-    assert balance.left_s <= 7
+    assert balance.left_s <= PATIENCE_S

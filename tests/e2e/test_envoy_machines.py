@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.envoys import Door, door
-from tests.e2e.processes import PATIENCE_S
 from tests.e2e.sandboxes import sandbox
 from tests.e2e.test_secure import KEYS, SERVER
+from tests.patience import PATIENCE_S
 
 LIMITS = "GIFTCARD_GATEWAY__LIMITS__"
 TRIES = 3

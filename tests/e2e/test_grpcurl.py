@@ -15,8 +15,8 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from giftcard import v1
 from tests.conftest import ROOT
-from tests.e2e.processes import PATIENCE_S
 from tests.e2e.sandboxes import ELECTRUM, Plain, Sandbox, answer_of, answers_in, grpcurl, sandbox, shell
+from tests.patience import PATIENCE_S
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SERVICES = {

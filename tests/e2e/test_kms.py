@@ -13,8 +13,9 @@ import pytest
 from giftcard import Client, new_transaction_id
 from giftcard_gateway.config import load
 from giftcard_gateway.process.sealing import with_open_keys
-from tests.e2e.processes import PATIENCE_S, free_port, run, started
+from tests.e2e.processes import free_port, run, started
 from tests.e2e.test_workers import workers_of
+from tests.patience import PATIENCE_S
 from tests.postgres import PostgresServer
 from tests.softhsm import KEY, LABEL, PIN, Token, library, make_token
 

@@ -10,8 +10,8 @@ import pytest
 
 from giftcard import CallError, read_error, v1
 from giftcard.stubs import Stubs
-from tests.e2e.processes import PATIENCE_S
 from tests.e2e.sandboxes import ELECTRUM, Sandbox, sandbox
+from tests.patience import PATIENCE_S
 
 TIGHT = {
     "GIFTCARD_GATEWAY__SERVER__MAX_MESSAGE_BYTES": "20000",
@@ -59,17 +59,33 @@ def test_metadata_too_large_is_refused(tight: Sandbox) -> None:
     assert is_well(tight)
 
 
-def test_calls_beyond_the_limit_are_told_when_to_come_back(tight: Sandbox) -> None:
-    """Of more calls at once than are let in, the rest are refused OVERLOADED, with a time to try again."""
-    tight.spoil(ELECTRUM, {"fault": "delay", "delay_s": 1.0, "times": 2})
-    with tight.client() as client, ThreadPoolExecutor(2) as hands:
+def refusal_beside(running: Sandbox, delay_s: float) -> CallError | None:
+    """Return how a call fails beside two that take so long; None if they were over before it was there."""
+    running.spoil(ELECTRUM, {"fault": "delay", "delay_s": delay_s, "times": 2})
+    with running.client() as client, ThreadPoolExecutor(2) as hands:
+        patient = client.calling(deadline_s=PATIENCE_S)
         slow = [
-            hands.submit(client.balance, provider="electrum-sandbox", card="6045000000000061")
+            hands.submit(patient.balance, provider="electrum-sandbox", card="6045000000000061")
             for _ in range(2)
         ]
-        tight.running.wait_until(lambda: not tight.get(ELECTRUM, "faults"))
-        refusal = failure(tight)
-        assert all(one.result().balances.HasField("available") for one in slow)
+        running.running.wait_until(lambda: not running.get(ELECTRUM, "faults"))
+        try:
+            return failure(running)
+        except pytest.fail.Exception:
+            assert any(one.done() for one in slow), "the third of two was let in"
+            return None
+        finally:
+            assert all(one.result().balances.HasField("available") for one in slow)
+
+
+def test_calls_beyond_the_limit_are_told_when_to_come_back(tight: Sandbox) -> None:
+    """Of more calls at once than are let in, the rest are refused OVERLOADED, with a time to try again."""
+    refusal, delay_s = None, 1.0
+    while not refusal:
+        refusal = refusal_beside(tight, delay_s)
+        # A machine may stand still for as long as the two were to take.
+        delay_s *= 2
+        assert delay_s < PATIENCE_S, "the third of two was let in"
     assert refusal.code == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert refusal.reason == "OVERLOADED"
     assert refusal.retry_after_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,10 +13,14 @@ from tests.attacks.attacks import burst, undecodable
 from tests.attacks.frames import connect
 from tests.attacks.target import calls, channel, outcomes
 from tests.e2e.sandboxes import Sandbox, sandbox
+from tests.patience import PATIENCE_S
 
 NARROW = {
     "GIFTCARD_GATEWAY__SERVER__MAX_CONCURRENT_CALLS": "20",
     "GIFTCARD_GATEWAY__SERVER__MAX_STREAMS": "4",
+    "GIFTCARD_GATEWAY__SERVER__HANDSHAKE_S": "120",
+}
+HASTY = {
     "GIFTCARD_GATEWAY__SERVER__MAX_CONNECTION_IDLE_S": "1",
     "GIFTCARD_GATEWAY__SERVER__HANDSHAKE_S": "1",
 }
@@ -32,7 +37,7 @@ async def test_every_refusal_has_a_reason(narrow: Sandbox) -> None:
     """Of 2,000 calls at once on twenty connections each is answered, or refused OVERLOADED."""
     ways = [channel(narrow.port) for _ in range(20)]
     ended = await outcomes(
-        calls(ways[place % 20]).providers.ListProviders(v1.ListProvidersRequest(), timeout=60)
+        calls(ways[place % 20]).providers.ListProviders(v1.ListProvidersRequest(), timeout=PATIENCE_S)
         for place in range(2000)
     )
     await asyncio.gather(*(way.close() for way in ways))
@@ -52,24 +57,26 @@ async def test_streams_leave_room_for_calls(narrow: Sandbox) -> None:
     async with channel(narrow.port) as way:
         held = [calls(way).events.StreamEvents(v1.StreamEventsRequest()) for _ in range(5)]
         reading = [asyncio.ensure_future(outcomes([stream.read()])) for stream in held]
-        refused, _ = await asyncio.wait(reading, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+        refused, _ = await asyncio.wait(reading, timeout=PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
         assert [list(task.result()) for task in refused] == [["RESOURCE_EXHAUSTED OVERLOADED"]]
         ended = await outcomes(
-            calls(way).providers.ListProviders(v1.ListProvidersRequest(), timeout=20) for _ in range(10)
+            calls(way).providers.ListProviders(v1.ListProvidersRequest(), timeout=PATIENCE_S)
+            for _ in range(10)
         )
         assert ended == {"OK": 10}
         for task in reading:
             task.cancel()
 
 
-async def test_silent_connections_are_closed(narrow: Sandbox) -> None:
+async def test_silent_connections_are_closed(tmp_path: Path) -> None:
     """A connection that says nothing at all, and one that only says hello, are hung up on."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", narrow.port)
-    greeted = await connect(narrow.port)
-    await asyncio.wait_for(reader.read(), 30)
-    await asyncio.wait_for(greeted.closed.wait(), 30)
-    writer.close()
-    await greeted.close()
+    with sandbox(tmp_path, environ=HASTY) as hasty:
+        reader, writer = await asyncio.open_connection("127.0.0.1", hasty.port)
+        greeted = await connect(hasty.port)
+        await asyncio.wait_for(reader.read(), PATIENCE_S)
+        await asyncio.wait_for(greeted.closed.wait(), PATIENCE_S)
+        writer.close()
+        await greeted.close()
 
 
 async def test_undecodable_bytes_have_a_reason(narrow: Sandbox) -> None:

@@ -11,8 +11,9 @@ import re
 import shlex
 import urllib.request
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import grpc
 import pytest
@@ -23,13 +24,13 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from protos.contract import newest_release
-from tests.e2e.processes import PATIENCE_S
 from tests.e2e.sandboxes import Sandbox, sandbox, values_in
 from tests.e2e.test_grpcurl import SERVICES, methods
 from tests.e2e.test_recipes import PLAIN, filled_in
+from tests.patience import PATIENCE_S
 
 _PROGRAMS = frozenset({"grpcurl", "curl", "ghz", "buf", "grpc-health-probe"})
-_STREAM_S = 2.0
+_ENDLESS = frozenset({"WatchTransactions", "StreamEvents"})
 
 
 class Step(NamedTuple):
@@ -69,7 +70,7 @@ class Yesterday:
         self._channel = channel
 
     def call(self, name: str, content: str) -> list[Message]:
-        """Make one call and return what it answers; an endless stream is read for two seconds."""
+        """Make one call and return what it answers; of an endless stream its first message."""
         service, _, method_name = name.partition("/")
         method = self._pool.FindServiceByName(service).methods_by_name[method_name]
         kind, answer = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
@@ -86,16 +87,11 @@ class Yesterday:
         sent = iter(requests) if method.client_streaming else requests[0]
         if not method.server_streaming:
             return [rpc(sent, timeout=PATIENCE_S)]
-        return list(_read(rpc(sent, timeout=_STREAM_S)))
-
-
-def _read(stream: Iterator[Message]) -> Iterator[Message]:
-    """Yield what comes until the stream or its time is over."""
-    try:
-        yield from stream
-    except grpc.RpcError as ended:
-        if cast("grpc.Call", ended).code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
-            raise
+        answers = rpc(sent, timeout=PATIENCE_S)
+        try:
+            return list(islice(answers, 1 if method_name in _ENDLESS else None))
+        finally:
+            answers.cancel()
 
 
 def tell_simulator(running: Sandbox, url: str, content: str) -> None:

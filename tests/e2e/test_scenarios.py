@@ -15,8 +15,8 @@ import pytest
 from clients.vectors import encode
 from giftcard import Client, Declined, NotApproved, new_transaction_id, to_decimal, v1
 from giftcard.open_transactions import OpenTransaction
-from tests.e2e.processes import PATIENCE_S
 from tests.e2e.sandboxes import ELECTRUM, Sandbox
+from tests.patience import PATIENCE_S
 
 _Case = dict[str, Any]
 _CASES = encode.read("scenarios")

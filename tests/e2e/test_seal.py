@@ -23,7 +23,8 @@ from giftcard_gateway.journal.sqlite.journal import Sqlite
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.seal import HashKey, Seal
 from tests.e2e.processes import run, started
-from tests.world.app import PATIENCE_S, open_app, settings, until
+from tests.patience import PATIENCE_S
+from tests.world.app import open_app, settings, until
 from tests.world.observer import Heard
 
 CONFIG = """

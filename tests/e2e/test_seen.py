@@ -18,7 +18,7 @@ import grpc
 from giftcard import v1
 from giftcard.stubs import Stubs
 from giftcard_simulators.catalogue import SANDBOXES
-from tests.e2e.processes import PATIENCE_S, run
+from tests.e2e.processes import run
 from tests.e2e.sandboxes import (
     ELECTRUM,
     SIMULATORS,
@@ -28,6 +28,7 @@ from tests.e2e.sandboxes import (
     sandbox,
     values_in,
 )
+from tests.patience import PATIENCE_S
 
 EVERYTHING = {
     "OTEL_TRACES_EXPORTER": "console",

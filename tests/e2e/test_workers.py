@@ -15,9 +15,10 @@ import pytest
 from giftcard import v1
 from giftcard.stubs import Stubs
 from giftcard_simulators.catalogue import SANDBOXES
-from tests.e2e.processes import PATIENCE_S, Running, free_port, run, started
+from tests.e2e.processes import Running, free_port, run, started
 from tests.e2e.sandboxes import ELECTRUM, Sandbox, redemption
 from tests.e2e.test_cannot_start import complaints
+from tests.patience import PATIENCE_S
 from tests.postgres import PostgresServer
 
 pytestmark = pytest.mark.postgres

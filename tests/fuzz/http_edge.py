@@ -14,10 +14,10 @@ from functools import cache
 from giftcard_adapters.errors import WebhookRejected, WebhookUnreadable
 from giftcard_simulators.sandbox import SimRequest
 from tests.gateway.webhooks.edge import Edge, open_edge
+from tests.patience import PATIENCE_S
 from tests.world.app import HOST
 
 PROVIDERS = ("gr4vy", "jeudimerci", "gatepay")
-PATIENCE_S = 20.0
 _QUIET_S = 0.05
 _LAST = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 """Ends a connection, where what was sent before it was a request that ends."""

@@ -12,7 +12,9 @@ import asyncpg
 
 from giftcard_gateway.journal.contract import Journal
 from giftcard_gateway.journal.postgres.journal import Postgres
+from giftcard_gateway.journal.postgres.sessions import SessionLimits
 from giftcard_gateway.journal.sqlite.journal import Sqlite
+from tests.patience import PATIENCE_S
 from tests.world.journal import InlineSqlite
 
 
@@ -73,7 +75,7 @@ class Server(Place):
 
     def journal(self) -> Journal:
         """Return a journal on it, not started."""
-        return Postgres(self.address)
+        return Postgres(self.address, SessionLimits(statement_timeout_s=PATIENCE_S))
 
     async def execute(self, statement: str) -> None:
         """Run a statement behind the journal's back."""

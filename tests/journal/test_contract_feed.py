@@ -10,6 +10,7 @@ import pytest
 from giftcard_gateway.journal.contract import Change, EventRow, Journal, RowQuery
 from tests.journal.places import Place
 from tests.journal.samples import after, at, event, ids, opened, row
+from tests.patience import PATIENCE_S
 
 LATER = at(3_600_000_000)
 
@@ -71,7 +72,7 @@ async def test_nothing_is_inserted_behind_a_reader(place: Place) -> None:
             await asyncio.sleep(0)
 
     writers = (write(journals[mine % len(journals)], mine) for mine in range(8))
-    await asyncio.wait_for(asyncio.gather(follow(), *writers), 60)
+    await asyncio.wait_for(asyncio.gather(follow(), *writers), PATIENCE_S)
     assert sorted(seen) == sorted(ids(rows))
     for each in journals:
         await each.close()
@@ -92,7 +93,7 @@ async def test_a_write_wakes_those_who_wait(journal: Journal) -> None:
     async def look_then_wait() -> None:
         # A task's first wait returns at once, whatever happens; the second is one.
         await journal.wait_changed(0)
-        await journal.wait_changed(60)
+        await journal.wait_changed(2 * PATIENCE_S)
 
     # A journal that just began to listen to others tells so; that is not the write meant here.
     loop = asyncio.get_running_loop()
@@ -105,20 +106,20 @@ async def test_a_write_wakes_those_who_wait(journal: Journal) -> None:
     await asyncio.sleep(0.05)
     assert not any(one.done() for one in waiting)
     await opened(journal, row())
-    await asyncio.wait_for(asyncio.gather(*waiting), 10)
+    await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE_S)
 
 
 async def test_a_write_between_a_look_and_a_wait_is_not_missed(journal: Journal) -> None:
     """A write that came after a task last waited ends that task's next wait at once."""
     await journal.wait_changed(0)
     await opened(journal, row())
-    await asyncio.wait_for(journal.wait_changed(60), 10)
+    await asyncio.wait_for(journal.wait_changed(2 * PATIENCE_S), PATIENCE_S)
 
 
 async def test_a_wait_ends_by_itself(journal: Journal) -> None:
     """With nothing written, a wait ends after its time-out."""
     await journal.wait_changed(0)
-    await asyncio.wait_for(journal.wait_changed(0.01), 10)
+    await asyncio.wait_for(journal.wait_changed(0.01), PATIENCE_S)
 
 
 async def test_another_process_is_woken(place: Place) -> None:

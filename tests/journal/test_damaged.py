@@ -30,8 +30,8 @@ from tests.gateway.services.served import Served, refusal_of, serve
 from tests.journal.conftest import server_place
 from tests.journal.damage import Damage, damages
 from tests.journal.places import Place, file
+from tests.patience import PATIENCE_S
 from tests.postgres import PostgresServer
-from tests.world.app import PATIENCE_S
 from tests.world.gateway import seal
 from tests.world.observer import Heard
 from tests.world.provider import AGAIN

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,12 +25,14 @@ from tests.journal.places import Server
 from tests.journal.samples import NOW, after, at, claim, event, ids, opened, row
 from tests.journal.severing import Wire, wire
 from tests.journal.test_audit import rows as audit_rows
+from tests.patience import PATIENCE_S
 from tests.postgres import PostgresServer, as_server_user, server_user
 from tests.world.gateway import seal
 
 pytestmark = pytest.mark.postgres
 
-HURRY = SessionLimits(statement_timeout_s=0.5, connect_timeout_s=5)
+HURRY = SessionLimits(statement_timeout_s=0.5)
+"""For what never succeeds; what has to is asked of a journal with time, or asked again."""
 LATER = at(3_600_000_000)
 SILENCE = timedelta(seconds=5)
 
@@ -142,26 +145,28 @@ async def test_a_commit_that_its_standby_never_got_is_not_believed(
 
     It is asked of a database whose own setting is to wait for nothing, which our statements overrule.
     """
-    journal = Postgres(fragile.url, HURRY)
+    journal, hurried = fragile.journal(), Postgres(fragile.url, HURRY)
     database = urlsplit(fragile.url).path[1:]
     await fragile_server.execute(f"ALTER DATABASE {database} SET synchronous_commit = off")
     await journal.start()
+    await _start_when_it_answers(hurried)
     (first,) = await opened(journal, row())
     await _name_standby(fragile_server, "nobody")
     try:
         second = after(first, "APPROVED")
         opening, news = row(), event()
-        calls = (journal.open(opening), journal.write(second), journal.check(), journal.add_event(news))
+        calls = (hurried.open(opening), hurried.write(second), hurried.check(), hurried.add_event(news))
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [JournalClosed] * 4
         # Asked again, each is found as committed here; that is no safer than before.
-        again = (journal.open(opening), journal.write(second), journal.add_event(news))
+        again = (hurried.open(opening), hurried.write(second), hurried.add_event(news))
         asked_again = await asyncio.gather(*again, return_exceptions=True)
         assert [type(outcome) for outcome in asked_again] == [JournalClosed] * 3
     finally:
         await _name_standby(fragile_server, "")
     assert await journal.write(second)
     assert await journal.get(first.transaction_id) == second
+    await hurried.close()
     await journal.close()
 
 
@@ -189,20 +194,22 @@ async def test_a_beat_that_no_standby_has_hides_no_outage(
     fragile: Server, fragile_server: PostgresServer
 ) -> None:
     """While a standby is away no beat is told, and none given up on moves the time of the last one."""
-    journal = Postgres(fragile.url, HURRY)
+    journal, hurried = fragile.journal(), Postgres(fragile.url, HURRY)
     await journal.start()
+    await _start_when_it_answers(hurried)
     assert await journal.beat(NOW, silence=SILENCE) is None
     await _name_standby(fragile_server, "nobody")
     try:
         for second in range(1, 6):
             with pytest.raises(JournalClosed):
-                await journal.beat(NOW + second * SILENCE, silence=SILENCE)
+                await hurried.beat(NOW + second * SILENCE, silence=SILENCE)
     finally:
         await _name_standby(fragile_server, "")
     told = await journal.beat(NOW + 60 * SILENCE, silence=SILENCE)
     assert told is not None
     # The first beat was committed, which is all that may stand there; it waited for the standby in vain.
     assert told.lost_in_all >= 59 * SILENCE
+    await hurried.close()
     await journal.close()
 
 
@@ -210,25 +217,26 @@ async def _name_standby(server: PostgresServer, name: str) -> None:
     await server.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
     await server.execute("SELECT pg_reload_conf()")
     session = await asyncpg.connect(server.url())
-    for _ in range(1000):
-        if await session.fetchval("SHOW synchronous_standby_names") == name:
-            return await session.close()
-        await asyncio.sleep(0.01)
-    raise AssertionError("the server did not read its settings")
+    async with asyncio.timeout(PATIENCE_S):
+        while await session.fetchval("SHOW synchronous_standby_names") != name:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+    await session.close()
 
 
 async def test_a_row_that_a_stranger_locks_does_not_hang(fragile: Server) -> None:
     """A lock that is never let go ends in JournalClosed within the time allowed; then all is well."""
-    journal = Postgres(fragile.url, HURRY)
+    journal, hurried = fragile.journal(), Postgres(fragile.url, HURRY)
     await journal.start()
+    await _start_when_it_answers(hurried)
     (first,) = await opened(journal, row())
     stranger = await asyncpg.connect(fragile.url)
     async with stranger.transaction():
         await stranger.execute("SELECT * FROM transactions FOR UPDATE")
         with pytest.raises(JournalClosed):
-            await asyncio.wait_for(journal.write(after(first, "APPROVED")), 30)
+            await asyncio.wait_for(hurried.write(after(first, "APPROVED")), PATIENCE_S)
     await stranger.close()
     assert await journal.write(after(first, "APPROVED"))
+    await hurried.close()
     await journal.close()
 
 
@@ -340,9 +348,9 @@ def _start_pooler(folder: Path, server: Path) -> subprocess.Popen[bytes]:
 
 
 async def _start_when_it_answers(journal: Journal) -> None:
-    for _ in range(200):
-        try:
-            return await journal.start()
-        except JournalClosed:
+    """Start a journal whose server is only just coming, or whose time for a statement is short."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            with suppress(JournalClosed):
+                return await journal.start()
             await asyncio.sleep(0.05)
-    raise AssertionError("pgbouncer never answered")

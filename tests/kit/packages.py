@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from tests.conftest import ROOT
-from tests.e2e.processes import PATIENCE_S, environment
+from tests.e2e.processes import environment
+from tests.patience import PATIENCE_S
 
 EXAMPLE = ROOT / "tests" / "kit" / "acme"
 NAME = "acme-cards"

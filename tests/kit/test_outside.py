@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from giftcard import Client, is_approved, is_confirmed, is_reversed, new_transaction_id, v1
-from tests.e2e.processes import PATIENCE_S, Running, run, started
+from tests.e2e.processes import Running, run, started
 from tests.kit.packages import EXAMPLE, copy_example, install, run_tests
+from tests.patience import PATIENCE_S
 
 SIMULATOR = "giftcard_acme_cards.simulator:AcmeCardsSimulator"
 FUNDED, POOR = "9870000000000001", "9870000000000002"

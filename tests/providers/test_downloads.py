@@ -9,6 +9,7 @@ import tracemalloc
 import pytest
 
 from giftcard import v1
+from tests.patience import PATIENCE_S
 from tests.providers.conftest import OpenWorld
 from tests.providers.refusals import PROVIDER_FAILED, PROVIDER_TIMEOUT, refused
 from tests.providers.strange_servers import LongExport, long_export, tarpit
@@ -20,7 +21,7 @@ MIB = 1024 * 1024
 REQUEST = v1.DownloadExportRequest(provider=JEUDIMERCI, export_id="a-year")
 
 
-async def opened(own_world: OpenWorld, url: str, timeout_s: float = 10.0) -> World:
+async def opened(own_world: OpenWorld, url: str, timeout_s: float = PATIENCE_S) -> World:
     """Open a world whose wallet provider is at `url`."""
 
     def adjust(table: Table) -> None:
@@ -78,7 +79,7 @@ async def test_a_caller_who_leaves_ends_the_download(own_world: OpenWorld) -> No
         await stream.read()
         await stream.read()
         stream.cancel()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await export.cut.wait()
         assert export.sent_bytes < export.size_bytes
         provider = await world.client.get_provider(provider=JEUDIMERCI)
@@ -100,5 +101,5 @@ async def test_a_provider_that_says_nothing_times_out(own_world: OpenWorld) -> N
         world = await opened(own_world, pit.url, timeout_s=0.3)
         with refused(*PROVIDER_TIMEOUT):
             [part async for part in world.stubs.reports.DownloadExport(REQUEST)]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await pit.left.wait()

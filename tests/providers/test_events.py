@@ -14,6 +14,7 @@ from giftcard_simulators.gatepay import GatePaySimulator
 from giftcard_simulators.gr4vy.webhooks import signed_event
 from giftcard_simulators.jeudimerci import JeudiMerciSimulator
 from giftcard_simulators.sandbox import SimRequest
+from tests.patience import PATIENCE_S
 from tests.providers.cells import BY_NAME
 from tests.providers.conftest import OpenWorld
 from tests.providers.refusals import FIELD_INVALID, refused
@@ -64,7 +65,7 @@ class Listener:
 
     def __init__(self, world: World, **request: object) -> None:
         wanted = v1.StreamEventsRequest(**request)  # type: ignore[arg-type]  # fields by name
-        self._stream = world.stubs.events.StreamEvents(wanted, timeout=30)
+        self._stream = world.stubs.events.StreamEvents(wanted, timeout=PATIENCE_S)
 
     async def following(self) -> v1.StreamEventsResponse:
         """Return the next event, with its cursor."""
@@ -268,7 +269,7 @@ async def watched(
     world: World, request: v1.WatchTransactionsRequest, count: int
 ) -> list[v1.WatchTransactionsResponse]:
     """Read so many changes."""
-    stream = world.stubs.transactions.WatchTransactions(request, timeout=30)
+    stream = world.stubs.transactions.WatchTransactions(request, timeout=PATIENCE_S)
     told = []
     for _ in range(count):
         one = await stream.read()

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from giftcard import Card, v1
+from giftcard import Card, Unavailable, v1
+from tests.patience import PATIENCE_S
 from tests.providers.cells import FUNDED, VAULTED, VAULTED_PIN
 from tests.providers.conftest import OpenWorld
 from tests.providers.refusals import (
@@ -50,6 +51,16 @@ async def call(world: World, provider: str, name: str, fields: Mapping[str, obje
     return await getattr(world.client, name)(provider=provider, **fields)
 
 
+async def sent(world: World, provider: str, name: str, fields: Mapping[str, object]) -> object:
+    """Make one call, again when a slow machine did not even connect in time: that is surely not sent."""
+    while True:
+        try:
+            return await call(world, provider, name, fields)
+        except Unavailable as fault:
+            if fault.reason != "PROVIDER_UNREACHABLE":
+                raise
+
+
 @pytest.mark.parametrize("fault", UNANSWERED)
 @pytest.mark.parametrize(("provider", "name", "fields"), READS)
 async def test_a_read_without_a_readable_answer(
@@ -84,7 +95,7 @@ async def test_an_answer_too_late(
     """A read that takes longer than the provider's timeout is DEADLINE_EXCEEDED."""
     await hasty.providers[provider].go_wrong({"fault": "delay", "delay_s": 1.5})
     with refused(*PROVIDER_TIMEOUT):
-        await call(hasty, provider, name, fields)
+        await sent(hasty, provider, name, fields)
 
 
 async def test_nobody_there(own_world: OpenWorld) -> None:
@@ -112,13 +123,13 @@ async def test_a_read_is_cut_with_its_caller(own_world: OpenWorld) -> None:
         for provider, name, fields in READS:
             pit.forget()
             reading = asyncio.create_task(call(world, provider, name, fields))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 await pit.came.wait()
             assert not pit.left.is_set()
             reading.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await reading
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 await pit.left.wait()
         for told in (await world.client.list_providers()).providers:
             assert told.circuit_state == v1.CircuitState.CIRCUIT_STATE_CLOSED
@@ -137,5 +148,5 @@ async def test_a_callers_deadline_cuts_its_read(own_world: OpenWorld) -> None:
         refusal: Refusal = PROVIDER_TIMEOUT[0], ""
         with refused(*refusal):
             await world.stubs.gift_cards.Balance(request, timeout=0.5)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await pit.left.wait()

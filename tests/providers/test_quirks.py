@@ -13,6 +13,7 @@ from giftcard_simulators.electrum.books import PIN_BLOCK
 from giftcard_simulators.gatepay import GatePaySimulator
 from giftcard_simulators.gr4vy import Gr4vySimulator
 from giftcard_simulators.jeudimerci import JeudiMerciSimulator
+from tests.patience import PATIENCE_S
 from tests.providers.cells import BY_NAME, CELLS, NONE, WITH_PIN, Cell
 from tests.providers.conftest import OpenWorld
 from tests.providers.world import ELECTRUM, GATEPAY, GR4VY, JEUDIMERCI, Table, World
@@ -28,7 +29,7 @@ E_CARDS, SLOW_CARDS = BY_NAME[f"{JEUDIMERCI}-Issue"], BY_NAME[f"{GATEPAY}-Issue"
 
 async def ended(world: World, transaction_id: str) -> v1.Transaction:
     """Return a transaction once it has left APPROVED for good."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while is_approved(done := await world.settled(transaction_id)):  # noqa: ASYNC110 - asked over the wire
             await asyncio.sleep(0.02)
     return done

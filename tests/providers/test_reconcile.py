@@ -8,6 +8,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from giftcard import new_transaction_id, to_money, v1
+from tests.patience import PATIENCE_S
 from tests.providers.cells import BY_NAME, VAULTED, VAULTED_PIN
 from tests.providers.refusals import FIELD_INVALID, refused
 from tests.providers.world import GR4VY, JEUDIMERCI, World
@@ -45,7 +46,9 @@ class Day:
         self, rows: Sequence[v1.SettlementRow], provider: str = GR4VY, **scope: object
     ) -> v1.ReconcileResponse:
         """Compare rows with what was done since the start."""
-        return await self._world.stubs.reports.Reconcile(self._parts(rows, provider, **scope), timeout=30)
+        return await self._world.stubs.reports.Reconcile(
+            self._parts(rows, provider, **scope), timeout=PATIENCE_S
+        )
 
     async def _parts(
         self, rows: Sequence[v1.SettlementRow], provider: str, **scope: object
@@ -177,5 +180,5 @@ async def test_a_settlement_begins_with_its_scope(world: World) -> None:
     some = v1.ReconcileRequest(row=row("1", new_transaction_id()))
     for parts, place in (([some], 0), ([scope, scope], 1), ([], 0)):
         with refused(*FIELD_INVALID) as caught:
-            await world.stubs.reports.Reconcile(iter(parts), timeout=30)
+            await world.stubs.reports.Reconcile(iter(parts), timeout=PATIENCE_S)
         assert [violation.field for violation in caught.error.violations] == [f"requests[{place}].scope"]

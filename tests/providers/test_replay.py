@@ -11,6 +11,7 @@ from grpc import aio
 
 from giftcard import v1
 from giftcard.requests import make_request
+from tests.patience import PATIENCE_S
 from tests.providers.cells import CELLS, Cell
 from tests.providers.refusals import TRANSACTION_ID_REUSED, refused
 from tests.providers.world import World
@@ -22,7 +23,7 @@ async def call(world: World, cell: Cell, fields: dict[str, object]) -> tuple[v1.
     """Ask by the bare stub; return the transaction and whether the trailing metadata calls it replayed."""
     request = make_request(getattr(v1, f"{cell.operation}Request"), {"provider": cell.provider, **fields})
     running: aio.UnaryUnaryCall[Any, Any] = getattr(world.stubs.gift_cards, cell.operation)(
-        request, timeout=30
+        request, timeout=PATIENCE_S
     )
     told = await running
     assert await running.code() is grpc.StatusCode.OK

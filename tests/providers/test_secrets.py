@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from giftcard import v1
+from tests.patience import PATIENCE_S
 from tests.providers.cells import CELLS, VAULTED, VAULTED_PIN, WITH_PIN, Cell
 from tests.providers.conftest import OpenWorld
 from tests.providers.world import ELECTRUM, GR4VY, JEUDIMERCI, World
@@ -52,7 +53,7 @@ async def test_nobody_else_tells_them(world: World, cell: Cell) -> None:
         await world.confirm("Issue", done.transaction_id),
     ]
     start = v1.WatchTransactionsRequest(start_time=done.create_time)
-    watching = world.stubs.transactions.WatchTransactions(start, timeout=30)
+    watching = world.stubs.transactions.WatchTransactions(start, timeout=PATIENCE_S)
     async for change in watching:
         told.append(change.transaction)
         if change.transaction.state == CONFIRMED:

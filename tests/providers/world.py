@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 from grpc import aio
 
 from giftcard import AsyncClient, ConfirmationFailed, RepeatPolicy, v1
@@ -23,7 +24,8 @@ from giftcard_simulators.catalogue import PROVIDERS, Sandbox
 from giftcard_simulators.sandbox import SimAnswer, SimRequest, Simulator
 from giftcard_simulators.serve import Served, serve
 from tests.house.tables import package_of
-from tests.world.app import HASH_KEY, HOST, KEY, PATIENCE_S, open_app, until
+from tests.patience import PATIENCE_S
+from tests.world.app import HASH_KEY, HOST, KEY, SLOW_TO_FORGIVE, open_app, until
 from tests.world.clock import ShiftedClock
 
 ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY = "electrum", "gr4vy", "jeudimerci", "gatepay"
@@ -149,7 +151,7 @@ class World:
 
     async def post_webhook(self, provider: str, headers: Mapping[str, str], body: bytes) -> httpx.Response:
         """Post a body to a provider's webhook address."""
-        async with httpx.AsyncClient(verify=False) as http:  # noqa: S501 - plain HTTP
+        async with httpx.AsyncClient(verify=False, timeout=PATIENCE_S) as http:  # noqa: S501 - plain HTTP
             url = f"http://{HOST}:{self.app.webhooks.port}/webhooks/{provider}"
             return await http.post(url, headers=dict(headers), content=body)
 
@@ -193,12 +195,13 @@ def raw_settings(folder: Path, providers: Mapping[str, Provider], *, timeout_s: 
         "journal": {"url": f"sqlite:///{folder / 'journal.db'}"},
         "seal": {"keys": {"test": KEY}, "active": "test", "hash_key": HASH_KEY},
         "webhooks": {"listen": f"{HOST}:0"},
+        "limits": msgspec.to_builtins(SLOW_TO_FORGIVE),
         "routing": {"rules": []},
         "providers": {name: stanza(one, timeout_s=timeout_s) for name, one in providers.items()},
     }
 
 
-def stanza(provider: Provider, *, timeout_s: float = 10.0) -> Table:
+def stanza(provider: Provider, *, timeout_s: float = PATIENCE_S) -> Table:
     """Return the stanza of a connection to `provider`."""
     sandbox = provider.sandbox
     return {
@@ -218,7 +221,7 @@ async def open_world(
     folder: Path,
     adjust: Adjust = lambda _: None,
     *,
-    timeout_s: float = 10.0,
+    timeout_s: float = PATIENCE_S,
     makers: Mapping[str, Callable[..., Simulator]] | None = None,
     **parts: Any,  # noqa: ANN401 - parts of App
 ) -> AsyncIterator[World]:
@@ -229,7 +232,7 @@ async def open_world(
     clock = ShiftedClock()
     async with AsyncExitStack() as stack:
         # Nothing here speaks TLS, and reading the system's trusted authorities takes its time.
-        http = await stack.enter_async_context(httpx.AsyncClient(verify=False))  # noqa: S501 - as above
+        http = await stack.enter_async_context(httpx.AsyncClient(verify=False, timeout=PATIENCE_S))  # noqa: S501 - as above
         providers = {}
         for name, sandbox in _SANDBOXES.items():
             make = (makers or {}).get(name, sandbox.make)

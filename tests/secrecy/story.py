@@ -37,10 +37,11 @@ from tests.e2e.test_seen import PRIVATE_SETTINGS
 from tests.gateway.access.issuing import AUDIENCE, ISSUER, Issuing
 from tests.gateway.wire.filled import METHODS, places
 from tests.gateway.wire.filled import fill as filled
+from tests.patience import PATIENCE_S
 from tests.providers.cells import CELLS, FUNDED, WITH_PIN
 from tests.providers.world import ELECTRUM, Table, World, open_world
 from tests.secrecy.faults import Raised, watching
-from tests.world.app import HOST, PATIENCE_S
+from tests.world.app import HOST
 from tests.world.seen import Seen
 
 STRANGER, TYPED_PIN = "4539578763621486", "8351907462"
@@ -295,7 +296,7 @@ def _stuffed(descriptor: Descriptor) -> bytes:
 async def _look_at_pages(story: Story) -> None:
     """Look at the HTTP port's pages with secrets in path, query, headers and body."""
     base = f"http://{HOST}:{story.world.app.webhooks.port}"
-    async with httpx.AsyncClient(verify=False) as http:  # noqa: S501 - plain HTTP
+    async with httpx.AsyncClient(verify=False, timeout=PATIENCE_S) as http:  # noqa: S501 - plain HTTP
         for path in (
             "/",
             "/livez",

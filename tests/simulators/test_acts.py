@@ -14,6 +14,7 @@ from aiohttp import web
 from giftcard_simulators.catalogue import SANDBOXES, Sandbox, sandboxes_at
 from giftcard_simulators.sandbox import seeded_ids
 from giftcard_simulators.serve import serve
+from tests.patience import PATIENCE_S
 
 NOW = datetime(2026, 11, 5, 10, tzinfo=UTC)
 BY_ID = {sandbox.provider_id: sandbox for sandbox in SANDBOXES}
@@ -25,7 +26,8 @@ async def played(sandbox: Sandbox, webhooks_url: str = "") -> AsyncIterator[http
     simulator = sandbox.make(now=lambda: NOW, ids=seeded_ids(1))
     served = await serve(simulator, "127.0.0.1", 0, webhooks_url=webhooks_url)
     try:
-        async with httpx.AsyncClient(base_url=f"{served.url}/_sandbox", verify=False) as client:  # noqa: S501 - no TLS
+        url = f"{served.url}/_sandbox"
+        async with httpx.AsyncClient(base_url=url, verify=False, timeout=PATIENCE_S) as client:  # noqa: S501 - no TLS
             yield client
     finally:
         await served.close()

@@ -19,6 +19,7 @@ from giftcard_simulators.catalogue import (
     in_order,
 )
 from giftcard_simulators.serve import Served, serve
+from tests.patience import PATIENCE_S
 from tests.simulators.electrum_till import CREDENTIALS, FUNDED, Till
 
 HEADERS = {"authorization": f"Basic {CREDENTIALS}"}
@@ -29,13 +30,13 @@ async def served(till: Till) -> AsyncIterator[tuple[Served, httpx.AsyncClient]]:
     """Serve the till's simulator on a free port, with a client for it."""
     server = await serve(till.simulator, "127.0.0.1", 0)
     try:
-        async with httpx.AsyncClient(base_url=server.url, headers=HEADERS, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=server.url, headers=HEADERS, timeout=PATIENCE_S) as client:
             yield server, client
     finally:
         await server.close()
 
 
-async def load(till: Till, client: httpx.AsyncClient, timeout_s: float = 10) -> httpx.Response:
+async def load(till: Till, client: httpx.AsyncClient, timeout_s: float = PATIENCE_S) -> httpx.Response:
     """Load R1.00 on a funded card over the wire."""
     body = till.message("load", FUNDED, amount=100)
     return await client.post(f"/giftcard/v3/loads/{body['id']}", json=body, timeout=timeout_s)

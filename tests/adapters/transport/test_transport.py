@@ -11,6 +11,8 @@ import pytest
 
 from giftcard_adapters.transport import open_transport
 from tests.adapters.transport.wire import OK, Line, Script, keep, mute, post, serve, then
+from tests.patience import PATIENCE_S
+from tests.world.app import until
 
 Transport = httpx.AsyncBaseTransport
 CARD = "6045001122334455"
@@ -42,7 +44,9 @@ class TestNeverSent:
     async def test_unknown_host(self, transport: Transport) -> None:
         """A host without an address (RFC 6761 reserves .invalid) is ConnectError."""
         # How long a machine's resolver takes to say no is not what is tested.
-        fault = await fault_of(transport, f"http://nowhere.invalid/cards/{CARD}", limits_s=httpx.Timeout(120))
+        fault = await fault_of(
+            transport, f"http://nowhere.invalid/cards/{CARD}", limits_s=httpx.Timeout(PATIENCE_S)
+        )
         assert type(fault) is httpx.ConnectError
 
     async def test_connect_timeout(self, transport: Transport) -> None:
@@ -54,15 +58,16 @@ class TestNeverSent:
                 other.setblocking(False)
                 other.connect_ex(full.getsockname())
             url = f"http://127.0.0.1:{full.getsockname()[1]}/cards/{CARD}"
-            fault = await fault_of(transport, url, limits_s=httpx.Timeout(5, connect=0.05))
+            fault = await fault_of(transport, url, limits_s=httpx.Timeout(PATIENCE_S, connect=0.05))
         assert type(fault) is httpx.ConnectTimeout
 
     async def test_pool_exhausted(self, transport: Transport) -> None:
         """A third exchange through two connections is PoolTimeout, and its request is never heard."""
         async with serve(mute) as wire:
-            running = [asyncio.ensure_future(post(transport, wire.url)) for _ in range(2)]
-            await asyncio.sleep(0.05)
-            fault = await fault_of(transport, wire.url, limits_s=httpx.Timeout(5, pool=0.05))
+            patient_s = httpx.Timeout(PATIENCE_S)
+            running = [asyncio.ensure_future(post(transport, wire.url, limits_s=patient_s)) for _ in range(2)]
+            await until(lambda: wire.connections == 2)
+            fault = await fault_of(transport, wire.url, limits_s=httpx.Timeout(PATIENCE_S, pool=0.05))
             assert wire.connections == 2
             for call in running:
                 call.cancel()
@@ -112,7 +117,7 @@ class TestMaybeSent:
     async def test_no_answer(self, transport: Transport) -> None:
         """No answer in time is ReadTimeout."""
         async with serve(mute) as wire:
-            fault = await fault_of(transport, wire.url, limits_s=httpx.Timeout(5, read=0.05))
+            fault = await fault_of(transport, wire.url, limits_s=httpx.Timeout(PATIENCE_S, read=0.05))
         assert type(fault) is httpx.ReadTimeout
 
     async def test_silent_body(self, transport: Transport) -> None:
@@ -124,34 +129,36 @@ class TestMaybeSent:
             await line.end()
 
         async with serve(script) as wire:
-            fault = await fault_of(transport, wire.url, limits_s=httpx.Timeout(5, read=0.05))
+            fault = await fault_of(transport, wire.url, limits_s=httpx.Timeout(PATIENCE_S, read=0.05))
         assert type(fault) is httpx.ReadTimeout
 
     async def test_dripping_head(self, transport: Transport) -> None:
-        """A head that comes byte by byte does not hold a call longer than its limits together."""
+        """A head that comes byte by byte does not hold a call for ever: its limits together end it."""
 
         async def script(line: Line) -> None:
             await line.hear()
             await line.say(b"HTTP/1.1 200 OK\r\n")
+            is_heard.set()
             while True:
                 await line.say(b"X: y\r\n")
                 await asyncio.sleep(0.02)
 
-        limits_s = httpx.Timeout(5, read=0.1, connect=0.1, write=0.1)
-        async with serve(script) as wire:
-            began = time.monotonic()
+        is_heard = asyncio.Event()
+        limits_s = httpx.Timeout(PATIENCE_S, read=0.1, connect=0.1, write=0.1)
+        async with serve(script) as wire, asyncio.timeout(PATIENCE_S):
             fault = await fault_of(transport, wire.url, limits_s=limits_s)
+            while not is_heard.is_set():  # the machine was slow to connect
+                assert isinstance(fault, NEVER_SENT)
+                fault = await fault_of(transport, wire.url, limits_s=limits_s)
         assert type(fault) is httpx.ReadTimeout
-        assert time.monotonic() - began < 3
 
     async def test_deaf_provider(self, transport: Transport) -> None:
         """A body the provider never reads ends in time too."""
 
-        async def script(line: Line) -> None:
-            await asyncio.sleep(10)
-            await line.end()
+        async def script(_: Line) -> None:
+            await asyncio.Event().wait()
 
-        limits_s = httpx.Timeout(5.0, read=0.1, write=0.1)
+        limits_s = httpx.Timeout(PATIENCE_S, read=0.1, write=0.1)
         async with serve(script) as wire:
             with pytest.raises(httpx.TimeoutException) as caught:
                 await post(transport, wire.url, body=b"x" * 900_000, limits_s=limits_s)
@@ -216,7 +223,7 @@ class TestKeptConnections:
     async def test_closed_unseen(self, transport: Transport) -> None:
         """A close that the event loop has not seen yet is found out before the request is written."""
         with socket.socket() as listening:
-            listening.settimeout(5)
+            listening.settimeout(PATIENCE_S)
             listening.bind(("127.0.0.1", 0))
             listening.listen(8)
             url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
@@ -247,11 +254,15 @@ class TestKeptConnections:
                 await line.say(rest + (answer if pause_s == 0.0 else b""))
                 await asyncio.sleep(pause_s)
                 await line.say(answer)
+                said.release()
 
+        said = asyncio.Semaphore(0)
         async with serve(script) as wire:
             for number in range(4):
                 assert (await post(transport, wire.url)).content == b"%d" % number
-                await asyncio.sleep(0.08)
+                if pause_s is not None:
+                    await said.acquire()
+                await asyncio.sleep(0.02)  # for what was said to arrive: nothing tells us of it
 
     async def test_reuse(self) -> None:
         """The engine aiohttp uses one connection for calls that follow each other."""

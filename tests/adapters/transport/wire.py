@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from tests.patience import PATIENCE_S
+
 Script = Callable[["Line"], Awaitable[None]]
 """What the server does on one connection; when it returns, the connection is closed."""
 
@@ -136,7 +138,7 @@ async def post(
         url,
         content=body,
         headers={"X-Key": "k"},
-        extensions={"timeout": (limits_s or httpx.Timeout(5)).as_dict()},
+        extensions={"timeout": (limits_s or httpx.Timeout(PATIENCE_S)).as_dict()},
     )
     answer = await transport.handle_async_request(request)
     try:

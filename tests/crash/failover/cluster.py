@@ -22,10 +22,10 @@ import asyncpg
 import httpx
 
 from tests.e2e.processes import free_port
+from tests.patience import PATIENCE_S
 from tests.postgres import as_server_user, program, server_user
 from tests.world.app import HOST
 
-PATIENCE_S = 90.0
 TTL_S, LOOP_S, RETRY_S = 6, 1, 2
 """How long a leader may be silent, how often it says that it lives, how long it tries to say so."""
 _POLL_S = 0.05

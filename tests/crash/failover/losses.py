@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
-from tests.crash.failover.cluster import LOOP_S, PATIENCE_S, RETRY_S, TTL_S, Cluster, Machine
+from tests.crash.failover.cluster import LOOP_S, RETRY_S, TTL_S, Cluster, Machine
 from tests.crash.processes.gateways import Restart
 from tests.crash.processes.strikes import Scene, Strike, kill_one
+from tests.patience import PATIENCE_S
 
 _POLL_S = 0.05
 _LONG_ENOUGH_S = TTL_S + LOOP_S + RETRY_S

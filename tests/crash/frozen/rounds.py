@@ -27,6 +27,7 @@ from giftcard_simulators.catalogue import SANDBOXES
 from tests.conftest import ROOT
 from tests.crash.processes.gateways import HURRIED, Gateway, write_config
 from tests.e2e.processes import environment
+from tests.patience import PATIENCE_S
 from tests.providers.cells import CELLS, Cell
 from tests.providers.world import BY_RPC
 
@@ -34,8 +35,6 @@ TIMEOUT_S = 1.0
 HOLDS_S = (TIMEOUT_S + 0.3, TIMEOUT_S * 2.6)
 """How long the provider stands still: past the request's time-out, and past the first reversal's too."""
 TERMS: Mapping[str, object] = {**HURRIED, "settling_s": TIMEOUT_S * 5, "confirm_by_s": 600.0}
-_ENDS_S = 180.0
-"""How long a transaction may take to end, on a busy machine."""
 _LOOK_S = 0.25
 _STATE = v1.TransactionState
 _OPEN = frozenset(
@@ -78,17 +77,19 @@ class Table:
 
     def read(self, cell: Cell, path: str) -> list[dict[str, object]]:
         """Return a list of the sandbox's own paths."""
-        rows: list[dict[str, object]] = httpx.get(f"{self._url(cell)}/_sandbox/{path}").json()[path]
+        rows: list[dict[str, object]] = httpx.get(
+            f"{self._url(cell)}/_sandbox/{path}", timeout=PATIENCE_S
+        ).json()[path]
         return rows
 
     def reset(self, cell: Cell) -> None:
         """Open the provider's books afresh."""
-        httpx.post(f"{self._url(cell)}/_sandbox/reset").raise_for_status()
+        httpx.post(f"{self._url(cell)}/_sandbox/reset", timeout=PATIENCE_S).raise_for_status()
 
     def spoil(self, cell: Cell, statuses: Sequence[int]) -> None:
         """Let the next calls be answered with these statuses in place of the provider."""
         script = [{"fault": "status", "status": status} for status in statuses]
-        httpx.post(f"{self._url(cell)}/_sandbox/faults", json=script).raise_for_status()
+        httpx.post(f"{self._url(cell)}/_sandbox/faults", json=script, timeout=PATIENCE_S).raise_for_status()
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -101,13 +102,13 @@ class Table:
 
     async def play(self, cell: Cell, step: Step, hold_s: float) -> Ended:
         """Freeze the provider for `hold_s` while `step` is under way, and say how it ended."""
-        self.reset(cell)
-        fields = cell.fresh()
-        transaction_id = str(fields["transaction_id"])
-        work = self._ask(cell, fields)
-        if step is not Step.REQUEST:
-            await work
-            await self._approved(transaction_id)
+        if step is Step.REQUEST:
+            self.reset(cell)
+            fields = cell.fresh()
+            transaction_id = str(fields["transaction_id"])
+            work = self._ask(cell, fields)
+        else:
+            transaction_id = await self._sell(cell)
             work = self._decide(cell, transaction_id, step)
         with self.frozen():
             doing = asyncio.ensure_future(work)
@@ -122,11 +123,7 @@ class Table:
 
     async def interrupt(self, cell: Cell, step: Step, _: float) -> Ended:
         """Let somebody in between answer every early try of an advice, and say how it ended."""
-        self.reset(cell)
-        fields = cell.fresh()
-        transaction_id = str(fields["transaction_id"])
-        await self._ask(cell, fields)
-        await self._approved(transaction_id)
+        transaction_id = await self._sell(cell)
         self.spoil(cell, _BETWEEN)
         await self._decide(cell, transaction_id, step)
         return self._end(cell, await self._settled(transaction_id), step)
@@ -157,13 +154,19 @@ class Table:
         except GiftcardError:
             return
 
-    async def _approved(self, transaction_id: str) -> None:
-        transaction = await self._settled(transaction_id)
-        if transaction.state != _STATE.TRANSACTION_STATE_APPROVED:
-            raise AssertionError(f"nothing to decide: {_STATE.Name(transaction.state)}")
+    async def _sell(self, cell: Cell) -> str:
+        """Return the id of an approved transaction; one that a slow machine lost is asked for anew."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                self.reset(cell)
+                fields = cell.fresh()
+                await self._ask(cell, fields)
+                transaction = await self._settled(str(fields["transaction_id"]))
+                if transaction.state == _STATE.TRANSACTION_STATE_APPROVED:
+                    return transaction.transaction_id
 
     async def _settled(self, transaction_id: str) -> v1.Transaction:
-        for _ in range(int(_ENDS_S / _LOOK_S)):
+        for _ in range(int(PATIENCE_S / _LOOK_S)):
             transaction: v1.Transaction = await self.client.get_transaction(transaction_id)
             if transaction.state not in _OPEN:
                 return transaction
@@ -220,7 +223,7 @@ async def lay(folder: Path) -> AsyncIterator[Table]:
     finally:
         if gateway is not None and gateway.process is not None:
             gateway.process.terminate()
-            gateway.process.wait(30)
+            gateway.process.wait(PATIENCE_S)
         os.kill(provider.pid, signal.SIGCONT)
         provider.kill()
         provider.wait()

@@ -107,8 +107,8 @@ class Counters:
         """Return what was asked of any provider under this id."""
         return [line for line in self.weather.asked if transaction_id in line]
 
-    def stanzas(self) -> dict[str, dict[str, object]]:
-        """Return [providers.ID] of a gateway that is to talk to them."""
+    def stanzas(self, timeout_s: float) -> dict[str, dict[str, object]]:
+        """Return [providers.ID] of a gateway that is to talk to them, and waits so long for an answer."""
         return {
             sandbox.provider_id: {
                 "adapter": sandbox.adapter,
@@ -116,7 +116,7 @@ class Counters:
                 "settings": {
                     **sandbox.settings(),
                     "base_url": self.served[sandbox.provider_id].url + sandbox.base_path,
-                    "timeout_s": TIMEOUT_S,
+                    "timeout_s": timeout_s,
                 },
             }
             for sandbox in _sandboxes()

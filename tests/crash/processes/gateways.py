@@ -20,12 +20,11 @@ import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from tests.e2e.processes import environment, free_port
+from tests.patience import PATIENCE_S
 from tests.world.app import HASH_KEY, HOST, KEY
 
 CONFIRM_BY_S = 1.5
 LEASE_MARGIN_S = 1.0
-PATIENCE_S = 180.0
-"""How long a gateway may take to serve or to end; beside thirty busy processes, that was over 30 s."""
 _ANSWER_S = 10.0
 """How long one look at its health may take; it is looked at again."""
 HURRIED: Mapping[str, object] = {

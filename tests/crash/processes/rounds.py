@@ -23,7 +23,7 @@ from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.journal.stores import open_journal
-from tests.crash.processes.counters import Counters, open_counters
+from tests.crash.processes.counters import TIMEOUT_S, Counters, open_counters
 from tests.crash.processes.gateways import HURRIED, Gateway, Restart, write_config
 from tests.crash.processes.sales import Assortment, Sale, Shop, state_of
 from tests.crash.processes.strikes import ALONE, SHARED, Scene, Strike
@@ -80,11 +80,12 @@ async def open_world(
     workers: Sequence[int] = (1,),
     strikes: Mapping[str, tuple[int, Strike]] | None = None,
     terms: Mapping[str, object] = HURRIED,
+    timeout_s: float = TIMEOUT_S,
 ) -> AsyncIterator[World]:
     """Start providers and one gateway for each of `workers`, which is how many processes it has.
 
-    They write to SQLite, or to PostgreSQL at `url` or in a new database of `database`. All of it is gone
-    when the block ends.
+    They write to SQLite, or to PostgreSQL at `url` or in a new database of `database`, and wait `timeout_s`
+    for a provider's answer. All of it is gone when the block ends.
     """
     chance = random.Random()
     with _folder() as folder:
@@ -93,7 +94,7 @@ async def open_world(
                 url = await database.create_database()
             url = url or f"sqlite:///{folder / 'journal.db'}"
             await open_journal(JournalSettings(url=Secret(url))).upgrade()
-            write_config(folder / "gateway.toml", url, counters.stanzas(), terms)
+            write_config(folder / "gateway.toml", url, counters.stanzas(timeout_s), terms)
             gateways = [
                 Gateway(folder / "gateway.toml", folder, f"gateway-{number}", count)
                 for number, count in enumerate(workers, 1)

@@ -10,11 +10,13 @@ import os
 import random
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tests.crash.processes.counters import TIMEOUT_S
 from tests.crash.processes.gateways import LEASE_MARGIN_S, Gateway, Restart
+from tests.patience import PATIENCE_S
 from tests.postgres import PostgresServer
 
 _LONGEST_DEATH_S = 0.5
@@ -92,14 +94,11 @@ async def kill_database(scene: Scene) -> None:
 
 async def start_database(database: PostgresServer) -> None:
     """Start a server that was killed; it refuses as long as sessions of its last life are dying."""
-    for _ in range(100):
-        try:
-            await asyncio.to_thread(database.start)
-        except RuntimeError:
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            with suppress(RuntimeError):
+                return await asyncio.to_thread(database.start)
             await asyncio.sleep(0.1)
-        else:
-            return
-    raise RuntimeError("the database does not come back")
 
 
 Strike = Callable[[Scene], Awaitable[None]]

@@ -27,20 +27,25 @@ async def shared(mortal_server: PostgresServer) -> AsyncIterator[World]:
         yield world
 
 
-async def test_sqlite(alone: World) -> None:
-    """A gateway on SQLite, killed under load, loses nothing and doubles nothing (rule 17)."""
-    for number in range(ROUNDS):
-        result = await play(alone, f"test/sqlite/{number}", most_strikes=1)
+async def keeps_its_promises(world: World, name: str) -> None:
+    """Play rounds, and more of them where the machine is so slow that all it sold was given up."""
+    confirmed = number = 0
+    while number < ROUNDS or (not confirmed and number < 10 * ROUNDS):
+        result = await play(world, f"test/{name}/{number}", most_strikes=1)
         assert result.broken == [], result.seed
         assert result.strikes.total() > 0
-        assert result.states["CONFIRMED"] > 0
+        assert result.states.total() > 0
+        confirmed += result.states["CONFIRMED"]
+        number += 1
+    assert confirmed
+
+
+async def test_sqlite(alone: World) -> None:
+    """A gateway on SQLite, killed under load, loses nothing and doubles nothing (rule 17)."""
+    await keeps_its_promises(alone, "sqlite")
 
 
 @pytest.mark.postgres
 async def test_postgres(shared: World) -> None:
     """Gateways that share PostgreSQL, killed, paused and cut off, keep the same promises (rule 14)."""
-    for number in range(ROUNDS):
-        result = await play(shared, f"test/postgres/{number}", most_strikes=1)
-        assert result.broken == [], result.seed
-        assert result.strikes.total() > 0
-        assert result.states["CONFIRMED"] > 0
+    await keeps_its_promises(shared, "postgres")

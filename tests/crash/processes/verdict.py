@@ -15,6 +15,7 @@ import httpx
 
 from giftcard import v1
 from tests.crash.processes.sales import Sale, State, state_of
+from tests.patience import PATIENCE_S
 
 STARTING_MINOR = 10_000
 """What Electrum's simulator puts on a card of the product we sell."""
@@ -103,7 +104,7 @@ async def read_books(urls: Iterable[str]) -> Books:
     """Ask every provider what it did."""
     effects: dict[str, list[Effect]] = defaultdict(list)
     cards: list[BookedCard] = []
-    async with httpx.AsyncClient() as asking:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as asking:
         for url in urls:
             told = (await asking.get(f"{url}/_sandbox/effects")).raise_for_status().json()
             for effect in cast("list[Effect]", told["effects"]):

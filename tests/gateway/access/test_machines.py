@@ -16,6 +16,8 @@ from giftcard_gateway.http.bodies import Bodies
 
 NETWORK = [f"2001:db8:0:7::{number:x}" for number in range(1, 6)]
 NEIGHBOUR = "2001:db8:0:8::1"
+DAY_S = 86_400.0
+"""Between two tokens of a budget: on no machine one comes back while a test runs."""
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def test_the_prefix_is_the_operators() -> None:
 
 def test_wrong_credentials_of_a_network_draw_on_one_budget() -> None:
     """Another address of the same network brings no further tries; another network's are its own."""
-    wrong = WrongCredentials(Limits(wrong_credentials=3), SystemClock())
+    wrong = WrongCredentials(Limits(wrong_credentials=3, wrong_credential_every_s=DAY_S), SystemClock())
     for machine in NETWORK[:3]:
         with pytest.raises(CredentialsInvalid), wrong.checking(machine):
             raise CredentialsInvalid("wrong", cause="unknown")

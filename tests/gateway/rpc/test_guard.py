@@ -23,6 +23,7 @@ from tests.attacks.frames import DATA, END_HEADERS, HEADERS, SETTINGS, connect, 
 from tests.gateway.services.served import refusal_of
 from tests.gateway.services.test_reach import Disguise
 from tests.gateway.wire.filled import METHODS
+from tests.patience import PATIENCE_S
 from tests.world.app import HOST, open_app, settings, until
 from tests.world.journal import Unsteady
 
@@ -96,8 +97,8 @@ async def test_endless_streams_of_grpcs_own_have_places(path: str, places: int) 
         def begin() -> Any:  # noqa: ANN401 - gRPC's own
             way: Any = channel
             if path == WATCH:
-                return way.unary_stream(path)(b"", timeout=30)
-            call = way.stream_stream(path)(timeout=30)
+                return way.unary_stream(path)(b"", timeout=PATIENCE_S)
+            call = way.stream_stream(path)(timeout=PATIENCE_S)
             asking.append(asyncio.ensure_future(call.write(b"\x3a\x00")))
             return call
 
@@ -108,9 +109,9 @@ async def test_endless_streams_of_grpcs_own_have_places(path: str, places: int) 
         assert (refused.code, refused.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
         assert refused.retry_after_s
         listing: Any = channel.unary_unary("/giftcard.v1.ProviderService/ListProviders")
-        await listing(b"", timeout=10)
+        await listing(b"", timeout=PATIENCE_S)
         check: Any = channel.unary_unary(CHECK)
-        await check(b"", timeout=10)
+        await check(b"", timeout=PATIENCE_S)
         for call in held:
             call.cancel()
 
@@ -124,10 +125,10 @@ async def test_a_drain_refuses_reflection_and_tells_health() -> None:
         app.admission.close()
         await app.server.pause()
         way: Any = channel
-        refused = await _first(way.stream_stream(REFLECTION)(iter([b"\x3a\x00"]), timeout=10))
+        refused = await _first(way.stream_stream(REFLECTION)(iter([b"\x3a\x00"]), timeout=PATIENCE_S))
         assert (refused.code, refused.reason) == (grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN")
         assert refused.retry_after_s
-        told = HealthCheckResponse.FromString(await way.unary_unary(CHECK)(b"", timeout=10))
+        told = HealthCheckResponse.FromString(await way.unary_unary(CHECK)(b"", timeout=PATIENCE_S))
         assert told.status == HealthCheckResponse.NOT_SERVING
 
 
@@ -189,7 +190,7 @@ async def test_a_watch_that_is_not_read_stops_nothing() -> None:
         opened = headers("/grpc.health.v1.Health/Watch")
         await watcher.send(frame(HEADERS, END_HEADERS, 1, opened), frame(DATA, 1, 1, bytes(5)))
         await until(lambda: bool(getattr(running.server._health, "_server_watchers")))  # noqa: B009, SLF001 - nobody else can tell
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             for _ in range(3):
                 await running.server.pause()
                 await running.server.serve()

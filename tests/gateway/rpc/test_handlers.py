@@ -28,6 +28,7 @@ from giftcard_gateway.telemetry import open_telemetry
 from tests.attacks.frames import MAX_CONCURRENT_STREAMS, connect
 from tests.gateway.services.served import Refusal, Served, refusal_of, serve
 from tests.gateway.wire.filled import METHODS, PAN, fill, is_alone, is_required, places
+from tests.patience import PATIENCE_S
 
 UNARY = {
     name.rpartition("/")[2]: method
@@ -137,10 +138,10 @@ async def refused_stream(served: Served, name: str) -> Refusal:
     """Return how a call with a stream of any form is refused before its client has streamed anything."""
     way: Any = served.channel
     if METHODS[name].client_streaming:
-        call = way.stream_unary(f"/{name}")(timeout=10)
+        call = way.stream_unary(f"/{name}")(timeout=PATIENCE_S)
         answer = call
     else:
-        answer = way.unary_stream(f"/{name}")(b"", timeout=10).read()
+        answer = way.unary_stream(f"/{name}")(b"", timeout=PATIENCE_S).read()
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await answer
     return refusal_of(raised.value)
@@ -166,7 +167,7 @@ async def test_every_stream_is_refused_at_once(served: Served, name: str) -> Non
 async def test_the_limit_of_a_connection_is_announced(served: Served) -> None:
     """The first SETTINGS name the calls one connection may have, so that clients wait by themselves."""
     connection = await connect(served.app.server.port)
-    await asyncio.wait_for(connection.greeted.wait(), 10)
+    await asyncio.wait_for(connection.greeted.wait(), PATIENCE_S)
     await connection.close()
     assert connection.announced[MAX_CONCURRENT_STREAMS] == served.app.settings.server.max_calls_per_connection
 
@@ -265,11 +266,11 @@ async def test_what_is_no_message_is_an_invalid_argument(served: Served, name: s
     encoded, method = b"\x0a\x02\xff", METHODS[name]
     way: Any = served.channel
     if method.client_streaming:
-        answer = way.stream_unary(f"/{name}")(iter([encoded]), timeout=10)
+        answer = way.stream_unary(f"/{name}")(iter([encoded]), timeout=PATIENCE_S)
     elif method.server_streaming:
-        answer = way.unary_stream(f"/{name}")(encoded, timeout=10).read()
+        answer = way.unary_stream(f"/{name}")(encoded, timeout=PATIENCE_S).read()
     else:
-        answer = way.unary_unary(f"/{name}")(encoded, timeout=10)
+        answer = way.unary_unary(f"/{name}")(encoded, timeout=PATIENCE_S)
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await answer
     refusal = refusal_of(raised.value)

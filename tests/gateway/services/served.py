@@ -52,7 +52,8 @@ from giftcard_gateway.providers.connections import Connection, Connections, Term
 from giftcard_gateway.providers.routing import Rule
 from giftcard_gateway.rpc.call import END_USER
 from tests.gateway.wire.filled import METHODS, PAN
-from tests.world.app import HOST, open_app, settings, until
+from tests.patience import PATIENCE_S
+from tests.world.app import HOST, SLOW_TO_FORGIVE, open_app, settings, until
 from tests.world.journal import Unsteady
 from tests.world.observer import Heard
 from tests.world.provider import LOST, Script, Scripted
@@ -192,7 +193,7 @@ class Served:
         name: str,
         request: Message,
         *,
-        timeout_s: float | None = 10.0,
+        timeout_s: float | None = PATIENCE_S,
         end_user: str = "",
         metadata: Shown = (),
     ) -> grpc.aio.UnaryUnaryCall[Message, Message]:
@@ -210,7 +211,7 @@ class Served:
         return call
 
     async def call(
-        self, name: str, request: Message, *, timeout_s: float | None = 10.0, metadata: Shown = ()
+        self, name: str, request: Message, *, timeout_s: float | None = PATIENCE_S, metadata: Shown = ()
     ) -> Any:  # noqa: ANN401 - its answer
         """Make a unary call and return its answer."""
         return await self.start(name, request, timeout_s=timeout_s, metadata=metadata)
@@ -338,7 +339,7 @@ async def serve(
         ]
     )
     server = Server(listen=f"{HOST}:0", max_concurrent_calls=limit, max_metadata_bytes=8 * 1024, drain_s=0.1)
-    table = settings(server, routing=Routing(default="first", rules=tuple(rules)))
+    table = settings(server, limits=SLOW_TO_FORGIVE, routing=Routing(default="first", rules=tuple(rules)))
     parts = {"signing_in": signing_in, "connections": connections, "heard": heard}
     async with (
         open_app(table, clock, journal=journal or Unsteady(), **parts) as app,

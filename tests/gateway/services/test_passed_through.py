@@ -34,6 +34,7 @@ from giftcard_adapters.values.reads import (
 from giftcard_adapters.values.secret import Secret
 from tests.gateway.services.served import Served, refusal_of
 from tests.gateway.wire.filled import PAN
+from tests.patience import PATIENCE_S
 from tests.world.app import until
 
 GONE = Refused(Decline(reason=DeclineReason.CARD_UNKNOWN))
@@ -209,7 +210,7 @@ async def receive(served: Served, *events: ProviderEvent) -> None:
 async def take(stream: Any, count: int) -> list[v1.StreamEventsResponse]:  # noqa: ANN401 - a call
     """Return the first answers of a stream and end it."""
     found: list[v1.StreamEventsResponse] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while len(found) < count:
             found.append(await stream.read())
     stream.cancel()

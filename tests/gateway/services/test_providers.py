@@ -99,7 +99,7 @@ async def test_backlog() -> None:
         transaction = await served.redeem()
         served.script.reactions.append(Acknowledgement(receipt=Receipt.AGAIN))
         confirm = v1.ConfirmRedeemRequest(transaction_id=transaction.transaction_id)
-        await served.call("ConfirmRedeem", confirm, timeout_s=0.5)
+        await served.call("ConfirmRedeem", confirm)
         await unresolved(served)
         told = await provider(served)
         assert (told.advice_backlog, told.unresolved_count) == (1, 1)

@@ -16,6 +16,7 @@ from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_gateway.providers.connections import Terms
 from tests.gateway.services.served import Served, refusal_of, serve, unresolved
 from tests.gateway.wire.filled import PAN
+from tests.patience import PATIENCE_S
 from tests.world.app import until
 
 STATE = v1.TransactionState
@@ -147,7 +148,7 @@ async def test_watch_tells_each_change_and_resumes(served: Served) -> None:
 async def take(stream: Any, count: int) -> list[v1.WatchTransactionsResponse]:  # noqa: ANN401 - a call
     """Return the first answers of a stream and end it."""
     found = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         async for answer in stream:
             found.append(answer)
             if len(found) == count:
@@ -213,8 +214,8 @@ async def test_redeliver() -> None:
         transaction = await served.redeem()
         served.script.reactions.append(Acknowledgement(receipt=Receipt.AGAIN, evidence="busy"))
         confirm = v1.ConfirmRedeemRequest(transaction_id=transaction.transaction_id)
-        async with asyncio.timeout(5):
-            told = (await served.call("ConfirmRedeem", confirm, timeout_s=60)).transaction
+        async with asyncio.timeout(PATIENCE_S):
+            told = (await served.call("ConfirmRedeem", confirm, timeout_s=PATIENCE_S)).transaction
         assert told.state == STATE.TRANSACTION_STATE_CONFIRMING
         request = v1.RedeliverAdviceRequest(transaction_id=transaction.transaction_id)
         told = (await served.call("RedeliverAdvice", request)).transaction

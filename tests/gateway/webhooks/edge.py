@@ -32,6 +32,7 @@ from giftcard_gateway.providers.connections import Connection, Connections, Term
 from giftcard_simulators import electrum, gatepay, gr4vy, jeudimerci
 from giftcard_simulators.gr4vy import signed_event
 from giftcard_simulators.sandbox import Plain, SimRequest, seeded_ids
+from tests.patience import PATIENCE_S
 from tests.world.app import HOST, assemble, settings
 from tests.world.clock import ShiftedClock
 from tests.world.journal import Door, Unsteady
@@ -158,7 +159,7 @@ async def open_edge(**wanted: Any) -> AsyncIterator[Edge]:  # noqa: ANN401 - set
     )
     await journal.start()
     await app.webhooks.start()
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as http:
         try:
             yield Edge(app, clock, journal, door, heard, http)
         finally:

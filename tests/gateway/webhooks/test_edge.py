@@ -20,6 +20,7 @@ from giftcard_gateway.http import bodies, webhooks
 from giftcard_gateway.rpc.server import PortTaken
 from giftcard_simulators.sandbox import SimRequest
 from tests.gateway.webhooks.edge import E_CARD, KEY, NEW_SECRET, OLD_SECRET, Edge, open_edge
+from tests.patience import PATIENCE_S
 from tests.world.app import HOST
 
 SIGNED = ("gr4vy", "jeudimerci", "gatepay")
@@ -46,7 +47,7 @@ async def raw(edge: Edge, request: bytes, *, is_ended: bool = False) -> bytes:
         writer.close()
         await writer.wait_closed()
         return b""
-    answer = await asyncio.wait_for(reader.read(), 20)
+    answer = await asyncio.wait_for(reader.read(), PATIENCE_S)
     writer.close()
     return answer
 
@@ -174,7 +175,7 @@ async def test_memory_for_bodies_is_bounded(edge: Edge, monkeypatch: pytest.Monk
     async def status() -> int:
         return (await edge.post("gr4vy", event)).status_code
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while await status() != HTTPStatus.SERVICE_UNAVAILABLE:
             pass
         writer.close()

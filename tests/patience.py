@@ -1,0 +1,9 @@
+"""How long a test waits for what must come.
+
+A wait ends when the thing comes, so patience costs a green run nothing. It is long because a machine may be
+ten times slower than ours, or stand still for seconds at any point, and that proves nothing about the code.
+"""
+
+from __future__ import annotations
+
+PATIENCE_S = 180.0
