@@ -59,8 +59,10 @@ Four single digits are no address: so a PIN is spelled with dots.
 """
 
 
+_FOLDED = {code: chr(code).lower() if chr(code).isalnum() else None for code in range(128)}
+"""What `folded` makes of each ASCII character."""
+
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
-_SIGNS = re.compile(r"[\W_]+", re.ASCII)
 _TAGS = re.compile(_TAG)
 _PIN = r"(?:pin|passcode|password|pwd?)"
 _CALLED_PIN = re.compile(
@@ -135,7 +137,7 @@ def _is_in(wanted: str, text: str) -> bool:
 def folded(text: str) -> str:
     """Return the letters and digits of `text`, in lower case and in the digits 0 to 9."""
     if text.isascii():
-        return (text if text.isalnum() else _SIGNS.sub("", text)).lower()
+        return text.lower() if text.isalnum() else text.translate(_FOLDED)
     plain = unicodedata.normalize("NFKC", text).casefold()
     return "".join(str(unicodedata.decimal(char, char)) for char in plain if char.isalnum())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import msgspec
 
 
@@ -38,6 +40,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
         return f"reverse_{self.method}"
 
 
+@cache
 def names_of(operation: str) -> Names:
     """Return the names of a money operation, given as its enum member or that member's value."""
     words = str(operation).lower().split("_")

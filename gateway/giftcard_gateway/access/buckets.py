@@ -40,9 +40,9 @@ class Bucket:
         """Return how many whole tokens there are now."""
         now_s = self._clock.monotonic_s()
         room = self._size - self.lent
-        self._tokens = min(room, self._tokens + (now_s - self._at_s) / self._every_s)
+        self._tokens = tokens = min(room, self._tokens + (now_s - self._at_s) / self._every_s)
         self._at_s = now_s
-        return max(0, int(self._tokens))
+        return int(tokens) if tokens > 0 else 0
 
     def take(self, count: int = 1) -> bool:
         """Take tokens if so many are there."""

@@ -81,10 +81,11 @@ class Guess:
 
     def end(self, *, is_back: bool) -> None:
         """Put the tokens back, or take them for good; a second time does nothing."""
-        for bucket in self._buckets:
-            bucket.end(is_back=is_back)
-        self._buckets = ()
-        self._guesses.wake()
+        if self._buckets:
+            for bucket in self._buckets:
+                bucket.end(is_back=is_back)
+            self._buckets = ()
+            self._guesses.wake()
 
 
 class Guesses:
@@ -98,7 +99,8 @@ class Guesses:
         self._users = _budget(clock, limits.end_user_guesses, limits.end_user_guess_every_s)
         self._pins = _budget(clock, limits.pin_guesses, limits.pin_guess_every_s)
         self._known: OrderedDict[bytes, float] = OrderedDict()
-        self._ended = asyncio.Event()
+        self._ended: asyncio.Event | None = None
+        """Set when a guess ends, and there only while somebody waits for that."""
 
     async def ask(self, question: Question, cards: Sequence[CardRef], *, wait_s: float) -> Guess:
         """Return the guess that a question about these cards is; raises RateLimited without a budget.
@@ -106,23 +108,25 @@ class Guesses:
         Waits up to `wait_s` seconds for guesses of others to end, if the budget is only lent. A question
         without cards is one about whatever the provider finds.
         """
-        until_s = self._clock.monotonic_s() + wait_s
-        while True:
-            guess = self.try_ask(question, cards)
-            if isinstance(guess, Guess):
-                return guess
-            left_s = until_s - self._clock.monotonic_s()
+        until_s = None
+        while not isinstance(guess := self.try_ask(question, cards), Guess):
+            now_s = self._clock.monotonic_s()
+            until_s = now_s + wait_s if until_s is None else until_s
+            left_s = until_s - now_s
             if not guess.lent or left_s <= 0:
                 raise refused(guess)
-            ended = self._ended
+            if self._ended is None:
+                self._ended = asyncio.Event()
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left_s, max(guess.wait_s, 0.01))):
-                    await ended.wait()
+                    await self._ended.wait()
+        return guess
 
     def try_ask(self, question: Question, cards: Sequence[CardRef]) -> Guess | Bucket:
         """Return the guess, or the budget that has no token left for it."""
-        shown = [self._indexes.shown(question.place, card) for card in cards]
-        if shown and all(map(self._is_known, shown)):
+        place = question.place
+        shown = [self._indexes.shown(place, card) for card in cards]
+        if shown and self._are_known(shown):
             return Guess(self, (), shown)
         buckets = [self._callers.get((question.caller, question.provider))]
         if question.end_user:
@@ -137,20 +141,25 @@ class Guesses:
 
     def note(self, shown: Sequence[bytes]) -> None:
         """Remember cards as in use."""
+        now_s = self._clock.monotonic_s()
         for one in shown:
-            self._known[one] = self._clock.monotonic_s()
+            self._known[one] = now_s
             self._known.move_to_end(one)
         while len(self._known) > _KNOWN:
             self._known.popitem(last=False)
 
     def wake(self) -> None:
         """Let those who wait look again."""
-        self._ended.set()
-        self._ended = asyncio.Event()
+        if self._ended is not None:
+            self._ended.set()
+            self._ended = None
 
-    def _is_known(self, shown: bytes) -> bool:
-        at_s = self._known.get(shown)
-        return at_s is not None and self._clock.monotonic_s() - at_s < _DAY_S
+    def _are_known(self, shown: Sequence[bytes]) -> bool:
+        since_s = self._clock.monotonic_s() - _DAY_S
+        for one in shown:  # noqa: SIM110 - a generator costs more than what it looks at
+            if one not in self._known or self._known[one] <= since_s:
+                return False
+        return True
 
 
 def _budget(clock: Clock, size: int, every_s: float) -> ByName[tuple[str, str], Bucket]:

@@ -95,7 +95,9 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
     def demand_cards(self, connection: Connection, cards: Iterable[CardRef], *, store: bool = False) -> None:
         """Raise OutOfReach where a card is in a vault, or is to be, that is not this tenant's."""
-        if store or any(card.stored_card_id for card in cards):
+        for card in cards:
+            store = store or bool(card.stored_card_id)
+        if store:
             self.demand_account(connection)
 
     def demand_whole(self, connection: Connection) -> None:
@@ -149,7 +151,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def signature(self) -> str:
         """Return what tells this identity from every other of its tenant, and stays when a key is renewed."""
-        return f"{self.sign_in.value}:{self.name}"
+        return f"{self.sign_in}:{self.name}"
 
     @property
     def is_of_some(self) -> bool:

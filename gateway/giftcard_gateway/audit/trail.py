@@ -85,7 +85,8 @@ class Trail:
 
     def tell(self, record: AuditRecord) -> asyncio.Future[None]:
         """Queue a record; the future is done when it is durable."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
         if len(self._waiting) >= _MOST:
             self._lose(1)
             done.set_result(None)
@@ -95,12 +96,13 @@ class Trail:
             self._untold = 0
         self._waiting.append((record, done))
         if self._flushing is None:
-            self._flushing = asyncio.get_running_loop().create_task(self._flush())
+            self._flushing = loop.create_task(self._flush())
         return done
 
     async def told(self, done: asyncio.Future[None]) -> None:
         """Wait until a record is durable, but not for a journal that is away."""
-        await asyncio.wait({done}, timeout=_ANSWER_S)
+        if not done.done():
+            await asyncio.wait({done}, timeout=_ANSWER_S)
 
     def refused(self, record: AuditRecord) -> None:
         """Count a refusal; it is written with those like it."""

@@ -189,7 +189,8 @@ class App:
         await self.journal.close()
 
     def _copy_audit(self, row: AuditRow) -> None:
-        self.telemetry.audit_logs.tell(exported(row), at_ns=to_us(row.at) * 1000)
+        if self.telemetry.audit_logs.is_on:
+            self.telemetry.audit_logs.tell(exported(row), at_ns=to_us(row.at) * 1000)
 
     def _circuits(self) -> dict[str, str]:
         return {one.provider_id: one.circuit.state.value for one in self.connections}

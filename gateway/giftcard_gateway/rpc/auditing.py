@@ -90,5 +90,5 @@ def _who(identity: Identity | None) -> dict[str, Any]:
         "person": identity.person,
         "tenant": identity.home or identity.tenant,
         "for_tenant": identity.tenant if identity.home else "",
-        "sign_in": identity.sign_in.value,
+        "sign_in": str(identity.sign_in),
     }

@@ -9,6 +9,7 @@ from giftcard_gateway.errors import InvalidRequest
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Iterable
 
     import grpc.aio
     from google.protobuf.message import Message
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.rpc.admission import Admission
 
     Context = grpc.aio.ServicerContext[Message, Message]
+    Metadata = Iterable[tuple[str, str | bytes]]
 
 REPLAYED = ("giftcard-replayed", "true")
 """Trailing metadata of an answer that was recorded before this call (rule 1)."""
@@ -41,6 +43,7 @@ class RpcCall:
     __slots__ = (
         "_admission",
         "_context",
+        "_metadata",
         "_trailing",
         "audited",
         "caller",
@@ -56,10 +59,12 @@ class RpcCall:
         admission: Admission,
         *,
         caller: str,
+        metadata: Metadata = (),
         machine: str = "",
         trace_id: str = "",
     ) -> None:
         self._context = context
+        self._metadata = metadata
         self._admission = admission
         self._trailing = ((TRACE_ID, trace_id),) if trace_id else ()
         if self._trailing:
@@ -88,9 +93,11 @@ class RpcCall:
     @property
     def end_user(self) -> str:
         """Return the end user whom the caller names for this call, or nothing; raises InvalidRequest."""
-        named = dict(self._context.invocation_metadata() or ()).get(END_USER, "")
-        text = named if isinstance(named, str) else ""
-        if len(text) > _LONGEST_END_USER:
+        text = ""
+        for key, value in self._metadata:
+            if key == END_USER:
+                text = value if isinstance(value, str) else ""
+        if text and len(text) > _LONGEST_END_USER:
             raise InvalidRequest([(END_USER, f"must have at most {_LONGEST_END_USER} characters")])
         return text
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.access.machines import Machines
     from giftcard_gateway.access.shares import Shares
     from giftcard_gateway.ledger.observer import Observer
-    from giftcard_gateway.rpc.call import Context
+    from giftcard_gateway.rpc.call import Context, Metadata
 
 _NAMES = "x509_subject_alternative_name"
 
@@ -49,18 +49,12 @@ def scope_of(method: MethodDescriptor) -> Scope:
         raise KeyError(f"{method.full_name} has no scope we know: set (giftcard.v1.scope)") from None
 
 
-def machine_of(machines: Machines, context: Context) -> str:
-    """Return the machine that a call comes from."""
-    return machines.of(context.peer(), context.invocation_metadata() or ())
-
-
-async def identify(signing_in: SigningIn, context: Context, machine: str) -> Identity:
+async def identify(signing_in: SigningIn, context: Context, metadata: Metadata, machine: str) -> Identity:
     """Return who makes a call that comes from a machine; raise as `SigningIn.identify` does."""
     names: tuple[str, ...] = ()
     if signing_in.reads_certificates:
         shown = context.auth_context().get(_NAMES, ())
         names = tuple(name.decode("utf-8", "replace") for name in shown)
-    metadata = context.invocation_metadata() or ()
     return await signing_in.identify(Shown(metadata=metadata, names=names, machine=machine))
 
 
@@ -173,11 +167,12 @@ class Guard:
 
     async def _caller(self, service: str, context: Context) -> str:
         """Return what limits count by; raise as `identify` does, or ScopeMissing."""
-        machine = machine_of(self._machines, context)
+        metadata = context.invocation_metadata() or ()
+        machine = self._machines.of(context.peer(), metadata)
         if service in self._open:
             # Who asks for health takes nothing of a caller on the same machine who does not sign in.
             return f"{service} {self._shares.machine(machine)}"
-        identity = await identify(self._signing_in, context, machine)
+        identity = await identify(self._signing_in, context, metadata, machine)
         if (scope := STANDARD[service]) is not None:
             identity.demand(scope)
         return self._shares.caller(identity, machine)

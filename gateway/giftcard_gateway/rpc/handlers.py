@@ -168,7 +168,7 @@ class _Wrapper:
             try:
                 around.admission.enter(is_stream=self._is_stream)
                 entered = True
-                identity = await identify(around.signing_in, context, machine)
+                identity = await identify(around.signing_in, context, metadata, machine)
                 identity = acting(identity, metadata)
                 caller = around.shares.caller(identity, machine)
                 share = around.shares.take(caller, is_stream=self._is_stream, is_money=self._is_money)
@@ -176,6 +176,7 @@ class _Wrapper:
                 call = RpcCall(
                     *(context, identity, around.admission),
                     caller=caller,
+                    metadata=metadata,
                     machine=machine,
                     trace_id=watched.trace_id,
                 )

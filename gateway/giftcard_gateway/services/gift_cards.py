@@ -67,7 +67,7 @@ class GiftCards:
                 call.mark_replayed()
             reveal = operation is Operation.ISSUE and call.identity.may_reveal(begun.entry)
             told = transaction_to(begun.entry, reveal=reveal)
-            call.has_shown_secrets = any(has_secrets(card) for card in told.issued_cards)
+            call.has_shown_secrets = reveal and any(has_secrets(card) for card in told.issued_cards)
             message: Message = answer(transaction=told)
             return message
 

@@ -37,15 +37,16 @@ class Guessing:
         provider that does not answer costs nobody a token, or one outage would be followed by another.
         """
         guess: Guess | None = None
+        wait_s = call.wait_s()
 
         async def admit(provider_id: str) -> None:
             nonlocal guess
             if ask.cards:
-                question = call.question(provider_id, ask.operation.value)
-                guess = await self._guesses.ask(question, ask.cards, wait_s=call.wait_s())
+                question = call.question(provider_id, ask.operation)
+                guess = await self._guesses.ask(question, ask.cards, wait_s=wait_s)
 
         try:
-            begun = await self._transactions.begin(ask, wait_s=call.wait_s(), by=call.identity, admit=admit)
+            begun = await self._transactions.begin(ask, wait_s=wait_s, by=call.identity, admit=admit)
         except BaseException as fault:
             if guess is not None and isinstance(fault, GatewayError):
                 guess.end(is_back=True)

@@ -25,6 +25,7 @@ class AuditLogs:
     def __init__(self, provider: LoggerProvider | None) -> None:
         """Send by this provider."""
         self._provider = provider
+        self.is_on = provider is not None
         self._logger = provider.get_logger("giftcard_gateway.audit") if provider else None
 
     def tell(self, record: Mapping[str, Any], *, at_ns: int) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -56,7 +57,12 @@ def enum_reader(kind: type[E], wire: EnumDescriptor) -> Callable[[int], E]:
 
 def enum_writer(kind: type[E], wire: EnumDescriptor) -> Callable[[E], Any]:
     """Return the conversion of our enum into the wire's, whose numbers each have a type of their own."""
-    return {member: number for number, member in _members(kind, wire).items()}.__getitem__
+    return enum_numbers(kind, wire).__getitem__
+
+
+def enum_numbers(kind: type[E], wire: EnumDescriptor) -> dict[E, Any]:
+    """Return the wire's number of each member of our enum; both must have the same values."""
+    return {member: number for number, member in _members(kind, wire).items()}
 
 
 def _members(kind: type[E], wire: EnumDescriptor) -> dict[int, E]:
@@ -85,9 +91,10 @@ def reading(
     behaviour: Any = field_behavior
     hints = get_type_hints(struct)
     needed = {field.name for field in msgspec.structs.fields(struct) if field.required}
-    steps: dict[int, tuple[str, Convert | None]] = {}
+    steps: dict[int, tuple[str, Convert | None] | None] = {}
     for field in message.fields:
         if field.name in apart:
+            steps[field.number] = None
             continue
         name = renamed.get(field.name, field.name)
         if name not in hints:
@@ -98,7 +105,7 @@ def reading(
 
     def read(wire: Message, **given: Any) -> S:
         for field, value in wire.ListFields():
-            if (step := steps.get(field.number)) is not None:
+            if (step := steps[field.number]) is not None:
                 name, convert = step
                 given[name] = value if convert is None else convert(value)
         return struct(**given)
@@ -144,7 +151,8 @@ def writing(
     renamed, by_hand = renamed or {}, by_hand or {}
     hints = get_type_hints(struct)
     fields = _fields(message.DESCRIPTOR)
-    steps: list[tuple[str, str, Convert | None, bool]] = []
+    names: list[str] = []
+    steps: list[tuple[str, Convert | None, bool]] = []
     for name in struct.__struct_fields__:
         if name in apart:
             continue
@@ -152,14 +160,17 @@ def writing(
         if target not in fields:
             raise TypeError(f"{message.DESCRIPTOR.full_name} has no place for {struct.__name__}.{name}")
         convert = by_hand.get(name) or _writer(fields[target], hints[name])
-        steps.append((name, target, convert, fields[target].has_presence))
-    unfilled = set(fields) - {target for _, target, _, _ in steps} - set(given)
+        names.append(name)
+        steps.append((target, convert, fields[target].has_presence))
+    unfilled = set(fields) - {target for target, _, _ in steps} - set(given)
     if unfilled:
         raise TypeError(f"nothing fills {', '.join(sorted(unfilled))} of {message.DESCRIPTOR.full_name}")
 
+    contents_of = attrgetter(*names, *names[:1])
+    """Given one name more, so that it gives several contents even of a struct with one field."""
+
     def write(value: msgspec.Struct, **more: Any) -> M:
-        for name, target, convert, has_presence in steps:
-            content = getattr(value, name)
+        for content, (target, convert, has_presence) in zip(contents_of(value), steps, strict=False):
             # A zero that was told is shown; a text that was not told is empty and no message.
             if content or (has_presence and content is not None and content != ""):
                 more[target] = content if convert is None else convert(content)

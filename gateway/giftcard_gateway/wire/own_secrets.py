@@ -6,6 +6,7 @@ provider echoes is masked instead: the caller cannot help it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
@@ -13,11 +14,10 @@ from typing import Any
 from google.api.field_info_pb2 import FieldInfo, field_info
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
-from google.type.money_pb2 import Money
 
 from giftcard.v1 import Card, CardNumber, SwipedCard
 from giftcard_adapters.scrub import folded, holds, without
-from giftcard_adapters.values.cards import CardRef, ClearPin, EncryptedPin, HashedPin
+from giftcard_adapters.values.cards import CardRef, ClearPin, EncryptedPin, HashedPin, Pin
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.wire.tracks import read_track
 
@@ -42,101 +42,59 @@ _CODES = frozenset({
 
 def own_secrets(cards: Iterable[CardRef]) -> tuple[Secret, ...]:
     """Return what must be found nowhere but in the cards themselves."""
-    return tuple(secret for card in cards for secret in _secrets(card))
+    found: list[Secret] = []
+    for card in cards:
+        named = (card.number, card.redemption_key)
+        found += [one for one in named if one is not None and len(folded(one.reveal())) >= _LONG]
+        if card.pin is not None:
+            found += _of_pin(card.pin)
+    return tuple(found)
 
 
-def _secrets(card: CardRef) -> Iterator[Secret]:
-    yield from _long_enough(_LONG, card.number, card.redemption_key)
-    match card.pin:
-        case ClearPin(pin=pin):
-            yield from _long_enough(_PIN if folded(pin.reveal()).isdecimal() else _LONG, pin)
+def _of_pin(given: Pin) -> Iterator[Secret]:
+    match given:
+        case ClearPin(pin=secret):
+            least = _PIN if folded(secret.reveal()).isdecimal() else _LONG
         case EncryptedPin(block=secret) | HashedPin(digest=secret):
-            yield from _long_enough(_LONG, secret)
+            least = _LONG
+    if len(folded(secret.reveal())) >= least:
+        yield secret
 
 
-def _long_enough(least: int, *secrets: Secret | None) -> Iterator[Secret]:
-    return (secret for secret in secrets if secret is not None and len(folded(secret.reveal())) >= least)
+_SPELLED_OTHERWISE = re.compile(r"[\\%&<]")
+"""What tells that a text may stand for another one: as protobuf quotes it, percent-encoded, or as HTML."""
 
 
-class _Kinds(dict[FieldDescriptor, str]):
-    """What there is to look at in a field, found out once: a text, texts, a map, a message, or messages."""
+def _may_hold(message: Message, secrets: Sequence[Secret], cards: Sequence[Card] = ()) -> bool:
+    """Tell whether a message may have one of the secrets in it, cards apart, all its texts taken as one.
 
-    def __init__(self, without: str) -> None:
-        """Look into everything but messages of one name."""
-        super().__init__()
-        self._without = without
-
-    def __missing__(self, field: FieldDescriptor) -> str:
-        self[field] = kind = self._kind(field)
-        return kind
-
-    def _kind(self, field: FieldDescriptor) -> str:
-        if field.message_type is None:
-            is_text = field.type == FieldDescriptor.TYPE_STRING and not _is_uuid(field)
-            return ("texts" if field.is_repeated else "text") if is_text else ""
-        if _is_map(field):
-            return "map"
-        if field.message_type.full_name == self._without or not self._has_texts(field.message_type, set()):
-            return ""
-        return "messages" if field.is_repeated else "message"
-
-    def _has_texts(self, message: Descriptor, seen: set[Descriptor]) -> bool:
-        seen.add(message)
-        return any(
-            field.message_type not in seen and self._has_texts(field.message_type, seen)
-            if field.message_type is not None
-            else field.type == FieldDescriptor.TYPE_STRING
-            for field in message.fields
-        )
-
-
-_ASKED = _Kinds(without=Card.DESCRIPTOR.full_name)
-_TOLD = _Kinds(without=Money.DESCRIPTOR.full_name)
-"""Amounts of an answer are written by us, and their only text is a currency's code."""
-
-
-def _may_hold(message: Message, secrets: Sequence[Secret], kinds: _Kinds) -> bool:
-    """Tell whether a message may have one of the secrets in it, all its texts taken as one.
-
-    Nearly none has, and that is found out in a moment. Where it may, each text is looked at by itself.
+    They are in protobuf's own text of a message, which leaves no field out. Nearly no message has a secret
+    in it, and that is found out in a moment. Where it may, each text is looked at by itself.
     """
-    texts: list[str] = []
-    _gather(message, kinds, texts)
-    whole = "\n".join(texts)
-    if "%" in whole or "&" in whole or "<" in whole:
+    whole = str(message)
+    if _SPELLED_OTHERWISE.search(whole):
         return True
-    spelled = folded(whole)
-    return any(folded(secret.reveal()) in spelled for secret in secrets)
-
-
-def _gather(message: Message, kinds: _Kinds, into: list[str]) -> None:
-    for field, value in message.ListFields():
-        match kinds[field]:
-            case "":
-                pass
-            case "text":
-                into.append(value)
-            case "texts":
-                into += value
-            case "message":
-                _gather(value, kinds, into)
-            case "messages":
-                for item in value:
-                    _gather(item, kinds, into)
-            case "map":
-                into += [text for pair in value.items() for text in pair if isinstance(text, str)]
+    spelled, of_cards = folded(whole), [folded(str(card)) for card in cards]
+    for secret in secrets:
+        wanted = folded(secret.reveal())
+        # The cards are part of the whole, so what is found once more is somewhere else.
+        if wanted in spelled and spelled.count(wanted) > sum(card.count(wanted) for card in of_cards):
+            return True
+    return False
 
 
 def misplaced(request: Message) -> list[tuple[str, str]]:
     """Return a violation for every field of a request that has a secret of the request's own cards in it."""
-    cards = [_named(card) for field, card in request.ListFields() if field.message_type is Card.DESCRIPTOR]
-    secrets = own_secrets(cards)
-    return [(path, FOUND) for path in places_of(request, secrets)]
+    cards = [card for field, card in request.ListFields() if field.message_type is Card.DESCRIPTOR]
+    return [(path, FOUND) for path in places_of(request, own_secrets(map(_named, cards)), cards)]
 
 
-def places_of(message: Message, secrets: Sequence[Secret]) -> list[str]:
-    """Return the paths of the fields, cards apart, that have one of the secrets in them, each once."""
-    if not secrets or not _may_hold(message, secrets, _ASKED):
+def places_of(message: Message, secrets: Sequence[Secret], cards: Sequence[Card] = ()) -> list[str]:
+    """Return the paths of the fields, cards apart, that have one of the secrets in them, each once.
+
+    `cards` are those that are fields of the message itself.
+    """
+    if not secrets or not _may_hold(message, secrets, cards):
         return []
     long = [secret for secret in secrets if len(secret.reveal()) >= _LONG]
     found = (
@@ -154,19 +112,25 @@ def _named(card: Card) -> CardRef:
     if card.HasField("swipe"):
         number = card.swipe
         pan = (read_track(card.swipe.track) or ("", ""))[0]
-    block, digest = number.encrypted_pin.block, number.hashed_pin.digest
     return CardRef(
         number=Secret(pan),
-        redemption_key=Secret(card.redemption_key),
-        pin=(EncryptedPin(block=Secret(block)) if block else None)
-        or (HashedPin(digest=Secret(digest)) if digest else None)
-        or ClearPin(pin=Secret(number.clear_pin)),
+        redemption_key=Secret(card.redemption_key) if card.redemption_key else None,
+        pin=_pin_named(number),
     )
+
+
+def _pin_named(number: CardNumber | SwipedCard) -> Pin | None:
+    if pin := number.clear_pin:
+        return ClearPin(pin=Secret(pin))
+    if block := number.encrypted_pin.block:
+        return EncryptedPin(block=Secret(block))
+    digest = number.hashed_pin.digest
+    return HashedPin(digest=Secret(digest)) if digest else None
 
 
 def mask_echoes(message: Message, secrets: Sequence[Secret]) -> None:
     """Mask the secrets wherever they stand in the texts of an answer, the keys of maps apart."""
-    if secrets and _may_hold(message, secrets, _TOLD):
+    if secrets and _may_hold(message, secrets):
         _mask_all(message, secrets)
 
 

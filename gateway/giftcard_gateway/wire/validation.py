@@ -56,7 +56,8 @@ def validator(request: Descriptor) -> Validator:
     check = _message(request)
 
     def validate(message: Message) -> list[tuple[str, str]]:
-        return [(path.removeprefix("."), fault) for path, fault in islice(check(message), MOST)]
+        faults = check(message)
+        return [] if not faults else [(path.removeprefix("."), fault) for path, fault in islice(faults, MOST)]
 
     return validate
 
@@ -64,7 +65,7 @@ def validator(request: Descriptor) -> Validator:
 @cache
 def _message(message: Descriptor) -> Check:
     """Compile the check of one message: its fields, those that must be set, and its rules."""
-    looks = {field.number: look for field in message.fields if (look := _field(field)) is not None}
+    looks = {field.number: _field(field) for field in message.fields}
     required = sum(1 << field.number for field in message.fields if _is_alone(field) and _is_required(field))
     choices = [
         (sum(1 << field.number for field in oneof.fields), f".{oneof.name}", _set_one_of(oneof.fields))
@@ -79,7 +80,7 @@ def _message(message: Descriptor) -> Check:
         for field, content in value.ListFields():
             number = field.number
             seen |= 1 << number
-            if (look := looks.get(number)) is not None and (faults := look(content)):
+            if (look := looks[number]) is not None and (faults := look(content)):
                 found += [(f".{field.name}{path}", fault) for path, fault in faults]
                 if len(found) >= MOST:
                     return found
@@ -186,6 +187,10 @@ def _all_of(given: list[Check | None]) -> Check | None:
     checks = [check for check in given if check is not None]
     if len(checks) <= 1:
         return checks[0] if checks else None
+    first, *others = checks
+    if len(others) == 1:
+        (second,) = others
+        return lambda value: (*first(value), *second(value))
     return lambda value: [fault for check in checks for fault in check(value)]
 
 

@@ -33,9 +33,11 @@ def money_from(wire: WireMoney) -> Money:
 def money_to(money: Money) -> WireMoney:
     """Return `google.type.Money`; units and nanos have one sign, as it asks."""
     per_unit, per_minor = _SCALES[money.currency]
-    units, minor = divmod(abs(money.amount_minor), per_unit)
-    sign = -1 if money.amount_minor < 0 else 1
-    return WireMoney(currency_code=money.currency, units=sign * units, nanos=sign * minor * per_minor)
+    amount, sign = money.amount_minor, 1
+    if amount < 0:
+        amount, sign = -amount, -1
+    units, nanos = amount // per_unit, amount % per_unit * per_minor
+    return WireMoney(currency_code=money.currency, units=sign * units, nanos=sign * nanos)
 
 
 def time_from(wire: Timestamp) -> datetime:

@@ -189,13 +189,20 @@ def _is_ours(field: FieldDescriptor) -> bool:
 def _fill_field(message: Message, field: FieldDescriptor, variant: int) -> None:
     kind = field.message_type
     if kind is not None and kind.GetOptions().map_entry:
-        getattr(message, field.name)["colour"] = "blue"
+        _fill_map(getattr(message, field.name), kind.fields_by_name["value"], variant)
     elif field.is_repeated:
         getattr(message, field.name).append(_sample(field, variant))
     elif kind is not None:
         getattr(message, field.name).CopyFrom(_sample(field, variant))
     else:
         setattr(message, field.name, _sample(field, variant))
+
+
+def _fill_map(held: Any, field: FieldDescriptor, variant: int) -> None:  # noqa: ANN401 - protobuf's maps
+    if field.message_type is not None:
+        held["colour"].CopyFrom(_sample(field, variant))
+    else:
+        held["colour"] = "blue" if field.type == FieldDescriptor.TYPE_STRING else _sample(field, variant)
 
 
 def _sample(field: FieldDescriptor, variant: int) -> Any:  # noqa: ANN401 - a value of any field's type

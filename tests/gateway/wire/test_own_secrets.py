@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 import pytest
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -185,6 +186,26 @@ def test_echoes_are_masked() -> None:
     assert told.third_party_identifiers[0].transaction_identifier == "***"
 
 
+@pytest.mark.parametrize("kind", [v1.Transaction, v1.CardView])
+def test_echo_in_any_text(kind: type[Message]) -> None:
+    """Every text of an answer is looked through, at any depth, whatever protobuf itself would redact."""
+    told = fill(cast("Descriptor", kind.DESCRIPTOR))
+    secrets = own_secrets([CardRef(number=Secret(PAN))])
+    looked_at = 0
+    for place in places(told):
+        if place.field.type != FieldDescriptor.TYPE_STRING or is_uuid(place.field):
+            continue
+        if place.field.is_repeated:
+            getattr(place.holder, place.field.name)[0] = PAN
+        else:
+            setattr(place.holder, place.field.name, PAN)
+        mask_echoes(told, secrets)
+        held = getattr(place.holder, place.field.name)
+        assert held in ("***", ["***"]), place.path
+        looked_at += 1
+    assert looked_at
+
+
 _PIECES = st.sampled_from(
     [*SPELLINGS, "8317", "8.3.1.7", "order", "-", "<b>", "&#54;", "%36", "\u0661", "\u0301"]
 )
@@ -195,12 +216,14 @@ def test_a_quick_look_finds_what_a_thorough_one_finds(text: str, is_key: bool) -
     """All texts taken as one are found to hold a secret wherever one of them does."""
     secrets = own_secrets([CardRef(number=Secret(PAN), pin=ClearPin(pin=Secret("8317")))])
     request, told = redemption(), v1.Transaction(evidence=v1.Evidence(summary=text))
+    request.card.rank = text
     request.labels[text if is_key else "note"] = "" if is_key else text
-    places = places_of(request, secrets)
+    cards = [request.card]
+    places = places_of(request, secrets, cards)
     quick = v1.Transaction.FromString(told.SerializeToString())
     mask_echoes(quick, secrets)
     with mock.patch.object(own_secrets_module, "_may_hold", return_value=True):
-        assert places_of(request, secrets) == places
+        assert places_of(request, secrets, cards) == places
         mask_echoes(told, secrets)
     assert quick == told
 
