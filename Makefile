@@ -20,6 +20,8 @@ READY := .venv/.ready
 STUBS := .venv/.stubs
 # Google's .proto files; which ones are needed, the contract says.
 INCLUDE := $(CURDIR)/protos/include/README
+# What people write gateways of by hand with, apart: none of it is ours to depend on.
+COMPARED := .venv/.compared
 # Where each distribution of ours has its pyproject.toml.
 DISTRIBUTIONS := clients/python adapters .
 PROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
@@ -30,7 +32,7 @@ help: ## Show this list
 	@if [ -t 1 ]; then name='\033[36m' head='\033[1m' off='\033[0m'; else name='' head='' off=''; fi; \
 	awk -v name="$$name" -v head="$$head" -v off="$$off" 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s%s%s\n", head, substr($$0, 5), off } \
-	  /^[a-z-]+:.*## / { printf "  %s%-10s%s %s\n", name, $$1, off, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / { printf "  %s%-11s%s %s\n", name, $$1, off, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: $(READY) ## Make .venv with the pinned versions and our distributions
@@ -95,6 +97,9 @@ lock: $(PINS) ## Pin the versions anew; UPGRADE=1 takes the newest
 	    --custom-compile-command 'make lock' --quiet \
 	    $${UPGRADE:+--upgrade} $$([ $$set = dev ] && echo --group dev) -o deploy/requirements/$$set.txt; \
 	  done
+	@$(BIN)/uv pip compile $(PROJECTS) --all-extras --group bench --universal --python-version 3.11 --generate-hashes \
+	  $(foreach one,client gateway sandbox,--no-emit-package giftcard-$(one)) --constraint deploy/requirements/runtime.txt \
+	  --custom-compile-command 'make lock' --quiet $${UPGRADE:+--upgrade} -o deploy/requirements/bench.txt
 
 .PHONY: hooks
 hooks: $(READY) ## Check every commit and its message before git makes it
@@ -115,8 +120,12 @@ crash: $(READY) ## Prove the promises by stopping and killing gateways, and by f
 	$(BIN)/python -m tests.crash.frozen --rounds 10 --only electrum
 
 .PHONY: bench
-bench: $(READY) ## Measure what must not grow with history, on five million finished rows (long)
-	$(BIN)/python -m tests.bench.claim_at_history $(ARGS)
+bench: $(COMPARED) ## Measure the gateway beside servers written by hand; ARGS="--quick" takes two minutes
+	$(BIN)/python -m tests.bench.compare $(ARGS)
+
+.PHONY: bench-guard
+bench-guard: $(COMPARED) ## Fail when a Redeem's CPU time beside the strong server's grew by 15 %
+	$(BIN)/python -m tests.bench.compare.guard $(ARGS)
 
 .PHONY: coverage
 coverage: $(READY) ## Run the tests and show how much of each room they reach
@@ -185,6 +194,13 @@ $(STUBS): deploy/requirements/stubs.txt | $(BIN)/python
 
 $(INCLUDE): $(PINS) $(STUBS) $(wildcard protos/giftcard/v1/*.proto) protos/contract.py
 	@$(BIN)/python protos/contract.py include
+
+$(COMPARED): deploy/requirements/bench.txt | $(READY)
+	@echo 'Installing the servers to compare with into .venv/bench (about a minute the first time).' >&2
+	@$(BIN)/python -m venv .venv/bench
+	@.venv/bench/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@.venv/bench/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation $(addprefix -e ,$(DISTRIBUTIONS))
+	@touch $@
 
 $(READY): $(PINS) $(STUBS) $(PROJECTS) | $(INCLUDE)
 	@$(PIP) install --no-deps --no-build-isolation $(addprefix -e ,$(DISTRIBUTIONS))
