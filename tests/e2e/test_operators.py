@@ -123,6 +123,30 @@ def test_purge_keeps_to_the_retention(tmp_path: Path) -> None:
     assert told == [("transactions_purged", person(), ""), ("transactions_purged", person(), "shop")]
 
 
+def test_card_numbers_are_erased_by_command(tmp_path: Path) -> None:
+    """Where numbers are kept the setting is named; else what is due goes, and who did it is recorded."""
+    (tmp_path / "gateway.toml").write_text(
+        f'[journal]\nurl = "sqlite:///{tmp_path}/journal.db"\ncard_number_retention_days = 30\n'
+        f'[seal]\nactive = "k"\nhash_key = "{"A" * 43}="\n[seal.keys]\nk = "{"B" * 43}="\n'
+        '[providers.shop]\nadapter = "giftcard_adapters.gatepay:GatePay"\n'
+        'settings = { base_url = "http://127.0.0.1:9", client_id = "shop", api_secret = "made-up" }\n'
+    )
+    journal = ("--config", str(tmp_path / "gateway.toml"))
+    assert run("migrate", *journal, folder=tmp_path).returncode == 0
+    sandbox = ("--sandbox", "--data", str(tmp_path / "data"))
+    refused = run("transactions", "erase-numbers", *sandbox, folder=tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        "error: journal.card_number_retention_days is not set, so card numbers are kept\n"
+    )
+    done = run("transactions", "erase-numbers", *journal, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("erased the card numbers of 0 documents finished before ")
+    kept = run("audit", "export", *journal, folder=tmp_path)
+    told = [(one["act"], one["by"]) for one in map(json.loads, kept.stdout.splitlines())]
+    assert told == [("card_numbers_erased", person())]
+
+
 def test_an_export_of_the_audit_goes_on_where_it_stopped(tmp_path: Path) -> None:
     """Each record is exported once over several runs; a line that broke off and a young purge are refused."""
     journal = ("--sandbox", "--data", str(tmp_path / "data"))

@@ -52,6 +52,8 @@ SEAL_KEY, HASH_KEY = (
     hashlib.sha256(name).digest() for name in (b"seal of the search", b"hash of the search")
 )
 _ISSUED = ("number", "pin", "redemption_key", "redemption_url", "barcode")
+RETENTION_DAYS = 30
+"""How long card numbers are kept."""
 _FAULTS = ("drop_answer", "truncated_json", "html_502", "wrong_amount")
 _SHORTEST = 8
 
@@ -118,7 +120,7 @@ async def told(folder: Path, journal_url: str) -> AsyncIterator[Story]:
     issuing = Issuing(folder)
 
     def adjust(table: Table) -> None:
-        table["journal"]["url"] = journal_url
+        table["journal"] |= {"url": journal_url, "card_number_retention_days": RETENTION_DAYS}
         seal, hashing = (base64.b64encode(key).decode() for key in (SEAL_KEY, HASH_KEY))
         table["seal"] = {"keys": {"test": seal}, "active": "test", "hash_key": hashing}
         table["access"] = {

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from giftcard_gateway.audit.records import AuditRecord
+from giftcard_gateway.journal.places import place_of, place_of_event
 from giftcard_gateway.journal.postgres.journal import Postgres
+from giftcard_gateway.journal.rows import FINAL_STATES
+from giftcard_gateway.process.app import App
 from tests.postgres import PostgresServer, as_server_user, program
 from tests.secrecy.search import Search
-from tests.secrecy.story import Story, told
+from tests.secrecy.story import RETENTION_DAYS, Story, told
 
 AT_LEAST = {
     "logs at DEBUG": 100_000,
@@ -49,8 +52,38 @@ async def test_nothing_is_found_with_sqlite(tmp_path: Path) -> None:
         assert {"journal.db", "journal.db-wal"} <= files.keys()
         await searched(story, files)
         await planted(story)
+        await erased(story)
     found = Search(story.secrets).hits({"dump": dump_of(tmp_path)} | files_of(tmp_path))
     assert found == []
+
+
+async def erased(story: Story) -> None:
+    """Let the retention pass, and search what is sealed: what ended has none of the story's secrets left.
+
+    Before, there are some: so the search has looked where they were.
+    """
+    app = story.world.app
+    assert app.pipeline.retention is not None
+    search = Search(story.secrets)
+    assert search.hits({"sealed": await opened(app)}) != []
+    story.world.clock.skip(days=RETENTION_DAYS + 1)
+    assert (await app.pipeline.retention.everything(_ignore)).erased > 0
+    assert search.hits({"sealed": await opened(app)}) == []
+
+
+async def opened(app: App) -> bytes:
+    """Return the documents of all that ended and of all events that were applied, in clear."""
+    rows = await app.journal.rows_after("", 100_000)
+    events = await app.journal.events_after(("", ""), 100_000)
+    sealed = [
+        *((row.document, place_of(row)) for row in rows if row.state in FINAL_STATES),
+        *((event.document, place_of_event(event)) for event in events if event.applied),
+    ]
+    return b"\n".join(app.seal.open(*one) for one in sealed)
+
+
+def _ignore(count: int) -> None:
+    """Do nothing."""
 
 
 async def planted(story: Story) -> None:
@@ -87,3 +120,4 @@ async def test_nothing_is_found_with_postgresql(tmp_path: Path, postgres_server:
         dump, _ = await dumping.communicate()
         assert b"INSERT INTO public.transactions" in dump
         await searched(story, {"PostgreSQL dump": dump})
+        await erased(story)

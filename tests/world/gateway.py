@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from giftcard_adapters.codec import pack
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from giftcard_gateway.pipeline.events import Events
     from giftcard_gateway.pipeline.recovery import Recovery
     from giftcard_gateway.pipeline.transactions import Transactions
-    from tests.world.clock import VirtualClock
 
 LONG = Terms(confirm_by_s=1e6)
 """Terms under which nobody is too late to decide."""
@@ -70,7 +70,7 @@ def seal(
 class World:
     """One process of a gateway, its providers' scripts, and the clock."""
 
-    clock: VirtualClock
+    clock: Clock
     pipeline: Pipeline
     connections: Connections
     scripts: dict[str, Script]
@@ -203,13 +203,14 @@ class World:
 
 
 def build(
-    clock: VirtualClock,
+    clock: Clock,
     journal: Journal,
     *,
     name: str = "gateway-1",
     terms: Terms | None = None,
     rules: Sequence[Rule] = (),
     scripts: dict[str, Script] | None = None,
+    keeps_numbers: timedelta | None = None,
     **keys: Any,  # noqa: ANN401 - as `seal` takes them
 ) -> World:
     """Assemble a gateway over `journal`; hand in `scripts` to keep the providers of an earlier one."""
@@ -226,13 +227,12 @@ def build(
         router=Router(rules, default="first"),
         clock=clock,
         observer=heard,
+        keeps_numbers=keeps_numbers,
     )
     return World(clock, pipeline, connections, scripts, heard)
 
 
-def _connection(
-    provider_id: str, terms: Terms, clock: VirtualClock, scripts: dict[str, Script]
-) -> Connection:
+def _connection(provider_id: str, terms: Terms, clock: Clock, scripts: dict[str, Script]) -> Connection:
     provider = Herald.open(clock)
     provider.script = scripts.setdefault(provider_id, provider.script)
     return Connection(provider_id, provider, terms, clock)

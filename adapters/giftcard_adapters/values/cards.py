@@ -45,6 +45,15 @@ class HashedPin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
 Pin = ClearPin | EncryptedPin | HashedPin
 
 
+class ErasedCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is left of a number or redemption key that was erased: how it is shown, and a keyed hash of it."""
+
+    masked: str
+    key_id: str
+    """The hash key that `digest` was made with."""
+    digest: bytes
+
+
 class CardRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A card, named by exactly one of number, redemption key, stored-card id or provider card id."""
 
@@ -56,6 +65,8 @@ class CardRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`YYMM`, as printed on the card."""
     pin: Pin | None = None
     rank: str = ""
+    erased: ErasedCard | None = None
+    """In the place of a number or redemption key that the journal no longer has; callers never name it."""
 
     def masked(self) -> str:
         """Return what logs, answers and errors may show of the card."""
@@ -63,4 +74,6 @@ class CardRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return self.number.masked_number()
         if self.redemption_key is not None:
             return self.redemption_key.masked_key()
+        if self.erased is not None:
+            return self.erased.masked
         return self.stored_card_id or self.provider_card_id

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from giftcard_adapters.values.cards import ErasedCard
 from giftcard_adapters.values.declines import Decline
 from giftcard_adapters.values.money import LedgerIndicator, Money
 from giftcard_adapters.values.point_of_sale import Institution, ThirdPartyIdentifier
@@ -42,6 +43,8 @@ class IssuedCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     provider_card_id: str = ""
     amount: Money | None = None
     expires_at: datetime | None = None
+    erased: ErasedCard | None = None
+    """As in a CardRef."""
 
 
 class Verdict(StrEnum):

@@ -32,6 +32,8 @@ COMMAND = "command"
 """How somebody signed in who typed a command that works on the journal: as a user of the operating system."""
 AUDIT_PURGED = "audit_purged"
 """A command cut the beginnings off chains: `cuts` says where."""
+NUMBERS_ERASED = "card_numbers_erased"
+"""Card numbers of finished transactions, and of events, were erased: by a process, or by a command."""
 PURGED = "transactions_purged"
 """A command deleted finished transactions; of one tenant, or of all where none is named."""
 

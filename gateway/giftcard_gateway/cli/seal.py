@@ -56,7 +56,12 @@ def rotate(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox
 
 async def _rotate(settings: Settings, rounds: int) -> None:
     clock = SystemClock()
-    rotation = Rotation(open_journal(settings.journal), open_seal(settings, clock), clock.now)
+    rotation = Rotation(
+        open_journal(settings.journal),
+        open_seal(settings, clock),
+        clock.now,
+        marks_numbers=settings.journal.keeps_numbers is not None,
+    )
     total = 0
     columns = (TextColumn("looked at {task.completed:,.0f}"), TimeElapsedColumn())
     for number in range(rounds):

@@ -1,6 +1,6 @@
-"""Commands for the operator who looks after transactions: list, show, resolve, redeliver, purge.
+"""Commands for the operator who looks after transactions.
 
-All but purge ask a running gateway, like any caller; purge works on the journal itself.
+They ask a running gateway, like any caller; purge and erase-numbers work on the journal itself.
 """
 
 from __future__ import annotations
@@ -280,6 +280,24 @@ def purge(
     purge_journal(settings, days, tenant)
 
 
+@transactions.command("erase-numbers", short_help="Erase card numbers that were kept long enough.")
+@settings_options
+@click.pass_obj
+def erase_numbers(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool) -> None:
+    """Erase the card numbers of everything that ended journal.card_number_retention_days ago.
+
+    A gateway does so by itself with what was written since the setting is there; this reads everything, and
+    is needed once for what is older. Broken off and begun again, it goes on. The audit records the user of
+    the operating system who did.
+    """
+    settings = settings_with_keys(environ, file=file, is_sandbox=is_sandbox, data=data)
+    if settings.journal.keeps_numbers is None:
+        raise CannotDo("journal.card_number_retention_days is not set, so card numbers are kept")
+    from giftcard_gateway.cli.erasing import erase_card_numbers  # noqa: PLC0415 - the others need no journal
+
+    erase_card_numbers(settings, settings.journal.keeps_numbers)
+
+
 @contextmanager
 def _refusals() -> Iterator[None]:
     """Say a gateway's refusal in a sentence."""
@@ -297,6 +315,7 @@ def _show(one: v1.Transaction) -> None:
         ("state", _state(one.state)),
         ("provider", one.provider),
         ("cards", ", ".join(card.masked_card for card in one.cards)),
+        ("card numbers erased", _erased(one)),
         ("amount", _amount(one)),
         ("decline", _decline(one)),
         ("evidence", escape(one.evidence.summary)),
@@ -324,6 +343,12 @@ def _print_json(one: v1.Transaction) -> None:
 
 def _operation(one: v1.Transaction) -> str:
     return names_of(v1.Operation.Name(one.operation).removeprefix("OPERATION_")).method
+
+
+def _erased(one: v1.Transaction) -> str:
+    if not one.HasField("card_number_erase_time"):
+        return ""
+    return _time(one.card_number_erase_time.ToJsonString())
 
 
 def _decline(one: v1.Transaction) -> str:

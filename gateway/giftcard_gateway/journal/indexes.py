@@ -6,9 +6,12 @@ things have equal hashes and nothing else can be read from them.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from giftcard_adapters.codec import pack
+from giftcard_adapters.values.cards import ErasedCard
+from giftcard_gateway.ledger.erasing import has_issued, is_numbered
 from giftcard_gateway.ledger.tenants import DEFAULT_TENANT
 
 if TYPE_CHECKING:
@@ -24,9 +27,13 @@ if TYPE_CHECKING:
 class BlindIndexes:
     """Makes the blind indexes of what is kept and of what is looked for, under one hash key."""
 
-    def __init__(self, key: HashKey) -> None:
+    def __init__(self, key: HashKey, *, marks_numbers: bool = False) -> None:
+        """`marks_numbers` has what keeps a card's number or code found by `numbered`, to erase it in time."""
         self.key_id = key.key_id
         self._key = key
+        self._marks_numbers = marks_numbers
+        self.numbered = key.blind_index("kept", "number")
+        """What finds every transaction that was written with a number or code of a card, and still has it."""
 
     def card(self, card: CardRef) -> bytes:
         """Return what finds the transactions of a card."""
@@ -37,6 +44,21 @@ class BlindIndexes:
         if card.stored_card_id:
             return self._key.blind_index("stored", card.stored_card_id)
         return self._key.blind_index("card", card.provider_card_id)
+
+    def remains(self, card: CardRef) -> ErasedCard:
+        """Return what is left of a card's number or code: enough to know it again by, and to find it."""
+        return ErasedCard(masked=card.masked(), key_id=self.key_id, digest=self.card(card))
+
+    def kept(self, card: CardRef) -> Iterator[bytes]:
+        """Return what finds a card of an entry; of one erased under another key nothing can be made."""
+        if card.erased is None:
+            yield self.card(card)
+        else:
+            yield from self._erased(card.erased)
+
+    def _erased(self, left: ErasedCard | None) -> Iterator[bytes]:
+        if left is not None and left.key_id == self.key_id:
+            yield left.digest
 
     def shown(self, place: str, card: CardRef) -> bytes:
         """Return what tells that a card was shown at a place just so, with its PIN and expiry."""
@@ -75,12 +97,13 @@ class BlindIndexes:
                 yield self._key.blind_index("key", card.redemption_key.reveal())
             if card.provider_card_id:
                 yield self._key.blind_index("card", card.provider_card_id)
+            yield from self._erased(card.erased)
 
     def cards_of(self, entry: Entry) -> frozenset[bytes]:
         """Return the blind index of every card an entry asked about or made."""
         asked = entry.ask.cards if entry.ask else ()
         issued = entry.outcome.issued_cards if entry.outcome else ()
-        return frozenset((*map(self.card, asked), *self.issued(issued)))
+        return frozenset((*chain.from_iterable(map(self.kept, asked)), *self.issued(issued)))
 
     def all_of(self, entry: Entry) -> Iterator[bytes]:
         """Return all that an entry is found by."""
@@ -96,9 +119,13 @@ class BlindIndexes:
         for key, value in outcome.references.items():
             yield self.provider_reference(entry.provider, key, value)
         yield from self.issued(outcome.issued_cards)
+        if self._marks_numbers and has_issued(outcome):
+            yield self.numbered
 
     def _asked(self, tenant: str, ask: MoneyOperation) -> Iterator[bytes]:
-        yield from map(self.card, ask.cards)
+        yield from chain.from_iterable(map(self.kept, ask.cards))
+        if self._marks_numbers and any(map(is_numbered, ask.cards)):
+            yield self.numbered
         if ask.external_reference:
             yield self.external_reference(tenant, ask.external_reference)
         till = ask.point_of_sale

@@ -16,18 +16,20 @@ import msgspec
 from giftcard_adapters.codec import pack, unpacker
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.errors import RecordAltered, SealKeyMissing
-from giftcard_gateway.journal.contract import JournalClosed, KeyInUse, Row, RowQuery
+from giftcard_gateway.journal.contract import JournalClosed, KeyInUse, Resealed, Row, RowQuery
 from giftcard_gateway.journal.damage import damaged_column, decoded, must_be_whole
 from giftcard_gateway.journal.indexes import BlindIndexes
 from giftcard_gateway.journal.places import place_of
 from giftcard_gateway.journal.rows import OPEN_STATES, OPERATIONS, STATES, is_same
-from giftcard_gateway.ledger.entry import Entry, State
-from giftcard_gateway.ledger.erasing import erased
+from giftcard_gateway.ledger.entry import FINAL, Entry, State
+from giftcard_gateway.ledger.erasing import erased, has_numbers, without_card_data, without_numbers
 from giftcard_gateway.seal import KeyMissing, SealBroken, is_head, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from giftcard_adapters.values.cards import CardRef, ErasedCard
+    from giftcard_adapters.values.operations import AnyOperation
     from giftcard_adapters.values.outcomes import IssuedCard
     from giftcard_gateway.journal.contract import Change, Journal
     from giftcard_gateway.seal import Seal
@@ -50,10 +52,10 @@ NO_KEY = "none"
 class Records:
     """Keeps entries in a journal, sealed; raises JournalClosed when the journal is away."""
 
-    def __init__(self, journal: Journal, seal: Seal) -> None:
-        """Keep both; neither is opened or closed here."""
+    def __init__(self, journal: Journal, seal: Seal, *, marks_numbers: bool = False) -> None:
+        """Keep both; neither is opened or closed here. `marks_numbers` is as in BlindIndexes."""
         self.journal = journal
-        self.indexes, *older = map(BlindIndexes, seal.hash_keys)
+        self.indexes, *older = (BlindIndexes(key, marks_numbers=marks_numbers) for key in seal.hash_keys)
         """What is written is found by these, which are under the active hash key."""
         self.lookups = (self.indexes, *older)
         """What is looked for may be found by any of these: one for each hash key."""
@@ -179,13 +181,46 @@ class Records:
     async def by_issued(self, provider: str, cards: Iterable[IssuedCard]) -> Sequence[Entry]:
         """Return the issues at a provider that made any of these cards."""
         found: dict[str, Entry] = {}
-        issued = tuple(cards)
-        for wanted in zip(*(indexes.issued(issued) for indexes in self.lookups), strict=True):
+        for card in cards:
+            wanted = tuple(one for indexes in self.lookups for one in indexes.issued((card,)))
+            if not wanted:
+                continue
             query = RowQuery(
                 blind_indexes=wanted, providers=(provider,), operations=(Operation.ISSUE.value,), limit=2
             )
             found |= {row.transaction_id: self._entry(row) for row in await self.journal.list(query)}
         return list(found.values())
+
+    def without_numbers(self, row: Row, *, before: datetime, at: datetime) -> Resealed | None:
+        """Return a row without its card data; None where it has none or was not final `before`.
+
+        Raises as `get` does.
+        """
+        entry = self._entry(row)
+        if entry.state not in FINAL or entry.updated_at >= before or not has_numbers(entry):
+            return None
+        left = without_card_data(entry, self.indexes.remains, at)
+        return Resealed(
+            row=row,
+            document=self._seal.close(pack(left), place_of(row)),
+            hash_key=self.indexes.key_id,
+            blind_indexes=tuple(self.indexes.all_of(left)),
+        )
+
+    def as_kept(self, repeated: AnyOperation, recorded: AnyOperation) -> AnyOperation:
+        """Return a repeated request as the recorded one, whose card numbers were erased, would be kept.
+
+        Without the hash key that was active then, numbers are alike that are shown alike.
+        """
+        kept = {card.erased.masked: card.erased for card in recorded.cards if card.erased is not None}
+        makers = {indexes.key_id: indexes for indexes in self.lookups}
+        key_id = next((left.key_id for left in kept.values()), "")
+
+        def remains(card: CardRef) -> ErasedCard:
+            made = makers.get(key_id, self.indexes).remains(card)
+            return made if key_id in makers else kept.get(made.masked, made)
+
+        return without_numbers(repeated, remains)
 
     async def missing(self) -> Mapping[str, int]:
         """Count what is open and cannot be opened or found here, by the id of the key that is missing.

@@ -47,11 +47,13 @@ class Round(msgspec.Struct, kw_only=True):
 class Rotation:
     """Passes over one journal."""
 
-    def __init__(self, journal: Journal, seal: Seal, now: Callable[[], datetime]) -> None:
-        """Keep the journal, which need not be started."""
+    def __init__(
+        self, journal: Journal, seal: Seal, now: Callable[[], datetime], *, marks_numbers: bool = False
+    ) -> None:
+        """Keep the journal, which need not be started; `marks_numbers` is as in BlindIndexes."""
         self._journal = journal
         self._seal = seal
-        self._indexes = BlindIndexes(seal.hash_key)
+        self._indexes = BlindIndexes(seal.hash_key, marks_numbers=marks_numbers)
         self._now = now
 
     async def round(self, advance: Callable[[int], None]) -> Round:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 import msgspec
@@ -23,5 +24,13 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
     statement_timeout_s: float = 5.0
     retention_days: Annotated[int, msgspec.Meta(ge=30, le=36500)] = 400
     """Finished transactions older may be purged; ids must outlive every reversal window (rule 1)."""
+    card_number_retention_days: Annotated[int, msgspec.Meta(ge=0, le=36500)] = 0
+    """Days after a transaction's last write in which its card numbers are erased; 0 keeps them with it."""
     audit_retention_days: Annotated[int, msgspec.Meta(ge=30, le=36500)] = 400
     """Records of the audit older may be purged."""
+
+    @property
+    def keeps_numbers(self) -> timedelta | None:
+        """How long card numbers are kept after their transaction's end; None for as long as it is."""
+        days = self.card_number_retention_days
+        return timedelta(days=days) if days else None

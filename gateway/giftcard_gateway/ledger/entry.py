@@ -98,6 +98,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether not all that it is found by is under the hash key that is active here."""
     are_pins_erased: bool = False
     """Whether the request had PINs that are no longer kept; see `erasing`."""
+    numbers_erased_at: datetime | None = None
+    """When its card numbers and codes, and all secrets of the cards it made, were erased; None while kept."""
     promised_fence: int = 0
     """The fence its advice was promised under: with a later one, another process may have sent copies."""
     window_told: float = 0.0

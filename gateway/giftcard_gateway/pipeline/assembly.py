@@ -11,9 +11,12 @@ from giftcard_gateway.pipeline.events import Events
 from giftcard_gateway.pipeline.heartbeat import Heartbeat
 from giftcard_gateway.pipeline.reconciliation import Reconciliation
 from giftcard_gateway.pipeline.recovery import Recovery
+from giftcard_gateway.pipeline.retention import Retention
 from giftcard_gateway.pipeline.transactions import Transactions
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.journal.contract import Journal
     from giftcard_gateway.ledger.observer import Observer
@@ -33,6 +36,8 @@ class Pipeline:
     recovery: Recovery
     events: Events
     reconciliation: Reconciliation
+    retention: Retention | None
+    """None where card numbers stay for as long as their transactions."""
 
 
 def assemble(
@@ -44,11 +49,15 @@ def assemble(
     router: Router,
     clock: Clock,
     observer: Observer,
+    keeps_numbers: timedelta | None = None,
 ) -> Pipeline:
-    """Assemble a pipeline over `journal`; `name` must differ from every process that shares the journal."""
+    """Assemble a pipeline over `journal`; `name` must differ from every process that shares the journal.
+
+    `keeps_numbers` is how long card numbers are kept after their transaction's end, None for as long.
+    """
     for connection in connections:
         connection.on_left_out = observer.left_out
-    records = Records(journal, seal)
+    records = Records(journal, seal, marks_numbers=keeps_numbers is not None)
     heartbeat = Heartbeat(journal, clock)
     driver = Driver(
         name=name,
@@ -62,6 +71,12 @@ def assemble(
     transactions = Transactions(
         records=records, connections=connections, router=router, driver=driver, clock=clock, observer=observer
     )
+    events = Events(records=records, seal=seal, driver=driver, clock=clock, observer=observer)
+    retention = None
+    if keeps_numbers is not None:
+        retention = Retention(
+            records=records, events=events, clock=clock, keeps=keeps_numbers, observer=observer
+        )
     return Pipeline(
         records=records,
         driver=driver,
@@ -75,6 +90,7 @@ def assemble(
             clock=clock,
             observer=observer,
         ),
-        events=Events(records=records, seal=seal, driver=driver, clock=clock, observer=observer),
+        events=events,
         reconciliation=Reconciliation(connections=connections, records=records, transactions=transactions),
+        retention=retention,
     )

@@ -21,11 +21,12 @@ from giftcard_adapters.values.outcomes import Verdict
 from giftcard_adapters.values.reads import ProviderEvent
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.errors import RecordAltered, SealKeyMissing
-from giftcard_gateway.journal.contract import EventRow, JournalClosed
+from giftcard_gateway.journal.contract import EventRow, JournalClosed, Resealed
 from giftcard_gateway.journal.damage import decoded, must_be_whole
 from giftcard_gateway.journal.places import place_of_event
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.entry import UNSETTLED, State
+from giftcard_gateway.ledger.erasing import event_without_card_data, has_issued
 from giftcard_gateway.pipeline.driver import PROOF
 from giftcard_gateway.pipeline.event_names import harmless, other_ids
 from giftcard_gateway.seal import KeyMissing, SealBroken
@@ -148,6 +149,23 @@ class Events:
             self._observer.unreadable_event(row.cursor, fault)
             raise RecordAltered from None
         return event
+
+    async def without_card_data(self, row: EventRow) -> Resealed | None:
+        """Return an event without what it has of cards, None where it has nothing; raises as `open` does.
+
+        It goes on naming its transaction, where that is known.
+        """
+        event = self.open(row)
+        if not event.secrets and not has_issued(event.outcome):
+            return None
+        entry = None
+        # An event whose transaction is damaged, or for others to open, is erased all the same.
+        with suppress(RecordAltered, SealKeyMissing):
+            entry = await self.spoken_of(row.provider, event)
+        left = event_without_card_data(
+            event, self._records.indexes.remains, entry.transaction_id if entry else ""
+        )
+        return Resealed(row=row, document=self._seal.close(pack(left), place_of_event(row)))
 
     async def _try(self, row: EventRow) -> str | None:
         """Apply one event and return whose it is, or None to retry it later.

@@ -294,6 +294,8 @@ class Transactions:
         under_key = msgspec.structs.replace(ask, transaction_id=recorded.transaction_id)
         if recorded.are_pins_erased:
             under_key = without_pins(under_key)
+        if recorded.numbers_erased_at is not None:
+            under_key = self._records.as_kept(under_key, recorded.ask)
         difference = first_difference(recorded.ask, under_key)
         if difference is not None:
             raise TransactionIdReused(field=difference, transaction_id=recorded.callers_id)

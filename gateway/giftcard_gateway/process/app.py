@@ -16,7 +16,7 @@ from giftcard_gateway.access.guesses import Guesses
 from giftcard_gateway.access.machines import Machines
 from giftcard_gateway.access.opening import open_signing_in
 from giftcard_gateway.access.shares import Shares
-from giftcard_gateway.audit.records import exported
+from giftcard_gateway.audit.records import NUMBERS_ERASED, AuditRecord, exported
 from giftcard_gateway.audit.trail import Trail
 from giftcard_gateway.config import exposure
 from giftcard_gateway.http.webhooks import WebhookEdge
@@ -37,12 +37,14 @@ from giftcard_gateway.services import Dependencies, handlers, service_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from giftcard_gateway.access.signing_in import SigningIn
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.config.settings import Provider as ProviderSettings
     from giftcard_gateway.config.settings import Settings
     from giftcard_gateway.journal.contract import AuditRow, Journal
+    from giftcard_gateway.pipeline.retention import Erasure
     from giftcard_gateway.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
@@ -87,6 +89,7 @@ class App:
             router=router,
             clock=clock,
             observer=telemetry.observer,
+            keeps_numbers=settings.journal.keeps_numbers,
         )
         self.keys_in_use = KeysInUse(self.journal, self.seal, settings.seal.do_without)
         self.signing_in = signing_in or open_signing_in(settings, self.journal, clock)
@@ -162,6 +165,8 @@ class App:
             asyncio.create_task(self.readiness.run()),
             asyncio.create_task(self.trail.run()),
         ]
+        if self.pipeline.retention is not None:
+            self._background.append(asyncio.create_task(self.pipeline.retention.run(self._tell_erased)))
         if self.signing_in.keys is not None:
             self._background.append(asyncio.create_task(self.signing_in.keys.run()))
         await self.server.serve()
@@ -191,6 +196,10 @@ class App:
     def _copy_audit(self, row: AuditRow) -> None:
         if self.telemetry.audit_logs.is_on:
             self.telemetry.audit_logs.tell(exported(row), at_ns=to_us(row.at) * 1000)
+
+    def _tell_erased(self, done: Erasure, before: datetime) -> None:
+        about = f"finished before {before:%Y-%m-%d}"
+        self.trail.tell(AuditRecord(at=self._clock.now(), act=NUMBERS_ERASED, count=done.erased, about=about))
 
     def _circuits(self) -> dict[str, str]:
         return {one.provider_id: one.circuit.state.value for one in self.connections}

@@ -167,6 +167,7 @@ _issued = writing(
     v1.IssuedCard,
     renamed={"expires_at": "expire_time"},
     by_hand=dict.fromkeys(_SECRETS, Secret.reveal),
+    apart={"erased"},
     given={"masked_card"},
 )
 
@@ -179,7 +180,10 @@ def has_secrets(card: v1.IssuedCard) -> bool:
 def issued_to(card: IssuedCard, *, reveal: bool) -> v1.IssuedCard:
     """Return a new card; its secrets only when `reveal` says that this caller may have them (rule 16)."""
     masked = CardRef(
-        number=card.number, redemption_key=card.redemption_key, provider_card_id=card.provider_card_id
+        number=card.number,
+        redemption_key=card.redemption_key,
+        provider_card_id=card.provider_card_id,
+        erased=card.erased,
     ).masked()
     shown = card if reveal else msgspec.structs.replace(card, **dict.fromkeys(_SECRETS))
     return _issued(shown, masked_card=masked)

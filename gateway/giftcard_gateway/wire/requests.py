@@ -65,6 +65,9 @@ def _words(request: Any) -> AdviceWords:
 _PATHS = (
     (".amount_minor", ""),
     (".currency", ".currency_code"),
+    ("card.erased.digest", "card"),
+    ("card.erased.masked", "card"),
+    ("card.erased", "card"),
     ("card.number", "card.number.pan"),
     ("card.expiry", "card.number.expiry"),
     ("card.pin", "card.number.pin"),

@@ -95,6 +95,8 @@ def transaction_to(entry: Entry, *, reveal: bool = False) -> v1.Transaction:
     elif entry.state in {State.UNRESOLVED, State.FAILED} or (entry.evidence and entry.ask is None):
         # Without what was asked, evidence says why the rest cannot be shown.
         fields["evidence"] = _evidence(entry)
+    if entry.numbers_erased_at is not None:
+        fields["card_number_erase_time"] = time_to(entry.numbers_erased_at)
     _add_decision(fields, entry)
     told = v1.Transaction(**fields)
     # Put in one by one: a map in a constructor takes protobuf five times as long.

@@ -87,7 +87,7 @@ def test_every_field_of_the_answer_is_filled() -> None:
         for one in (
             entry(ask=full(Redeem, transaction_id=UUID), outcome=decided, confirm_by=NOW),
             entry(State.CONFIRMED, advice=advice(AdviceKind.CONFIRMATION, FOUR)),
-            entry(State.REVERSED, advice=advice(AdviceKind.REVERSAL, FOUR)),
+            entry(State.REVERSED, advice=advice(AdviceKind.REVERSAL, FOUR), numbers_erased_at=NOW),
             entry(State.UNRESOLVED, evidence="seen", refusal=full(Decline)),
         )
     ]

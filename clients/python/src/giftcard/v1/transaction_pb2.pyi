@@ -303,6 +303,7 @@ class Transaction(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     LEDGER_INDICATORS_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
+    CARD_NUMBER_ERASE_TIME_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The caller's id: a version-4 UUID. Every tenant's ids are its own."""
     operation: Global___Operation.ValueType
@@ -411,6 +412,12 @@ class Transaction(_message.Message):
         `fee_amount`, or by its name in `additional_amounts`.
         """
 
+    @_builtins.property
+    def card_number_erase_time(self) -> _timestamp_pb2.Timestamp:
+        """When the numbers, codes and PINs of its cards were erased, because the time for which the operator keeps them was
+        over: from then on new cards are masked for their issuer too. Absent while they are kept.
+        """
+
     def __init__(
         self,
         *,
@@ -444,10 +451,11 @@ class Transaction(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         ledger_indicators: _abc.Mapping[_builtins.str, _sale_pb2.LedgerIndicator.ValueType] | None = ...,
         tenant: _builtins.str = ...,
+        card_number_erase_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approved_amount", b"approved_amount", "confirm_by", b"confirm_by", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "evidence", b"evidence", "fee_amount", b"fee_amount", "points", b"points", "product", b"product", "receiver", b"receiver", "requested_amount", b"requested_amount", "reversed_amount", b"reversed_amount", "settlement_entity", b"settlement_entity", "slip", b"slip", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approved_amount", b"approved_amount", "card_number_erase_time", b"card_number_erase_time", "confirm_by", b"confirm_by", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "evidence", b"evidence", "fee_amount", b"fee_amount", "points", b"points", "product", b"product", "receiver", b"receiver", "requested_amount", b"requested_amount", "reversed_amount", b"reversed_amount", "settlement_entity", b"settlement_entity", "slip", b"slip", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "approved_amount", b"approved_amount", "cards", b"cards", "confirm_by", b"confirm_by", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "evidence", b"evidence", "external_reference", b"external_reference", "fee_amount", b"fee_amount", "issued_cards", b"issued_cards", "labels", b"labels", "ledger_indicators", b"ledger_indicators", "operation", b"operation", "points", b"points", "product", b"product", "provider", b"provider", "provider_references", b"provider_references", "receiver", b"receiver", "requested_amount", b"requested_amount", "reversal_reason", b"reversal_reason", "reversed_amount", b"reversed_amount", "settlement_entity", b"settlement_entity", "slip", b"slip", "state", b"state", "state_changes", b"state_changes", "tenant", b"tenant", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "approved_amount", b"approved_amount", "card_number_erase_time", b"card_number_erase_time", "cards", b"cards", "confirm_by", b"confirm_by", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "evidence", b"evidence", "external_reference", b"external_reference", "fee_amount", b"fee_amount", "issued_cards", b"issued_cards", "labels", b"labels", "ledger_indicators", b"ledger_indicators", "operation", b"operation", "points", b"points", "product", b"product", "provider", b"provider", "provider_references", b"provider_references", "receiver", b"receiver", "requested_amount", b"requested_amount", "reversal_reason", b"reversal_reason", "reversed_amount", b"reversed_amount", "settlement_entity", b"settlement_entity", "slip", b"slip", "state", b"state", "state_changes", b"state_changes", "tenant", b"tenant", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
