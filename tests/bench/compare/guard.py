@@ -1,7 +1,8 @@
 """Fails when the gateway's CPU time for a Redeem has grown beside the strong server's: `make bench-guard`.
 
 A ratio of CPU times within one run holds on a slow or busy machine, where rates do not. It still moves
-some percent, which is what TOLERANCE is for. The ratios to keep stand in guard.json; `--record` writes them anew.
+some percent, which is what TOLERANCE is for. The ratios to keep stand in guard.json;
+`--record` writes them anew.
 """
 
 from __future__ import annotations
