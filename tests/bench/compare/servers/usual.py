@@ -32,7 +32,7 @@ from tests.bench.compare.servers.naive import client
 POOL_SIZE, OVERFLOW = 32, 96
 
 
-class Tables(DeclarativeBase):  # type: ignore[misc]  # not installed where mypy runs
+class Tables(DeclarativeBase):
     """The tables."""
 
 
