@@ -23,7 +23,8 @@ from giftcard_gateway.ledger import grace, lifecycle, reversal_windows, settling
 from giftcard_gateway.ledger.entry import Entry, State, WantedReversal
 from giftcard_gateway.ledger.settling import NextStep
 from giftcard_gateway.pipeline.in_doubt import InDoubtWrites
-from giftcard_gateway.pipeline.leases import Leases
+from giftcard_gateway.pipeline.leases import LeaseLost, Leases
+from giftcard_gateway.pipeline.tasks import Tasks
 from giftcard_gateway.providers.exchanges import Answer, Exchanges, advice_of, ask_of, doubted
 
 if TYPE_CHECKING:
@@ -49,11 +50,7 @@ PROOF = frozenset({Verdict.APPROVED, Verdict.DECLINED})
 """Verdicts that prove what became of a request, whoever asks."""
 
 
-class LeaseLost(Exception):
-    """Another hand took the transaction; this one must not write."""
-
-
-class Driver:
+class Driver(Tasks):
     """Advances entries, each in a task of its own that no caller's deadline can cut (rule 6)."""
 
     def __init__(
@@ -68,24 +65,16 @@ class Driver:
         observer: Observer,
     ) -> None:
         """Keep what every step needs; `name` tells this process from others that share the journal."""
+        super().__init__(observer)
         self.name = name
         self._records = records
         self._connections = connections
         self._router = router
         self._heartbeat = heartbeat
         self._clock = clock
-        self._observer = observer
         self._exchanges = Exchanges(observer)
         self._leases = Leases(name, records=records, clock=clock, observer=observer)
         self.in_doubt = InDoubtWrites(records=records, clock=clock, observer=observer)
-        self._tasks: dict[str, asyncio.Task[Entry]] = {}
-
-    def drive(self, entry: Entry) -> asyncio.Task[Entry]:
-        """Advance `entry`, which is in this driver's hand, and return the task that does."""
-        task = asyncio.create_task(self.advance(entry))
-        self._tasks[entry.transaction_id] = task
-        task.add_done_callback(lambda done: self._finished(entry.transaction_id, done))
-        return task
 
     async def learn(self, entry: Entry, outcome: Outcome) -> bool:
         """Settle a PENDING entry that nobody drives by what an event told, and drive it on.
@@ -102,32 +91,11 @@ class Driver:
         self.drive(await self._commit(taken, lambda e: self._settle(connection, e, Answer(outcome=outcome))))
         return True
 
-    def driving(self, transaction_id: str) -> asyncio.Task[Entry] | None:
-        """Return the task that drives a transaction in this process, if one does."""
-        return self._tasks.get(transaction_id)
-
-    @property
-    def load(self) -> int:
-        """Return how many transactions are driven now."""
-        return len(self._tasks)
-
     async def drain(self, timeout_s: float) -> int:
         """Wait for the work in flight; return how much had to be left to recovery."""
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=timeout_s)
-        left = list(self._tasks.values())
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        left = await super().drain(timeout_s)
         await self.in_doubt.stop()
-        return len(left)
-
-    def _finished(self, transaction_id: str, task: asyncio.Task[Entry]) -> None:
-        if self._tasks.get(transaction_id) is task:
-            del self._tasks[transaction_id]
-        fault = None if task.cancelled() else task.exception()
-        if fault is not None and not isinstance(fault, LeaseLost):
-            self._observer.faulted("advance", fault)
+        return left
 
     async def advance(self, entry: Entry) -> Entry:
         """Do what this entry owes until it owes nothing now, writing down each step.
@@ -136,8 +104,11 @@ class Driver:
         """
         while (step := self._owed(entry)) is not None:
             connection = self._connections.get(entry.provider)
-            with self._leases.kept(entry, connection.lease):
+            held = self._leases.keep(entry, connection.lease)
+            try:
                 entry = await step(connection, entry)
+            finally:
+                self._leases.drop(held)
         return entry
 
     def _owed(self, entry: Entry) -> Callable[[Connection, Entry], Awaitable[Entry]] | None:
@@ -398,7 +369,12 @@ class Driver:
         """
         while True:
             after = transition(entry)
-            written = await self._write(after)
+            try:
+                written = await self._records.write(after)
+            except JournalClosed:
+                written = await self._insist(self._records.write, after)
+            if written is None:
+                written = await self._found(after)
             if written is not None:
                 self._observer.wrote(entry, written)
                 return written
@@ -419,12 +395,12 @@ class Driver:
         return is_as_it_was and (fresh.fence == entry.fence or is_at_work)
 
     async def _write(self, after: Entry) -> Entry | None:
-        written = await self._insist(self._records.write, after)
-        if written is None:
-            # A write whose acknowledgement was lost is found as our own.
-            own = msgspec.structs.replace(after, version=after.version + 1)
-            written = own if await self._insist(self._records.get, own.transaction_id) == own else None
-        return written
+        return await self._insist(self._records.write, after) or await self._found(after)
+
+    async def _found(self, after: Entry) -> Entry | None:
+        """Return a write that another version stood in the way of, if that is its own, never acknowledged."""
+        own = msgspec.structs.replace(after, version=after.version + 1)
+        return own if await self._insist(self._records.get, own.transaction_id) == own else None
 
     async def _insist(self, work: Callable[[_Argument], Awaitable[_Result]], argument: _Argument) -> _Result:
         while True:

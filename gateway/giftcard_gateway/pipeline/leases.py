@@ -8,15 +8,15 @@ renews nothing, and loses the transaction as it should.
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.ledger import lifecycle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.journal.records import Records
@@ -28,6 +28,19 @@ _RENEW_AT = 0.5
 _JOURNAL_RETRY_S = 0.2
 
 
+class LeaseLost(Exception):
+    """Another hand took the transaction; this one must not write."""
+
+
+class Lease(msgspec.Struct, eq=False, kw_only=True):
+    """What one step holds, and the task that renews it once that is due."""
+
+    entry: Entry
+    length: timedelta
+    renew_at: datetime
+    renewing: asyncio.Task[None] | None = None
+
+
 class Leases:
     """The leases of one process."""
 
@@ -37,24 +50,43 @@ class Leases:
         self._records = records
         self._clock = clock
         self._observer = observer
+        self._held: dict[Lease, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        """One for all: nearly every step is done long before its lease must be renewed."""
+        self._next_at: datetime | None = None
 
-    @contextmanager
-    def kept(self, entry: Entry, lease: timedelta) -> Iterator[None]:
-        """Renew the lease of `entry` while the block runs; a short block costs one timer."""
-        tasks: list[asyncio.Task[None]] = []
+    def keep(self, entry: Entry, lease: timedelta) -> Lease:
+        """Renew the lease of `entry` until `drop`; what is dropped soon costs no timer of its own."""
+        until = self._clock.now() + lease if entry.due_at is None else entry.due_at
+        held = Lease(entry=entry, length=lease, renew_at=until - lease * _RENEW_AT)
+        self._held[held] = None
+        if self._next_at is None or held.renew_at < self._next_at:
+            self._wake_at(held.renew_at)
+        return held
 
-        def renew() -> None:
-            tasks.append(asyncio.create_task(self._renew(entry, lease)))
+    def drop(self, held: Lease) -> None:
+        """Renew a lease no more: its step is done."""
+        del self._held[held]
+        if held.renewing is not None:
+            held.renewing.cancel()
 
-        left = lease if entry.due_at is None else entry.due_at - self._clock.now()
-        wait_s = max(0.0, (left - lease * _RENEW_AT).total_seconds())
-        timer = asyncio.get_running_loop().call_later(wait_s, renew)
-        try:
-            yield
-        finally:
-            timer.cancel()
-            for task in tasks:
-                task.cancel()
+    def _wake_at(self, at: datetime) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._next_at = at
+        wait_s = (at - self._clock.now()).total_seconds()
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, wait_s), self._renew_due, at)
+
+    def _renew_due(self, at: datetime) -> None:
+        """Begin to renew what is due at `at`, and wake again for the next."""
+        self._timer = self._next_at = None
+        waiting = [held for held in self._held if held.renewing is None]
+        for held in waiting:
+            if held.renew_at <= at:
+                held.renewing = asyncio.create_task(self._renew(held.entry, held.length))
+        later = [held.renew_at for held in waiting if held.renewing is None]
+        if later:
+            self._wake_at(min(later))
 
     async def _renew(self, entry: Entry, lease: timedelta) -> None:
         try:

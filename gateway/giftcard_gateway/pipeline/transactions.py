@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -42,7 +41,7 @@ from giftcard_gateway.ledger.idempotency import first_difference, must_repeat, m
 from giftcard_gateway.pipeline.waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Coroutine
 
     from giftcard_adapters.values.advices import AdviceWords, ReversalReason
     from giftcard_adapters.values.money import Money
@@ -125,10 +124,19 @@ class Transactions:
             tenant=by.tenant,
             asked_by=by.signature,
         )
-        recorded = await self._shielded_open(entry)
-        if recorded is not None:
-            return await self._replay(recorded, ask, wait_s, by)
-        return Begun(await self._waiting.settled(entry, wait_s), is_replayed=False)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait_s
+        opened, task = self._driver.begin(entry, self._open(entry))
+        await self._waiting.through(task, wait_s)
+        if not opened.done():
+            # Whether it is new or a repeat is known only now, however little time the caller has.
+            await asyncio.wait({opened})
+        if (recorded := opened.result()) is not None:
+            return await self._replay(recorded, ask, until - loop.time(), by)
+        entry = await self._waiting.after(task, entry)
+        if entry.state is State.PENDING:
+            entry = await self._waiting.settled(entry, until - loop.time())
+        return Begun(entry, is_replayed=False)
 
     async def confirm(
         self,
@@ -158,10 +166,12 @@ class Transactions:
                 raise _conflict(entry)
             connection = self._connections.get(entry.provider)
             amount = part_to_confirm(entry, amount, connection.traits(operation))
-            with _told(PartialUnsupported, connection, operation):
+            try:
                 promised = self._driver.confirmed(
                     connection, entry, amount=amount, tenders=tenders, words=words
                 )
+            except (Invalid, Unsupported) as fault:
+                raise _told(fault, PartialUnsupported, connection, operation) from None
             if (written := await self._write(entry, promised)) is not None:
                 return await self._waiting.settled(written, wait_s)
             entry = await self._known(operation, transaction_id, by)
@@ -271,8 +281,10 @@ class Transactions:
         by.demand_provider(connection.provider_id)
         by.demand_cards(connection, ask.cards, store=isinstance(ask, Activate) and ask.store)
         connection.traits(ask.operation)
-        with _told(OperationUnsupported, connection, ask.operation):
+        try:
             connection.provider.check(ask)
+        except (Invalid, Unsupported) as fault:
+            raise _told(fault, OperationUnsupported, connection, ask.operation) from None
         return connection
 
     def _reversal(self, entry: Entry, wanted: WantedReversal) -> Entry:
@@ -284,8 +296,10 @@ class Transactions:
         wanted = msgspec.structs.replace(wanted, amount=part_to_reverse(entry, wanted.amount, traits))
         if entry.state is State.PENDING:
             return lifecycle.want_reversal(entry, wanted, self._clock.now())
-        with _told(ReversalUnsupported, connection, entry.operation):
+        try:
             return self._driver.reversed(connection, entry, wanted)
+        except (Invalid, Unsupported) as fault:
+            raise _told(fault, ReversalUnsupported, connection, entry.operation) from None
 
     async def _replay(self, recorded: Entry, ask: AnyOperation, wait_s: float, by: Identity) -> Begun:
         _must_touch(by, recorded)
@@ -300,17 +314,6 @@ class Transactions:
         if difference is not None:
             raise TransactionIdReused(field=difference, transaction_id=recorded.callers_id)
         return Begun(await self._waiting.settled(recorded, wait_s), is_replayed=True)
-
-    async def _shielded_open(self, entry: Entry) -> Entry | None:
-        """Write the intent and start driving it, even if the caller is cancelled in between."""
-
-        async def open_then_drive() -> Entry | None:
-            recorded = await self._open(entry)
-            if recorded is None:
-                self._driver.drive(entry)
-            return recorded
-
-        return await _finish(open_then_drive())
 
     async def _known(self, operation: Operation, transaction_id: str, by: Identity) -> Entry:
         entry = await self._find(transaction_id, by)
@@ -376,15 +379,16 @@ async def _finish(work: Coroutine[object, object, _Result]) -> _Result:
     return await asyncio.shield(task)
 
 
-@contextmanager
-def _told(unsupported: type[GatewayError], connection: Connection, operation: Operation) -> Iterator[None]:
-    """Translate an adapter's refusals into errors for the caller."""
-    try:
-        yield
-    except Invalid as fault:
-        raise InvalidRequest(fault.violations) from None
-    except Unsupported as fault:
-        raise unsupported(str(fault), provider=connection.provider_id, operation=operation.value) from None
+def _told(
+    fault: Invalid | Unsupported,
+    unsupported: type[GatewayError],
+    connection: Connection,
+    operation: Operation,
+) -> GatewayError:
+    """Return an adapter's refusal as an error for the caller."""
+    if isinstance(fault, Invalid):
+        return InvalidRequest(fault.violations)
+    return unsupported(str(fault), provider=connection.provider_id, operation=operation.value)
 
 
 def _must_touch(by: Identity, entry: Entry) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 from giftcard_gateway.journal.contract import JournalClosed
@@ -26,15 +27,36 @@ class Waiting:
         self._records = records
         self._connections = connections
         self._driver = driver
-        self._released: asyncio.Future[None] | None = None
+        self._is_released = False
+        self._waiters = set[asyncio.Future[None]]()
         self._callers = Counter[str]()
         """How many wait until what they were promised is delivered, by provider."""
 
     def release(self) -> None:
         """Answer every waiting caller with the present state, because this process is about to stop."""
-        self._released = self._released or asyncio.get_running_loop().create_future()
-        if not self._released.done():
-            self._released.set_result(None)
+        self._is_released = True
+        for waiter in self._waiters:
+            _wake(waiter)
+
+    async def through(self, task: asyncio.Task[Entry], wait_s: float) -> None:
+        """Return once `task` is done or `wait_s` are over, or at once when this process is about to stop.
+
+        Nothing else is woken, and the task goes on whoever leaves.
+        """
+        if self._is_released or wait_s <= 0:
+            return
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        wake = partial(_wake, waiter)
+        timer = loop.call_later(wait_s, wake)
+        task.add_done_callback(wake)
+        self._waiters.add(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters.discard(waiter)
+            task.remove_done_callback(wake)
+            timer.cancel()
 
     async def settled(self, entry: Entry, wait_s: float, *, is_promise_enough: bool = True) -> Entry:
         """Return `entry` once nothing is being found out about it, or as it stands after `wait_s`.
@@ -43,6 +65,8 @@ class Waiting:
         the background. So is one whose provider keeps as many callers waiting as it may have in flight: they
         would hold the places of other providers' calls (rule 20).
         """
+        if entry.state not in UNSETTLED:
+            return entry
         provider = entry.provider
         if entry.state not in {State.CONFIRMING, State.REVERSING}:
             return await self._waited_for(entry, wait_s, is_promise_enough=is_promise_enough)
@@ -60,9 +84,8 @@ class Waiting:
 
     async def _waited_for(self, entry: Entry, wait_s: float, *, is_promise_enough: bool) -> Entry:
         loop = asyncio.get_running_loop()
-        self._released = released = self._released or loop.create_future()
         until = loop.time() + wait_s
-        while entry.state in UNSETTLED and not released.done() and (left_s := until - loop.time()) > 0:
+        while entry.state in UNSETTLED and not self._is_released and (left_s := until - loop.time()) > 0:
             task = self._driver.driving(entry.transaction_id)
             if task is None:
                 is_promise = is_promise_enough and entry.state is not State.PENDING
@@ -72,14 +95,15 @@ class Waiting:
                 await self._records.journal.wait_changed(min(left_s, _TICK_S))
                 entry = await self._present(entry)
             else:
-                await asyncio.wait({task, released}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-                entry = await self._after(task, entry) if task.done() else await self._present(entry)
+                await self.through(task, left_s)
+                entry = await self.after(task, entry)
                 if is_promise_enough and entry.state is not State.PENDING:
                     break
         return entry
 
-    async def _after(self, task: asyncio.Task[Entry], entry: Entry) -> Entry:
-        is_ended = not task.cancelled() and task.exception() is None
+    async def after(self, task: asyncio.Task[Entry], entry: Entry) -> Entry:
+        """Return what `task` made of `entry`; while it is not through, what the journal has."""
+        is_ended = task.done() and not task.cancelled() and task.exception() is None
         return task.result() if is_ended else await self._present(entry)
 
     async def _present(self, entry: Entry) -> Entry:
@@ -88,3 +112,8 @@ class Waiting:
             return await self._records.get(entry.transaction_id) or entry
         except JournalClosed:
             return entry
+
+
+def _wake(waiter: asyncio.Future[None], _done: object = None) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

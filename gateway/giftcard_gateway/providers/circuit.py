@@ -50,8 +50,9 @@ class Circuit:
 
     def admits(self) -> bool:
         """Tell whether a call may go out now; a half-open circuit admits while nobody probes."""
-        state = self.state
-        return state is CircuitState.CLOSED or (state is CircuitState.HALF_OPEN and not self._is_probing)
+        if self._open_until is None:
+            return True
+        return self.state is CircuitState.HALF_OPEN and not self._is_probing
 
     @property
     def is_failing(self) -> bool:
@@ -60,7 +61,7 @@ class Circuit:
 
     def began(self) -> None:
         """Count a call that goes out; in a half-open circuit it is the probe."""
-        self._is_probing = self.state is CircuitState.HALF_OPEN
+        self._is_probing = self._open_until is not None and self.state is CircuitState.HALF_OPEN
 
     def succeeded(self) -> None:
         """Close: the provider answered."""

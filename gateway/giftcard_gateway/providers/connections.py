@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from giftcard_gateway.ledger.tenants import DEFAULT_TENANT
 from giftcard_gateway.providers.circuit import Circuit
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from giftcard_adapters.contract import Provider
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 PROVIDER_ID = r"^[a-z][a-z0-9-]{0,62}\Z"
 """What a provider's id looks like."""
 
+_ANSWERED = (Refused, NoAnswer)
+_SILENT = (NotSent, TimedOut, BrokenOff)
 _LEAST_SETTLING_S = 60.0
 _TIMEOUTS_TO_SETTLE = 2.0
 
@@ -86,13 +88,12 @@ class Connection:
         """Whether money requests and advices may go out."""
         self.reads_circuit = self._new_circuit(clock)
         """Whether reads may: what fails for them says nothing of requests, nor the other way round."""
+        self._money, self._reads = Lane(self.circuit, clock), Lane(self.reads_circuit, clock)
         self.advice_slots = asyncio.Semaphore(terms.advice_concurrency)
-        self.in_flight = 0
-        self.reads_in_flight = 0
-        self.last_answer_at: datetime | None = None
         self.on_left_out: Callable[[str, str], None] = _ignore
         """Called with our id and a place in an answer to a read that could not be read (rule 19)."""
-        self._clock = clock
+        self.lease = timedelta(seconds=provider.settings.timeout_s + terms.lease_margin_s)
+        """How long one exchange may take before another process may take the transaction over."""
 
     def _new_circuit(self, clock: Clock) -> Circuit:
         terms = self.terms
@@ -106,11 +107,6 @@ class Connection:
         """
         slots = self.terms.advice_concurrency
         return max(1, slots - slots // 4)
-
-    @property
-    def lease(self) -> timedelta:
-        """Return how long one exchange may take before another process may take the transaction over."""
-        return timedelta(seconds=self.provider.settings.timeout_s + self.terms.lease_margin_s)
 
     def traits(self, operation: Operation) -> OperationTraits:
         """Return how the provider does `operation`; raise OperationUnsupported when it does not."""
@@ -154,66 +150,76 @@ class Connection:
 
     def admit(self) -> None:
         """Raise, before anything is written, when a new request should not go out now."""
-        self._admit(self.circuit, self.in_flight)
+        self._admit(self._money)
 
     def admit_read(self) -> None:
         """Raise when a read should not go out now."""
-        self._admit(self.reads_circuit, self.reads_in_flight)
+        self._admit(self._reads)
 
-    def _admit(self, circuit: Circuit, in_flight: int) -> None:
+    def _admit(self, lane: Lane) -> None:
         if not self.is_enabled:
             raise ProviderUnreachable(
                 "The operator has switched this provider off.", provider=self.provider_id
             )
-        if in_flight >= self.terms.max_in_flight:
+        if lane.in_flight >= self.terms.max_in_flight:
             raise Overloaded(provider=self.provider_id)
-        if not circuit.admits():
+        if not lane.circuit.admits():
             refusal = ProviderUnreachable(provider=self.provider_id)
-            refusal.retry_after_s = max(circuit.wait_s, 0.1)
+            refusal.retry_after_s = max(lane.circuit.wait_s, 0.1)
             raise refusal
 
-    @asynccontextmanager
-    async def exchange(self) -> AsyncIterator[None]:
-        """Count one money exchange in flight and tell its circuit how it ended."""
-        self.in_flight += 1
-        try:
-            with self._told(self.circuit):
-                yield
-        finally:
-            self.in_flight -= 1
-
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[None]:
-        """Count one read in flight and tell the reads' own circuit how it ended."""
-        self.reads_in_flight += 1
-        try:
-            with self._told(self.reads_circuit), noticing(partial(self.on_left_out, self.provider_id)):
-                yield
-        finally:
-            self.reads_in_flight -= 1
+    def exchange(self) -> Lane:
+        """Return what surrounds one money exchange: it is counted, and its circuit hears how it ended."""
+        return self._money
 
     @contextmanager
-    def _told(self, circuit: Circuit) -> Iterator[None]:
-        circuit.began()
-        try:
+    def read(self) -> Iterator[None]:
+        """Count one read in flight and tell the reads' own circuit how it ended."""
+        with self._reads, noticing(partial(self.on_left_out, self.provider_id)):
             yield
-        except (NotSent, TimedOut, BrokenOff):
-            circuit.failed()
-            raise
-        except (Refused, NoAnswer):
-            # Whatever the answer says, somebody is there who gives one.
-            self._answered(circuit)
-            raise
-        except BaseException:
-            # A read whose caller left, or a fault of ours, says nothing of the provider.
-            circuit.abandoned()
-            raise
-        else:
-            self._answered(circuit)
 
-    def _answered(self, circuit: Circuit) -> None:
-        circuit.succeeded()
-        self.last_answer_at = self._clock.now()
+    @property
+    def in_flight(self) -> int:
+        """Return how many requests and advices are under way."""
+        return self._money.in_flight
+
+    @property
+    def last_answer_at(self) -> datetime | None:
+        """Return when the provider last answered anything."""
+        told = [lane.last_answer_at for lane in (self._money, self._reads) if lane.last_answer_at]
+        return max(told, default=None)
+
+
+class Lane:
+    """Money exchanges with one provider, or reads: how many are in flight, and how they end.
+
+    One context for all of a kind, entered by each.
+    """
+
+    def __init__(self, circuit: Circuit, clock: Clock) -> None:
+        """Start with nothing in flight."""
+        self.circuit = circuit
+        self.in_flight = 0
+        self.last_answer_at: datetime | None = None
+        self._clock = clock
+
+    def __enter__(self) -> None:
+        """Count an exchange that begins."""
+        self.in_flight += 1
+        self.circuit.began()
+
+    def __exit__(self, kind: type[BaseException] | None, fault: object, trace: object) -> None:
+        """Count one that ended, and tell the circuit how."""
+        self.in_flight -= 1
+        if kind is not None and issubclass(kind, _SILENT):
+            self.circuit.failed()
+        elif kind is None or issubclass(kind, _ANSWERED):
+            # Whatever the answer says, somebody is there who gives one.
+            self.circuit.succeeded()
+            self.last_answer_at = self._clock.now()
+        else:
+            # A read whose caller left, or a fault of ours, says nothing of the provider.
+            self.circuit.abandoned()
 
 
 def _ignore(_provider_id: str, _place: str) -> None:

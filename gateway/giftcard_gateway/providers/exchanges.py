@@ -47,10 +47,10 @@ class Exchanges:
         """Report unexpected exceptions to `observer`."""
         self._observer = observer
 
-    async def request(self, connection: Connection, ask: AnyOperation) -> Answer:
+    def request(self, connection: Connection, ask: AnyOperation) -> Awaitable[Answer]:
         """Send a money request, once."""
         method = getattr(connection.provider, names_of(ask.operation).method)
-        return await self._answer(connection, method(ask))
+        return self._answer(connection, method(ask))
 
     async def find(self, connection: Connection, entry: Entry) -> Answer:
         """Ask the provider what became of a request; UNKNOWN when that fails, or nobody should ask now."""
@@ -73,7 +73,7 @@ class Exchanges:
             if not connection.circuit.admits():
                 return Acknowledgement(receipt=Receipt.AGAIN, evidence=entry.evidence)
             try:
-                async with connection.exchange():
+                with connection.exchange():
                     for call in entry.calls:
                         # Told when it is sent: the wait for a turn can outlast a provider's memory.
                         age_s = (now() - advice.written_at).total_seconds()
@@ -93,7 +93,7 @@ class Exchanges:
 
     async def _answer(self, connection: Connection, exchange: Awaitable[Outcome]) -> Answer:
         try:
-            async with connection.exchange():
+            with connection.exchange():
                 outcome = await exchange
             # What cannot be packed cannot be written down, and would be asked for again without end.
             pack(outcome)

@@ -59,9 +59,8 @@ async def ask(
     Raises OperationUnsupported where the provider has no such method, and what `told` raises.
     """
     admit(connection, method)
-    with told(connection.provider_id, has_effect=has_effect):
-        async with connection.read():
-            return await work(connection.provider)
+    with told(connection.provider_id, has_effect=has_effect), connection.read():
+        return await work(connection.provider)
 
 
 def vault(connections: Connections, provider_id: str, call: RpcCall) -> Connection:

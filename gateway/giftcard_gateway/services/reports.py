@@ -98,8 +98,8 @@ class Reports:
 
 async def _parts(connection: Connection, export_id: str) -> AsyncIterator[v1.DownloadExportResponse]:
     admit(connection, "download_export")
-    with told(connection.provider_id):
-        async with connection.read(), connection.provider.download_export(export_id) as (file, pieces):
+    with told(connection.provider_id), connection.read():
+        async with connection.provider.download_export(export_id) as (file, pieces):
             yield v1.DownloadExportResponse(file=export_file_to(file))
             async for piece in pieces:
                 for start in range(0, len(piece), _CHUNK_BYTES):

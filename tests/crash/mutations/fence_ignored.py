@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from giftcard_gateway.ledger.entry import Entry
-from giftcard_gateway.pipeline.driver import Driver, LeaseLost
+from giftcard_gateway.pipeline.driver import Driver
+from giftcard_gateway.pipeline.leases import LeaseLost
 
 
 def apply(patch: pytest.MonkeyPatch) -> None:

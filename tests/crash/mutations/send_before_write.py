@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 import pytest
 
 from giftcard_gateway.ledger.entry import Entry
-from giftcard_gateway.pipeline.transactions import Transactions
+from giftcard_gateway.pipeline.driver import Driver
 
 
 def apply(patch: pytest.MonkeyPatch) -> None:
     """Send first, write then."""
 
-    async def send_then_open(self: Transactions, entry: Entry) -> Entry | None:
-        self._driver.drive(entry)
+    async def send_then_open(
+        self: Driver, entry: Entry, opening: Awaitable[Entry | None], opened: asyncio.Future[Entry | None]
+    ) -> Entry:
+        task = self.drive(entry)
         await asyncio.sleep(0.001)
-        return await self._open(entry)
+        opened.set_result(await opening)
+        return await task
 
-    patch.setattr(Transactions, "_shielded_open", send_then_open)
+    patch.setattr(Driver, "_begin", send_then_open)

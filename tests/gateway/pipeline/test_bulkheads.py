@@ -200,9 +200,8 @@ async def test_sweep_goes_on_once_the_provider_answers(start: Start) -> None:
 async def fail(connection: Connection, times: int, fault: Exception) -> None:
     """Let reads of this provider fail."""
     for _ in range(times):
-        with pytest.raises(type(fault)):
-            async with connection.read():
-                raise fault
+        with pytest.raises(type(fault)), connection.read():
+            raise fault
 
 
 @pytest.mark.parametrize("fault", [Unreadable("HTTP 500"), LOST])
@@ -219,7 +218,7 @@ async def test_reads_take_no_place_of_money(start: Start) -> None:
     """As many reads as a provider takes at once leave its places for requests free."""
     world = await start(terms=Terms(max_in_flight=1))
     connection = world.connections.get("first")
-    async with connection.read():
+    with connection.read():
         with pytest.raises(Overloaded):
             connection.admit_read()
         approved = await world.begin(world.redeem())

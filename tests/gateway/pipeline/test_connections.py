@@ -94,7 +94,7 @@ async def test_abandoned_probe_leaves_room_for_another(start: Start) -> None:
     await asyncio.sleep(5)
 
     async def read() -> None:
-        async with connection.exchange():
+        with connection.exchange():
             await asyncio.sleep(100)
 
     probe = asyncio.create_task(read())
@@ -125,7 +125,7 @@ async def test_what_counts_as_an_answer(world: World, fault: Exception | None, i
     connection = first(world)
     await asyncio.sleep(7)
     try:
-        async with connection.exchange():
+        with connection.exchange():
             if fault is not None:
                 raise fault
     except type(fault or ValueError()):

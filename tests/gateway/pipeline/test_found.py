@@ -14,7 +14,7 @@ from giftcard_adapters.values.money import Money
 from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.errors import JournalUnavailable, StateConflict
 from giftcard_gateway.ledger.entry import State
-from giftcard_gateway.pipeline.driver import LeaseLost
+from giftcard_gateway.pipeline.leases import LeaseLost
 from tests.world.gateway import World
 from tests.world.provider import LOST
 

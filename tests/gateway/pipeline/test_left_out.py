@@ -38,7 +38,7 @@ async def test_of_an_advice(world: World, monkeypatch: pytest.MonkeyPatch) -> No
 
 async def test_of_a_read(world: World) -> None:
     """What a read leaves out is told while the read lasts, and nothing after it."""
-    async with world.connections.get("first").read():
+    with world.connections.get("first").read():
         told, left_out = _ANSWER.read(_ODD)
     assert (told.id, left_out) == ("1", ("stan",))
     _ANSWER.read(_ODD)

@@ -19,7 +19,7 @@ from giftcard_gateway.errors import ProviderNotFound
 from giftcard_gateway.journal.contract import Row
 from giftcard_gateway.journal.records import Records
 from giftcard_gateway.ledger.entry import Entry, State
-from giftcard_gateway.pipeline.driver import LeaseLost
+from giftcard_gateway.pipeline.leases import LeaseLost
 from giftcard_gateway.providers.connections import Terms
 from giftcard_gateway.seal import SealBroken
 from tests.gateway.pipeline.conftest import Start
