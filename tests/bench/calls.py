@@ -23,8 +23,6 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import uvloop
 from google.type.money_pb2 import Money
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import SpanProcessor
 
 from giftcard import v1
@@ -38,6 +36,7 @@ from giftcard_gateway.journal.sqlite.journal import Sqlite
 from giftcard_gateway.providers.connections import Connection, Connections, Terms
 from giftcard_gateway.services import handlers
 from giftcard_gateway.telemetry import open_telemetry
+from giftcard_gateway.telemetry.durations import InMemory
 from giftcard_simulators.electrum import SANDBOX
 from tests.world.app import open_app, settings
 
@@ -174,9 +173,7 @@ def connected(telemetry: Telemetry) -> Connection:
 @asynccontextmanager
 async def gateway() -> AsyncIterator[tuple[App, str]]:
     """Start a gateway with all that costs anything on; give it and a key that signs in."""
-    telemetry = open_telemetry(
-        {}, CLOCK, processors=[Ignored()], meters=MeterProvider([InMemoryMetricReader()])
-    )
+    telemetry = open_telemetry({}, CLOCK, processors=[Ignored()], readers=[InMemory()])
     with tempfile.TemporaryDirectory() as folder:
         journal = Granting(f"{folder}/journal.db")
         async with open_app(

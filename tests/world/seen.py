@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader, NumberDataPoint
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, NumberDataPoint
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.telemetry import Telemetry, open_telemetry
+from giftcard_gateway.telemetry.durations import InMemory
 
 
 class Seen:
@@ -22,7 +22,7 @@ class Seen:
     def __init__(self) -> None:
         """Keep spans, metrics and the audit's logs in memory."""
         self._spans = InMemorySpanExporter()
-        self._reader = InMemoryMetricReader()
+        self._reader = InMemory()
         self._logs = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]  # the SDK has no type for it
         logs = LoggerProvider(shutdown_on_exit=False)
         logs.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
@@ -30,9 +30,11 @@ class Seen:
             {},
             SystemClock(),
             processors=[SimpleSpanProcessor(self._spans)],
-            meters=MeterProvider([self._reader], shutdown_on_exit=False),
+            readers=[self._reader],
             logs=logs,
         )
+        # As in every gateway: there is a provider, and so something that the SDK reads itself.
+        self.telemetry.metrics.watch_circuits(lambda: {"spar-za": "CLOSED"})
 
     def spans(self) -> tuple[ReadableSpan, ...]:
         """Return the finished spans, oldest first."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import grpc
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.rpc.call import Context
     from giftcard_gateway.telemetry import ServerCall, Telemetry
 
+_Asked = TypeVar("_Asked")
 _Answer = TypeVar("_Answer")
 _MONEY = frozenset(names_of(operation).rpc for operation in Operation)
 
@@ -83,10 +85,10 @@ def _handler(
     # Requests are decoded by the wrapper: what gRPC itself cannot decode it answers without our reason.
     write = GetMessageClass(method.output_type).SerializeToString
     if method.client_streaming:
-        return grpc.stream_unary_rpc_method_handler(inside.collect, None, write)
+        return grpc.stream_unary_rpc_method_handler(partial(inside.surround, inside.collect), None, write)
     if method.server_streaming:
-        return grpc.unary_stream_rpc_method_handler(inside.stream, None, write)
-    return grpc.unary_unary_rpc_method_handler(inside.answer, None, write)
+        return grpc.unary_stream_rpc_method_handler(partial(inside.surround, inside.stream), None, write)
+    return grpc.unary_unary_rpc_method_handler(partial(inside.surround, inside.answer), None, write)
 
 
 class _Wrapper:
@@ -105,32 +107,23 @@ class _Wrapper:
         self._audit = around.audit.of(method)
         self._around = around
 
-    async def answer(self, request: bytes, context: Context) -> Message:
+    async def answer(self, request: bytes, call: RpcCall, _: Context) -> Message:
         """Answer one request with one message."""
-        return await self._surround(context, lambda call: self._answer(request, call))
-
-    async def collect(self, requests: AsyncIterator[bytes], context: Context) -> Message:
-        """Answer a stream of requests with one message."""
-        return await self._surround(context, lambda call: self._collect(requests, call))
-
-    async def stream(self, request: bytes, context: Context) -> None:
-        """Answer one request with a stream of messages."""
-        await self._surround(context, lambda call: self._pour(request, call, context))
-
-    async def _answer(self, request: bytes, call: RpcCall) -> Message:
         read = self._read(request)
         await self._audit.asked(call, read)
         answer: Message = await self._call(read, call)
         await self._audit.answered(call, read)
         return answer
 
-    async def _collect(self, requests: AsyncIterator[bytes], call: RpcCall) -> Message:
+    async def collect(self, requests: AsyncIterator[bytes], call: RpcCall, _: Context) -> Message:
+        """Answer a stream of requests with one message."""
         await self._audit.asked(call)
         answer: Message = await self._call(self._each(requests), call)
         await self._audit.answered(call)
         return answer
 
-    async def _pour(self, request: bytes, call: RpcCall, context: Context) -> None:
+    async def stream(self, request: bytes, call: RpcCall, context: Context) -> None:
+        """Answer one request with a stream of messages."""
         async with aclosing(self._call(self._read(request), call)) as answers:
             async for answer in answers:
                 await context.write(answer)
@@ -157,7 +150,13 @@ class _Wrapper:
             violations = [(f"{place}.{path}".removesuffix("."), fault) for path, fault in violations]
         raise InvalidRequest(violations)
 
-    async def _surround(self, context: Context, work: Callable[[RpcCall], Awaitable[_Answer]]) -> _Answer:
+    async def surround(
+        self,
+        work: Callable[[_Asked, RpcCall, Context], Awaitable[_Answer]],
+        request: _Asked,
+        context: Context,
+    ) -> _Answer:
+        """Do the work of one RPC, with all around it that every call has."""
         around = self._around
         identity: Identity | None = None
         metadata = context.invocation_metadata() or ()
@@ -180,7 +179,7 @@ class _Wrapper:
                     machine=machine,
                     trace_id=watched.trace_id,
                 )
-                return await work(call)
+                return await work(request, call, context)
             except Exception as fault:  # noqa: BLE001 - the edge: whatever failed inside is told in one way
                 await self._refuse(context, fault, watched, identity, machine)
             finally:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from giftcard_adapters.values.cards import CardRef
 from giftcard_gateway.errors import InvalidRequest
-from giftcard_gateway.wire.own_secrets import FOUND, own_secrets, places_of
+from giftcard_gateway.wire.own_secrets import FOUND, places_of
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -32,7 +32,7 @@ async def refuse_card_data(records: Records, identity: Identity, request: _Later
     entry = await records.get(identity.key_of(request.transaction_id.lower()))
     if entry is not None and not identity.may_touch(entry):
         entry = None
-    if entry is not None and (places := places_of(cast("Message", request), own_secrets(_cards(entry)))):
+    if entry is not None and (places := places_of(cast("Message", request), [*_cards(entry)])):
         raise InvalidRequest([(place.removeprefix("."), FOUND) for place in places])
     return entry is not None and entry.ask is not None
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from giftcard_gateway.telemetry.audit_logs import AuditLogs
 from giftcard_gateway.telemetry.exporters import (
     logger_provider,
-    meter_provider,
+    metric_readers,
     resource,
     span_processors,
 )
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
 
     import httpx
     from opentelemetry.sdk._logs import LoggerProvider
-    from opentelemetry.sdk.metrics import MeterProvider
 
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.ledger.observer import Observer
+    from giftcard_gateway.telemetry.durations import Reader
 
 __all__ = ["ServerCall", "Telemetry", "open_telemetry"]
 
@@ -69,12 +70,16 @@ def open_telemetry(
     clock: Clock,
     *,
     processors: Sequence[SpanProcessor] = (),
-    meters: MeterProvider | None = None,
+    readers: Sequence[Reader] = (),
     logs: LoggerProvider | None = None,
 ) -> Telemetry:
     """Set up by the OTEL_* variables, plus what is handed in; raise ConfigError for a bad one."""
     described = resource(environ, clock.uuid4())
     provider = TracerProvider(resource=described, shutdown_on_exit=False)
     spans = Spans(clock, [*span_processors(environ), *processors], provider)
-    metrics = Metrics(meters or meter_provider(environ, described))
+    readers = [*metric_readers(environ), *readers]
+    meters = MeterProvider(readers, resource=described, shutdown_on_exit=False) if readers else None
+    metrics = Metrics(meters, clock.now_ns)
+    for reader in readers:
+        reader.join(metrics.durations)
     return Telemetry(clock, spans, metrics, AuditLogs(logs or logger_provider(environ, described)))

@@ -17,19 +17,21 @@ from opentelemetry.sdk._logs.export import (
     ConsoleLogRecordExporter,
     SimpleLogRecordProcessor,
 )
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import ConsoleMetricExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
 
 from giftcard_adapters.extras import what_it_needs
 from giftcard_gateway.config import ConfigError
+from giftcard_gateway.telemetry.durations import Exporting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from opentelemetry.sdk.metrics.export import MetricExporter
     from opentelemetry.sdk.trace import SpanProcessor
+
+    from giftcard_gateway.telemetry.durations import Reader
 
 _KINDS = ("console", "none", "otlp")
 _OTLP = {
@@ -58,18 +60,15 @@ def span_processors(environ: Mapping[str, str]) -> list[SpanProcessor]:
     return processors
 
 
-def meter_provider(environ: Mapping[str, str], described: Resource) -> MeterProvider | None:
-    """Return a provider that exports as asked, or None; raise ConfigError for what we do not know."""
+def metric_readers(environ: Mapping[str, str]) -> list[Reader]:
+    """Return a reader for each exporter asked for; raise ConfigError for one we do not know."""
     kinds = _asked_for(environ, "METRICS")
     exporters: list[MetricExporter] = []
     if "console" in kinds:
         exporters.append(ConsoleMetricExporter(out=sys.stderr))
     if "otlp" in kinds:
         exporters.append(_otlp(_protocol(environ, "METRICS"), "metric").OTLPMetricExporter())
-    if not exporters:
-        return None
-    readers = [PeriodicExportingMetricReader(exporter) for exporter in exporters]
-    return MeterProvider(readers, resource=described, shutdown_on_exit=False)
+    return [Exporting(exporter) for exporter in exporters]
 
 
 def logger_provider(environ: Mapping[str, str], described: Resource) -> LoggerProvider | None:

@@ -1,6 +1,6 @@
 """The metrics; names follow the OpenTelemetry conventions where there are any.
 
-Counters are counted here and only read by the SDK when it exports, because its own cost ten
+What is counted is counted here and only read by the SDK when it exports, because its own cost ten
 microseconds a count. No attribute can name a card or a caller.
 
     rpc.server.call.duration         histogram, s    by method and status
@@ -20,19 +20,18 @@ microseconds a count. No attribute can name a card or a caller.
 from __future__ import annotations
 
 from collections import Counter
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from opentelemetry.metrics import CallbackOptions, Histogram, Meter, NoOpMeterProvider, Observation
+from opentelemetry.metrics import CallbackOptions, Meter, NoOpMeterProvider, Observation
+
+from giftcard_gateway.telemetry.durations import SCOPE, Durations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.util.types import Attributes
+    from opentelemetry.util.types import AttributeValue
 
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
-"""The boundaries the conventions recommend for durations."""
 _CIRCUIT = {"CLOSED": 0, "HALF_OPEN": 1, "OPEN": 2}
 _Key = tuple[str, ...]
 
@@ -40,13 +39,16 @@ _Key = tuple[str, ...]
 class Metrics:
     """Every instrument, made once."""
 
-    def __init__(self, provider: MeterProvider | None) -> None:
+    def __init__(self, provider: MeterProvider | None, now_ns: Callable[[], int]) -> None:
         """Without a provider nothing is measured."""
         self._provider = provider
-        self.is_on = provider is not None
-        meter = (provider or NoOpMeterProvider()).get_meter("giftcard_gateway")
-        self._calls = _durations(meter, "rpc.server.call.duration", "Calls we answered.")
-        self._exchanges = _durations(meter, "http.client.request.duration", "Exchanges with providers.")
+        meter = (provider or NoOpMeterProvider()).get_meter(SCOPE)
+        self._calls = Durations("rpc.server.call.duration", "Calls we answered.", _call_attributes, now_ns)
+        self._exchanges = Durations(
+            "http.client.request.duration", "Exchanges with providers.", _exchange_attributes, now_ns
+        )
+        self.durations = (self._calls, self._exchanges)
+        """The histograms, which readers have to `join`."""
         self._states = _Count(
             meter, "giftcard.transaction.states", ("operation", "provider", "state"), "States reached."
         )
@@ -82,15 +84,13 @@ class Metrics:
 
     def call(self, method: str, status: str, error_type: str, duration_s: float) -> None:
         """Measure one call we answered; `status` is a gRPC code's name, `error_type` empty if all is well."""
-        if self.is_on:
-            self._calls.record(duration_s, _call_attributes(method, status, error_type))
+        self._calls.record(duration_s, method, status, error_type)
 
     def exchange(
         self, provider: str, operation: str, status: str, error_type: str, duration_s: float
     ) -> None:
         """Measure one exchange with a provider; `status` is empty when no answer came."""
-        if self.is_on:
-            self._exchanges.record(duration_s, _exchange_attributes(provider, operation, status, error_type))
+        self._exchanges.record(duration_s, provider, operation, status, error_type)
 
     def reached(self, operation: str, provider: str, state: str) -> None:
         """Count a transaction that came into a state."""
@@ -170,21 +170,19 @@ def _gauge(
     meter.create_observable_gauge(name, [observe], description=text)
 
 
-def _durations(meter: Meter, name: str, text: str) -> Histogram:
-    return meter.create_histogram(
-        name, unit="s", description=text, explicit_bucket_boundaries_advisory=list(_SECONDS)
-    )
-
-
-@lru_cache(maxsize=4096)
-def _call_attributes(method: str, status: str, error_type: str) -> Attributes:
-    attributes = {"rpc.system.name": "grpc", "rpc.method": method, "rpc.response.status_code": status}
+def _call_attributes(method: str, status: str, error_type: str) -> dict[str, AttributeValue]:
+    attributes: dict[str, AttributeValue] = {
+        "rpc.system.name": "grpc",
+        "rpc.method": method,
+        "rpc.response.status_code": status,
+    }
     return attributes | ({"error.type": error_type} if error_type else {})
 
 
-@lru_cache(maxsize=4096)
-def _exchange_attributes(provider: str, operation: str, status: str, error_type: str) -> Attributes:
-    attributes: dict[str, str | int] = {"giftcard.provider": provider, "giftcard.operation": operation}
+def _exchange_attributes(
+    provider: str, operation: str, status: str, error_type: str
+) -> dict[str, AttributeValue]:
+    attributes: dict[str, AttributeValue] = {"giftcard.provider": provider, "giftcard.operation": operation}
     if status:
         attributes["http.response.status_code"] = int(status)
     return attributes | ({"error.type": error_type} if error_type else {})

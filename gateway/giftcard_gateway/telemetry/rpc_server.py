@@ -44,8 +44,14 @@ class ServerCall:
         clock: Clock,
     ) -> None:
         """Begin; `method` is Package.Service/Method of a method we have, else `_OTHER`."""
-        headers = {key: value for key, value in metadata if key in {"traceparent", "tracestate"}}
-        parent = parse(str(headers.get("traceparent", "")), str(headers.get("tracestate", "")))
+        traceparent: str | bytes = ""
+        tracestate: str | bytes = ""
+        for key, value in metadata:
+            if key == "traceparent":
+                traceparent = value
+            elif key == "tracestate":
+                tracestate = value
+        parent = parse(str(traceparent), str(tracestate)) if traceparent else None
         self._method = method
         self._metrics = metrics
         self._clock = clock
@@ -75,16 +81,14 @@ class ServerCall:
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        status = self._status or _status_of(kind)
+        status = self._status or ("OK" if kind is None else _status_of(kind))
         error_type = status if status in OUR_FAULTS else ""
-        self._span.note("rpc.response.status_code", status)
+        self._span.attributes["rpc.response.status_code"] = status
         if error_type:
             self._span.fail(error_type)
         self._span.__exit__(None, None, None)
         self._metrics.call(self._method, status, error_type, self._clock.monotonic_s() - self._began_s)
 
 
-def _status_of(kind: type[BaseException] | None) -> str:
-    if kind is None:
-        return "OK"
+def _status_of(kind: type[BaseException]) -> str:
     return "UNKNOWN" if issubclass(kind, Exception) else "CANCELLED"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Decision
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
     Link,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.util.types import AttributeValue
 
     from giftcard_gateway.clock import Clock
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _SCOPE = InstrumentationScope("giftcard_gateway")
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 _DROPPED = TraceFlags(TraceFlags.DEFAULT)
+_WELL, _FAILED = Status(StatusCode.UNSET), Status(StatusCode.ERROR)
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 """A later version may add parts at the end; version ff is none (W3C Trace Context, section 3.2.2)."""
 _MEMBER = r"[a-z0-9][a-z0-9_*/@-]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
@@ -45,9 +47,8 @@ _TRACESTATE = re.compile(rf"(?=.{{1,512}}$)[ \t]*{_MEMBER}[ \t]*(?:,[ \t]*{_MEMB
 _current: ContextVar[Span | None] = ContextVar("span", default=None)
 
 
-def current() -> Span | None:
-    """Return the span this task works in, if any."""
-    return _current.get()
+current = _current.get
+"""Return the span this task works in, if any."""
 
 
 def parse(traceparent: str, tracestate: str = "") -> SpanContext | None:
@@ -70,18 +71,19 @@ class Span:
     """One span. Entered, it is the current one; left with an exception, it is marked as failed."""
 
     __slots__ = (
-        "_end",
         "_error",
         "_kind",
         "_links",
         "_name",
         "_parent",
+        "_spans",
         "_start_ns",
         "_token",
         "attributes",
         "context",
         "is_sampled",
         "trace_id",
+        "traceparent",
     )
 
     def __init__(
@@ -91,16 +93,20 @@ class Span:
         kind: SpanKind,
         *,
         context: SpanContext | None,
+        traceparent: str,
+        is_sampled: bool,
         parent: SpanContext | None,
         attributes: dict[str, AttributeValue],
     ) -> None:
         """Begin now. Spans are made by `Spans`."""
         self.context = context
-        self.is_sampled = context is not None and bool(context.trace_flags & TraceFlags.SAMPLED)
+        self.traceparent = traceparent
+        """This span as W3C traceparent, to be sent on or kept; empty when there is no trace."""
+        self.is_sampled = is_sampled
         """Whether this span will be exported."""
-        self.trace_id = f"{context.trace_id:032x}" if context else ""
+        self.trace_id = traceparent[3:35]
         """The trace's id as 32 hexadecimal digits; empty when there is no trace."""
-        self._end = spans.export
+        self._spans = spans
         self._name = name
         self._kind = kind
         self._parent = parent
@@ -109,14 +115,6 @@ class Span:
         self._error = False
         self._start_ns = spans.now_ns()
         self._token: Token[Span | None] | None = None
-
-    @property
-    def traceparent(self) -> str:
-        """Return this span as W3C traceparent, to be sent on or kept; empty when there is no trace."""
-        context = self.context
-        if context is None:
-            return ""
-        return f"00-{self.trace_id}-{context.span_id:016x}-{context.trace_flags:02x}"
 
     @property
     def tracestate(self) -> str:
@@ -143,19 +141,19 @@ class Span:
 
     def end(self) -> None:
         """End now, and export if sampled."""
-        self._end(self)
+        self._spans.export(self)
 
-    def readable(self, provider: TracerProvider, end_ns: int) -> ReadableSpan:
+    def readable(self, resource: Resource, end_ns: int) -> ReadableSpan:
         """Return this span as the SDK's exporters read it."""
         return ReadableSpan(
             self._name,
             context=self.context,
             parent=self._parent,
-            resource=provider.resource,
+            resource=resource,
             attributes=self.attributes,
             links=self._links,
             kind=self._kind,
-            status=Status(StatusCode.ERROR if self._error else StatusCode.UNSET),
+            status=_FAILED if self._error else _WELL,
             start_time=self._start_ns,
             end_time=end_ns,
             instrumentation_scope=_SCOPE,
@@ -172,7 +170,7 @@ class Span:
             _current.reset(self._token)
         if kind is not None and not self._error:
             self.fail(kind.__qualname__)
-        self.end()
+        self._spans.export(self)
 
 
 class Spans:
@@ -182,7 +180,11 @@ class Spans:
         """Without processors nothing is recorded, and a caller's trace is passed on as it came."""
         self.now_ns = clock.now_ns
         self._processors = processors
-        self._provider = provider
+        self._ids = provider.id_generator
+        self._sampler = provider.sampler
+        self._resource = provider.resource
+        self._is_callers_choice = provider.sampler is DEFAULT_ON
+        """Whether everything is sampled that a caller does not want unsampled, which needs no asking."""
 
     def start(
         self,
@@ -193,16 +195,33 @@ class Spans:
         parent: SpanContext | None = None,
     ) -> Span:
         """Begin a span under `parent`, else under the current one, else at the root of a new trace."""
-        above = _current.get()
-        if parent is None and above is not None:
+        if parent is None and (above := _current.get()) is not None:
             parent = above.context
-        context = self._context(name, kind, parent) if self._processors else parent
-        return Span(self, name, kind, context=context, parent=parent, attributes=attributes)
+        context, is_sampled = parent, False
+        if self._processors:
+            trace_id = parent.trace_id if parent else self._ids.generate_trace_id()
+            span_id = self._ids.generate_span_id()
+            is_sampled, state = self._decide(name, kind, trace_id, parent)
+            flags = _SAMPLED if is_sampled else _DROPPED
+            context = SpanContext(trace_id, span_id, is_remote=False, trace_flags=flags, trace_state=state)
+            traceparent = f"00-{trace_id:032x}-{span_id:016x}-{flags:02x}"
+        elif parent is not None:
+            traceparent = f"00-{parent.trace_id:032x}-{parent.span_id:016x}-{parent.trace_flags:02x}"
+        else:
+            traceparent = ""
+        return Span(
+            *(self, name, kind),
+            context=context,
+            traceparent=traceparent,
+            is_sampled=is_sampled,
+            parent=parent,
+            attributes=attributes,
+        )
 
     def export(self, span: Span) -> None:
         """Hand a finished span to the exporters, if it is sampled."""
-        if self._processors and span.is_sampled:
-            finished = span.readable(self._provider, self.now_ns())
+        if span.is_sampled:
+            finished = span.readable(self._resource, self.now_ns())
             for processor in self._processors:
                 processor.on_end(finished)
 
@@ -211,18 +230,15 @@ class Spans:
         for processor in self._processors:
             processor.shutdown()
 
-    def _context(self, name: str, kind: SpanKind, parent: SpanContext | None) -> SpanContext:
-        ids = self._provider.id_generator
-        span_id = ids.generate_span_id()
-        if parent is not None and not parent.is_remote:
+    def _decide(
+        self, name: str, kind: SpanKind, trace_id: int, parent: SpanContext | None
+    ) -> tuple[bool, TraceState | None]:
+        """Tell whether a span is sampled, and what other systems put into its trace."""
+        if parent is None and self._is_callers_choice:
+            return True, None
+        if parent is not None and (self._is_callers_choice or not parent.is_remote):
             # Decided at the head of our part of the trace, so that a trace has no holes.
-            return _inside(parent.trace_id, span_id, parent.trace_flags, parent.trace_state)
-        trace_id = parent.trace_id if parent else ids.generate_trace_id()
+            return bool(parent.trace_flags & TraceFlags.SAMPLED), parent.trace_state
         above = set_span_in_context(NonRecordingSpan(parent), Context()) if parent else Context()
-        result = self._provider.sampler.should_sample(above, trace_id, name, kind)
-        flags = _SAMPLED if result.decision is Decision.RECORD_AND_SAMPLE else _DROPPED
-        return _inside(trace_id, span_id, flags, result.trace_state)
-
-
-def _inside(trace_id: int, span_id: int, flags: TraceFlags, state: TraceState | None) -> SpanContext:
-    return SpanContext(trace_id, span_id, is_remote=False, trace_flags=flags, trace_state=state)
+        result = self._sampler.should_sample(above, trace_id, name, kind)
+        return result.decision is Decision.RECORD_AND_SAMPLE, result.trace_state

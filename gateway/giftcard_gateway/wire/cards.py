@@ -27,7 +27,7 @@ from giftcard_adapters.values.reads import (
 )
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.wire.mapping import Convert, enum_writer, reading, writing
-from giftcard_gateway.wire.own_secrets import mask_echoes, own_secrets
+from giftcard_gateway.wire.own_secrets import mask_echoes
 from giftcard_gateway.wire.tracks import read_track
 from giftcard_gateway.wire.values import time_to
 
@@ -116,7 +116,7 @@ _view = writing(
 def view_to(view: CardView, *, provider: str, asked: CardRef | None = None) -> v1.CardView:
     """Return what a provider tells of a card; the number and PIN it was asked with are masked."""
     told = _view(view, provider=provider)
-    mask_echoes(told, own_secrets((asked,) if asked else ()))
+    mask_echoes(told, (asked,) if asked else ())
     return told
 
 

@@ -6,7 +6,6 @@ provider echoes is masked instead: the caller cannot help it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
@@ -42,60 +41,62 @@ _CODES = frozenset({
 
 def own_secrets(cards: Iterable[CardRef]) -> tuple[Secret, ...]:
     """Return what must be found nowhere but in the cards themselves."""
-    found: list[Secret] = []
-    for card in cards:
-        named = (card.number, card.redemption_key)
-        found += [one for one in named if one is not None and len(folded(one.reveal())) >= _LONG]
-        if card.pin is not None:
-            found += _of_pin(card.pin)
-    return tuple(found)
+    return tuple(secret for card in cards for secret in _secrets(card))
 
 
-def _of_pin(given: Pin) -> Iterator[Secret]:
+def _secrets(card: CardRef) -> Iterator[Secret]:
+    yield from _long_enough(_LONG, card.number, card.redemption_key)
+    if card.pin is not None:
+        pin = _of_pin(card.pin)
+        is_short = isinstance(card.pin, ClearPin) and folded(pin.reveal()).isdecimal()
+        yield from _long_enough(_PIN if is_short else _LONG, pin)
+
+
+def _of_pin(given: Pin) -> Secret:
     match given:
-        case ClearPin(pin=secret):
-            least = _PIN if folded(secret.reveal()).isdecimal() else _LONG
-        case EncryptedPin(block=secret) | HashedPin(digest=secret):
-            least = _LONG
-    if len(folded(secret.reveal())) >= least:
-        yield secret
+        case ClearPin(pin=secret) | EncryptedPin(block=secret) | HashedPin(digest=secret):
+            return secret
 
 
-_SPELLED_OTHERWISE = re.compile(r"[\\%&<]")
-"""What tells that a text may stand for another one: as protobuf quotes it, percent-encoded, or as HTML."""
+def _long_enough(least: int, *secrets: Secret | None) -> Iterator[Secret]:
+    return (secret for secret in secrets if secret is not None and len(folded(secret.reveal())) >= least)
 
 
-def _may_hold(message: Message, secrets: Sequence[Secret], cards: Sequence[Card] = ()) -> bool:
-    """Tell whether a message may have one of the secrets in it, cards apart, all its texts taken as one.
+def _may_hold(message: Message, cards: Iterable[CardRef], named: Sequence[Card] = ()) -> bool:
+    """Tell whether a message may have a secret of the cards in it outside of those that it names itself.
 
-    They are in protobuf's own text of a message, which leaves no field out. Nearly no message has a secret
-    in it, and that is found out in a moment. Where it may, each text is looked at by itself.
+    All of it is looked at as one text, protobuf's own, which leaves no field out. Nearly no message has a
+    secret in it, and that is found out in a moment. Where one may, each text is looked at by itself.
     """
     whole = str(message)
-    if _SPELLED_OTHERWISE.search(whole):
+    if "\\" in whole or "%" in whole or "&" in whole or "<" in whole:
+        # Something is quoted, percent-encoded or HTML, and stands for another text.
         return True
-    spelled, of_cards = folded(whole), [folded(str(card)) for card in cards]
-    for secret in secrets:
-        wanted = folded(secret.reveal())
-        # The cards are part of the whole, so what is found once more is somewhere else.
-        if wanted in spelled and spelled.count(wanted) > sum(card.count(wanted) for card in of_cards):
-            return True
+    spelled = folded(whole)
+    for one in named:
+        # Only once: who has the same card in another place has it there still.
+        spelled = spelled.replace(folded(str(one)), " ", 1)
+    for card in cards:
+        for secret in (card.number, card.redemption_key, _of_pin(card.pin) if card.pin else None):
+            if secret is not None and (wanted := folded(secret.reveal())) and wanted in spelled:
+                return True
     return False
 
 
 def misplaced(request: Message) -> list[tuple[str, str]]:
     """Return a violation for every field of a request that has a secret of the request's own cards in it."""
-    cards = [card for field, card in request.ListFields() if field.message_type is Card.DESCRIPTOR]
-    return [(path, FOUND) for path in places_of(request, own_secrets(map(_named, cards)), cards)]
+    named = [card for field, card in request.ListFields() if field.message_type is Card.DESCRIPTOR]
+    return [(path, FOUND) for path in places_of(request, [*map(_named, named)], named)]
 
 
-def places_of(message: Message, secrets: Sequence[Secret], cards: Sequence[Card] = ()) -> list[str]:
-    """Return the paths of the fields, cards apart, that have one of the secrets in them, each once.
+def places_of(message: Message, cards: Sequence[CardRef], named: Sequence[Card] = ()) -> list[str]:
+    """Return the paths of the fields that have a secret of the cards in them, each once.
 
-    `cards` are those that are fields of the message itself.
+    Fields for cards are left out; `named` are those that the message itself has.
     """
-    if not secrets or not _may_hold(message, secrets, cards):
+    if not _may_hold(message, cards, named):
         return []
+    secrets = own_secrets(cards)
     long = [secret for secret in secrets if len(secret.reveal()) >= _LONG]
     found = (
         path
@@ -128,9 +129,9 @@ def _pin_named(number: CardNumber | SwipedCard) -> Pin | None:
     return HashedPin(digest=Secret(digest)) if digest else None
 
 
-def mask_echoes(message: Message, secrets: Sequence[Secret]) -> None:
-    """Mask the secrets wherever they stand in the texts of an answer, the keys of maps apart."""
-    if secrets and _may_hold(message, secrets):
+def mask_echoes(message: Message, cards: Sequence[CardRef]) -> None:
+    """Mask the secrets of cards wherever they stand in the texts of an answer, the keys of maps apart."""
+    if cards and _may_hold(message, cards) and (secrets := own_secrets(cards)):
         _mask_all(message, secrets)
 
 

@@ -22,7 +22,7 @@ from giftcard_gateway.ledger.amounts import confirmed_amount, reversed_amount
 from giftcard_gateway.ledger.entry import Entry, State, StateChange
 from giftcard_gateway.wire.cards import balances_to, decline_to, issued_to
 from giftcard_gateway.wire.mapping import enum_numbers, enum_reader, enum_writer, writing
-from giftcard_gateway.wire.own_secrets import mask_echoes, own_secrets
+from giftcard_gateway.wire.own_secrets import mask_echoes
 from giftcard_gateway.wire.values import money_to, time_to
 
 _OPERATIONS = enum_numbers(Operation, v1.Operation.DESCRIPTOR)
@@ -105,7 +105,7 @@ def transaction_to(entry: Entry, *, reveal: bool = False) -> v1.Transaction:
     for key, text in entry.ask.labels.items() if entry.ask else ():
         told.labels[key] = text
     if entry.ask is not None:
-        mask_echoes(told, own_secrets(entry.ask.cards))
+        mask_echoes(told, entry.ask.cards)
     return told
 
 

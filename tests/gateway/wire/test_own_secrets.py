@@ -17,7 +17,7 @@ from giftcard_adapters.values.cards import CardRef, ClearPin
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.wire import own_secrets as own_secrets_module
 from giftcard_gateway.wire.cards import card_from
-from giftcard_gateway.wire.own_secrets import mask_echoes, names_cards, own_secrets, places_of
+from giftcard_gateway.wire.own_secrets import mask_echoes, names_cards, places_of
 from giftcard_gateway.wire.validation import validator
 from tests.gateway.wire.filled import PAN, REQUESTS, Place, fill, is_uuid, places
 
@@ -180,7 +180,7 @@ def test_echoes_are_masked() -> None:
         slip=v1.Slip(lines=[v1.SlipLine(text=f"card {PAN}"), v1.SlipLine(text="thank you")]),
         third_party_identifiers=[v1.ThirdPartyIdentifier(institution_id="1", transaction_identifier=PAN)],
     )
-    mask_echoes(told, own_secrets([CardRef(number=Secret(PAN))]))
+    mask_echoes(told, [CardRef(number=Secret(PAN))])
     assert dict(told.provider_references) == {"order": "A-***", "rrn": "12345"}
     assert [line.text for line in told.slip.lines] == ["card ***", "thank you"]
     assert told.third_party_identifiers[0].transaction_identifier == "***"
@@ -190,7 +190,7 @@ def test_echoes_are_masked() -> None:
 def test_echo_in_any_text(kind: type[Message]) -> None:
     """Every text of an answer is looked through, at any depth, whatever protobuf itself would redact."""
     told = fill(cast("Descriptor", kind.DESCRIPTOR))
-    secrets = own_secrets([CardRef(number=Secret(PAN))])
+    cards = [CardRef(number=Secret(PAN))]
     looked_at = 0
     for place in places(told):
         if place.field.type != FieldDescriptor.TYPE_STRING or is_uuid(place.field):
@@ -199,7 +199,7 @@ def test_echo_in_any_text(kind: type[Message]) -> None:
             getattr(place.holder, place.field.name)[0] = PAN
         else:
             setattr(place.holder, place.field.name, PAN)
-        mask_echoes(told, secrets)
+        mask_echoes(told, cards)
         held = getattr(place.holder, place.field.name)
         assert held in ("***", ["***"]), place.path
         looked_at += 1
@@ -214,17 +214,16 @@ _PIECES = st.sampled_from(
 @given(st.lists(st.one_of(_PIECES, st.text(max_size=6)), min_size=1, max_size=5).map("".join), st.booleans())
 def test_a_quick_look_finds_what_a_thorough_one_finds(text: str, is_key: bool) -> None:
     """All texts taken as one are found to hold a secret wherever one of them does."""
-    secrets = own_secrets([CardRef(number=Secret(PAN), pin=ClearPin(pin=Secret("8317")))])
+    cards = [CardRef(number=Secret(PAN), pin=ClearPin(pin=Secret("8317")))]
     request, told = redemption(), v1.Transaction(evidence=v1.Evidence(summary=text))
     request.card.rank = text
     request.labels[text if is_key else "note"] = "" if is_key else text
-    cards = [request.card]
-    places = places_of(request, secrets, cards)
+    places = places_of(request, cards, [request.card])
     quick = v1.Transaction.FromString(told.SerializeToString())
-    mask_echoes(quick, secrets)
+    mask_echoes(quick, cards)
     with mock.patch.object(own_secrets_module, "_may_hold", return_value=True):
-        assert places_of(request, secrets, cards) == places
-        mask_echoes(told, secrets)
+        assert places_of(request, cards, [request.card]) == places
+        mask_echoes(told, cards)
     assert quick == told
 
 
