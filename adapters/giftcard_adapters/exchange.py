@@ -6,20 +6,23 @@ one that traces. Nothing here retries, follows redirects or logs.
 
 from __future__ import annotations
 
-import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
 
 from giftcard_adapters.calls import Call, Moment, Reply, Signer
-from giftcard_adapters.errors import BrokenOff, NotSent, TimedOut, Unreadable
-
-_ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
-"""No documented answer is nearly this large; a larger one is a fault or an attack."""
+from giftcard_adapters.errors import BrokenOff, ExchangeError, NotSent, SettingsError, TimedOut
+from giftcard_adapters.roundtrip import Origin, Outgoing, as_httpx, over
 
 _CONNECT_S = 5.0
 """The longest wait for a connection or a place in the pool; after it the request was surely not sent."""
+
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+_PLAIN = re.compile(r"/(?!.*/\.)(?:[A-Za-z0-9._~!$&()*+,;=:@/?-]|%[0-9A-Fa-f]{2}){0,4000}")
+"""A path and query that every URL library leaves as they are. All others are left to httpx, which quotes."""
 
 
 class Exchange:
@@ -35,64 +38,67 @@ class Exchange:
     ) -> None:
         """Keep what every call shares; the signer is the adapter's and comes with each call."""
         self._base_url = base_url.rstrip("/")
-        self._transport = transport
+        try:
+            base = httpx.URL(self._base_url)
+        except httpx.InvalidURL:
+            raise SettingsError(["base_url is no URL"]) from None
+        self._origin = Origin.of(base)
+        self._folder = base.raw_path.decode("ascii").rstrip("/")
+        self._wire = over(transport)
         self._moment = moment
-        connect_s = min(timeout_s, _CONNECT_S)
         self._timeout_s = timeout_s
-        self._extensions = {"timeout": httpx.Timeout(timeout_s, connect=connect_s, pool=connect_s).as_dict()}
+        self._connect_s = min(timeout_s, _CONNECT_S)
 
     async def send(self, call: Call, *, sign: Signer, name: str) -> Reply:
         """Make one exchange; `name` says which documented operation it is, for traces.
 
         Raises NotSent when no byte left, TimedOut or BrokenOff when the outcome is unknown.
         """
+        sent = self._outgoing(call, sign, name)
         try:
-            # The transport limits each wait, this their sum: no slow body holds a call for ever.
-            async with asyncio.timeout(self._timeout_s), self.open(call, sign=sign, name=name) as answer:
-                return await _read(answer)
-        except TimeoutError:
-            raise TimedOut(f"{name}: no whole answer in time") from None
+            return await self._wire.roundtrip(sent)
+        except httpx.HTTPError as fault:
+            raise _told(fault, name) from None
 
     @asynccontextmanager
     async def open(self, call: Call, *, sign: Signer, name: str) -> AsyncIterator[httpx.Response]:
         """Make one exchange whose body the caller reads in pieces; raises as `send` does."""
-        request = self._request(call, sign, name)
+        request = as_httpx(self._outgoing(call, sign, name))
         try:
-            answer = await self._transport.handle_async_request(request)
+            answer = await self._wire.handle_async_request(request)
             try:
                 yield answer
             finally:
                 await answer.aclose()
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol):
-            raise NotSent(f"{name}: no connection") from None
-        except httpx.TimeoutException:
-            raise TimedOut(f"{name}: no answer in time") from None
         except httpx.HTTPError as fault:
-            raise BrokenOff(f"{name}: {type(fault).__name__}") from None
+            raise _told(fault, name) from None
 
     async def aclose(self) -> None:
         """Close the transport and its connections."""
-        await self._transport.aclose()
+        await self._wire.aclose()
 
-    def _request(self, call: Call, sign: Signer, name: str) -> httpx.Request:
-        headers = [*call.headers, *sign(call, self._moment()).items()]
-        try:
-            url = httpx.URL(self._base_url + call.path)
-        except httpx.InvalidURL:
-            raise NotSent(f"{name}: the path makes no URL") from None
-        return httpx.Request(
-            call.method,
-            url,
-            headers=headers,
-            content=call.body or None,
-            extensions=self._extensions | {"operation": name},
+    def _outgoing(self, call: Call, sign: Signer, name: str) -> Outgoing:
+        target = self._folder + call.path
+        if not _PLAIN.fullmatch(target):
+            try:
+                target = httpx.URL(self._base_url + call.path).raw_path.decode("ascii")
+            except httpx.InvalidURL:
+                raise NotSent(f"{name}: the path makes no URL") from None
+        return Outgoing(
+            origin=self._origin,
+            method=call.method,
+            target=target,
+            headers=[*call.headers, *sign(call, self._moment()).items()],
+            body=call.body,
+            name=name,
+            timeout_s=self._timeout_s,
+            connect_s=self._connect_s,
         )
 
 
-async def _read(answer: httpx.Response) -> Reply:
-    body = bytearray()
-    async for piece in answer.aiter_bytes():
-        body += piece
-        if len(body) > _ANSWER_LIMIT_BYTES:
-            raise Unreadable("the answer is larger than any this provider documents")
-    return Reply(status=answer.status_code, headers=dict(answer.headers.items()), body=bytes(body))
+def _told(fault: httpx.HTTPError, name: str) -> ExchangeError:
+    if isinstance(fault, _NEVER_SENT):
+        return NotSent(f"{name}: no connection")
+    if isinstance(fault, httpx.TimeoutException):
+        return TimedOut(f"{name}: no answer in time")
+    return BrokenOff(f"{name}: {type(fault).__name__}")

@@ -20,13 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import uvloop
 from google.type.money_pb2 import Money
 from opentelemetry.sdk.trace import SpanProcessor
 
 from giftcard import v1
+from giftcard_adapters.calls import Reply
 from giftcard_adapters.electrum import Electrum
+from giftcard_adapters.roundtrip import Outgoing, RoundTrips
 from giftcard_adapters.stanza import open_provider, read_settings
 from giftcard_gateway.access import api_keys
 from giftcard_gateway.clock import SystemClock
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
     from types import FrameType
 
-    from giftcard_adapters.calls import Call, Reply, Signer
+    from giftcard_adapters.calls import Call, Signer
     from giftcard_adapters.exchange import Exchange
     from giftcard_gateway.journal.contract import AuditRow, Row
     from giftcard_gateway.process.app import App
@@ -64,14 +65,13 @@ _ANSWER = (
 )
 
 
-class AtOnce(httpx.AsyncBaseTransport):
+class AtOnce(RoundTrips):
     """A provider that approves at once."""
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def roundtrip(self, sent: Outgoing) -> Reply:
         """Answer as Electrum does."""
-        name = request.url.path.rsplit("/", 1)[1].encode()
-        headers = [(b"content-type", b"application/json")]
-        return httpx.Response(201, headers=headers, stream=httpx.ByteStream(_ANSWER % name))
+        name = sent.target.rpartition("/")[2].encode()
+        return Reply(status=201, headers={"content-type": "application/json"}, body=_ANSWER % name)
 
 
 class Granting(Sqlite):

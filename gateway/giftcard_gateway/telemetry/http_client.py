@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING
 import httpx
 from opentelemetry.trace import SpanKind
 
+from giftcard_adapters.roundtrip import Origin, RoundTrips, over
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from giftcard_adapters.calls import Reply
+    from giftcard_adapters.roundtrip import Outgoing
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.telemetry.metrics import Metrics
     from giftcard_gateway.telemetry.spans import Span, Spans
@@ -22,7 +26,7 @@ _FAILED_FROM = 400
 """From this HTTP status on, a client counts the exchange as failed (HTTP conventions)."""
 
 
-class TracedTransport(httpx.AsyncBaseTransport):
+class TracedTransport(RoundTrips):
     """Passes exchanges on to another transport, in client spans, with the trace context in the headers."""
 
     def __init__(
@@ -35,15 +39,31 @@ class TracedTransport(httpx.AsyncBaseTransport):
         clock: Clock,
     ) -> None:
         """Wrap `inner`."""
-        self._inner = inner
+        self._inner = over(inner)
         self._provider_id = provider_id
         self._spans = spans
         self._metrics = metrics
         self._monotonic_s = clock.monotonic_s
 
+    async def roundtrip(self, sent: Outgoing) -> Reply:
+        """Make the whole exchange."""
+        seen = self._begin(sent.method, sent.origin, sent.name)
+        sent.headers += seen.headers
+        try:
+            reply = await self._inner.roundtrip(sent)
+        except BaseException as fault:
+            seen.broke(fault)
+            seen.end()
+            raise
+        seen.answered(reply.status)
+        seen.end()
+        return reply
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Make the exchange; it ends when the answer is closed."""
-        seen = self._begin(request)
+        operation = str(request.extensions.get("operation", "exchange"))
+        seen = self._begin(request.method, Origin.of(request.url), operation)
+        request.headers.update(seen.headers)
         try:
             answer = await self._inner.handle_async_request(request)
         except BaseException as fault:
@@ -61,23 +81,18 @@ class TracedTransport(httpx.AsyncBaseTransport):
         """Close the transport behind."""
         await self._inner.aclose()
 
-    def _begin(self, request: httpx.Request) -> _Exchange:
-        operation = str(request.extensions.get("operation", "exchange"))
+    def _begin(self, method: str, origin: Origin, operation: str) -> _Exchange:
         span = self._spans.start(
-            f"{request.method} {operation}",
+            f"{method} {operation}",
             SpanKind.CLIENT,
             {
-                "http.request.method": request.method,
-                "server.address": request.url.host,
-                "server.port": request.url.port or (443 if request.url.scheme == "https" else 80),
+                "http.request.method": method,
+                "server.address": origin.host,
+                "server.port": origin.port,
                 "giftcard.provider": self._provider_id,
                 "giftcard.operation": operation,
             },
         )
-        if span.context is not None:
-            request.headers["traceparent"] = span.traceparent
-            if span.tracestate:
-                request.headers["tracestate"] = span.tracestate
         return _Exchange(self, span, operation)
 
     def measure(self, operation: str, status: str, error_type: str, began_s: float) -> None:
@@ -103,6 +118,15 @@ class _Exchange:
         self._status = ""
         self._error = ""
         self._is_ended = False
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The trace this exchange belongs to, for the provider; none when there is none."""
+        context = self._span.context
+        if context is None:
+            return []
+        traceparent = ("traceparent", self._span.traceparent)
+        return [traceparent, ("tracestate", self._span.tracestate)] if context.trace_state else [traceparent]
 
     def answered(self, status: int) -> None:
         self._status = str(status)
