@@ -9,7 +9,7 @@ import tracemalloc
 import pytest
 
 from giftcard import v1
-from tests.patience import PATIENCE_S
+from tests.patience import ANSWER_S, PATIENCE_S
 from tests.providers.conftest import OpenWorld
 from tests.providers.refusals import PROVIDER_FAILED, PROVIDER_TIMEOUT, refused
 from tests.providers.strange_servers import LongExport, long_export, tarpit
@@ -21,7 +21,7 @@ MIB = 1024 * 1024
 REQUEST = v1.DownloadExportRequest(provider=JEUDIMERCI, export_id="a-year")
 
 
-async def opened(own_world: OpenWorld, url: str, timeout_s: float = PATIENCE_S) -> World:
+async def opened(own_world: OpenWorld, url: str, timeout_s: float = ANSWER_S) -> World:
     """Open a world whose wallet provider is at `url`."""
 
     def adjust(table: Table) -> None:
