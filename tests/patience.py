@@ -7,3 +7,5 @@ ten times slower than ours, or stand still for seconds at any point, and that pr
 from __future__ import annotations
 
 PATIENCE_S = 180.0
+ANSWER_S = 60.0
+"""How long a gateway waits for its provider where no test wants it to give up: an adapter's own default."""

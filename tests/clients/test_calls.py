@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import assert_type
 
 import grpc
@@ -142,9 +143,9 @@ async def test_a_call_has_a_deadline(driver: Driver, gateway: ScriptedGateway) -
     await driver.transact("redeem", **fields_of("Redeem"), deadline_s=800.0)
     await driver.transact("confirm_redeem", transaction_id="t", deadline_s=800.0)
     ask_s, confirm_s = (seen.seconds_left or 0.0 for seen in gateway.seen)
-    # So long that what a slow machine takes of it is nothing beside a quarter of it.
-    assert 500.0 < ask_s <= 600.1
-    assert 700.0 < confirm_s <= 800.1
+    # So long that what a slow machine takes of it is nothing beside a quarter of it; gRPC rounds it up.
+    assert 500.0 < ask_s < 650.0
+    assert 700.0 < confirm_s < 850.0
 
 
 async def test_what_was_not_sent_is_repeated_with_the_same_request(
@@ -163,12 +164,12 @@ async def test_what_was_not_sent_is_repeated_with_the_same_request(
 
 async def test_repeating_ends_with_the_budget(driver: Driver, gateway: ScriptedGateway, time: Time) -> None:
     """Nothing is repeated past the deadline: the last error is raised instead."""
-    gateway.expect("Redeem", UNREACHABLE)
+    gateway.expect("Redeem", dataclasses.replace(UNREACHABLE, retry_after_ms=200_000))
     with pytest.raises(Unavailable) as caught:
-        await driver.transact("redeem", **fields_of("Redeem"), deadline_s=8.0)
+        await driver.transact("redeem", **fields_of("Redeem"), deadline_s=800.0)
     assert caught.value.reason == "PROVIDER_UNREACHABLE"
     assert not caught.value.is_outcome_open
-    assert time.now_s <= 6.0
+    assert 200.0 <= time.now_s <= 600.0
     assert set(gateway.names()) == {"Redeem"}
 
 

@@ -33,7 +33,7 @@ async def test_only_who_comes_in_a_crowd_waits_for_more() -> None:
 
     def serve(requests: Sequence[int]) -> Sequence[object]:
         begun.set()
-        gate.wait(60)
+        gate.wait()
         return requests
 
     commits = ThreadCommit(serve, "commits", lambda: None, linger_s=7.0)

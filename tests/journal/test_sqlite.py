@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import sqlite3
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from giftcard_gateway.journal.sqlite.journal import Sqlite
 from tests.conftest import ROOT
 from tests.journal.places import file
 from tests.journal.samples import NOW, after, at, claim, opened, row
+from tests.patience import PATIENCE_S
 from tests.world.journal import InlineSqlite
 
 LATER = at(3_600_000_000)
@@ -177,21 +179,16 @@ async def test_a_journal_in_memory_lives_until_it_is_closed() -> None:
 
 
 async def test_the_event_loop_is_never_blocked_by_the_disk(tmp_path: Path) -> None:
-    """While a thousand rows are committed the loop goes on turning."""
+    """While a commit waits for the file the loop goes on turning, and it is done when the file is free."""
     journal = Sqlite(str(tmp_path / "journal.db"))
     await journal.start()
-    turns = 0
-
-    async def turn() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    turning = asyncio.ensure_future(turn())
-    await asyncio.sleep(0)
-    before = turns
-    await journal.open(row(document=bytes(5_000_000)))
-    assert turns - before > 10
-    turning.cancel()
+    async with asyncio.timeout(PATIENCE_S):
+        with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            opening = asyncio.ensure_future(journal.open(row()))
+            for _ in range(1000):
+                await asyncio.sleep(0)
+            assert not opening.done()
+            other.execute("ROLLBACK")
+        await opening
     await journal.close()

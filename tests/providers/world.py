@@ -24,7 +24,7 @@ from giftcard_simulators.catalogue import PROVIDERS, Sandbox
 from giftcard_simulators.sandbox import SimAnswer, SimRequest, Simulator
 from giftcard_simulators.serve import Served, serve
 from tests.house.tables import package_of
-from tests.patience import PATIENCE_S
+from tests.patience import ANSWER_S, PATIENCE_S
 from tests.world.app import HASH_KEY, HOST, KEY, SLOW_TO_FORGIVE, open_app, until
 from tests.world.clock import ShiftedClock
 
@@ -201,7 +201,7 @@ def raw_settings(folder: Path, providers: Mapping[str, Provider], *, timeout_s: 
     }
 
 
-def stanza(provider: Provider, *, timeout_s: float = PATIENCE_S) -> Table:
+def stanza(provider: Provider, *, timeout_s: float = ANSWER_S) -> Table:
     """Return the stanza of a connection to `provider`."""
     sandbox = provider.sandbox
     return {
@@ -221,7 +221,7 @@ async def open_world(
     folder: Path,
     adjust: Adjust = lambda _: None,
     *,
-    timeout_s: float = PATIENCE_S,
+    timeout_s: float = ANSWER_S,
     makers: Mapping[str, Callable[..., Simulator]] | None = None,
     **parts: Any,  # noqa: ANN401 - parts of App
 ) -> AsyncIterator[World]:

@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 from giftcard_adapters.engine import Engine, PoolLimits, Tls
 from giftcard_adapters.transport import open_transport
 from tests.adapters.transport.wire import OK, Line, serve
+from tests.patience import PATIENCE_S
 
 NOW = dt.datetime.now(dt.UTC)
 
@@ -87,7 +88,7 @@ async def exchange(engine: Engine, tls: Tls, url: str) -> int:
     transport = open_transport(engine=engine, limits=PoolLimits(connections=1), tls=tls)
     try:
         request = httpx.Request(
-            "POST", url, content=b"{}", extensions={"timeout": httpx.Timeout(5).as_dict()}
+            "POST", url, content=b"{}", extensions={"timeout": httpx.Timeout(PATIENCE_S).as_dict()}
         )
         answer = await transport.handle_async_request(request)
         await answer.aread()

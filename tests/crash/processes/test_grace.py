@@ -10,7 +10,7 @@ from giftcard import AsyncClient, RepeatPolicy, is_approved, new_transaction_id,
 from tests.crash.processes.counters import TILL_CARDS
 from tests.crash.processes.gateways import Gateway
 from tests.crash.processes.rounds import open_world
-from tests.patience import PATIENCE_S
+from tests.patience import ANSWER_S, PATIENCE_S
 from tests.postgres import PostgresServer
 
 CONFIRM_BY_S = 10.0
@@ -23,7 +23,7 @@ PATIENT = RepeatPolicy(deadline_s=PATIENCE_S)
 async def check_sales_survive(database: PostgresServer | None) -> None:
     """Approve three sales, kill the gateway until they are overdue, and confirm them after the start."""
     terms = {"confirm_by_s": CONFIRM_BY_S, "lease_margin_s": 1.0}
-    async with open_world(database, terms=terms, timeout_s=PATIENCE_S) as world:
+    async with open_world(database, terms=terms, timeout_s=ANSWER_S) as world:
         world.counters.weather.is_fair = True
         (gateway,) = world.scene.gateways
         loop = asyncio.get_running_loop()

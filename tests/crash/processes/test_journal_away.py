@@ -15,7 +15,7 @@ from tests.crash.processes.counters import TILL_CARDS
 from tests.crash.processes.rounds import World, open_world
 from tests.crash.processes.strikes import start_database
 from tests.crash.processes.verdict import read_books
-from tests.patience import PATIENCE_S
+from tests.patience import ANSWER_S, PATIENCE_S
 from tests.postgres import PostgresServer
 
 pytestmark = [pytest.mark.crash, pytest.mark.postgres]
@@ -26,7 +26,7 @@ ONCE = RepeatPolicy(deadline_s=PATIENCE_S, attempts=1)
 @pytest.fixture
 async def world(mortal_server: PostgresServer) -> AsyncIterator[World]:
     """Give one gateway that leaves callers and drivers all the time they need."""
-    async with open_world(mortal_server, terms={"lease_margin_s": 60.0}, timeout_s=PATIENCE_S) as world:
+    async with open_world(mortal_server, terms={"lease_margin_s": 60.0}, timeout_s=ANSWER_S) as world:
         world.counters.weather.is_fair = True
         yield world
 
