@@ -21,15 +21,16 @@ from tests.gateway.wire.filled import METHODS
 
 
 class Table(NamedTuple):
-    """A table: the page it stands on, its name there, and its lines."""
+    """A table: the page it stands on, its name there, its lines, and the command that writes it."""
 
     page: Path
     name: str
     text: str
+    by: str = "make tables"
 
     def placed(self, page: str) -> str:
         """Return the page's text with this table in its place; raise ValueError where it has none."""
-        begin, end = f"<!-- {self.name}: written by make tables -->", f"<!-- end of {self.name} -->"
+        begin, end = f"<!-- {self.name}: written by {self.by} -->", f"<!-- end of {self.name} -->"
         pattern = rf"(?<={re.escape(begin)}\n).*?(?={re.escape(end)})"
         if len(re.findall(pattern, page, re.DOTALL)) != 1:
             raise ValueError(f"{self.page} needs one place for its table: {begin}, and below it {end}")

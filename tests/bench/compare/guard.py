@@ -1,8 +1,8 @@
 """Fails when the gateway's CPU time for a Redeem has grown beside the strong server's: `make bench-guard`.
 
 A ratio of CPU times within one run holds on a slow or busy machine, where rates do not. It still moves
-some percent, which is what TOLERANCE is for. The ratios to keep stand in guard.json;
-`--record` writes them anew.
+some percent, which is what TOLERANCE is for. The ratios to keep stand in guard.json; `--record` writes
+them anew.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from tests.bench.compare import tables
 from tests.bench.compare.designs import GATEWAYS
-from tests.bench.compare.progress import say
-from tests.bench.compare.side_by_side import side_by_side
+from tests.bench.compare.sections import number
+from tests.bench.compare.side_by_side import SideBySide, cost_us, opened_rig, started
 
 KEPT = Path(__file__).with_name("guard.json")
 TOLERANCE = 1.15
@@ -30,13 +29,15 @@ REFERENCE = "strong"
 @click.option("--record", is_flag=True, help="Write the ratios that are to be kept.")
 def main(*, rounds: int, seconds: float, record: bool) -> None:
     """Compare CPU time a Redeem with what was recorded; 1 where it is 15 % worse or an answer was wrong."""
-    with side_by_side((REFERENCE, *GATEWAYS), say) as run:
+    with opened_rig() as rig:
+        run = SideBySide(rig, started(rig, (REFERENCE, *GATEWAYS)))
+        run.warm()
         run.play(rounds, [CALLERS], seconds)
         faults = run.faults()
-        found = {one.design: one.cpu_ratios[REFERENCE] for one in run.compared([REFERENCE])}
+        found = {name: run.spread(name, CALLERS, cost_us, REFERENCE) for name in GATEWAYS}
     kept = msgspec.json.decode(KEPT.read_bytes(), type=dict[str, float])
     for name in GATEWAYS:
-        click.echo(f"{name}: {tables.ratio(found[name])} times {REFERENCE}'s CPU time; kept {kept[name]:.2f}")
+        click.echo(f"{name}: {number(found[name].middle)} times {REFERENCE}'s CPU time; kept {kept[name]}")
     if record and not faults:
         now = {name: round(found[name].middle, 2) for name in GATEWAYS}
         KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(now)) + b"\n")

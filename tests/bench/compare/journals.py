@@ -18,19 +18,20 @@ def check(design: Serving, sent: int) -> str:
         return ""
     file = design.heard
     heard = file.read_text(encoding="ascii").split() if file and file.exists() else []
-    states = _states(design.journal)
-    lost = sum(states.get(each) not in HELD for each in heard)
+    held = states(design.journal)
+    lost = sum(held.get(each) not in HELD for each in heard)
     faults = []
     if lost:
         faults.append(f"{lost} heard approved and not in the journal")
-    if len(states) > sent:
-        faults.append(f"{len(states)} in the journal, {sent} sent")
+    if len(held) > sent:
+        faults.append(f"{len(held)} in the journal, {sent} sent")
     if len(set(heard)) != len(heard):
         faults.append("an id was heard twice")
     return "; ".join(faults)
 
 
-def _states(journal: str) -> dict[str, str]:
+def states(journal: str) -> dict[str, str]:
+    """Return the state of every transaction, by its id."""
     if journal.startswith("sqlite:///"):
         with closing(sqlite3.connect(journal.removeprefix("sqlite:///"))) as database:
             return dict(database.execute(_STATES).fetchall())

@@ -43,7 +43,7 @@ class Slice:
     cpu_us: float
     """CPU microseconds a call took in the design's processes."""
     postgres_us: float
-    """CPU microseconds a call took in PostgreSQL."""
+    """CPU microseconds a call took in PostgreSQL; none where the design keeps nothing there."""
     provider_us: float
     wrong: dict[str, int] = field(default_factory=dict)
 
@@ -110,5 +110,7 @@ def load(rig: Rig, design: Serving, callers: int, *, method: str = "Redeem", **m
     own_us, postgres_us, provider_us = (
         (late - early) / max(calls, 1) * 1e6 for early, late in zip(before, after, strict=True)
     )
+    if not design.journal.startswith("postgresql"):
+        postgres_us = 0.0
     wrong = {kind: count for kind, count in told.kinds.items() if kind != "OK"}
     return Slice(design.name, callers, told, own_us, postgres_us, provider_us, wrong)

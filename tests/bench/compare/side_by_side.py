@@ -4,70 +4,39 @@ from __future__ import annotations
 
 import math
 import random
-import statistics
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.compare.designs import start
 from tests.bench.compare.journals import check
 from tests.bench.compare.load import Slice, load, prepare
+from tests.bench.compare.progress import say
 from tests.bench.compare.rig import Rig, Serving
+from tests.bench.compare.sections import Row, Spread
 
 WARM_CALLERS, WARM_CALLS = 8, 300
 
 
-@dataclass(frozen=True)
-class Spread:
-    """The middle of some figures, and the least and the greatest of them."""
-
-    middle: float
-    least: float
-    greatest: float
-
-    @classmethod
-    def of(cls, figures: Iterable[float]) -> Spread:
-        """Return the spread of these; figures that are no numbers are left out."""
-        known = sorted(figure for figure in figures if not math.isnan(figure))
-        if not known:
-            return cls(math.nan, math.nan, math.nan)
-        return cls(statistics.median(known), known[0], known[-1])
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One design under one number of callers, over all rounds."""
-
-    design: str
-    callers: int
-    per_s: Spread
-    ratios: dict[str, Spread]
-    """Its rate by that of each design written by hand, in the same round."""
-    cpu_ratios: dict[str, Spread]
-    """Its CPU time a call by theirs; PostgreSQL's is added to both."""
-    p50_ms: Spread
-    p99_ms: Spread
-    cpu_us: Spread
-    postgres_us: Spread
-    wrong: dict[str, int]
-
-
 class SideBySide:
-    """The designs under load, and all that was seen of them."""
+    """Designs under load, and all that was seen of them."""
 
-    def __init__(self, rig: Rig, designs: Sequence[Serving], say: Callable[[str], None]) -> None:
+    def __init__(
+        self, rig: Rig, designs: Sequence[Serving], *, method: str = "Redeem", connections: int = 4
+    ) -> None:
         """Begin with designs that serve."""
-        self._rig = rig
-        self._designs = designs
-        self._say = say
-        self.rounds: list[dict[tuple[str, int], Slice]] = []
+        self.rig = rig
+        self.designs = designs
+        self._method = method
+        self._connections = connections
+        self._rounds: list[dict[tuple[str, int], Slice]] = []
         self._sent = {design.name: 0 for design in designs}
 
     def warm(self) -> None:
         """Have every design answer a few hundred calls, uncounted."""
-        for design in self._designs:
+        say("warming up")
+        for design in self.designs:
             self._load(design, WARM_CALLERS, calls=WARM_CALLS)
 
     def play(self, rounds: int, callers: Sequence[int], seconds: float) -> None:
@@ -75,70 +44,74 @@ class SideBySide:
         for number in range(1, rounds + 1):
             seen: dict[tuple[str, int], Slice] = {}
             for count in random.sample(callers, len(callers)):
-                for design in random.sample(self._designs, len(self._designs)):
-                    self._say(f"round {number} of {rounds}: {design.name}, {count} at once")
+                for design in random.sample(self.designs, len(self.designs)):
+                    say(f"round {number} of {rounds}: {self._method}, {design.name}, {count} at once")
                     seen[design.name, count] = self._load(design, count, lasting=f"{seconds}s")
-            self.rounds.append(seen)
+            self._rounds.append(seen)
+        say("")
 
     def _load(self, design: Serving, callers: int, *, calls: int = 0, lasting: str = "2s") -> Slice:
-        one = load(self._rig, design, callers, calls=calls, lasting=lasting)
+        one = load(
+            self.rig,
+            design,
+            callers,
+            method=self._method,
+            connections=self._connections,
+            calls=calls,
+            lasting=lasting,
+        )
         self._sent[design.name] += sum(one.told.kinds.values())
         return one
 
     def faults(self) -> list[str]:
         """Return what is wrong with what was answered and with what the journals hold."""
         found = [
-            f"{name}, {callers} at once: {one.wrong} {one.told.texts}"
-            for seen in self.rounds
+            f"{name}, {self._method}, {callers} at once: {one.wrong} {one.told.texts}"
+            for seen in self._rounds
             for (name, callers), one in seen.items()
             if one.wrong
         ]
-        checked = {design.name: check(design, self._sent[design.name]) for design in self._designs}
+        if self._method != "Redeem":
+            return found
+        checked = {design.name: check(design, self._sent[design.name]) for design in self.designs}
         return found + [f"journal of {name}: {fault}" for name, fault in checked.items() if fault]
 
-    def compared(self, references: Sequence[str]) -> list[Compared]:
-        """Return every design beside the references, under every number of callers."""
-        return [
-            self._one(name, callers, references)
-            for callers in sorted({callers for _, callers in self.rounds[0]})
-            for name in (design.name for design in self._designs)
-        ]
-
-    def _one(self, name: str, callers: int, references: Sequence[str]) -> Compared:
-        def spread(of: Callable[[Slice], float]) -> Spread:
-            return Spread.of(of(seen[name, callers]) for seen in self.rounds)
-
-        def beside(reference: str, of: Callable[[Slice], float]) -> Spread:
-            return Spread.of(
-                of(seen[name, callers]) / (of(seen[reference, callers]) or math.nan) for seen in self.rounds
-            )
-
-        wrong: dict[str, int] = {}
-        for seen in self.rounds:
-            for kind, count in seen[name, callers].wrong.items():
-                wrong[kind] = wrong.get(kind, 0) + count
-        return Compared(
-            name,
-            callers,
-            spread(lambda one: one.per_s),
-            {reference: beside(reference, lambda one: one.per_s) for reference in references},
-            {reference: beside(reference, cost_us) for reference in references},
-            spread(lambda one: one.ms("p50")),
-            spread(lambda one: one.ms("p99")),
-            spread(lambda one: one.cpu_us),
-            spread(lambda one: one.postgres_us if keeps_in_postgres(name) else 0.0),
-            wrong,
+    def spread(self, name: str, callers: int, of: Callable[[Slice], float], beside: str = "") -> Spread:
+        """Return a figure of a design over all rounds; with `beside`, by that design's in the same round."""
+        pairs = ((seen[name, callers], seen[beside or name, callers]) for seen in self._rounds)
+        return Spread.of(
+            of(ours) / (of(theirs) or math.nan) if beside else of(ours) for ours, theirs in pairs
         )
 
+    def rows(self, references: Sequence[str]) -> list[Row]:
+        """Return every design beside the references, under every number of callers."""
+        return [
+            self._row(design.name, callers, references)
+            for callers in sorted({callers for _, callers in self._rounds[0]})
+            for design in self.designs
+        ]
 
-def keeps_in_postgres(name: str) -> bool:
-    """Tell whether PostgreSQL works for this design."""
-    return name == "usual" or "postgres" in name
+    def _row(self, name: str, callers: int, references: Sequence[str]) -> Row:
+        row: Row = {"at once": callers, "design": name}
+        row |= {f"vs {each}": self.spread(name, callers, per_s, each) for each in references}
+        row |= {f"vs {each}, CPU": self.spread(name, callers, cost_us, each) for each in references[-1:]}
+        return row | {
+            "a second": self.spread(name, callers, per_s),
+            "p50 ms": self.spread(name, callers, lambda one: one.ms("p50")),
+            "p99 ms": self.spread(name, callers, lambda one: one.ms("p99")),
+            "CPU µs": self.spread(name, callers, lambda one: one.cpu_us),
+            "PostgreSQL µs": self.spread(name, callers, lambda one: one.postgres_us),
+        }
+
+
+def per_s(one: Slice) -> float:
+    """Return how many calls were answered well, a second."""
+    return one.per_s
 
 
 def cost_us(one: Slice) -> float:
     """Return the CPU microseconds of a call, PostgreSQL's for it included."""
-    return one.cpu_us + (one.postgres_us if keeps_in_postgres(one.design) else 0.0)
+    return one.cpu_us + one.postgres_us
 
 
 @contextmanager
@@ -150,15 +123,10 @@ def opened_rig() -> Iterator[Rig]:
         yield rig
 
 
-@contextmanager
-def side_by_side(names: Sequence[str], say: Callable[[str], None]) -> Iterator[SideBySide]:
-    """Give these designs, started and warm."""
-    with opened_rig() as rig:
-        designs = []
-        for name in names:
-            say(f"starting {name}")
-            designs.append(start(rig, name))
-        run = SideBySide(rig, designs, say)
-        say("warming up")
-        run.warm()
-        yield run
+def started(rig: Rig, names: Sequence[str]) -> list[Serving]:
+    """Start these designs."""
+    designs = []
+    for name in names:
+        say(f"starting {name}")
+        designs.append(start(rig, name))
+    return designs
