@@ -19,14 +19,19 @@ from giftcard_gateway.errors import InvalidRequest
 if TYPE_CHECKING:
     from giftcard_gateway.access.identities import Identity
 
+OF_EVERY_TENANT = ("ListTransactions", "WatchTransactions", "StreamEvents")
+"""The calls that may be made for every tenant at once; any other would have to leave the `*` unread."""
+_NAMES = f"{', '.join(OF_EVERY_TENANT[:-1])} and {OF_EVERY_TENANT[-1]}"
 _KEPT = frozenset({Scope.READ, Scope.OPERATE, Scope.TENANTS})
 _PERSON = re.compile(r"[A-Za-z_][A-Za-z0-9._:@\\-]{0,63}")
 _MOST_DIGITS = 10
 """A user's number has so many; a card's has more, and the audit must hold none."""
 
 
-def acting(identity: Identity, metadata: Iterable[tuple[str, str | bytes]]) -> Identity:
-    """Return the identity as it acts in a call with this metadata.
+def acting(
+    identity: Identity, metadata: Iterable[tuple[str, str | bytes]], *, takes_every: bool = True
+) -> Identity:
+    """Return the identity as it acts in a call with this metadata; `takes_every` for calls of every tenant.
 
     Raises ScopeMissing for another tenant without `giftcard.tenants`, and InvalidRequest for what is no name.
     """
@@ -41,6 +46,8 @@ def acting(identity: Identity, metadata: Iterable[tuple[str, str | bytes]]) -> I
     if tenant in {"", identity.tenant}:
         return identity
     identity.demand(Scope.TENANTS)
+    if tenant == EVERY_TENANT and not takes_every:
+        raise InvalidRequest([(TENANT, f"must name one tenant here: * is for {_NAMES}")])
     return msgspec.structs.replace(
         identity, tenant=tenant, home=identity.tenant, scopes=identity.scopes & _KEPT
     )

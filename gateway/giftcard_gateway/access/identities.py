@@ -136,7 +136,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         Raises InvalidRequest for every tenant at once, because each has ids of its own.
         """
         if self.only_tenant is None:
-            raise InvalidRequest([(TENANT, "names one tenant here, because each has ids of its own")])
+            raise InvalidRequest([(TENANT, "must name one tenant here, because each has ids of its own")])
         return key_of(self.tenant, transaction_id)
 
     def is_of(self, tenant: str) -> bool:

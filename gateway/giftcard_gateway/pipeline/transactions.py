@@ -239,7 +239,9 @@ class Transactions:
             if entry.state is state and entry.note == note:
                 return entry
             if entry.state is not State.UNRESOLVED:
-                raise _conflict(entry)
+                raise _conflict(
+                    entry, f"Only an UNRESOLVED transaction can be resolved, and this one {_is(entry)}"
+                )
             resolved = lifecycle.resolve(entry, state, note, self._clock.now())
             if (written := await self._write(entry, resolved)) is not None:
                 return written
@@ -252,7 +254,7 @@ class Transactions:
         while True:
             entry = await self.get(transaction_id, by=by)
             if entry.state not in UNSETTLED:
-                raise _conflict(entry)
+                raise _conflict(entry, f"This transaction owes its provider nothing: it {_is(entry)}")
             if entry.driver:
                 return await self._waiting.settled(entry, wait_s)
             if (written := await self._write(entry, lifecycle.hurry(entry, self._clock.now()))) is not None:
@@ -406,9 +408,26 @@ def _must_be(entry: Entry, operation: Operation) -> None:
         )
 
 
-def _conflict(entry: Entry) -> GatewayError:
+_INSTEAD = {
+    State.PENDING: "wait for its outcome, or RedeliverAdvice tries at once",
+    State.APPROVED: "confirm or reverse it",
+    State.CONFIRMING: "wait for its provider, or RedeliverAdvice tries at once",
+    State.REVERSING: "wait for its provider, or RedeliverAdvice tries at once",
+    State.UNRESOLVED: "ResolveTransaction ends it, once you found out what the provider did",
+}
+"""What may be done with a transaction in a state, where something else was tried."""
+
+
+def _is(entry: Entry) -> str:
+    """Say in which state an entry is, and what to do instead."""
+    if entry.state in FINAL:
+        return f"has ended as {entry.state.value}: nothing is left to do."
+    return f"is {entry.state.value}: {_INSTEAD[entry.state]}."
+
+
+def _conflict(entry: Entry, sentence: str = "") -> GatewayError:
     metadata = {"state": entry.state.value, "transaction_id": entry.callers_id}
     if entry.state in {State.REVERSING, State.REVERSED}:
-        return TransactionReversed(**metadata)
+        return TransactionReversed(sentence, **metadata)
     ended = "has ended as" if entry.state in FINAL else "is"
-    return StateConflict(f"The transaction {ended} {entry.state.value}.", **metadata)
+    return StateConflict(sentence or f"The transaction {ended} {entry.state.value}.", **metadata)

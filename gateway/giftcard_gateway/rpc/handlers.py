@@ -21,7 +21,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
-from giftcard_gateway.access.acting import acting
+from giftcard_gateway.access.acting import OF_EVERY_TENANT, acting
 from giftcard_gateway.errors import GatewayError, InvalidRequest, JournalUnavailable
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.rpc.call import RpcCall
@@ -104,6 +104,7 @@ class _Wrapper:
         self._validate = validator(method.input_type)
         self._is_stream = method.client_streaming or method.server_streaming
         self._is_money = method.name in _MONEY
+        self._takes_every = method.name in OF_EVERY_TENANT
         self._audit = around.audit.of(method)
         self._around = around
 
@@ -168,7 +169,7 @@ class _Wrapper:
                 around.admission.enter(is_stream=self._is_stream)
                 entered = True
                 identity = await identify(around.signing_in, context, metadata, machine)
-                identity = acting(identity, metadata)
+                identity = acting(identity, metadata, takes_every=self._takes_every)
                 caller = around.shares.caller(identity, machine)
                 share = around.shares.take(caller, is_stream=self._is_stream, is_money=self._is_money)
                 identity.demand(self._scope)

@@ -72,7 +72,8 @@ def _message(message: Descriptor) -> Check:
         for oneof in message.oneofs
         if all(_is_required(field) for field in oneof.fields)
     ]
-    rules = [rule for rule in (RULES.get(message.name), misplaced if names_cards(message) else None) if rule]
+    rule = RULES.get(message.name)
+    has_cards = names_cards(message)
 
     def check(value: Message) -> Violations:
         seen = 0
@@ -89,8 +90,11 @@ def _message(message: Descriptor) -> Check:
         for members, path, fault in choices:
             if not seen & members:
                 found.append((path, fault))
-        for rule in rules:
-            found += rule(value)
+        if rule is not None:
+            # What is told of a place already, a rule would only tell in other words.
+            found += _untold(rule(value), found)
+        if has_cards:
+            found += misplaced(value)
         return found
 
     return check
@@ -128,7 +132,7 @@ def _field(field: FieldDescriptor) -> Check | None:
         by_type = _each(_bounded(field, by_type))
         return _counted(field, _all_of([by_type, limit]))
     if is_map(field):
-        return _counted(field, _all_of([_map_bounded(field), by_type, limit]))
+        return _counted(field, _of_map([_map_bounded(field), by_type, limit]))
     return _bounded(field, _all_of([by_type, limit]))
 
 
@@ -187,11 +191,27 @@ def _all_of(given: list[Check | None]) -> Check | None:
     checks = [check for check in given if check is not None]
     if len(checks) <= 1:
         return checks[0] if checks else None
-    first, *others = checks
-    if len(others) == 1:
-        (second,) = others
-        return lambda value: (*first(value), *second(value))
+
+    def check_all(value: Any) -> Violations:
+        found: list[tuple[str, str]] = []
+        for check in checks:
+            if faults := check(value):
+                found += _untold(faults, found)
+        return found
+
+    return check_all
+
+
+def _of_map(given: list[Check | None]) -> Check:
+    """Tell all that is wrong with a map, whose keys and values have one place."""
+    checks = [check for check in given if check is not None]
     return lambda value: [fault for check in checks for fault in check(value)]
+
+
+def _untold(faults: Violations, told: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the faults of places of which nothing is told yet: of each the first one says enough."""
+    places = {path for path, _ in told}
+    return [one for one in faults if one[0] not in places]
 
 
 def _each(check: Check | None) -> Check | None:

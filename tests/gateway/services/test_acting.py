@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TypeVar
 
+import grpc
 import pytest
 
 from giftcard import v1
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.reads import ProviderEvent, Webhook
+from giftcard_gateway.access.acting import OF_EVERY_TENANT
 from giftcard_gateway.access.identities import EVERYTHING
 from giftcard_gateway.access.metadata import PERSON, TENANT
 from giftcard_gateway.config.access import Scope
-from tests.gateway.services.served import Served, serve, unresolved
+from tests.gateway.services.served import Served, Shown, serve, unresolved
 from tests.gateway.services.test_audit import told
 from tests.gateway.services.test_reach import Disguise
+from tests.gateway.wire.filled import METHODS, fill
 
 T = TypeVar("T", v1.StreamEventsRequest, v1.WatchTransactionsRequest)
 
@@ -107,6 +110,34 @@ async def test_every_tenants_transactions_are_listed(served: Served, disguise: D
     heard = {(await watch.read()).transaction.tenant for _ in range(4)}
     watch.cancel()
     assert heard == {"house", "shop"}
+
+
+ONE_TENANTS = [
+    name
+    for name, method in METHODS.items()
+    if method.name not in OF_EVERY_TENANT and not method.client_streaming and not method.server_streaming
+]
+
+
+@pytest.mark.parametrize("name", ONE_TENANTS)
+async def test_every_tenant_at_once_is_for_lists(served: Served, disguise: Disguise, name: str) -> None:
+    """`*` sent to any other call is refused by the header's name, and nothing is asked of a provider."""
+    disguise.wear(tenant="house", name="ops")
+    request = fill(METHODS[name].input_type)
+    refusal = await served.refused(METHODS[name].name, request, metadata=EVERY)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "FIELD_INVALID")
+    assert refusal.violations == (TENANT,)
+    assert (served.script.requests, served.telling.asked) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "shown", [(*SHOP, *EVERY), (*SHOP, *SHOP), ((TENANT, "shop,house"),), ((TENANT, ""),)]
+)
+async def test_several_tenants_are_none(served: Served, disguise: Disguise, shown: Shown) -> None:
+    """Two names, or a list of them, are refused by the header's name, also where `*` may stand."""
+    disguise.wear(tenant="house", name="ops")
+    refusal = await served.refused("ListTransactions", v1.ListTransactionsRequest(), metadata=shown)
+    assert (refusal.reason, refusal.violations) == ("FIELD_INVALID", (TENANT,))
 
 
 async def test_what_has_a_tenants_own_index_needs_one(served: Served, disguise: Disguise) -> None:

@@ -178,6 +178,25 @@ async def test_malformed_cursor(served: Served) -> None:
     assert refusal_of(refused.value).violations == ("cursor",)
 
 
+async def test_who_resolves_what_is_decided_hears_what_to_do(served: Served) -> None:
+    """What is not UNRESOLVED is refused with its state, and with what to do instead."""
+    begun = await served.redeem()
+    wanted = v1.ResolveTransactionRequest(
+        transaction_id=begun.transaction_id, resolution=v1.Resolution.RESOLUTION_REVERSED, note="no"
+    )
+    said = (await served.refused("ResolveTransaction", wanted)).message
+    assert said == (
+        "Only an UNRESOLVED transaction can be resolved, and this one is APPROVED: confirm or reverse it."
+    )
+    hurried = v1.RedeliverAdviceRequest(transaction_id=begun.transaction_id)
+    said = (await served.refused("RedeliverAdvice", hurried)).message
+    assert said == "This transaction owes its provider nothing: it is APPROVED: confirm or reverse it."
+    confirmed = v1.ConfirmRedeemRequest(transaction_id=begun.transaction_id)
+    await served.call("ConfirmRedeem", confirmed)
+    said = (await served.refused("ResolveTransaction", wanted)).message
+    assert said.endswith("this one has ended as CONFIRMED: nothing is left to do.")
+
+
 async def test_resolve(served: Served) -> None:
     """A person ends an UNRESOLVED transaction with a note; again changes nothing, otherwise is refused."""
     transaction = await unresolved(served)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 from google.type.money_pb2 import Money
 
 from giftcard.v1 import Card, ListTransactionsRequest, ReconcileRequest, RedeemRequest, TransactionFilter
@@ -25,6 +29,7 @@ from tests.gateway.wire.filled import (
     places,
     variants,
 )
+from tests.gateway.wire.hostile import tried
 
 
 def faults(message: Message) -> list[str]:
@@ -50,6 +55,29 @@ def broken(
             (target,) = (place for place in places(request) if place.path == path)
             damage(target)
             yield path, request
+
+
+WORDED = re.compile(r"(must|is|keys|values|exactly one must) \b.*[^ .]")
+DOUBLED = re.compile(r"\b(\w+)\W+\1\b", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_what_is_wrong_is_said_once(name: str) -> None:
+    """Every text is the rest of a sentence about its field, without a word twice; a field has one text."""
+    request = fill(REQUESTS[name])
+    empty = GetMessageClass(REQUESTS[name])()
+    for told in (
+        validator(request.DESCRIPTOR)(one) for one in itertools.chain([empty], _each_tried(request))
+    ):
+        for path, fault in told:
+            assert WORDED.fullmatch(fault), (path, fault)
+            assert not DOUBLED.search(fault.replace("and not `.` or `..`", "")), (path, fault)
+        by_path = Counter(path for path, fault in told if not fault.startswith(("keys", "values")))
+        assert max(by_path.values(), default=1) == 1, told
+
+
+def _each_tried(request: Message) -> Iterator[Message]:
+    return (request for _ in tried(request))
 
 
 def clear(place: Place) -> None:
