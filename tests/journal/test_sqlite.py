@@ -69,6 +69,28 @@ async def test_a_second_process_is_refused(tmp_path: Path) -> None:
     await journal.close()
 
 
+COUNT = (
+    "import contextlib, sqlite3, sys\n"
+    "with contextlib.closing(sqlite3.connect(sys.argv[1])) as database:\n"
+    "    print(database.execute('SELECT count(*) FROM transactions').fetchone()[0])\n"
+)
+
+
+async def test_a_reader_beside_takes_no_writes_away(tmp_path: Path) -> None:
+    """Another program that reads the file and goes leaves the write-ahead log, and later ones see later rows."""
+    path = tmp_path / "journal.db"
+    journal = Sqlite(str(path))
+    await journal.start()
+    for number in range(1, 4):
+        await opened(journal, row())
+        seen = await asyncio.to_thread(
+            subprocess.run, [sys.executable, "-c", COUNT, path], capture_output=True, text=True, check=True
+        )
+        assert int(seen.stdout) == number
+    assert path.with_name("journal.db-wal").exists()
+    await journal.close()
+
+
 async def test_a_failing_disk_closes_the_journal_and_a_working_one_opens_it(tmp_path: Path) -> None:
     """While nothing can be written every write says so; afterwards writes work without a restart."""
     journal = Sqlite(str(tmp_path / "journal.db"))

@@ -10,6 +10,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -94,8 +95,7 @@ WriteRequest = Open | Write | Work
 def connect(path: str, *, synchronous: str = "FULL") -> sqlite3.Connection:
     """Open the file, made private to its owner if it is new; raise JournalClosed when it cannot be."""
     try:
-        if path != MEMORY:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        _make_private(path)
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, cached_statements=256
         )
@@ -106,6 +106,18 @@ def connect(path: str, *, synchronous: str = "FULL") -> sqlite3.Connection:
     except (OSError, sqlite3.Error) as fault:
         raise closed(fault) from fault
     return connection
+
+
+def _make_private(path: str) -> None:
+    """Make the file readable to its owner alone, if there is none.
+
+    One that is there is not opened: closing it would give up every lock that SQLite holds on it for this process
+    (POSIX locks belong to the process, not to the descriptor), and the next program to read the file would then
+    take itself for the last and delete the write-ahead log that we go on writing.
+    """
+    if path != MEMORY:
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def text_of(encoded: bytes) -> str | bytes:
