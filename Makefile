@@ -119,6 +119,10 @@ crash: $(READY) ## Prove the promises by stopping and killing gateways, and by f
 	GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/python -m tests.crash.processes
 	$(BIN)/python -m tests.crash.frozen --rounds 10 --only electrum
 
+.PHONY: stress
+stress: $(READY) ## Run the tests beside busy loops, with processes stopped at random (long)
+	$(BIN)/python -m tests.stress -n $(JOBS) $(ARGS)
+
 .PHONY: bench
 bench: $(COMPARED) ## Measure the gateway beside servers written by hand; ARGS="--quick" takes two minutes
 	$(BIN)/python -m tests.bench.compare $(ARGS)

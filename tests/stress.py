@@ -1,13 +1,12 @@
-"""Runs tests on a machine made bad on purpose: busy loops beside them, processes that stand still.
+"""Runs tests on a machine made bad on purpose: busy loops beside them, and processes that stand still.
 
-    .venv/bin/python -m tests.stress tests/e2e -n 2
+    .venv/bin/python -m tests.stress -n 2 tests/e2e
 
 Words that it does not know go to pytest. A test that fails here and passes alone depends on a quiet machine.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import random
@@ -20,31 +19,39 @@ from pathlib import Path
 
 import click
 
-SPIN = "while True: pass"
+_SHORTEST_S = 0.1
 
 
-def main(words: list[str] | None = None) -> int:
-    """Run pytest under the strain that was asked for, and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tests.stress", description=__doc__.splitlines()[0])
-    parser.add_argument("--busy", type=int, default=6, help="how many busy loops compete for the processors")
-    parser.add_argument(
-        "--longest", type=float, default=3.0, help="seconds that a stop lasts at most; 0 is none"
-    )
-    parser.add_argument("--every", type=float, default=0.5, help="seconds between two stops, on average")
-    parser.add_argument("--seed", type=int, default=None, help="the seed of who is stopped, and when")
-    ours, theirs = parser.parse_known_args(words)
-    seed = ours.seed if ours.seed is not None else random.SystemRandom().randrange(1_000_000)
-    click.echo(f"stress: {ours.busy} busy loops, stops up to {ours.longest} s, seed {seed}")
+@click.command(context_settings={"ignore_unknown_options": True}, help=__doc__)
+@click.option("--busy", default=6, help="How many busy loops compete for the processors.")
+@click.option("--longest", default=3.0, help="How many seconds a process stands still at most.")
+@click.option("--every", default=1.0, help="How many seconds lie between two stops, on average.")
+@click.option("--seed", default=0, help="Decides who is stopped and when; 0 draws one.")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def main(busy: int, longest: float, every: float, seed: int, words: tuple[str, ...]) -> None:
+    """Run pytest under the strain that was asked for, and end with its exit code."""
+    seed = seed or random.SystemRandom().randrange(1, 1_000_000)
+    click.echo(f"{busy} busy loops, stops of up to {longest} s, seed {seed}")
     # Asked to end, it ends what it started too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with contextlib.ExitStack() as stack:
-        for _ in range(ours.busy):
-            stack.enter_context(killed(subprocess.Popen([sys.executable, "-c", SPIN])))
-        run = subprocess.Popen([sys.executable, "-m", "pytest", *theirs])
-        stack.enter_context(killed(run))
-        stops = disturb(run, random.Random(seed), ours.every, ours.longest)
-        click.echo(f"stress: {stops} stops")
-        return run.wait()
+        for _ in range(busy):
+            stack.enter_context(started("-c", "while True: pass"))
+        run = stack.enter_context(started("-m", "pytest", *words))
+        stops = disturb(run, random.Random(seed), every, longest)
+        click.echo(f"{stops} stops")
+        sys.exit(run.wait())
+
+
+@contextlib.contextmanager
+def started(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start Python; ask it to end when the block does, as a supervisor would."""
+    process = subprocess.Popen([sys.executable, *arguments])
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def disturb(run: subprocess.Popen[bytes], chance: random.Random, every_s: float, longest_s: float) -> int:
@@ -52,13 +59,14 @@ def disturb(run: subprocess.Popen[bytes], chance: random.Random, every_s: float,
     stops = 0
     while run.poll() is None:
         time.sleep(chance.expovariate(1 / every_s))
-        if longest_s and (candidates := sorted(below(run.pid))):
-            stops += stand_still(chance.choice(candidates), chance.uniform(0.1, longest_s))
+        candidates = sorted(below(run.pid))
+        if candidates and longest_s > _SHORTEST_S:
+            stops += stand_still(chance.choice(candidates), chance.uniform(_SHORTEST_S, longest_s))
     return stops
 
 
 def stand_still(pid: int, seconds: float) -> bool:
-    """Stop a process for a while, unless a test stopped it already; tell whether it was."""
+    """Stop a process for a while; return False if it has ended or somebody else has stopped it."""
     try:
         if state_and_parent(pid)[0] in "TtZX":
             return False
@@ -73,7 +81,7 @@ def stand_still(pid: int, seconds: float) -> bool:
 
 
 def below(root: int) -> Iterator[int]:
-    """Find every process that descends from one, and that one."""
+    """Yield a process and all that descend from it."""
     children: dict[int, list[int]] = {}
     for at in Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError):
@@ -86,20 +94,10 @@ def below(root: int) -> Iterator[int]:
 
 
 def state_and_parent(pid: int) -> tuple[str, int]:
-    """Read a process's state (T is stopped, Z is dead) and its parent."""
-    state, parent, *_ = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    """Read a process's state, of which T is stopped and Z is dead, and its parent."""
+    state, parent, *_ = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return state, int(parent)
 
 
-@contextlib.contextmanager
-def killed(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Kill a process when the block ends."""
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

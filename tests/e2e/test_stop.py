@@ -72,7 +72,8 @@ def test_money_in_flight_is_finished_while_others_are_sent_away(tmp_path: Path) 
     with sandbox(tmp_path) as running, calling(running) as channel, ThreadPoolExecutor() as hands:
         told = watch_health(channel)
         assert next(told).status == SERVING
-        delay(running, 5)
+        # Longer than a machine stands still between this and the signal.
+        delay(running, 8)
         answer = hands.submit(GiftCardServiceStub(channel).Redeem, asked, timeout=PATIENCE_S)
         running.running.wait_until(lambda: bool(running.get(ELECTRUM, "effects")))
         running.running.send(signal.SIGTERM)
