@@ -1,5 +1,7 @@
 """Seals and indexes everything in a journal under the active keys, beside the processes that serve from it.
 
+Where an older release left a provider's words in the columns of an event, they are hidden too.
+
 A document is replaced only as it was read, and nothing else of its row changes, so whoever works on the row
 does not notice. A row in work, or just written, is passed over and looked at again in the next round: its
 driver may be about to repeat a write whose answer was lost, and knows it by its bytes.
@@ -12,10 +14,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from giftcard_adapters.codec import unpacker
+from giftcard_adapters.codec import pack, unpacker
 from giftcard_adapters.scrub import mask
+from giftcard_adapters.values.reads import ProviderEvent
 from giftcard_gateway.journal.contract import EventRow, Resealed, Row
 from giftcard_gateway.journal.damage import decoded, must_be_whole
+from giftcard_gateway.journal.event_names import harmless, is_hidden
 from giftcard_gateway.journal.indexes import BlindIndexes
 from giftcard_gateway.journal.places import place_of, place_of_event
 from giftcard_gateway.journal.rows import is_uuid
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.seal import Seal
 
 _ENTRY = unpacker(Entry)
+_EVENT = unpacker(ProviderEvent)
 _BATCH = 200
 _NUMBER = 8
 """Digits in a row that may be a card's."""
@@ -98,14 +103,15 @@ class Rotation:
             must_be_whole("transactions" if isinstance(row, Row) else "events", row.damaged)
             text = self._seal.open(row.document, place)
             indexes = () if is_found else self._indexes_of(text)
+            renamed = None if isinstance(row, Row) else self._harmless(row, text)
         except KeyMissing:
             done.missing += 1
             return None
         except SealBroken:
             done.altered.append(_name(row))
             return None
-        if is_done:
-            return None
+        if renamed is not None or is_done:
+            return renamed
         document = self._seal.close(text, place)
         if is_found:
             return Resealed(row=row, document=document)
@@ -114,6 +120,19 @@ class Rotation:
     def _indexes_of(self, text: bytes) -> tuple[bytes, ...]:
         entry: Entry = decoded(_ENTRY.decode, text, "transaction")
         return tuple(self._indexes.all_of(entry))
+
+    def _harmless(self, row: EventRow, text: bytes) -> Resealed | None:
+        """Return an event of a release that kept its name and id as they came, without a number in either."""
+        event: ProviderEvent = decoded(_EVENT.decode, text, "event")
+        if is_hidden(event.event_id):
+            return None
+        kept = harmless(event, row.provider, self._seal.hash_key)
+        if kept is event:
+            return None
+        renamed = msgspec.structs.replace(row, event_id=kept.event_id, name=kept.name)
+        return Resealed(
+            row=row, document=self._seal.close(pack(kept), place_of_event(renamed)), renamed=renamed
+        )
 
     def _is_in_work(self, row: Row) -> bool:
         now = self._now()
