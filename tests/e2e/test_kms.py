@@ -171,6 +171,9 @@ def test_a_clear_key_becomes_a_wrapped_one(folder: Path) -> None:
     assert CLEAR in set(secrets(folder))
     again = command(folder, "seal", "wrap-key", "--kms", "hsm", "seal.keys.one")
     assert again != text
+    told = command(folder, "audit", "export")
+    assert told.count("key_wrapped") == 2
+    assert "seal.keys.one by kms.hsm" in told
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Redeem
 from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.cli.person import person
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.contract import KeyInUse
 from giftcard_gateway.journal.records import Records
@@ -95,8 +99,11 @@ async def _status(channel: grpc.aio.Channel, service: str) -> int | None:
 
 
 async def test_a_key_is_rotated_out(tmp_path: Path) -> None:
-    """`seal rotate` seals all anew, and `seal status` counts what each key is needed for."""
-    await leave_open(tmp_path / "journal.db")
+    """`seal rotate` seals all anew, and `seal status` counts what each key is needed for.
+
+    The audit has who rotated; damage under the active key is named, and ends with 1.
+    """
+    left = await leave_open(tmp_path / "journal.db")
     texts = {name: base64.b64encode(key).decode() for name, key in (("one", ONE), ("two", TWO))}
     configure(tmp_path, active="two", hash=HASHES, **texts)
     assert "one 1 0 0" in command(tmp_path, "seal", "status")
@@ -104,6 +111,18 @@ async def test_a_key_is_rotated_out(tmp_path: Path) -> None:
     counted = command(tmp_path, "seal", "status")
     assert "one 0 0 0" in counted
     assert "two active 1 0 0" in counted
+    told = [
+        json.loads(one)
+        for one in run("audit", "export", "--config", "gateway.toml", folder=tmp_path).stdout.splitlines()
+    ]
+    assert [(one["act"], one["by"], one["about"]) for one in told] == [
+        ("journal_resealed", person(), "the key two and the hash key first")
+    ]
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as journal, journal:
+        journal.execute("UPDATE transactions SET document = substr(document, 1, 60)")
+    damaged = run("seal", "rotate", "--config", "gateway.toml", folder=tmp_path)
+    assert damaged.returncode == 1
+    assert f"transaction {left} is not what was last written there" in " ".join(damaged.stderr.split())
 
 
 def configure(folder: Path, **how: str) -> None:

@@ -189,7 +189,7 @@ async def test_a_rotation_counts_damaged_rows(place: Place) -> None:
         lambda: clock.now() + timedelta(hours=1),
     )
     done = await rotation.round(lambda _: None)
-    assert done.altered + done.missing == len(found)
+    assert len(done.altered) + done.missing == len(found)
     assert done.resealed == WELL
 
 

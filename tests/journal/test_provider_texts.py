@@ -15,10 +15,12 @@ from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.reads import ProviderEvent, Webhook
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.journal.contract import Journal
+from giftcard_gateway.journal.contract import EventRow, Journal
+from giftcard_gateway.journal.event_names import HIDDEN, UNNAMED, harmless
+from giftcard_gateway.journal.places import place_of_event
 from giftcard_gateway.journal.records import Records
+from giftcard_gateway.journal.rotation import Rotation
 from giftcard_gateway.pipeline.driver import Driver
-from giftcard_gateway.pipeline.event_names import HIDDEN, UNNAMED, harmless
 from giftcard_gateway.pipeline.events import Events
 from giftcard_gateway.providers.connections import Connection, Terms
 from giftcard_gateway.seal import HashKey
@@ -121,6 +123,50 @@ async def test_a_hidden_id_is_known_again(journal: Journal) -> None:
     assert await journal.add_event(raw)
     again = msgspec.structs.replace(told, event_id=raw.event_id)
     assert await new.receive(connection, webhook(again)) == 0
+
+
+async def test_events_of_older_releases_are_hidden_too(place: Place) -> None:
+    """`seal rotate` hides what an older release left in columns of events; each is one still, and told."""
+    journal = place.journal()
+    await journal.start()
+    events, connection = events_of(journal)
+    sealed, now = seal(SystemClock()), SystemClock().now()
+    told = [ProviderEvent(event_id=f"evt-{text}", name=text) for text in TEXTS]
+    quiet = ProviderEvent(event_id="e-1", name="card.redeemed")
+    for one in (*told, quiet):
+        row = EventRow(
+            provider="first",
+            event_id=one.event_id,
+            name=one.name,
+            received_at=now,
+            document=b"",
+            applied=True,
+        )
+        document = sealed.close(pack(one), place_of_event(row))
+        assert await journal.add_event(msgspec.structs.replace(row, document=document))
+    rotation = Rotation(journal, sealed, SystemClock().now)
+    assert (await rotation.round(lambda _: None)).resealed == len(told)
+    assert (await rotation.round(lambda _: None)).resealed == 0
+    rows = await journal.events(after="", limit=99)
+    assert [row.name for row in rows] == [*([UNNAMED] * len(told)), "card.redeemed"]
+    assert [events.open(row).secrets["event_id"].reveal() for row in rows[:-1]] == [
+        one.event_id for one in told
+    ]
+    assert await events.receive(connection, webhook(*told, quiet)) == 0
+    await journal.close()
+
+
+async def test_an_event_keeps_its_id_where_another_has_the_hidden_one(journal: Journal) -> None:
+    """Nothing is overwritten: it is counted as left, and the other events are hidden."""
+    sealed, now = seal(SystemClock()), SystemClock().now()
+    told = ProviderEvent(event_id=f"evt-{NUMBER}", name="card.redeemed")
+    for one in (told, harmless(told, "first", sealed.hash_key)):
+        row = EventRow(provider="first", event_id=one.event_id, name=one.name, received_at=now, document=b"")
+        document = sealed.close(pack(one), place_of_event(row))
+        assert await journal.add_event(msgspec.structs.replace(row, document=document))
+    done = await Rotation(journal, sealed, SystemClock().now).round(lambda _: None)
+    assert (done.resealed, done.in_work) == (0, 1)
+    assert len(await journal.events(after="", limit=9)) == 2
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
+from rich.markup import escape
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
+from giftcard_gateway.audit.records import COMMAND, RESEALED, AuditRecord
+from giftcard_gateway.audit.trail import tell_once
 from giftcard_gateway.cli.console import err, out, table
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import settings_options, settings_with_keys
+from giftcard_gateway.cli.person import person
 from giftcard_gateway.cli.wrapping import new_key, wrap_key
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.rotation import Rotation
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
     from giftcard_gateway.journal.contract import Sealed
     from giftcard_gateway.journal.rotation import Round
 
+_NAMED = 100
+"""Damaged documents that are told by name."""
 _PAUSE_S = 2.0
 """Between rounds, while rows are in work."""
 
@@ -48,7 +55,9 @@ seal.add_command(wrap_key)
 def rotate(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool, rounds: int) -> None:
     """Seal and index everything anew under the active key and the active hash key, while the gateway serves.
 
-    Broken off and begun again, it goes on. Every process must know the active keys before.
+    Broken off and begun again, it goes on. Every process must know the active keys before. Ends with 1 where
+    documents are damaged, under whatever key, and with 2 where others are left. The audit records the user of
+    the operating system who did.
     """
     settings = settings_with_keys(environ, file=file, is_sandbox=is_sandbox, data=data)
     loop.run(_rotate(settings, rounds))
@@ -56,12 +65,17 @@ def rotate(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox
 
 async def _rotate(settings: Settings, rounds: int) -> None:
     clock = SystemClock()
+    journal, seal = open_journal(settings.journal), open_seal(settings, clock)
     rotation = Rotation(
-        open_journal(settings.journal),
-        open_seal(settings, clock),
+        journal,
+        seal,
         clock.now,
         marks_numbers=settings.journal.keeps_numbers is not None,
     )
+    ring = f"the key {settings.seal.active} and the hash key {settings.seal.hash_active}"
+    # First, so that nothing goes unrecorded.
+    record = AuditRecord(at=clock.now(), act=RESEALED, by=person(), sign_in=COMMAND, about=ring)
+    await tell_once(journal, seal, clock, record)
     total = 0
     columns = (TextColumn("looked at {task.completed:,.0f}"), TimeElapsedColumn())
     for number in range(rounds):
@@ -73,10 +87,7 @@ async def _rotate(settings: Settings, rounds: int) -> None:
         total += done.resealed
         if not done.in_work:
             break
-    out.print(
-        f"sealed {total:,} documents anew under the key {settings.seal.active}"
-        f" and the hash key {settings.seal.hash_active}"
-    )
+    out.print(f"sealed {total:,} documents anew under {ring}")
     _say_what_is_left(done)
 
 
@@ -84,9 +95,14 @@ def _say_what_is_left(done: Round) -> None:
     left = {
         "in work: run it again": done.in_work,
         "under keys that are not configured here": done.missing,
-        "not what was last written there: see the runbook": done.altered,
     }
     told_of = [f"{count:,} documents are {why}" for why, count in left.items() if count]
+    for name in done.altered[:_NAMED]:
+        err.print(f"[red]{escape(name)} is not what was last written there[/]", soft_wrap=True)
+    if done.altered:
+        count = f"{len(done.altered):,} documents are damaged, and were left: see the runbook"
+        err.print(f"[red]{'; '.join([count, *told_of])}[/]", soft_wrap=True)
+        sys.exit(1)
     if told_of:
         raise CannotDo("; ".join(told_of))
 

@@ -134,11 +134,13 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
 class Resealed(msgspec.Struct, frozen=True, kw_only=True):
     """A document to put in the place of the one in `row`, which is as it was read.
 
-    With a `hash_key`, `blind_indexes` made with it take the place of all that a transaction has.
+    With a `hash_key`, `blind_indexes` made with it take the place of all that a transaction has. An event has
+    the id and the name of `renamed` from then on, where it is given and no other event has that id.
     """
 
     row: Row | EventRow
     document: bytes
+    renamed: EventRow | None = None
     hash_key: str = ""
     blind_indexes: tuple[bytes, ...] = ()
 

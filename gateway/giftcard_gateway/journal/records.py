@@ -9,7 +9,6 @@ from collections import Counter
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import msgspec
 
@@ -20,7 +19,7 @@ from giftcard_gateway.journal.contract import JournalClosed, KeyInUse, Resealed,
 from giftcard_gateway.journal.damage import damaged_column, decoded, must_be_whole
 from giftcard_gateway.journal.indexes import BlindIndexes
 from giftcard_gateway.journal.places import place_of
-from giftcard_gateway.journal.rows import OPEN_STATES, OPERATIONS, STATES, is_same
+from giftcard_gateway.journal.rows import OPEN_STATES, OPERATIONS, STATES, is_same, is_uuid
 from giftcard_gateway.ledger.entry import FINAL, Entry, State
 from giftcard_gateway.ledger.erasing import erased, has_numbers, without_card_data, without_numbers
 from giftcard_gateway.seal import KeyMissing, SealBroken, is_head, told
@@ -239,7 +238,7 @@ class Records:
 
     def _tell(self, transaction_id: str, fault: SealBroken) -> None:
         """Tell what cannot be opened; an id that is none may be anything, and is not told."""
-        self.on_unreadable(transaction_id if _is_uuid(transaction_id) else "damaged", fault)
+        self.on_unreadable(transaction_id if is_uuid(transaction_id) else "damaged", fault)
 
     def _row(self, entry: Entry, *, are_all_indexes: bool) -> Row:
         indexes = self.indexes.all_of(entry) if are_all_indexes else self.indexes.told_of(entry)
@@ -272,7 +271,7 @@ class Records:
         try:
             return self._entry(row)
         except (RecordAltered, SealKeyMissing) as fault:
-            if row.operation not in OPERATIONS or not _is_uuid(row.transaction_id):
+            if row.operation not in OPERATIONS or not is_uuid(row.transaction_id):
                 return None
             return Entry(
                 transaction_id=row.transaction_id,
@@ -312,14 +311,6 @@ class Records:
             due_at=row.due_at,
             is_indexed_elsewhere=row.hash_key != self.indexes.key_id,
         )
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except (ValueError, AttributeError):
-        return False
-    return True
 
 
 def _ignore(due_at: datetime) -> None:

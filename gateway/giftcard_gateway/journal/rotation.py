@@ -1,5 +1,7 @@
 """Seals and indexes everything in a journal under the active keys, beside the processes that serve from it.
 
+Where an older release left a provider's words in the columns of an event, they are hidden too.
+
 A document is replaced only as it was read, and nothing else of its row changes, so whoever works on the row
 does not notice. A row in work, or just written, is passed over and looked at again in the next round: its
 driver may be about to repeat a write whose answer was lost, and knows it by its bytes.
@@ -12,10 +14,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from giftcard_adapters.codec import unpacker
+from giftcard_adapters.codec import pack, unpacker
+from giftcard_adapters.scrub import mask
+from giftcard_adapters.values.reads import ProviderEvent
 from giftcard_gateway.journal.contract import EventRow, Resealed, Row
+from giftcard_gateway.journal.damage import decoded, must_be_whole
+from giftcard_gateway.journal.event_names import harmless, is_hidden
 from giftcard_gateway.journal.indexes import BlindIndexes
 from giftcard_gateway.journal.places import place_of, place_of_event
+from giftcard_gateway.journal.rows import is_uuid
 from giftcard_gateway.ledger.entry import Entry
 from giftcard_gateway.seal import KeyMissing, SealBroken, head_of
 
@@ -27,7 +34,10 @@ if TYPE_CHECKING:
     from giftcard_gateway.seal import Seal
 
 _ENTRY = unpacker(Entry)
+_EVENT = unpacker(ProviderEvent)
 _BATCH = 200
+_NUMBER = 8
+"""Digits in a row that may be a card's."""
 _AT_REST = timedelta(seconds=10)
 """How long a row must have been left alone: longer than a lost write is repeated."""
 
@@ -40,8 +50,8 @@ class Round(msgspec.Struct, kw_only=True):
     """To be looked at again: somebody works on them, or wrote them while we did."""
     missing: int = 0
     """Sealed under keys that are not configured here."""
-    altered: int = 0
-    """Not what was last written there; left as they are."""
+    altered: list[str] = []
+    """The names of those that are not what was last written there, under any key; left as they are."""
 
 
 class Rotation:
@@ -59,8 +69,8 @@ class Rotation:
     async def round(self, advance: Callable[[int], None]) -> Round:
         """Pass over every transaction and event once; `advance` hears how many were looked at.
 
-        What is under the active keys already is left alone, so a round that was broken off goes on when begun
-        again. Raises JournalClosed when the journal is away.
+        What is under the active keys already is opened, to find what is damaged, and left alone: a round that
+        was broken off goes on when begun again. Raises JournalClosed when the journal is away.
         """
         done = Round()
         last = ""
@@ -84,27 +94,54 @@ class Rotation:
     def _anew(self, row: Row | EventRow, done: Round) -> Resealed | None:
         """Return a row sealed and indexed anew, None for one that is left alone; count why."""
         is_found = not isinstance(row, Row) or row.hash_key == self._indexes.key_id
-        if is_found and head_of(row.document) == self._seal.active_head:
-            return None
-        if isinstance(row, Row) and self._is_in_work(row):
+        is_done = is_found and head_of(row.document) == self._seal.active_head
+        if not is_done and isinstance(row, Row) and self._is_in_work(row):
             done.in_work += 1
             return None
         place = place_of(row) if isinstance(row, Row) else place_of_event(row)
         try:
+            must_be_whole("transactions" if isinstance(row, Row) else "events", row.damaged)
             text = self._seal.open(row.document, place)
+            indexes = () if is_found else self._indexes_of(text)
+            renamed = None if isinstance(row, Row) else self._harmless(row, text)
         except KeyMissing:
             done.missing += 1
             return None
         except SealBroken:
-            done.altered += 1
+            done.altered.append(_name(row))
             return None
+        if renamed is not None or is_done:
+            return renamed
         document = self._seal.close(text, place)
         if is_found:
             return Resealed(row=row, document=document)
-        indexes = tuple(self._indexes.all_of(_ENTRY.decode(text)))
         return Resealed(row=row, document=document, hash_key=self._indexes.key_id, blind_indexes=indexes)
+
+    def _indexes_of(self, text: bytes) -> tuple[bytes, ...]:
+        entry: Entry = decoded(_ENTRY.decode, text, "transaction")
+        return tuple(self._indexes.all_of(entry))
+
+    def _harmless(self, row: EventRow, text: bytes) -> Resealed | None:
+        """Return an event of a release that kept its name and id as they came, without a number in either."""
+        event: ProviderEvent = decoded(_EVENT.decode, text, "event")
+        if is_hidden(event.event_id):
+            return None
+        kept = harmless(event, row.provider, self._seal.hash_key)
+        if kept is event:
+            return None
+        renamed = msgspec.structs.replace(row, event_id=kept.event_id, name=kept.name)
+        return Resealed(
+            row=row, document=self._seal.close(pack(kept), place_of_event(renamed)), renamed=renamed
+        )
 
     def _is_in_work(self, row: Row) -> bool:
         now = self._now()
         is_driven = bool(row.driver) and row.due_at is not None and row.due_at > now
         return is_driven or row.updated_at > now - _AT_REST
+
+
+def _name(row: Row | EventRow) -> str:
+    """Return what a person finds a row by; an id that no gateway wrote may be anything, and is masked."""
+    if isinstance(row, Row):
+        return f"transaction {row.transaction_id if is_uuid(row.transaction_id) else 'with a damaged id'}"
+    return ascii(mask(f"event {row.provider}/{row.event_id}", _NUMBER)).strip("'")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 
@@ -263,6 +264,15 @@ def bounds(query: RowQuery) -> tuple[int, tuple[int, str]]:
         upper = min(upper, (to_us(query.after[0]), query.after[1]))
     lower = EARLIEST_US if query.created_from is None else to_us(query.created_from)
     return lower, upper
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether a text is a UUID, as every id of a transaction is."""
+    try:
+        UUID(text)
+    except (ValueError, AttributeError):
+        return False
+    return True
 
 
 def columns(prefix: str = "", names: Sequence[str] = COLUMNS) -> str:

@@ -23,12 +23,12 @@ from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.errors import RecordAltered, SealKeyMissing
 from giftcard_gateway.journal.contract import EventRow, JournalClosed, Resealed
 from giftcard_gateway.journal.damage import decoded, must_be_whole
+from giftcard_gateway.journal.event_names import UNREADABLE, harmless, other_ids
 from giftcard_gateway.journal.places import place_of_event
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.entry import UNSETTLED, State
 from giftcard_gateway.ledger.erasing import event_without_card_data, has_issued
 from giftcard_gateway.pipeline.driver import PROOF
-from giftcard_gateway.pipeline.event_names import harmless, other_ids
 from giftcard_gateway.seal import KeyMissing, SealBroken
 
 if TYPE_CHECKING:
@@ -52,8 +52,6 @@ _RETRY = timedelta(seconds=5)
 _RETRY_SHARE = 0.25
 """The older an event is that waits, the seldomer it is tried: after this share of its age."""
 _BATCH = 100
-UNREADABLE = "unreadable"
-"""The name of an authentic event that nobody could read; its body is kept sealed."""
 _IDS = {"provider", "event_id"}
 _LONGEST_ID = 512
 """More characters than this no database keeps in a unique index."""
@@ -227,9 +225,7 @@ class Events:
         return self._age(row) >= _PATIENCE and not self._records.is_half_blind
 
     async def _row(self, connection: Connection, told: ProviderEvent, received_at: datetime) -> EventRow:
-        event = (
-            told if told.name == UNREADABLE else harmless(told, connection.provider_id, self._seal.hash_key)
-        )
+        event = harmless(told, connection.provider_id, self._seal.hash_key)
         row = EventRow(
             provider=connection.provider_id,
             event_id=event.event_id,

@@ -169,7 +169,7 @@ async def test_rotation_lets_a_key_go(journal: Unsteady, old: World) -> None:
     await asyncio.sleep(11)
     before = [await row_of(journal, one) for one in ids]
     done = await rotation.round(_ignore)
-    assert (done.resealed, done.in_work, done.missing, done.altered) == (3, 0, 0, 0)
+    assert (done.resealed, done.in_work, done.missing, done.altered) == (3, 0, 0, [])
     after = [await row_of(journal, one) for one in ids]
     assert [msgspec.structs.replace(one, document=b"") for one in after] == [
         msgspec.structs.replace(one, document=b"") for one in before
@@ -180,6 +180,17 @@ async def test_rotation_lets_a_key_go(journal: Unsteady, old: World) -> None:
         assert await only_new.get(one) is not None
     assert {sealed.head[2:] for sealed in await journal.seals()} == {b"k2"}
     assert (await rotation.round(_ignore)).resealed == 0
+
+
+async def test_damage_under_the_active_key_is_told(journal: Unsteady, old: World) -> None:
+    """What is sealed under the active key already is opened too: damage there is named, and left."""
+    altered, whole = await owing(old), await owing(old)
+    row = await row_of(journal, altered)
+    _replace(journal, msgspec.structs.replace(row, document=row.document[:-1] + b"x"))
+    await old.tell(whole)
+    _sql(journal, "UPDATE events SET document = substr(document, 1, 40), event_id = 'e 6045120000000017'")
+    done = await Rotation(journal, seal(old.clock), old.clock.now).round(_ignore)
+    assert (done.resealed, done.altered) == (0, [f"transaction {altered}", "event first/e ***"])
 
 
 async def test_rotation_does_not_stop_who_drives(journal: Unsteady, old: World, new: World) -> None:
@@ -212,7 +223,7 @@ async def test_rotation_leaves_what_it_cannot_open(journal: Unsteady, old: World
     before = [await row_of(journal, one) for one in (theirs, altered)]
     only_old = Rotation(journal, seal(old.clock, more={"k3": b"3"}, active="k3"), old.clock.now)
     done = await only_old.round(_ignore)
-    assert (done.resealed, done.missing, done.altered) == (0, 1, 1)
+    assert (done.resealed, done.missing, done.altered) == (0, 1, [f"transaction {altered}"])
     assert [await row_of(journal, one) for one in (theirs, altered)] == before
 
 

@@ -318,7 +318,10 @@ class Postgres(Journal):
             if isinstance(each.row, Row)
         ]
         events = [
-            (each.row.provider, each.row.event_id, each.row.document, each.document)
+            (
+                *(each.row.provider, each.row.event_id, each.row.document, each.document),
+                *((each.renamed or each.row).event_id, (each.renamed or each.row).name),
+            )
             for each in resealed
             if isinstance(each.row, EventRow)
         ]
@@ -328,7 +331,7 @@ class Postgres(Journal):
             if isinstance(each.row, Row)
             for index in each.blind_indexes
         ]
-        arguments = [*transposed(rows, 4), *transposed(indexes, 2), *transposed(events, 4)]
+        arguments = [*transposed(rows, 4), *transposed(indexes, 2), *transposed(events, 6)]
         ((done,),) = await self._fetch_alone(sql.RESEAL, *arguments)
         return int(done)
 

@@ -335,10 +335,14 @@ WITH {DURABLY}, replaced AS (
     JOIN replaced ON replaced.transaction_id = given.transaction_id
     ON CONFLICT DO NOTHING
 ), replaced_event AS (
-    UPDATE events AS now SET document = given.document
-    FROM unnest($7::text[], $8::text[], $9::bytea[], $10::bytea[])
-        AS given (provider, event_id, old, document), durable
+    UPDATE events AS now SET document = given.document, event_id = given.id_from_now, name = given.name
+    FROM unnest($7::text[], $8::text[], $9::bytea[], $10::bytea[], $11::text[], $12::text[])
+        AS given (provider, event_id, old, document, id_from_now, name), durable
     WHERE now.provider = given.provider AND now.event_id = given.event_id AND now.document = given.old
+    AND (given.id_from_now = given.event_id OR NOT EXISTS (
+        SELECT 1 FROM events AS other
+        WHERE other.provider = given.provider AND other.event_id = given.id_from_now
+    ))
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM replaced) + (SELECT count(*) FROM replaced_event)

@@ -24,7 +24,10 @@ _EVENTS = (
 )
 _REPLACE = "UPDATE transactions SET document = ? WHERE transaction_id = ? AND document = ?"
 _FOUND_BY = "UPDATE transactions SET hash_key = ? WHERE transaction_id = ?"
-_REPLACE_EVENT = "UPDATE events SET document = ? WHERE provider = ? AND event_id = ? AND document = ?"
+_REPLACE_EVENT = (
+    "UPDATE OR IGNORE events SET document = ?, event_id = ?, name = ?"
+    " WHERE provider = ? AND event_id = ? AND document = ?"
+)
 
 
 def seals(connection: sqlite3.Connection, *, states: Sequence[str] | None) -> Sequence[Sealed]:
@@ -77,6 +80,7 @@ def _replace(connection: sqlite3.Connection, one: Resealed) -> int:
             connection.execute(FORGET_INDEXES, (row.transaction_id, to_us(row.created_at)))
             add_indexes(connection, [(row, one.blind_indexes)])
         return done
+    left = one.renamed or row
     return connection.execute(
-        _REPLACE_EVENT, (one.document, row.provider, row.event_id, row.document)
+        _REPLACE_EVENT, (one.document, left.event_id, left.name, row.provider, row.event_id, row.document)
     ).rowcount

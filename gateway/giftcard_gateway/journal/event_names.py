@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 UNNAMED = "unnamed"
 """The name of an event whose own may not be told."""
+UNREADABLE = "unreadable"
+"""The name of an authentic event that nobody could read; its id is a hash, and its body is kept sealed."""
 HIDDEN = "hidden-"
 """What an event's id begins with where its own may not be told."""
 
@@ -29,12 +31,15 @@ _WORD = "[A-Za-z]{1,32}[0-9]{0,3}"
 _TOKEN = re.compile(rf"{_WORD}(?:[._:/-]{_WORD}){{0,7}}", re.ASCII)
 """Words with a few digits at most, as in `payment-method.updated.v2`: so are all that are documented."""
 _ID = re.compile(r"[\x20-\x7e]{1,512}", re.ASCII)
+_IS_HIDDEN = re.compile(f"{HIDDEN}[0-9a-f]{{32}}")
 _NUMBER = 8
 """Digits in a row, whatever stands between them, that may be a card's: shorter than any card number."""
 
 
 def harmless(event: ProviderEvent, provider_id: str, key: HashKey) -> ProviderEvent:
     """Return an event as it is kept."""
+    if event.name == UNREADABLE:
+        return event
     secrets = dict(event.secrets)
     name, event_id = event.name, event.event_id
     if not _TOKEN.fullmatch(name):
@@ -45,6 +50,11 @@ def harmless(event: ProviderEvent, provider_id: str, key: HashKey) -> ProviderEv
         return event
     kept = {key: value for key, value in secrets.items() if value.reveal()}
     return msgspec.structs.replace(event, name=name, event_id=event_id, secrets=kept)
+
+
+def is_hidden(event_id: str) -> bool:
+    """Tell whether an id is one that was made here in the place of the provider's own."""
+    return _IS_HIDDEN.fullmatch(event_id) is not None
 
 
 def other_ids(event: ProviderEvent, provider_id: str, keys: Sequence[HashKey]) -> Sequence[str]:
