@@ -34,12 +34,8 @@ def hide_hook(kind: type, value: object) -> Secret:
     return Secret(value)
 
 
-_PACKER = msgspec.msgpack.Encoder(enc_hook=reveal_hook)
-
-
-def pack(value: object) -> bytes:
-    """Return `value` as MessagePack, secrets in clear: seal it before it is stored or sent."""
-    return _PACKER.encode(value)
+pack = msgspec.msgpack.Encoder(enc_hook=reveal_hook).encode
+"""Returns a value as MessagePack, secrets in clear: seal it before it is stored or sent."""
 
 
 def unpacker(kind: Any) -> msgspec.msgpack.Decoder[Any]:  # noqa: ANN401 - a type form; Python 3.11 has no name for it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 
 import pytest
@@ -76,6 +77,15 @@ def test_handles_find_and_do_not_tell() -> None:
         other.blind_index("number", "6045000000000061"),
     }
     assert len(indexes) == 3
+
+
+@given(key=st.binary(min_size=KEY_BYTES, max_size=KEY_BYTES), kind=st.text(), text=st.text())
+def test_hashes_are_what_is_in_journals(key: bytes, kind: str, text: str) -> None:
+    """A blind index and an audit's hash are the HMAC-SHA-256 that every row was written with."""
+    hashed, said = HashKey("first", key), f"{kind}\0{text}".encode()
+    assert hashed.blind_index(kind, text) == hmac.digest(key, said, "sha256")[:16]
+    audit_key = hmac.digest(key, b"giftcard audit chain", "sha256")
+    assert hashed.audit_mac(said) == hmac.digest(audit_key, said, "sha256")
 
 
 def test_wrong_keys_are_refused() -> None:

@@ -37,6 +37,7 @@ _OF_THE_WAY = frozenset({408, 409, 421, 425, 429, 499})
 """Statuses of rate limiters and gateways."""
 _FIRST_CLIENT_ERROR, _FIRST_SERVER_ERROR = 400, 500
 _LOOKUP = "LOOKUP_REQUEST"
+_INEXACT = "the answer names an amount or a currency that cannot be said exactly"
 
 
 def outcome_of(ask: MoneyOperation, reply: Reply, zone: ZoneInfo) -> Outcome:
@@ -91,8 +92,10 @@ def card_view(ask: Lookup, reply: Reply, zone: ZoneInfo) -> CardView:
         raise Unreadable("the answer is to another lookup")
     if ask.card and _is_another(ask.card, response.card):
         raise Unreadable("the answer is about another card")
-    with _Exact():
+    try:
         return _view(ask, response, zone)
+    except MoneyError:
+        raise Unreadable(_INEXACT) from None
 
 
 def is_open(status: int) -> bool:
@@ -154,23 +157,13 @@ def _secrets(cards: Sequence[CardRef]) -> Iterator[Secret | None]:
                 yield secret
 
 
-class _Exact:
-    """Turns MoneyError into Unreadable."""
-
-    def __enter__(self) -> None:
-        """Do nothing."""
-
-    def __exit__(self, _kind: object, fault: BaseException | None, _trace: object) -> None:
-        """Translate MoneyError."""
-        if isinstance(fault, MoneyError):
-            raise Unreadable("the answer names an amount or a currency that cannot be said exactly") from None
-
-
 def _approval(ask: MoneyOperation, reply: Reply, zone: ZoneInfo) -> Outcome:
     response, left_out = wire.RESPONSE.read(reply.body)
     amounts = response.amounts or wire.Amounts()
-    with _Exact():
+    try:
         asked, approved = readings.money(amounts.request_amount), readings.money(amounts.approved_amount)
+    except MoneyError:
+        raise Unreadable(_INEXACT) from None
     told = Outcome(
         verdict=Verdict.APPROVED,
         approved=approved or ask.amount,
@@ -205,9 +198,9 @@ def _doubt(
         return f"the provider says {asked} was asked for"
     if ask.amount is not None and approved != ask.amount:
         return f"the provider approved {approved}"
-    told = [getattr(response, name) for name in SHAPES[ask.operation].cards]
-    if any(_is_another(card, echo) for card, echo in zip(ask.cards, told, strict=True)):
-        return "the provider approved another card"
+    for card, name in zip(ask.cards, SHAPES[ask.operation].cards, strict=True):
+        if _is_another(card, getattr(response, name)):
+            return "the provider approved another card"
     return ""
 
 
@@ -222,9 +215,11 @@ def _is_another(card: CardRef, echo: wire.CardEcho | None) -> bool:
 
 
 def _told_cards(ask: MoneyOperation, response: wire.TransactionResponse) -> tuple[ToldCard, ...]:
-    echoes = [getattr(response, name) or wire.CardEcho() for name in SHAPES[ask.operation].cards]
-    told = tuple(ToldCard(expiry=echo.expiry_date, rank=echo.rank) for echo in echoes)
-    return told if any(one != ToldCard() for one in told) else ()
+    told = []
+    for name in SHAPES[ask.operation].cards:
+        echo = getattr(response, name) or wire.CardEcho()
+        told.append(ToldCard(expiry=echo.expiry_date, rank=echo.rank))
+    return () if told == [ToldCard()] * len(told) else tuple(told)
 
 
 def _references(response: wire.TransactionResponse) -> dict[str, str]:

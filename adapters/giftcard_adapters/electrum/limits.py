@@ -133,17 +133,11 @@ def check_operation(ask: MoneyOperation, originator: wire.Originator, rules: Rul
     _refuse(
         [
             *_shared(ask, originator, rules),
-            *_vault(ask),
             *(fault for name, card in cards for fault in _card(name, card, rules)),
             *_amount(ask, shape),
             *_extras(ask, shape),
         ]
     )
-
-
-def _vault(ask: MoneyOperation) -> Iterator[Violation]:
-    if isinstance(ask, Activate) and ask.store:
-        yield "store", "Electrum has no vault to store a card in"
 
 
 def check_lookup(ask: Lookup, originator: wire.Originator, rules: Rules) -> None:
@@ -279,6 +273,8 @@ def _amount(ask: MoneyOperation, shape: Shape) -> Iterator[Violation]:
 
 
 def _extras(ask: MoneyOperation, shape: Shape) -> Iterator[Violation]:
+    if isinstance(ask, Activate) and ask.store:
+        yield "store", "Electrum has no vault to store a card in"
     if ask.product is not None:
         yield from _optional("product", ask.product)
     elif shape.needs_product:

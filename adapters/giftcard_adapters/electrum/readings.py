@@ -62,6 +62,8 @@ def gift_balances(amounts: wire.Amounts) -> Balances:
 
 def additional(amounts: wire.Amounts) -> dict[str, Money]:
     """Return the additional amounts that can be said exactly."""
+    if not amounts.additional_amounts:
+        return {}
     told = {name: gift(amount) for name, amount in amounts.additional_amounts.items()}
     return {name: amount for name, amount in told.items() if amount}
 
@@ -73,8 +75,11 @@ def sides(amounts: wire.Amounts) -> dict[str, LedgerIndicator]:
     """
     named = {"approved_amount": amounts.approved_amount, "fee_amount": amounts.fee_amount}
     told = {**named, **amounts.additional_amounts}
-    words = {name: amount.ledger_indicator for name, amount in told.items() if amount}
-    return {name: LedgerIndicator(word) for name, word in words.items() if word in _SIDES}
+    return {
+        name: LedgerIndicator(amount.ledger_indicator)
+        for name, amount in told.items()
+        if amount and amount.ledger_indicator in _SIDES
+    }
 
 
 def point_of_sale(told: wire.PosInfo | None) -> PointOfSale | None:

@@ -105,13 +105,13 @@ def request(ask: MoneyOperation, parties: Parties, pin_fields: PinFields) -> Cal
         dest_acc_type=ask.destination_account or "",
         stan=ask.system_trace_number,
         rrn=ask.retrieval_reference,
-        slip_data=_slip(ask.slip),
+        slip_data=_slip(ask.slip) if ask.slip else None,
         amounts=_amounts(ask),
-        product=_product(ask.product),
-        pos_info=_pos_info(ask.point_of_sale),
-        basket=_basket(ask.basket) if shape.has_basket else None,
+        product=_product(ask.product) if ask.product else None,
+        pos_info=_pos_info(ask.point_of_sale) if ask.point_of_sale else None,
+        basket=_basket(ask.basket) if ask.basket and shape.has_basket else None,
         points=wire.PointAmounts(request_amount=_points(ask.points)) if ask.points else None,
-        card_holder=_customer(ask.card_holder),
+        card_holder=_customer(ask.card_holder) if ask.card_holder else None,
         **{name: _card(card, pin_fields) for name, card in zip(shape.cards, ask.cards, strict=True)},
     )
     return _post(f"/{shape.path}/{ask.transaction_id}", body)
@@ -134,7 +134,7 @@ def lookup(ask: Lookup, parties: Parties, pin_fields: PinFields) -> Call:
         stan=ask.system_trace_number,
         rrn=ask.retrieval_reference,
         card=_card(ask.card, pin_fields) if ask.card else None,
-        card_holder=_customer(ask.card_holder),
+        card_holder=_customer(ask.card_holder) if ask.card_holder else None,
         pos_info=_pos_info(ask.point_of_sale or PointOfSale(), is_needed=True),
     )
     return _post(LOOKUP_PATH + ask.lookup_id, body)
@@ -239,9 +239,7 @@ def _amounts(ask: MoneyOperation) -> wire.Amounts | None:
     return None if told == wire.Amounts() else told
 
 
-def _slip(slip: Slip | None) -> wire.SlipData | None:
-    if slip is None:
-        return None
+def _slip(slip: Slip) -> wire.SlipData:
     return wire.SlipData(
         message_lines=tuple(_slip_line(line) for line in slip.lines),
         slip_width=slip.width,
@@ -288,15 +286,11 @@ def _card(card: CardRef, pin_fields: PinFields) -> wire.WireCard:
     )
 
 
-def _product(product: Product | None) -> wire.WireProduct | None:
-    if product is None:
-        return None
+def _product(product: Product) -> wire.WireProduct:
     return wire.WireProduct(id=product.product_id, barcode=product.barcode, type=product.product_type)
 
 
-def _pos_info(till: PointOfSale | None, *, is_needed: bool = False) -> wire.PosInfo | None:
-    if till is None:
-        return None
+def _pos_info(till: PointOfSale, *, is_needed: bool = False) -> wire.PosInfo | None:
     modes = None
     if till.entry_mode or till.pin_entry_capability or is_needed:
         modes = wire.EntryModes(
@@ -309,9 +303,7 @@ def _pos_info(till: PointOfSale | None, *, is_needed: bool = False) -> wire.PosI
     return wire.PosInfo(entry_mode=modes, pos_condition_code=condition) if modes or condition else None
 
 
-def _basket(basket: Basket | None) -> wire.WireBasket | None:
-    if basket is None:
-        return None
+def _basket(basket: Basket) -> wire.WireBasket:
     return wire.WireBasket(basket_id=basket.basket_id, items=tuple(_item(item) for item in basket.items))
 
 
@@ -334,9 +326,7 @@ def _points(points: Points) -> wire.PointsAmount:
     )
 
 
-def _customer(holder: CardHolder | None) -> wire.Customer | None:
-    if holder is None:
-        return None
+def _customer(holder: CardHolder) -> wire.Customer:
     return wire.Customer(
         first_name=holder.first_name,
         last_name=holder.last_name,

@@ -7,7 +7,7 @@ the time, writes the result down, and only then acts on it.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -44,19 +44,13 @@ _PROMISED = {AdviceKind.CONFIRMATION: State.CONFIRMING, AdviceKind.REVERSAL: Sta
 _KEPT = {State.CONFIRMING: State.CONFIRMED, State.REVERSING: State.REVERSED}
 
 
-def move(entry: Entry, state: State, at: datetime, cause: str) -> Entry:
-    """Return `entry` in `state`, owing nothing yet; raise ValueError for a step the table forbids."""
+def move(entry: Entry, state: State, at: datetime, cause: str, **more: Any) -> Entry:  # noqa: ANN401 - Entry's fields
+    """Return `entry` in `state`, owing only what `more` says; raise ValueError if the table forbids it."""
     if state not in ALLOWED[entry.state]:
         raise ValueError(f"a transaction cannot go from {entry.state} to {state}")
-    return msgspec.structs.replace(
-        entry,
-        state=state,
-        updated_at=at,
-        changes=(*entry.changes, StateChange(state=state, at=at, cause=cause)),
-        attempts=0,
-        due_at=None,
-        driver="",
-    )
+    changes = (*entry.changes, StateChange(state=state, at=at, cause=cause))
+    fields = {"attempts": 0, "due_at": None, "driver": "", **more}
+    return msgspec.structs.replace(entry, state=state, updated_at=at, changes=changes, **fields)
 
 
 def intend(
@@ -75,7 +69,8 @@ def intend(
     """
     key = key_of(tenant, ask.transaction_id)
     asked_id = _unless_same(ask.transaction_id, key)
-    ask = msgspec.structs.replace(ask, transaction_id=key)
+    if asked_id:
+        ask = msgspec.structs.replace(ask, transaction_id=key)
     at = ask.requested_at
     return Entry(
         transaction_id=ask.transaction_id,
@@ -159,14 +154,14 @@ def answered(entry: Entry, outcome: Outcome, *, confirm_by: datetime, at: dateti
     outcome = _completed(entry.outcome, outcome)
     match outcome.verdict:
         case Verdict.APPROVED:
-            approved = move(entry, State.APPROVED, at, "provider approved")
-            return msgspec.structs.replace(
-                approved, outcome=outcome, evidence="", confirm_by=confirm_by, due_at=confirm_by
+            deadline = {"confirm_by": confirm_by, "due_at": confirm_by}
+            return move(
+                entry, State.APPROVED, at, "provider approved", outcome=outcome, evidence="", **deadline
             )
         case Verdict.DECLINED:
-            return _ended(move(entry, State.DECLINED, at, "provider declined"), outcome)
+            return _ended(entry, State.DECLINED, at, "provider declined", outcome)
         case _:
-            return _ended(move(entry, State.FAILED, at, "surely had no effect"), outcome)
+            return _ended(entry, State.FAILED, at, "surely had no effect", outcome)
 
 
 def learnt(entry: Entry, outcome: Outcome, at: datetime) -> Entry:
@@ -188,9 +183,11 @@ def promise(
     An advice without calls has nobody to tell: its promise is kept at once (rule 11).
     """
     at = advice.written_at
-    promised = move(entry, _PROMISED[advice.kind], at, cause)
-    promised = msgspec.structs.replace(
-        promised,
+    promised = move(
+        entry,
+        _PROMISED[advice.kind],
+        at,
+        cause,
         advice=advice,
         calls=calls,
         wanted_reversal=None,
@@ -205,8 +202,7 @@ def promise(
 def kept(entry: Entry, told: Acknowledgement, cause: str, at: datetime) -> Entry:
     """Return `entry` with its advice acknowledged; evidence of failed tries is dropped."""
     _must_be(entry, _KEPT)
-    kept = move(_with_receipt(entry, told), _KEPT[entry.state], at, cause)
-    return msgspec.structs.replace(kept, evidence="")
+    return move(_with_receipt(entry, told), _KEPT[entry.state], at, cause, evidence="")
 
 
 def refused(entry: Entry, told: Acknowledgement, evidence: str, at: datetime) -> Entry:
@@ -254,15 +250,13 @@ def hurry(entry: Entry, at: datetime) -> Entry:
 
 def give_up(entry: Entry, evidence: str, at: datetime) -> Entry:
     """Return `entry` as UNRESOLVED, with the evidence a person needs to decide (rule 5)."""
-    return msgspec.structs.replace(
-        move(entry, State.UNRESOLVED, at, "no safe move is left"), evidence=evidence
-    )
+    return move(entry, State.UNRESOLVED, at, "no safe move is left", evidence=evidence)
 
 
 def resolve(entry: Entry, state: State, note: str, at: datetime) -> Entry:
     """Return an UNRESOLVED `entry` ended by a person as CONFIRMED or REVERSED."""
     _must_be(entry, {State.UNRESOLVED})
-    return msgspec.structs.replace(move(entry, state, at, noted("resolved by an operator", note)), note=note)
+    return move(entry, state, at, noted("resolved by an operator", note), note=note)
 
 
 def noted(cause: str, note: str) -> str:
@@ -293,10 +287,10 @@ def _must_be(entry: Entry, states: Container[State]) -> None:
         raise ValueError(f"this is not done to a transaction that is {entry.state}")
 
 
-def _ended(entry: Entry, outcome: Outcome) -> Entry:
+def _ended(entry: Entry, state: State, at: datetime, cause: str, outcome: Outcome) -> Entry:
     """Return `entry` with its final outcome; cards of an issue that failed are dropped."""
     outcome = msgspec.structs.replace(outcome, issued_cards=())
-    return msgspec.structs.replace(entry, outcome=outcome, evidence=outcome.evidence, wanted_reversal=None)
+    return move(entry, state, at, cause, outcome=outcome, evidence=outcome.evidence, wanted_reversal=None)
 
 
 def _with_receipt(entry: Entry, receipt: Acknowledgement) -> Entry:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from giftcard_gateway.pipeline.leases import LeaseLost
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from giftcard_gateway.ledger.entry import Entry
     from giftcard_gateway.ledger.observer import Observer
+
+    Opening = Callable[[Entry], Awaitable[Entry | None]]
 
 
 class Tasks:
@@ -38,7 +40,7 @@ class Tasks:
         return task
 
     def begin(
-        self, entry: Entry, opening: Awaitable[Entry | None]
+        self, entry: Entry, opening: Opening
     ) -> tuple[asyncio.Future[Entry | None], asyncio.Task[Entry]]:
         """Advance `entry` as soon as `opening` has written it down, all in one task (rules 2 and 6).
 
@@ -50,11 +52,9 @@ class Tasks:
         task.add_done_callback(partial(self._finished, entry.transaction_id))
         return opened, task
 
-    async def _begin(
-        self, entry: Entry, opening: Awaitable[Entry | None], opened: asyncio.Future[Entry | None]
-    ) -> Entry:
+    async def _begin(self, entry: Entry, opening: Opening, opened: asyncio.Future[Entry | None]) -> Entry:
         try:
-            recorded = await opening
+            recorded = await opening(entry)
         except Exception as fault:  # noqa: BLE001 - the caller hears it
             opened.set_exception(fault)
             # Whoever left does not hear it, and asyncio would log it as a fault of ours.

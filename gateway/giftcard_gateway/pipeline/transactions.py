@@ -126,11 +126,11 @@ class Transactions:
         )
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_s
-        opened, task = self._driver.begin(entry, self._open(entry))
+        opened, task = self._driver.begin(entry, self._open)
         await self._waiting.through(task, wait_s)
         if not opened.done():
             # Whether it is new or a repeat is known only now, however little time the caller has.
-            await asyncio.wait({opened})
+            await asyncio.wait({opened, task}, return_when=asyncio.FIRST_COMPLETED)
         if (recorded := opened.result()) is not None:
             return await self._replay(recorded, ask, until - loop.time(), by)
         entry = await self._waiting.after(task, entry)

@@ -68,22 +68,18 @@ class Router:
         """Return where a money operation goes; raise NoRoute or CrossProvider."""
         if ask.provider:
             return Route(provider=ask.provider, because="the caller named it")
-        shared = RoutingFacts(
-            merchant=_merchant(ask),
-            currency=ask.amount.currency if ask.amount else "",
-            product=ask.product.product_id if ask.product else "",
-            operation=ask.operation,
-        )
-        routes = [self.choose(_with_card(shared, card)) for card in ask.cards] or [self.choose(shared)]
-        if len({route.provider for route in routes}) > 1:
-            raise CrossProvider
-        return routes[0]
+        first, *others = ask.cards or (None,)
+        route = self.choose(_facts(ask, first))
+        for card in others:
+            if self.choose(_facts(ask, card)).provider != route.provider:
+                raise CrossProvider
+        return route
 
     def route_card(self, card: CardRef, provider: str = "") -> Route:
         """Return where a read about a card goes; raise NoRoute."""
         if provider:
             return Route(provider=provider, because="the caller named it")
-        return self.choose(_with_card(RoutingFacts(), card))
+        return self.choose(RoutingFacts(number=_number(card)))
 
     def choose(self, facts: RoutingFacts) -> Route:
         """Return where something with these facts goes; raise NoRoute."""
@@ -130,5 +126,15 @@ def _merchant(ask: MoneyOperation) -> str:
     return point_of_sale.merchant.merchant_id
 
 
-def _with_card(facts: RoutingFacts, card: CardRef) -> RoutingFacts:
-    return msgspec.structs.replace(facts, number=card.number.reveal() if card.number else "")
+def _facts(ask: MoneyOperation, card: CardRef | None) -> RoutingFacts:
+    return RoutingFacts(
+        number=_number(card),
+        merchant=_merchant(ask) if ask.point_of_sale else "",
+        currency=ask.amount.currency if ask.amount else "",
+        product=ask.product.product_id if ask.product else "",
+        operation=ask.operation,
+    )
+
+
+def _number(card: CardRef | None) -> str:
+    return card.number.reveal() if card and card.number else ""

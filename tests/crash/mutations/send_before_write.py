@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -15,11 +15,14 @@ def apply(patch: pytest.MonkeyPatch) -> None:
     """Send first, write then."""
 
     async def send_then_open(
-        self: Driver, entry: Entry, opening: Awaitable[Entry | None], opened: asyncio.Future[Entry | None]
+        self: Driver,
+        entry: Entry,
+        opening: Callable[[Entry], Awaitable[Entry | None]],
+        opened: asyncio.Future[Entry | None],
     ) -> Entry:
         task = self.drive(entry)
         await asyncio.sleep(0.001)
-        opened.set_result(await opening)
+        opened.set_result(await opening(entry))
         return await task
 
     patch.setattr(Driver, "_begin", send_then_open)
