@@ -32,12 +32,21 @@ def money_from(wire: WireMoney) -> Money:
 
 def money_to(money: Money) -> WireMoney:
     """Return `google.type.Money`; units and nanos have one sign, as it asks."""
+    wire = WireMoney()
+    put_money(wire, money)
+    return wire
+
+
+def put_money(wire: WireMoney, money: Money) -> None:
+    """Write money into a field of a message, which costs a third of making it and copying it there."""
     per_unit, per_minor = _SCALES[money.currency]
     amount, sign = money.amount_minor, 1
     if amount < 0:
         amount, sign = -amount, -1
     units, nanos = amount // per_unit, amount % per_unit * per_minor
-    return WireMoney(currency_code=money.currency, units=sign * units, nanos=sign * nanos)
+    wire.currency_code = money.currency
+    wire.units = sign * units
+    wire.nanos = sign * nanos
 
 
 def time_from(wire: Timestamp) -> datetime:
@@ -47,8 +56,16 @@ def time_from(wire: Timestamp) -> datetime:
 
 def time_to(at: datetime) -> Timestamp:
     """Return a timestamp; a time that a provider told without its zone is taken for UTC (assumption)."""
+    wire = Timestamp()
+    put_time(wire, at)
+    return wire
+
+
+def put_time(wire: Timestamp, at: datetime) -> None:
+    """Write a time into a field of a message, as `time_to` returns it."""
     since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH
-    return Timestamp(seconds=since.days * 86400 + since.seconds, nanos=since.microseconds * 1000)
+    wire.seconds = since.days * 86400 + since.seconds
+    wire.nanos = since.microseconds * 1000
 
 
 def day_from(wire: Date) -> date:

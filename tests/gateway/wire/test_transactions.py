@@ -224,3 +224,18 @@ def test_no_secret_in_any_state() -> None:
     for state in State:
         told = str(transaction_to(entry(state, ask=ask, outcome=outcome)))
         assert not any(secret in told for secret in SECRETS)
+
+
+def test_zeros_are_told() -> None:
+    """The first of all times and an amount of nothing are shown, and not left out as if nobody had told."""
+    began = datetime(1970, 1, 1, tzinfo=UTC)
+    told = transaction_to(
+        entry(
+            ask=redeem(amount=Money("ZAR", 0)),
+            created_at=began,
+            changes=(StateChange(state=State.PENDING, at=began, cause=""),),
+        )
+    )
+    for name in ("create_time", "update_time", "requested_amount"):
+        assert told.HasField(name)
+    assert told.state_changes[0].HasField("change_time")
