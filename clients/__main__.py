@@ -5,7 +5,29 @@
     make clients ARGS="go rust"       these languages
     make clients ARGS="--step test"   these steps
 
-A language is a folder here with a `steps.toml`: its name, the programs it needs, a shell line for each step.
+A language is a folder here with a `steps.toml`:
+
+\b
+    name      what it is called in the table
+    programs  what must be on the machine: without one of them its row says "missing", and the exit code is 1
+    versions  a shell line that says in one line what builds it
+    stubs     the committed folder that `generate` must write alike; left out where the build makes the stubs
+    [steps]   a shell line for each: build, test and live are needed
+
+\b
+    generate  writes the stubs into $OUT, which are compared with `stubs`
+    lint      the formatter and checkers of the language
+    build     compiles
+    test      unit tests, with all the vectors
+    live      the tests against a gateway that runs; these variables are set for this step alone:
+              GIFTCARD_TARGET    host:port of the gateway, without TLS
+              GIFTCARD_SANDBOX   the address of Electrum's simulator behind it
+              GIFTCARD_BREAKING  host:port of the same gateway, where connections are cut after 4 KiB
+    package   what would be published, into $OUT; its files and their sizes stand in the table
+
+Lines run in the language's folder, by `bash -euo pipefail -c`, in the order above; $OUT is a new folder.
+After one that fails, the rest of its language is left out. What a step wrote is in
+build/clients/LANGUAGE-STEP.log.
 """  # noqa: D301 - the mark by which click leaves lines as they are is the character itself
 
 from __future__ import annotations
@@ -28,6 +50,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from clients.breaking import BreakingDoor
+
 CLIENTS = Path(__file__).resolve().parent
 LOGS = CLIENTS.parent / "build" / "clients"
 STEPS = ("generate", "lint", "build", "test", "live", "package")
@@ -35,6 +59,8 @@ STEPS = ("generate", "lint", "build", "test", "live", "package")
 NEEDED = frozenset({"build", "test", "live"})
 ELECTRUM = 10
 """How far above the gateway's port its simulator of Electrum listens."""
+BREAKING = 30
+"""How far above it connections are taken to be cut."""
 _PATIENCE_S = 60.0
 _TOLD_LINES = 40
 
@@ -149,12 +175,16 @@ def run_step(language: Language, step: str, port: int, row: Row) -> str | None:
             "OUT": scratch,
             "GIFTCARD_TARGET": f"127.0.0.1:{port}" if step == "live" else "",
             "GIFTCARD_SANDBOX": f"http://127.0.0.1:{port + ELECTRUM}" if step == "live" else "",
+            "GIFTCARD_BREAKING": f"127.0.0.1:{port + BREAKING}" if step == "live" else "",
         }
-        done = _shell(language.steps[step], language.folder, environ)
+        with breaking(port) if step == "live" else _nothing() as door:
+            done = _shell(language.steps[step], language.folder, environ)
         log = LOGS / f"{language.folder.name}-{step}.log"
         log.write_text(done.stdout, encoding="utf-8")
         if done.returncode != 0:
             return "\n".join([*done.stdout.splitlines()[-_TOLD_LINES:], f"all of it: {log}"])
+        if door and not door.cuts:
+            return "no test went on after a cut: GIFTCARD_BREAKING was not used"
         if step == "generate" and language.stubs:
             stale = sorted(differences(Path(scratch), language.folder / language.stubs))
             return f"stale: {', '.join(stale)}" if stale else None
@@ -196,6 +226,16 @@ def gateway(port: int) -> Iterator[None]:
         finally:
             process.terminate()
             process.wait(_PATIENCE_S)
+
+
+@contextmanager
+def breaking(port: int) -> Iterator[BreakingDoor]:
+    """Take connections to the gateway that are cut, while the block runs."""
+    door = BreakingDoor(port + BREAKING, port)
+    try:
+        yield door
+    finally:
+        door.close()
 
 
 @contextmanager

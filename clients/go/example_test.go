@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	giftcard "giftcardgateway.example/giftcard-go"
 	"giftcardgateway.example/giftcard-go/giftcardtest"
 	giftcardv1 "giftcardgateway.example/giftcard-go/v1"
@@ -96,6 +99,40 @@ func ExampleCallError() {
 	// Output:
 	// NoAnswer DeadlineExceeded  true
 	// Reverse again with the same transaction id, until the gateway has promised it.
+}
+
+func ExampleClient_Watch() {
+	gateway := giftcardtest.NewGateway()
+	defer gateway.Close()
+	client, err := gateway.NewClient()
+	if err != nil {
+		panic(err)
+	}
+	gateway.Stream("WatchTransactions", status.Error(codes.PermissionDenied, "no more"),
+		&giftcardv1.WatchTransactionsResponse{Transaction: &giftcardv1.Transaction{TransactionId: id}})
+	err = Report(context.Background(), client)
+	fmt.Println(status.Code(err))
+	// Output:
+	// 0 transactions
+	// 0f0d7a6e-4b1c-4d52-9c1e-6a1f4b0f7c11
+	// PermissionDenied
+}
+
+// Report counts what there is, and tells what happens.
+func Report(ctx context.Context, client *giftcard.Client) error {
+	for page, err := range giftcard.Pages(ctx, client.ListTransactions, &giftcardv1.ListTransactionsRequest{PageSize: 50}) {
+		if err != nil {
+			return err
+		}
+		fmt.Println(len(page.GetTransactions()), "transactions")
+	}
+	for change, err := range client.Watch(ctx, &giftcardv1.WatchTransactionsRequest{}) {
+		if err != nil {
+			return err
+		}
+		fmt.Println(change.GetTransaction().GetTransactionId())
+	}
+	return nil
 }
 
 func ExampleNewClient() {

@@ -83,6 +83,43 @@ func TestLiveStream(t *testing.T) {
 	}
 }
 
+// A watch goes on by itself though its connection is cut again and again, and misses nothing.
+func TestLiveWatchGoesOn(t *testing.T) {
+	steady, breaking := liveClient(t), os.Getenv("GIFTCARD_BREAKING")
+	if breaking == "" {
+		t.Skip("GIFTCARD_BREAKING names no gateway whose connections are cut")
+	}
+	client, err := giftcard.NewClient(breaking, giftcard.WithPlaintext())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	request := &giftcardv1.WatchTransactionsRequest{
+		Start: &giftcardv1.WatchTransactionsRequest_StartTime{StartTime: timestamppb.Now()},
+	}
+	awaited := map[string]bool{}
+	for range 30 {
+		transactionID := giftcard.NewTransactionID()
+		awaited[transactionID] = true
+		_, err := steady.ReverseRedeem(t.Context(), &giftcardv1.ReverseRedeemRequest{
+			TransactionId: transactionID,
+			Reason:        giftcardv1.ReversalReason_REVERSAL_REASON_CANCELLED,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for change, err := range client.Watch(t.Context(), request) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		delete(awaited, change.GetTransaction().GetTransactionId())
+		if len(awaited) == 0 {
+			return
+		}
+	}
+}
+
 // What a batch tells of one card is read like the error of a call, and names every bad field.
 func TestLiveErrors(t *testing.T) {
 	client := liveClient(t)

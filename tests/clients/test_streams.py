@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from itertools import islice
-from typing import cast
+from typing import Any, cast
 
 import grpc
 import pytest
 
-from giftcard import AsyncClient, Client, Closed, NoAnswer, PermissionDenied, v1
+from clients.vectors import encode
+from giftcard import AsyncClient, CallError, Client, Closed, NoAnswer, PermissionDenied, v1
 from tests.clients.scripted import CUT, Driver, Refusal, ScriptedGateway, Time
 
 FAULT = Refusal(grpc.StatusCode.INTERNAL, "INTERNAL")
@@ -35,11 +36,13 @@ def change(cursor: str) -> v1.WatchTransactionsResponse:
     return v1.WatchTransactionsResponse(cursor=cursor)
 
 
-async def take(driver: Driver, name: str, count: int, **fields: object) -> list[str]:
-    """Follow a stream for so many messages; give their cursors."""
+async def take(
+    driver: Driver, name: str, count: int, heard: list[str] | None = None, **fields: object
+) -> list[str]:
+    """Follow a stream for so many messages; give their cursors, also in `heard`."""
     stream = getattr(driver.client, name)(**fields)
+    cursors = [] if heard is None else heard
     if isinstance(driver.client, AsyncClient):
-        cursors: list[str] = []
         async for told in cast("AsyncIterator[v1.WatchTransactionsResponse]", stream):
             cursors.append(told.cursor)
             if len(cursors) == count:
@@ -48,9 +51,8 @@ async def take(driver: Driver, name: str, count: int, **fields: object) -> list[
         return cursors
 
     def read() -> list[str]:
-        cursors = [
-            told.cursor for told in islice(cast("Iterator[v1.WatchTransactionsResponse]", stream), count)
-        ]
+        for told in islice(cast("Iterator[v1.WatchTransactionsResponse]", stream), count):
+            cursors.append(told.cursor)
         stream.close()
         return cursors
 
@@ -105,6 +107,35 @@ async def test_a_stream_that_is_refused_ends(driver: Driver, gateway: ScriptedGa
     with pytest.raises(NoAnswer):
         await take(driver, "watch", 1)
     assert len(gateway.seen) == 1 + 8
+
+
+@pytest.mark.parametrize("case", encode.read("streams"), ids=lambda case: str(case["name"]))
+async def test_the_vectors(
+    driver: Driver, gateway: ScriptedGateway, time: Time, case: dict[str, Any]
+) -> None:
+    """Every language's streams go on as the vectors say."""
+    kind = v1.StreamEventsResponse if case["call"] == "StreamEvents" else v1.WatchTransactionsResponse
+    ends: dict[str, list[Any]] = {"OK": [], "OPEN": [None]}
+    gateway.streams[case["call"]] = [
+        [
+            *(kind(cursor=cursor) for cursor in stream["tells"]),
+            *ends.get(stream["ends"], [Refusal(getattr(grpc.StatusCode, stream["ends"], CUT.code))]),
+        ]
+        for stream in case["streams"]
+    ]
+    driver.client._policy = time.policy(attempts=case["attempts"])  # noqa: SLF001 - as if made with it
+    name = "events" if case["call"] == "StreamEvents" else "watch"
+    fields = {"cursor": case["start"]} if case["start"] else {}
+    given: list[str] = []
+    raised = None
+    try:
+        await take(driver, name, len(case["given"]) + bool(case["raises"]), given, **fields)
+    except CallError as error:
+        raised = error.code.name
+    assert (given, raised) == (case["given"], case["raises"])
+    begun = [cast("v1.WatchTransactionsRequest", seen.request) for seen in gateway.seen]
+    asked = ["TIME" if one.WhichOneof("start") == "start_time" else one.cursor for one in begun]
+    assert asked == case["asked"]
 
 
 async def test_a_stream_of_a_closed_client_is_ours(driver: Driver) -> None:

@@ -158,7 +158,7 @@ def what_follows(play: Play[object], refusal: Refusal) -> str:
 
 
 def test_the_files_are_all_played() -> None:
-    """No file of vectors is without a test here; scenarios are played by tests/e2e/test_scenarios.py."""
+    """No file of vectors is without a test here, in test_streams.py or in tests/e2e/test_scenarios.py."""
     files: Sequence[str] = sorted(path.stem for path in encode.VECTORS.glob("*.json"))
-    assert files == ["decisions", "errors", "messages", "money", "scenarios", "states"]
+    assert files == ["decisions", "errors", "messages", "money", "scenarios", "states", "streams"]
     assert all(json.loads((encode.VECTORS / f"{name}.json").read_text())["cases"] for name in files)

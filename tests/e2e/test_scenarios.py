@@ -11,15 +11,19 @@ from contextlib import AbstractContextManager
 from typing import Any, cast
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
+from clients.breaking import BreakingDoor
 from clients.vectors import encode
 from giftcard import Client, Declined, NotApproved, new_transaction_id, to_decimal, v1
 from giftcard.open_transactions import OpenTransaction
+from tests.e2e.processes import free_port
 from tests.e2e.sandboxes import ELECTRUM, Sandbox
 from tests.patience import PATIENCE_S
 
 _Case = dict[str, Any]
 _CASES = encode.read("scenarios")
+CANCELLED = v1.ReversalReason.REVERSAL_REASON_CANCELLED
 _LOOK_EVERY_S = 0.05
 
 
@@ -31,6 +35,7 @@ class _Place:
     """A gateway with Electrum's simulator behind it."""
 
     def __init__(self, target: str, simulator: str) -> None:
+        self.target = target
         self.client = Client(target, plaintext=True)
         self._simulator = simulator
 
@@ -82,6 +87,26 @@ def end_block(how: str) -> None:
     """End a block well, or with an error of the caller's own."""
     if how == "fails":
         raise _OwnFault
+
+
+def test_a_watch_goes_on(place: _Place) -> None:
+    """Though its connection is cut again and again, a watch misses nothing."""
+    port, gateway = free_port(), int(place.target.rpartition(":")[2])
+    start = Timestamp()
+    start.GetCurrentTime()
+    awaited = {new_transaction_id() for _ in range(30)}
+    for transaction_id in awaited:
+        place.client.reverse_redeem(transaction_id=transaction_id, reason=CANCELLED)
+    door = BreakingDoor(port, gateway)
+    try:
+        with Client(f"127.0.0.1:{port}", plaintext=True) as client:
+            for told in client.watch(start_time=start):
+                awaited.discard(told.transaction.transaction_id)
+                if not awaited:
+                    break
+    finally:
+        door.close()
+    assert door.cuts
 
 
 def held(client: Client, case: _Case, transaction_id: str) -> AbstractContextManager[OpenTransaction]:

@@ -2,11 +2,12 @@
 //
 // It knows the life of a transaction and no cards: it approves what it is asked, unless it is told otherwise.
 // It is no model of the real gateway, only of what a caller meets: replays, declines, failures and lost
-// answers. It has no streams. To try the real one, run the sandbox.
+// answers. Its streams tell what they are told to. To try the real one, run the sandbox.
 package giftcardtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -40,7 +41,17 @@ type Gateway struct {
 	faults       map[string][]error
 	lost         map[string]int
 	answers      map[string][]proto.Message
+	streams      map[string][]told
 }
+
+// told is what one stream tells, and how it ends.
+type told struct {
+	messages []proto.Message
+	end      error
+}
+
+// ErrStaysOpen is the end of a stream that does not end.
+var ErrStaysOpen = errors.New("the stream stays open")
 
 // NewGateway starts a gateway; Close it.
 func NewGateway() *Gateway {
@@ -50,6 +61,7 @@ func NewGateway() *Gateway {
 		faults:       map[string][]error{},
 		lost:         map[string]int{},
 		answers:      map[string][]proto.Message{},
+		streams:      map[string][]told{},
 	}
 	gateway.server = grpc.NewServer(grpc.UnknownServiceHandler(gateway.serve))
 	go func() {
@@ -111,6 +123,14 @@ func (g *Gateway) Answer(call string, response proto.Message) {
 	g.answers[call] = append(g.answers[call], proto.Clone(response))
 }
 
+// Stream lets the next stream of a name, such as WatchTransactions, tell messages and then end: with nil, with an
+// error of gRPC's status package, or not at all, with ErrStaysOpen.
+func (g *Gateway) Stream(call string, end error, messages ...proto.Message) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	g.streams[call] = append(g.streams[call], told{messages, end})
+}
+
 // Seen returns the requests that came, oldest first.
 func (g *Gateway) Seen() []proto.Message {
 	g.mutex.Lock()
@@ -134,13 +154,13 @@ func (g *Gateway) Transaction(transactionID string) *giftcardv1.Transaction {
 	return proto.CloneOf(g.transactions[transactionID])
 }
 
-// serve answers any unary call by the contract.
+// serve answers any call by the contract.
 func (g *Gateway) serve(_ any, stream grpc.ServerStream) error {
 	fullMethod, _ := grpc.MethodFromServerStream(stream)
 	name := protoreflect.FullName(strings.ReplaceAll(strings.TrimPrefix(fullMethod, "/"), "/", "."))
 	found, err := protoregistry.GlobalFiles.FindDescriptorByName(name)
 	method, isMethod := found.(protoreflect.MethodDescriptor)
-	if err != nil || !isMethod || method.IsStreamingClient() || method.IsStreamingServer() {
+	if err != nil || !isMethod || method.IsStreamingClient() {
 		return status.Errorf(codes.Unimplemented, "the gateway in memory has no %s", fullMethod)
 	}
 	request, err := newMessage(method.Input())
@@ -150,6 +170,9 @@ func (g *Gateway) serve(_ any, stream grpc.ServerStream) error {
 	if err := stream.RecvMsg(request); err != nil {
 		return err
 	}
+	if method.IsStreamingServer() {
+		return g.pour(string(method.Name()), request, stream)
+	}
 	g.mutex.Lock()
 	response, err := g.handle(method, request, stream)
 	g.mutex.Unlock()
@@ -157,6 +180,40 @@ func (g *Gateway) serve(_ any, stream grpc.ServerStream) error {
 		return err
 	}
 	return stream.SendMsg(response)
+}
+
+// pour tells what the next stream of a name is to tell.
+func (g *Gateway) pour(call string, request proto.Message, stream grpc.ServerStream) error {
+	next, err := g.nextStream(call, request)
+	if err != nil {
+		return err
+	}
+	for _, message := range next.messages {
+		if err := stream.SendMsg(message); err != nil {
+			return err
+		}
+	}
+	if errors.Is(next.end, ErrStaysOpen) {
+		<-stream.Context().Done()
+		return status.FromContextError(stream.Context().Err()).Err()
+	}
+	return next.end
+}
+
+func (g *Gateway) nextStream(call string, request proto.Message) (told, error) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	g.seen = append(g.seen, request)
+	if faults := g.faults[call]; len(faults) > 0 {
+		g.faults[call] = faults[1:]
+		return told{}, faults[0]
+	}
+	streams := g.streams[call]
+	if len(streams) == 0 {
+		return told{}, status.Errorf(codes.Unimplemented, "nobody said what %s tells: use Stream", call)
+	}
+	g.streams[call] = streams[1:]
+	return streams[0], nil
 }
 
 // handle does what a call asks, then answers or loses the answer.

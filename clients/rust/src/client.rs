@@ -15,6 +15,7 @@ use crate::calls::{Ask, Confirm, MoneyCall, Plain, Reverse, Rpc};
 use crate::errors::{CallError, Error};
 use crate::policy::{FOR_EVER, Move, RepeatPolicy, decide};
 use crate::service::{Service, Until};
+use crate::streams::{Following, List, Resumable, follow, pages};
 use crate::v1::{GetTransactionRequest, GetTransactionResponse, Transaction};
 
 /// The part of a call's time that is kept for finding out how a lost call ended.
@@ -115,6 +116,25 @@ impl Client {
             None => self.policy.deadline,
         };
         Ok(self.repeat(request, after(within), R::ATTEMPTS).await?)
+    }
+
+    /// Read a list page by page, the last one too if it is empty.
+    pub fn pages<R: List>(&self, request: R) -> Following<R::Response> {
+        pages(self.clone(), request)
+    }
+
+    /// Follow what happens to transactions, with a [`WatchTransactionsRequest`](crate::v1::WatchTransactionsRequest),
+    /// or what providers report, with a [`StreamEventsRequest`](crate::v1::StreamEventsRequest).
+    ///
+    /// It goes on by itself after a break, where the last message's cursor says: nothing is left out, and the
+    /// last message may come twice. Dropping it ends it. An outage is waited out, however long it takes; a fault
+    /// of the gateway is tried as often as the policy says; a refusal is given, and is the last of it.
+    pub fn follow<R: Resumable>(&self, request: R) -> Following<R::Told> {
+        follow(self.clone(), request)
+    }
+
+    pub(crate) fn policy(&self) -> &RepeatPolicy {
+        &self.policy
     }
 
     /// Wait until every confirmation and reversal that goes on by itself has ended. Do it before the runtime

@@ -15,6 +15,7 @@ mod redaction;
 mod service;
 mod states;
 mod statuses;
+mod streams;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -29,6 +30,7 @@ pub use held::Held;
 pub use money::{BadAmount, decimals_of};
 pub use policy::{Move, RepeatPolicy, decide};
 pub use service::{BoxError, Service};
+pub use streams::{Following, List, Resumable};
 
 /// The descriptors of the contract, an encoded `google.protobuf.FileDescriptorSet`: for reflection, and for
 /// reading messages as JSON.

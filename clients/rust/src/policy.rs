@@ -48,9 +48,13 @@ impl RepeatPolicy {
     /// Say how long to wait after an attempt, counted from 0, that ended with an error.
     #[must_use]
     pub fn pause_after(&self, attempt: u32, error: &CallError) -> Duration {
+        error.retry_after().unwrap_or_default().saturating_add(self.jitter(attempt))
+    }
+
+    /// Say how long to wait after an attempt of which nobody said anything.
+    pub(crate) fn jitter(&self, attempt: u32) -> Duration {
         let grown = self.first_pause.saturating_mul(2_u32.saturating_pow(attempt));
-        let jitter = self.longest_pause.min(grown).min(FOR_EVER).mul_f64((self.chance)().clamp(0.0, 1.0));
-        error.retry_after().unwrap_or_default().saturating_add(jitter)
+        self.longest_pause.min(grown).min(FOR_EVER).mul_f64((self.chance)().clamp(0.0, 1.0))
     }
 }
 

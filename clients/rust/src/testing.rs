@@ -2,40 +2,45 @@
 //!
 //! It knows the life of a transaction and no cards: it approves what it is asked, unless it is told
 //! otherwise. It is no model of the real gateway, only of what a caller meets: replays, declines, failures
-//! and lost answers. To try the real one, run the sandbox. It has no streams.
+//! and lost answers. To try the real one, run the sandbox.
 //!
 //! With `#[tokio::test(start_paused = true)]` pauses and deadlines cost no time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BufMut, Bytes};
+use futures_core::Stream;
+use futures_util::StreamExt;
+use futures_util::stream::{iter, pending};
 use http::{Request, Response};
 use prost::Message;
 use tonic::body::Body;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::server::{Grpc, UnaryService};
+use tonic::server::{Grpc, ServerStreamingService, UnaryService};
 use tonic::{Code, Status};
 
 use crate::calls::Rpc;
 use crate::client::Client;
 use crate::errors::DOMAIN;
 use crate::google::rpc;
+use crate::streams::Resumable;
 use crate::v1::{
-    Decline, DeclineReason, GetTransactionResponse, Operation, Transaction, TransactionState as State,
+    Decline, DeclineReason, GetTransactionResponse, Operation, StreamEventsRequest, Transaction,
+    TransactionState as State, WatchTransactionsRequest,
 };
 
 type Answer = Pin<Box<dyn Future<Output = Result<tonic::Response<Bytes>, Status>> + Send>>;
 
 /// A gateway in memory. Clones are the same gateway.
 ///
-/// What it is told with `decline`, `fail`, `lose`, `stall` and `answer` holds for the next call of that name,
-/// once.
+/// What it is told with `decline`, `fail`, `lose`, `stall`, `answer` and `stream` holds for the next call of
+/// that name, once.
 #[derive(Clone, Default)]
 pub struct FakeGateway(Arc<Mutex<World>>);
 
@@ -57,6 +62,19 @@ enum Plan {
     Stall,
     /// It is answered so.
     Answer(Bytes),
+    /// It is told so, and then ends.
+    Stream(Vec<Bytes>, StreamEnd),
+}
+
+/// How a stream ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// Well.
+    Ends,
+    /// With an error.
+    Fails(Code),
+    /// Not at all.
+    StaysOpen,
 }
 
 /// The first field of every money call and of `GetTransaction`, which is all the fake reads of them.
@@ -111,6 +129,18 @@ impl FakeGateway {
         self.plan(R::CALL, Plan::Answer(response.encode_to_vec().into()));
     }
 
+    /// Let the next stream `R` tell messages, and end.
+    pub fn stream<R: Resumable>(&self, messages: &[R::Told], end: StreamEnd) {
+        let encoded = messages.iter().map(|message| message.encode_to_vec().into()).collect();
+        self.plan(R::CALL, Plan::Stream(encoded, end));
+    }
+
+    /// The requests of the streams `R` that came, oldest first.
+    #[must_use]
+    pub fn begun<R: Resumable>(&self) -> Vec<R> {
+        self.requests(R::CALL)
+    }
+
     /// The names of the calls that came, oldest first.
     #[must_use]
     pub fn calls(&self) -> Vec<String> {
@@ -120,8 +150,12 @@ impl FakeGateway {
     /// The requests of the calls `R` that came, oldest first.
     #[must_use]
     pub fn seen<R: Rpc>(&self) -> Vec<R> {
+        self.requests(R::CALL)
+    }
+
+    fn requests<R: Message + Default>(&self, name: &str) -> Vec<R> {
         let world = self.world();
-        let ours = world.seen.iter().filter(|(call, _)| call == R::CALL);
+        let ours = world.seen.iter().filter(|(call, _)| call == name);
         ours.filter_map(|(_, bytes)| R::decode(bytes.clone()).ok()).collect()
     }
 
@@ -153,7 +187,15 @@ impl tower::Service<Request<Body>> for FakeGateway {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let call = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
         let method = Method { gateway: self.clone(), call };
-        Box::pin(async move { Ok(Grpc::new(RawCodec).unary(method, request).await) })
+        let is_stream = [WatchTransactionsRequest::CALL, StreamEventsRequest::CALL].contains(&&*method.call);
+        Box::pin(async move {
+            let mut server = Grpc::new(RawCodec);
+            Ok(if is_stream {
+                server.server_streaming(method, request).await
+            } else {
+                server.unary(method, request).await
+            })
+        })
     }
 }
 
@@ -178,7 +220,37 @@ impl UnaryService<Bytes> for Method {
     }
 }
 
+impl ServerStreamingService<Bytes> for Method {
+    type Response = Bytes;
+    type ResponseStream = Telling;
+    type Future = Ready<Result<tonic::Response<Telling>, Status>>;
+
+    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
+        ready(self.gateway.world().begin(&self.call, request.into_inner()).map(tonic::Response::new))
+    }
+}
+
+/// What a stream tells.
+type Telling = Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>;
+
 impl World {
+    /// Begin a stream.
+    fn begin(&mut self, call: &str, request: Bytes) -> Result<Telling, Status> {
+        self.seen.push((call.to_owned(), request));
+        match self.plans.get_mut(call).and_then(VecDeque::pop_front) {
+            Some(Plan::Stream(messages, end)) => {
+                let told = iter(messages.into_iter().map(Ok));
+                Ok(match end {
+                    StreamEnd::Ends => Box::pin(told),
+                    StreamEnd::Fails(code) => Box::pin(told.chain(iter([Err(refusal(code, ""))]))),
+                    StreamEnd::StaysOpen => Box::pin(told.chain(pending())),
+                })
+            }
+            Some(Plan::Fail(code, reason)) => Err(refusal(code, &reason)),
+            _ => Err(Status::unimplemented("nobody said what it tells")),
+        }
+    }
+
     /// Do what a call asks; say what it is answered, and whether the answer never goes out.
     fn handle(&mut self, call: &str, request: Bytes) -> (Result<tonic::Response<Bytes>, Status>, bool) {
         self.seen.push((call.to_owned(), request.clone()));
@@ -191,7 +263,7 @@ impl World {
                 (lost, false)
             }
             Some(Plan::Stall) => (self.respond(call, request), true),
-            None => (self.respond(call, request), false),
+            Some(Plan::Stream(..)) | None => (self.respond(call, request), false),
         }
     }
 

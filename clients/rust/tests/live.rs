@@ -1,15 +1,18 @@
 //! The scenarios of `clients/vectors`, against the sandbox at `GIFTCARD_TARGET` whose simulator of Electrum
 //! is at `GIFTCARD_SANDBOX`; skipped without them.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use giftcard_client::v1::card::Reference;
+use giftcard_client::v1::watch_transactions_request::Start;
 use giftcard_client::v1::{
-    BalanceRequest, Card, CardNumber, GetTransactionRequest, LoadRequest, RedeemRequest, Transaction,
-    TransactionState,
+    BalanceRequest, Card, CardNumber, GetTransactionRequest, LoadRequest, RedeemRequest, ReversalReason,
+    ReverseRedeemRequest, Transaction, TransactionState, WatchTransactionsRequest,
 };
-use giftcard_client::{Ask, Client, Error, Money, new_transaction_id};
+use giftcard_client::{Ask, Client, Error, Money, Reverse, new_transaction_id};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -39,6 +42,33 @@ impl Heard {
             Self::Gateway(Error::ConfirmationFailed(_)) => "ConfirmationFailed",
             Self::Gateway(_) => "another error",
         }
+    }
+}
+
+/// Though its connection is cut again and again, a watch goes on and misses nothing.
+#[tokio::test]
+async fn a_watch_goes_on() {
+    let target = std::env::var("GIFTCARD_TARGET").unwrap_or_default();
+    if target.is_empty() {
+        eprintln!("skipped: GIFTCARD_TARGET says no gateway");
+        return;
+    }
+    let breaking = std::env::var("GIFTCARD_BREAKING").expect("GIFTCARD_BREAKING goes with GIFTCARD_TARGET");
+    let steady = Client::builder(target).plaintext().build().expect("good settings");
+    let client = Client::builder(breaking).plaintext().build().expect("good settings");
+    let start = Some(Start::StartTime(std::time::SystemTime::now().into()));
+    let mut awaited: HashSet<String> = (0..30).map(|_| new_transaction_id()).collect();
+    for id in &awaited {
+        steady
+            .reverse(&ReverseRedeemRequest::of(id.clone(), ReversalReason::Cancelled))
+            .await
+            .expect("reversed");
+    }
+    let mut changes =
+        client.follow(WatchTransactionsRequest { start, ..WatchTransactionsRequest::default() });
+    while !awaited.is_empty() {
+        let change = changes.try_next().await.expect("it goes on").expect("it does not end");
+        awaited.remove(&change.transaction.expect("a change is one of a transaction").transaction_id);
     }
 }
 

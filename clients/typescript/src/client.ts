@@ -1,5 +1,5 @@
 /** The gateway: its services, and operations held open. */
-import type { DescMessage } from "@bufbuild/protobuf";
+import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { type Client as Stub, type Transport, createClient } from "@connectrpc/connect";
 import { CatalogService } from "./gen/giftcard/v1/catalog_service_pb.js";
 import { EventService } from "./gen/giftcard/v1/event_service_pb.js";
@@ -17,6 +17,7 @@ import {
   type Opening,
   type Operation,
 } from "./open-transaction.js";
+import { type FollowOptions, follow } from "./streams.js";
 import { GatewayTransport, type TransportOptions } from "./transport.js";
 
 /** How a client calls. */
@@ -26,6 +27,8 @@ export interface ClientOptions extends TransportOptions {
 }
 
 const money = GiftCardService.method;
+const watching = TransactionService.method.watchTransactions;
+const telling = EventService.method.streamEvents;
 
 /**
  * The gateway, over any Connect transport; `connect` of the entry points `node` and `web` makes one.
@@ -102,6 +105,25 @@ export class Client implements AsyncDisposable {
     this.reports = createClient(ReportService, this.#transport);
     this.storedCards = createClient(StoredCardService, this.#transport);
     this.transactions = createClient(TransactionService, this.#transport);
+  }
+
+  /**
+   * Gives what happens to transactions, and goes on by itself after a break, from the last cursor. Leave the loop, or
+   * abort the signal, to end it.
+   */
+  watch(
+    request: MessageInitShape<typeof watching.input> = {},
+    options: FollowOptions = {},
+  ): AsyncGenerator<MessageShape<typeof watching.output>, void, undefined> {
+    return follow(watching, this.transactions.watchTransactions, this.#transport.policy, request, options);
+  }
+
+  /** Gives what providers report, and goes on by itself after a break, as `watch` does. */
+  watchEvents(
+    request: MessageInitShape<typeof telling.input> = {},
+    options: FollowOptions = {},
+  ): AsyncGenerator<MessageShape<typeof telling.output>, void, undefined> {
+    return follow(telling, this.events.streamEvents, this.#transport.policy, request, options);
   }
 
   /** Refuses every further call. */

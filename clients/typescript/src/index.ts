@@ -26,6 +26,7 @@ export type {
 } from "./open-transaction.js";
 export { protect, redact, registry, toJson } from "./redact.js";
 export { type RepeatPolicy, type Verdict, decide } from "./repeats.js";
+export { type FollowOptions, pages } from "./streams.js";
 export {
   isApproved,
   isConfirmed,

@@ -45,10 +45,10 @@ export function decide(error: CallError, isLast: boolean): Verdict {
   return error.phase === "asked" && error.isOutcomeOpen ? "look_up" : "raise";
 }
 
-/** Says how long to wait after an attempt, counted from 0, that ended with an error. */
-export function pauseAfterMs(policy: RepeatPolicy, attempt: number, error: CallError): number {
+/** Says how long to wait after an attempt, counted from 0, that ended with an error, or a stream that just ended. */
+export function pauseAfterMs(policy: RepeatPolicy, attempt: number, error?: CallError): number {
   const longestMs = Math.min(policy.longestPauseMs, policy.firstPauseMs * 2 ** attempt);
-  return (error.retryAfterMs ?? 0) + policy.random() * longestMs;
+  return (error?.retryAfterMs ?? 0) + policy.random() * longestMs;
 }
 
 /** The policy of a read: deadline, attempts and pauses are the contract's own, from its service config. */

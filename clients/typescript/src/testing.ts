@@ -2,12 +2,13 @@
  * For the tests of those who use the client: a gateway in memory.
  *
  * It knows the life of a transaction and no cards: it approves what it is asked, unless it is told otherwise. It is
- * no model of the real gateway, only of what a caller meets: replays, declines, failures and lost answers. It has
- * no streams. To try the real one, run the sandbox.
+ * no model of the real gateway, only of what a caller meets: replays, declines, failures and lost answers. To
+ * try the real one, run the sandbox.
  */
 import {
   type DescMessage,
   type DescMethod,
+  type DescMethodServerStreaming,
   type DescMethodUnary,
   type Message,
   type MessageInitShape,
@@ -47,11 +48,15 @@ const FORBIDDEN: Record<keyof typeof AFTER, readonly TransactionState[]> = {
 type Told =
   | { readonly kind: "fail"; readonly code: Code; readonly reason: string }
   | { readonly kind: "answer"; readonly response: object }
+  | { readonly kind: "stream"; readonly messages: readonly object[]; readonly end: StreamEnd }
   | { readonly kind: "lose" };
 
+/** How a stream ends: well, with an error, or not at all. */
+export type StreamEnd = "ends" | "stays open" | Code;
+
 /**
- * A gateway in memory: `new Client(gateway.transport)` calls it. What it is told with `decline`, `fail`, `lose` and
- * `answer` holds for the next call, once; told twice, for the next two.
+ * A gateway in memory: `new Client(gateway.transport)` calls it. What it is told with `decline`, `fail`, `lose`,
+ * `answer` and `stream` holds for the next call, once; told twice, for the next two.
  */
 export class FakeGateway {
   /** The requests that came, oldest first. */
@@ -73,6 +78,11 @@ export class FakeGateway {
     for (const method of SERVICES.flatMap((service) => service.methods).filter(isUnary)) {
       const handle: MethodImpl<DescMethodUnary> = (request, context) =>
         this.#handle(method, request, context);
+      router.rpc(method, handle);
+    }
+    for (const method of SERVICES.flatMap((service) => service.methods).filter(isServerStreaming)) {
+      const handle: MethodImpl<DescMethodServerStreaming> = (request, context) =>
+        this.#pour(method, request, context);
       router.rpc(method, handle);
     }
   }
@@ -97,6 +107,11 @@ export class FakeGateway {
     this.#tell(call, { kind: "answer", response });
   }
 
+  /** Lets the next stream of a name, such as `WatchTransactions`, tell messages of its kind, and end. */
+  stream(call: string, messages: readonly object[], end: StreamEnd = "stays open"): void {
+    this.#tell(call, { kind: "stream", messages, end });
+  }
+
   #tell(call: string, told: Told): void {
     const isCall = SERVICES.some((service) => service.methods.some((method) => method.name === call));
     if (!isCall) throw new TypeError(`The contract has no call ${call}.`);
@@ -112,6 +127,24 @@ export class FakeGateway {
     const response = told?.kind === "answer" ? told.response : this.#respond(method, request, context);
     if (told?.kind === "lose") throw new ConnectError("lost", Code.DeadlineExceeded);
     return create(method.output, response as MessageInitShape<DescMessage>);
+  }
+
+  /** Tells what the next stream of a name is to tell. */
+  async *#pour(
+    method: DescMethodServerStreaming,
+    request: Message,
+    context: HandlerContext,
+  ): AsyncGenerator<Message, void, undefined> {
+    this.seen.push(protect(request));
+    this.calls.push(method.name);
+    const told = this.#told.get(method.name)?.shift();
+    if (told?.kind === "fail") throw refusal(told.code, told.reason);
+    if (told?.kind !== "stream") throw new ConnectError("nobody said what it tells", Code.Unimplemented);
+    for (const message of told.messages) {
+      yield create(method.output, message as MessageInitShape<DescMessage>);
+    }
+    if (told.end === "stays open") await aborted(context.signal);
+    else if (told.end !== "ends") throw refusal(told.end, "");
   }
 
   #respond(method: DescMethodUnary, request: Message, context: HandlerContext): object {
@@ -159,6 +192,20 @@ export class FakeGateway {
 
 function isUnary(method: DescMethod): method is DescMethod & DescMethodUnary {
   return method.methodKind === "unary";
+}
+
+function isServerStreaming(method: DescMethod): method is DescMethod & DescMethodServerStreaming {
+  return method.methodKind === "server_streaming";
+}
+
+/** Waits until nobody listens any more. */
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => {
+      resolve();
+    });
+  });
 }
 
 /** Makes an error as the gateway tells it. */

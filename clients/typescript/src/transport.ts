@@ -68,6 +68,11 @@ export class GatewayTransport implements Transport {
     if (!(this.#policy.attempts >= 1)) throw new RangeError("A policy allows one attempt at least.");
   }
 
+  /** When calls are repeated, and how long they take. */
+  get policy(): RepeatPolicy {
+    return this.#policy;
+  }
+
   /** Refuses every further call. */
   close(): void {
     this.#isClosed = true;

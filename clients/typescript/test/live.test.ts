@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { timestampNow } from "@bufbuild/protobuf/wkt";
 import {
   type Client,
   GiftcardError,
@@ -45,6 +46,22 @@ for (const one of read<Scenario>("scenarios").cases) {
     }
   });
 }
+
+test("A watch goes on though its connection is cut again and again", { skip: !target }, async () => {
+  const breaking = process.env["GIFTCARD_BREAKING"] ?? "";
+  await using steady = connect(target ?? "", { plaintext: true });
+  await using client = connect(breaking, { plaintext: true });
+  const start = { case: "startTime" as const, value: timestampNow() };
+  const awaited = new Set(Array.from({ length: 30 }, newTransactionId));
+  for (const transactionId of awaited) {
+    await steady.giftCards.reverseRedeem({ transactionId, reason: v1.ReversalReason.CANCELLED });
+  }
+  for await (const { transaction } of client.watch({ start })) {
+    awaited.delete(transaction?.transactionId ?? "");
+    if (awaited.size === 0) break;
+  }
+  assert.equal(awaited.size, 0);
+});
 
 async function play(client: Client, one: Scenario): Promise<void> {
   const before = await balanceOf(client, one.card);

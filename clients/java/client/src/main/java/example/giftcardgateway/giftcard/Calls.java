@@ -112,8 +112,15 @@ record Calls(
     }
   }
 
+  /** Throws if the client was closed. */
+  void refuseIfClosed(Message request) {
+    if (under instanceof ManagedChannel managed && managed.isShutdown()) {
+      throw CallException.closed(request);
+    }
+  }
+
   /** Waits; tells whether nobody interrupted it. */
-  private boolean isSleptThrough(Duration pause) {
+  boolean isSleptThrough(Duration pause) {
     try {
       pace.sleep(pause);
       return true;
@@ -129,9 +136,7 @@ record Calls(
 
   private <Q extends Message, A> A send(
       MethodDescriptor<Q, A> method, Q request, Duration deadline) {
-    if (under instanceof ManagedChannel managed && managed.isShutdown()) {
-      throw CallException.closed(request);
-    }
+    refuseIfClosed(request);
     var options =
         deadline == null
             ? CallOptions.DEFAULT

@@ -14,6 +14,7 @@ import example.giftcardgateway.giftcard.v1.ConfirmRedeemRequest;
 import example.giftcardgateway.giftcard.v1.ConfirmReplaceRequest;
 import example.giftcardgateway.giftcard.v1.ConfirmTransferRequest;
 import example.giftcardgateway.giftcard.v1.ConfirmVoidRequest;
+import example.giftcardgateway.giftcard.v1.EventServiceGrpc;
 import example.giftcardgateway.giftcard.v1.GetTransactionRequest;
 import example.giftcardgateway.giftcard.v1.GiftCardServiceGrpc;
 import example.giftcardgateway.giftcard.v1.IssueRequest;
@@ -28,16 +29,23 @@ import example.giftcardgateway.giftcard.v1.ReverseRedeemRequest;
 import example.giftcardgateway.giftcard.v1.ReverseReplaceRequest;
 import example.giftcardgateway.giftcard.v1.ReverseTransferRequest;
 import example.giftcardgateway.giftcard.v1.ReverseVoidRequest;
+import example.giftcardgateway.giftcard.v1.StreamEventsRequest;
+import example.giftcardgateway.giftcard.v1.StreamEventsResponse;
 import example.giftcardgateway.giftcard.v1.Transaction;
 import example.giftcardgateway.giftcard.v1.TransactionServiceGrpc;
 import example.giftcardgateway.giftcard.v1.TransferRequest;
 import example.giftcardgateway.giftcard.v1.VoidRequest;
+import example.giftcardgateway.giftcard.v1.WatchTransactionsRequest;
+import example.giftcardgateway.giftcard.v1.WatchTransactionsResponse;
 import io.grpc.Channel;
 import io.grpc.ClientInterceptors;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
 import java.time.Duration;
+import java.util.Objects;
 import java.util.UUID;
+import java.util.stream.Stream;
 
 /**
  * The gateway, for code that waits. Safe to share between threads.
@@ -315,12 +323,49 @@ public final class GiftcardClient implements AutoCloseable {
     return calls.once(TransactionServiceGrpc.getGetTransactionMethod(), request).getTransaction();
   }
 
+  /**
+   * Reads a list page by page: {@code pages(TransactionServiceGrpc.getListTransactionsMethod(),
+   * request)}. The first page is read at once, each next one when it is asked for.
+   */
+  public <Q extends Message, A extends Message> Stream<A> pages(
+      MethodDescriptor<Q, A> list, Q request) {
+    return Stream.iterate(
+        calls.once(list, request), Objects::nonNull, page -> nextPage(list, request, page));
+  }
+
+  /**
+   * Follows what happens to transactions, and goes on by itself after a break. Close it, best as a
+   * resource of a try block.
+   */
+  public Following<WatchTransactionsResponse> watch(WatchTransactionsRequest request) {
+    return new Following<>(calls, TransactionServiceGrpc.getWatchTransactionsMethod(), request);
+  }
+
+  /**
+   * Follows what providers report, and goes on by itself after a break. Close it, best as a
+   * resource of a try block.
+   */
+  public Following<StreamEventsResponse> events(StreamEventsRequest request) {
+    return new Following<>(calls, EventServiceGrpc.getStreamEventsMethod(), request);
+  }
+
   /** Closes the channel, if the client made it; calls on their way may still end. */
   @Override
   public void close() {
     if (own != null) {
       own.shutdown();
     }
+  }
+
+  @SuppressWarnings("unchecked") // What is built of a request is a request.
+  private <Q extends Message, A extends Message> A nextPage(
+      MethodDescriptor<Q, A> list, Q request, A page) {
+    var next = page.getField(page.getDescriptorForType().findFieldByName("next_page_token"));
+    if (next.equals("")) {
+      return null;
+    }
+    var token = request.getDescriptorForType().findFieldByName("page_token");
+    return calls.once(list, (Q) request.toBuilder().setField(token, next).build());
   }
 
   private <Q extends Message> Transaction ask(Operation<Q, ?, ?> operation, Q request) {

@@ -39,11 +39,13 @@ public record RepeatPolicy(
    * Says how long to wait after an attempt that failed.
    *
    * @param attempt counted from 0
+   * @param failure null where a stream just ended
    * @param chance from 0 to 1
    */
   Duration pauseAfter(int attempt, CallException failure, double chance) {
     var longest = (double) longestPause.toNanos();
     var jitter = chance * Math.min(longest, firstPause.toNanos() * Math.pow(2, attempt));
-    return failure.retryAfter().orElse(Duration.ZERO).plusNanos((long) jitter);
+    var told = failure == null ? Duration.ZERO : failure.retryAfter().orElse(Duration.ZERO);
+    return told.plusNanos((long) jitter);
   }
 }

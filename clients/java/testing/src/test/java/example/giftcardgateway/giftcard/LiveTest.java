@@ -6,11 +6,15 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import com.google.protobuf.Timestamp;
 import com.google.type.Money;
 import example.giftcardgateway.giftcard.v1.BalanceRequest;
 import example.giftcardgateway.giftcard.v1.Card;
 import example.giftcardgateway.giftcard.v1.LoadRequest;
+import example.giftcardgateway.giftcard.v1.ReversalReason;
+import example.giftcardgateway.giftcard.v1.ReverseRedeemRequest;
 import example.giftcardgateway.giftcard.v1.TransactionState;
+import example.giftcardgateway.giftcard.v1.WatchTransactionsRequest;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -20,11 +24,14 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
+import java.util.HashSet;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
 
@@ -71,6 +78,33 @@ class LiveTest {
     return StreamSupport.stream(cases.spliterator(), false)
         .map(each -> each.getAsJsonObject())
         .map(each -> DynamicTest.dynamicTest(each.get("name").getAsString(), () -> play(each)));
+  }
+
+  /** Though its connection is cut again and again, a watch goes on and misses nothing. */
+  @Test
+  void aWatchGoesOn() {
+    var breaking = GiftcardClient.builder(System.getenv("GIFTCARD_BREAKING")).plaintext().build();
+    var now = Instant.now();
+    var start =
+        WatchTransactionsRequest.newBuilder()
+            .setStartTime(
+                Timestamp.newBuilder().setSeconds(now.getEpochSecond()).setNanos(now.getNano()));
+    var awaited = new HashSet<String>();
+    for (var number = 0; number < 30; number++) {
+      var id = GiftcardClient.newTransactionId();
+      awaited.add(id);
+      client.reverseRedeem(
+          ReverseRedeemRequest.newBuilder()
+              .setTransactionId(id)
+              .setReason(ReversalReason.REVERSAL_REASON_CANCELLED)
+              .build());
+    }
+    try (breaking;
+        var changes = breaking.watch(start.build())) {
+      while (!awaited.isEmpty()) {
+        awaited.remove(changes.next().getTransaction().getTransactionId());
+      }
+    }
   }
 
   private static void tell(JsonArray faults) throws Exception {

@@ -6,6 +6,7 @@ import com.google.rpc.ErrorInfo;
 import example.giftcardgateway.giftcard.GiftcardClient;
 import example.giftcardgateway.giftcard.v1.CatalogServiceGrpc;
 import example.giftcardgateway.giftcard.v1.DeclineReason;
+import example.giftcardgateway.giftcard.v1.EventServiceGrpc;
 import example.giftcardgateway.giftcard.v1.GiftCardServiceGrpc;
 import example.giftcardgateway.giftcard.v1.Operation;
 import example.giftcardgateway.giftcard.v1.ProviderServiceGrpc;
@@ -49,10 +50,10 @@ import java.util.stream.Collectors;
  *
  * <p>It knows the life of a transaction and no cards: it approves what it is asked, replays,
  * confirms and reverses, unless it is told otherwise. It is no model of the real gateway, only of
- * what a caller meets; to try the real one, run the sandbox. It has no streams.
+ * what a caller meets; to try the real one, run the sandbox.
  *
- * <p>What it is told with {@link #decline}, {@link #fail}, {@link #lose} and {@link #answer} holds
- * for the next call of that name, once, and later telling queues behind it.
+ * <p>What it is told with {@link #decline}, {@link #fail}, {@link #lose}, {@link #answer} and
+ * {@link #stream} holds for the next call of that name, once, and later telling queues behind it.
  */
 public final class FakeGateway implements AutoCloseable {
 
@@ -60,6 +61,7 @@ public final class FakeGateway implements AutoCloseable {
   private static final List<ServiceDescriptor> SERVICES =
       List.of(
           CatalogServiceGrpc.getServiceDescriptor(),
+          EventServiceGrpc.getServiceDescriptor(),
           GiftCardServiceGrpc.getServiceDescriptor(),
           ProviderServiceGrpc.getServiceDescriptor(),
           ReportServiceGrpc.getServiceDescriptor(),
@@ -77,8 +79,17 @@ public final class FakeGateway implements AutoCloseable {
   private final Map<String, Queue<StatusRuntimeException>> failures = new HashMap<>();
   private final Map<String, Integer> losses = new HashMap<>();
   private final Map<String, Queue<Message>> answers = new HashMap<>();
+  private final Map<String, Queue<Telling>> streams = new HashMap<>();
   private final Server server;
   private final ManagedChannel channel;
+
+  /** What one stream tells, and how it ends; with null it stays open. */
+  private record Telling(List<? extends Message> messages, Status end) {
+    @Override
+    public String toString() {
+      return messages.size() + " messages";
+    }
+  }
 
   /** Starts a gateway that approves. */
   public FakeGateway() {
@@ -138,6 +149,17 @@ public final class FakeGateway implements AutoCloseable {
     answers.computeIfAbsent(known(call), any -> new ArrayDeque<>()).add(response);
   }
 
+  /** Lets the next stream of a name tell messages and then end; with {@link Status#OK}, well. */
+  public synchronized void stream(String call, List<? extends Message> messages, Status end) {
+    var telling = new Telling(List.copyOf(messages), end);
+    streams.computeIfAbsent(known(call), any -> new ArrayDeque<>()).add(telling);
+  }
+
+  /** Lets the next stream of a name tell messages and then stay open. */
+  public void stream(String call, List<? extends Message> messages) {
+    stream(call, messages, null);
+  }
+
   /** The requests that came, oldest first. */
   public synchronized List<Message> seen() {
     return List.copyOf(seen);
@@ -171,7 +193,7 @@ public final class FakeGateway implements AutoCloseable {
   private ServerServiceDefinition serve(ServiceDescriptor service) {
     var served = ServerServiceDefinition.builder(service.getName());
     for (var method : service.getMethods()) {
-      if (method.getType() == MethodType.UNARY) {
+      if (method.getType().clientSendsOneMessage()) {
         served.addMethod(serve(method));
       }
     }
@@ -181,6 +203,12 @@ public final class FakeGateway implements AutoCloseable {
   @SuppressWarnings("unchecked") // Every message of the contract is a Message.
   private ServerMethodDefinition<Message, Message> serve(MethodDescriptor<?, ?> method) {
     var typed = (MethodDescriptor<Message, Message>) method;
+    if (method.getType() == MethodType.SERVER_STREAMING) {
+      return ServerMethodDefinition.create(
+          typed,
+          ServerCalls.asyncServerStreamingCall(
+              (request, observer) -> pour(method.getBareMethodName(), request, observer)));
+    }
     var handler =
         ServerCalls.asyncUnaryCall(
             (Message request, StreamObserver<Message> observer) -> {
@@ -192,6 +220,37 @@ public final class FakeGateway implements AutoCloseable {
               }
             });
     return ServerMethodDefinition.create(typed, handler);
+  }
+
+  /** Tells what the next stream of a name is to tell. */
+  private void pour(String call, Message request, StreamObserver<Message> observer) {
+    Telling telling;
+    try {
+      telling = nextStream(call, request);
+    } catch (StatusRuntimeException refusal) {
+      observer.onError(refusal);
+      return;
+    }
+    telling.messages().forEach(observer::onNext);
+    if (telling.end() != null && telling.end().isOk()) {
+      observer.onCompleted();
+    } else if (telling.end() != null) {
+      observer.onError(telling.end().asRuntimeException());
+    }
+  }
+
+  private synchronized Telling nextStream(String call, Message request) {
+    seen.add(request);
+    var failure = failures.getOrDefault(call, new ArrayDeque<>()).poll();
+    if (failure != null) {
+      throw failure;
+    }
+    var telling = streams.getOrDefault(call, new ArrayDeque<>()).poll();
+    if (telling == null) {
+      var nothing = Status.UNIMPLEMENTED.withDescription("nobody said what " + call + " tells");
+      throw nothing.asRuntimeException();
+    }
+    return telling;
   }
 
   /** Does what a call asks, then answers or loses the answer. */
