@@ -11,9 +11,10 @@ import click
 from tests.attacks.attacks import ATTACKS
 from tests.attacks.openings import OPENINGS
 from tests.attacks.strangers import STRANGERS, environment
+from tests.attacks.timing import TIMINGS
 from tests.e2e.sandboxes import Sandbox, sandbox
 
-_ALL = {**ATTACKS, **STRANGERS, **OPENINGS}
+_ALL = {**ATTACKS, **STRANGERS, **OPENINGS, **TIMINGS}
 
 
 async def _figure(name: str, target: Sandbox) -> str:

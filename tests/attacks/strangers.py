@@ -51,6 +51,11 @@ def make_key(target: Sandbox, name: str, merchant: str, *scopes: str) -> str:
     return _keys(target, "create", name, "--merchant", merchant, *words)
 
 
+def make_tenants_key(target: Sandbox, name: str, tenant: str) -> str:
+    """Return a new key with which a tenant moves money and reads."""
+    return _keys(target, "create", name, "--tenant", tenant, "--scope", "money", "--scope", "read")
+
+
 def sent(credential: str) -> tuple[tuple[str, str], ...]:
     """Return the metadata that shows a credential."""
     return (("authorization", f"Bearer {credential}"),)
