@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.telemetry import Telemetry
 
 _ROOT = Path(__file__).parents[2]
-BUDGETS = {"Redeem": 670, "Exchange.send": 55}
+BUDGETS = {"Redeem": 631, "Exchange.send": 55}
 """The most calls there may be. Lower them with every improvement; wanted are 350 and 120."""
 PAN = "6045000000000061"
 ROUNDS = 20

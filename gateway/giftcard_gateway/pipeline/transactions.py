@@ -130,7 +130,7 @@ class Transactions:
         await self._waiting.through(task, wait_s)
         if not opened.done():
             # Whether it is new or a repeat is known only now, however little time the caller has.
-            await asyncio.wait({opened, task}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({opened})
         if (recorded := opened.result()) is not None:
             return await self._replay(recorded, ask, until - loop.time(), by)
         entry = await self._waiting.after(task, entry)
