@@ -77,7 +77,7 @@ COUNT = (
 
 
 async def test_a_reader_beside_takes_no_writes_away(tmp_path: Path) -> None:
-    """Another program that reads the file and goes leaves the write-ahead log, and later ones see later rows."""
+    """A program that reads the file and goes leaves the write-ahead log, and later ones see later rows."""
     path = tmp_path / "journal.db"
     journal = Sqlite(str(path))
     await journal.start()

@@ -111,9 +111,9 @@ def connect(path: str, *, synchronous: str = "FULL") -> sqlite3.Connection:
 def _make_private(path: str) -> None:
     """Make the file readable to its owner alone, if there is none.
 
-    One that is there is not opened: closing it would give up every lock that SQLite holds on it for this process
-    (POSIX locks belong to the process, not to the descriptor), and the next program to read the file would then
-    take itself for the last and delete the write-ahead log that we go on writing.
+    One that is there is not opened: closing it would give up every lock that SQLite holds on it for this
+    process (POSIX locks belong to the process, not to the descriptor), and the next program to read the file
+    would then take itself for the last and delete the write-ahead log that we go on writing.
     """
     if path != MEMORY:
         with suppress(FileExistsError):
