@@ -43,7 +43,8 @@ def test_a_table_shows_the_spread_of_ratios_alone() -> None:
 
 def test_a_chart_has_a_bar_for_each_design() -> None:
     """The chart is well-formed, a bar is as long as its figure, and names are escaped."""
-    drawn = ET.fromstring(bars("<one>", {"strong": Spread(1, 1, 1), "gateway-a": Spread(0.5, 0.5, 1)}, "x"))  # noqa: S314 - our own
+    figures = {"strong": Spread(1, 1, 1), "gateway-a": Spread(0.5, 0.5, 1)}
+    drawn = ET.fromstring(bars("<one>", figures, "x"))  # noqa: S314 - our own
     name = "{http://www.w3.org/2000/svg}"
     strong, gateway = (float(bar.get("width", "")) for bar in drawn.iter(f"{name}rect"))
     assert gateway == pytest.approx(strong / 2)
@@ -84,7 +85,8 @@ def test_a_journal_must_hold_what_was_heard(
 
 PARENT = """
 import subprocess, sys
-with subprocess.Popen([sys.executable, "-c", "sum(range(10**6)); print(flush=True); input()"], stdout=-1) as child:
+work = "sum(range(10**6)); print(flush=True); input()"
+with subprocess.Popen([sys.executable, "-c", work], stdout=subprocess.PIPE) as child:
     child.stdout.readline()
     print(child.pid, flush=True)
 """
