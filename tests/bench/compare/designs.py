@@ -113,7 +113,7 @@ def gateway(
     }
     began = time.monotonic()
     process = rig.spawn(name, [*program, "serve", "--config", str(file)], told)
-    rig.wait(name, process, "serves on")
+    rig.wait(name, process, "serves on", workers)
     took = time.monotonic() - began
     return Serving(name, port, process, url, key.strip(), took, rig.folder / f"{name}.ids")
 

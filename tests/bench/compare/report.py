@@ -39,11 +39,11 @@ def machine() -> str:
 
 
 def write(folder: Path, machine: str, scale: Scale, sections: Mapping[str, Section]) -> None:
-    """Write results.json, results.md and redeem.svg into a folder."""
+    """Write results.json, results.txt and redeem.svg into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     whole = {"machine": machine, "scale": scale, "sections": sections}
     (folder / "results.json").write_bytes(msgspec.json.format(msgspec.json.encode(whole)) + b"\n")
-    (folder / "results.md").write_text(page(machine, sections), encoding="utf-8")
+    (folder / "results.txt").write_text(page(machine, sections), encoding="utf-8")
     if "redeem" in sections:
         (folder / "redeem.svg").write_text(chart(sections["redeem"], machine), encoding="utf-8")
 

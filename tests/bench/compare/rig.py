@@ -109,10 +109,10 @@ class Rig:
         """Return the file that a program's output goes to."""
         return self.folder / f"{name}.log"
 
-    def wait(self, name: str, process: subprocess.Popen[bytes], sentence: str) -> None:
-        """Wait until a program has written these words."""
+    def wait(self, name: str, process: subprocess.Popen[bytes], sentence: str, times: int = 1) -> None:
+        """Wait until a program has written these words, each of its workers for itself."""
         until = time.monotonic() + PATIENCE_S
-        while sentence not in (said := self.log(name).read_text(encoding="utf-8")):
+        while (said := self.log(name).read_text(encoding="utf-8")).count(sentence) < times:
             if process.poll() is not None or time.monotonic() > until:
                 raise click.ClickException(f"{name} does not serve: {said[-2000:]}")
             time.sleep(_LOOK_EVERY_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -116,7 +117,8 @@ def cost_us(one: Slice) -> float:
 
 @contextmanager
 def opened_rig() -> Iterator[Rig]:
-    """Give a rig in a new folder, with the requests to send in it."""
+    """Give a rig in a new folder, with the requests to send in it; SIGTERM ends it as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="giftcard-bench-") as folder, Rig(Path(folder)) as rig:
         rig.folder.chmod(0o755)  # nginx's worker is another user
         prepare(rig.folder)
