@@ -9,8 +9,8 @@ from typing import Literal
 
 import msgspec
 
-Engine = Literal["aiohttp", "httpx"]
-"""Who speaks HTTP/1.1 underneath: aiohttp is quick; httpx opens a connection for every exchange."""
+Engine = Literal["own", "httpx"]
+"""Who speaks HTTP/1.1 underneath: our own is quick; httpx opens a connection for every exchange."""
 
 
 class PoolLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

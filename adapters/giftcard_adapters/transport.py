@@ -1,4 +1,4 @@
-"""HTTP to a provider: httpx's transport interface over aiohttp, or over httpx's own engine.
+"""HTTP to a provider: httpx's transport interface over an engine of our own, or over httpx's.
 
 Errors tell whether a request was surely not sent or may have been (rules 3 and 4):
 
@@ -8,10 +8,9 @@ Errors tell whether a request was surely not sent or may have been (rules 3 and 
 Nothing is sent twice. Redirects are not followed, bodies are not decompressed, cookies are not kept, and
 the environment is not read.
 
-Both engines give three guarantees that neither library gives by itself:
+Both engines give three guarantees:
 
-- A request goes out at most once. aiohttp repeats GET, PUT and DELETE when a kept connection breaks;
-  the fault is translated inside its middleware, where that repetition cannot see it.
+- A request goes out at most once, by any method, and whatever breaks.
 - An answer belongs to the request before it. A kept connection on which bytes arrived unasked is closed,
   so that a second answer to one call is never read as the answer to the next.
 - A cancelled call gives its place in the pool back. httpcore leaks it (encode/httpcore#1093), and h11
@@ -21,30 +20,20 @@ Both engines give three guarantees that neither library gives by itself:
 from __future__ import annotations
 
 import asyncio
-import select
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from weakref import WeakSet
 
-import aiohttp
 import httpx
-import yarl
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.client_reqrep import ClientRequest
-from aiohttp.connector import Connection
-from aiohttp.tracing import Trace
 
 from giftcard_adapters.engine import Engine, PoolLimits, Tls
+from giftcard_adapters.http1 import Http1
 
-_PIECE_BYTES = 64 * 1024
 _UNPACKED = ("Accept-Encoding", "identity")
 """Sent unless the call has its own: a compressed answer can be far larger than its bytes on the wire."""
-_OWN_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
-"""Headers that aiohttp would add by itself. Only what was signed is sent."""
 
 
 def open_transport(
-    engine: Engine = "aiohttp", *, limits: PoolLimits | None = None, tls: Tls | None = None
+    engine: Engine = "own", *, limits: PoolLimits | None = None, tls: Tls | None = None
 ) -> httpx.AsyncBaseTransport:
     """Return a transport for one provider; nothing is connected yet.
 
@@ -52,8 +41,7 @@ def open_transport(
     """
     bounds = limits or PoolLimits()
     context = _trust(tls or Tls())
-    wire = _Aiohttp(context, bounds) if engine == "aiohttp" else _Httpx(context)
-    return _Bounded(wire, bounds.connections)
+    return Http1(context, bounds) if engine == "own" else _Bounded(_Httpx(context), bounds.connections)
 
 
 def _trust(tls: Tls) -> ssl.SSLContext:
@@ -159,141 +147,3 @@ class _Httpx(httpx.AsyncBaseTransport):
             raise
         answer.stream = _Followed(answer.stream, once.aclose)
         return answer
-
-
-class _Aiohttp(httpx.AsyncBaseTransport):
-    """aiohttp with one session, made on the first call because it belongs to the running loop."""
-
-    def __init__(self, context: ssl.SSLContext, limits: PoolLimits) -> None:
-        self._context = context
-        self._limits = limits
-        self._session: aiohttp.ClientSession | None = None
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        session = self._session or self._open()
-        timeouts: Timeouts = request.extensions.get("timeout", {})
-        try:
-            answer = await session.request(
-                request.method,
-                yarl.URL(str(request.url), encoded=True),
-                headers=_headers(request),
-                data=await request.aread() or None,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(
-                    total=None, connect=timeouts.get("connect"), sock_read=timeouts.get("read")
-                ),
-            )
-        except ValueError:
-            raise httpx.LocalProtocolError("the request cannot be written as HTTP") from None
-        return httpx.Response(
-            answer.status,
-            headers=list(answer.raw_headers),
-            stream=_AiohttpBody(answer),
-            extensions={"http_version": b"HTTP/1.1"},
-        )
-
-    async def aclose(self) -> None:
-        if self._session:
-            await self._session.close()
-
-    def _open(self) -> aiohttp.ClientSession:
-        self._session = aiohttp.ClientSession(
-            connector=_Unspoiled(self._context, self._limits.keepalive_s),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            skip_auto_headers=_OWN_HEADERS,
-            trust_env=False,
-            middlewares=(_once,),
-        )
-        return self._session
-
-
-class _Unspoiled(aiohttp.TCPConnector):
-    """Reuses a kept connection only if nothing arrived on it since its last answer."""
-
-    def __init__(self, context: ssl.SSLContext, keepalive_s: float) -> None:
-        super().__init__(limit=0, ssl=context, keepalive_timeout=keepalive_s)
-        self._used: WeakSet[ResponseHandler] = WeakSet()
-
-    async def connect(
-        self,
-        req: ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 -- aiohttp names it
-    ) -> Connection:
-        while True:
-            connection = await super().connect(req, traces, timeout)
-            if self._is_fresh(connection) or not _is_spoiled(connection):
-                return connection
-            connection.close()
-
-    def _is_fresh(self, connection: Connection) -> bool:
-        if connection.protocol is None or connection.protocol in self._used:
-            return False
-        self._used.add(connection.protocol)
-        return True
-
-
-def _is_spoiled(connection: Connection) -> bool:
-    """Tell whether anything arrived on an idle connection, read already or still in the operating system."""
-    protocol, transport = connection.protocol, connection.transport
-    if protocol is None or transport is None or protocol.should_close:
-        return True
-    descriptor = transport.get_extra_info("socket").fileno()
-    if descriptor < 0:
-        return True
-    arrived = select.poll()
-    arrived.register(descriptor, select.POLLIN)
-    return bool(arrived.poll(0))
-
-
-async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Translate a fault before aiohttp sees it and sends the request again."""
-    try:
-        return await send(request)
-    except (aiohttp.ClientError, OSError) as fault:
-        raise _translate(fault) from None
-
-
-_FAULTS: tuple[tuple[type[Exception], type[httpx.HTTPError], str], ...] = (
-    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout, "no connection in time"),
-    (aiohttp.ClientConnectorError, httpx.ConnectError, "no connection"),
-    (TimeoutError, httpx.ReadTimeout, "no answer in time"),
-    (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError, "closed without an answer"),
-    (aiohttp.ClientResponseError, httpx.RemoteProtocolError, "the answer is not HTTP"),
-    (aiohttp.ClientPayloadError, httpx.RemoteProtocolError, "the answer broke off"),
-    (aiohttp.ClientConnectionResetError, httpx.WriteError, "the connection broke while writing"),
-)
-"""The first row that fits counts. Only the first two mean never sent; both come from connecting alone."""
-
-
-def _translate(fault: Exception) -> httpx.HTTPError:
-    # aiohttp's own texts contain the address, and an address can contain a card number.
-    for kind, ours, text in _FAULTS:
-        if isinstance(fault, kind):
-            return ours(text)
-    return httpx.ReadError("the connection broke")
-
-
-def _headers(request: httpx.Request) -> list[tuple[str, str]]:
-    headers = [(name.decode(), value.decode()) for name, value in request.headers.raw]
-    if "accept-encoding" not in request.headers:
-        headers.append(_UNPACKED)
-    return headers
-
-
-class _AiohttpBody(httpx.AsyncByteStream):
-    """An answer's body as a stream; if it is closed half read, its connection is closed too."""
-
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        self._answer = answer
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for piece in self._answer.content.iter_chunked(_PIECE_BYTES):
-                yield piece
-        except (aiohttp.ClientError, OSError) as fault:
-            raise _translate(fault) from None
-
-    async def aclose(self) -> None:
-        self._answer.close()

@@ -13,7 +13,17 @@ from giftcard_gateway.cli import COMMANDS, commands, options
 from giftcard_simulators import catalogue
 from tests.e2e.processes import environment
 
-HEAVY = ("aiohttp", "asyncpg", "giftcard_simulators", "grpc", "httpx", "joserfc", "opentelemetry", "rich")
+HEAVY = (
+    "aiohttp",
+    "asyncpg",
+    "giftcard_simulators",
+    "grpc",
+    "httptools",
+    "httpx",
+    "joserfc",
+    "opentelemetry",
+    "rich",
+)
 LOOK = f"""
 import sys
 from giftcard_gateway.cli import command_line

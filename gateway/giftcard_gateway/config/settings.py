@@ -186,7 +186,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Whose the account is as a whole: reports, settlement, vault, and events of no known transaction."""
     labels: dict[str, str] = {}
     """Free words for people and dashboards."""
-    engine: Engine = "aiohttp"
+    engine: Engine = "own"
     limits: PoolLimits = PoolLimits()
     tls: Tls = Tls()
     terms: Terms = Terms()

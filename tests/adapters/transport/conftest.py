@@ -11,6 +11,7 @@ import uvloop
 
 from giftcard_adapters.engine import Engine, PoolLimits
 from giftcard_adapters.transport import open_transport
+from tests.adapters.transport.wire import Whole
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -18,15 +19,16 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
-@pytest.fixture(params=["aiohttp", "httpx"])
+@pytest.fixture(params=["own", "httpx"])
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Name each engine in turn."""
-    return "aiohttp" if request.param == "aiohttp" else "httpx"
+    return "own" if request.param == "own" else "httpx"
 
 
-@pytest.fixture
-async def transport(engine: Engine) -> AsyncIterator[httpx.AsyncBaseTransport]:
-    """Open a transport with two connections, and close it afterwards."""
+@pytest.fixture(params=["own", "own, whole", "httpx"])
+async def transport(request: pytest.FixtureRequest) -> AsyncIterator[httpx.AsyncBaseTransport]:
+    """Open a transport with two connections, and close it afterwards; our own in both ways it is used."""
+    engine: Engine = "httpx" if request.param == "httpx" else "own"
     opened = open_transport(engine=engine, limits=PoolLimits(connections=2))
-    yield opened
+    yield Whole(opened) if request.param == "own, whole" else opened
     await opened.aclose()

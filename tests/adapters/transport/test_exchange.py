@@ -11,7 +11,7 @@ import pytest
 
 from giftcard_adapters.engine import Engine, PoolLimits
 from giftcard_adapters.transport import open_transport
-from tests.adapters.transport.wire import OK, Line, keep, post, serve, then
+from tests.adapters.transport.wire import OK, Line, Whole, keep, post, serve, then
 
 Transport = httpx.AsyncBaseTransport
 
@@ -70,6 +70,8 @@ class TestPlainExchange:
 
     async def test_streamed_answer(self, transport: Transport) -> None:
         """A body is handed on while it still comes."""
+        if isinstance(transport, Whole):
+            pytest.skip("a round trip is whole")
         go_on = asyncio.Event()
 
         async def script(line: Line) -> None:

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from giftcard_adapters.engine import Engine, PoolLimits, Tls
 from giftcard_adapters.transport import open_transport
-from tests.adapters.transport.wire import OK, Line, serve
+from tests.adapters.transport.wire import OK, Line, keep, post, serve
 from tests.patience import PATIENCE_S
 
 NOW = dt.datetime.now(dt.UTC)
@@ -102,6 +102,16 @@ async def test_own_authority(engine: Engine, ours: Authority) -> None:
     """A provider whose certificate our CA file vouches for is spoken to."""
     async with serve(answer_once, serving(ours.issue("localhost"))) as wire:
         assert await exchange(engine, Tls(ca_file=str(ours.file)), wire.url) == 200
+
+
+async def test_kept(ours: Authority) -> None:
+    """A connection with TLS is used again: the session tickets behind its handshake spoil nothing."""
+    transport = open_transport(tls=Tls(ca_file=str(ours.file)))
+    async with serve(keep, serving(ours.issue("localhost"))) as wire:
+        for _ in range(3):
+            assert (await post(transport, wire.url)).content == b"ok"
+        assert wire.connections == 1
+        await transport.aclose()
 
 
 async def test_stranger(engine: Engine, ours: Authority, tmp_path: Path) -> None:

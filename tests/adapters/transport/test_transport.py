@@ -265,7 +265,7 @@ class TestKeptConnections:
                 await asyncio.sleep(0.02)  # for what was said to arrive: nothing tells us of it
 
     async def test_reuse(self) -> None:
-        """The engine aiohttp uses one connection for calls that follow each other."""
+        """Our own engine uses one connection for calls that follow each other."""
         transport = open_transport()
         async with serve(keep) as wire:
             for _ in range(5):

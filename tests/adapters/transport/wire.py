@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from giftcard_adapters.roundtrip import Origin, Outgoing, over
 from tests.patience import PATIENCE_S
 
 Script = Callable[["Line"], Awaitable[None]]
@@ -26,12 +27,16 @@ class Line:
 
     async def hear(self) -> bytes:
         """Read one whole request."""
-        head = await self._reader.readuntil(b"\r\n\r\n")
+        head = await self.hear_head()
         length = 0
         for line in head.lower().split(b"\r\n"):
             if line.startswith(b"content-length:"):
                 length = int(line.partition(b":")[2])
         return head + await self._reader.readexactly(length)
+
+    async def hear_head(self) -> bytes:
+        """Read no more than the head of a request."""
+        return await self._reader.readuntil(b"\r\n\r\n")
 
     async def say(self, *pieces: bytes) -> None:
         """Send each piece, one write after the other."""
@@ -146,3 +151,33 @@ async def post(
     finally:
         await answer.aclose()
     return answer
+
+
+class Whole(httpx.AsyncBaseTransport):
+    """Makes each exchange of a transport as a whole round trip."""
+
+    def __init__(self, wire: httpx.AsyncBaseTransport) -> None:
+        """Keep the transport behind."""
+        self._wire = over(wire)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Make a round trip within the time to read, and at least what connecting takes on a busy machine."""
+        limits_s = httpx.Timeout(5).as_dict() | request.extensions.get("timeout", {})
+        reply = await self._wire.roundtrip(
+            Outgoing(
+                origin=Origin.of(request.url),
+                method=request.method,
+                target=request.url.raw_path.decode(),
+                headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
+                body=await request.aread(),
+                name="exchange",
+                timeout_s=max(2.0, limits_s["read"] or 0.0),
+                connect_s=min(limits_s["pool"] or 5.0, limits_s["connect"] or 5.0),
+            )
+        )
+        headers = {name: value for name, value in reply.headers.items() if name != "content-encoding"}
+        return httpx.Response(reply.status, headers=headers, content=reply.body)
+
+    async def aclose(self) -> None:
+        """Close the transport behind."""
+        await self._wire.aclose()
