@@ -58,7 +58,10 @@ _CELL = re.compile(r"`([a-z_]+\*?)`")
 
 # Whatever lies beside the repository: a clone has to be enough.
 _OUTSIDE = re.compile(r"\.\./shared\b|\bshared[\"']? ?/ ?[\"']?\w|\bsemantics\.md|\bseed \d{3}\b")
-OTHER_LANGUAGES = tuple(f"clients/{name}/" for name in ("go", "java", "rust", "typescript"))
+OTHER_LANGUAGES = (
+    *(f"clients/{name}/" for name in ("go", "java", "rust", "typescript")),
+    "clients/__main__.py",  # its help tells what their live tests are given
+)
 """Where settings and variables are those of another language's tools."""
 MAY_READ_OUTSIDE = ("tests/conftest.py", "tests/specs/validating.py")
 

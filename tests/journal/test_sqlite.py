@@ -76,6 +76,12 @@ COUNT = (
 )
 
 
+def seen_beside(path: Path) -> int:
+    """Count the transactions that a program of its own sees in the file."""
+    asked = [sys.executable, "-c", COUNT, str(path)]
+    return int(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)
+
+
 async def test_a_reader_beside_takes_no_writes_away(tmp_path: Path) -> None:
     """Another program that reads the file and goes leaves the log, and later ones see later rows."""
     path = tmp_path / "journal.db"
@@ -83,10 +89,7 @@ async def test_a_reader_beside_takes_no_writes_away(tmp_path: Path) -> None:
     await journal.start()
     for number in range(1, 4):
         await opened(journal, row())
-        seen = await asyncio.to_thread(
-            subprocess.run, [sys.executable, "-c", COUNT, path], capture_output=True, text=True, check=True
-        )
-        assert int(seen.stdout) == number
+        assert await asyncio.to_thread(seen_beside, path) == number
     assert path.with_name("journal.db-wal").exists()
     await journal.close()
 

@@ -366,9 +366,12 @@ type Transaction struct {
 	// `fee_amount`, or by its name in `additional_amounts`.
 	LedgerIndicators map[string]LedgerIndicator `protobuf:"bytes,29,rep,name=ledger_indicators,json=ledgerIndicators,proto3" json:"ledger_indicators,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value,enum=giftcard.v1.LedgerIndicator"`
 	// Whose it is: the tenant of the caller that asked, or first reversed it.
-	Tenant        string `protobuf:"bytes,30,opt,name=tenant,proto3" json:"tenant,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Tenant string `protobuf:"bytes,30,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	// When the numbers, codes and PINs of its cards were erased, because the time for which the operator keeps them was
+	// over: from then on new cards are masked for their issuer too. Absent while they are kept.
+	CardNumberEraseTime *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=card_number_erase_time,json=cardNumberEraseTime,proto3" json:"card_number_erase_time,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Transaction) Reset() {
@@ -609,6 +612,13 @@ func (x *Transaction) GetTenant() string {
 		return x.Tenant
 	}
 	return ""
+}
+
+func (x *Transaction) GetCardNumberEraseTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CardNumberEraseTime
+	}
+	return nil
 }
 
 // One card of a transaction.
@@ -861,7 +871,7 @@ var File_giftcard_v1_transaction_proto protoreflect.FileDescriptor
 
 const file_giftcard_v1_transaction_proto_rawDesc = "" +
 	"\n" +
-	"\x1dgiftcard/v1/transaction.proto\x12\vgiftcard.v1\x1a\x16giftcard/v1/card.proto\x1a\x19giftcard/v1/decline.proto\x1a\x1fgiftcard/v1/point_of_sale.proto\x1a\x16giftcard/v1/sale.proto\x1a\x16giftcard/v1/slip.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xc4\x10\n" +
+	"\x1dgiftcard/v1/transaction.proto\x12\vgiftcard.v1\x1a\x16giftcard/v1/card.proto\x1a\x19giftcard/v1/decline.proto\x1a\x1fgiftcard/v1/point_of_sale.proto\x1a\x16giftcard/v1/sale.proto\x1a\x16giftcard/v1/slip.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\x95\x11\n" +
 	"\vTransaction\x12/\n" +
 	"\x0etransaction_id\x18\x01 \x01(\tB\b\xe2\x8c\xcf\xd7\b\x02\b\x01R\rtransactionId\x124\n" +
 	"\toperation\x18\x02 \x01(\x0e2\x16.giftcard.v1.OperationR\toperation\x12\x1a\n" +
@@ -897,7 +907,8 @@ const file_giftcard_v1_transaction_proto_rawDesc = "" +
 	"\rstate_changes\x18\x1b \x03(\v2\x18.giftcard.v1.StateChangeR\fstateChanges\x12<\n" +
 	"\x06labels\x18\x1c \x03(\v2$.giftcard.v1.Transaction.LabelsEntryR\x06labels\x12[\n" +
 	"\x11ledger_indicators\x18\x1d \x03(\v2..giftcard.v1.Transaction.LedgerIndicatorsEntryR\x10ledgerIndicators\x12\x16\n" +
-	"\x06tenant\x18\x1e \x01(\tR\x06tenant\x1aX\n" +
+	"\x06tenant\x18\x1e \x01(\tR\x06tenant\x12O\n" +
+	"\x16card_number_erase_time\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampR\x13cardNumberEraseTime\x1aX\n" +
 	"\x16AdditionalAmountsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
 	"\x05value\x18\x02 \x01(\v2\x12.google.type.MoneyR\x05value:\x028\x01\x1aE\n" +
@@ -1032,20 +1043,21 @@ var file_giftcard_v1_transaction_proto_depIdxs = []int32{
 	7,  // 23: giftcard.v1.Transaction.state_changes:type_name -> giftcard.v1.StateChange
 	10, // 24: giftcard.v1.Transaction.labels:type_name -> giftcard.v1.Transaction.LabelsEntry
 	11, // 25: giftcard.v1.Transaction.ledger_indicators:type_name -> giftcard.v1.Transaction.LedgerIndicatorsEntry
-	0,  // 26: giftcard.v1.TransactionCard.role:type_name -> giftcard.v1.CardRole
-	21, // 27: giftcard.v1.TransactionCard.balances:type_name -> giftcard.v1.Balances
-	20, // 28: giftcard.v1.TransactionCard.expire_time:type_name -> google.protobuf.Timestamp
-	15, // 29: giftcard.v1.Evidence.refusal:type_name -> giftcard.v1.Decline
-	20, // 30: giftcard.v1.Evidence.observe_time:type_name -> google.protobuf.Timestamp
-	2,  // 31: giftcard.v1.StateChange.state:type_name -> giftcard.v1.TransactionState
-	20, // 32: giftcard.v1.StateChange.change_time:type_name -> google.protobuf.Timestamp
-	12, // 33: giftcard.v1.Transaction.AdditionalAmountsEntry.value:type_name -> google.type.Money
-	22, // 34: giftcard.v1.Transaction.LedgerIndicatorsEntry.value:type_name -> giftcard.v1.LedgerIndicator
-	35, // [35:35] is the sub-list for method output_type
-	35, // [35:35] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	20, // 26: giftcard.v1.Transaction.card_number_erase_time:type_name -> google.protobuf.Timestamp
+	0,  // 27: giftcard.v1.TransactionCard.role:type_name -> giftcard.v1.CardRole
+	21, // 28: giftcard.v1.TransactionCard.balances:type_name -> giftcard.v1.Balances
+	20, // 29: giftcard.v1.TransactionCard.expire_time:type_name -> google.protobuf.Timestamp
+	15, // 30: giftcard.v1.Evidence.refusal:type_name -> giftcard.v1.Decline
+	20, // 31: giftcard.v1.Evidence.observe_time:type_name -> google.protobuf.Timestamp
+	2,  // 32: giftcard.v1.StateChange.state:type_name -> giftcard.v1.TransactionState
+	20, // 33: giftcard.v1.StateChange.change_time:type_name -> google.protobuf.Timestamp
+	12, // 34: giftcard.v1.Transaction.AdditionalAmountsEntry.value:type_name -> google.type.Money
+	22, // 35: giftcard.v1.Transaction.LedgerIndicatorsEntry.value:type_name -> giftcard.v1.LedgerIndicator
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_giftcard_v1_transaction_proto_init() }

@@ -1645,6 +1645,10 @@ pub struct Transaction {
     /// Whose it is: the tenant of the caller that asked, or first reversed it.
     #[prost(string, tag = "30")]
     pub tenant: ::prost::alloc::string::String,
+    /// When the numbers, codes and PINs of its cards were erased, because the time for which the operator keeps them was
+    /// over: from then on new cards are masked for their issuer too. Absent while they are kept.
+    #[prost(message, optional, tag = "31")]
+    pub card_number_erase_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// One card of a transaction.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
