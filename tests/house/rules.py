@@ -67,7 +67,10 @@ OWNED = (
     Owned(
         ("httpx",),
         (
-            *(f"{ADAPTERS}.{name}" for name in ("exchange", "stanza", "transport")),
+            *(
+                f"{ADAPTERS}.{name}"
+                for name in ("connection", "exchange", "http1", "roundtrip", "stanza", "transport")
+            ),
             f"{SIMULATORS}.transport",
             f"{CONFORMANCE}.wires",
             f"{GATEWAY}.telemetry",
