@@ -84,7 +84,11 @@ async def test_a_reader_beside_takes_no_writes_away(tmp_path: Path) -> None:
     for number in range(1, 4):
         await opened(journal, row())
         seen = await asyncio.to_thread(
-            subprocess.run, [sys.executable, "-c", COUNT, path], capture_output=True, text=True, check=True
+            subprocess.run,
+            [sys.executable, "-c", COUNT, str(path)],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert int(seen.stdout) == number
     assert path.with_name("journal.db-wal").exists()
