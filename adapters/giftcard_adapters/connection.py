@@ -29,7 +29,7 @@ _IDLE, _HEAD, _BODY, _DONE, _DEAD = range(5)
 """The states: nothing asked; no final head yet; no whole body yet; the answer is here; broken or closed."""
 
 
-class Connection(asyncio.Protocol):
+class Http1Connection(asyncio.Protocol):
     """One connection and the answer that comes on it; made by the event loop, used by one task at a time."""
 
     def __init__(self) -> None:

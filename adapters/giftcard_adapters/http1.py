@@ -17,7 +17,7 @@ import aiohappyeyeballs
 import httpx
 
 from giftcard_adapters.calls import Reply
-from giftcard_adapters.connection import Connection
+from giftcard_adapters.connection import Http1Connection
 from giftcard_adapters.roundtrip import ANSWER_LIMIT_BYTES, Origin, Outgoing, RoundTrips, read
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Http1(RoundTrips):
         self._context = context
         self._keepalive_s = limits.keepalive_s
         self._places = asyncio.Semaphore(limits.connections)
-        self._idle: dict[Origin, deque[Connection]] = {}
+        self._idle: dict[Origin, deque[Http1Connection]] = {}
         self._sweep: asyncio.TimerHandle | None = None
         self._is_closed = False
 
@@ -112,7 +112,7 @@ class Http1(RoundTrips):
 
     async def _enter(
         self, origin: Origin, pool_s: float | None, connect_s: float | None, until_s: float | None
-    ) -> Connection:
+    ) -> Http1Connection:
         """Wait for a place, and return a connection that is in order and unused."""
         if self._is_closed:
             raise httpx.ConnectError("the transport is closed")
@@ -135,7 +135,7 @@ class Http1(RoundTrips):
         except TimeoutError:
             raise httpx.PoolTimeout("no free connection in time") from None
 
-    def _kept(self, origin: Origin) -> Connection | None:
+    def _kept(self, origin: Origin) -> Http1Connection | None:
         kept = self._idle.get(origin)
         oldest_s = asyncio.get_running_loop().time() - self._keepalive_s
         while kept:
@@ -145,7 +145,7 @@ class Http1(RoundTrips):
             connection.close()
         return None
 
-    async def _connect(self, origin: Origin, until_s: float | None) -> Connection:
+    async def _connect(self, origin: Origin, until_s: float | None) -> Http1Connection:
         loop = asyncio.get_running_loop()
         is_tls = origin.scheme == "https"
         try:
@@ -156,7 +156,7 @@ class Http1(RoundTrips):
                 )
                 open_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 _, connection = await loop.create_connection(
-                    Connection,
+                    Http1Connection,
                     sock=open_socket,
                     ssl=self._context if is_tls else None,
                     server_hostname=origin.host if is_tls else None,
@@ -170,7 +170,7 @@ class Http1(RoundTrips):
             raise httpx.ConnectError("the connection was closed, or spoke first")
         return connection
 
-    def _leave(self, origin: Origin, connection: Connection) -> None:
+    def _leave(self, origin: Origin, connection: Http1Connection) -> None:
         self._places.release()
         if not connection.release():
             return
@@ -197,10 +197,12 @@ class Http1(RoundTrips):
 class _Pieces(httpx.AsyncByteStream):
     """The body of an answer while it comes; its connection is kept if it was read to the end."""
 
-    def __init__(self, pool: Http1, origin: Origin, connection: Connection, read_s: float | None) -> None:
+    def __init__(
+        self, pool: Http1, origin: Origin, connection: Http1Connection, read_s: float | None
+    ) -> None:
         self._pool = pool
         self._origin = origin
-        self._connection: Connection | None = connection
+        self._connection: Http1Connection | None = connection
         self._read_s = read_s
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

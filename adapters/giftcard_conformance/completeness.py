@@ -31,6 +31,8 @@ OURS: Mapping[str, str] = {
     "lookup_id": "made by the gateway",
     "asked_at": "made by the gateway",
     "list_stored_cards.descending": "the direction of order_by, which is never given alone",
+    "*card.erased": "what the gateway leaves of a number that it erased; nothing is asked of such a card",
+    "*cards.erased": "the same",
     "balances.card": "not set: the cards go beside it",
     "balances.card_holder": "not set: the cards go beside it",
 }

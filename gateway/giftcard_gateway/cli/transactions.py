@@ -208,7 +208,7 @@ def read_pages(client: Client, wanted: v1.TransactionFilter, limit: int) -> Iter
 @_as_json
 @click.pass_obj
 def show(asked: dict[str, str], transaction_id: str, *, tenant: str, is_json: bool) -> None:
-    """Show everything known of one transaction, with its life so far."""
+    """Show all that is known of one transaction."""
     with _client(asked, tenant) as client, _refusals():
         one = client.get_transaction(transaction_id=transaction_id)
     if is_json:

@@ -8,7 +8,7 @@ import socket
 import httpx
 import pytest
 
-from giftcard_adapters.connection import Connection
+from giftcard_adapters.connection import Http1Connection
 from giftcard_adapters.engine import PoolLimits
 from giftcard_adapters.errors import Unreadable
 from giftcard_adapters.http1 import Http1
@@ -53,9 +53,9 @@ class FakeTransport(asyncio.Transport):
     close = abort
 
 
-def asked(*, is_head: bool = False, limit_bytes: int = 1000) -> tuple[Connection, FakeTransport]:
+def asked(*, is_head: bool = False, limit_bytes: int = 1000) -> tuple[Http1Connection, FakeTransport]:
     """Return a connection on which a request was sent."""
-    connection, transport = Connection(), FakeTransport()
+    connection, transport = Http1Connection(), FakeTransport()
     connection.connection_made(transport)
     connection.write(b"GET / HTTP/1.1\r\n\r\n", is_head=is_head, limit_bytes=limit_bytes)
     return connection, transport
@@ -242,7 +242,7 @@ async def test_bytes_unasked() -> None:
 
 async def test_spoke_first() -> None:
     """A server that speaks before it is asked is not asked."""
-    connection, transport = Connection(), FakeTransport()
+    connection, transport = Http1Connection(), FakeTransport()
     connection.connection_made(transport)
     connection.data_received(OK)
     assert not connection.is_open
