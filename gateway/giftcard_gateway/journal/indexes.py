@@ -123,8 +123,9 @@ class BlindIndexes:
             yield self.numbered
 
     def _asked(self, tenant: str, ask: MoneyOperation) -> Iterator[bytes]:
-        yield from chain.from_iterable(map(self.kept, ask.cards))
-        if self._marks_numbers and any(map(is_numbered, ask.cards)):
+        cards = ask.cards
+        yield from chain.from_iterable(map(self.kept, cards))
+        if self._marks_numbers and any(map(is_numbered, cards)):
             yield self.numbered
         if ask.external_reference:
             yield self.external_reference(tenant, ask.external_reference)

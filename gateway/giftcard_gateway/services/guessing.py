@@ -41,9 +41,9 @@ class Guessing:
 
         async def admit(provider_id: str) -> None:
             nonlocal guess
-            if ask.cards:
+            if cards := ask.cards:
                 question = call.question(provider_id, ask.operation)
-                guess = await self._guesses.ask(question, ask.cards, wait_s=wait_s)
+                guess = await self._guesses.ask(question, cards, wait_s=wait_s)
 
         try:
             begun = await self._transactions.begin(ask, wait_s=wait_s, by=call.identity, admit=admit)

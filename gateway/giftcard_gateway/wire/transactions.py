@@ -145,8 +145,8 @@ def _changed_at(entry: Entry) -> datetime:
 
 
 def _add_ask(fields: Fields, ask: AnyOperation, outcome: Outcome | None, advice: Advice | None) -> None:
-    if ask.cards:
-        fields["cards"] = list(_cards(ask, outcome))
+    if cards := ask.cards:
+        fields["cards"] = list(_cards(cards, ask.operation, outcome))
     if ask.product is not None:
         fields["product"] = _product(ask.product)
     if ask.external_reference:
@@ -183,11 +183,13 @@ def _evidence(entry: Entry) -> v1.Evidence:
     )
 
 
-def _cards(ask: AnyOperation, outcome: Outcome | None) -> Iterator[v1.TransactionCard]:
-    roles = _ROLES.get(ask.operation, _SUBJECT)
+def _cards(
+    cards: Sequence[CardRef], operation: Operation, outcome: Outcome | None
+) -> Iterator[v1.TransactionCard]:
+    roles = _ROLES.get(operation, _SUBJECT)
     told: Sequence[Balances] = outcome.balances if outcome else ()
     of_cards: Sequence[ToldCard] = outcome.told_cards if outcome else ()
-    for place, (card, role) in enumerate(zip(ask.cards, roles, strict=True)):
+    for place, (card, role) in enumerate(zip(cards, roles, strict=True)):
         balances = told[place] if place < len(told) else _NOT_TOLD
         card_told = of_cards[place] if place < len(of_cards) else _NOTHING_TOLD
         yield v1.TransactionCard(
