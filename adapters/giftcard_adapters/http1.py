@@ -64,6 +64,9 @@ class Http1(RoundTrips):
         request = _written(sent.method, sent.target, sent.origin.authority, sent.headers, sent.body)
         connection = await self._enter(sent.origin, sent.connect_s, sent.connect_s, until_s)
         try:
+            if loop.time() >= until_s:
+                # This process stood still: what is sent now would be given up on at once.
+                raise httpx.ConnectTimeout("no connection in time")
             timer = loop.call_at(until_s, connection.expire)
             try:
                 connection.write(request, is_head=is_head, limit_bytes=ANSWER_LIMIT_BYTES)

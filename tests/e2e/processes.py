@@ -99,13 +99,18 @@ def started(*arguments: str, folder: Path, environ: Mapping[str, str] | None = N
     try:
         yield Running(process, folder)
     finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(PATIENCE_S)
-            finally:
-                process.kill()
-                process.wait()
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Stop a process of ours: kindly, and by force if it does not."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(PATIENCE_S)
+        finally:
+            process.kill()
+            process.wait()
 
 
 def free_port() -> int:

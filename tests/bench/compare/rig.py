@@ -17,7 +17,7 @@ import click
 
 from tests.bench.compare import costs
 from tests.conftest import has_postgres
-from tests.e2e.processes import environment
+from tests.e2e.processes import end, environment
 from tests.postgres import PostgresServer
 
 HERE = Path(__file__).parent
@@ -102,7 +102,7 @@ class Rig:
         """Start a program whose output goes into a file of its name; it is ended with the rig."""
         with self.log(name).open("ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, env=environment(environ), cwd=ROOT)
-        self.stack.callback(_end, process)
+        self.stack.callback(end, process)
         return process
 
     def log(self, name: str) -> Path:
@@ -152,7 +152,7 @@ class Rig:
     def provider_ends(self) -> None:
         """Take the provider away."""
         if self._provider:
-            _end(self._provider[1])
+            end(self._provider[1])
 
     def database(self) -> str:
         """Return the URL of a new database in a PostgreSQL that waits for its disk, as in production."""
@@ -211,13 +211,3 @@ def load_program() -> Path:
 def _answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(PATIENCE_S)
-        finally:
-            process.kill()
-            process.wait()
