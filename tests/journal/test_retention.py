@@ -271,6 +271,24 @@ async def test_events_lose_their_cards_too(journal: Journal, world: World, clock
     assert await pass_over(world) == 0
 
 
+async def test_an_event_that_waited_loses_its_card_in_the_end(world: World, clock: ShiftedClock) -> None:
+    """One that could not be carried over in time is not passed by for good, though later ones are erased."""
+    connection = world.connections.get("first")
+    for number in (1, 2):
+        event = ProviderEvent(
+            event_id=f"e-{number}", name="card.used", secrets={"body": Secret(f"of {OTHER}")}
+        )
+        webhook = Webhook(headers={}, body=pack((event,)), received_at=clock.now())
+        assert await world.events.receive(connection, webhook) == 1
+    journal = world.records.journal
+    await journal.mark_event_applied("first", "e-2")
+    clock.skip(days=60)
+    assert await pass_over(world) == 1
+    assert await pass_over(world) == 0
+    await journal.mark_event_applied("first", "e-1")
+    assert await pass_over(world) == 1
+
+
 async def test_what_cannot_be_opened_stays(journal: Journal, world: World, clock: ShiftedClock) -> None:
     """A row under a key that is not here is counted, told of, and left; the others are erased."""
     await ended(world, redemption(world))

@@ -53,7 +53,7 @@ class Retention:
         self._keeps = keeps
         self._observer = observer
         self._cursor = ""
-        """Events up to this one were looked at by this process."""
+        """Events up to this one were looked at by this process, and all of them were carried over."""
 
     async def run(self, told: Callable[[Erasure, datetime], None]) -> None:
         """Pass over what is due every hour, until cancelled; `told` hears of passes that erased something."""
@@ -77,9 +77,14 @@ class Retention:
         done = Erasure()
         async for rows in self._marked():
             await self._erase(rows, done)
-        while events := await self._due_events():
+        place, is_behind = self._cursor, False
+        while events := await self._due_events(place):
             await self._erase_events(events, done)
-            self._cursor = events[-1].cursor
+            place = events[-1].cursor
+            if not is_behind:
+                through = list(takewhile(lambda one: one.applied, events))
+                self._cursor = through[-1].cursor if through else self._cursor
+                is_behind = len(through) < len(events)
             await self._breathe(events)
         return done
 
@@ -115,9 +120,9 @@ class Retention:
             await self._breathe(rows)
             query = msgspec.structs.replace(query, after=(rows[-1].created_at, rows[-1].transaction_id))
 
-    async def _due_events(self) -> Sequence[EventRow]:
+    async def _due_events(self, place: str) -> Sequence[EventRow]:
         before = self.before()
-        events = await self._journal.events(after=self._cursor, limit=_BATCH)
+        events = await self._journal.events(after=place, limit=_BATCH)
         return list(takewhile(lambda one: one.received_at < before, events))
 
     async def _erase(self, rows: Iterable[Row], done: Erasure) -> None:
