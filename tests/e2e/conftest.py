@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.envoys import Door, door
 from tests.e2e.sandboxes import SIMULATORS, Sandbox, sandbox
 
 
@@ -20,3 +21,16 @@ def shared(_shared: Sandbox) -> Sandbox:
     """Give a sandbox that serves; its books are open as on the first day, its journal is not empty."""
     _shared.reset(*SIMULATORS)
     return _shared
+
+
+@pytest.fixture(scope="module")
+def _opened(_shared: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    with door(tmp_path_factory.mktemp("envoy") / "door", _shared.port) as running:
+        yield running
+
+
+@pytest.fixture
+def opened(shared: Sandbox, _opened: Door) -> Door:
+    """Give Envoy's door to the shared sandbox, whose books are open as on the first day."""
+    del shared
+    return _opened

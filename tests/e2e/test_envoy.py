@@ -41,19 +41,6 @@ STRICT = ("contract", "is no JSON", "must come once", "excludes", "an object", "
 FOREIGN = "https://elsewhere.example"
 
 
-@pytest.fixture(scope="module")
-def _opened(_shared: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    with door(tmp_path_factory.mktemp("envoy") / "door", _shared.port) as running:
-        yield running
-
-
-@pytest.fixture
-def opened(shared: Sandbox, _opened: Door) -> Door:
-    """Give a door in front of the shared sandbox, whose books are open as on the first day."""
-    del shared
-    return _opened
-
-
 def redemption(**more: object) -> dict[str, object]:
     """Return a request for one rand, with an id of its own."""
     money = {"currencyCode": "ZAR", "units": "1"}

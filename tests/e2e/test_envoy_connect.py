@@ -6,7 +6,6 @@ import base64
 import json
 import subprocess
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -16,7 +15,7 @@ from google.rpc import error_details_pb2
 from giftcard import new_transaction_id, v1
 from tests.conftest import ROOT
 from tests.e2e.envoys import Door, door, refusing
-from tests.e2e.sandboxes import Plain, Sandbox
+from tests.e2e.sandboxes import Plain
 from tests.patience import PATIENCE_S
 
 BUF = Path(sysconfig.get_path("scripts")) / "buf"
@@ -25,19 +24,6 @@ CARD = {"number": {"pan": PAN}}
 CONNECT = {"connect-protocol-version": "1", "content-type": "application/proto"}
 SERVICE = "/giftcard.v1.GiftCardService"
 WATCH = "/giftcard.v1.TransactionService/WatchTransactions"
-
-
-@pytest.fixture(scope="module")
-def _opened(_shared: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    with door(tmp_path_factory.mktemp("connect") / "door", _shared.port) as running:
-        yield running
-
-
-@pytest.fixture
-def opened(shared: Sandbox, _opened: Door) -> Door:
-    """Give a door in front of the shared sandbox, whose books are open as on the first day."""
-    del shared
-    return _opened
 
 
 def redemption() -> Plain:
