@@ -15,7 +15,7 @@ from giftcard_adapters.errors import WebhookRejected, WebhookUnreadable
 from giftcard_simulators.sandbox import SimRequest
 from tests.gateway.webhooks.edge import Edge, open_edge
 from tests.patience import PATIENCE_S
-from tests.world.app import HOST
+from tests.world.app import HOST, edge_of
 
 PROVIDERS = ("gr4vy", "jeudimerci", "gatepay")
 _QUIET_S = 0.05
@@ -77,7 +77,7 @@ class Conversations:
         return self._loop.run_until_complete(self._send(given + _LAST, quiet_s))
 
     async def _send(self, given: bytes, quiet_s: float) -> bytes:
-        reader, writer = await asyncio.open_connection(HOST, self.edge.app.webhooks.port)
+        reader, writer = await asyncio.open_connection(HOST, edge_of(self.edge.app).port)
         heard = b""
         try:
             writer.write(given)

@@ -25,7 +25,7 @@ from giftcard_simulators.sandbox import SimAnswer, SimRequest, Simulator
 from giftcard_simulators.serve import Served, serve
 from tests.house.tables import package_of
 from tests.patience import ANSWER_S, PATIENCE_S
-from tests.world.app import HASH_KEY, HOST, KEY, SLOW_TO_FORGIVE, open_app, until
+from tests.world.app import HASH_KEY, HOST, KEY, SLOW_TO_FORGIVE, edge_of, open_app, until
 from tests.world.clock import ShiftedClock
 
 ELECTRUM, GR4VY, JEUDIMERCI, GATEPAY = "electrum", "gr4vy", "jeudimerci", "gatepay"
@@ -152,7 +152,7 @@ class World:
     async def post_webhook(self, provider: str, headers: Mapping[str, str], body: bytes) -> httpx.Response:
         """Post a body to a provider's webhook address."""
         async with httpx.AsyncClient(verify=False, timeout=PATIENCE_S) as http:  # noqa: S501 - plain HTTP
-            url = f"http://{HOST}:{self.app.webhooks.port}/webhooks/{provider}"
+            url = f"http://{HOST}:{edge_of(self.app).port}/webhooks/{provider}"
             return await http.post(url, headers=dict(headers), content=body)
 
     async def ask(self, provider: str, operation: str, fields: Mapping[str, object]) -> v1.Transaction:

@@ -41,7 +41,7 @@ from tests.patience import PATIENCE_S
 from tests.providers.cells import CELLS, FUNDED, WITH_PIN
 from tests.providers.world import ELECTRUM, Table, World, open_world
 from tests.secrecy.faults import Raised, watching
-from tests.world.app import HOST
+from tests.world.app import HOST, edge_of
 from tests.world.seen import Seen
 
 STRANGER, TYPED_PIN = "4539578763621486", "8351907462"
@@ -297,7 +297,7 @@ def _stuffed(descriptor: Descriptor) -> bytes:
 
 async def _look_at_pages(story: Story) -> None:
     """Look at the HTTP port's pages with secrets in path, query, headers and body."""
-    base = f"http://{HOST}:{story.world.app.webhooks.port}"
+    base = f"http://{HOST}:{edge_of(story.world.app).port}"
     async with httpx.AsyncClient(verify=False, timeout=PATIENCE_S) as http:  # noqa: S501 - plain HTTP
         for path in (
             "/",
@@ -314,7 +314,7 @@ async def _look_at_pages(story: Story) -> None:
             answer = await http.get(base + path)
             story.pages.append(f"{answer.status_code} {answer.headers}".encode() + answer.content)
     # A request that no parser takes is answered by the server underneath.
-    reader, writer = await asyncio.open_connection(HOST, story.world.app.webhooks.port)
+    reader, writer = await asyncio.open_connection(HOST, edge_of(story.world.app).port)
     writer.write(f"GET /{STRANGER} HTTP/9.9\r\n{STRANGER}\r\n\r\n".encode())
     story.pages.append(await reader.read(65536))
     writer.close()

@@ -17,6 +17,7 @@ from tests.world.observer import Heard
 
 if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
+    from giftcard_gateway.http.webhooks import WebhookEdge
 
 HOST = "127.0.0.1"
 DAY_S = 86_400.0
@@ -56,6 +57,12 @@ def assemble(
     telemetry = telemetry or open_telemetry({}, clock)
     telemetry.observer = heard or telemetry.observer
     return App(settings, clock, telemetry, name=clock.uuid4(), **parts)
+
+
+def edge_of(app: App) -> WebhookEdge:
+    """Return the edge for providers' events of a gateway whose settings name one."""
+    assert app.webhooks is not None
+    return app.webhooks
 
 
 @asynccontextmanager

@@ -19,7 +19,6 @@ from giftcard_gateway.access.shares import Shares
 from giftcard_gateway.audit.records import NUMBERS_ERASED, AuditRecord, exported
 from giftcard_gateway.audit.trail import Trail
 from giftcard_gateway.config import exposure
-from giftcard_gateway.http.webhooks import WebhookEdge
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.journal.keys_in_use import KeysInUse
 from giftcard_gateway.journal.microseconds import to_us
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.config.settings import Provider as ProviderSettings
     from giftcard_gateway.config.settings import Settings
+    from giftcard_gateway.http.webhooks import WebhookEdge
     from giftcard_gateway.journal.contract import AuditRow, Journal
     from giftcard_gateway.pipeline.retention import Erasure
     from giftcard_gateway.telemetry import Telemetry
@@ -95,14 +95,7 @@ class App:
         self.signing_in = signing_in or open_signing_in(settings, self.journal, clock)
         self.admission = Admission(settings.server.max_concurrent_calls, settings.server.max_streams)
         self.dependencies = self._dependencies(router)
-        self.webhooks = WebhookEdge(
-            settings.webhooks,
-            connections=self.connections,
-            events=self.pipeline.events,
-            clock=clock,
-            observer=telemetry.observer,
-            ipv6_prefix=settings.limits.ipv6_prefix,
-        )
+        self.webhooks = None if settings.webhooks.listen is None else self._webhooks()
         guard = Guard(
             self.signing_in,
             self.dependencies.shares,
@@ -121,6 +114,19 @@ class App:
             observer=telemetry.observer,
         )
         self._background: list[asyncio.Task[None]] = []
+
+    def _webhooks(self) -> WebhookEdge:
+        """Return the edge for providers' events; only who has one waits for an HTTP server to be loaded."""
+        from giftcard_gateway.http.webhooks import WebhookEdge  # noqa: PLC0415 - see above
+
+        return WebhookEdge(
+            self.settings.webhooks,
+            connections=self.connections,
+            events=self.pipeline.events,
+            clock=self._clock,
+            observer=self.telemetry.observer,
+            ipv6_prefix=self.settings.limits.ipv6_prefix,
+        )
 
     def _dependencies(self, router: Router) -> Dependencies:
         """Return what the services work with."""
@@ -157,7 +163,8 @@ class App:
         if self.signing_in.keys is not None:
             await self.signing_in.keys.read()
         await self.server.start()
-        await self.webhooks.start(is_port_shared=self.settings.server.workers > 1)
+        if self.webhooks is not None:
+            await self.webhooks.start(is_port_shared=self.settings.server.workers > 1)
         self._background = [
             asyncio.create_task(self.pipeline.recovery.run()),
             asyncio.create_task(self.pipeline.events.run()),
@@ -182,7 +189,8 @@ class App:
         )
         await self.server.drain(drain_s, self.admission.empty())
         last_word.cancel()
-        await self.webhooks.stop()
+        if self.webhooks is not None:
+            await self.webhooks.stop()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)

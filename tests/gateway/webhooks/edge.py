@@ -33,7 +33,7 @@ from giftcard_simulators import electrum, gatepay, gr4vy, jeudimerci
 from giftcard_simulators.gr4vy import signed_event
 from giftcard_simulators.sandbox import Plain, SimRequest, seeded_ids
 from tests.patience import PATIENCE_S
-from tests.world.app import HOST, assemble, settings
+from tests.world.app import HOST, assemble, edge_of, settings
 from tests.world.clock import ShiftedClock
 from tests.world.journal import Door, Unsteady
 from tests.world.observer import Heard
@@ -82,7 +82,7 @@ class Edge:
     @property
     def url(self) -> str:
         """Return where events are brought to."""
-        return f"http://{HOST}:{self.app.webhooks.port}/webhooks"
+        return f"http://{HOST}:{edge_of(self.app).port}/webhooks"
 
     @property
     def herald(self) -> Herald:
@@ -158,12 +158,14 @@ async def open_edge(**wanted: Any) -> AsyncIterator[Edge]:  # noqa: ANN401 - set
         connections=Connections(_connection(name, clock) for name in _STANZAS),
     )
     await journal.start()
-    await app.webhooks.start()
+    if app.webhooks is not None:
+        await app.webhooks.start()
     async with httpx.AsyncClient(timeout=PATIENCE_S) as http:
         try:
             yield Edge(app, clock, journal, door, heard, http)
         finally:
-            await app.webhooks.stop()
+            if app.webhooks is not None:
+                await app.webhooks.stop()
             await journal.close()
 
 

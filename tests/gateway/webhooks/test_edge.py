@@ -21,7 +21,7 @@ from giftcard_gateway.rpc.server import PortTaken
 from giftcard_simulators.sandbox import SimRequest
 from tests.gateway.webhooks.edge import E_CARD, KEY, NEW_SECRET, OLD_SECRET, Edge, open_edge
 from tests.patience import PATIENCE_S
-from tests.world.app import HOST
+from tests.world.app import HOST, edge_of
 
 SIGNED = ("gr4vy", "jeudimerci", "gatepay")
 CREDENTIAL = {
@@ -40,7 +40,7 @@ def told(event_id: str = "e1", body: bytes = b"") -> SimRequest:
 
 async def raw(edge: Edge, request: bytes, *, is_ended: bool = False) -> bytes:
     """Send bytes as they are and return all that comes back; `is_ended` closes our side at once."""
-    reader, writer = await asyncio.open_connection(HOST, edge.app.webhooks.port)
+    reader, writer = await asyncio.open_connection(HOST, edge_of(edge.app).port)
     writer.write(request)
     await writer.drain()
     if is_ended:
@@ -157,7 +157,7 @@ async def test_slow_senders_take_nobodys_place(edge: Edge) -> None:
     """300 senders that never finish, and the genuine event is taken at once."""
     slow = []
     for _ in range(300):
-        _, writer = await asyncio.open_connection(HOST, edge.app.webhooks.port)
+        _, writer = await asyncio.open_connection(HOST, edge_of(edge.app).port)
         writer.write(b"POST /webhooks/gr4vy HTTP/1.1\r\nhost: x\r\ncontent-length: 999\r\n\r\n{")
         slow.append(writer)
     assert (await edge.post("gr4vy", edge.gr4vy())).status_code == HTTPStatus.OK
@@ -168,7 +168,7 @@ async def test_slow_senders_take_nobodys_place(edge: Edge) -> None:
 async def test_memory_for_bodies_is_bounded(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
     """An address that holds its share of unread bytes is put off, and is taken again when they are gone."""
     monkeypatch.setattr(bodies, "_MOST_BYTES_EACH", 1000)
-    _, writer = await asyncio.open_connection(HOST, edge.app.webhooks.port)
+    _, writer = await asyncio.open_connection(HOST, edge_of(edge.app).port)
     writer.write(b"POST /webhooks/gr4vy HTTP/1.1\r\nhost: x\r\ncontent-length: 1001\r\n\r\n" + bytes(999))
     event = edge.gr4vy()
 
@@ -315,7 +315,7 @@ async def test_acknowledgement_waits_for_the_disk(edge: Edge) -> None:
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
     edge.door.opened.set()
-    await edge.app.webhooks.stop()
+    await edge_of(edge.app).stop()
     assert len(await edge.kept()) == 1
 
 
@@ -324,12 +324,12 @@ async def test_stop_waits_for_the_event_in_hand(edge: Edge) -> None:
     edge.door.opened.clear()
     call = asyncio.create_task(edge.post("herald", told()))
     await edge.door.reached.wait()
-    stopping = asyncio.create_task(edge.app.webhooks.stop())
+    stopping = asyncio.create_task(edge_of(edge.app).stop())
     await asyncio.sleep(0)
     edge.door.opened.set()
     assert (await call).status_code == HTTPStatus.OK
     await stopping
-    assert edge.app.webhooks.port == 0
+    assert edge_of(edge.app).port == 0
 
 
 async def test_fault_of_ours_shows_nothing(edge: Edge) -> None:
@@ -403,10 +403,10 @@ async def test_taken_port_is_one_sentence() -> None:
     """A port somebody else has is refused with a sentence; without an address nothing listens."""
     async with open_edge() as edge:
         with pytest.raises(PortTaken, match="the port is taken or not ours"):
-            async with open_edge(listen=f"{HOST}:{edge.app.webhooks.port}"):
+            async with open_edge(listen=f"{HOST}:{edge_of(edge.app).port}"):
                 pass
     async with open_edge(listen=None) as silent:
-        assert silent.app.webhooks.port == 0
+        assert silent.app.webhooks is None
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
