@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import sys
 
-from giftcard_gateway.loading import loading
+from giftcard_gateway.loading import INTERRUPTED, loading
 
 
 def main() -> None:
     """Run the command line; exits 0 on success and 2, with one sentence a fault, when it cannot."""
-    with loading():
-        from giftcard_gateway.cli import command_line  # noqa: PLC0415 - see loading
-    sys.exit(command_line(sys.argv[1:], os.environ))
+    try:
+        with loading():
+            from giftcard_gateway.cli import command_line  # noqa: PLC0415 - see loading
+        code = command_line(sys.argv[1:], os.environ)
+    except KeyboardInterrupt:
+        # Between what loads and what click runs, Ctrl-C raises as it does in any Python program.
+        code = INTERRUPTED
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -262,3 +262,33 @@ def test_ctrl_c_in_a_callback_of_an_import_is_not_lost(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+_INTERRUPTED_BETWEEN = """
+import os, signal, sys
+from contextlib import contextmanager
+import giftcard_gateway.loading as real
+
+@contextmanager
+def loading():
+    yield
+    os.kill(os.getpid(), signal.SIGINT)
+
+real.loading = loading
+from giftcard_gateway.__main__ import main
+sys.argv[1:] = ["--help"]
+main()
+"""
+
+
+def test_ctrl_c_after_an_import_is_quiet(tmp_path: Path) -> None:
+    """Ctrl-C that comes when what was imported is about to run ends the program without a traceback."""
+    done = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED_BETWEEN],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
