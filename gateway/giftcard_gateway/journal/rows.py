@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from giftcard_adapters.values.operations import Operation
-from giftcard_gateway.journal.contract import Change, EventRow, Row, RowQuery
+from giftcard_gateway.journal.contract import AuditRow, Change, EventRow, Row, RowQuery
 from giftcard_gateway.journal.microseconds import (
     EARLIEST_US,
     LATEST_US,
@@ -93,6 +93,12 @@ class Write(msgspec.Struct, frozen=True):
     """A row to replace."""
 
     row: Row
+
+
+class Append(msgspec.Struct, frozen=True):
+    """Records of one chain to add to the audit."""
+
+    rows: Sequence[AuditRow]
 
 
 def values_of(row: Row) -> RowValues:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from giftcard_gateway.journal.contract import AuditRow
-from giftcard_gateway.journal.microseconds import from_us
-from giftcard_gateway.journal.postgres.statements import DURABLY
+from giftcard_gateway.journal.microseconds import from_us, to_us
+from giftcard_gateway.journal.postgres.statements import AUDIT_COLUMNS, DURABLY, append
 from giftcard_gateway.journal.rows import bytes_in, text_in
 
 if TYPE_CHECKING:
     import asyncpg
 
-_AUDIT = "chain, number, at_us, key_id, document, mac"
+ADD_AUDIT = f"WITH {DURABLY} {append(1)}"
 
-ADD_AUDIT = f"""
-WITH {DURABLY}
-INSERT INTO audit ({_AUDIT}) SELECT given.* FROM durable CROSS JOIN
-    unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[], $6::bytea[]) AS given ({_AUDIT})
-ON CONFLICT (chain, number) DO NOTHING
-"""
-
-AUDIT = f"SELECT {_AUDIT} FROM audit WHERE (chain, number) > ($1, $2) ORDER BY chain, number LIMIT $3"
+AUDIT = f"SELECT {AUDIT_COLUMNS} FROM audit WHERE (chain, number) > ($1, $2) ORDER BY chain, number LIMIT $3"
 
 OPEN_PURGE_OF_AUDIT = "INSERT INTO audit_purging (chain, until_number) VALUES ($1, $2)"
 
@@ -45,7 +38,7 @@ WITH RECURSIVE chains (chain, place) AS (
     FROM chains WHERE chain IS NOT NULL AND place < $1
 )
 SELECT head.* FROM chains CROSS JOIN LATERAL (
-    SELECT {_AUDIT} FROM audit AS a WHERE a.chain = chains.chain ORDER BY number DESC LIMIT 1
+    SELECT {AUDIT_COLUMNS} FROM audit AS a WHERE a.chain = chains.chain ORDER BY number DESC LIMIT 1
 ) AS head ORDER BY place
 """
 
@@ -60,3 +53,11 @@ def audit_row(found: asyncpg.Record) -> AuditRow:
         document=bytes_in(found["document"]),
         mac=bytes_in(found["mac"]),
     )
+
+
+AuditValues: TypeAlias = tuple[str, int, int, str, bytes, bytes]
+
+
+def audit_values(row: AuditRow) -> AuditValues:
+    """Return the columns of a record."""
+    return row.chain, row.number, to_us(row.at), row.key_id, row.document, row.mac

@@ -1,6 +1,6 @@
-"""Group commit on PostgreSQL: rows that wait together are written by one statement.
+"""Group commit on PostgreSQL: rows and records of the audit that wait together are written by one statement.
 
-Several batches may be on their way at once, but never two with the same row. The SQL is in `statements`,
+Two batches may be on their way at once, but never two with the same row or chain. The SQL is in `statements`,
 the sessions that carry it are in `sessions`.
 """
 
@@ -15,33 +15,39 @@ from typing import NamedTuple, TypeAlias
 import asyncpg
 
 from giftcard_gateway.journal.contract import JournalClosed, Row
+from giftcard_gateway.journal.postgres.audit import audit_values
 from giftcard_gateway.journal.postgres.sessions import Connection, Sessions, make_safe
 from giftcard_gateway.journal.postgres.statements import BATCH, ROWS
-from giftcard_gateway.journal.rows import COLUMNS, Open, Write, is_same, row_of, values_of, written_of
+from giftcard_gateway.journal.rows import COLUMNS, Append, Open, Write, is_same, row_of, values_of, written_of
 
+Request: TypeAlias = Open | Write | Append
 Ack: TypeAlias = Row | bool | Exception | None
 """The answer to one request: a value, or the exception its caller gets."""
 
 LARGEST_BATCH = 256
-IN_FLIGHT = 4
+# Fewer and fuller batches cost less, here and in the server: a second one fills the time the first waits.
+IN_FLIGHT = 2
 # While calls come thick, waiting this long fills a batch; a call that comes alone is never made to wait.
-LINGER_S = 0.001
+LINGER_S = 0.002
+_FEW = 2
+"""What one caller brings by itself, a row and a record of the audit; it is never made to wait."""
 
 
 class Queued(NamedTuple):
     """A request that waits to be sent, and its caller's future."""
 
-    request: Open | Write
+    request: Request
     future: asyncio.Future[Ack]
 
     @property
-    def transaction_id(self) -> str:
-        """The row it is about."""
-        return self.request.row.transaction_id
+    def about(self) -> str:
+        """The row or the chain it is about: what is about the same keeps its order."""
+        request = self.request
+        return request.rows[0].chain if isinstance(request, Append) else request.row.transaction_id
 
 
 class Batches:
-    """Gathers opens and writes, sends them together, and answers each caller."""
+    """Gathers what is to be written, sends them together, and answers each caller."""
 
     def __init__(self, sessions: Sessions, on_written: Callable[[], None]) -> None:
         self._sessions = sessions
@@ -53,7 +59,7 @@ class Batches:
         self._launch: asyncio.Handle | None = None
         self._last_size = 1
 
-    async def submit(self, request: Open | Write) -> Row | bool | None:
+    async def submit(self, request: Request) -> Row | bool | None:
         """Wait until the request is committed; it is, even when its caller is cancelled meanwhile."""
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         self._waiting.append(Queued(request, future))
@@ -73,7 +79,7 @@ class Batches:
         if self._launch is not None or self._in_flight >= IN_FLIGHT:
             return
         loop = asyncio.get_running_loop()
-        if self._last_size > 1:
+        if self._last_size > _FEW:
             self._launch = loop.call_later(LINGER_S, self._send_now)
         else:
             self._launch = loop.call_soon(self._send_now)
@@ -84,21 +90,21 @@ class Batches:
             self._launch = None
         if self._in_flight < IN_FLIGHT and (batch := self._take()):
             self._in_flight += 1
-            self._busy.update(queued.transaction_id for queued in batch)
+            self._busy.update(queued.about for queued in batch)
             self._last_size = len(batch)
             task = asyncio.get_running_loop().create_task(self._carry(batch))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     def _take(self) -> list[Queued]:
-        """Take what can go together: no row twice, and no row that is on its way, or order would be lost."""
+        """Take what can go together: nothing about what is taken already, or its order would be lost."""
         batch: list[Queued] = []
         passed: deque[Queued] = deque()
         seen = set(self._busy)
         while self._waiting and len(batch) < LARGEST_BATCH:
             queued = self._waiting.popleft()
-            (passed if queued.transaction_id in seen else batch).append(queued)
-            seen.add(queued.transaction_id)
+            (passed if queued.about in seen else batch).append(queued)
+            seen.add(queued.about)
         self._waiting = passed + self._waiting
         return batch
 
@@ -109,7 +115,7 @@ class Batches:
             acks = await self._acks(batch)
         finally:
             # Before the answers: who is answered may ask again at once, and finds the way free.
-            self._busy.difference_update(queued.transaction_id for queued in batch)
+            self._busy.difference_update(queued.about for queued in batch)
             self._in_flight -= 1
             _answer(batch, acks)
             if self._waiting:
@@ -141,7 +147,11 @@ def _answer(batch: Sequence[Queued], acks: Sequence[Ack]) -> None:
 async def _send(batch: Sequence[Queued], connection: Connection, is_repeat: bool) -> Sequence[Ack]:  # noqa: FBT001 - the shape of a Work
     done = await connection.fetchrow(BATCH, *_arguments([queued.request for queued in batch]))
     stored = set(done["opened"]) | set(done["written"]) if done else set()
-    refused = [queued.transaction_id for queued in batch if queued.transaction_id not in stored]
+    refused = [
+        queued.about
+        for queued in batch
+        if not isinstance(queued.request, Append) and queued.about not in stored
+    ]
     recorded: dict[str, Row] = {}
     if refused:
         found: Sequence[asyncpg.Record] = await connection.fetch(ROWS, refused)
@@ -150,20 +160,31 @@ async def _send(batch: Sequence[Queued], connection: Connection, is_repeat: bool
     return [_ack(queued.request, stored, recorded, is_repeat=is_repeat) for queued in batch]
 
 
-def _arguments(requests: Sequence[Open | Write]) -> list[Sequence[object]]:
+def _arguments(requests: Sequence[Request]) -> list[Sequence[object]]:
     """Return the columns of a batch, ordered by id, so that two processes lock rows the same way."""
-    requests = sorted(requests, key=lambda request: request.row.transaction_id)
-    opened = [values_of(request.row) for request in requests if isinstance(request, Open)]
+    records = [request for request in requests if isinstance(request, Append)]
+    about_rows = sorted(
+        (request for request in requests if not isinstance(request, Append)),
+        key=lambda request: request.row.transaction_id,
+    )
+    opened = [values_of(request.row) for request in about_rows if isinstance(request, Open)]
     written = [
         (request.row.transaction_id, *written_of(request.row))
-        for request in requests
+        for request in about_rows
         if isinstance(request, Write)
     ]
     indexes = [
-        (request.row.transaction_id, index) for request in requests for index in request.row.blind_indexes
+        (request.row.transaction_id, index) for request in about_rows for index in request.row.blind_indexes
     ]
-    whole = [request.row.transaction_id for request in requests if request.row.are_all_indexes]
-    return [*transposed(opened, len(COLUMNS)), *transposed(written, 9), *transposed(indexes, 2), whole]
+    whole = [request.row.transaction_id for request in about_rows if request.row.are_all_indexes]
+    audited = [audit_values(row) for append in records for row in append.rows]
+    return [
+        *transposed(opened, len(COLUMNS)),
+        *transposed(written, 9),
+        *transposed(indexes, 2),
+        whole,
+        *transposed(audited, 6),
+    ]
 
 
 def transposed(rows: Sequence[tuple[object, ...]], count: int) -> Sequence[Sequence[object]]:
@@ -171,7 +192,9 @@ def transposed(rows: Sequence[tuple[object, ...]], count: int) -> Sequence[Seque
     return list(zip(*rows, strict=True)) if rows else [()] * count
 
 
-def _ack(request: Open | Write, stored: set[str], recorded: dict[str, Row], *, is_repeat: bool) -> Ack:
+def _ack(request: Request, stored: set[str], recorded: dict[str, Row], *, is_repeat: bool) -> Ack:
+    if isinstance(request, Append):
+        return None
     row = request.row
     if row.transaction_id in stored:
         return None if isinstance(request, Open) else True

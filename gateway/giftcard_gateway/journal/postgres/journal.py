@@ -47,7 +47,16 @@ from giftcard_gateway.journal.postgres.sessions import (
     make_safe,
 )
 from giftcard_gateway.journal.postgres.wake import Wake
-from giftcard_gateway.journal.rows import Open, Write, bytes_in, change_of, event_of, event_values_of, row_of
+from giftcard_gateway.journal.rows import (
+    Append,
+    Open,
+    Write,
+    bytes_in,
+    change_of,
+    event_of,
+    event_values_of,
+    row_of,
+)
 from giftcard_gateway.journal.signal import Signal
 
 if TYPE_CHECKING:
@@ -206,8 +215,11 @@ class Postgres(Journal):
 
     async def add_audit(self, rows: Sequence[AuditRow]) -> None:
         """Insert records of the audit; see Journal.add_audit."""
-        values = [(row.chain, row.number, to_us(row.at), row.key_id, row.document, row.mac) for row in rows]
-        await self._execute_beside(of_audit.ADD_AUDIT, *map(list, zip(*values, strict=True)))
+        if self._sessions.is_open:
+            await self._batches.submit(Append(rows))
+        else:
+            values = transposed([of_audit.audit_values(row) for row in rows], 6)
+            await self._execute_beside(of_audit.ADD_AUDIT, *values)
 
     async def audit_heads(self, limit: int) -> Sequence[AuditRow]:
         """Return the last records of chains; see Journal.audit_heads."""

@@ -53,6 +53,20 @@ def _others(rows: str, ids: str, handles: str) -> str:
     """
 
 
+AUDIT_COLUMNS = "chain, number, at_us, key_id, document, mac"
+
+
+def append(first: int) -> str:
+    """Return the insert of records of the audit, whose columns are the parameters from `first` on."""
+    kinds = ("text", "bigint", "bigint", "text", "bytea", "bytea")
+    given = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds, first))
+    # One that is there was written by an earlier try whose answer was lost.
+    return (
+        f"INSERT INTO audit ({AUDIT_COLUMNS}) SELECT given.* FROM durable CROSS JOIN unnest({given})"
+        f" AS given ({AUDIT_COLUMNS}) ON CONFLICT (chain, number) DO NOTHING"
+    )
+
+
 # Ids are compared with = ANY as well as joined, so that even a plan made while the table was small goes by
 # the index. `was` gives the state before, which RETURNING cannot tell.
 BATCH = f"""
@@ -98,6 +112,8 @@ opened AS (
         SELECT transaction_id, created_us FROM written
     ) AS stored ON stored.transaction_id = given.transaction_id
     ON CONFLICT DO NOTHING
+), audited AS (
+    {append(27)}
 )
 SELECT ARRAY(SELECT transaction_id FROM opened) AS opened,
     ARRAY(SELECT transaction_id FROM written) AS written,
