@@ -14,6 +14,7 @@ import httpx
 
 from giftcard_adapters.calls import Call, Moment, Reply, Signer
 from giftcard_adapters.errors import BrokenOff, ExchangeError, NotSent, SettingsError, TimedOut
+from giftcard_adapters.hearing import heard
 from giftcard_adapters.roundtrip import Origin, Outgoing, as_httpx, over
 
 _CONNECT_S = 5.0
@@ -56,9 +57,12 @@ class Exchange:
         """
         sent = self._outgoing(call, sign, name)
         try:
-            return await self._wire.roundtrip(sent)
+            reply = await self._wire.roundtrip(sent)
         except httpx.HTTPError as fault:
             raise _told(fault, name) from None
+        if (listener := heard.get()) is not None:
+            listener.status = reply.status
+        return reply
 
     @asynccontextmanager
     async def open(self, call: Call, *, sign: Signer, name: str) -> AsyncIterator[httpx.Response]:

@@ -12,7 +12,7 @@ from giftcard import Client, PermissionDenied, new_transaction_id, v1
 from giftcard_gateway.access.metadata import TENANT
 from giftcard_gateway.cli.person import person
 from tests.e2e.processes import run
-from tests.e2e.sandboxes import Sandbox
+from tests.e2e.sandboxes import ELECTRUM, Sandbox
 
 
 @pytest.fixture
@@ -92,6 +92,31 @@ def test_an_operator_acts_for_another_tenant(shared: Sandbox, words: tuple[str, 
     records = [json.loads(line) for line in kept.stdout.splitlines()]
     acts = [(one["act"], one["person"]) for one in records if one["act"] != "refused"]
     assert acts == [("RedeliverAdvice", person()), ("ResolveTransaction", person())]
+
+
+def test_a_stuck_reversal_shows_why(shared: Sandbox, words: tuple[str, ...], tmp_path: Path) -> None:
+    """`show` tells what was tried for a transaction, with which HTTP status, and when it is tried next."""
+    with shared.client() as client:
+        done = redeemed(client)
+        shared.spoil(
+            ELECTRUM, {"fault": "status", "status": 500, "match": {"path": "reversals"}, "times": 99}
+        )
+        client.reverse_redeem(
+            transaction_id=done.transaction_id, reason=v1.ReversalReason.REVERSAL_REASON_CANCELLED
+        )
+        stuck = client.get_transaction(done.transaction_id).progress
+        shown = run(*words, "show", done.transaction_id, folder=tmp_path, environ={"COLUMNS": "250"})
+        shared.spoil(ELECTRUM)
+        client.redeliver_advice(transaction_id=done.transaction_id)
+        ended = client.get_transaction(done.transaction_id, wait_s=60)
+    assert (stuck.attempts[0].http_status, stuck.attempts[1].http_status) == (201, 500)
+    assert stuck.attempts[1].kind == v1.AttemptKind.ATTEMPT_KIND_REVERSAL
+    assert stuck.HasField("next_attempt_time") or stuck.process
+    assert shown.returncode == 0, shown.stderr
+    for told in ("request", "reversal", "201", "500", "APPROVED", "AGAIN", "next try"):
+        assert told in shown.stdout
+    assert ended.state == v1.TransactionState.TRANSACTION_STATE_REVERSED
+    assert ended.progress.attempts[-1].result == v1.AttemptResult.ATTEMPT_RESULT_DONE
 
 
 def test_nothing_owed_is_nothing_to_redeliver(

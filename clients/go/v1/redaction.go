@@ -70,6 +70,18 @@ func (x *Address) MarshalJSON() ([]byte, error) { return redact.MarshalJSON(x) }
 func (x *Address) UnmarshalJSON(text []byte) error { return redact.UnmarshalJSON(x, text) }
 
 // Format prints the message, with any verb, without its secrets.
+func (x *Attempt) Format(state fmt.State, _ rune) { redact.Format(x, state) }
+
+// LogValue is the message without its secrets.
+func (x *Attempt) LogValue() slog.Value { return redact.LogValue(x) }
+
+// MarshalJSON encodes as protojson does; it refuses a message that holds a secret.
+func (x *Attempt) MarshalJSON() ([]byte, error) { return redact.MarshalJSON(x) }
+
+// UnmarshalJSON decodes as protojson does.
+func (x *Attempt) UnmarshalJSON(text []byte) error { return redact.UnmarshalJSON(x, text) }
+
+// Format prints the message, with any verb, without its secrets.
 func (x *BalanceRequest) Format(state fmt.State, _ rune) { redact.Format(x, state) }
 
 // LogValue is the message without its secrets.
@@ -1040,6 +1052,18 @@ func (x *Product) MarshalJSON() ([]byte, error) { return redact.MarshalJSON(x) }
 
 // UnmarshalJSON decodes as protojson does.
 func (x *Product) UnmarshalJSON(text []byte) error { return redact.UnmarshalJSON(x, text) }
+
+// Format prints the message, with any verb, without its secrets.
+func (x *Progress) Format(state fmt.State, _ rune) { redact.Format(x, state) }
+
+// LogValue is the message without its secrets.
+func (x *Progress) LogValue() slog.Value { return redact.LogValue(x) }
+
+// MarshalJSON encodes as protojson does; it refuses a message that holds a secret.
+func (x *Progress) MarshalJSON() ([]byte, error) { return redact.MarshalJSON(x) }
+
+// UnmarshalJSON decodes as protojson does.
+func (x *Progress) UnmarshalJSON(text []byte) error { return redact.UnmarshalJSON(x, text) }
 
 // Format prints the message, with any verb, without its secrets.
 func (x *Provider) Format(state fmt.State, _ rune) { redact.Format(x, state) }

@@ -14,6 +14,7 @@ import (
 	money "google.golang.org/genproto/googleapis/type/money"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -26,6 +27,160 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// What was sent, or asked for.
+type AttemptKind int32
+
+const (
+	// Never in an answer. Treat it as a try you know nothing of.
+	AttemptKind_ATTEMPT_KIND_UNSPECIFIED AttemptKind = 0
+	// The money request, for the first time. Read `result`.
+	AttemptKind_ATTEMPT_KIND_REQUEST AttemptKind = 1
+	// The same request again, under the same id. Read `result`.
+	AttemptKind_ATTEMPT_KIND_REPEAT AttemptKind = 2
+	// The provider was asked what became of the request. Read `result`.
+	AttemptKind_ATTEMPT_KIND_LOOKUP AttemptKind = 3
+	// The confirmation. Read `result`.
+	AttemptKind_ATTEMPT_KIND_CONFIRMATION AttemptKind = 4
+	// The reversal. Read `result`.
+	AttemptKind_ATTEMPT_KIND_REVERSAL AttemptKind = 5
+)
+
+// Enum value maps for AttemptKind.
+var (
+	AttemptKind_name = map[int32]string{
+		0: "ATTEMPT_KIND_UNSPECIFIED",
+		1: "ATTEMPT_KIND_REQUEST",
+		2: "ATTEMPT_KIND_REPEAT",
+		3: "ATTEMPT_KIND_LOOKUP",
+		4: "ATTEMPT_KIND_CONFIRMATION",
+		5: "ATTEMPT_KIND_REVERSAL",
+	}
+	AttemptKind_value = map[string]int32{
+		"ATTEMPT_KIND_UNSPECIFIED":  0,
+		"ATTEMPT_KIND_REQUEST":      1,
+		"ATTEMPT_KIND_REPEAT":       2,
+		"ATTEMPT_KIND_LOOKUP":       3,
+		"ATTEMPT_KIND_CONFIRMATION": 4,
+		"ATTEMPT_KIND_REVERSAL":     5,
+	}
+)
+
+func (x AttemptKind) Enum() *AttemptKind {
+	p := new(AttemptKind)
+	*p = x
+	return p
+}
+
+func (x AttemptKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AttemptKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_giftcard_v1_transaction_proto_enumTypes[0].Descriptor()
+}
+
+func (AttemptKind) Type() protoreflect.EnumType {
+	return &file_giftcard_v1_transaction_proto_enumTypes[0]
+}
+
+func (x AttemptKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AttemptKind.Descriptor instead.
+func (AttemptKind) EnumDescriptor() ([]byte, []int) {
+	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{0}
+}
+
+// What was concluded from an attempt: the first four of requests and lookups, the others of advices.
+type AttemptResult int32
+
+const (
+	// Never in an answer. Treat it as UNKNOWN.
+	AttemptResult_ATTEMPT_RESULT_UNSPECIFIED AttemptResult = 0
+	// The provider said yes to the request. Confirm or reverse it.
+	AttemptResult_ATTEMPT_RESULT_APPROVED AttemptResult = 1
+	// The provider said no to the request. Read `decline` of the transaction.
+	AttemptResult_ATTEMPT_RESULT_DECLINED AttemptResult = 2
+	// The request surely had no effect. Nothing to do.
+	AttemptResult_ATTEMPT_RESULT_FAILED AttemptResult = 3
+	// What became of the request is not known by this. Wait: the gateway ends it.
+	AttemptResult_ATTEMPT_RESULT_UNKNOWN AttemptResult = 4
+	// The advice was acknowledged. Nothing to do.
+	AttemptResult_ATTEMPT_RESULT_DONE AttemptResult = 5
+	// The provider did not know the transaction. Wait: the gateway judges by the time whether it may still arrive.
+	AttemptResult_ATTEMPT_RESULT_NO_SUCH_TRANSACTION AttemptResult = 6
+	// What the advice undoes was not there. Wait, or read `evidence` of the transaction.
+	AttemptResult_ATTEMPT_RESULT_GONE AttemptResult = 7
+	// The provider had seen this advice before, and did not say what came of it. Wait, or read `evidence`.
+	AttemptResult_ATTEMPT_RESULT_DUPLICATE AttemptResult = 8
+	// The advice was heard, and nothing done yet. Wait: it is sent again.
+	AttemptResult_ATTEMPT_RESULT_NOT_YET AttemptResult = 9
+	// A final no to the advice. A person must look: read `evidence` of the transaction.
+	AttemptResult_ATTEMPT_RESULT_REFUSED AttemptResult = 10
+	// Nothing final came of the advice. Wait: the same bytes are sent again.
+	AttemptResult_ATTEMPT_RESULT_AGAIN AttemptResult = 11
+)
+
+// Enum value maps for AttemptResult.
+var (
+	AttemptResult_name = map[int32]string{
+		0:  "ATTEMPT_RESULT_UNSPECIFIED",
+		1:  "ATTEMPT_RESULT_APPROVED",
+		2:  "ATTEMPT_RESULT_DECLINED",
+		3:  "ATTEMPT_RESULT_FAILED",
+		4:  "ATTEMPT_RESULT_UNKNOWN",
+		5:  "ATTEMPT_RESULT_DONE",
+		6:  "ATTEMPT_RESULT_NO_SUCH_TRANSACTION",
+		7:  "ATTEMPT_RESULT_GONE",
+		8:  "ATTEMPT_RESULT_DUPLICATE",
+		9:  "ATTEMPT_RESULT_NOT_YET",
+		10: "ATTEMPT_RESULT_REFUSED",
+		11: "ATTEMPT_RESULT_AGAIN",
+	}
+	AttemptResult_value = map[string]int32{
+		"ATTEMPT_RESULT_UNSPECIFIED":         0,
+		"ATTEMPT_RESULT_APPROVED":            1,
+		"ATTEMPT_RESULT_DECLINED":            2,
+		"ATTEMPT_RESULT_FAILED":              3,
+		"ATTEMPT_RESULT_UNKNOWN":             4,
+		"ATTEMPT_RESULT_DONE":                5,
+		"ATTEMPT_RESULT_NO_SUCH_TRANSACTION": 6,
+		"ATTEMPT_RESULT_GONE":                7,
+		"ATTEMPT_RESULT_DUPLICATE":           8,
+		"ATTEMPT_RESULT_NOT_YET":             9,
+		"ATTEMPT_RESULT_REFUSED":             10,
+		"ATTEMPT_RESULT_AGAIN":               11,
+	}
+)
+
+func (x AttemptResult) Enum() *AttemptResult {
+	p := new(AttemptResult)
+	*p = x
+	return p
+}
+
+func (x AttemptResult) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AttemptResult) Descriptor() protoreflect.EnumDescriptor {
+	return file_giftcard_v1_transaction_proto_enumTypes[1].Descriptor()
+}
+
+func (AttemptResult) Type() protoreflect.EnumType {
+	return &file_giftcard_v1_transaction_proto_enumTypes[1]
+}
+
+func (x AttemptResult) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AttemptResult.Descriptor instead.
+func (AttemptResult) EnumDescriptor() ([]byte, []int) {
+	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{1}
+}
 
 // The part a card plays in a transaction.
 type CardRole int32
@@ -76,11 +231,11 @@ func (x CardRole) String() string {
 }
 
 func (CardRole) Descriptor() protoreflect.EnumDescriptor {
-	return file_giftcard_v1_transaction_proto_enumTypes[0].Descriptor()
+	return file_giftcard_v1_transaction_proto_enumTypes[2].Descriptor()
 }
 
 func (CardRole) Type() protoreflect.EnumType {
-	return &file_giftcard_v1_transaction_proto_enumTypes[0]
+	return &file_giftcard_v1_transaction_proto_enumTypes[2]
 }
 
 func (x CardRole) Number() protoreflect.EnumNumber {
@@ -89,7 +244,7 @@ func (x CardRole) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CardRole.Descriptor instead.
 func (CardRole) EnumDescriptor() ([]byte, []int) {
-	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{0}
+	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{2}
 }
 
 // What was asked for.
@@ -149,11 +304,11 @@ func (x Operation) String() string {
 }
 
 func (Operation) Descriptor() protoreflect.EnumDescriptor {
-	return file_giftcard_v1_transaction_proto_enumTypes[1].Descriptor()
+	return file_giftcard_v1_transaction_proto_enumTypes[3].Descriptor()
 }
 
 func (Operation) Type() protoreflect.EnumType {
-	return &file_giftcard_v1_transaction_proto_enumTypes[1]
+	return &file_giftcard_v1_transaction_proto_enumTypes[3]
 }
 
 func (x Operation) Number() protoreflect.EnumNumber {
@@ -162,7 +317,7 @@ func (x Operation) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Operation.Descriptor instead.
 func (Operation) EnumDescriptor() ([]byte, []int) {
-	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{1}
+	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{3}
 }
 
 // Where a transaction stands.
@@ -230,11 +385,11 @@ func (x TransactionState) String() string {
 }
 
 func (TransactionState) Descriptor() protoreflect.EnumDescriptor {
-	return file_giftcard_v1_transaction_proto_enumTypes[2].Descriptor()
+	return file_giftcard_v1_transaction_proto_enumTypes[4].Descriptor()
 }
 
 func (TransactionState) Type() protoreflect.EnumType {
-	return &file_giftcard_v1_transaction_proto_enumTypes[2]
+	return &file_giftcard_v1_transaction_proto_enumTypes[4]
 }
 
 func (x TransactionState) Number() protoreflect.EnumNumber {
@@ -243,7 +398,7 @@ func (x TransactionState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TransactionState.Descriptor instead.
 func (TransactionState) EnumDescriptor() ([]byte, []int) {
-	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{2}
+	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{4}
 }
 
 // Why a transaction is reversed.
@@ -287,11 +442,11 @@ func (x ReversalReason) String() string {
 }
 
 func (ReversalReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_giftcard_v1_transaction_proto_enumTypes[3].Descriptor()
+	return file_giftcard_v1_transaction_proto_enumTypes[5].Descriptor()
 }
 
 func (ReversalReason) Type() protoreflect.EnumType {
-	return &file_giftcard_v1_transaction_proto_enumTypes[3]
+	return &file_giftcard_v1_transaction_proto_enumTypes[5]
 }
 
 func (x ReversalReason) Number() protoreflect.EnumNumber {
@@ -300,7 +455,7 @@ func (x ReversalReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ReversalReason.Descriptor instead.
 func (ReversalReason) EnumDescriptor() ([]byte, []int) {
-	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{3}
+	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{5}
 }
 
 // One money operation, asked for by a caller under the caller's own id.
@@ -370,8 +525,10 @@ type Transaction struct {
 	// When the numbers, codes and PINs of its cards were erased, because the time for which the operator keeps them was
 	// over: from then on new cards are masked for their issuer too. Absent while they are kept.
 	CardNumberEraseTime *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=card_number_erase_time,json=cardNumberEraseTime,proto3" json:"card_number_erase_time,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// What the gateway did for it so far, and what comes next. GetTransaction alone tells it.
+	Progress      *Progress `protobuf:"bytes,32,opt,name=progress,proto3" json:"progress,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Transaction) Reset() {
@@ -621,6 +778,222 @@ func (x *Transaction) GetCardNumberEraseTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Transaction) GetProgress() *Progress {
+	if x != nil {
+		return x.Progress
+	}
+	return nil
+}
+
+// What the gateway did for a transaction at its provider, for people: nothing here is to be decided by.
+type Progress struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The first attempts and the last, oldest first.
+	Attempts []*Attempt `protobuf:"bytes,1,rep,name=attempts,proto3" json:"attempts,omitempty"`
+	// How many attempts were made. Those that are not in `attempts` lie between its third and its fourth.
+	AttemptCount int32 `protobuf:"varint,2,opt,name=attempt_count,json=attemptCount,proto3" json:"attempt_count,omitempty"`
+	// When the gateway tries next by itself. Set while something is owed and nobody works on it.
+	NextAttemptTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=next_attempt_time,json=nextAttemptTime,proto3" json:"next_attempt_time,omitempty"`
+	// The gateway process that works on it now. Empty when none does.
+	Process string `protobuf:"bytes,4,opt,name=process,proto3" json:"process,omitempty"`
+	// Until when that process has it for itself; past it another may take it over.
+	LeaseEndTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=lease_end_time,json=leaseEndTime,proto3" json:"lease_end_time,omitempty"`
+	// Until when the provider takes a reversal of it. Absent where it says no end, and once it has ended.
+	ReversalEndTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=reversal_end_time,json=reversalEndTime,proto3" json:"reversal_end_time,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *Progress) Reset() {
+	*x = Progress{}
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Progress) String() string {
+	return redact.String(x)
+}
+
+func (*Progress) ProtoMessage() {}
+
+func (x *Progress) ProtoReflect() protoreflect.Message {
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Progress.ProtoReflect.Descriptor instead.
+func (*Progress) Descriptor() ([]byte, []int) {
+	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Progress) GetAttempts() []*Attempt {
+	if x != nil {
+		return x.Attempts
+	}
+	return nil
+}
+
+func (x *Progress) GetAttemptCount() int32 {
+	if x != nil {
+		return x.AttemptCount
+	}
+	return 0
+}
+
+func (x *Progress) GetNextAttemptTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextAttemptTime
+	}
+	return nil
+}
+
+func (x *Progress) GetProcess() string {
+	if x != nil {
+		return x.Process
+	}
+	return ""
+}
+
+func (x *Progress) GetLeaseEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LeaseEndTime
+	}
+	return nil
+}
+
+func (x *Progress) GetReversalEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReversalEndTime
+	}
+	return nil
+}
+
+// One try at the provider.
+type Attempt struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was sent, or asked for.
+	Kind AttemptKind `protobuf:"varint,1,opt,name=kind,proto3,enum=giftcard.v1.AttemptKind" json:"kind,omitempty"`
+	// When it began.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// How long it took.
+	Duration *durationpb.Duration `protobuf:"bytes,3,opt,name=duration,proto3" json:"duration,omitempty"`
+	// What was concluded from the answer, or from its absence.
+	Result AttemptResult `protobuf:"varint,4,opt,name=result,proto3,enum=giftcard.v1.AttemptResult" json:"result,omitempty"`
+	// The HTTP status of the last answer that came. 0 if none did.
+	HttpStatus int32 `protobuf:"varint,5,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
+	// The provider's own code, where it gave one.
+	ProviderCode string `protobuf:"bytes,6,opt,name=provider_code,json=providerCode,proto3" json:"provider_code,omitempty"`
+	// The provider's words without card data, or the gateway's where it had none.
+	Summary string `protobuf:"bytes,7,opt,name=summary,proto3" json:"summary,omitempty"`
+	// The trace it was made in: 32 hexadecimal digits. Empty where traces are off.
+	TraceId string `protobuf:"bytes,8,opt,name=trace_id,json=traceId,proto3" json:"trace_id,omitempty"`
+	// The gateway process that made it.
+	Process       string `protobuf:"bytes,9,opt,name=process,proto3" json:"process,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Attempt) Reset() {
+	*x = Attempt{}
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Attempt) String() string {
+	return redact.String(x)
+}
+
+func (*Attempt) ProtoMessage() {}
+
+func (x *Attempt) ProtoReflect() protoreflect.Message {
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
+func (*Attempt) Descriptor() ([]byte, []int) {
+	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Attempt) GetKind() AttemptKind {
+	if x != nil {
+		return x.Kind
+	}
+	return AttemptKind_ATTEMPT_KIND_UNSPECIFIED
+}
+
+func (x *Attempt) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *Attempt) GetDuration() *durationpb.Duration {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
+func (x *Attempt) GetResult() AttemptResult {
+	if x != nil {
+		return x.Result
+	}
+	return AttemptResult_ATTEMPT_RESULT_UNSPECIFIED
+}
+
+func (x *Attempt) GetHttpStatus() int32 {
+	if x != nil {
+		return x.HttpStatus
+	}
+	return 0
+}
+
+func (x *Attempt) GetProviderCode() string {
+	if x != nil {
+		return x.ProviderCode
+	}
+	return ""
+}
+
+func (x *Attempt) GetSummary() string {
+	if x != nil {
+		return x.Summary
+	}
+	return ""
+}
+
+func (x *Attempt) GetTraceId() string {
+	if x != nil {
+		return x.TraceId
+	}
+	return ""
+}
+
+func (x *Attempt) GetProcess() string {
+	if x != nil {
+		return x.Process
+	}
+	return ""
+}
+
 // One card of a transaction.
 type TransactionCard struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -646,7 +1019,7 @@ type TransactionCard struct {
 
 func (x *TransactionCard) Reset() {
 	*x = TransactionCard{}
-	mi := &file_giftcard_v1_transaction_proto_msgTypes[1]
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -658,7 +1031,7 @@ func (x *TransactionCard) String() string {
 func (*TransactionCard) ProtoMessage() {}
 
 func (x *TransactionCard) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_transaction_proto_msgTypes[1]
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -671,7 +1044,7 @@ func (x *TransactionCard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransactionCard.ProtoReflect.Descriptor instead.
 func (*TransactionCard) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{1}
+	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *TransactionCard) GetRole() CardRole {
@@ -745,7 +1118,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_giftcard_v1_transaction_proto_msgTypes[2]
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -757,7 +1130,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_transaction_proto_msgTypes[2]
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -770,7 +1143,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{2}
+	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Evidence) GetSummary() string {
@@ -811,7 +1184,7 @@ type StateChange struct {
 
 func (x *StateChange) Reset() {
 	*x = StateChange{}
-	mi := &file_giftcard_v1_transaction_proto_msgTypes[3]
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -823,7 +1196,7 @@ func (x *StateChange) String() string {
 func (*StateChange) ProtoMessage() {}
 
 func (x *StateChange) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_transaction_proto_msgTypes[3]
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -836,7 +1209,7 @@ func (x *StateChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateChange.ProtoReflect.Descriptor instead.
 func (*StateChange) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{3}
+	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *StateChange) GetState() TransactionState {
@@ -871,7 +1244,7 @@ var File_giftcard_v1_transaction_proto protoreflect.FileDescriptor
 
 const file_giftcard_v1_transaction_proto_rawDesc = "" +
 	"\n" +
-	"\x1dgiftcard/v1/transaction.proto\x12\vgiftcard.v1\x1a\x16giftcard/v1/card.proto\x1a\x19giftcard/v1/decline.proto\x1a\x1fgiftcard/v1/point_of_sale.proto\x1a\x16giftcard/v1/sale.proto\x1a\x16giftcard/v1/slip.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\x95\x11\n" +
+	"\x1dgiftcard/v1/transaction.proto\x12\vgiftcard.v1\x1a\x16giftcard/v1/card.proto\x1a\x19giftcard/v1/decline.proto\x1a\x1fgiftcard/v1/point_of_sale.proto\x1a\x16giftcard/v1/sale.proto\x1a\x16giftcard/v1/slip.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xc8\x11\n" +
 	"\vTransaction\x12/\n" +
 	"\x0etransaction_id\x18\x01 \x01(\tB\b\xe2\x8c\xcf\xd7\b\x02\b\x01R\rtransactionId\x124\n" +
 	"\toperation\x18\x02 \x01(\x0e2\x16.giftcard.v1.OperationR\toperation\x12\x1a\n" +
@@ -908,7 +1281,8 @@ const file_giftcard_v1_transaction_proto_rawDesc = "" +
 	"\x06labels\x18\x1c \x03(\v2$.giftcard.v1.Transaction.LabelsEntryR\x06labels\x12[\n" +
 	"\x11ledger_indicators\x18\x1d \x03(\v2..giftcard.v1.Transaction.LedgerIndicatorsEntryR\x10ledgerIndicators\x12\x16\n" +
 	"\x06tenant\x18\x1e \x01(\tR\x06tenant\x12O\n" +
-	"\x16card_number_erase_time\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampR\x13cardNumberEraseTime\x1aX\n" +
+	"\x16card_number_erase_time\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampR\x13cardNumberEraseTime\x121\n" +
+	"\bprogress\x18  \x01(\v2\x15.giftcard.v1.ProgressR\bprogress\x1aX\n" +
 	"\x16AdditionalAmountsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
 	"\x05value\x18\x02 \x01(\v2\x12.google.type.MoneyR\x05value:\x028\x01\x1aE\n" +
@@ -920,7 +1294,26 @@ const file_giftcard_v1_transaction_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aa\n" +
 	"\x15LedgerIndicatorsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x122\n" +
-	"\x05value\x18\x02 \x01(\x0e2\x1c.giftcard.v1.LedgerIndicatorR\x05value:\x028\x01\"\xc9\x02\n" +
+	"\x05value\x18\x02 \x01(\x0e2\x1c.giftcard.v1.LedgerIndicatorR\x05value:\x028\x01\"\xcd\x02\n" +
+	"\bProgress\x120\n" +
+	"\battempts\x18\x01 \x03(\v2\x14.giftcard.v1.AttemptR\battempts\x12#\n" +
+	"\rattempt_count\x18\x02 \x01(\x05R\fattemptCount\x12F\n" +
+	"\x11next_attempt_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextAttemptTime\x12\x18\n" +
+	"\aprocess\x18\x04 \x01(\tR\aprocess\x12@\n" +
+	"\x0elease_end_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\fleaseEndTime\x12F\n" +
+	"\x11reversal_end_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x0freversalEndTime\"\xf2\x02\n" +
+	"\aAttempt\x12,\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x18.giftcard.v1.AttemptKindR\x04kind\x129\n" +
+	"\n" +
+	"start_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bduration\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\bduration\x122\n" +
+	"\x06result\x18\x04 \x01(\x0e2\x1a.giftcard.v1.AttemptResultR\x06result\x12\x1f\n" +
+	"\vhttp_status\x18\x05 \x01(\x05R\n" +
+	"httpStatus\x12#\n" +
+	"\rprovider_code\x18\x06 \x01(\tR\fproviderCode\x12\x18\n" +
+	"\asummary\x18\a \x01(\tR\asummary\x12\x19\n" +
+	"\btrace_id\x18\b \x01(\tR\atraceId\x12\x18\n" +
+	"\aprocess\x18\t \x01(\tR\aprocess\"\xc9\x02\n" +
 	"\x0fTransactionCard\x12)\n" +
 	"\x04role\x18\x01 \x01(\x0e2\x15.giftcard.v1.CardRoleR\x04role\x12\x1f\n" +
 	"\vmasked_card\x18\x02 \x01(\tR\n" +
@@ -941,7 +1334,28 @@ const file_giftcard_v1_transaction_proto_rawDesc = "" +
 	"\vchange_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"changeTime\x12\x12\n" +
 	"\x04note\x18\x03 \x01(\tR\x04note\x12\x14\n" +
-	"\x05actor\x18\x04 \x01(\tR\x05actor*\x8e\x01\n" +
+	"\x05actor\x18\x04 \x01(\tR\x05actor*\xb1\x01\n" +
+	"\vAttemptKind\x12\x1c\n" +
+	"\x18ATTEMPT_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14ATTEMPT_KIND_REQUEST\x10\x01\x12\x17\n" +
+	"\x13ATTEMPT_KIND_REPEAT\x10\x02\x12\x17\n" +
+	"\x13ATTEMPT_KIND_LOOKUP\x10\x03\x12\x1d\n" +
+	"\x19ATTEMPT_KIND_CONFIRMATION\x10\x04\x12\x19\n" +
+	"\x15ATTEMPT_KIND_REVERSAL\x10\x05*\xea\x02\n" +
+	"\rAttemptResult\x12\x1e\n" +
+	"\x1aATTEMPT_RESULT_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17ATTEMPT_RESULT_APPROVED\x10\x01\x12\x1b\n" +
+	"\x17ATTEMPT_RESULT_DECLINED\x10\x02\x12\x19\n" +
+	"\x15ATTEMPT_RESULT_FAILED\x10\x03\x12\x1a\n" +
+	"\x16ATTEMPT_RESULT_UNKNOWN\x10\x04\x12\x17\n" +
+	"\x13ATTEMPT_RESULT_DONE\x10\x05\x12&\n" +
+	"\"ATTEMPT_RESULT_NO_SUCH_TRANSACTION\x10\x06\x12\x17\n" +
+	"\x13ATTEMPT_RESULT_GONE\x10\a\x12\x1c\n" +
+	"\x18ATTEMPT_RESULT_DUPLICATE\x10\b\x12\x1a\n" +
+	"\x16ATTEMPT_RESULT_NOT_YET\x10\t\x12\x1a\n" +
+	"\x16ATTEMPT_RESULT_REFUSED\x10\n" +
+	"\x12\x18\n" +
+	"\x14ATTEMPT_RESULT_AGAIN\x10\v*\x8e\x01\n" +
 	"\bCardRole\x12\x19\n" +
 	"\x15CARD_ROLE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11CARD_ROLE_SUBJECT\x10\x01\x12\x14\n" +
@@ -989,75 +1403,89 @@ func file_giftcard_v1_transaction_proto_rawDescGZIP() []byte {
 	return file_giftcard_v1_transaction_proto_rawDescData
 }
 
-var file_giftcard_v1_transaction_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_giftcard_v1_transaction_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_giftcard_v1_transaction_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_giftcard_v1_transaction_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_giftcard_v1_transaction_proto_goTypes = []any{
-	(CardRole)(0),                 // 0: giftcard.v1.CardRole
-	(Operation)(0),                // 1: giftcard.v1.Operation
-	(TransactionState)(0),         // 2: giftcard.v1.TransactionState
-	(ReversalReason)(0),           // 3: giftcard.v1.ReversalReason
-	(*Transaction)(nil),           // 4: giftcard.v1.Transaction
-	(*TransactionCard)(nil),       // 5: giftcard.v1.TransactionCard
-	(*Evidence)(nil),              // 6: giftcard.v1.Evidence
-	(*StateChange)(nil),           // 7: giftcard.v1.StateChange
-	nil,                           // 8: giftcard.v1.Transaction.AdditionalAmountsEntry
-	nil,                           // 9: giftcard.v1.Transaction.ProviderReferencesEntry
-	nil,                           // 10: giftcard.v1.Transaction.LabelsEntry
-	nil,                           // 11: giftcard.v1.Transaction.LedgerIndicatorsEntry
-	(*money.Money)(nil),           // 12: google.type.Money
-	(*PointBalances)(nil),         // 13: giftcard.v1.PointBalances
-	(*IssuedCard)(nil),            // 14: giftcard.v1.IssuedCard
-	(*Decline)(nil),               // 15: giftcard.v1.Decline
-	(*Slip)(nil),                  // 16: giftcard.v1.Slip
-	(*ThirdPartyIdentifier)(nil),  // 17: giftcard.v1.ThirdPartyIdentifier
-	(*Institution)(nil),           // 18: giftcard.v1.Institution
-	(*Product)(nil),               // 19: giftcard.v1.Product
-	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
-	(*Balances)(nil),              // 21: giftcard.v1.Balances
-	(LedgerIndicator)(0),          // 22: giftcard.v1.LedgerIndicator
+	(AttemptKind)(0),              // 0: giftcard.v1.AttemptKind
+	(AttemptResult)(0),            // 1: giftcard.v1.AttemptResult
+	(CardRole)(0),                 // 2: giftcard.v1.CardRole
+	(Operation)(0),                // 3: giftcard.v1.Operation
+	(TransactionState)(0),         // 4: giftcard.v1.TransactionState
+	(ReversalReason)(0),           // 5: giftcard.v1.ReversalReason
+	(*Transaction)(nil),           // 6: giftcard.v1.Transaction
+	(*Progress)(nil),              // 7: giftcard.v1.Progress
+	(*Attempt)(nil),               // 8: giftcard.v1.Attempt
+	(*TransactionCard)(nil),       // 9: giftcard.v1.TransactionCard
+	(*Evidence)(nil),              // 10: giftcard.v1.Evidence
+	(*StateChange)(nil),           // 11: giftcard.v1.StateChange
+	nil,                           // 12: giftcard.v1.Transaction.AdditionalAmountsEntry
+	nil,                           // 13: giftcard.v1.Transaction.ProviderReferencesEntry
+	nil,                           // 14: giftcard.v1.Transaction.LabelsEntry
+	nil,                           // 15: giftcard.v1.Transaction.LedgerIndicatorsEntry
+	(*money.Money)(nil),           // 16: google.type.Money
+	(*PointBalances)(nil),         // 17: giftcard.v1.PointBalances
+	(*IssuedCard)(nil),            // 18: giftcard.v1.IssuedCard
+	(*Decline)(nil),               // 19: giftcard.v1.Decline
+	(*Slip)(nil),                  // 20: giftcard.v1.Slip
+	(*ThirdPartyIdentifier)(nil),  // 21: giftcard.v1.ThirdPartyIdentifier
+	(*Institution)(nil),           // 22: giftcard.v1.Institution
+	(*Product)(nil),               // 23: giftcard.v1.Product
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
+	(*Balances)(nil),              // 26: giftcard.v1.Balances
+	(LedgerIndicator)(0),          // 27: giftcard.v1.LedgerIndicator
 }
 var file_giftcard_v1_transaction_proto_depIdxs = []int32{
-	1,  // 0: giftcard.v1.Transaction.operation:type_name -> giftcard.v1.Operation
-	2,  // 1: giftcard.v1.Transaction.state:type_name -> giftcard.v1.TransactionState
-	5,  // 2: giftcard.v1.Transaction.cards:type_name -> giftcard.v1.TransactionCard
-	12, // 3: giftcard.v1.Transaction.requested_amount:type_name -> google.type.Money
-	12, // 4: giftcard.v1.Transaction.approved_amount:type_name -> google.type.Money
-	12, // 5: giftcard.v1.Transaction.fee_amount:type_name -> google.type.Money
-	12, // 6: giftcard.v1.Transaction.confirmed_amount:type_name -> google.type.Money
-	12, // 7: giftcard.v1.Transaction.reversed_amount:type_name -> google.type.Money
-	8,  // 8: giftcard.v1.Transaction.additional_amounts:type_name -> giftcard.v1.Transaction.AdditionalAmountsEntry
-	13, // 9: giftcard.v1.Transaction.points:type_name -> giftcard.v1.PointBalances
-	14, // 10: giftcard.v1.Transaction.issued_cards:type_name -> giftcard.v1.IssuedCard
-	15, // 11: giftcard.v1.Transaction.decline:type_name -> giftcard.v1.Decline
-	6,  // 12: giftcard.v1.Transaction.evidence:type_name -> giftcard.v1.Evidence
-	16, // 13: giftcard.v1.Transaction.slip:type_name -> giftcard.v1.Slip
-	9,  // 14: giftcard.v1.Transaction.provider_references:type_name -> giftcard.v1.Transaction.ProviderReferencesEntry
-	17, // 15: giftcard.v1.Transaction.third_party_identifiers:type_name -> giftcard.v1.ThirdPartyIdentifier
-	18, // 16: giftcard.v1.Transaction.receiver:type_name -> giftcard.v1.Institution
-	18, // 17: giftcard.v1.Transaction.settlement_entity:type_name -> giftcard.v1.Institution
-	19, // 18: giftcard.v1.Transaction.product:type_name -> giftcard.v1.Product
-	3,  // 19: giftcard.v1.Transaction.reversal_reason:type_name -> giftcard.v1.ReversalReason
-	20, // 20: giftcard.v1.Transaction.confirm_by:type_name -> google.protobuf.Timestamp
-	20, // 21: giftcard.v1.Transaction.create_time:type_name -> google.protobuf.Timestamp
-	20, // 22: giftcard.v1.Transaction.update_time:type_name -> google.protobuf.Timestamp
-	7,  // 23: giftcard.v1.Transaction.state_changes:type_name -> giftcard.v1.StateChange
-	10, // 24: giftcard.v1.Transaction.labels:type_name -> giftcard.v1.Transaction.LabelsEntry
-	11, // 25: giftcard.v1.Transaction.ledger_indicators:type_name -> giftcard.v1.Transaction.LedgerIndicatorsEntry
-	20, // 26: giftcard.v1.Transaction.card_number_erase_time:type_name -> google.protobuf.Timestamp
-	0,  // 27: giftcard.v1.TransactionCard.role:type_name -> giftcard.v1.CardRole
-	21, // 28: giftcard.v1.TransactionCard.balances:type_name -> giftcard.v1.Balances
-	20, // 29: giftcard.v1.TransactionCard.expire_time:type_name -> google.protobuf.Timestamp
-	15, // 30: giftcard.v1.Evidence.refusal:type_name -> giftcard.v1.Decline
-	20, // 31: giftcard.v1.Evidence.observe_time:type_name -> google.protobuf.Timestamp
-	2,  // 32: giftcard.v1.StateChange.state:type_name -> giftcard.v1.TransactionState
-	20, // 33: giftcard.v1.StateChange.change_time:type_name -> google.protobuf.Timestamp
-	12, // 34: giftcard.v1.Transaction.AdditionalAmountsEntry.value:type_name -> google.type.Money
-	22, // 35: giftcard.v1.Transaction.LedgerIndicatorsEntry.value:type_name -> giftcard.v1.LedgerIndicator
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	3,  // 0: giftcard.v1.Transaction.operation:type_name -> giftcard.v1.Operation
+	4,  // 1: giftcard.v1.Transaction.state:type_name -> giftcard.v1.TransactionState
+	9,  // 2: giftcard.v1.Transaction.cards:type_name -> giftcard.v1.TransactionCard
+	16, // 3: giftcard.v1.Transaction.requested_amount:type_name -> google.type.Money
+	16, // 4: giftcard.v1.Transaction.approved_amount:type_name -> google.type.Money
+	16, // 5: giftcard.v1.Transaction.fee_amount:type_name -> google.type.Money
+	16, // 6: giftcard.v1.Transaction.confirmed_amount:type_name -> google.type.Money
+	16, // 7: giftcard.v1.Transaction.reversed_amount:type_name -> google.type.Money
+	12, // 8: giftcard.v1.Transaction.additional_amounts:type_name -> giftcard.v1.Transaction.AdditionalAmountsEntry
+	17, // 9: giftcard.v1.Transaction.points:type_name -> giftcard.v1.PointBalances
+	18, // 10: giftcard.v1.Transaction.issued_cards:type_name -> giftcard.v1.IssuedCard
+	19, // 11: giftcard.v1.Transaction.decline:type_name -> giftcard.v1.Decline
+	10, // 12: giftcard.v1.Transaction.evidence:type_name -> giftcard.v1.Evidence
+	20, // 13: giftcard.v1.Transaction.slip:type_name -> giftcard.v1.Slip
+	13, // 14: giftcard.v1.Transaction.provider_references:type_name -> giftcard.v1.Transaction.ProviderReferencesEntry
+	21, // 15: giftcard.v1.Transaction.third_party_identifiers:type_name -> giftcard.v1.ThirdPartyIdentifier
+	22, // 16: giftcard.v1.Transaction.receiver:type_name -> giftcard.v1.Institution
+	22, // 17: giftcard.v1.Transaction.settlement_entity:type_name -> giftcard.v1.Institution
+	23, // 18: giftcard.v1.Transaction.product:type_name -> giftcard.v1.Product
+	5,  // 19: giftcard.v1.Transaction.reversal_reason:type_name -> giftcard.v1.ReversalReason
+	24, // 20: giftcard.v1.Transaction.confirm_by:type_name -> google.protobuf.Timestamp
+	24, // 21: giftcard.v1.Transaction.create_time:type_name -> google.protobuf.Timestamp
+	24, // 22: giftcard.v1.Transaction.update_time:type_name -> google.protobuf.Timestamp
+	11, // 23: giftcard.v1.Transaction.state_changes:type_name -> giftcard.v1.StateChange
+	14, // 24: giftcard.v1.Transaction.labels:type_name -> giftcard.v1.Transaction.LabelsEntry
+	15, // 25: giftcard.v1.Transaction.ledger_indicators:type_name -> giftcard.v1.Transaction.LedgerIndicatorsEntry
+	24, // 26: giftcard.v1.Transaction.card_number_erase_time:type_name -> google.protobuf.Timestamp
+	7,  // 27: giftcard.v1.Transaction.progress:type_name -> giftcard.v1.Progress
+	8,  // 28: giftcard.v1.Progress.attempts:type_name -> giftcard.v1.Attempt
+	24, // 29: giftcard.v1.Progress.next_attempt_time:type_name -> google.protobuf.Timestamp
+	24, // 30: giftcard.v1.Progress.lease_end_time:type_name -> google.protobuf.Timestamp
+	24, // 31: giftcard.v1.Progress.reversal_end_time:type_name -> google.protobuf.Timestamp
+	0,  // 32: giftcard.v1.Attempt.kind:type_name -> giftcard.v1.AttemptKind
+	24, // 33: giftcard.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
+	25, // 34: giftcard.v1.Attempt.duration:type_name -> google.protobuf.Duration
+	1,  // 35: giftcard.v1.Attempt.result:type_name -> giftcard.v1.AttemptResult
+	2,  // 36: giftcard.v1.TransactionCard.role:type_name -> giftcard.v1.CardRole
+	26, // 37: giftcard.v1.TransactionCard.balances:type_name -> giftcard.v1.Balances
+	24, // 38: giftcard.v1.TransactionCard.expire_time:type_name -> google.protobuf.Timestamp
+	19, // 39: giftcard.v1.Evidence.refusal:type_name -> giftcard.v1.Decline
+	24, // 40: giftcard.v1.Evidence.observe_time:type_name -> google.protobuf.Timestamp
+	4,  // 41: giftcard.v1.StateChange.state:type_name -> giftcard.v1.TransactionState
+	24, // 42: giftcard.v1.StateChange.change_time:type_name -> google.protobuf.Timestamp
+	16, // 43: giftcard.v1.Transaction.AdditionalAmountsEntry.value:type_name -> google.type.Money
+	27, // 44: giftcard.v1.Transaction.LedgerIndicatorsEntry.value:type_name -> giftcard.v1.LedgerIndicator
+	45, // [45:45] is the sub-list for method output_type
+	45, // [45:45] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_giftcard_v1_transaction_proto_init() }
@@ -1075,8 +1503,8 @@ func file_giftcard_v1_transaction_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_giftcard_v1_transaction_proto_rawDesc), len(file_giftcard_v1_transaction_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   8,
+			NumEnums:      6,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -12,18 +12,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from google.protobuf.json_format import MessageToJson
 from rich.markup import escape
 
-from giftcard import Client, GiftcardError, tls_credentials, to_decimal, v1
+from giftcard import Client, GiftcardError, tls_credentials, v1
 from giftcard.channels import is_loopback
-from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.access.metadata import EVERY_TENANT, PERSON, TENANT
-from giftcard_gateway.cli.console import err, out, table
+from giftcard_gateway.cli.console import err, table
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import settings_options, settings_with_keys
 from giftcard_gateway.cli.person import person
+from giftcard_gateway.cli.showing import (
+    amount_of,
+    operation_of,
+    print_json,
+    show_transaction,
+    state_in_colour,
+    time_of,
+)
 from giftcard_gateway.ledger.entry import State
 
 if TYPE_CHECKING:
@@ -32,7 +38,6 @@ if TYPE_CHECKING:
 
 _OPERATIONS = [operation.value.lower() for operation in Operation]
 _STATES = [state.value.lower() for state in State]
-_COLOURS = {"UNRESOLVED": "bold red", "CONFIRMED": "green", "APPROVED": "green", "DECLINED": "yellow"}
 
 
 @click.group()
@@ -134,7 +139,7 @@ def list_(
         found = list(islice(read_pages(client, wanted, limit), limit))
     if is_json:
         for one in found:
-            _print_json(one)
+            print_json(one)
         return
     table(
         [
@@ -151,11 +156,11 @@ def list_(
             [
                 one.transaction_id,
                 *([one.tenant] if is_for_all else []),
-                _operation(one),
-                _state(one.state),
+                operation_of(one),
+                state_in_colour(one.state),
                 one.provider,
-                _amount(one),
-                _time(one.create_time.ToJsonString()),
+                amount_of(one),
+                time_of(one.create_time.ToJsonString()),
                 escape(one.evidence.summary),
             ]
             for one in found
@@ -212,9 +217,9 @@ def show(asked: dict[str, str], transaction_id: str, *, tenant: str, is_json: bo
     with _client(asked, tenant) as client, _refusals():
         one = client.get_transaction(transaction_id=transaction_id)
     if is_json:
-        _print_json(one)
+        print_json(one)
     else:
-        _show(one)
+        show_transaction(one)
 
 
 @transactions.command()
@@ -240,7 +245,7 @@ def resolve(asked: dict[str, str], transaction_id: str, ending: str, note: str, 
             resolution=v1.Resolution.Value(f"RESOLUTION_{ending.upper()}"),
             note=note,
         )
-    _show(ended.transaction)
+    show_transaction(ended.transaction)
 
 
 @transactions.command(short_help="Try at once what a transaction still owes.")
@@ -253,7 +258,7 @@ def redeliver(asked: dict[str, str], transaction_id: str, tenant: str) -> None:
     The audit records the user of the operating system who did.
     """
     with _client(asked, tenant) as client, _refusals():
-        _show(client.redeliver_advice(transaction_id=transaction_id).transaction)
+        show_transaction(client.redeliver_advice(transaction_id=transaction_id).transaction)
 
 
 @transactions.command()
@@ -305,69 +310,3 @@ def _refusals() -> Iterator[None]:
         yield
     except GiftcardError as fault:
         raise CannotDo(str(fault)) from None
-
-
-def _show(one: v1.Transaction) -> None:
-    rows = [
-        ("transaction", one.transaction_id),
-        ("tenant", one.tenant),
-        ("operation", _operation(one)),
-        ("state", _state(one.state)),
-        ("provider", one.provider),
-        ("cards", ", ".join(card.masked_card for card in one.cards)),
-        ("card numbers erased", _erased(one)),
-        ("amount", _amount(one)),
-        ("decline", _decline(one)),
-        ("evidence", escape(one.evidence.summary)),
-        (
-            "provider says",
-            escape(" ".join(f"{key}={value}" for key, value in one.provider_references.items())),
-        ),
-        ("confirm by", _time(one.confirm_by.ToJsonString()) if one.HasField("confirm_by") else ""),
-    ]
-    table(["", ""], [row for row in rows if row[1]])
-    out.print()
-    table(
-        ["at", "state", "because"],
-        [
-            [_time(change.change_time.ToJsonString()), _state(change.state), escape(change.note)]
-            for change in one.state_changes
-        ],
-    )
-
-
-def _print_json(one: v1.Transaction) -> None:
-    """Print a transaction as one line of JSON, by the names of the contract."""
-    click.echo(MessageToJson(one, indent=None, preserving_proto_field_name=True))
-
-
-def _operation(one: v1.Transaction) -> str:
-    return names_of(v1.Operation.Name(one.operation).removeprefix("OPERATION_")).method
-
-
-def _erased(one: v1.Transaction) -> str:
-    if not one.HasField("card_number_erase_time"):
-        return ""
-    return _time(one.card_number_erase_time.ToJsonString())
-
-
-def _decline(one: v1.Transaction) -> str:
-    if not one.HasField("decline"):
-        return ""
-    return v1.DeclineReason.Name(one.decline.reason).removeprefix("DECLINE_REASON_")
-
-
-def _state(state: v1.TransactionState.ValueType) -> str:
-    name = v1.TransactionState.Name(state).removeprefix("TRANSACTION_STATE_")
-    colour = _COLOURS.get(name)
-    return f"[{colour}]{name}[/]" if colour else name
-
-
-def _amount(one: v1.Transaction) -> str:
-    money = one.approved_amount if one.HasField("approved_amount") else one.requested_amount
-    return f"{money.currency_code} {to_decimal(money)}" if money.currency_code else ""
-
-
-def _time(written: str) -> str:
-    """Return a time to the second, as an operator compares it with a log."""
-    return f"{written[:10]} {written[11:19]}"

@@ -244,9 +244,10 @@ class Records:
         indexes = self.indexes.all_of(entry) if are_all_indexes else self.indexes.told_of(entry)
         row = Row(
             transaction_id=entry.transaction_id,
-            operation=entry.operation.value,
+            # Without a call, unlike `value`.
+            operation=entry.operation._value_,
             provider=entry.provider,
-            state=entry.state.value,
+            state=entry.state._value_,
             created_at=entry.created_at,
             updated_at=entry.updated_at,
             due_at=entry.due_at,

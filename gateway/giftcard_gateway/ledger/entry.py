@@ -16,6 +16,7 @@ from giftcard_adapters.values.declines import Decline
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import AnyOperation, Operation
 from giftcard_adapters.values.outcomes import Outcome
+from giftcard_gateway.ledger.attempts import Attempt
 from giftcard_gateway.ledger.tenants import DEFAULT_TENANT
 
 
@@ -88,6 +89,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     changes: tuple[StateChange, ...] = ()
     attempts: int = 0
     """Tries at what the present state owes that came to nothing final."""
+    tried: tuple[Attempt, ...] = ()
+    """The first and the last attempts of its whole life, for people."""
+    tried_in_all: int = 0
+    """How many attempts there were; those that are not in `tried` were between its first and its last."""
     due_at: datetime | None = None
     """When whoever is not driving this entry may take it; None when nothing is owed."""
     driver: str = ""

@@ -33,7 +33,7 @@ Remains: TypeAlias = "Callable[[CardRef], ErasedCard]"
 _SECRETS = ("number", "pin", "redemption_key", "redemption_url", "barcode")
 _LONG = 8
 """Letters and digits of the shortest secret that is looked for in texts; fewer are there by chance."""
-_TEXTS = ("outcome", "evidence", "refusal", "changes")
+_TEXTS = ("outcome", "evidence", "refusal", "changes", "tried")
 """Where in an entry the provider's words are. In a caller's own words its cards' numbers are refused."""
 
 

@@ -16,6 +16,8 @@ from giftcard_adapters.values.advices import Acknowledgement, Advice, AdviceKind
 from giftcard_adapters.values.operations import AnyOperation, Operation
 from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
 from giftcard_adapters.values.traits import Ending, OperationTraits
+from giftcard_gateway.ledger import attempts
+from giftcard_gateway.ledger.attempts import Attempt
 from giftcard_gateway.ledger.entry import (
     FINAL,
     UNSETTLED,
@@ -27,7 +29,7 @@ from giftcard_gateway.ledger.entry import (
 from giftcard_gateway.ledger.tenants import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container, Mapping, Sequence
 
 ALLOWED: Mapping[State, frozenset[State]] = {
     State.PENDING: frozenset(
@@ -221,6 +223,16 @@ def sent(entry: Entry, at: datetime) -> Entry:
     """Return a PENDING `entry` of whose request no byte leaves after `at`."""
     _must_be(entry, {State.PENDING})
     return msgspec.structs.replace(entry, sent_by=at)
+
+
+def tried(entry: Entry, made: Sequence[Attempt], **more: Any) -> Entry:  # noqa: ANN401 - Entry's fields
+    """Return `entry` with these attempts added, and with what else `more` says."""
+    return msgspec.structs.replace(
+        entry,
+        tried=attempts.added(entry.tried, made),
+        tried_in_all=entry.tried_in_all + len(made),
+        **more,
+    )
 
 
 def want_reversal(entry: Entry, wanted: WantedReversal, at: datetime) -> Entry:

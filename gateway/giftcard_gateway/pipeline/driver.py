@@ -20,8 +20,10 @@ from giftcard_adapters.values.traits import Ending, Guarantee
 from giftcard_gateway.errors import GatewayError
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.ledger import grace, lifecycle, reversal_windows, settling
+from giftcard_gateway.ledger.attempts import Attempt, AttemptKind
 from giftcard_gateway.ledger.entry import Entry, State, WantedReversal
 from giftcard_gateway.ledger.settling import NextStep
+from giftcard_gateway.pipeline.attempts import Witness
 from giftcard_gateway.pipeline.in_doubt import InDoubtWrites
 from giftcard_gateway.pipeline.leases import LeaseLost, Leases
 from giftcard_gateway.pipeline.tasks import Tasks
@@ -29,6 +31,7 @@ from giftcard_gateway.providers.exchanges import Answer, Exchanges, advice_of, a
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import datetime
 
     from giftcard_adapters.calls import Call
     from giftcard_adapters.values.money import Money
@@ -73,6 +76,7 @@ class Driver(Tasks):
         self._heartbeat = heartbeat
         self._clock = clock
         self._exchanges = Exchanges(observer)
+        self._witness = Witness(name)
         self._leases = Leases(name, records=records, clock=clock, observer=observer)
         self.in_doubt = InDoubtWrites(records=records, clock=clock, observer=observer)
 
@@ -126,19 +130,23 @@ class Driver(Tasks):
                 return None
 
     async def _ask(self, connection: Connection, entry: Entry) -> Entry:
-        if entry.due_at is not None and self._clock.now() >= entry.due_at:
+        began_at = self._clock.now()
+        if entry.due_at is not None and began_at >= entry.due_at:
             # This process stood still past its lease, and another hand may have decided by now.
             raise LeaseLost
         answer = await self._exchanges.request(connection, ask_of(entry))
         failover = None if answer.was_sent else self._failover(entry)
         sent_by = self._clock.now()
+        made = self._witness.asked(
+            AttemptKind.REQUEST, answer, at=began_at, until=sent_by, traceparent=entry.traceparent
+        )
         return await self._commit(
             entry,
             lambda e: (
-                self._settle(connection, lifecycle.sent(e, sent_by), answer)
+                self._settle(connection, lifecycle.tried(e, made, sent_by=sent_by), answer)
                 # A caller who meanwhile wants it undone wants no card from anybody else.
                 if failover is None or e.wanted_reversal is not None
-                else self._rerouted(e, failover)
+                else self._rerouted(lifecycle.tried(e, made), failover)
             ),
         )
 
@@ -152,6 +160,7 @@ class Driver(Tasks):
         # Where nothing says when it was sent, its sender is gone: nothing leaves once a lease has ended.
         sent_by = entry.sent_by or at
         entry = lifecycle.sent(entry, sent_by)
+        made: tuple[Attempt, ...] = ()
         how = lifecycle.ending(entry, traits, at)
         if how is Ending.RESEND and not (connection.is_enabled and connection.circuit.admits()):
             how = Ending.FIND  # whoever switched a provider off wants no request to go there, not even again
@@ -168,12 +177,20 @@ class Driver(Tasks):
                 # From here on a copy may be on its way, even if this process dies before it hears of it.
                 entry = await self._commit(entry, lambda e: msgspec.structs.replace(e, sent_by=None))
                 answer = await self._exchanges.request(connection, ask_of(entry))
+                made += self._asked(AttemptKind.REPEAT, answer, at)
                 if answer.outcome.verdict is Verdict.UNKNOWN:
                     sent_by = self._clock.now()
                 if answer.outcome.verdict not in (PROOF if has_settled else {Verdict.APPROVED}):
-                    answer = await self._looked_up(connection, entry, answer)
+                    at = self._clock.now()
+                    found = await self._exchanges.find(connection, entry)
+                    made += self._asked(AttemptKind.LOOKUP, found, at)
+                    # A provider may repeat an error for as long as its key lives. A repeat that surely had no
+                    # effect, or nothing found, says nothing of earlier sendings; nor does a no until none can
+                    # still arrive.
+                    answer = found if found.outcome.verdict in PROOF else doubted(answer)
             case Ending.FIND:
                 answer = await self._exchanges.find(connection, entry)
+                made += self._asked(AttemptKind.LOOKUP, answer, at)
                 if answer.outcome.verdict not in PROOF and not settling.is_over(
                     entry, connection.settling(entry.operation), at
                 ):
@@ -183,17 +200,14 @@ class Driver(Tasks):
                 evidence = entry.evidence or "the process stopped while the request was under way"
                 return await self._commit(entry, lambda e: lifecycle.give_up(e, evidence, self._clock.now()))
         return await self._commit(
-            entry, lambda e: self._settle(connection, lifecycle.sent(e, sent_by), answer)
+            entry,
+            lambda e: self._settle(connection, lifecycle.tried(lifecycle.sent(e, sent_by), made), answer),
         )
 
-    async def _looked_up(self, connection: Connection, entry: Entry, answer: Answer) -> Answer:
-        """Look for a request whose repeat was answered in a way that proves nothing.
-
-        A provider may repeat an error for as long as its key lives. A repeat that surely had no effect, or
-        nothing found, says nothing of earlier sendings; nor does a no until none can still arrive.
-        """
-        found = await self._exchanges.find(connection, entry)
-        return found if found.outcome.verdict in PROOF else doubted(answer)
+    def _asked(self, kind: AttemptKind, answer: Answer, at: datetime) -> tuple[Attempt, ...]:
+        return self._witness.asked(
+            kind, answer, at=at, until=self._clock.now(), traceparent=self._observer.traceparent()
+        )
 
     async def _end_undecided(self, connection: Connection, entry: Entry) -> Entry:
         """Confirm or reverse a transaction that nobody decided in time (rule 10)."""
@@ -211,18 +225,28 @@ class Driver(Tasks):
         """Send the promised advice once, unchanged, and act on the answer (rule 8)."""
         # The provider looks at some time after this; when its answer is heard says nothing of when it looked.
         asked_at, operation = self._clock.now(), entry.operation
-        told = await self._exchanges.deliver(connection, entry, self._clock.now)
-        traits, wait, at = connection.traits(operation), connection.settling(operation), self._clock.now()
+        answer = await self._exchanges.deliver(connection, entry, self._clock.now)
+        told, at = answer.acknowledgement, self._clock.now()
+        made = self._witness.advised(
+            entry, answer, at=asked_at, until=at, traceparent=self._observer.traceparent()
+        )
+        traits, wait = connection.traits(operation), connection.settling(operation)
         heard = settling.judge(entry, told, traits, wait, asked_at)
         match heard.step:
             case NextStep.KEPT:
-                return await self._commit(entry, lambda e: lifecycle.kept(e, told, heard.because, at))
+                return await self._commit(
+                    entry, lambda e: lifecycle.kept(lifecycle.tried(e, made), told, heard.because, at)
+                )
             case NextStep.PERSON:
-                return await self._commit(entry, lambda e: lifecycle.refused(e, told, heard.because, at))
+                return await self._commit(
+                    entry, lambda e: lifecycle.refused(lifecycle.tried(e, made), told, heard.because, at)
+                )
         level = reversal_windows.level(entry, _window_s(connection, entry), at)
         if level >= reversal_windows.CLOSED:
             evidence = f"the provider's reversal window closed; last seen: {heard.because}"
-            return await self._commit(entry, lambda e: lifecycle.give_up(e, evidence, at))
+            return await self._commit(
+                entry, lambda e: lifecycle.give_up(lifecycle.tried(e, made), evidence, at)
+            )
         if level > entry.window_told:
             self._observer.window_closing(entry, level)
         renew = heard.step is NextStep.AFRESH
@@ -230,7 +254,7 @@ class Driver(Tasks):
             entry,
             lambda e: self._later(
                 connection,
-                self._afresh(connection, e) if renew else e,
+                lifecycle.tried(self._afresh(connection, e) if renew else e, made),
                 heard.because,
                 level=level,
                 least_wait_s=told.retry_after_s or 0.0,

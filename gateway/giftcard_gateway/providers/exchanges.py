@@ -6,12 +6,13 @@ Every exception of an exchange ends here as an outcome or a receipt; nothing is 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from giftcard_adapters.codec import pack
 from giftcard_adapters.errors import ExchangeError, Invalid, NoAnswer, NotSent, Unfindable, Unsupported
+from giftcard_adapters.hearing import Heard, heard
 from giftcard_adapters.lenient import noticing
 from giftcard_adapters.values.advices import Acknowledgement, Advice, Receipt, ReversalReason
 from giftcard_adapters.values.names import names_of
@@ -35,9 +36,21 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     outcome: Outcome
+    http_status: int = 0
+    """Of the last answer that came; 0 if none did."""
     was_sent: bool = True
+    was_tried: bool = True
+    """False when the provider was not asked, because it is away."""
     is_unfindable: bool = False
     reversal_reason: ReversalReason = ReversalReason.RESPONSE_NOT_FINAL
+
+
+class Delivered(NamedTuple):
+    """What a provider said to an advice, with which HTTP status, and whether it was asked at all."""
+
+    acknowledgement: Acknowledgement
+    http_status: int = 0
+    was_tried: bool = True
 
 
 class Exchanges:
@@ -55,23 +68,34 @@ class Exchanges:
     async def find(self, connection: Connection, entry: Entry) -> Answer:
         """Ask the provider what became of a request; UNKNOWN when that fails, or nobody should ask now."""
         if not connection.circuit.admits():
-            return Answer(outcome=Outcome(verdict=Verdict.UNKNOWN, evidence=entry.evidence))
+            outcome = Outcome(verdict=Verdict.UNKNOWN, evidence=entry.evidence)
+            return Answer(outcome=outcome, was_tried=False)
         answer = await self._answer(connection, connection.provider.find(ask_of(entry), entry.outcome))
         return answer if answer.was_sent else doubted(answer)
 
-    async def deliver(
-        self, connection: Connection, entry: Entry, now: Callable[[], datetime]
-    ) -> Acknowledgement:
+    async def deliver(self, connection: Connection, entry: Entry, now: Callable[[], datetime]) -> Delivered:
         """Send every call of the promised advice in order; the first that is not done is the answer.
 
         Repeating those before it is harmless: each call has one net effect.
         """
+        listener = Heard()
+        heard.set(listener)
+        receipt = await self._deliver(connection, entry, now)
+        if receipt is None:
+            again = Acknowledgement(receipt=Receipt.AGAIN, evidence=entry.evidence)
+            return Delivered(again, was_tried=False)
+        return Delivered(receipt, listener.status)
+
+    async def _deliver(
+        self, connection: Connection, entry: Entry, now: Callable[[], datetime]
+    ) -> Acknowledgement | None:
+        """Return the answer; None when nothing was sent, because the provider is away."""
         advice, provider_id = advice_of(entry), connection.provider_id
         receipt = Acknowledgement(receipt=Receipt.DONE)
         async with connection.advice_slots:
             # Asked when its turn has come: a provider may have gone away while others were served.
             if not connection.circuit.admits():
-                return Acknowledgement(receipt=Receipt.AGAIN, evidence=entry.evidence)
+                return None
             try:
                 with connection.exchange():
                     for call in entry.calls:
@@ -92,6 +116,8 @@ class Exchanges:
         return receipt
 
     async def _answer(self, connection: Connection, exchange: Awaitable[Outcome]) -> Answer:
+        listener = Heard()
+        heard.set(listener)
         try:
             with connection.exchange():
                 outcome = await exchange
@@ -99,21 +125,25 @@ class Exchanges:
             pack(outcome)
             for place in outcome.left_out:
                 self._observer.left_out(connection.provider_id, place)
-            return Answer(outcome=outcome)
+            return Answer(outcome=outcome, http_status=listener.status)
         except NotSent as fault:
             return Answer(outcome=Outcome(verdict=Verdict.FAILED, evidence=str(fault)), was_sent=False)
         except NoAnswer as fault:
             outcome = Outcome(verdict=Verdict.UNKNOWN, evidence=str(fault))
-            return Answer(outcome=outcome, reversal_reason=ReversalReason.TIMEOUT)
+            return Answer(
+                outcome=outcome, http_status=listener.status, reversal_reason=ReversalReason.TIMEOUT
+            )
         except Unfindable as fault:
-            return Answer(outcome=Outcome(verdict=Verdict.UNKNOWN, evidence=str(fault)), is_unfindable=True)
+            outcome = Outcome(verdict=Verdict.UNKNOWN, evidence=str(fault))
+            return Answer(outcome=outcome, http_status=listener.status, is_unfindable=True)
         except (Invalid, Unsupported) as fault:
             # An adapter that refuses does so before it sends, in words without card data. Any other of its
             # errors may come from reading the answer, and proves nothing.
             return Answer(outcome=Outcome(verdict=Verdict.FAILED, evidence=str(fault)), was_sent=False)
         except Exception as fault:  # noqa: BLE001 - our own fault after the first byte is an unknown, never a guess
             self._observer.faulted("exchange", fault)
-            return Answer(outcome=Outcome(verdict=Verdict.UNKNOWN, evidence=_named(fault)))
+            outcome = Outcome(verdict=Verdict.UNKNOWN, evidence=_named(fault))
+            return Answer(outcome=outcome, http_status=listener.status)
 
 
 def doubted(answer: Answer) -> Answer:

@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from giftcard import v1
-from giftcard_gateway.errors import InvalidRequest, ShuttingDown
+from giftcard_gateway.errors import InvalidRequest, OperationUnsupported, ProviderNotFound, ShuttingDown
 from giftcard_gateway.ledger.entry import State, StateChange
 from giftcard_gateway.services.filters import Filter
 from giftcard_gateway.services.later_texts import refuse_card_data
 from giftcard_gateway.services.pages import key_of, size_of, token_of
+from giftcard_gateway.wire.own_secrets import mask_echoes
+from giftcard_gateway.wire.progress import progress_to
 from giftcard_gateway.wire.transactions import change_to, transaction_to
 from giftcard_gateway.wire.values import seconds_from, time_from
 
@@ -80,6 +82,7 @@ class TransactionReads:
     def __init__(self, dependencies: Dependencies) -> None:
         self._transactions = dependencies.transactions
         self._records = dependencies.records
+        self._connections = dependencies.connections
 
     def calls(self) -> dict[str, Implementation]:
         """Return the implementations by the name of the RPC."""
@@ -97,7 +100,18 @@ class TransactionReads:
         entry = await self._transactions.get(
             request.transaction_id.lower(), wait_s=call.wait_s(longest_s), by=call.identity
         )
-        return v1.GetTransactionResponse(transaction=transaction_to(entry))
+        told = transaction_to(entry)
+        told.progress.CopyFrom(progress_to(entry, self._window_s(entry)))
+        if entry.ask is not None:
+            mask_echoes(told.progress, entry.ask.cards)
+        return v1.GetTransactionResponse(transaction=told)
+
+    def _window_s(self, entry: Entry) -> float | None:
+        """Return how long the provider takes a reversal; None without an end, or where none is configured."""
+        try:
+            return self._connections.get(entry.provider).traits(entry.operation).reversal_window_s
+        except (ProviderNotFound, OperationUnsupported):
+            return None
 
     async def page(self, request: v1.ListTransactionsRequest, call: RpcCall) -> v1.ListTransactionsResponse:
         """List a page of transactions, newest first; it ends early when its budget is used up."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -17,7 +17,9 @@ from giftcard_adapters.values.operations import Issue, Operation, Redeem, Replac
 from giftcard_adapters.values.outcomes import Balances, IssuedCard, Outcome, Verdict
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.ledger.amounts import settled_amount
+from giftcard_gateway.ledger.attempts import Attempt, AttemptKind
 from giftcard_gateway.ledger.entry import Entry, State, StateChange, WantedReversal
+from giftcard_gateway.wire.progress import progress_to
 from giftcard_gateway.wire.transactions import transaction_to
 from giftcard_gateway.wire.values import money_from, time_from
 from tests.gateway.wire.filled import PAN, UUID
@@ -35,6 +37,18 @@ CARD = IssuedCard(
     provider_card_id="card-1",
     amount=TEN,
     expires_at=NOW,
+)
+
+ATTEMPT = Attempt(
+    kind=AttemptKind.REVERSAL,
+    at=NOW,
+    took=timedelta(milliseconds=250),
+    result="AGAIN",
+    http_status=500,
+    provider_code="GENERAL_ERROR",
+    text="Server Error",
+    trace_id="0af7651916cd43dd8448eb211c80319c",
+    process="till-1",
 )
 
 
@@ -80,7 +94,7 @@ def test_every_field_of_an_outcome_is_told() -> None:
 
 
 def test_every_field_of_the_answer_is_filled() -> None:
-    """No field of Transaction is left that nothing fills; `actor` waits for callers to sign in."""
+    """No field of Transaction is left that nothing fills; `actor` waits for what it is to tell."""
     decided = full(Outcome)
     answers = [
         transaction_to(one, reveal=True)
@@ -91,6 +105,16 @@ def test_every_field_of_the_answer_is_filled() -> None:
             entry(State.UNRESOLVED, evidence="seen", refusal=full(Decline)),
         )
     ]
+    tried = entry(
+        State.REVERSING,
+        tried=(ATTEMPT,),
+        tried_in_all=1,
+        due_at=NOW,
+        driver="",
+    )
+    at_work = msgspec.structs.replace(tried, driver="till-1")
+    for answer, one in zip(answers, (tried, at_work), strict=False):
+        answer.progress.CopyFrom(progress_to(one, 60.0))
     filled = {field.full_name for answer in answers for field in set_fields(answer)}
     known = {field.full_name for kind in ours(v1.Transaction.DESCRIPTOR) for field in kind.fields}
     assert known - filled == {"giftcard.v1.StateChange.actor"}

@@ -166,6 +166,18 @@ impl fmt::Debug for v1::LedgerIndicator {
     }
 }
 
+impl fmt::Debug for v1::AttemptKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str_name())
+    }
+}
+
+impl fmt::Debug for v1::AttemptResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str_name())
+    }
+}
+
 impl fmt::Debug for v1::CardRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str_name())

@@ -1649,6 +1649,62 @@ pub struct Transaction {
     /// over: from then on new cards are masked for their issuer too. Absent while they are kept.
     #[prost(message, optional, tag = "31")]
     pub card_number_erase_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// What the gateway did for it so far, and what comes next. GetTransaction alone tells it.
+    #[prost(message, optional, tag = "32")]
+    pub progress: ::core::option::Option<Progress>,
+}
+/// What the gateway did for a transaction at its provider, for people: nothing here is to be decided by.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Progress {
+    /// The first attempts and the last, oldest first.
+    #[prost(message, repeated, tag = "1")]
+    pub attempts: ::prost::alloc::vec::Vec<Attempt>,
+    /// How many attempts were made. Those that are not in `attempts` lie between its third and its fourth.
+    #[prost(int32, tag = "2")]
+    pub attempt_count: i32,
+    /// When the gateway tries next by itself. Set while something is owed and nobody works on it.
+    #[prost(message, optional, tag = "3")]
+    pub next_attempt_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The gateway process that works on it now. Empty when none does.
+    #[prost(string, tag = "4")]
+    pub process: ::prost::alloc::string::String,
+    /// Until when that process has it for itself; past it another may take it over.
+    #[prost(message, optional, tag = "5")]
+    pub lease_end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Until when the provider takes a reversal of it. Absent where it says no end, and once it has ended.
+    #[prost(message, optional, tag = "6")]
+    pub reversal_end_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// One try at the provider.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Attempt {
+    /// What was sent, or asked for.
+    #[prost(enumeration = "AttemptKind", tag = "1")]
+    pub kind: i32,
+    /// When it began.
+    #[prost(message, optional, tag = "2")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// How long it took.
+    #[prost(message, optional, tag = "3")]
+    pub duration: ::core::option::Option<::prost_types::Duration>,
+    /// What was concluded from the answer, or from its absence.
+    #[prost(enumeration = "AttemptResult", tag = "4")]
+    pub result: i32,
+    /// The HTTP status of the last answer that came. 0 if none did.
+    #[prost(int32, tag = "5")]
+    pub http_status: i32,
+    /// The provider's own code, where it gave one.
+    #[prost(string, tag = "6")]
+    pub provider_code: ::prost::alloc::string::String,
+    /// The provider's words without card data, or the gateway's where it had none.
+    #[prost(string, tag = "7")]
+    pub summary: ::prost::alloc::string::String,
+    /// The trace it was made in: 32 hexadecimal digits. Empty where traces are off.
+    #[prost(string, tag = "8")]
+    pub trace_id: ::prost::alloc::string::String,
+    /// The gateway process that made it.
+    #[prost(string, tag = "9")]
+    pub process: ::prost::alloc::string::String,
 }
 /// One card of a transaction.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1706,6 +1762,120 @@ pub struct StateChange {
     /// Who made it so: a caller or an operator, by the name they signed in with. Empty for the gateway itself.
     #[prost(string, tag = "4")]
     pub actor: ::prost::alloc::string::String,
+}
+/// What was sent, or asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum AttemptKind {
+    /// Never in an answer. Treat it as a try you know nothing of.
+    Unspecified = 0,
+    /// The money request, for the first time. Read `result`.
+    Request = 1,
+    /// The same request again, under the same id. Read `result`.
+    Repeat = 2,
+    /// The provider was asked what became of the request. Read `result`.
+    Lookup = 3,
+    /// The confirmation. Read `result`.
+    Confirmation = 4,
+    /// The reversal. Read `result`.
+    Reversal = 5,
+}
+impl AttemptKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ATTEMPT_KIND_UNSPECIFIED",
+            Self::Request => "ATTEMPT_KIND_REQUEST",
+            Self::Repeat => "ATTEMPT_KIND_REPEAT",
+            Self::Lookup => "ATTEMPT_KIND_LOOKUP",
+            Self::Confirmation => "ATTEMPT_KIND_CONFIRMATION",
+            Self::Reversal => "ATTEMPT_KIND_REVERSAL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ATTEMPT_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "ATTEMPT_KIND_REQUEST" => Some(Self::Request),
+            "ATTEMPT_KIND_REPEAT" => Some(Self::Repeat),
+            "ATTEMPT_KIND_LOOKUP" => Some(Self::Lookup),
+            "ATTEMPT_KIND_CONFIRMATION" => Some(Self::Confirmation),
+            "ATTEMPT_KIND_REVERSAL" => Some(Self::Reversal),
+            _ => None,
+        }
+    }
+}
+/// What was concluded from an attempt: the first four of requests and lookups, the others of advices.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum AttemptResult {
+    /// Never in an answer. Treat it as UNKNOWN.
+    Unspecified = 0,
+    /// The provider said yes to the request. Confirm or reverse it.
+    Approved = 1,
+    /// The provider said no to the request. Read `decline` of the transaction.
+    Declined = 2,
+    /// The request surely had no effect. Nothing to do.
+    Failed = 3,
+    /// What became of the request is not known by this. Wait: the gateway ends it.
+    Unknown = 4,
+    /// The advice was acknowledged. Nothing to do.
+    Done = 5,
+    /// The provider did not know the transaction. Wait: the gateway judges by the time whether it may still arrive.
+    NoSuchTransaction = 6,
+    /// What the advice undoes was not there. Wait, or read `evidence` of the transaction.
+    Gone = 7,
+    /// The provider had seen this advice before, and did not say what came of it. Wait, or read `evidence`.
+    Duplicate = 8,
+    /// The advice was heard, and nothing done yet. Wait: it is sent again.
+    NotYet = 9,
+    /// A final no to the advice. A person must look: read `evidence` of the transaction.
+    Refused = 10,
+    /// Nothing final came of the advice. Wait: the same bytes are sent again.
+    Again = 11,
+}
+impl AttemptResult {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ATTEMPT_RESULT_UNSPECIFIED",
+            Self::Approved => "ATTEMPT_RESULT_APPROVED",
+            Self::Declined => "ATTEMPT_RESULT_DECLINED",
+            Self::Failed => "ATTEMPT_RESULT_FAILED",
+            Self::Unknown => "ATTEMPT_RESULT_UNKNOWN",
+            Self::Done => "ATTEMPT_RESULT_DONE",
+            Self::NoSuchTransaction => "ATTEMPT_RESULT_NO_SUCH_TRANSACTION",
+            Self::Gone => "ATTEMPT_RESULT_GONE",
+            Self::Duplicate => "ATTEMPT_RESULT_DUPLICATE",
+            Self::NotYet => "ATTEMPT_RESULT_NOT_YET",
+            Self::Refused => "ATTEMPT_RESULT_REFUSED",
+            Self::Again => "ATTEMPT_RESULT_AGAIN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ATTEMPT_RESULT_UNSPECIFIED" => Some(Self::Unspecified),
+            "ATTEMPT_RESULT_APPROVED" => Some(Self::Approved),
+            "ATTEMPT_RESULT_DECLINED" => Some(Self::Declined),
+            "ATTEMPT_RESULT_FAILED" => Some(Self::Failed),
+            "ATTEMPT_RESULT_UNKNOWN" => Some(Self::Unknown),
+            "ATTEMPT_RESULT_DONE" => Some(Self::Done),
+            "ATTEMPT_RESULT_NO_SUCH_TRANSACTION" => Some(Self::NoSuchTransaction),
+            "ATTEMPT_RESULT_GONE" => Some(Self::Gone),
+            "ATTEMPT_RESULT_DUPLICATE" => Some(Self::Duplicate),
+            "ATTEMPT_RESULT_NOT_YET" => Some(Self::NotYet),
+            "ATTEMPT_RESULT_REFUSED" => Some(Self::Refused),
+            "ATTEMPT_RESULT_AGAIN" => Some(Self::Again),
+            _ => None,
+        }
+    }
 }
 /// The part a card plays in a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from giftcard_gateway.journal import heartbeat
 from giftcard_gateway.journal.microseconds import EARLIEST_US, LATEST_US
+from giftcard_gateway.journal.postgres.durably import DURABLY, append
 from giftcard_gateway.journal.rows import (
     EVENT_COLUMNS,
     FINAL_STATES,
@@ -20,14 +21,6 @@ from giftcard_gateway.journal.rows import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-# A commit is durable whatever the role, the database or a pooler between us has been set to: the setting
-# travels in the statement itself. remote_apply is left alone because it promises more.
-DURABLY = (
-    "durable AS MATERIALIZED (SELECT set_config('synchronous_commit',"
-    " CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END,"
-    " true) AS synchronous_commit)"
-)
 
 _WRITTEN = (
     "transaction_id",
@@ -51,20 +44,6 @@ def _others(rows: str, ids: str, handles: str) -> str:
             WHERE kept.transaction_id = handles.transaction_id AND kept.handle = handles.handle
         )
     """
-
-
-AUDIT_COLUMNS = "chain, number, at_us, key_id, document, mac"
-
-
-def append(first: int) -> str:
-    """Return the insert of records of the audit, whose columns are the parameters from `first` on."""
-    kinds = ("text", "bigint", "bigint", "text", "bytea", "bytea")
-    given = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds, first))
-    # One that is there was written by an earlier try whose answer was lost.
-    return (
-        f"INSERT INTO audit ({AUDIT_COLUMNS}) SELECT given.* FROM durable CROSS JOIN unnest({given})"
-        f" AS given ({AUDIT_COLUMNS}) ON CONFLICT (chain, number) DO NOTHING"
-    )
 
 
 # Ids are compared with = ANY as well as joined, so that even a plan made while the table was small goes by

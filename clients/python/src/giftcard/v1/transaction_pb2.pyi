@@ -10,6 +10,7 @@ from giftcard.v1 import point_of_sale_pb2 as _point_of_sale_pb2
 from giftcard.v1 import sale_pb2 as _sale_pb2
 from giftcard.v1 import slip_pb2 as _slip_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -25,6 +26,102 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _AttemptKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AttemptKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AttemptKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ATTEMPT_KIND_UNSPECIFIED: _AttemptKind.ValueType  # 0
+    """Never in an answer. Treat it as a try you know nothing of."""
+    ATTEMPT_KIND_REQUEST: _AttemptKind.ValueType  # 1
+    """The money request, for the first time. Read `result`."""
+    ATTEMPT_KIND_REPEAT: _AttemptKind.ValueType  # 2
+    """The same request again, under the same id. Read `result`."""
+    ATTEMPT_KIND_LOOKUP: _AttemptKind.ValueType  # 3
+    """The provider was asked what became of the request. Read `result`."""
+    ATTEMPT_KIND_CONFIRMATION: _AttemptKind.ValueType  # 4
+    """The confirmation. Read `result`."""
+    ATTEMPT_KIND_REVERSAL: _AttemptKind.ValueType  # 5
+    """The reversal. Read `result`."""
+
+class AttemptKind(_AttemptKind, metaclass=_AttemptKindEnumTypeWrapper):
+    """What was sent, or asked for."""
+
+ATTEMPT_KIND_UNSPECIFIED: AttemptKind.ValueType  # 0
+"""Never in an answer. Treat it as a try you know nothing of."""
+ATTEMPT_KIND_REQUEST: AttemptKind.ValueType  # 1
+"""The money request, for the first time. Read `result`."""
+ATTEMPT_KIND_REPEAT: AttemptKind.ValueType  # 2
+"""The same request again, under the same id. Read `result`."""
+ATTEMPT_KIND_LOOKUP: AttemptKind.ValueType  # 3
+"""The provider was asked what became of the request. Read `result`."""
+ATTEMPT_KIND_CONFIRMATION: AttemptKind.ValueType  # 4
+"""The confirmation. Read `result`."""
+ATTEMPT_KIND_REVERSAL: AttemptKind.ValueType  # 5
+"""The reversal. Read `result`."""
+Global___AttemptKind: _TypeAlias = AttemptKind  # noqa: Y015
+
+class _AttemptResult:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AttemptResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AttemptResult.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ATTEMPT_RESULT_UNSPECIFIED: _AttemptResult.ValueType  # 0
+    """Never in an answer. Treat it as UNKNOWN."""
+    ATTEMPT_RESULT_APPROVED: _AttemptResult.ValueType  # 1
+    """The provider said yes to the request. Confirm or reverse it."""
+    ATTEMPT_RESULT_DECLINED: _AttemptResult.ValueType  # 2
+    """The provider said no to the request. Read `decline` of the transaction."""
+    ATTEMPT_RESULT_FAILED: _AttemptResult.ValueType  # 3
+    """The request surely had no effect. Nothing to do."""
+    ATTEMPT_RESULT_UNKNOWN: _AttemptResult.ValueType  # 4
+    """What became of the request is not known by this. Wait: the gateway ends it."""
+    ATTEMPT_RESULT_DONE: _AttemptResult.ValueType  # 5
+    """The advice was acknowledged. Nothing to do."""
+    ATTEMPT_RESULT_NO_SUCH_TRANSACTION: _AttemptResult.ValueType  # 6
+    """The provider did not know the transaction. Wait: the gateway judges by the time whether it may still arrive."""
+    ATTEMPT_RESULT_GONE: _AttemptResult.ValueType  # 7
+    """What the advice undoes was not there. Wait, or read `evidence` of the transaction."""
+    ATTEMPT_RESULT_DUPLICATE: _AttemptResult.ValueType  # 8
+    """The provider had seen this advice before, and did not say what came of it. Wait, or read `evidence`."""
+    ATTEMPT_RESULT_NOT_YET: _AttemptResult.ValueType  # 9
+    """The advice was heard, and nothing done yet. Wait: it is sent again."""
+    ATTEMPT_RESULT_REFUSED: _AttemptResult.ValueType  # 10
+    """A final no to the advice. A person must look: read `evidence` of the transaction."""
+    ATTEMPT_RESULT_AGAIN: _AttemptResult.ValueType  # 11
+    """Nothing final came of the advice. Wait: the same bytes are sent again."""
+
+class AttemptResult(_AttemptResult, metaclass=_AttemptResultEnumTypeWrapper):
+    """What was concluded from an attempt: the first four of requests and lookups, the others of advices."""
+
+ATTEMPT_RESULT_UNSPECIFIED: AttemptResult.ValueType  # 0
+"""Never in an answer. Treat it as UNKNOWN."""
+ATTEMPT_RESULT_APPROVED: AttemptResult.ValueType  # 1
+"""The provider said yes to the request. Confirm or reverse it."""
+ATTEMPT_RESULT_DECLINED: AttemptResult.ValueType  # 2
+"""The provider said no to the request. Read `decline` of the transaction."""
+ATTEMPT_RESULT_FAILED: AttemptResult.ValueType  # 3
+"""The request surely had no effect. Nothing to do."""
+ATTEMPT_RESULT_UNKNOWN: AttemptResult.ValueType  # 4
+"""What became of the request is not known by this. Wait: the gateway ends it."""
+ATTEMPT_RESULT_DONE: AttemptResult.ValueType  # 5
+"""The advice was acknowledged. Nothing to do."""
+ATTEMPT_RESULT_NO_SUCH_TRANSACTION: AttemptResult.ValueType  # 6
+"""The provider did not know the transaction. Wait: the gateway judges by the time whether it may still arrive."""
+ATTEMPT_RESULT_GONE: AttemptResult.ValueType  # 7
+"""What the advice undoes was not there. Wait, or read `evidence` of the transaction."""
+ATTEMPT_RESULT_DUPLICATE: AttemptResult.ValueType  # 8
+"""The provider had seen this advice before, and did not say what came of it. Wait, or read `evidence`."""
+ATTEMPT_RESULT_NOT_YET: AttemptResult.ValueType  # 9
+"""The advice was heard, and nothing done yet. Wait: it is sent again."""
+ATTEMPT_RESULT_REFUSED: AttemptResult.ValueType  # 10
+"""A final no to the advice. A person must look: read `evidence` of the transaction."""
+ATTEMPT_RESULT_AGAIN: AttemptResult.ValueType  # 11
+"""Nothing final came of the advice. Wait: the same bytes are sent again."""
+Global___AttemptResult: _TypeAlias = AttemptResult  # noqa: Y015
 
 class _CardRole:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -304,6 +401,7 @@ class Transaction(_message.Message):
     LEDGER_INDICATORS_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
     CARD_NUMBER_ERASE_TIME_FIELD_NUMBER: _builtins.int
+    PROGRESS_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The caller's id: a version-4 UUID. Every tenant's ids are its own."""
     operation: Global___Operation.ValueType
@@ -418,6 +516,10 @@ class Transaction(_message.Message):
         over: from then on new cards are masked for their issuer too. Absent while they are kept.
         """
 
+    @_builtins.property
+    def progress(self) -> Global___Progress:
+        """What the gateway did for it so far, and what comes next. GetTransaction alone tells it."""
+
     def __init__(
         self,
         *,
@@ -452,14 +554,123 @@ class Transaction(_message.Message):
         ledger_indicators: _abc.Mapping[_builtins.str, _sale_pb2.LedgerIndicator.ValueType] | None = ...,
         tenant: _builtins.str = ...,
         card_number_erase_time: _timestamp_pb2.Timestamp | None = ...,
+        progress: Global___Progress | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approved_amount", b"approved_amount", "card_number_erase_time", b"card_number_erase_time", "confirm_by", b"confirm_by", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "evidence", b"evidence", "fee_amount", b"fee_amount", "points", b"points", "product", b"product", "receiver", b"receiver", "requested_amount", b"requested_amount", "reversed_amount", b"reversed_amount", "settlement_entity", b"settlement_entity", "slip", b"slip", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approved_amount", b"approved_amount", "card_number_erase_time", b"card_number_erase_time", "confirm_by", b"confirm_by", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "evidence", b"evidence", "fee_amount", b"fee_amount", "points", b"points", "product", b"product", "progress", b"progress", "receiver", b"receiver", "requested_amount", b"requested_amount", "reversed_amount", b"reversed_amount", "settlement_entity", b"settlement_entity", "slip", b"slip", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "approved_amount", b"approved_amount", "card_number_erase_time", b"card_number_erase_time", "cards", b"cards", "confirm_by", b"confirm_by", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "evidence", b"evidence", "external_reference", b"external_reference", "fee_amount", b"fee_amount", "issued_cards", b"issued_cards", "labels", b"labels", "ledger_indicators", b"ledger_indicators", "operation", b"operation", "points", b"points", "product", b"product", "provider", b"provider", "provider_references", b"provider_references", "receiver", b"receiver", "requested_amount", b"requested_amount", "reversal_reason", b"reversal_reason", "reversed_amount", b"reversed_amount", "settlement_entity", b"settlement_entity", "slip", b"slip", "state", b"state", "state_changes", b"state_changes", "tenant", b"tenant", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "approved_amount", b"approved_amount", "card_number_erase_time", b"card_number_erase_time", "cards", b"cards", "confirm_by", b"confirm_by", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "evidence", b"evidence", "external_reference", b"external_reference", "fee_amount", b"fee_amount", "issued_cards", b"issued_cards", "labels", b"labels", "ledger_indicators", b"ledger_indicators", "operation", b"operation", "points", b"points", "product", b"product", "progress", b"progress", "provider", b"provider", "provider_references", b"provider_references", "receiver", b"receiver", "requested_amount", b"requested_amount", "reversal_reason", b"reversal_reason", "reversed_amount", b"reversed_amount", "settlement_entity", b"settlement_entity", "slip", b"slip", "state", b"state", "state_changes", b"state_changes", "tenant", b"tenant", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Transaction: _TypeAlias = Transaction  # noqa: Y015
+
+@_typing.final
+class Progress(_message.Message):
+    """What the gateway did for a transaction at its provider, for people: nothing here is to be decided by."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    ATTEMPT_COUNT_FIELD_NUMBER: _builtins.int
+    NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
+    PROCESS_FIELD_NUMBER: _builtins.int
+    LEASE_END_TIME_FIELD_NUMBER: _builtins.int
+    REVERSAL_END_TIME_FIELD_NUMBER: _builtins.int
+    attempt_count: _builtins.int
+    """How many attempts were made. Those that are not in `attempts` lie between its third and its fourth."""
+    process: _builtins.str
+    """The gateway process that works on it now. Empty when none does."""
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
+        """The first attempts and the last, oldest first."""
+
+    @_builtins.property
+    def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
+        """When the gateway tries next by itself. Set while something is owed and nobody works on it."""
+
+    @_builtins.property
+    def lease_end_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when that process has it for itself; past it another may take it over."""
+
+    @_builtins.property
+    def reversal_end_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when the provider takes a reversal of it. Absent where it says no end, and once it has ended."""
+
+    def __init__(
+        self,
+        *,
+        attempts: _abc.Iterable[Global___Attempt] | None = ...,
+        attempt_count: _builtins.int = ...,
+        next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
+        process: _builtins.str = ...,
+        lease_end_time: _timestamp_pb2.Timestamp | None = ...,
+        reversal_end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease_end_time", b"lease_end_time", "next_attempt_time", b"next_attempt_time", "reversal_end_time", b"reversal_end_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "attempts", b"attempts", "lease_end_time", b"lease_end_time", "next_attempt_time", b"next_attempt_time", "process", b"process", "reversal_end_time", b"reversal_end_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Progress: _TypeAlias = Progress  # noqa: Y015
+
+@_typing.final
+class Attempt(_message.Message):
+    """One try at the provider."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    HTTP_STATUS_FIELD_NUMBER: _builtins.int
+    PROVIDER_CODE_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    TRACE_ID_FIELD_NUMBER: _builtins.int
+    PROCESS_FIELD_NUMBER: _builtins.int
+    kind: Global___AttemptKind.ValueType
+    """What was sent, or asked for."""
+    result: Global___AttemptResult.ValueType
+    """What was concluded from the answer, or from its absence."""
+    http_status: _builtins.int
+    """The HTTP status of the last answer that came. 0 if none did."""
+    provider_code: _builtins.str
+    """The provider's own code, where it gave one."""
+    summary: _builtins.str
+    """The provider's words without card data, or the gateway's where it had none."""
+    trace_id: _builtins.str
+    """The trace it was made in: 32 hexadecimal digits. Empty where traces are off."""
+    process: _builtins.str
+    """The gateway process that made it."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it began."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """How long it took."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___AttemptKind.ValueType = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        result: Global___AttemptResult.ValueType = ...,
+        http_status: _builtins.int = ...,
+        provider_code: _builtins.str = ...,
+        summary: _builtins.str = ...,
+        trace_id: _builtins.str = ...,
+        process: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "http_status", b"http_status", "kind", b"kind", "process", b"process", "provider_code", b"provider_code", "result", b"result", "start_time", b"start_time", "summary", b"summary", "trace_id", b"trace_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Attempt: _TypeAlias = Attempt  # noqa: Y015
 
 @_typing.final
 class TransactionCard(_message.Message):

@@ -1,0 +1,120 @@
+"""How the commands show transactions: as tables for people, or as lines of JSON for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from google.protobuf.json_format import MessageToJson
+from rich.markup import escape
+
+from giftcard import to_decimal, v1
+from giftcard_adapters.values.names import names_of
+from giftcard_gateway.cli.console import out, table
+from giftcard_gateway.ledger.attempts import FIRST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_COLOURS = {"UNRESOLVED": "bold red", "CONFIRMED": "green", "APPROVED": "green", "DECLINED": "yellow"}
+
+
+def show_transaction(one: v1.Transaction) -> None:
+    """Print all that is known of a transaction."""
+    rows = [
+        ("transaction", one.transaction_id),
+        ("tenant", one.tenant),
+        ("operation", operation_of(one)),
+        ("state", state_in_colour(one.state)),
+        ("provider", one.provider),
+        ("cards", ", ".join(card.masked_card for card in one.cards)),
+        ("card numbers erased", _optional(one, "card_number_erase_time")),
+        ("amount", amount_of(one)),
+        ("decline", _decline(one)),
+        ("evidence", escape(one.evidence.summary)),
+        (
+            "provider says",
+            escape(" ".join(f"{key}={value}" for key, value in one.provider_references.items())),
+        ),
+        ("confirm by", _optional(one, "confirm_by")),
+        ("next try", _optional(one.progress, "next_attempt_time")),
+        ("worked on by", _holder(one.progress)),
+        ("reversible until", _optional(one.progress, "reversal_end_time")),
+    ]
+    table(["", ""], [row for row in rows if row[1]])
+    out.print()
+    table(
+        ["at", "state", "because"],
+        [
+            [time_of(change.change_time.ToJsonString()), state_in_colour(change.state), escape(change.note)]
+            for change in one.state_changes
+        ],
+    )
+    if one.progress.attempts:
+        out.print()
+        table(
+            ["tried", "what", "took", "HTTP", "result", "code", "what was said", "trace", "by"],
+            list(_attempts(one.progress)),
+        )
+
+
+def _attempts(progress: v1.Progress) -> Iterator[list[str]]:
+    """Give a row for each attempt, and one that counts those that are not told singly."""
+    left_out = progress.attempt_count - len(progress.attempts)
+    for place, attempt in enumerate(progress.attempts):
+        if left_out and place == FIRST:
+            yield ["", f"{left_out} more", *[""] * 7]
+        yield [
+            time_of(attempt.start_time.ToJsonString()),
+            v1.AttemptKind.Name(attempt.kind).removeprefix("ATTEMPT_KIND_").lower(),
+            f"{attempt.duration.ToMilliseconds()} ms",
+            str(attempt.http_status or ""),
+            v1.AttemptResult.Name(attempt.result).removeprefix("ATTEMPT_RESULT_"),
+            escape(attempt.provider_code),
+            escape(attempt.summary),
+            attempt.trace_id,
+            escape(attempt.process),
+        ]
+
+
+def _holder(progress: v1.Progress) -> str:
+    return f"{progress.process} until {_optional(progress, 'lease_end_time')}" if progress.process else ""
+
+
+def _optional(message: v1.Transaction | v1.Progress, field: str) -> str:
+    """Return a time that a message may have."""
+    return time_of(getattr(message, field).ToJsonString()) if message.HasField(field) else ""  # type: ignore[arg-type]  # a name of either
+
+
+def print_json(one: v1.Transaction) -> None:
+    """Print a transaction as one line of JSON, by the names of the contract."""
+    click.echo(MessageToJson(one, indent=None, preserving_proto_field_name=True))
+
+
+def operation_of(one: v1.Transaction) -> str:
+    """Return the operation in lower case."""
+    return names_of(v1.Operation.Name(one.operation).removeprefix("OPERATION_")).method
+
+
+def _decline(one: v1.Transaction) -> str:
+    if not one.HasField("decline"):
+        return ""
+    return v1.DeclineReason.Name(one.decline.reason).removeprefix("DECLINE_REASON_")
+
+
+def state_in_colour(state: v1.TransactionState.ValueType) -> str:
+    """Return the state, marked up where it should be seen from afar."""
+    name = v1.TransactionState.Name(state).removeprefix("TRANSACTION_STATE_")
+    colour = _COLOURS.get(name)
+    return f"[{colour}]{name}[/]" if colour else name
+
+
+def amount_of(one: v1.Transaction) -> str:
+    """Return what was approved, or else asked for."""
+    money = one.approved_amount if one.HasField("approved_amount") else one.requested_amount
+    return f"{money.currency_code} {to_decimal(money)}" if money.currency_code else ""
+
+
+def time_of(written: str) -> str:
+    """Return a time to the second, as an operator compares it with a log."""
+    return f"{written[:10]} {written[11:19]}"
