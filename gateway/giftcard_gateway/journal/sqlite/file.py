@@ -23,6 +23,7 @@ from giftcard_gateway.journal.microseconds import to_us
 from giftcard_gateway.journal.rows import (
     COLUMNS,
     EVENT_COLUMNS,
+    Append,
     Open,
     Write,
     columns,
@@ -32,6 +33,7 @@ from giftcard_gateway.journal.rows import (
     values_of,
     written_of,
 )
+from giftcard_gateway.journal.sqlite import audit
 from giftcard_gateway.ledger.grace import Outage
 from giftcard_gateway.seal import head_of
 
@@ -89,7 +91,9 @@ UNFIT = (
 
 
 Work = Callable[[sqlite3.Connection], Ack]
-WriteRequest = Open | Write | Work
+Recorded = Open | Write | Append
+"""What is done by one statement for many."""
+WriteRequest = Recorded | Work
 
 
 def connect(path: str, *, synchronous: str = "FULL") -> sqlite3.Connection:
@@ -269,9 +273,9 @@ def add_event(connection: sqlite3.Connection, event: EventRow, other_ids: Sequen
 def _commit(connection: sqlite3.Connection, requests: Sequence[WriteRequest]) -> Sequence[Ack]:
     connection.execute("BEGIN IMMEDIATE")
     acks: list[Ack] = []
-    rows: list[Open | Write] = []
+    rows: list[Recorded] = []
     for request in requests:
-        if isinstance(request, Open | Write):
+        if isinstance(request, Recorded):
             rows.append(request)
         else:
             acks += _apply_rows(connection, rows)
@@ -282,16 +286,28 @@ def _commit(connection: sqlite3.Connection, requests: Sequence[WriteRequest]) ->
     return acks
 
 
-def _apply_rows(connection: sqlite3.Connection, requests: Sequence[Open | Write]) -> list[Ack]:
-    """Insert and replace rows. No other writer exists, so what was read stays true until the commit."""
+def _apply_rows(connection: sqlite3.Connection, requests: Sequence[Recorded]) -> list[Ack]:
+    """Insert and replace rows, and add to the audit.
+
+    No other writer exists, so what was read stays true until the commit.
+    """
     if not requests:
         return []
-    known = _read_versions(connection, [request.row.transaction_id for request in requests])
+    audited = [row for request in requests if isinstance(request, Append) for row in request.rows]
+    if audited:
+        audit.add(connection, audited)
+    known = _read_versions(
+        connection,
+        [request.row.transaction_id for request in requests if not isinstance(request, Append)],
+    )
     inserts: list[Row] = []
     updates: list[Row] = []
     changes: list[Row] = []
     acks: list[Ack] = []
     for request in requests:
+        if isinstance(request, Append):
+            acks.append(None)
+            continue
         row = request.row
         recorded = known.get(row.transaction_id)
         is_new = isinstance(request, Open)

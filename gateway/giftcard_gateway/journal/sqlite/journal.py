@@ -33,7 +33,7 @@ from giftcard_gateway.journal.contract import (
     Sealed,
 )
 from giftcard_gateway.journal.group_commit import GroupCommit, ThreadCommit
-from giftcard_gateway.journal.rows import Open, Write
+from giftcard_gateway.journal.rows import Append, Open, Write
 from giftcard_gateway.journal.signal import Signal
 from giftcard_gateway.journal.sqlite import audit, file, keys, lists, reseal, schema
 from giftcard_gateway.journal.sqlite.beside import file_beside
@@ -250,7 +250,10 @@ class Sqlite(Journal):
 
     async def add_audit(self, rows: Sequence[AuditRow]) -> None:
         """Insert records of the audit; see Journal.add_audit."""
-        await self._write_beside(partial(audit.add, rows=rows))
+        if self._writer is not None:
+            await self._writer.submit(Append(rows))
+        else:
+            await self._beside(partial(audit.add, rows=rows))
 
     async def audit_heads(self, limit: int) -> Sequence[AuditRow]:
         """Return the last records of chains; see Journal.audit_heads."""
