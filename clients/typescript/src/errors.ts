@@ -119,9 +119,10 @@ export class CallError extends GiftcardError {
   constructor(failure: Failure, options?: ErrorOptions) {
     const { code, about, reason = "", violations = [], requestId = "" } = failure;
     const kind = failure.kind ?? KINDS[code] ?? "NoAnswer";
-    const fields = violations.map((each) => `${each.field}: ${each.description}`).join("; ");
+    const fields = violations.map((each) => `${each.field}: ${each.description}`);
+    const unsaid = fields.filter((each) => !failure.message.includes(each)).join("; ");
     const where = [about.call, about.transactionId].filter(Boolean).join(" ");
-    const what = [codeName(code), reason, failure.message, fields].filter(Boolean).join(" - ");
+    const what = [codeName(code), reason, failure.message, unsaid].filter(Boolean).join(" - ");
     const text = hideCardNumbers(where ? `${where}: ${what}` : what);
     // A request id may hold as many digits as a card number, and is the gateway's own.
     super(kind, requestId ? `${text} - ${requestId}` : text, about, options);
