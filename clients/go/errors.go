@@ -224,7 +224,9 @@ type ConfirmationFailed struct {
 }
 
 // Error says what ended the confirmation, and what to do.
-func (e *ConfirmationFailed) Error() string { return e.Failure.Error() + ". " + e.NextStep() }
+func (e *ConfirmationFailed) Error() string {
+	return strings.TrimSuffix(e.Failure.Error(), ".") + ". " + e.NextStep()
+}
 
 // TransactionID is the transaction that was to be confirmed.
 func (e *ConfirmationFailed) TransactionID() string { return e.Failure.TransactionID }

@@ -168,7 +168,9 @@ export class ConfirmationFailed extends GiftcardError {
   readonly failure: CallError;
 
   constructor(failure: CallError) {
-    super("ConfirmationFailed", `${failure.message}. ${stepAfter(failure)}`, failure, { cause: failure });
+    super("ConfirmationFailed", `${failure.message.replace(/\.$/u, "")}. ${stepAfter(failure)}`, failure, {
+      cause: failure,
+    });
     this.failure = failure;
   }
 

@@ -215,7 +215,7 @@ class ConfirmationFailed(GiftcardError):
     def __init__(self, failure: CallError) -> None:
         self.failure = failure
         about = About(failure.call, failure.transaction_id, failure.phase)
-        super().__init__(failure, f"{failure}. {self._next_step_after(failure)}", about)
+        super().__init__(failure, f"{str(failure).rstrip('.')}. {self._next_step_after(failure)}", about)
 
     @property
     def code(self) -> grpc.StatusCode:
