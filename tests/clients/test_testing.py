@@ -126,7 +126,7 @@ def test_a_stream_tells_what_it_is_told(fake_gateway: FakeGateway, giftcard_clie
 
 
 async def test_a_stream_ends_or_is_refused_as_told(fake_gateway: FakeGateway, giftcard_address: str) -> None:
-    """One that ends well is followed by the next; one of which nothing is said is UNIMPLEMENTED; fail refuses it."""
+    """One that ends well is followed by the next; one that nobody told anything, or fail, is refused."""
     async with AsyncClient(giftcard_address, plaintext=True) as client:
         fake_gateway.stream("WatchTransactions", end=grpc.StatusCode.OK)
         with pytest.raises(Unsupported, match="use stream"):

@@ -41,7 +41,8 @@ _Telling = tuple[Sequence[Message], grpc.StatusCode | None]
 class FakeGateway(grpc.GenericRpcHandler):
     """A gateway in memory: `seen` are the requests that came, `transactions` what became of them.
 
-    What it is told with `decline`, `fail`, `lose`, `answer` and `stream` holds for the next call of that name, once.
+    What it is told with `decline`, `fail`, `lose`, `answer` and `stream` holds for the next call of that
+    name, once.
     """
 
     def __init__(self) -> None:
@@ -76,7 +77,7 @@ class FakeGateway(grpc.GenericRpcHandler):
         self._answers.setdefault(call, []).append(response)
 
     def stream(self, call: str, *messages: Message, end: grpc.StatusCode | None = None) -> None:
-        """Let the next stream of a name, such as `WatchTransactions`, tell messages, then end so or stay open."""
+        """Let the next stream of a name tell messages, and then end as said or stay open."""
         self._streams.setdefault(call, []).append((messages, end))
 
     def service(
@@ -117,7 +118,8 @@ class FakeGateway(grpc.GenericRpcHandler):
         with self._lock:
             self._note(method, request, context)
             if not (tellings := self._streams.get(method.name)):
-                context.abort(grpc.StatusCode.UNIMPLEMENTED, f"nobody said what {method.name} tells: use stream")
+                words = f"nobody said what {method.name} tells: use stream"
+                context.abort(grpc.StatusCode.UNIMPLEMENTED, words)
             messages, end = tellings.pop(0)
         yield from messages
         if end is None:
