@@ -299,11 +299,13 @@ export function readError(
  * Connect names a connection that broke by codes that the gateway keeps for refusals: ABORTED for a reset,
  * INVALID_ARGUMENT for an answer cut in two, UNIMPLEMENTED for one without a message. Taken for refusals they would
  * hide that money may have moved. A connection that was closed is CANCELLED to it, as is a call that its
- * caller gave up. What somebody else said came with metadata.
+ * caller gave up; one that was never made, since the certificate is not trusted, say, is INTERNAL, with Node's own
+ * error in it. What somebody else said came with metadata.
  */
 function codeOf(error: ConnectError, isGivenUp: boolean): Code {
   const isOwnWord = [...error.metadata.keys()].length === 0;
-  const isHonest = HONEST.includes(error.code) || (error.code === Code.Canceled && isGivenUp);
+  const isOfNode = error.code === Code.Internal && error.cause instanceof Error && "code" in error.cause;
+  const isHonest = (HONEST.includes(error.code) && !isOfNode) || (error.code === Code.Canceled && isGivenUp);
   return isOwnWord && !isHonest ? Code.Unavailable : error.code;
 }
 
