@@ -92,11 +92,13 @@ var cardNumber = regexp.MustCompile(`\p{Nd}{13,19}`)
 
 // Error says what was called, what came of it and why, without card data.
 func (e *CallError) Error() string {
-	fields := make([]string, len(e.Violations))
-	for i, each := range e.Violations {
-		fields[i] = each.Field + ": " + each.Description
+	var unsaid []string
+	for _, each := range e.Violations {
+		if field := each.Field + ": " + each.Description; !strings.Contains(e.Message, field) {
+			unsaid = append(unsaid, field)
+		}
 	}
-	text := joined(" - ", code.Code(e.Code).String(), e.Reason, e.Message, strings.Join(fields, "; "))
+	text := joined(" - ", code.Code(e.Code).String(), e.Reason, e.Message, strings.Join(unsaid, "; "))
 	text = scrubbed(joined(": ", joined(" ", e.Call, e.TransactionID), text))
 	// A request id may hold as many digits as a card number, and is the gateway's own.
 	return joined(" - ", text, e.RequestID)
@@ -222,7 +224,9 @@ type ConfirmationFailed struct {
 }
 
 // Error says what ended the confirmation, and what to do.
-func (e *ConfirmationFailed) Error() string { return e.Failure.Error() + ". " + e.NextStep() }
+func (e *ConfirmationFailed) Error() string {
+	return strings.TrimSuffix(e.Failure.Error(), ".") + ". " + e.NextStep()
+}
 
 // TransactionID is the transaction that was to be confirmed.
 func (e *ConfirmationFailed) TransactionID() string { return e.Failure.TransactionID }

@@ -2,6 +2,7 @@
 # Compiles the stubs of languages that have no package of their own here, run by hand:
 #   clients/other/compile.sh cpp       with g++, and Debian's protoc and libraries (libgrpc++-dev, libprotobuf-dev,
 #                                      protobuf-compiler-grpc): the stubs of one protoc fit no other's library
+#   clients/other/compile.sh csharp    reads the messages with Debian's mono-mcs; the library they need is only in NuGet
 #   clients/other/compile.sh kotlin    with Maven, which brings the compiler of Kotlin, and the protoc of `make install`
 # What it makes is in build/other.
 set -euo pipefail
@@ -9,13 +10,11 @@ cd "$(dirname "$0")/../.."
 root=$PWD
 out=$root/build/other/${1-}
 
-cpp() {
-  local file object
+# Writes the contract and all it imports as one image, in which no oneof is called pin. What clears that in C++ before
+# protobuf 22, and in C# of every version, has the name of what reads the field clear_pin. The name is on no wire.
+image() {
   cd "$root/protos"
-  # By an image, because Debian's protoc does not know the option debug_redact in the files themselves. Google's own
-  # files too: Debian has no library of them.
   "$root/.venv/bin/protoc" -I . -I include --include_imports -o "$out/image.binpb" giftcard/v1/*.proto google/rpc/error_details.proto
-  # In C++ before protobuf 22 a field clear_pin cannot stand in a oneof called pin. The name of a oneof is on no wire.
   "$root/.venv/bin/python" - "$out/image.binpb" <<'END'
 import pathlib, sys
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -28,6 +27,13 @@ for message in (message for file in image.file for message in file.message_type)
             oneof.name = "pin_given"
 path.write_bytes(image.SerializeToString())
 END
+}
+
+cpp() {
+  local file object
+  # By an image also because Debian's protoc does not know the option debug_redact in the files themselves. Google's own
+  # files too: Debian has no library of them.
+  image
   /usr/bin/protoc --descriptor_set_in="$out/image.binpb" --cpp_out="$out" --grpc_out="$out" \
     --plugin=protoc-gen-grpc=/usr/bin/grpc_cpp_plugin $(ls giftcard/v1/*.proto; cd include && find google -name '*.proto')
   cd "$out"
@@ -41,6 +47,13 @@ END
   echo "$out/balance HOST:PORT CARD reads a balance"
 }
 
+csharp() {
+  image
+  "$root/.venv/bin/protoc" --descriptor_set_in="$out/image.binpb" --csharp_out="$out" --csharp_opt=base_namespace= giftcard/v1/*.proto
+  find "$out" -name '*.cs' -print0 | xargs -0 mcs --parse
+  find "$out" -name '*.cs' | wc -l | xargs echo "files of C# read without an error:"
+}
+
 kotlin() {
   cd "$root/protos"
   "$root/.venv/bin/protoc" -I . -I include --java_out="$out" --kotlin_out="$out" giftcard/v1/*.proto
@@ -49,13 +62,13 @@ kotlin() {
 }
 
 case "${1-}" in
-  cpp | kotlin)
+  cpp | csharp | kotlin)
     rm -rf "$out"
     mkdir -p "$out"
     "$1"
     ;;
   *)
-    sed -n '2,6s/^# \{0,1\}//p' "$root/clients/other/compile.sh" >&2
+    sed -n '2,7s/^# \{0,1\}//p' "$root/clients/other/compile.sh" >&2
     exit 2
     ;;
 esac

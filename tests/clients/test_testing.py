@@ -12,6 +12,7 @@ from giftcard import (
     Conflict,
     Declined,
     NotFound,
+    PermissionDenied,
     Unavailable,
     Unsupported,
     is_confirmed,
@@ -98,16 +99,39 @@ def test_a_decided_transaction_stays_decided(fake_gateway: FakeGateway, giftcard
 
 
 def test_it_answers_what_it_is_told(fake_gateway: FakeGateway, giftcard_client: Client) -> None:
-    """A read is answered as told, once, and else empty; streams it does not have."""
+    """A read is answered as told, once, and else empty."""
     told = v1.BalanceResponse(card_balance=v1.CardBalance(masked_card="****1234"))
     fake_gateway.answer("Balance", told)
     assert giftcard_client.balance(card=PAN) == told.card_balance
     assert giftcard_client.balance(card=PAN) == v1.CardBalance()
-    with pytest.raises(Unsupported):
-        next(iter(giftcard_client.watch()))
 
 
 def test_the_readmes_test_runs(fake_gateway: FakeGateway, giftcard_client: Client) -> None:
     """The test that the README shows passes with the fixtures."""
     recipe("def test_a_declined_card")["test_a_declined_card"](fake_gateway, giftcard_client)
     assert not fake_gateway.transactions["t"].issued_cards
+
+
+def test_a_stream_tells_what_it_is_told(fake_gateway: FakeGateway, giftcard_client: Client) -> None:
+    """A stream tells its messages and breaks as told; the client goes on with the next, by the cursor."""
+    first, second = (v1.WatchTransactionsResponse(cursor=each) for each in ("1", "2"))
+    fake_gateway.stream("WatchTransactions", first, end=grpc.StatusCode.UNAVAILABLE)
+    fake_gateway.stream("WatchTransactions", second)
+    changes = giftcard_client.watch()
+    assert [next(changes), next(changes)] == [first, second]
+    assert fake_gateway.calls == ["WatchTransactions"] * 2
+    resumed = fake_gateway.seen[1]
+    assert isinstance(resumed, v1.WatchTransactionsRequest)
+    assert resumed.cursor == "1"
+
+
+async def test_a_stream_ends_or_is_refused_as_told(fake_gateway: FakeGateway, giftcard_address: str) -> None:
+    """One that ends well is followed by the next; one that nobody told anything, or fail, is refused."""
+    async with AsyncClient(giftcard_address, plaintext=True) as client:
+        fake_gateway.stream("WatchTransactions", end=grpc.StatusCode.OK)
+        with pytest.raises(Unsupported, match="use stream"):
+            await anext(client.watch())
+        assert fake_gateway.calls == ["WatchTransactions"] * 2
+        fake_gateway.fail("StreamEvents", grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING")
+        with pytest.raises(PermissionDenied):
+            await anext(client.events())

@@ -75,14 +75,14 @@ impl Builder {
     }
 
     /// Trust these authorities, as PEM, instead of the usual ones.
-    pub fn authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.authorities = Some(pem.into());
+    pub fn authorities(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.authorities = Some(pem.as_ref().to_vec());
         self
     }
 
     /// Show a certificate of your own, as PEM, with its key.
-    pub fn certificate(mut self, pem: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
-        self.certificate = Some((pem.into(), key.into()));
+    pub fn certificate(mut self, pem: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
+        self.certificate = Some((pem.as_ref().to_vec(), key.as_ref().to_vec()));
         self
     }
 

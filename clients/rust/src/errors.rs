@@ -256,8 +256,9 @@ impl CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Facts { code, message, reason, violations, request_id, about, .. } = &*self.0;
-        let fields: Vec<String> = violations.iter().map(ToString::to_string).collect();
-        let parts = [name_of(*code), reason.clone(), message.clone(), fields.join("; ")];
+        let fields = violations.iter().map(ToString::to_string);
+        let unsaid: Vec<String> = fields.filter(|field| !message.contains(field)).collect();
+        let parts = [name_of(*code), reason.clone(), message.clone(), unsaid.join("; ")];
         let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         let about = if about.call.is_empty() { String::new() } else { format!("{about}: ") };
         f.write_str(&without_card_numbers(&format!("{about}{}", parts.join(" - "))))?;

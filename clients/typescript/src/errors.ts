@@ -119,9 +119,10 @@ export class CallError extends GiftcardError {
   constructor(failure: Failure, options?: ErrorOptions) {
     const { code, about, reason = "", violations = [], requestId = "" } = failure;
     const kind = failure.kind ?? KINDS[code] ?? "NoAnswer";
-    const fields = violations.map((each) => `${each.field}: ${each.description}`).join("; ");
+    const fields = violations.map((each) => `${each.field}: ${each.description}`);
+    const unsaid = fields.filter((each) => !failure.message.includes(each)).join("; ");
     const where = [about.call, about.transactionId].filter(Boolean).join(" ");
-    const what = [codeName(code), reason, failure.message, fields].filter(Boolean).join(" - ");
+    const what = [codeName(code), reason, failure.message, unsaid].filter(Boolean).join(" - ");
     const text = hideCardNumbers(where ? `${where}: ${what}` : what);
     // A request id may hold as many digits as a card number, and is the gateway's own.
     super(kind, requestId ? `${text} - ${requestId}` : text, about, options);
@@ -167,7 +168,9 @@ export class ConfirmationFailed extends GiftcardError {
   readonly failure: CallError;
 
   constructor(failure: CallError) {
-    super("ConfirmationFailed", `${failure.message}. ${stepAfter(failure)}`, failure, { cause: failure });
+    super("ConfirmationFailed", `${failure.message.replace(/\.$/u, "")}. ${stepAfter(failure)}`, failure, {
+      cause: failure,
+    });
     this.failure = failure;
   }
 
@@ -296,11 +299,13 @@ export function readError(
  * Connect names a connection that broke by codes that the gateway keeps for refusals: ABORTED for a reset,
  * INVALID_ARGUMENT for an answer cut in two, UNIMPLEMENTED for one without a message. Taken for refusals they would
  * hide that money may have moved. A connection that was closed is CANCELLED to it, as is a call that its
- * caller gave up. What somebody else said came with metadata.
+ * caller gave up; one that was never made, since the certificate is not trusted, say, is INTERNAL, with Node's own
+ * error in it. What somebody else said came with metadata.
  */
 function codeOf(error: ConnectError, isGivenUp: boolean): Code {
   const isOwnWord = [...error.metadata.keys()].length === 0;
-  const isHonest = HONEST.includes(error.code) || (error.code === Code.Canceled && isGivenUp);
+  const isOfNode = error.code === Code.Internal && error.cause instanceof Error && "code" in error.cause;
+  const isHonest = (HONEST.includes(error.code) && !isOfNode) || (error.code === Code.Canceled && isGivenUp);
   return isOwnWord && !isHonest ? Code.Unavailable : error.code;
 }
 

@@ -118,7 +118,9 @@ function messagesIn(reflected: ReflectMessage): ReflectMessage[] {
 /** Finds the descriptor of a message of the contract. */
 function schemaOf(message: Message): DescMessage {
   const schema = registry.getMessage(message.$typeName);
-  if (!schema) throw new TypeError(`${message.$typeName} is no message of the contract.`);
+  if (!schema) {
+    throw new TypeError("This is no message of the contract: make one with create() of @bufbuild/protobuf.");
+  }
   return schema;
 }
 

@@ -55,7 +55,7 @@ test("Nobody at the address is UNAVAILABLE", async () => {
 test("TLS is the default: a gateway that speaks none is not talked to", async () => {
   await using gateway = await RawGateway.start(approved);
   await using client = connect(gateway.target, { policy: quick });
-  await assert.rejects(client.giftCards.redeem({ transactionId }));
+  await assert.rejects(client.giftCards.redeem({ transactionId }), { code: "UNAVAILABLE" });
   assert.deepEqual(gateway.calls, []);
 });
 

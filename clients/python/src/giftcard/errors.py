@@ -112,8 +112,9 @@ class CallError(GiftcardError):
         self.retry_after_s = failure.retry_after_s
         self.request_id = failure.request_id
         self.is_outcome_open = self._leaves_outcome_open()
-        fields = "; ".join(f"{each.field}: {each.description}" for each in failure.violations)
-        parts = (self.code.name, self.reason, failure.message, fields)
+        fields = (f"{each.field}: {each.description}" for each in failure.violations)
+        unsaid = "; ".join(each for each in fields if each not in failure.message)
+        parts = (self.code.name, self.reason, failure.message, unsaid)
         about = f"{failure.about}: " if failure.about.call else ""
         text = _CARD_NUMBER.sub("****", about + " - ".join(part for part in parts if part))
         # A request id may hold as many digits as a card number, and is the gateway's own.
@@ -214,7 +215,7 @@ class ConfirmationFailed(GiftcardError):
     def __init__(self, failure: CallError) -> None:
         self.failure = failure
         about = About(failure.call, failure.transaction_id, failure.phase)
-        super().__init__(failure, f"{failure}. {self._next_step_after(failure)}", about)
+        super().__init__(failure, f"{str(failure).rstrip('.')}. {self._next_step_after(failure)}", about)
 
     @property
     def code(self) -> grpc.StatusCode:

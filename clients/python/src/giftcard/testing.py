@@ -8,7 +8,7 @@ lost answers. To try the real one, run the sandbox.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
@@ -35,12 +35,14 @@ _UNDONE = {
     CallPhase.REVERSING: {_State.TRANSACTION_STATE_CONFIRMED},
 }
 _Fault = tuple[grpc.StatusCode, str]
+_Telling = tuple[Sequence[Message], grpc.StatusCode | None]
 
 
 class FakeGateway(grpc.GenericRpcHandler):
     """A gateway in memory: `seen` are the requests that came, `transactions` what became of them.
 
-    What it is told with `decline`, `fail`, `lose` and `answer` holds for the next call of that name, once.
+    What it is told with `decline`, `fail`, `lose`, `answer` and `stream` holds for the next call of that
+    name, once.
     """
 
     def __init__(self) -> None:
@@ -51,6 +53,7 @@ class FakeGateway(grpc.GenericRpcHandler):
         self._faults: dict[str, list[_Fault]] = {}
         self._lost: list[str] = []
         self._answers: dict[str, list[Message]] = {}
+        self._streams: dict[str, list[_Telling]] = {}
 
     @property
     def calls(self) -> list[str]:
@@ -73,38 +76,63 @@ class FakeGateway(grpc.GenericRpcHandler):
         """Answer the next call of a name with a response of its own kind."""
         self._answers.setdefault(call, []).append(response)
 
+    def stream(self, call: str, *messages: Message, end: grpc.StatusCode | None = None) -> None:
+        """Let the next stream of a name tell messages, and then end as said or stay open."""
+        self._streams.setdefault(call, []).append((messages, end))
+
     def service(
         self, handler_call_details: grpc.HandlerCallDetails
     ) -> grpc.RpcMethodHandler[Message, Message] | None:
-        """Find the handler of a unary call by the contract; streams are left out, and so UNIMPLEMENTED."""
+        """Find the handler of a call by the contract; who streams requests is UNIMPLEMENTED."""
         name = handler_call_details.method.strip("/").replace("/", ".")
         try:
             method = Default().FindMethodByName(name)
         except KeyError:
             return None
-        if method.server_streaming or method.client_streaming:
+        if method.client_streaming:
             return None
-
-        def handle(request: Message, context: grpc.ServicerContext) -> Message:
-            with self._lock:
-                return self._handle(method, request, context)
-
+        read = GetMessageClass(method.input_type).FromString
+        if method.server_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                lambda request, context: self._pour(method, request, context), read, _written
+            )
         return grpc.unary_unary_rpc_method_handler(
-            handle,
-            request_deserializer=GetMessageClass(method.input_type).FromString,
-            response_serializer=lambda message: message.SerializeToString(),
+            lambda request, context: self._handle(method, request, context), read, _written
         )
 
     def _handle(self, method: MethodDescriptor, request: Message, context: grpc.ServicerContext) -> Message:
         """Do what a call asks, then answer or lose the answer."""
+        with self._lock:
+            self._note(method, request, context)
+            response = self._respond(method, request, context)
+            if method.name in self._lost:
+                self._lost.remove(method.name)
+                context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "lost")
+            return response
+
+    def _pour(
+        self, method: MethodDescriptor, request: Message, context: grpc.ServicerContext
+    ) -> Iterator[Message]:
+        """Tell what the next stream of a name is to tell."""
+        is_over = threading.Event()
+        with self._lock:
+            self._note(method, request, context)
+            if not (tellings := self._streams.get(method.name)):
+                words = f"nobody said what {method.name} tells: use stream"
+                context.abort(grpc.StatusCode.UNIMPLEMENTED, words)
+            messages, end = tellings.pop(0)
+        yield from messages
+        if end is None:
+            if context.add_callback(is_over.set):
+                is_over.wait()
+        elif end is not grpc.StatusCode.OK:
+            context.abort(end, "the stream ends as told")
+
+    def _note(self, method: MethodDescriptor, request: Message, context: grpc.ServicerContext) -> None:
+        """Remember a request, and refuse it if told so."""
         self.seen.append(request)
         if faults := self._faults.get(method.name):
             _abort(context, *faults.pop(0))
-        response = self._respond(method, request, context)
-        if method.name in self._lost:
-            self._lost.remove(method.name)
-            context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "lost")
-        return response
 
     def _respond(self, method: MethodDescriptor, request: Message, context: grpc.ServicerContext) -> Message:
         """Make the response to a call."""
@@ -156,6 +184,10 @@ class FakeGateway(grpc.GenericRpcHandler):
         decided.state = _AFTER[about.phase]
         self.transactions[about.transaction_id] = decided
         return decided
+
+
+def _written(message: Message) -> bytes:
+    return message.SerializeToString()
 
 
 def _abort(context: grpc.ServicerContext, code: grpc.StatusCode, reason: str) -> None:

@@ -189,20 +189,30 @@ public final class CallException extends GiftcardException {
   }
 
   private static String text(Kind kind, Status status, Told told, About about) {
-    var fields =
+    var words = status.getDescription() == null ? "" : status.getDescription();
+    var unsaid =
         told.violations().stream()
             .map(each -> each.field() + ": " + each.description())
+            .filter(field -> !words.contains(field))
             .collect(Collectors.joining("; "));
     // What the network says belongs to the text; what a source of tokens says may hold its secrets.
-    var local = kind == Kind.CALL_NOT_SENT ? null : status.getCause();
-    var cause = local == null ? null : local.getMessage();
+    var cause = kind == Kind.CALL_NOT_SENT ? null : innermost(status.getCause());
     var text =
-        Stream.of(status.getCode().name(), told.reason(), status.getDescription(), cause, fields)
+        Stream.of(status.getCode().name(), told.reason(), words, cause, unsaid)
             .filter(part -> part != null && !part.isEmpty())
             .collect(Collectors.joining(" - "));
     var whole = masked(about.call().isEmpty() ? text : about + ": " + text);
     // A request id may hold as many digits as a card number, and is the gateway's own.
     return told.requestId().isEmpty() ? whole : whole + " - " + told.requestId();
+  }
+
+  /** Returns the words that say most: those of the first cause, such as a certificate's. */
+  private static String innermost(Throwable thrown) {
+    var first = thrown;
+    while (first != null && first.getCause() != null) {
+      first = first.getCause();
+    }
+    return first == null ? null : first.getMessage();
   }
 
   private static Told read(Metadata trailers) {

@@ -9,7 +9,9 @@ public final class ConfirmationFailedException extends GiftcardException {
 
   ConfirmationFailedException(CallException failure) {
     super(
-        failure.getMessage() + ". " + NextSteps.afterConfirmation(failure.kind()),
+        failure.getMessage().replaceFirst("\\.$", "")
+            + ". "
+            + NextSteps.afterConfirmation(failure.kind()),
         failure,
         failure.about());
     this.failure = failure;

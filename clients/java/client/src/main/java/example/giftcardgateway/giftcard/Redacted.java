@@ -7,8 +7,8 @@ import com.google.protobuf.MessageOrBuilder;
  * Prints messages without what the contract marks as secret ({@code debug_redact}): card numbers,
  * PINs, keys. Fields of a newer contract are left out too, since nobody here knows what they hold.
  *
- * <p>Messages' own {@code toString} shows everything, and protobuf lets nobody override it: log
- * {@code Redacted.toString(message)}, or run what logs in {@link
+ * <p>Messages' own {@code toString} shows everything and is final: log {@code
+ * Redacted.toString(message)}, or run what logs in {@link
  * com.google.protobuf.ProtobufToStringOutput#callWithDebugFormat}. What {@code TextFormat} and
  * {@code JsonFormat} make is not for logs.
  */

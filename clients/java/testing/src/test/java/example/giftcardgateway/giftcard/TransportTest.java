@@ -153,11 +153,13 @@ class TransportTest {
     assertTrue(HEADERS.get(0).get(USER_AGENT).startsWith("giftcard-java"));
   }
 
-  /** TLS is what a client speaks, and it trusts no certificate that nobody signed. */
+  /** TLS is what a client speaks; it trusts no certificate that nobody signed, and says so. */
   @Test
   void speaksTls() {
     try (var client = builder().token("token").build()) {
-      assertEquals(CallException.Kind.UNAVAILABLE, refused(client).kind());
+      var failure = refused(client);
+      assertEquals(CallException.Kind.UNAVAILABLE, failure.kind());
+      assertTrue(failure.getMessage().contains("certification path"), failure.getMessage());
     }
     assertEquals(List.of(), HEADERS);
   }
