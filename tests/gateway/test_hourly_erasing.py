@@ -1,0 +1,89 @@
+"""A gateway erases card numbers by itself, once an hour, and says so in its audit."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from giftcard_adapters.codec import pack
+from giftcard_adapters.values.cards import CardRef
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.operations import Redeem
+from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.access.identities import LOCAL
+from giftcard_gateway.audit.records import NUMBERS_ERASED, exported
+from giftcard_gateway.config.settings import Routing
+from giftcard_gateway.journal.settings import JournalSettings
+from giftcard_gateway.journal.sqlite.journal import Sqlite
+from giftcard_gateway.ledger.entry import State
+from giftcard_gateway.providers.connections import Connection, Connections, Terms
+from tests.patience import PATIENCE_S
+from tests.world.app import open_app, settings
+from tests.world.clock import ShiftedClock
+from tests.world.provider import Scripted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NUMBER = "6045120000000017"
+HOUR_S = 3600.0
+
+
+class Hourly(ShiftedClock):
+    """A clock whose hours pass when the test says so; all that is shorter passes as it does."""
+
+    def __init__(self) -> None:
+        """Begin in the first hour."""
+        super().__init__()
+        self._hour, self._asleep = asyncio.Event(), asyncio.Event()
+
+    async def sleep(self, delay_s: float) -> None:
+        """Wait for the next hour, or for a time."""
+        if delay_s < HOUR_S:
+            await super().sleep(delay_s)
+        else:
+            self._asleep.set()
+            await self._hour.wait()
+            self._hour.clear()
+
+    async def strikes(self) -> None:
+        """Let an hour pass; return when what is done every hour is done, and waits for the next."""
+        await asyncio.wait_for(self._asleep.wait(), PATIENCE_S)
+        self._asleep.clear()
+        self._hour.set()
+        await asyncio.wait_for(self._asleep.wait(), PATIENCE_S)
+
+
+async def erased(journal: JournalSettings) -> list[int]:
+    """Return the counts of the audit's records of erased card numbers."""
+    rows = await Sqlite.at(journal).audit(after=("", 0), limit=500)
+    return [said.get("count", 1) for row in rows if (said := exported(row))["act"] == NUMBERS_ERASED]
+
+
+async def test_what_became_due_is_erased_within_the_hour(tmp_path: Path) -> None:
+    """A number is kept while it may be; in the hour after that it is gone, and the audit says so."""
+    clock = Hourly()
+    journal = JournalSettings(url=Secret(f"sqlite:///{tmp_path}/journal.db"), card_number_retention_days=30)
+    connections = Connections([Connection("first", Scripted.open(clock), Terms(), clock)])
+    table = settings(journal=journal, routing=Routing(default="first"))
+    async with open_app(table, clock, connections=connections) as app:
+        ask = Redeem(
+            transaction_id=clock.uuid4(),
+            requested_at=clock.now(),
+            amount=Money("ZAR", 100),
+            card=CardRef(number=Secret(NUMBER)),
+        )
+        transactions = app.pipeline.transactions
+        await transactions.begin(ask, wait_s=PATIENCE_S, by=LOCAL)
+        await transactions.confirm(ask.operation, ask.transaction_id, wait_s=PATIENCE_S, by=LOCAL)
+        clock.skip(days=29)
+        await clock.strikes()
+        assert NUMBER.encode() in pack(await app.pipeline.records.get(ask.transaction_id))
+        clock.skip(days=2)
+        await clock.strikes()
+        entry = await app.pipeline.records.get(ask.transaction_id)
+        await clock.strikes()
+    assert entry is not None
+    assert entry.state is State.CONFIRMED
+    assert NUMBER.encode() not in pack(entry)
+    assert await erased(journal) == [1]
