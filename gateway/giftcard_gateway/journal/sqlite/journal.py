@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.ledger.grace import Outage
 
 Result = TypeVar("Result")
-_LINGER_S = 0.001
+_LINGER_S = 0.002
 """How long a batch of writes waits for more, while many come: the commit alone costs what ten rows do."""
 
 
