@@ -12,6 +12,9 @@ from giftcard import v1
 from tests.attacks.attacks import burst, undecodable
 from tests.attacks.frames import connect
 from tests.attacks.target import calls, channel, outcomes
+from tests.bench.overload.__main__ import faults
+from tests.bench.overload.callers import OVERLOADED, load
+from tests.bench.overload.rig import rig
 from tests.e2e.sandboxes import Sandbox, sandbox
 from tests.patience import PATIENCE_S
 
@@ -50,6 +53,20 @@ async def test_one_connection_waits_by_itself(narrow: Sandbox) -> None:
     told = await burst(narrow)
     assert "CANCELLED" not in told
     assert "without a word" not in told
+
+
+async def test_a_crowd_is_served_in_turn_and_nothing_refused_was_sent(tmp_path: Path) -> None:
+    """Each call of 200 callers at once is served or refused OVERLOADED, and what was refused nobody knows."""
+    with rig(tmp_path, "calls_at_once = 4\nmax_concurrent_calls = 16") as (here, known):
+        rounds = [
+            await load(here.address, callers=200, seconds=3),
+            await load(here.address, callers=8, seconds=1),
+        ]
+        assert here.gateway.stop() == 0
+    assert rounds[0].kinds["OK"]
+    assert rounds[0].kinds[OVERLOADED]
+    assert all(one.kinds.keys() <= {"OK", OVERLOADED} for one in rounds)
+    assert faults(rounds, known) == []
 
 
 async def test_streams_leave_room_for_calls(narrow: Sandbox) -> None:

@@ -28,9 +28,10 @@ _BURST_S = 2
 class Share:
     """What one caller has taken."""
 
-    __slots__ = ("calls", "inside", "money", "streams")
+    __slots__ = ("_among", "calls", "inside", "money", "streams")
 
-    def __init__(self, limits: Limits, clock: Clock) -> None:
+    def __init__(self, limits: Limits, clock: Clock, among: Shares) -> None:
+        self._among = among
         self.inside = 0
         self.streams = 0
         self.calls = Bucket(clock, size=limits.calls_per_s * _BURST_S, every_s=1 / limits.calls_per_s)
@@ -38,8 +39,11 @@ class Share:
 
     def leave(self, *, is_stream: bool) -> None:
         """Count one call as ended."""
-        self.streams -= is_stream
-        self.inside -= not is_stream
+        if is_stream:
+            self.streams -= 1
+            return
+        self.inside -= 1
+        self._among.callers -= not self.inside
 
 
 class Shares:
@@ -48,8 +52,10 @@ class Shares:
     def __init__(self, limits: Limits, clock: Clock) -> None:
         """Begin with nobody inside."""
         self._limits = limits
+        self.callers = 0
+        """How many callers have a call inside."""
         self._shares: ByName[str, Share] = ByName(
-            lambda: Share(limits, clock), is_held=lambda share: bool(share.inside or share.streams)
+            lambda: Share(limits, clock, self), is_held=lambda share: bool(share.inside or share.streams)
         )
 
     def caller(self, identity: Identity, machine: str) -> str:
@@ -69,24 +75,40 @@ class Shares:
         finally:
             share.leave(is_stream=is_stream)
 
-    def take(self, caller: str, *, is_stream: bool, is_money: bool) -> Share:
+    def take(self, caller: str, *, is_stream: bool, is_money: bool, to_share: int | None = None) -> Share:
         """Count one call of a caller, who must `leave` the share once.
 
-        Raises RateLimited or Overloaded, and then nothing was taken.
+        Raises RateLimited or as `demand` does, and then nothing was taken.
         """
-        share = self._shares.get(caller)
-        if is_stream:
-            if share.streams >= self._limits.streams:
-                raise Overloaded(f"You hold {share.streams} streams, which is all you may; end one first.")
-        elif share.inside >= self._limits.calls_in_flight:
-            raise Overloaded(
-                f"You have {share.inside} calls in flight, which is all you may; nothing was sent."
-            )
+        share = self.demand(caller, is_stream=is_stream, to_share=to_share)
         for bucket in (share.calls, share.money) if is_money else (share.calls,):
             if not bucket.take():
                 refusal = RateLimited()
                 refusal.retry_after_s = max(bucket.wait_s, 0.1)
                 raise refusal
-        share.streams += is_stream
-        share.inside += not is_stream
+        if is_stream:
+            share.streams += 1
+        else:
+            self.callers += not share.inside
+            share.inside += 1
+        return share
+
+    def demand(self, caller: str, *, is_stream: bool, to_share: int | None = None) -> Share:
+        """Return a caller's share; raise Overloaded when it has all it may have.
+
+        Where all callers have but so many places `to_share`, each has an equal part of them.
+        """
+        share = self._shares.get(caller)
+        if is_stream:
+            if share.streams >= self._limits.streams:
+                raise Overloaded(
+                    f"You hold {share.streams} streams, which is all you may; end one first.", cause="caller"
+                )
+        elif share.inside >= self._limits.calls_in_flight:
+            raise Overloaded(
+                f"You have {share.inside} calls in flight, which is all you may; nothing was sent.",
+                cause="caller",
+            )
+        elif to_share is not None and share.inside >= to_share // (self.callers + (not share.inside)):
+            raise Overloaded(cause="share")
         return share

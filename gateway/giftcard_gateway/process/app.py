@@ -93,7 +93,7 @@ class App:
         )
         self.keys_in_use = KeysInUse(self.journal, self.seal, settings.seal.do_without)
         self.signing_in = signing_in or open_signing_in(settings, self.journal, clock)
-        self.admission = Admission(settings.server.max_concurrent_calls, settings.server.max_streams)
+        self.admission = _admission(settings, clock)
         self.dependencies = self._dependencies(router)
         self.webhooks = None if settings.webhooks.listen is None else self._webhooks()
         guard = Guard(
@@ -166,6 +166,7 @@ class App:
         if self.webhooks is not None:
             await self.webhooks.start(is_port_shared=self.settings.server.workers > 1)
         self._background = [
+            asyncio.create_task(self.admission.run()),
             asyncio.create_task(self.pipeline.recovery.run()),
             asyncio.create_task(self.pipeline.events.run()),
             asyncio.create_task(self._count_backlog()),
@@ -241,6 +242,13 @@ class App:
         missing = {key.name: 0 for key in unknown} | dict(await self.pipeline.records.missing())
         self.telemetry.observer.sealed_elsewhere(missing)
         return missing
+
+
+def _admission(settings: Settings, clock: Clock) -> Admission:
+    server = settings.server
+    return Admission(
+        server.max_concurrent_calls, server.max_streams, at_once=server.calls_at_once, clock=clock
+    )
 
 
 def _connections(settings: Settings, clock: Clock, telemetry: Telemetry) -> Connections:

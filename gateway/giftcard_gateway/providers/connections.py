@@ -162,7 +162,7 @@ class Connection:
                 "The operator has switched this provider off.", provider=self.provider_id
             )
         if lane.in_flight >= self.terms.max_in_flight:
-            raise Overloaded(provider=self.provider_id)
+            raise Overloaded(cause="provider", provider=self.provider_id)
         if not lane.circuit.admits():
             refusal = ProviderUnreachable(provider=self.provider_id)
             refusal.retry_after_s = max(lane.circuit.wait_s, 0.1)

@@ -6,20 +6,32 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.errors import Overloaded, ShuttingDown
+from giftcard_gateway.rpc.room import LOOK_EVERY_S, Room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from giftcard_gateway.clock import Clock
 
 
 class Admission:
     """Counts what runs; closed for good when the process drains."""
 
-    def __init__(self, limit: int, streams: int = 512) -> None:
-        """Admit at most `limit` calls and beside them `streams` streams at a time."""
+    def __init__(
+        self, limit: int, streams: int = 512, *, at_once: int | None = None, clock: Clock | None = None
+    ) -> None:
+        """Admit at most `limit` calls and beside them `streams` streams at a time.
+
+        Of the calls `at_once` are always worked on; how many more depends, see `room`. Without it all are.
+        """
+        self._clock = clock or SystemClock()
         self._limit = limit
         self._most_streams = streams
         self._streams = 0
+        self._ended = 0
+        self._room = Room(limit if at_once is None else at_once, limit)
         self._closed = asyncio.Event()
         self._empty = asyncio.Event()
         self.inside = 0
@@ -34,25 +46,74 @@ class Admission:
             self.leave(is_stream=is_stream)
 
     def enter(self, *, is_stream: bool = False) -> None:
-        """Admit one call; raise ShuttingDown or Overloaded. Every admitted call must `leave`.
+        """Admit one call; raise as `demand` does. Every admitted call must `leave`.
 
         A stream may last for hours, so streams have places of their own and never take a call's.
         """
-        if self._closed.is_set():
-            raise ShuttingDown
-        taken, most = (
-            (self._streams, self._most_streams) if is_stream else (self.inside - self._streams, self._limit)
-        )
-        if taken >= most:
-            raise Overloaded
+        self.demand(is_stream=is_stream)
         self.inside += 1
         self._streams += is_stream
 
-    def leave(self, *, is_stream: bool = False) -> None:
-        """Count one call as ended."""
+    def demand(self, *, is_stream: bool = False, left_s: float | None = None) -> None:
+        """Raise ShuttingDown or Overloaded for a call that cannot go on now, and count nothing.
+
+        `left_s` is how long its caller still waits.
+        """
+        if self._closed.is_set():
+            raise ShuttingDown
+        if is_stream:
+            if self._streams >= self._most_streams:
+                raise Overloaded("Every stream there may be is open; nothing was sent.", cause="streams")
+        elif self.inside - self._streams >= self._limit:
+            raise Overloaded(cause="calls")
+        elif left_s is not None and left_s < self._room.expected_s:
+            raise Overloaded("It would take longer than you wait; nothing was sent.", cause="deadline")
+
+    def leave(self, *, is_stream: bool = False, was_refused: bool = False) -> None:
+        """Count one call as ended; one that was refused says nothing of how fast we work."""
         self.inside -= 1
-        self._streams -= is_stream
+        if is_stream:
+            self._streams -= 1
+        elif not was_refused:
+            self._ended += 1
         self._tell_empty()
+
+    def is_full(self, *, is_stream: bool = False) -> bool:
+        """Tell whether the next call should be looked at before its request is read: it may be refused."""
+        if is_stream:
+            return self._streams >= self._most_streams or self._closed.is_set()
+        return self.inside - self._streams >= self._room.limit or self._closed.is_set()
+
+    @property
+    def to_share(self) -> int | None:
+        """Return how many places callers have to share, where the next one finds none free; else None."""
+        return self._room.limit if self.inside - self._streams >= self._room.limit else None
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether calls wait for us, so that a caller's deadline is to be looked at."""
+        return self._room.expected_s > 0
+
+    def come_back_s(self) -> float:
+        """Return in how many seconds one more who is refused should come back."""
+        return self._room.come_back_s(self._clock.fraction())
+
+    def hold_s(self, left_s: float | None) -> float:
+        """Return how long one more refusal waits for its turn, and at most half of what its caller waits."""
+        hold_s = self._room.hold_s()
+        return hold_s if left_s is None else min(hold_s, left_s / 2)
+
+    async def run(self) -> None:
+        """Look again and again how late we are, until cancelled."""
+        clock = self._clock
+        began_s = clock.monotonic_s()
+        while True:
+            await clock.sleep(LOOK_EVERY_S)
+            now_s = clock.monotonic_s()
+            took_s, began_s = now_s - began_s, now_s
+            ended, self._ended = self._ended, 0
+            inside = self.inside - self._streams
+            self._room.look(late_s=took_s - LOOK_EVERY_S, took_s=took_s, inside=inside, ended=ended)
 
     def close(self) -> None:
         """Admit no more calls, and tell streams to end."""

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 CHANNELZ = "grpc.channelz.v1.Channelz"
 _NEVER = 2**31 - 1
+_LISTENERS, _CONNECTIONS = 4, 256
+"""How many of gRPC's servers share our port at most, and how many connections each has at least.
+
+Each of them takes one call at a time from its connections, and the next only after a change to another thread
+and back: on a busy machine that alone kept thousands waiting unheard, and the process idle.
+"""
 _LAST_WORD_S = 0.5
 """How long the last answers may take to reach their callers."""
 
@@ -44,7 +50,7 @@ class PortTaken(OperatorError):
 
 
 class Server:
-    """One gRPC server of one process."""
+    """The gRPC server of one process; several of gRPC's own stand behind it."""
 
     def __init__(
         self,
@@ -57,10 +63,14 @@ class Server:
         """Make the server with every service registered; nothing listens yet. Raises TlsUnusable."""
         self._settings = settings
         self._names = names
-        self._certificates = Certificates("server.tls", settings.tls) if settings.tls else None
         self._health = health.HealthServicer()
-        self._server = grpc.aio.server(options=_options(settings))
-        self._server.add_generic_rpc_handlers(tuple(handlers))
+        self._listeners = min(_LISTENERS, max(1, settings.max_connections // _CONNECTIONS))
+        self._servers = [
+            grpc.aio.server(options=_options(settings, self._listeners)) for _ in range(self._listeners)
+        ]
+        # Each hears of a new certificate by itself, so each has its own.
+        self._certificates = [Certificates("server.tls", settings.tls) for _ in self._servers if settings.tls]
+        self._held: socket.socket | None = None
         health_pb2_grpc.add_HealthServicer_to_server(self._health, guard)  # type: ignore[arg-type]  # it has the two calls used
         served = [*names, HEALTH]
         if settings.channelz:
@@ -68,24 +78,39 @@ class Server:
             served.append(CHANNELZ)
         if settings.reflection:
             reflection.enable(guard, served)
-        self._server.add_generic_rpc_handlers(tuple(guard.handlers))
+        for server in self._servers:
+            server.add_generic_rpc_handlers((*handlers, *guard.handlers))
         self.port = 0
 
     async def start(self) -> None:
         """Listen and answer health checks; NOT_SERVING until `serve`. Raises PortTaken."""
         await self._tell_health(is_serving=False)
+        listen = self._settings.listen
+        if self._listeners > 1 and self._settings.workers == 1:
+            self._held = hold_port(listen)
+            listen = f"{listen.rpartition(':')[0]}:{self._held.getsockname()[1]}"
         try:
-            self.port = self._listen()
+            for place, server in enumerate(self._servers):
+                self.port = (
+                    server.add_secure_port(listen, self._certificates[place].for_grpc())
+                    if self._certificates
+                    else server.add_insecure_port(listen)
+                )
         except RuntimeError:
+            self._let_go()
             raise PortTaken(
                 f"cannot listen on {self._settings.listen}: the port is taken or the address is not ours"
             ) from None
-        await self._server.start()
+        for server in self._servers:
+            await server.start()
 
-    def _listen(self) -> int:
-        if self._certificates is None:
-            return self._server.add_insecure_port(self._settings.listen)
-        return self._server.add_secure_port(self._settings.listen, self._certificates.for_grpc())
+    def _let_go(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+    async def _stop(self, grace_s: float) -> None:
+        await asyncio.gather(*(server.stop(grace_s) for server in self._servers))
 
     async def serve(self) -> None:
         """Tell health checks that every service is ready."""
@@ -110,12 +135,13 @@ class Server:
         Once our services are `idle` it is over: whoever watches health or reflection has no end.
         """
         await self._health.enter_graceful_shutdown()
-        stopping = asyncio.ensure_future(self._server.stop(grace_s))
+        stopping = asyncio.ensure_future(self._stop(grace_s))
         working = asyncio.ensure_future(idle)
         await asyncio.wait((stopping, working), return_when=asyncio.FIRST_COMPLETED)
         working.cancel()
-        await self._server.stop(_LAST_WORD_S)
+        await self._stop(_LAST_WORD_S)
         await stopping
+        self._let_go()
 
     async def _tell_health(self, *, is_serving: bool) -> None:
         status = HealthCheckResponse.SERVING if is_serving else HealthCheckResponse.NOT_SERVING
@@ -147,7 +173,7 @@ def hold_port(listen: str) -> socket.socket:
     return held
 
 
-def _options(settings: Settings) -> list[tuple[str, int]]:
+def _options(settings: Settings, listeners: int) -> list[tuple[str, int]]:
     milliseconds = 1000
     return [
         ("grpc.max_receive_message_length", settings.max_message_bytes),
@@ -162,13 +188,15 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.max_connection_idle_ms", int(settings.max_connection_idle_s * milliseconds)),
         ("grpc.server_handshake_timeout_ms", int(settings.handshake_s * milliseconds)),
-        ("grpc.max_allowed_incoming_connections", settings.max_connections),
+        ("grpc.max_allowed_incoming_connections", settings.max_connections // listeners),
         # With it, even a connection that keeps to its number of calls had 3,000 of 4,000 refused.
         ("grpc.http.overload_protection", 0),
         ("grpc.max_concurrent_streams", settings.max_calls_per_connection),
         # Between these limits of its own gRPC refuses by chance and without a word.
         ("grpc.server.max_pending_requests", _NEVER),
         ("grpc.server.max_pending_requests_hard_limit", _NEVER),
-        # Only processes of one gateway share a port; see hold_port.
-        ("grpc.so_reuseport", int(settings.workers > 1)),
+        # What waits longer for us gRPC ends as CANCELLED, without a word; by default after 30 seconds.
+        ("grpc.server_max_unrequested_time_in_server", _NEVER),
+        # Only servers of one gateway share a port; see hold_port.
+        ("grpc.so_reuseport", int(settings.workers > 1 or listeners > 1)),
     ]

@@ -7,6 +7,7 @@ fault: it becomes INTERNAL and none of its text leaves the house.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 import grpc
 from google.protobuf.any_pb2 import Any
@@ -82,6 +83,15 @@ def status_of(fault: Exception, trace_id: str = "") -> Status:
             details.append(error_details_pb2.RequestInfo(request_id=trace_id))
         return _status(code, "A fault of the gateway; its operator can find it by the trace.", details)
     return _status(code, _message(fault), _details(fault))
+
+
+@lru_cache(maxsize=1024)
+def overloaded(message: str, cause: str, retry_tenths: int) -> tuple[str, tuple[str, bytes]]:
+    """Return the message and the trailing metadata of an Overloaded, made once for each tenth of a second."""
+    fault = errors.Overloaded(message, cause=cause)
+    fault.retry_after_s = retry_tenths / 10
+    status = status_of(fault)
+    return status.message, trailer_of(status)
 
 
 def trailer_of(status: Status) -> tuple[str, bytes]:

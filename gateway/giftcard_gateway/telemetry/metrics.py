@@ -14,6 +14,7 @@ microseconds a count. No attribute can name a card or a caller.
     giftcard.circuit.state           gauge           0 closed, 1 half open, 2 open, by provider
     giftcard.answer.left_out         counter         what could not be read of answers, by provider and place
     giftcard.access.refused          counter         calls refused for who asked, by reason and cause
+    giftcard.overload.refused        counter         calls refused for want of room, by method and cause
     giftcard.fault                   counter         what should not have happened, by place and type
 """
 
@@ -64,6 +65,9 @@ class Metrics:
         self._refused = _Count(
             meter, "giftcard.access.refused", ("reason", "cause"), "Calls refused for who asked."
         )
+        self._crowded_out = _Count(
+            meter, "giftcard.overload.refused", ("method", "cause"), "Calls refused for want of room."
+        )
         self._faults = _Count(meter, "giftcard.fault", ("place", "type"), "What should not have happened.")
         self._backlog: dict[_Key, int] = {}
         self._elsewhere: dict[_Key, int] = {}
@@ -111,6 +115,10 @@ class Metrics:
     def refused(self, reason: str, cause: str) -> None:
         """Count a call refused for who asked; both are words of ours."""
         self._refused.add(reason, cause)
+
+    def crowded_out(self, method: str, cause: str) -> None:
+        """Count a call refused for want of room; `cause` says of what."""
+        self._crowded_out.add(method, cause)
 
     def fault(self, place: str, kind: str) -> None:
         """Count something that should not have happened."""

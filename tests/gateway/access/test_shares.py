@@ -56,6 +56,34 @@ def test_a_callers_places_are_its_own() -> None:
         pass
 
 
+def test_where_places_are_scarce_each_caller_has_an_equal_part() -> None:
+    """Who holds them all gets no more, and who comes with few gets them, and no more than its part."""
+    shares = Shares(Limits(), Turned())
+    with ExitStack() as held:
+        for _ in range(64):
+            held.enter_context(shares.taken("many"))
+        with pytest.raises(Overloaded):
+            shares.demand("many", is_stream=False, to_share=64)
+        for _ in range(32):
+            shares.demand("few", is_stream=False, to_share=64)
+            held.enter_context(shares.taken("few"))
+        with pytest.raises(Overloaded) as refused:
+            shares.demand("few", is_stream=False, to_share=64)
+        assert refused.value.metadata["cause"] == "share"
+        shares.demand("few", is_stream=False)
+    assert shares.callers == 0
+
+
+def test_of_more_callers_than_places_some_wait() -> None:
+    """With every place taken by another caller, one more has no part of them."""
+    shares = Shares(Limits(), Turned())
+    with ExitStack() as held:
+        for caller in range(64):
+            held.enter_context(shares.taken(str(caller)))
+        with pytest.raises(Overloaded):
+            shares.demand("one more", is_stream=False, to_share=64)
+
+
 def test_streams_take_no_calls_place() -> None:
     """Streams are counted apart: with all of them open a call is let in, and the next stream is not."""
     shares = Shares(Limits(calls_in_flight=1, streams=1), Turned())

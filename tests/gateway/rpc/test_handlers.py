@@ -112,6 +112,35 @@ async def test_full_house() -> None:
         assert (await served.redeem()).transaction_id
 
 
+async def test_no_room_is_told_before_a_request_is_read() -> None:
+    """With the house full even bytes that are no request hear OVERLOADED: nobody looked at them."""
+    async with serve(limit=1) as served:
+        served.telling.answers["lookup"] = 5.0
+        inside = served.start("Lookup", v1.LookupRequest(card=v1.Card(number=v1.CardNumber(pan=PAN))))
+        await served.asked()
+        call: Any = served.channel.unary_unary("/giftcard.v1.GiftCardService/Redeem")
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call(b"\xff\xff\xff")
+        assert refusal_of(refused.value).reason == "OVERLOADED"
+        assert read_error(refused.value).metadata["cause"] == "calls"
+        inside.cancel()
+        await served.idle()
+
+
+async def test_one_more_of_a_caller_that_has_its_part_is_refused() -> None:
+    """A call beyond those that are worked on at once is refused, and one that comes later is served."""
+    async with serve(limit=4, at_once=1) as served:
+        served.telling.answers["lookup"] = 5.0
+        inside = served.start("Lookup", v1.LookupRequest(card=v1.Card(number=v1.CardNumber(pan=PAN))))
+        await served.asked()
+        refusal = await served.refused("Redeem", served.redemption())
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+        assert not served.script.requests
+        inside.cancel()
+        await served.idle()
+        assert (await served.redeem()).transaction_id
+
+
 async def test_drain(served: Served) -> None:
     """Once admission is closed new calls are refused, the one inside ends in peace, and streams end."""
     served.script.reactions.append(0.2)

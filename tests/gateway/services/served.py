@@ -324,6 +324,7 @@ async def serve(
     *,
     signing_in: SigningIn | None = None,
     limit: int = 100,
+    at_once: int = 64,
     rules: Sequence[Rule] = (),
     terms: Terms | None = None,
     journal: Journal | None = None,
@@ -338,7 +339,13 @@ async def serve(
             Connection("second", Scripted.open(clock), terms, clock),
         ]
     )
-    server = Server(listen=f"{HOST}:0", max_concurrent_calls=limit, max_metadata_bytes=8 * 1024, drain_s=0.1)
+    server = Server(
+        listen=f"{HOST}:0",
+        max_concurrent_calls=limit,
+        calls_at_once=at_once,
+        max_metadata_bytes=8 * 1024,
+        drain_s=0.1,
+    )
     table = settings(server, limits=SLOW_TO_FORGIVE, routing=Routing(default="first", rules=tuple(rules)))
     parts = {"signing_in": signing_in, "connections": connections, "heard": heard}
     async with (
