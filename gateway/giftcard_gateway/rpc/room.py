@@ -21,7 +21,7 @@ Who is refused is given a place in a line of which nothing is kept but its lengt
 the pace at which calls end, so that the other half is left to those who come for the first time.
 
 Saying no costs a tenth of a call, so thousands who come back at once could keep us busy with nothing
-else. Some hundred refusals, and then one for each call that ends, are told at once; the next wait for
+else. Two thousand refusals, and then one for each call that ends, are told at once; the next wait for
 their turn. So who waits as told hears no at once, and who does not waits here instead of there.
 """
 
@@ -36,7 +36,7 @@ _MORE, _LESS = 1.25, 0.9
 _FIRST_PER_S = 100.0
 """The pace that is assumed before anything was measured."""
 _SOONEST_S, _LATEST_S = 0.1, 10.0
-_AT_ONCE = 500.0
+_AT_ONCE = 2000.0
 """How many refusals in a row are told at once."""
 _LONGEST_HOLD_S = 5.0
 
