@@ -49,8 +49,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     """Processes that share the port; more than one needs a PostgreSQL journal."""
     max_message_bytes: Bytes = 1024 * 1024
     max_metadata_bytes: Bytes = 16 * 1024
-    max_concurrent_calls: Count = 512
-    calls_at_once: Count = 64
+    max_concurrent_calls: Count = 1024
+    calls_at_once: Count = 256
     """How many calls are always worked on at once; more are let in, up to the number above, only while none
     of them waits for this process."""
     max_streams: Count = 512

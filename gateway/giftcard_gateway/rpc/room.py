@@ -4,14 +4,16 @@ The law is of the family of TCP's congestion control, as Netflix's concurrency-l
 concurrency apply it to servers: let more in while nothing queues, and fewer when something does. Those
 compare a call's duration with what it was without load. That tells us nothing, because a call is as long
 as its provider is slow, and a slow provider is no reason to refuse anybody (rule 20). What queues here
-queues for the one thread of the loop. So a timer stands in that queue too, and how late it comes is
-measured: as in CoDel the time spent waiting decides, not the length of the queue.
+queues for the one thread of the loop. So a timer stands in that queue too, and how late it comes on
+average is measured: as in CoDel the time spent waiting decides, not the length of the queue. One timer
+counts for no more than a look, so a pause of the machine, however long, is not taken for a queue.
 
-- `least` calls are always worked on at once. So many keep the thread and the journal busy; more would only
-  wait longer.
-- Timers in time: the calls inside wait for providers and not for us. If they need it, there is a quarter
-  more room with each look, up to `most`.
-- Timers late on average: calls wait for us. There is a tenth less room with each look, down to `least`.
+- At rest there is room for `rest` calls, so that a burst of so many is let in.
+- Timers late on average, and calls inside that may be why: they wait for us. There is a tenth less room
+  with each look, down to two fifths of `rest`. So many keep the thread and the journal busy; more would
+  only wait longer.
+- Timers in time: calls wait for providers and not for us. Room that was lost comes back by a twentieth
+  with each look; and if they need more than `rest`, there is a quarter more with each, up to `most`.
 
 While timers are late, the calls inside divided by those that end in a second are how long one more would
 take (Little's law). Who waits no longer than that would not hear the answer, and is refused at once
@@ -21,39 +23,45 @@ Who is refused is given a place in a line of which nothing is kept but its lengt
 the pace at which calls end, so that the other half is left to those who come for the first time.
 
 Saying no costs a tenth of a call, so thousands who come back at once could keep us busy with nothing
-else. Two thousand refusals, and then one for each call that ends, are told at once; the next wait for
+else. Two hundred refusals, and then one for each call that ends, are told at once; the next wait for
 their turn. So who waits as told hears no at once, and who does not waits here instead of there.
 """
 
 from __future__ import annotations
 
 LOOK_EVERY_S = 0.05
-_BEHIND_S = 0.004
-"""How late timers are on average when calls wait for us. In an idle process they have a tenth of it."""
-_WEIGHT = 0.2
-"""What the newest look counts for in an average: five looks, or a quarter of a second, are its memory."""
-_MORE, _LESS = 1.25, 0.9
+_BEHIND_S, _IN_TIME_S = 0.008, 0.004
+"""How late timers are on average when calls wait for us, and when surely not; an idle process has 0.001."""
+_WEIGHT = 0.1
+"""What the newest look counts for in an average: ten looks, or half a second, are its memory.
+
+With it one timer, which counts for at most LOOK_EVERY_S, never makes us late by itself.
+"""
+_LEAST = 0.4
+"""The part of the room at rest that is left whatever waits."""
+_MORE, _BACK, _LESS = 1.25, 1.05, 0.9
 _FIRST_PER_S = 100.0
 """The pace that is assumed before anything was measured."""
 _SOONEST_S, _LATEST_S = 0.1, 10.0
-_AT_ONCE = 2000.0
+_AT_ONCE = 200.0
 """How many refusals in a row are told at once."""
-_LONGEST_HOLD_S = 5.0
+_LONGEST_HOLD_S = 2.0
 
 
 class Room:
     """The room of one process; nothing here reads a clock."""
 
-    def __init__(self, least: int, most: int) -> None:
-        """Begin with room for `least` calls, or for `most` if that is less."""
-        self._least = float(min(least, most))
+    def __init__(self, rest: int, most: int) -> None:
+        """Begin with room for `rest` calls, or for `most` if that is less."""
+        self._rest = float(min(rest, most))
         self._most = float(most)
-        self._room = self._least
+        self._least = max(1.0, self._rest * _LEAST)
+        self._room = self._rest
         self._late_s = 0.0
         self._per_s = _FIRST_PER_S
         self._line = 0.0
         self._refused = 0.0
-        self.limit = int(self._least)
+        self.limit = int(self._room)
         """How many calls may be inside."""
         self.expected_s = 0.0
         """How long one more call would take; 0 while calls do not wait for us."""
@@ -63,21 +71,28 @@ class Room:
 
         A timer came `late_s` seconds late, `inside` calls are inside, and `ended` have ended meanwhile.
         """
-        self._late_s += (late_s - self._late_s) * _WEIGHT
+        self._late_s += (min(late_s, LOOK_EVERY_S) - self._late_s) * _WEIGHT
+        # Few calls are no queue: then others keep the machine busy, and fewer calls would not help.
         is_busy = inside * 2 >= self._least
+        is_behind = is_busy and self._late_s > _BEHIND_S
         if is_busy and took_s > 0:
             self._per_s = max(1.0, self._per_s + (ended / took_s - self._per_s) * _WEIGHT)
-        is_behind = self._late_s > _BEHIND_S
         if is_behind:
-            self._room = max(self._least, min(self._room, float(inside)) * _LESS)
+            self._room = max(self._least, self._room * _LESS)
+        elif self._late_s < _IN_TIME_S:
+            self._grow(inside)
+        self.limit = int(self._room)
+        self.expected_s = inside / self._per_s if is_behind else 0.0
+        self._line = max(0.0, self._line - self._per_s / 2 * took_s)
+        self._refused = max(0.0, self._refused - self._per_s * took_s)
+
+    def _grow(self, inside: int) -> None:
+        if self._room < self._rest:
+            self._room = min(self._rest, self._room * _BACK)
         elif inside >= self._room * _LESS:
             self._room = min(self._most, self._room * _MORE)
         else:
-            self._room = max(self._least, self._room * _LESS)
-        self.limit = int(self._room)
-        self.expected_s = inside / self._per_s if is_behind and is_busy else 0.0
-        self._line = max(0.0, self._line - self._per_s / 2 * took_s)
-        self._refused = max(0.0, self._refused - self._per_s * took_s)
+            self._room = max(self._rest, self._room * _LESS)
 
     def come_back_s(self, fraction: float) -> float:
         """Return in how many seconds one more who is refused should come back.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 CHANNELZ = "grpc.channelz.v1.Channelz"
 _NEVER = 2**31 - 1
-_LISTENERS, _CONNECTIONS = 8, 256
+_LISTENERS, _CONNECTIONS = int(__import__("os").environ.get("LISTENERS", "8")), 256
 """How many of gRPC's servers share our port at most, and how many connections each has at least.
 
 Each of them takes one call at a time from its connections, and the next only after a change to another thread
