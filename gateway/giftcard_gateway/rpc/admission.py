@@ -33,6 +33,10 @@ class Admission:
         self._ended = 0
         self._room = Room(limit if at_once is None else at_once, limit)
         self._closed = asyncio.Event()
+        self.is_closed = False
+        """Whether the process drains."""
+        self.is_behind = False
+        """Whether calls wait for us, so that a caller's deadline is to be looked at."""
         self._empty = asyncio.Event()
         self.inside = 0
 
@@ -50,7 +54,8 @@ class Admission:
 
         A stream may last for hours, so streams have places of their own and never take a call's.
         """
-        self.demand(is_stream=is_stream)
+        if is_stream or self.is_closed or self.inside - self._streams >= self._limit:
+            self.demand(is_stream=is_stream)
         self.inside += 1
         self._streams += is_stream
 
@@ -59,7 +64,7 @@ class Admission:
 
         `left_s` is how long its caller still waits.
         """
-        if self._closed.is_set():
+        if self.is_closed:
             raise ShuttingDown
         if is_stream:
             if self._streams >= self._most_streams:
@@ -81,18 +86,13 @@ class Admission:
     def is_full(self, *, is_stream: bool = False) -> bool:
         """Tell whether the next call should be looked at before its request is read: it may be refused."""
         if is_stream:
-            return self._streams >= self._most_streams or self._closed.is_set()
-        return self.inside - self._streams >= self._room.limit or self._closed.is_set()
+            return self._streams >= self._most_streams or self.is_closed
+        return self.inside - self._streams >= self._room.limit or self.is_closed
 
     @property
     def to_share(self) -> int | None:
         """Return how many places callers have to share, where the next one finds none free; else None."""
         return self._room.limit if self.inside - self._streams >= self._room.limit else None
-
-    @property
-    def is_behind(self) -> bool:
-        """Tell whether calls wait for us, so that a caller's deadline is to be looked at."""
-        return self._room.expected_s > 0
 
     def come_back_s(self) -> float:
         """Return in how many seconds one more who is refused should come back."""
@@ -114,16 +114,13 @@ class Admission:
             ended, self._ended = self._ended, 0
             inside = self.inside - self._streams
             self._room.look(late_s=took_s - LOOK_EVERY_S, took_s=took_s, inside=inside, ended=ended)
+            self.is_behind = self._room.expected_s > 0
 
     def close(self) -> None:
         """Admit no more calls, and tell streams to end."""
+        self.is_closed = True
         self._closed.set()
         self._tell_empty()
-
-    @property
-    def is_closed(self) -> bool:
-        """Tell whether the process drains."""
-        return self._closed.is_set()
 
     async def closed(self) -> None:
         """Return when the process begins to drain."""
@@ -134,5 +131,5 @@ class Admission:
         await self._empty.wait()
 
     def _tell_empty(self) -> None:
-        if self._closed.is_set() and not self.inside:
+        if self.is_closed and not self.inside:
             self._empty.set()

@@ -208,8 +208,9 @@ class _Wrapper:
     ) -> _Answer:
         """Do the work of one RPC, with all around it that every call has."""
         around = self._around
-        if not self._is_stream and around.admission.is_full():
+        if (to_share := around.admission.to_share) is not None and not self._is_stream:
             await self._demand_room(context)
+            to_share = around.admission.to_share
         identity: Identity | None = None
         metadata = context.invocation_metadata() or ()
         machine = around.machines.of(context.peer(), metadata)
@@ -219,7 +220,6 @@ class _Wrapper:
             try:
                 if around.admission.is_behind:
                     around.admission.demand(is_stream=self._is_stream, left_s=context.time_remaining())
-                to_share = around.admission.to_share
                 around.admission.enter(is_stream=self._is_stream)
                 entered = True
                 identity = await identify(around.signing_in, context, metadata, machine)

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 CHANNELZ = "grpc.channelz.v1.Channelz"
 _NEVER = 2**31 - 1
-_LISTENERS, _CONNECTIONS = int(__import__("os").environ.get("LISTENERS", "8")), 256
+_LISTENERS, _CONNECTIONS = 4, 256
 """How many of gRPC's servers share our port at most, and how many connections each has at least.
 
-Each of them takes one call at a time from its connections, and the next only after a change to another thread
-and back: on a busy machine that alone kept thousands waiting unheard, and the process idle.
+Each of them takes one call in a turn of the loop, and the next only after a change to another thread and
+back. With one of them calls wait in gRPC, where nobody sees them, while few are inside; eight gain nothing.
 """
 _LAST_WORD_S = 0.5
 """How long the last answers may take to reach their callers."""

@@ -22,33 +22,54 @@ def look(room: Room, times: int, *, late_s: float, inside: int, per_s: float = 2
 
 
 def test_the_least_is_always_there() -> None:
-    """However late we are, so many calls are worked on."""
-    room = Room(64, 512)
-    look(room, 100, late_s=LATE, inside=64)
-    assert room.limit == 64
+    """However late we are, two fifths of the room at rest are left."""
+    room = Room(256, 1024)
+    look(room, 200, late_s=LATE, inside=256)
+    assert room.limit == 102
 
 
 def test_who_waits_for_providers_gets_more_room() -> None:
-    """With timers in time a full room grows up to the most; half empty it goes back to the least."""
-    room = Room(64, 512)
-    for _ in range(20):
+    """With timers in time a full room grows up to the most; half empty it goes back to what it is at rest."""
+    room = Room(256, 1024)
+    for _ in range(40):
         look(room, 1, late_s=ON_TIME, inside=room.limit)
-    assert room.limit == 512
+    assert room.limit == 1024
     look(room, 100, late_s=ON_TIME, inside=10)
-    assert room.limit == 64
+    assert room.limit == 256
 
 
 def test_who_waits_for_us_gets_less_room() -> None:
-    """Once timers are late the room shrinks with each look, though it is full."""
-    room = Room(64, 512)
-    for _ in range(20):
+    """Once timers are late the room shrinks though it is full, and comes back when they are in time."""
+    room = Room(256, 1024)
+    for _ in range(40):
         look(room, 1, late_s=ON_TIME, inside=room.limit)
     seen = []
-    for _ in range(40):
+    for _ in range(80):
         look(room, 1, late_s=LATE, inside=room.limit)
         seen.append(room.limit)
     assert seen == sorted(seen, reverse=True)
-    assert seen[-1] == 64
+    assert seen[-1] == 102
+    look(room, 100, late_s=ON_TIME, inside=10)
+    assert room.limit == 256
+
+
+@pytest.mark.parametrize("stall_s", [0.06, 3.0, 600.0])
+@pytest.mark.parametrize("inside", [32, 100, 256])
+def test_a_pause_of_the_machine_is_no_queue(stall_s: float, inside: int) -> None:
+    """After one timer that came late, however late, there is room for all inside and nobody is too late."""
+    room = Room(256, 1024)
+    look(room, 100, late_s=0.001, inside=inside)
+    room.look(late_s=stall_s, took_s=stall_s + LOOK_EVERY_S, inside=inside, ended=0)
+    for _ in range(20):
+        assert (room.limit >= inside, room.expected_s) == (True, 0)
+        look(room, 1, late_s=0.001, inside=inside)
+
+
+def test_few_calls_are_no_queue() -> None:
+    """On a machine that others keep busy, timers are late for ever; 32 calls are neither fewer nor too late."""
+    room = Room(256, 1024)
+    look(room, 1000, late_s=1.0, inside=32)
+    assert (room.limit, room.expected_s) == (256, 0)
 
 
 def test_the_least_is_no_more_than_the_most() -> None:
@@ -58,7 +79,7 @@ def test_the_least_is_no_more_than_the_most() -> None:
 
 def test_how_long_one_more_would_take() -> None:
     """While calls wait for us, one more takes as long as those inside need to end; else nothing is said."""
-    room = Room(64, 512)
+    room = Room(160, 512)
     look(room, 60, late_s=LATE, inside=64, per_s=200.0)
     assert room.expected_s == pytest.approx(64 / 200, rel=0.05)
     look(room, 60, late_s=LATE, inside=3, per_s=20.0)
@@ -69,7 +90,7 @@ def test_how_long_one_more_would_take() -> None:
 
 def test_a_line_is_as_long_as_its_refused() -> None:
     """Each who is refused comes back after those before it, at half the pace at which calls end."""
-    room = Room(64, 512)
+    room = Room(160, 512)
     look(room, 100, late_s=LATE, inside=64, per_s=200.0)
     waits = [room.come_back_s(1.0) for _ in range(500)]
     assert waits == sorted(waits)
@@ -81,20 +102,20 @@ def test_a_line_is_as_long_as_its_refused() -> None:
 
 def test_nobody_comes_back_at_once_or_never() -> None:
     """A time to come back is between a tenth of a second and ten."""
-    room = Room(64, 512)
+    room = Room(160, 512)
     waits = [room.come_back_s(0.0) for _ in range(100_000)]
     assert waits[0] == pytest.approx(0.1)
     assert max(waits) <= 10.0
 
 
 def test_a_refusal_is_told_at_once_until_there_are_too_many() -> None:
-    """Two thousand refusals wait for nothing, the next for their turn, and for five seconds at most."""
-    room = Room(64, 512)
-    assert {room.hold_s() for _ in range(2000)} == {0.0}
+    """Two hundred refusals wait for nothing, the next for their turn, and for two seconds at most."""
+    room = Room(160, 512)
+    assert {room.hold_s() for _ in range(200)} == {0.0}
     held = [room.hold_s() for _ in range(10_000)]
     assert held == sorted(held)
     assert 0 < held[0] < 0.1
-    assert held[-1] == 5.0
+    assert held[-1] == 2.0
     look(room, 10_000, late_s=LATE, inside=64, per_s=200.0)
     assert room.hold_s() == 0.0
 
@@ -104,8 +125,9 @@ def test_goodput_is_held_by_callers_who_wait_as_told(callers: int) -> None:
     """At 2, 10 and 31 times the load what is served is within a tenth of what can be, for nearly everybody.
 
     A call takes 2 ms of the one thread and a refusal a tenth of that; whoever was served asks again at once.
+    After the first second nobody who is let in waits for more than five times what 64 callers would.
     """
-    chance, room = random.Random(callers), Room(64, 512)
+    chance, room = random.Random(callers), Room(160, 512)
     served, refused, free_s, now_s, until_s = [0] * callers, 0, 0.0, 0.0, 60.0
     inside: list[float] = []
     arrivals = [(chance.random() / 100, who) for who in range(callers)]
@@ -128,7 +150,7 @@ def test_goodput_is_held_by_callers_who_wait_as_told(callers: int) -> None:
             heapq.heappush(inside, free_s)
             heapq.heappush(arrivals, (free_s + 0.001, who))
             served[who] += 1
-            longest_s = max(longest_s, free_s - now_s)
+            longest_s = max(longest_s, free_s - now_s if now_s > 1 else 0.0)
         else:
             free_s += 0.0002
             refused += 1
