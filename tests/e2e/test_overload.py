@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.attacks.target import calls, channel, outcomes
 from tests.bench.overload.__main__ import faults
 from tests.bench.overload.callers import OVERLOADED, load
 from tests.bench.overload.rig import rig
+from tests.e2e.processes import Running
 from tests.e2e.sandboxes import Sandbox, sandbox
 from tests.patience import PATIENCE_S
 
@@ -67,6 +69,27 @@ async def test_a_crowd_is_served_in_turn_and_nothing_refused_was_sent(tmp_path: 
     assert rounds[0].kinds[OVERLOADED]
     assert all(one.kinds.keys() <= {"OK", OVERLOADED} for one in rounds)
     assert faults(rounds, known) == []
+
+
+async def test_a_pause_of_the_process_refuses_nobody(tmp_path: Path) -> None:
+    """A process that stands still for two seconds serves every call of 32 callers, before and after."""
+    with rig(tmp_path) as (here, known):
+        ended, _ = await asyncio.gather(
+            load(here.address, callers=32, seconds=4, deadline_s=PATIENCE_S), _paused(here.gateway)
+        )
+        assert here.gateway.stop() == 0
+    assert set(ended.kinds) == {"OK"}
+    assert faults([ended], known) == []
+
+
+async def _paused(gateway: Running) -> None:
+    """Let a process stand still from the first second to the third: that time is what is tried, no wait."""
+    await asyncio.sleep(1)
+    gateway.send(signal.SIGSTOP)
+    try:
+        await asyncio.sleep(2)
+    finally:
+        gateway.send(signal.SIGCONT)
 
 
 async def test_streams_leave_room_for_calls(narrow: Sandbox) -> None:

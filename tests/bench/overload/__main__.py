@@ -25,8 +25,8 @@ from tests.bench.overload.rig import Known, Rig, machine, rig
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-AT_ONCE = 64
-"""The default of `server.calls_at_once`: the concurrency a process is sized for."""
+FULL = 32
+"""So many callers keep one process busy."""
 
 
 def out(text: str) -> None:
@@ -64,9 +64,9 @@ class Bench:
         out("|---|---|---|---|---|---|---|---|---|---|")
         await self.round("warm", 8)
         await self.round("unloaded", 1)
-        await self.round("full", AT_ONCE)
-        await self.round("twice", 2 * AT_ONCE)
-        await self.round("ten times", 10 * AT_ONCE)
+        await self.round("full", FULL)
+        await self.round("twice", 2 * FULL)
+        await self.round("ten times", 10 * FULL)
         await self.round("2,000", 2000)
         await self.round("2,000 reads", 2000, ask=balance)
         await self.round("2,000 who do not wait as told", 2000, heeds=False)

@@ -66,7 +66,7 @@ def test_a_pause_of_the_machine_is_no_queue(stall_s: float, inside: int) -> None
 
 
 def test_few_calls_are_no_queue() -> None:
-    """On a machine that others keep busy, timers are late for ever; 32 calls are neither fewer nor too late."""
+    """On a machine that others keep busy, timers are always late; 32 calls are neither fewer nor too late."""
     room = Room(256, 1024)
     look(room, 1000, late_s=1.0, inside=32)
     assert (room.limit, room.expected_s) == (256, 0)
