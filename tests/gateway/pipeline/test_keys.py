@@ -63,6 +63,21 @@ async def test_a_host_claims_nothing_it_cannot_open(journal: Unsteady, old: Worl
     assert (await new.entry(theirs)).state is State.REVERSED
 
 
+async def test_a_rotation_makes_no_reversal_late(journal: Unsteady, old: World, new: World) -> None:
+    """While one of two hosts lacks the new key, what is sealed under it is delivered the moment it is due."""
+    theirs = [await owing(new) for _ in range(8)]
+    due = {one: (await row_of(journal, one)).due_at for one in theirs}
+    async with sweeping(old, new):
+        await asyncio.sleep(60)
+    late_s = []
+    for one in theirs:
+        entry, due_at = await new.entry(one), due[one]
+        assert (entry.state, due_at is not None) == (State.REVERSED, True)
+        assert due_at is not None
+        late_s.append((entry.tried[-1].at - due_at).total_seconds())
+    assert max(late_s) < 0.1, late_s
+
+
 async def test_a_call_about_it_says_so(old: World, new: World) -> None:
     """Such a transaction answers with the reason and the key's id, whatever is asked, and nothing is sent."""
     theirs = await new.begin(new.redeem())
