@@ -10,30 +10,12 @@ cd "$(dirname "$0")/../.."
 root=$PWD
 out=$root/build/other/${1-}
 
-# Writes the contract and all it imports as one image, in which no oneof is called pin. What clears that in C++ before
-# protobuf 22, and in C# of every version, has the name of what reads the field clear_pin. The name is on no wire.
-image() {
-  cd "$root/protos"
-  "$root/.venv/bin/protoc" -I . -I include --include_imports -o "$out/image.binpb" giftcard/v1/*.proto google/rpc/error_details.proto
-  "$root/.venv/bin/python" - "$out/image.binpb" <<'END'
-import pathlib, sys
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
-
-path = pathlib.Path(sys.argv[1])
-image = FileDescriptorSet.FromString(path.read_bytes())
-for message in (message for file in image.file for message in file.message_type):
-    for oneof in message.oneof_decl:
-        if oneof.name == "pin":
-            oneof.name = "pin_given"
-path.write_bytes(image.SerializeToString())
-END
-}
-
 cpp() {
   local file object
-  # By an image also because Debian's protoc does not know the option debug_redact in the files themselves. Google's own
-  # files too: Debian has no library of them.
-  image
+  # By an image, because Debian's protoc does not know the option debug_redact in the files themselves. Google's own files
+  # too: Debian has no library of them.
+  cd "$root/protos"
+  "$root/.venv/bin/protoc" -I . -I include --include_imports -o "$out/image.binpb" giftcard/v1/*.proto google/rpc/error_details.proto
   /usr/bin/protoc --descriptor_set_in="$out/image.binpb" --cpp_out="$out" --grpc_out="$out" \
     --plugin=protoc-gen-grpc=/usr/bin/grpc_cpp_plugin $(ls giftcard/v1/*.proto; cd include && find google -name '*.proto')
   cd "$out"
@@ -48,8 +30,8 @@ cpp() {
 }
 
 csharp() {
-  image
-  "$root/.venv/bin/protoc" --descriptor_set_in="$out/image.binpb" --csharp_out="$out" --csharp_opt=base_namespace= giftcard/v1/*.proto
+  cd "$root/protos"
+  "$root/.venv/bin/protoc" -I . -I include --csharp_out="$out" --csharp_opt=base_namespace= giftcard/v1/*.proto
   find "$out" -name '*.cs' -print0 | xargs -0 mcs --parse
   find "$out" -name '*.cs' | wc -l | xargs echo "files of C# read without an error:"
 }

@@ -137,6 +137,18 @@ def test_oneof_fields_are_marked_alike() -> None:
             assert len({tuple(duty(field)) for field in oneof.fields}) == 1, oneof.full_name
 
 
+def test_no_field_is_called_as_what_handles_a_oneof() -> None:
+    """No field is called as generated code calls what empties, asks for or names the choice of a oneof."""
+    for file in all_files():
+        for message in file.message_types_by_name.values():
+            taken = {
+                name
+                for oneof in message.oneofs
+                for name in (f"clear_{oneof.name}", f"has_{oneof.name}", f"{oneof.name}_case")
+            }
+            assert taken.isdisjoint(message.fields_by_name), message.full_name
+
+
 def test_transaction_ids_are_marked_as_uuids() -> None:
     """Every transaction id, in requests and answers, says that it is a version-4 UUID."""
     uuid4 = field_info_pb2.FieldInfo(format=field_info_pb2.FieldInfo.Format.UUID4)

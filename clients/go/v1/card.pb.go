@@ -323,12 +323,12 @@ type CardNumber struct {
 	Expiry string `protobuf:"bytes,2,opt,name=expiry,proto3" json:"expiry,omitempty"`
 	// The PIN, in one of the forms providers take. May be left empty; a provider that wants a PIN then declines.
 	//
-	// Types that are valid to be assigned to Pin:
+	// Types that are valid to be assigned to PinForm:
 	//
 	//	*CardNumber_ClearPin
 	//	*CardNumber_EncryptedPin
 	//	*CardNumber_HashedPin
-	Pin           isCardNumber_Pin `protobuf_oneof:"pin"`
+	PinForm       isCardNumber_PinForm `protobuf_oneof:"pin_form"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -377,16 +377,16 @@ func (x *CardNumber) GetExpiry() string {
 	return ""
 }
 
-func (x *CardNumber) GetPin() isCardNumber_Pin {
+func (x *CardNumber) GetPinForm() isCardNumber_PinForm {
 	if x != nil {
-		return x.Pin
+		return x.PinForm
 	}
 	return nil
 }
 
 func (x *CardNumber) GetClearPin() string {
 	if x != nil {
-		if x, ok := x.Pin.(*CardNumber_ClearPin); ok {
+		if x, ok := x.PinForm.(*CardNumber_ClearPin); ok {
 			return x.ClearPin
 		}
 	}
@@ -395,7 +395,7 @@ func (x *CardNumber) GetClearPin() string {
 
 func (x *CardNumber) GetEncryptedPin() *EncryptedPin {
 	if x != nil {
-		if x, ok := x.Pin.(*CardNumber_EncryptedPin); ok {
+		if x, ok := x.PinForm.(*CardNumber_EncryptedPin); ok {
 			return x.EncryptedPin
 		}
 	}
@@ -404,15 +404,15 @@ func (x *CardNumber) GetEncryptedPin() *EncryptedPin {
 
 func (x *CardNumber) GetHashedPin() *HashedPin {
 	if x != nil {
-		if x, ok := x.Pin.(*CardNumber_HashedPin); ok {
+		if x, ok := x.PinForm.(*CardNumber_HashedPin); ok {
 			return x.HashedPin
 		}
 	}
 	return nil
 }
 
-type isCardNumber_Pin interface {
-	isCardNumber_Pin()
+type isCardNumber_PinForm interface {
+	isCardNumber_PinForm()
 }
 
 type CardNumber_ClearPin struct {
@@ -430,11 +430,11 @@ type CardNumber_HashedPin struct {
 	HashedPin *HashedPin `protobuf:"bytes,5,opt,name=hashed_pin,json=hashedPin,proto3,oneof"`
 }
 
-func (*CardNumber_ClearPin) isCardNumber_Pin() {}
+func (*CardNumber_ClearPin) isCardNumber_PinForm() {}
 
-func (*CardNumber_EncryptedPin) isCardNumber_Pin() {}
+func (*CardNumber_EncryptedPin) isCardNumber_PinForm() {}
 
-func (*CardNumber_HashedPin) isCardNumber_Pin() {}
+func (*CardNumber_HashedPin) isCardNumber_PinForm() {}
 
 // A swiped card. Only its number and expiry are taken from the track; the rest is dropped unread, and none of it is
 // kept, logged or shown.
@@ -444,12 +444,12 @@ type SwipedCard struct {
 	Track string `protobuf:"bytes,1,opt,name=track,proto3" json:"track,omitempty"`
 	// The PIN, as in CardNumber.
 	//
-	// Types that are valid to be assigned to Pin:
+	// Types that are valid to be assigned to PinForm:
 	//
 	//	*SwipedCard_ClearPin
 	//	*SwipedCard_EncryptedPin
 	//	*SwipedCard_HashedPin
-	Pin           isSwipedCard_Pin `protobuf_oneof:"pin"`
+	PinForm       isSwipedCard_PinForm `protobuf_oneof:"pin_form"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -491,16 +491,16 @@ func (x *SwipedCard) GetTrack() string {
 	return ""
 }
 
-func (x *SwipedCard) GetPin() isSwipedCard_Pin {
+func (x *SwipedCard) GetPinForm() isSwipedCard_PinForm {
 	if x != nil {
-		return x.Pin
+		return x.PinForm
 	}
 	return nil
 }
 
 func (x *SwipedCard) GetClearPin() string {
 	if x != nil {
-		if x, ok := x.Pin.(*SwipedCard_ClearPin); ok {
+		if x, ok := x.PinForm.(*SwipedCard_ClearPin); ok {
 			return x.ClearPin
 		}
 	}
@@ -509,7 +509,7 @@ func (x *SwipedCard) GetClearPin() string {
 
 func (x *SwipedCard) GetEncryptedPin() *EncryptedPin {
 	if x != nil {
-		if x, ok := x.Pin.(*SwipedCard_EncryptedPin); ok {
+		if x, ok := x.PinForm.(*SwipedCard_EncryptedPin); ok {
 			return x.EncryptedPin
 		}
 	}
@@ -518,15 +518,15 @@ func (x *SwipedCard) GetEncryptedPin() *EncryptedPin {
 
 func (x *SwipedCard) GetHashedPin() *HashedPin {
 	if x != nil {
-		if x, ok := x.Pin.(*SwipedCard_HashedPin); ok {
+		if x, ok := x.PinForm.(*SwipedCard_HashedPin); ok {
 			return x.HashedPin
 		}
 	}
 	return nil
 }
 
-type isSwipedCard_Pin interface {
-	isSwipedCard_Pin()
+type isSwipedCard_PinForm interface {
+	isSwipedCard_PinForm()
 }
 
 type SwipedCard_ClearPin struct {
@@ -544,11 +544,11 @@ type SwipedCard_HashedPin struct {
 	HashedPin *HashedPin `protobuf:"bytes,4,opt,name=hashed_pin,json=hashedPin,proto3,oneof"`
 }
 
-func (*SwipedCard_ClearPin) isSwipedCard_Pin() {}
+func (*SwipedCard_ClearPin) isSwipedCard_PinForm() {}
 
-func (*SwipedCard_EncryptedPin) isSwipedCard_Pin() {}
+func (*SwipedCard_EncryptedPin) isSwipedCard_PinForm() {}
 
-func (*SwipedCard_HashedPin) isSwipedCard_Pin() {}
+func (*SwipedCard_HashedPin) isSwipedCard_PinForm() {}
 
 // An encrypted PIN block, and what the provider needs to open it. The gateway passes it on and never opens it.
 type EncryptedPin struct {
@@ -967,7 +967,7 @@ const file_giftcard_v1_card_proto_rawDesc = "" +
 	"\x05swipe\x18\x06 \x01(\v2\x17.giftcard.v1.SwipedCardB\x04\xe2A\x01\x02H\x00R\x05swipe\x12\x1e\n" +
 	"\x04rank\x18\x05 \x01(\tB\n" +
 	"\xe2A\x01\x01\x8a\x99\x19\x02\x10(R\x04rankB\v\n" +
-	"\treference\"\x8d\x02\n" +
+	"\treference\"\x92\x02\n" +
 	"\n" +
 	"CardNumber\x12\x1f\n" +
 	"\x03pan\x18\x01 \x01(\tB\r\xe2A\x01\x02\x8a\x99\x19\x02\x10 \x80\x01\x01R\x03pan\x12\"\n" +
@@ -976,16 +976,18 @@ const file_giftcard_v1_card_proto_rawDesc = "" +
 	"\tclear_pin\x18\x03 \x01(\tB\r\xe2A\x01\x01\x8a\x99\x19\x02\x10@\x80\x01\x01H\x00R\bclearPin\x12F\n" +
 	"\rencrypted_pin\x18\x04 \x01(\v2\x19.giftcard.v1.EncryptedPinB\x04\xe2A\x01\x01H\x00R\fencryptedPin\x12=\n" +
 	"\n" +
-	"hashed_pin\x18\x05 \x01(\v2\x16.giftcard.v1.HashedPinB\x04\xe2A\x01\x01H\x00R\thashedPinB\x05\n" +
-	"\x03pin\"\xee\x01\n" +
+	"hashed_pin\x18\x05 \x01(\v2\x16.giftcard.v1.HashedPinB\x04\xe2A\x01\x01H\x00R\thashedPinB\n" +
+	"\n" +
+	"\bpin_form\"\xf3\x01\n" +
 	"\n" +
 	"SwipedCard\x12$\n" +
 	"\x05track\x18\x01 \x01(\tB\x0e\xe2A\x01\x02\x8a\x99\x19\x03\x10\x80\x01\x80\x01\x01R\x05track\x12,\n" +
 	"\tclear_pin\x18\x02 \x01(\tB\r\xe2A\x01\x01\x8a\x99\x19\x02\x10@\x80\x01\x01H\x00R\bclearPin\x12F\n" +
 	"\rencrypted_pin\x18\x03 \x01(\v2\x19.giftcard.v1.EncryptedPinB\x04\xe2A\x01\x01H\x00R\fencryptedPin\x12=\n" +
 	"\n" +
-	"hashed_pin\x18\x04 \x01(\v2\x16.giftcard.v1.HashedPinB\x04\xe2A\x01\x01H\x00R\thashedPinB\x05\n" +
-	"\x03pin\"\xe5\x01\n" +
+	"hashed_pin\x18\x04 \x01(\v2\x16.giftcard.v1.HashedPinB\x04\xe2A\x01\x01H\x00R\thashedPinB\n" +
+	"\n" +
+	"\bpin_form\"\xe5\x01\n" +
 	"\fEncryptedPin\x12#\n" +
 	"\x05block\x18\x01 \x01(\tB\r\xe2A\x01\x02\x8a\x99\x19\x02\x10\x10\x80\x01\x01R\x05block\x12D\n" +
 	"\fblock_format\x18\x02 \x01(\x0e2\x1b.giftcard.v1.PinBlockFormatB\x04\xe2A\x01\x01R\vblockFormat\x124\n" +

@@ -3,7 +3,7 @@ import { type MessageInitShape, create } from "@bufbuild/protobuf";
 import { type Card, type CardNumberSchema, CardSchema } from "./gen/giftcard/v1/card_pb.js";
 import { protect } from "./redact.js";
 
-/** What goes with a card's number: `expiry` as `YYMM`, `pin` as `{ case: "clearPin", value: "1234" }`. */
+/** What goes with a card's number: `expiry` as `YYMM`, `pinForm` as `{ case: "clearPin", value: "1234" }`. */
 export type CardExtras = Omit<MessageInitShape<typeof CardNumberSchema>, "$typeName" | "$unknown" | "pan">;
 
 /**

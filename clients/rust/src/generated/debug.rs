@@ -30,12 +30,12 @@ impl fmt::Debug for v1::CardNumber {
         f.debug_struct("CardNumber")
             .field("pan", &Secret(&self.pan))
             .field("expiry", &self.expiry)
-            .field("pin", &self.pin)
+            .field("pin_form", &self.pin_form)
             .finish()
     }
 }
 
-impl fmt::Debug for v1::card_number::Pin {
+impl fmt::Debug for v1::card_number::PinForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClearPin(value) => f.debug_tuple("ClearPin").field(&Secret(&value)).finish(),
@@ -49,12 +49,12 @@ impl fmt::Debug for v1::SwipedCard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SwipedCard")
             .field("track", &Secret(&self.track))
-            .field("pin", &self.pin)
+            .field("pin_form", &self.pin_form)
             .finish()
     }
 }
 
-impl fmt::Debug for v1::swiped_card::Pin {
+impl fmt::Debug for v1::swiped_card::PinForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClearPin(value) => f.debug_tuple("ClearPin").field(&Secret(&value)).finish(),

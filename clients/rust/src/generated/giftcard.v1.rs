@@ -63,15 +63,15 @@ pub struct CardNumber {
     #[prost(string, tag = "2")]
     pub expiry: ::prost::alloc::string::String,
     /// The PIN, in one of the forms providers take. May be left empty; a provider that wants a PIN then declines.
-    #[prost(oneof = "card_number::Pin", tags = "3, 4, 5")]
-    pub pin: ::core::option::Option<card_number::Pin>,
+    #[prost(oneof = "card_number::PinForm", tags = "3, 4, 5")]
+    pub pin_form: ::core::option::Option<card_number::PinForm>,
 }
 /// Nested message and enum types in `CardNumber`.
 pub mod card_number {
     /// The PIN, in one of the forms providers take. May be left empty; a provider that wants a PIN then declines.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     #[prost(skip_debug)]
-    pub enum Pin {
+    pub enum PinForm {
         /// The PIN as the customer typed it. Use it only where no PIN pad encrypts.
         #[prost(string, tag = "3")]
         ClearPin(::prost::alloc::string::String),
@@ -92,15 +92,15 @@ pub struct SwipedCard {
     #[prost(string, tag = "1")]
     pub track: ::prost::alloc::string::String,
     /// The PIN, as in CardNumber.
-    #[prost(oneof = "swiped_card::Pin", tags = "2, 3, 4")]
-    pub pin: ::core::option::Option<swiped_card::Pin>,
+    #[prost(oneof = "swiped_card::PinForm", tags = "2, 3, 4")]
+    pub pin_form: ::core::option::Option<swiped_card::PinForm>,
 }
 /// Nested message and enum types in `SwipedCard`.
 pub mod swiped_card {
     /// The PIN, as in CardNumber.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     #[prost(skip_debug)]
-    pub enum Pin {
+    pub enum PinForm {
         /// The PIN as the customer typed it.
         #[prost(string, tag = "2")]
         ClearPin(::prost::alloc::string::String),

@@ -186,13 +186,13 @@ class CardNumber(_message.Message):
         encrypted_pin: Global___EncryptedPin | None = ...,
         hashed_pin: Global___HashedPin | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["clear_pin", b"clear_pin", "encrypted_pin", b"encrypted_pin", "hashed_pin", b"hashed_pin", "pin", b"pin"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clear_pin", b"clear_pin", "encrypted_pin", b"encrypted_pin", "hashed_pin", b"hashed_pin", "pin_form", b"pin_form"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear_pin", b"clear_pin", "encrypted_pin", b"encrypted_pin", "expiry", b"expiry", "hashed_pin", b"hashed_pin", "pan", b"pan", "pin", b"pin"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear_pin", b"clear_pin", "encrypted_pin", b"encrypted_pin", "expiry", b"expiry", "hashed_pin", b"hashed_pin", "pan", b"pan", "pin_form", b"pin_form"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_pin: _TypeAlias = _typing.Literal["clear_pin", "encrypted_pin", "hashed_pin"]  # noqa: Y015
-    _WhichOneofArgType_pin: _TypeAlias = _typing.Literal["pin", b"pin"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_pin) -> _WhichOneofReturnType_pin | None: ...
+    _WhichOneofReturnType_pin_form: _TypeAlias = _typing.Literal["clear_pin", "encrypted_pin", "hashed_pin"]  # noqa: Y015
+    _WhichOneofArgType_pin_form: _TypeAlias = _typing.Literal["pin_form", b"pin_form"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_pin_form) -> _WhichOneofReturnType_pin_form | None: ...
 
 Global___CardNumber: _TypeAlias = CardNumber  # noqa: Y015
 
@@ -228,13 +228,13 @@ class SwipedCard(_message.Message):
         encrypted_pin: Global___EncryptedPin | None = ...,
         hashed_pin: Global___HashedPin | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["clear_pin", b"clear_pin", "encrypted_pin", b"encrypted_pin", "hashed_pin", b"hashed_pin", "pin", b"pin"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clear_pin", b"clear_pin", "encrypted_pin", b"encrypted_pin", "hashed_pin", b"hashed_pin", "pin_form", b"pin_form"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear_pin", b"clear_pin", "encrypted_pin", b"encrypted_pin", "hashed_pin", b"hashed_pin", "pin", b"pin", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear_pin", b"clear_pin", "encrypted_pin", b"encrypted_pin", "hashed_pin", b"hashed_pin", "pin_form", b"pin_form", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_pin: _TypeAlias = _typing.Literal["clear_pin", "encrypted_pin", "hashed_pin"]  # noqa: Y015
-    _WhichOneofArgType_pin: _TypeAlias = _typing.Literal["pin", b"pin"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_pin) -> _WhichOneofReturnType_pin | None: ...
+    _WhichOneofReturnType_pin_form: _TypeAlias = _typing.Literal["clear_pin", "encrypted_pin", "hashed_pin"]  # noqa: Y015
+    _WhichOneofArgType_pin_form: _TypeAlias = _typing.Literal["pin_form", b"pin_form"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_pin_form) -> _WhichOneofReturnType_pin_form | None: ...
 
 Global___SwipedCard: _TypeAlias = SwipedCard  # noqa: Y015
 
