@@ -120,7 +120,8 @@ func NewClient(target string, options ...Option) (*Client, error) {
 }
 
 // NewClientOn makes a client on a connection of your own, which is yours to protect and to close. Make it
-// with DialOptions: gRPC takes retries of reads, keepalive and the like only then.
+// with DialOptions: gRPC takes retries of reads, keepalive and the like only then, and only then a call that
+// found no connection is known to have done nothing.
 func NewClientOn(under grpc.ClientConnInterface, options ...Option) (*Client, error) {
 	chosen := choose(options)
 	if chosen.isPlaintext || chosen.tls != nil || chosen.dial != nil {
@@ -170,11 +171,13 @@ func (c *Client) Close() error {
 var serviceConfig string
 
 // DialOptions are gRPC's options that NewClient uses: the contract's service config with the timeouts and
-// retries of reads, keepalive, quick reconnecting, and the user agent. They say nothing of how it is protected.
+// retries of reads, keepalive, quick reconnecting, the user agent, and what tells whether a call that failed was
+// sent at all. They say nothing of how it is protected.
 func DialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithUserAgent("giftcard-go/" + Version),
+		grpc.WithStatsHandler(trips{}),
 		// The gateway takes pings every 10 s; half a minute outlives the idle limits of the usual balancers.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		// A gateway that restarts is back in seconds: look for it sooner than gRPC's default of up to two minutes.

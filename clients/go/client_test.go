@@ -94,6 +94,56 @@ func secured(t *testing.T) (target string, trusted *tls.Config, sent *metadata.M
 	return listener.Addr().String(), &tls.Config{RootCAs: pool}, sent
 }
 
+// A call for which no connection could be made did nothing; one whose connection broke may have.
+func TestWhatWasNeverSentLeavesNothingOpen(t *testing.T) {
+	untrusted, _, _ := secured(t)
+	repeats := giftcard.WithDialOptions(grpc.WithDefaultServiceConfig(`{"methodConfig": [{"name": [{}], "retryPolicy": {
+		"maxAttempts": 2, "initialBackoff": "0.01s", "maxBackoff": "0.01s", "backoffMultiplier": 1,
+		"retryableStatusCodes": ["UNAVAILABLE"]}}]}`))
+	for name, one := range map[string]struct {
+		target   string
+		options  []giftcard.Option
+		isUnsent bool
+	}{
+		"an authority nobody trusts": {untrusted, nil, true},
+		"nobody listens":             {"127.0.0.1:1", []giftcard.Option{giftcard.WithPlaintext()}, true},
+		"cut when it was heard":      {cutting(t), []giftcard.Option{giftcard.WithPlaintext()}, false},
+		"repeated by gRPC to nobody": {cutting(t), []giftcard.Option{giftcard.WithPlaintext(), repeats}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			once := giftcard.WithRepeats(giftcard.RepeatPolicy{Attempts: 1})
+			client, err := giftcard.NewClient(one.target, append(one.options, once)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = client.Close() }()
+			_, err = client.ReverseRedeem(context.Background(), &giftcardv1.ReverseRedeemRequest{TransactionId: id})
+			failure, ok := err.(*giftcard.CallError)
+			if !ok || failure.Kind != giftcard.Unavailable || failure.IsOutcomeOpen == one.isUnsent {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// cutting is a gateway that goes away with the first call it hears.
+func cutting(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var server *grpc.Server
+	server = grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+		go server.Stop()
+		<-stream.Context().Done()
+		return nil
+	}))
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(server.Stop)
+	return listener.Addr().String()
+}
+
 // TLS is the default; an authority of one's own is trusted where it is given, and a token goes with every call.
 func TestTLSProtectsByDefault(t *testing.T) {
 	target, trusted, sent := secured(t)

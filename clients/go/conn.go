@@ -153,10 +153,17 @@ func (c *conn) send(ctx context.Context, call unary) *CallError {
 	if failure != nil {
 		return failure
 	}
-	if err := c.under.Invoke(ctx, call.method, call.request, call.answer, call.options...); err != nil {
-		return readFailure(err, call.about)
+	made := &trip{}
+	ctx = context.WithValue(ctx, tripKey{}, made)
+	err := c.under.Invoke(ctx, call.method, call.request, call.answer, call.options...)
+	if err == nil {
+		return nil
 	}
-	return nil
+	failure = readFailure(err, call.about)
+	if failure.Kind == Unavailable && made.isUnsent() {
+		failure.IsOutcomeOpen = false
+	}
+	return failure
 }
 
 // prepare asks what gives the token and metadata, before every attempt.

@@ -187,7 +187,8 @@ func readStatus(told *status.Status, about About) *CallError {
 			read.RequestID = detail.GetRequestId()
 		}
 	}
-	// The gateway's own reasons prove that nothing was sent; a connection that ended proves nothing.
+	// The gateway's own reasons prove that nothing was sent; a connection that ended proves nothing. What came onto
+	// none is seen by conn.send.
 	isPassing := read.Kind == Unavailable || read.Kind == Throttled
 	// gRPC itself says ResourceExhausted of an answer that was too large, so only the gateway's word proves anything.
 	read.IsOutcomeOpen = read.Kind == NoAnswer || isPassing && read.Reason == ""
