@@ -89,7 +89,7 @@ public final class CallException extends GiftcardException {
     this.isOutcomeOpen =
         switch (kind) {
           // The gateway's own reasons prove that nothing was sent; a lost connection proves
-          // nothing.
+          // nothing. What came onto none is seen where the call is made.
           case UNAVAILABLE, THROTTLED -> told.reason().isEmpty();
           case NO_ANSWER -> true;
           default -> false;
@@ -172,6 +172,11 @@ public final class CallException extends GiftcardException {
   /** Says that an earlier attempt left the outcome open, however surely the last was not sent. */
   void leaveOutcomeOpen() {
     isOutcomeOpen = true;
+  }
+
+  /** Says that the call was never sent. */
+  void closeOutcome() {
+    isOutcomeOpen = false;
   }
 
   private static Kind kindOf(Status.Code code) {

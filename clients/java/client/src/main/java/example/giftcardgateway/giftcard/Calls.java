@@ -137,14 +137,19 @@ record Calls(
   private <Q extends Message, A> A send(
       MethodDescriptor<Q, A> method, Q request, Duration deadline) {
     refuseIfClosed(request);
-    var options =
-        deadline == null
-            ? CallOptions.DEFAULT
-            : CallOptions.DEFAULT.withDeadlineAfter(deadline.toNanos(), TimeUnit.NANOSECONDS);
+    var trip = new Trip();
+    var options = CallOptions.DEFAULT.withStreamTracerFactory(trip);
+    if (deadline != null) {
+      options = options.withDeadlineAfter(deadline.toNanos(), TimeUnit.NANOSECONDS);
+    }
     try {
       return ClientCalls.blockingUnaryCall(channel, method, options, request);
-    } catch (StatusRuntimeException failure) {
-      throw CallException.of(failure, request);
+    } catch (StatusRuntimeException thrown) {
+      var failure = CallException.of(thrown, request);
+      if (failure.kind() == CallException.Kind.UNAVAILABLE && trip.isUnsent()) {
+        failure.closeOutcome();
+      }
+      throw failure;
     }
   }
 

@@ -1,6 +1,7 @@
 package example.giftcardgateway.giftcard;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -153,15 +154,35 @@ class TransportTest {
     assertTrue(HEADERS.get(0).get(USER_AGENT).startsWith("giftcard-java"));
   }
 
-  /** TLS is what a client speaks; it trusts no certificate that nobody signed, and says so. */
+  /** TLS is what a client speaks; what it does not trust it sends nothing, and says so. */
   @Test
   void speaksTls() {
     try (var client = builder().token("token").build()) {
       var failure = refused(client);
       assertEquals(CallException.Kind.UNAVAILABLE, failure.kind());
       assertTrue(failure.getMessage().contains("certification path"), failure.getMessage());
+      assertFalse(failure.isOutcomeOpen());
     }
     assertEquals(List.of(), HEADERS);
+  }
+
+  /** Where nobody listens nothing was done. */
+  @Test
+  void knowsThatNobodyHeard() {
+    try (var client = GiftcardClient.builder("localhost:1").plaintext().build()) {
+      var failure = refused(client);
+      assertEquals(CallException.Kind.UNAVAILABLE, failure.kind());
+      assertFalse(failure.isOutcomeOpen());
+    }
+  }
+
+  /** What a gateway heard and did not answer leaves the outcome open. */
+  @Test
+  void knowsThatSomebodyMayHaveHeard() {
+    try (var client = builder().credentials(trust).build()) {
+      FAILURES.set(3);
+      assertTrue(refused(client).isOutcomeOpen());
+    }
   }
 
   /** A gateway that speaks TLS does not take plaintext. */
