@@ -94,7 +94,21 @@ export interface Failure {
   readonly violations?: readonly Violation[];
   readonly retryAfterMs?: number | undefined;
   readonly requestId?: string;
+  /** Whether no connection was there to send the call on. */
+  readonly isUnsent?: boolean;
   readonly about: About;
+}
+
+// No class of their own: every ConnectError is an instance of every class that extends it.
+const UNSENT = new WeakSet<ConnectError>();
+
+/** Makes an error of what failed before a request was given to a connection: nobody can have done anything. */
+export function unsent(thrown: unknown): ConnectError {
+  const { rawMessage, code, cause } = ConnectError.from(thrown);
+  // A new one for each request: other requests, which were sent, may be told the same error.
+  const error = new ConnectError(rawMessage, code, undefined, undefined, cause);
+  UNSENT.add(error);
+  return error;
 }
 
 /** A call brought no result. */
@@ -133,10 +147,10 @@ export class CallError extends GiftcardError {
     this.violations = violations;
     this.retryAfterMs = failure.retryAfterMs;
     this.requestId = requestId;
-    // The gateway's own reasons prove that nothing was sent. A connection that ended proves nothing, nor does
+    // The gateway's own reasons prove that nothing was sent, as does a connection never made. A connection that ended proves nothing, nor does
     // RESOURCE_EXHAUSTED of somebody else: gRPC says so too of an answer that was too large.
     const isPassing = kind === "Unavailable" || kind === "Throttled";
-    this.isOutcomeOpen = kind === "NoAnswer" || (isPassing && !reason);
+    this.isOutcomeOpen = kind === "NoAnswer" || (isPassing && !reason && !failure.isUnsent);
   }
 
   override get nextStep(): string {
@@ -289,6 +303,7 @@ export function readError(
     ),
     retryAfterMs: retry && durationMs(retry),
     requestId: error.findDetails(RequestInfoSchema)[0]?.requestId ?? "",
+    isUnsent: UNSENT.has(error),
     about: "$typeName" in about ? aboutRequest(about) : about,
   });
 }

@@ -5,6 +5,7 @@ import type { SecureContextOptions } from "node:tls";
 import { decodeBinaryHeader } from "@connectrpc/connect";
 import { Http2SessionManager, createGrpcTransport } from "@connectrpc/connect-node";
 import { Client, type ClientOptions } from "./client.js";
+import { unsent } from "./errors.js";
 import { StatusSchema } from "./gen/google/rpc/status_pb.js";
 
 /** How a gateway is reached. */
@@ -63,10 +64,15 @@ function isLoopback(host: string): boolean {
   return bare === "localhost" || bare === "::1" || (isIP(bare) === 4 && bare.startsWith("127."));
 }
 
-/** Connections over which an error is never lost with details that cannot be decoded. */
+/**
+ * Connections over which an error is never lost with details that cannot be decoded, and of which it is known
+ * whether a request came onto one: a request that this throws for was never given to a connection.
+ */
 class Sessions extends Http2SessionManager {
   override async request(...call: Parameters<Http2SessionManager["request"]>): Promise<ClientHttp2Stream> {
-    const stream = await super.request(...call);
+    const stream = await super.request(...call).catch((thrown: unknown) => {
+      throw unsent(thrown);
+    });
     stream.on("response", dropBadDetails);
     stream.on("trailers", dropBadDetails);
     return stream;

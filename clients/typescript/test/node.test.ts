@@ -37,6 +37,13 @@ for (const [what, answer] of Object.entries(breaks)) {
   });
 }
 
+test("What one attempt left open stays open though nobody is there for the next", async () => {
+  await using gateway = await RawGateway.start(() => void gateway[Symbol.asyncDispose]());
+  await using client = connect(gateway.target, { plaintext: true, policy: quick });
+  await assert.rejects(client.giftCards.redeem({ transactionId }), { isOutcomeOpen: true });
+  assert.deepEqual(gateway.calls, ["Redeem"]);
+});
+
 test("After a cut connection the next attempt makes a new one", async () => {
   await using gateway = await RawGateway.start((stream) => stream.session?.destroy(), approved);
   await using client = connect(gateway.target, { plaintext: true, policy: quick });
@@ -44,18 +51,24 @@ test("After a cut connection the next attempt makes a new one", async () => {
   assert.deepEqual(gateway.calls, ["Redeem", "Redeem"]);
 });
 
-test("Nobody at the address is UNAVAILABLE", async () => {
+test("Nobody at the address is UNAVAILABLE, and has done nothing", async () => {
   const gateway = await RawGateway.start(approved);
   const { target } = gateway;
   await gateway[Symbol.asyncDispose]();
   await using client = connect(target, { plaintext: true, policy: quick });
-  await assert.rejects(client.giftCards.redeem({ transactionId }), { code: "UNAVAILABLE" });
+  await assert.rejects(client.giftCards.redeem({ transactionId }), {
+    code: "UNAVAILABLE",
+    isOutcomeOpen: false,
+  });
 });
 
 test("TLS is the default: a gateway that speaks none is not talked to", async () => {
   await using gateway = await RawGateway.start(approved);
   await using client = connect(gateway.target, { policy: quick });
-  await assert.rejects(client.giftCards.redeem({ transactionId }), { code: "UNAVAILABLE" });
+  await assert.rejects(client.giftCards.redeem({ transactionId }), {
+    code: "UNAVAILABLE",
+    isOutcomeOpen: false,
+  });
   assert.deepEqual(gateway.calls, []);
 });
 
