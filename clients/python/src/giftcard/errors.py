@@ -170,7 +170,10 @@ class Unavailable(CallError):
     """The gateway or the provider cannot serve now: repeat later, with the same transaction id."""
 
     def _leaves_outcome_open(self) -> bool:
-        """The gateway's own reasons prove that nothing was sent; a connection that ended proves nothing."""
+        """The gateway's own reasons prove that nothing was sent; a connection that ended proves nothing.
+
+        Nor does one that could not be made: gRPC says so in words alone, of the last of its own attempts.
+        """
         return not self.reason
 
     @property
