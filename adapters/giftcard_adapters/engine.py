@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from giftcard_adapters.bounds import Places, WaitSeconds
+
 Engine = Literal["own", "httpx"]
 """Who speaks HTTP/1.1 underneath: our own is quick; httpx opens a connection for every exchange."""
 
@@ -19,8 +21,8 @@ class PoolLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `keepalive_s` should be shorter than the provider's own, so that we are the one who hangs up.
     """
 
-    connections: int = 100
-    keepalive_s: float = 15.0
+    connections: Places = 100
+    keepalive_s: WaitSeconds = 15.0
 
 
 class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

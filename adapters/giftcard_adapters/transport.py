@@ -40,15 +40,17 @@ def open_transport(
     Raises OSError (ssl.SSLError is one) when a TLS file cannot be read.
     """
     bounds = limits or PoolLimits()
-    context = _trust(tls or Tls())
+    context = trust(tls or Tls())
     return Http1(context, bounds) if engine == "own" else _Bounded(_Httpx(context), bounds.connections)
 
 
-def _trust(tls: Tls) -> ssl.SSLContext:
+def trust(tls: Tls) -> ssl.SSLContext:
+    """Return how to know a provider, and how to be known; raise as `open_transport` does."""
     context = ssl.create_default_context(cafile=tls.ca_file)
     context.set_alpn_protocols(["http/1.1"])
     if tls.certificate_file:
-        context.load_cert_chain(tls.certificate_file, tls.key_file)
+        # Without it OpenSSL would ask a person at the terminal for the password of a key that has one.
+        context.load_cert_chain(tls.certificate_file, tls.key_file, password=str)
     return context
 
 
