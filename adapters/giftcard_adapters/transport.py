@@ -25,7 +25,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import httpx
 
-from giftcard_adapters.engine import Engine, PoolLimits, Tls
+from giftcard_adapters.engine import Engine, PoolLimits, Tls, trust
 from giftcard_adapters.http1 import Http1
 
 _UNPACKED = ("Accept-Encoding", "identity")
@@ -42,16 +42,6 @@ def open_transport(
     bounds = limits or PoolLimits()
     context = trust(tls or Tls())
     return Http1(context, bounds) if engine == "own" else _Bounded(_Httpx(context), bounds.connections)
-
-
-def trust(tls: Tls) -> ssl.SSLContext:
-    """Return how to know a provider, and how to be known; raise as `open_transport` does."""
-    context = ssl.create_default_context(cafile=tls.ca_file)
-    context.set_alpn_protocols(["http/1.1"])
-    if tls.certificate_file:
-        # Without it OpenSSL would ask a person at the terminal for the password of a key that has one.
-        context.load_cert_chain(tls.certificate_file, tls.key_file, password=str)
-    return context
 
 
 Timeouts = Mapping[str, float | None]

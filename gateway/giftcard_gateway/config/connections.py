@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from giftcard_adapters.engine import Tls
+from giftcard_adapters.engine import Tls, trust
 from giftcard_adapters.errors import SettingsError
 from giftcard_adapters.stanza import find_adapter, must_open
-from giftcard_adapters.transport import trust
 from giftcard_gateway.config.addresses import is_url
 from giftcard_gateway.config.secret_files import exposed
 from giftcard_gateway.config.settings import Provider
