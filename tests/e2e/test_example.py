@@ -21,7 +21,7 @@ _CARDS, _ONLINE = (one.settings() for one in SANDBOXES[:2])
 
 @pytest.fixture
 def environ(tmp_path: Path, shared: Sandbox) -> dict[str, str]:
-    """Return what an owner of the example has: accounts at the two providers, keys, a certificate, a journal."""
+    """Return what an owner of the example has: accounts, keys, a certificate, a journal."""
     files = Authority(tmp_path).issue("gateway", "localhost", "127.0.0.1")
     own = {
         "SERVER__LISTEN": f"127.0.0.1:{free_port()}",
@@ -54,8 +54,14 @@ def first_redemption() -> v1.RedeemRequest:
 
 def test_the_example_serves_the_first_redemption(tmp_path: Path, environ: dict[str, str]) -> None:
     """What the README sends to the sandbox is approved and confirmed by a gateway with the example, too."""
+    early = run("check-config", "--connect", folder=tmp_path, environ=environ)
+    assert early.returncode == 2
+    assert early.stderr.startswith("error: journal: has schema none, this version needs ")
     made = run("migrate", folder=tmp_path, environ=environ)
     assert made.returncode == 0, made.stderr
+    tried = run("check-config", "--connect", folder=tmp_path, environ=environ)
+    assert (tried.returncode, tried.stderr) == (0, "")
+    assert len(re.findall(r"(?m)^works (journal|providers\.(spar-za|online-us)): ", tried.stdout)) == 3
     key = run("keys", "create", "till-7", "--scope", "money", folder=tmp_path, environ=environ)
     assert key.returncode == 0, key.stderr
     request = first_redemption()
