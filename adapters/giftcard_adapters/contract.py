@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
 
+from giftcard_adapters.bounds import WaitSeconds
 from giftcard_adapters.calls import Call
 from giftcard_adapters.values.advices import Acknowledgement, Advice
 from giftcard_adapters.values.cards import CardRef
@@ -69,7 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The settings of every adapter; an adapter adds its own. Secrets are of type Secret."""
 
     base_url: str
-    timeout_s: float = 60.0
+    timeout_s: WaitSeconds = 60.0
     """How long an answer is waited for, in seconds."""
 
 

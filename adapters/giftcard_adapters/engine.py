@@ -5,9 +5,12 @@ Loads no HTTP library, so that settings can be read without one. The wire itself
 
 from __future__ import annotations
 
+import ssl
 from typing import Literal
 
 import msgspec
+
+from giftcard_adapters.bounds import Places, WaitSeconds
 
 Engine = Literal["own", "httpx"]
 """Who speaks HTTP/1.1 underneath: our own is quick; httpx opens a connection for every exchange."""
@@ -19,8 +22,8 @@ class PoolLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     `keepalive_s` should be shorter than the provider's own, so that we are the one who hangs up.
     """
 
-    connections: int = 100
-    keepalive_s: float = 15.0
+    connections: Places = 100
+    keepalive_s: WaitSeconds = 15.0
 
 
 class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,3 +32,16 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ca_file: str | None = None
     certificate_file: str | None = None
     key_file: str | None = None
+
+
+def trust(tls: Tls) -> ssl.SSLContext:
+    """Return how to know a provider, and how to be known.
+
+    Raises OSError (ssl.SSLError is one) when a TLS file cannot be read.
+    """
+    context = ssl.create_default_context(cafile=tls.ca_file)
+    context.set_alpn_protocols(["http/1.1"])
+    if tls.certificate_file:
+        # Without it OpenSSL would ask a person at the terminal for the password of a key that has one.
+        context.load_cert_chain(tls.certificate_file, tls.key_file, password=str)
+    return context

@@ -90,15 +90,21 @@ def open_provider(
     return adapter(settings, exchange)
 
 
+def must_open(adapter: type[Provider], settings: Settings) -> None:
+    """Raise SettingsError, with what the adapter has against its settings, unless it can be opened."""
+    never = Moment(now_s=0.0, nonce="0" * 32)
+    open_provider(adapter, settings, transport=httpx.AsyncBaseTransport(), moment=lambda: never)
+
+
 def _faults_of(key: str, value: object, kind: Any) -> list[str]:  # noqa: ANN401 - a type form
     try:
         read = _convert(value, kind)
     except msgspec.ValidationError as fault:
         # msgspec says what was expected and never repeats the value, so a secret cannot leak here.
         return [f"key {key!r}: {fault}"]
-    # Adapters have no floats but durations. NaN is not at most anything.
-    is_good = all(abs(number) <= _DAY_S for number in _floats(read))
-    return [] if is_good else [f"key {key!r}: must be a number of at most {_DAY_S:.0f}"]
+    # Adapters have no floats but durations, and not every adapter bounds its own. NaN is in no range.
+    is_good = all(0 <= number <= _DAY_S for number in _floats(read))
+    return [] if is_good else [f"key {key!r}: must be a number from 0 to {_DAY_S:.0f}"]
 
 
 def _floats(read: object) -> Iterator[float]:

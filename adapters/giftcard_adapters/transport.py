@@ -25,7 +25,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import httpx
 
-from giftcard_adapters.engine import Engine, PoolLimits, Tls
+from giftcard_adapters.engine import Engine, PoolLimits, Tls, trust
 from giftcard_adapters.http1 import Http1
 
 _UNPACKED = ("Accept-Encoding", "identity")
@@ -40,16 +40,8 @@ def open_transport(
     Raises OSError (ssl.SSLError is one) when a TLS file cannot be read.
     """
     bounds = limits or PoolLimits()
-    context = _trust(tls or Tls())
+    context = trust(tls or Tls())
     return Http1(context, bounds) if engine == "own" else _Bounded(_Httpx(context), bounds.connections)
-
-
-def _trust(tls: Tls) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=tls.ca_file)
-    context.set_alpn_protocols(["http/1.1"])
-    if tls.certificate_file:
-        context.load_cert_chain(tls.certificate_file, tls.key_file)
-    return context
 
 
 Timeouts = Mapping[str, float | None]

@@ -97,6 +97,28 @@ FAULTY = [
     ),
     (
         {
+            "gatepay:GatePay": "gr4vy:Gr4vy",
+            "client_id = \"shop\"\napi_secret = { env = 'SHOP_SECRET' }": "private_key = 'none'",
+            "[server]": "[server]\nkeepalive_s = 0.001\nmax_connection_age_s = 0.01",
+        },
+        [
+            "server.keepalive_s must be a number from 1 to 864000",
+            "server.max_connection_age_s must be a number from 10 to 864000",
+        ],
+    ),
+    (
+        {
+            "gatepay:GatePay": "gr4vy:Gr4vy",
+            "client_id = \"shop\"\napi_secret = { env = 'SHOP_SECRET' }": "private_key = 'none'",
+            "sqlite:///journal.db": "postgresql://gateway:secret@localhost",
+        },
+        [
+            "journal.url must name the database, as in postgresql://USER:PASSWORD@HOST/DATABASE",
+            "providers.shop.settings: key 'private_key': expected the PEM of an EC P-521 private key",
+        ],
+    ),
+    (
+        {
             "sqlite:///journal.db": "sqlite:////proc/nowhere/j.db",
             "api_secret = { env = 'SHOP_SECRET' }": "api_secret = 'x'",
         },

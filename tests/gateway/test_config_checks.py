@@ -6,11 +6,20 @@ import base64
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from giftcard_adapters.contract import traits
+from giftcard_adapters.errors import SettingsError
+from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.values.traits import Ending, Guarantee
-from tests.gateway.configuration import GOOD, HERE, MadeUp, faults_of, load
+from tests.gateway.configuration import GOOD, HERE, MadeUp, MadeUpSettings, faults_of, load
 from tests.world.app import HASH_KEY, KEY
+from tests.world.certificates import Authority
 
 OTHER_KEY = base64.b64encode(bytes([9]) * 32).decode()
 ADDRESS = (
@@ -51,11 +60,11 @@ CONTRADICTIONS = {
     ),
     "no time at all": (
         ("base_url =", "timeout_s = nan\nbase_url ="),
-        "providers.spar-za.settings: key 'timeout_s': must be a number of at most 86400",
+        "providers.spar-za.settings: key 'timeout_s': Expected `float` >= 0.1",
     ),
-    "more than a day": (
-        ("base_url =", "timeout_s = 1e300\nbase_url ="),
-        "providers.spar-za.settings: key 'timeout_s': must be a number of at most 86400",
+    "years": (
+        ("base_url =", "timeout_s = 1e9\nbase_url ="),
+        "providers.spar-za.settings: key 'timeout_s': Expected `float` <= 3600.0",
     ),
     "a relative module": (
         (HERE, "..:x"),
@@ -63,7 +72,7 @@ CONTRADICTIONS = {
     ),
     "no time": (
         ("base_url =", "timeout_s = -1\nbase_url ="),
-        "providers.spar-za.settings: timeout_s must be above 0",
+        "providers.spar-za.settings: key 'timeout_s': Expected `float` >= 0.1",
     ),
 }
 
@@ -77,6 +86,7 @@ def test_contradiction(tmp_path: Path, name: str) -> None:
 
 
 NO_SERVER = "journal.url must be postgresql:// with hosts and ports that can be, for a PostgreSQL journal"
+NO_DATABASE = "journal.url must name the database, as in postgresql://USER:PASSWORD@HOST/DATABASE"
 ADDED = {
     "port": ('[server]\nlisten = "127.0.0.1:70000"', "server.listen has a port above 65535"),
     "a proxy that is no network": (
@@ -148,6 +158,37 @@ ADDED = {
         "[providers.spar-za.terms]\nretry_cap_s = 0.5",
         "providers.spar-za.terms.retry_cap_s must not be below retry_base_s",
     ),
+    "more requests than connections": (
+        "[providers.spar-za.terms]\nmax_in_flight = 100000",
+        (
+            "providers.spar-za.terms.max_in_flight must be at most 1000, 10 for each of limits.connections"
+            " (100): what is further back in the queue waits in vain"
+        ),
+    ),
+    "more advices than connections": (
+        "[providers.spar-za.terms]\nadvice_concurrency = 101",
+        (
+            "providers.spar-za.terms.advice_concurrency must not be above limits.connections (100):"
+            " each confirmation and reversal needs one"
+        ),
+    ),
+    "a garbled authority": (
+        f'[providers.spar-za.tls]\nca_file = "{__file__}"',
+        "providers.spar-za.tls.ca_file holds no PEM of the kind",
+    ),
+    "journal without a database": ('[journal]\nurl = "postgresql://u:p@localhost:5432"', NO_DATABASE),
+    "journal with a slash alone": ('[journal]\nurl = "postgresql:///?host=/run"', NO_DATABASE),
+    "two words for a database": ('[journal]\nurl = "postgresql://localhost/a/b"', NO_DATABASE),
+    "no database to listen at": (
+        '[journal]\nurl = "postgresql:///d"\nlisten_url = "postgresql://localhost"',
+        NO_DATABASE.replace("url", "listen_url", 1),
+    ),
+    "journal's other port": ('[journal]\nurl = "postgresql://localhost/d?port=x"', NO_SERVER),
+    "journal's TLS": ('[journal]\nurl = "postgresql://localhost/d?sslmode=silly"', NO_SERVER),
+    "a file that is listened to": (
+        '[journal]\nlisten_url = "postgresql://localhost/d"',
+        "journal.listen_url is for PostgreSQL: a SQLite journal has one process",
+    ),
     "key alone": (
         f'[providers.spar-za.tls]\nkey_file = "{__file__}"',
         "providers.spar-za.tls.key_file needs certificate_file beside it",
@@ -168,6 +209,79 @@ def test_added_contradiction(tmp_path: Path, name: str) -> None:
     """Tables that contradict each other are said in a sentence."""
     text, sentence = ADDED[name]
     assert faults_of(tmp_path, GOOD + text) == (sentence,)
+
+
+NO_HOSTS = (
+    "https://",
+    "https://exa mple.com",
+    "https://..",
+    "https://-x",
+    "https://127.0.0.1.5",
+    "https://h:99999",
+    "https://h:0",
+    "https://[::1",
+    "https://h/ a",
+    "https://h/?q",
+    "https://é..é",
+    "https://" + "a." * 130,
+)
+
+
+@pytest.mark.parametrize("url", NO_HOSTS)
+def test_what_is_no_address(tmp_path: Path, url: str) -> None:
+    """A URL that leads to no machine is refused for a provider and for an issuer's keys."""
+    issuer = f'[access.issuers.shop]\nissuer = "i"\naudience = "a"\njwks_url = "{url}"\n'
+    faults = faults_of(tmp_path, GOOD.replace("https://provider.example/api", url) + issuer)
+    assert len(faults) == 2
+    assert faults[0].startswith("access.issuers.shop.jwks_url must be https://")
+    assert faults[1] == ADDRESS
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a_b", "https://[::1]:8443/v1", "https://é.example/", "http://10.0.0.7"]
+)
+def test_what_is_an_address(tmp_path: Path, url: str) -> None:
+    """Names of a container network, IP addresses and names in other scripts are addresses."""
+    settings = load(tmp_path, GOOD.replace("https://provider.example/api", url))
+    assert settings.providers["spar-za"].settings.base_url == url
+
+
+class Choosy(MadeUp):
+    """A provider that looks at its settings when it is opened, as Gr4vy does at its key."""
+
+    def __init__(self, settings: MadeUpSettings, exchange: Exchange) -> None:
+        super().__init__(settings, exchange)
+        if settings.password.reveal() != "good":
+            raise SettingsError(["key 'password': expected another"])
+
+
+def test_an_adapters_own_judgement_is_told_early(tmp_path: Path) -> None:
+    """What an adapter refuses when it is opened is told with all the rest, not by a traceback at start."""
+    text = GOOD.replace(HERE, f"{__name__}:Choosy")
+    assert faults_of(tmp_path, text + "[server]\nlisten = '127.0.0.1:70000'") == (
+        "server.listen has a port above 65535",
+        "providers.spar-za.settings: key 'password': expected another",
+    )
+    assert load(tmp_path, text.replace("pass-word-1", "good")).providers.keys() == {"spar-za"}
+
+
+def test_certificates_for_a_provider(tmp_path: Path) -> None:
+    """A certificate to show is refused without its key; nobody is asked for a key's password."""
+    authority = Authority(tmp_path)
+    ours, theirs = authority.issue("ours", "localhost"), authority.issue("theirs", "localhost")
+    key = load_pem_private_key(ours.key.read_bytes(), password=None)
+    locked = tmp_path / "locked"
+    locked.touch(mode=0o600)
+    locked.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")))
+    sentence = "holds no PEM of a key without a password that fits certificate_file"
+    table = f'{GOOD}[providers.spar-za.tls]\ncertificate_file = "{ours.certificate}"\n'
+    for other in (theirs.key, locked):
+        text = f'{table}key_file = "{other}"\n'
+        assert faults_of(tmp_path, text) == (f"providers.spar-za.tls.key_file {sentence}",)
+    ours.certificate.chmod(0o600)
+    assert faults_of(tmp_path, table) == (f"providers.spar-za.tls.certificate_file {sentence}",)
+    good = load(tmp_path, f'{table}key_file = "{ours.key}"\n')
+    assert good.providers["spar-za"].tls.key_file == str(ours.key)
 
 
 def test_failover_of_a_card(tmp_path: Path) -> None:

@@ -115,6 +115,14 @@ WAYS = {
             " who changes keys on their way signs in"
         ),
     ),
+    "no keys in the file": (
+        f'{ISSUER}jwks_file = "{__file__}"',
+        "access.issuers.shop.jwks_file holds no JSON Web Keys",
+    ),
+    "no authorities in the file": (
+        f'{ISSUER}jwks_url = "https://id.example/jwks"\nca_file = "{__file__}"',
+        "access.issuers.shop.ca_file holds no PEM of the kind",
+    ),
     "no file": (
         f'{ISSUER}jwks_file = "no"',
         "access.issuers.shop.jwks_file names a file that cannot be read",

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from giftcard_adapters.bounds import SpanSeconds
 from giftcard_adapters.calls import is_header_value
 from giftcard_adapters.contract import Settings
 from giftcard_adapters.values.money import CURRENCIES
@@ -42,7 +43,7 @@ class GatePaySettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields
     on_behalf_of: str = ""
     """The sub-account id of the institution variant, reference dialect only."""
     institution_prefix: str = "/payment/open/institution"
-    webhook_drift_s: float = 600.0
+    webhook_drift_s: SpanSeconds = 600.0
     """How old a callback may be; whether a repeated one is signed anew is not public."""
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from giftcard_adapters.bounds import SpanSeconds
 from giftcard_adapters.contract import Settings
 from giftcard_adapters.values.secret import Secret
 
@@ -28,5 +29,5 @@ class Gr4vySettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Where a time without an offset is read, as an IANA name; Gr4vy documents times with one."""
     webhook_secrets: tuple[Secret, ...] = ()
     """Every secret that is active now: while one is rotated there are two."""
-    webhook_tolerance_s: Annotated[float, msgspec.Meta(gt=0)] = 300.0
+    webhook_tolerance_s: SpanSeconds = 300.0
     """How far the time of signing may be from the time of arrival."""

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Annotated
 
+import msgspec
+
+from giftcard_adapters.bounds import SpanSeconds
 from giftcard_adapters.calls import is_header_value
 from giftcard_adapters.contract import Settings
 from giftcard_adapters.times import is_zone
 from giftcard_adapters.values.money import CURRENCIES
 from giftcard_adapters.values.secret import Secret
+
+_PATH = re.compile(r"/[\x21-\x7e]*")
+_MAY_BE_EMPTY = {"offers_path"}
 
 
 class JeudiMerciSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,9 +35,9 @@ class JeudiMerciSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fie
     """Whether ECardCost is the card's value, so that another value is another amount (assumption)."""
     is_list_complete: bool = False
     """Whether the provider has assured the operator that a list leaves no e-card out."""
-    settle_s: float = 3600.0
+    settle_s: SpanSeconds = 3600.0
     """How many seconds a generate may take: Cloud Run, where the service runs, allows an hour at most."""
-    clock_skew_s: float = 300.0
+    clock_skew_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 300.0
     """How many seconds the provider's clock may differ from ours."""
     time_zone: str = "Europe/Paris"
     """Where a time without an offset is read, as an IANA name; where the provider is (assumption)."""
@@ -58,6 +66,10 @@ def faults_of(settings: JeudiMerciSettings) -> Iterator[str]:
         yield "key 'time_zone': is no IANA time zone, such as Europe/Paris"
     if not is_header_value(settings.api_key.reveal()):
         yield "key 'api_key': cannot stand in a header"
+    for key in (field.name for field in msgspec.structs.fields(settings) if field.name.endswith("_path")):
+        path = getattr(settings, key)
+        if not _PATH.fullmatch(path) and (path or key not in _MAY_BE_EMPTY):
+            yield f"key {key!r}: must be a path, beginning with /, such as /jdm/ecards"
     for key, place in (("details_path", "{code}"), ("delete_path", "{code}"), ("export_path", "{id}")):
         if place not in getattr(settings, key):
             yield f"key {key!r}: must hold {place}"

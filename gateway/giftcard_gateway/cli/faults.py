@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 
 class CannotDo(OperatorError):
-    """A command cannot do its work; the text says why, for a person."""
+    """A command cannot do its work; each text says why, for a person."""
+
+    @property
+    def sentences(self) -> Sequence[str]:
+        """Each text."""
+        return tuple(map(str, self.args))
 
 
 def sentences(fault: Exception) -> Sequence[str] | None:

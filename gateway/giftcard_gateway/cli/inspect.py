@@ -13,23 +13,52 @@ from giftcard_adapters.values.names import names_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway import config
 from giftcard_gateway.cli.console import complain, out, table, tell
+from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import read_settings, settings_options
 from giftcard_gateway.config import Settings
 from giftcard_gateway.errors import NoRoute
+from giftcard_gateway.loading import loading
 from giftcard_gateway.providers.capabilities import LEGEND, capabilities, markdown
 from giftcard_gateway.providers.routing import Router, RoutingFacts
 
 
 @click.command("check-config")
 @settings_options
+@click.option(
+    "--connect",
+    "is_connecting",
+    is_flag=True,
+    help="Also connect to every provider, issuer of tokens and the journal; nothing is sent or changed.",
+)
 @click.pass_obj
-def check_config(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool) -> None:
+def check_config(
+    environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool, is_connecting: bool
+) -> None:
     """Check the configuration and show every setting in force, secrets hidden.
 
     Exits with 2 and one sentence for each fault.
     """
     settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
     out.print(config.describe(settings), markup=False)
+    if is_connecting:
+        with loading():
+            from giftcard_gateway.process import loop  # noqa: PLC0415 - few ask for it
+
+        loop.run(_connect(settings))
+
+
+async def _connect(settings: Settings) -> None:
+    from giftcard_gateway.process.trying import trials  # noqa: PLC0415 - as above
+
+    faults = []
+    out.print()
+    async for trial in trials(settings):
+        if trial.works:
+            out.print(f"[green]works[/] {trial.setting}: {escape(trial.told)}")
+        else:
+            faults.append(f"{trial.setting}: {trial.told}")
+    if faults:
+        raise CannotDo(*faults)
 
 
 @click.command()

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from giftcard_adapters.bounds import SpanSeconds
 from giftcard_adapters.values.operations import Operation
+from giftcard_gateway.kms.settings import Text
 from giftcard_gateway.ledger.tenants import DEFAULT_TENANT
 
 Algorithm = Literal[
@@ -50,9 +52,9 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 class Issuer(msgspec.Struct, frozen=True, kw_only=True):
     """[access.issuers.ID]: whose bearer tokens (JWT) are taken, and where in them stands what they allow."""
 
-    issuer: str
+    issuer: Text
     """The `iss` of its tokens, to the letter."""
-    audience: str
+    audience: Text
     """What must be in their `aud`."""
     jwks_file: str | None = None
     jwks_url: str | None = None
@@ -60,9 +62,9 @@ class Issuer(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str | None = None
     """PEM file of authorities to trust for `jwks_url`, instead of the system's."""
     algorithms: tuple[Algorithm, ...] = ("RS256", "ES256")
-    cache_s: float = 300.0
+    cache_s: SpanSeconds = 300.0
     """How long keys, and tokens once checked, are trusted without looking again."""
-    leeway_s: float = 30.0
+    leeway_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 30.0
     """How far its clock may be from ours."""
     tenant: CallerName = DEFAULT_TENANT
     """The tenant of its tokens, unless `tenant_claim` names where it stands."""

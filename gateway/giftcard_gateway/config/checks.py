@@ -10,18 +10,15 @@ import binascii
 import ipaddress
 import math
 from collections.abc import Container, Iterator, Mapping
-from pathlib import Path
-from urllib.parse import urlsplit
 
 from giftcard_adapters.contract import traits_of
 from giftcard_adapters.errors import SettingsError
 from giftcard_adapters.stanza import find_adapter
 from giftcard_adapters.values.money import MoneyError, exponent_of
 from giftcard_adapters.values.operations import Operation
-from giftcard_gateway.config import exposure
-from giftcard_gateway.config.secret_files import exposed, exposed_of_postgresql
-from giftcard_gateway.config.settings import Provider, Seal, Settings
-from giftcard_gateway.config.sources import is_readable
+from giftcard_gateway.config import connections, exposure
+from giftcard_gateway.config.secret_files import exposed_of_postgresql
+from giftcard_gateway.config.settings import Seal, Settings
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.kms.contract import WrappedKey
 from giftcard_gateway.providers.routing import Rule
@@ -42,7 +39,11 @@ def check(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *exposed_of_postgresql(settings.journal.url.reveal(), environ),
         *_seal(settings),
         *_routing(settings),
-        *(fault for name, provider in settings.providers.items() for fault in _provider(name, provider)),
+        *(
+            fault
+            for name, provider in settings.providers.items()
+            for fault in connections.faults(name, provider)
+        ),
         *(fault for name in settings.providers for fault in _retention(name, settings)),
     ]
 
@@ -192,31 +193,3 @@ def _same_conditions(settings: Settings) -> Iterator[str]:
             words = [str(one) for one in conditions if one]
             yield f"routing has two rules for the same conditions ({', '.join(words) or 'none'})"
         seen.add(conditions)
-
-
-def _provider(name: str, provider: Provider) -> Iterator[str]:
-    path = f"providers.{name}"
-    if not _is_address(provider.settings.base_url):
-        yield f"{path}.settings: base_url must be http:// or https://, a host, and no user, query or fragment"
-    if provider.settings.timeout_s <= 0:
-        yield f"{path}.settings: timeout_s must be above 0"
-    if provider.terms.retry_cap_s < provider.terms.retry_base_s:
-        yield f"{path}.terms.retry_cap_s must not be below retry_base_s"
-    tls = provider.tls
-    if tls.key_file and not tls.certificate_file:
-        yield f"{path}.tls.key_file needs certificate_file beside it"
-    for key in ("ca_file", "certificate_file", "key_file"):
-        file = getattr(tls, key)
-        if file and not is_readable(Path(file)):
-            yield f"{path}.tls.{key} names a file that cannot be read"
-    if tls.key_file and tls.certificate_file and (why := exposed(Path(tls.key_file))):
-        yield f"{path}.tls.key_file {why}"
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        is_plain = parts.username is None and not parts.query and not parts.fragment
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and is_plain and parts.port != 0
-    except ValueError:
-        return False

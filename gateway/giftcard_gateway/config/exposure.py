@@ -11,7 +11,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from giftcard_gateway.config.access import Issuer
-from giftcard_gateway.config.secret_files import exposed_keys
+from giftcard_gateway.config.addresses import is_url
+from giftcard_gateway.config.connections import no_authorities
+from giftcard_gateway.config.secret_files import exposed_keys, keys_in
 from giftcard_gateway.config.settings import Settings
 from giftcard_gateway.config.sources import is_readable
 from giftcard_gateway.config.tls import ChainUnusable, ListenerTls, read_chain
@@ -91,22 +93,24 @@ def _access(settings: Settings) -> Iterator[str]:
 def _issuer(issuer: Issuer) -> Iterator[str]:
     if (issuer.jwks_file is None) == (issuer.jwks_url is None):
         yield "jwks_file or jwks_url must be given, and not both"
-    for key in ("jwks_file", "ca_file"):
-        file = getattr(issuer, key)
-        if file and not is_readable(Path(file)):
-            yield f"{key} names a file that cannot be read"
-    if issuer.jwks_file and (why := exposed_keys(Path(issuer.jwks_file))):
+    if issuer.jwks_file and (why := _no_keys(Path(issuer.jwks_file))):
         yield f"jwks_file {why}"
+    if issuer.ca_file and (why := no_authorities(issuer.ca_file)):
+        yield f"ca_file {why}"
     if issuer.jwks_url is not None and not _is_safe(issuer.jwks_url):
         yield "jwks_url must be https://, or http:// on loopback: who changes keys on their way signs in"
     if not issuer.algorithms:
         yield "algorithms must name one at least"
 
 
+def _no_keys(path: Path) -> str:
+    """Return what is wrong with a file of JSON Web Keys; nothing if it is good."""
+    if not is_readable(path):
+        return "names a file that cannot be read"
+    return exposed_keys(path) if keys_in(path) else "holds no JSON Web Keys"
+
+
 def _is_safe(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    is_plain = parts.scheme == "http" and is_loopback(parts.netloc)
-    return bool(parts.hostname) and (parts.scheme == "https" or is_plain)
+    if is_url(url, {"https"}):
+        return True
+    return is_url(url, {"http"}) and is_loopback(urlsplit(url).netloc)

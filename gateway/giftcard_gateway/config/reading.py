@@ -24,8 +24,6 @@ from giftcard_gateway.config.sources import Given, Table, Unavailable, file_of, 
 _Kind = Any  # a type as an annotation has it; typing gives these no type of their own
 _FAULTY = object()
 """Stands for a value that has a fault; no settings are made once there is one."""
-_LONGEST_S = 10 * 24 * 3600.0
-"""Of any duration: gRPC and the drivers count milliseconds in 32 bits, at times of two durations together."""
 _WORDS: dict[type[msgspec.inspect.Type], str] = {
     msgspec.inspect.BoolType: "true or false",
     msgspec.inspect.IntType: "a whole number",
@@ -98,12 +96,7 @@ class Reading:
         if value is _FAULTY:
             return _FAULTY
         origin = f" (from {value.origin})" if isinstance(value, Given) else ""
-        read = self._convert(value, kind, path, f"must be {allowed(kind)}{origin}")
-        if isinstance(read, float) and not 0 < read <= _LONGEST_S:
-            return self._fault(path, f"must be {allowed(kind)}, above 0 and at most {_LONGEST_S:.0f}{origin}")
-        if isinstance(read, int) and read is not False and read <= 0:
-            return self._fault(path, f"must be {allowed(kind)}, above 0{origin}")
-        return read
+        return self._convert(value, kind, path, f"must be {allowed(kind)}{origin}")
 
     def _convert(self, value: object, kind: _Kind, path: str, sentence: str) -> object:
         is_loose = isinstance(value, Given)

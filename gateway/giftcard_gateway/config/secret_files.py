@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -44,13 +44,17 @@ def _why(path: Path, mode: int, owner: int, reader: int) -> str:
 
 def exposed_keys(path: Path) -> str:
     """Judge a file of JSON Web Keys: it is a secret if a private or a shared key is in it."""
+    is_private = any(_PRIVATE & key.keys() for key in keys_in(path))
+    return exposed(path) if is_private else ""
+
+
+def keys_in(path: Path) -> Sequence[Mapping[str, object]]:
+    """Return the JSON Web Keys in a file; none if it cannot be read as such."""
     try:
         listed = msgspec.json.decode(path.read_bytes(), type=dict[str, list[dict[str, object]]])
     except (OSError, msgspec.MsgspecError):
-        # It is read again where it is used, and what is wrong is said there.
-        return ""
-    is_private = any(_PRIVATE & key.keys() for keys in listed.values() for key in keys)
-    return exposed(path) if is_private else ""
+        return ()
+    return [key for keys in listed.values() for key in keys if "kty" in key]
 
 
 def exposed_of_postgresql(url: str, environ: Mapping[str, str]) -> Iterator[str]:

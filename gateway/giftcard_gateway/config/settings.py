@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from giftcard_adapters.bounds import PauseSeconds, Places, SpanSeconds, WaitSeconds
 from giftcard_adapters.contract import Settings as AdapterSettings
 from giftcard_adapters.engine import Engine, PoolLimits, Tls
 from giftcard_adapters.values.secret import Secret
@@ -32,8 +33,9 @@ ProviderId = Annotated[
         description="a lower-case name of up to 63 letters, digits and dashes",
     ),
 ]
-Count = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
-Bytes = Annotated[int, msgspec.Meta(ge=1024, le=2**31 - 1)]
+Times = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+"""How often, in a second or in a row."""
+Bytes = Annotated[int, msgspec.Meta(ge=1024, le=64 * 1024 * 1024)]
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,29 +51,29 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     """Processes that share the port; more than one needs a PostgreSQL journal."""
     max_message_bytes: Bytes = 1024 * 1024
     max_metadata_bytes: Bytes = 16 * 1024
-    max_concurrent_calls: Count = 1024
-    calls_at_once: Count = 256
+    max_concurrent_calls: Places = 1024
+    calls_at_once: Places = 256
     """How many calls are always worked on at once; more are let in, up to the number above, only while none
     of them waits for this process."""
-    max_streams: Count = 512
+    max_streams: Places = 512
     """Endless calls at once; they have places of their own."""
-    max_calls_per_connection: Count = 256
+    max_calls_per_connection: Places = 256
     """What a connection is told it may have under way; a client that has more waits by itself."""
-    max_connections: Count = 4096
-    max_connection_idle_s: float = 900.0
+    max_connections: Places = 4096
+    max_connection_idle_s: SpanSeconds = 900.0
     """How long a connection may have no call under way."""
-    handshake_s: float = 10.0
+    handshake_s: WaitSeconds = 10.0
     """How long a new connection may take to say what it speaks."""
-    max_connection_age_s: float = 3600.0
+    max_connection_age_s: Annotated[float, msgspec.Meta(ge=10, le=864000)] = 3600.0
     """How long a connection lives, so that callers find new replicas."""
-    max_connection_age_grace_s: float = 120.0
+    max_connection_age_grace_s: SpanSeconds = 120.0
     """How long its calls may then still take; longer than any provider may (rule 15)."""
-    keepalive_s: float = 60.0
+    keepalive_s: SpanSeconds = 60.0
     """How long a connection may be silent before we ask whether anybody is there."""
-    keepalive_timeout_s: float = 20.0
-    min_ping_interval_s: float = 10.0
+    keepalive_timeout_s: WaitSeconds = 20.0
+    min_ping_interval_s: WaitSeconds = 10.0
     """A caller that pings more often is disconnected."""
-    drain_s: float = 30.0
+    drain_s: WaitSeconds = 30.0
     """How long calls in flight may take to end once we were told to stop."""
     reflection: bool = True
     channelz: bool = False
@@ -138,31 +140,31 @@ class Webhooks(msgspec.Struct, frozen=True, kw_only=True):
     insecure: bool = False
     """Whether a listener that is not loopback may do without TLS, as behind a proxy that ends it."""
     max_body_bytes: Bytes = 256 * 1024
-    body_timeout_s: float = 10.0
+    body_timeout_s: WaitSeconds = 10.0
     """How long a sender may take to hand over an event."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """[limits]: what one caller may take of a process. Guesses are of absent cards, and of PINs."""
 
-    calls_in_flight: Count = 512
-    streams: Count = 64
-    calls_per_s: Count = 2000
-    money_per_s: Count = 500
+    calls_in_flight: Places = 512
+    streams: Places = 64
+    calls_per_s: Times = 2000
+    money_per_s: Times = 500
     """Money operations asked for in a second; confirmations and reversals count as calls only."""
-    guesses: Count = 100
+    guesses: Times = 100
     """Wrong guesses one caller may make at one provider in a row."""
-    guess_every_s: float = 1.0
+    guess_every_s: PauseSeconds = 1.0
     """How long until one more is let through."""
-    end_user_guesses: Count = 10
+    end_user_guesses: Times = 10
     """The same for one of a caller's end users, whom it names in the metadata `giftcard-end-user`."""
-    end_user_guess_every_s: float = 60.0
-    pin_guesses: Count = 10
+    end_user_guess_every_s: PauseSeconds = 60.0
+    pin_guesses: Times = 10
     """Wrong PINs of one card, whoever sends them."""
-    pin_guess_every_s: float = 600.0
-    wrong_credentials: Count = 100
+    pin_guess_every_s: PauseSeconds = 600.0
+    wrong_credentials: Times = 100
     """Wrong tokens and API keys from one machine in a row."""
-    wrong_credential_every_s: float = 0.5
+    wrong_credential_every_s: PauseSeconds = 0.5
     ipv6_prefix: Annotated[int, msgspec.Meta(ge=32, le=128)] = 64
     """How many bits of an IPv6 address are one machine's network, which is counted as one."""
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from giftcard_adapters.bounds import WaitSeconds
 from giftcard_adapters.values.secret import Secret
 
 
@@ -20,8 +21,8 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
     listen_url: Secret = Secret("")
     """The same PostgreSQL database directly; set it when `url` leads through a pooler such as pgbouncer."""
     pool_size: Annotated[int, msgspec.Meta(ge=1, le=500)] = 8
-    connect_timeout_s: float = 5.0
-    statement_timeout_s: float = 5.0
+    connect_timeout_s: WaitSeconds = 5.0
+    statement_timeout_s: WaitSeconds = 5.0
     retention_days: Annotated[int, msgspec.Meta(ge=30, le=36500)] = 400
     """Finished transactions older may be purged; ids must outlive every reversal window (rule 1)."""
     card_number_retention_days: Annotated[int, msgspec.Meta(ge=0, le=36500)] = 0

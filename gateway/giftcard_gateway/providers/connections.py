@@ -10,10 +10,11 @@ import re
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from giftcard_adapters.bounds import PauseSeconds, Places, SpanSeconds, WaitSeconds
 from giftcard_adapters.contract import has, traits_of
 from giftcard_adapters.errors import BrokenOff, NoAnswer, NotSent, Refused, TimedOut
 from giftcard_adapters.lenient import noticing
@@ -42,22 +43,22 @@ _TIMEOUTS_TO_SETTLE = 2.0
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator decided about one provider; durations in seconds."""
 
-    confirm_by_s: float = 900.0
-    confirm_by_operation_s: dict[Operation, float] = {}
-    confirm_grace_s: float = 300.0
+    confirm_by_s: SpanSeconds = 900.0
+    confirm_by_operation_s: dict[Operation, SpanSeconds] = {}
+    confirm_grace_s: Annotated[float, msgspec.Meta(ge=0, le=864000)] = 300.0
     """How long callers at least have to decide once an outage has ended that kept them from it (rule 10)."""
     confirms_when_overdue: bool = False
     """Whether a transaction past `confirm_by` is confirmed instead of reversed (rule 10)."""
-    retry_base_s: float = 1.0
-    retry_cap_s: float = 300.0
-    max_in_flight: int = 256
-    advice_concurrency: int = 8
-    circuit_threshold: int = 10
-    circuit_cooldown_s: float = 5.0
-    settling_s: float | None = None
+    retry_base_s: PauseSeconds = 1.0
+    retry_cap_s: PauseSeconds = 300.0
+    max_in_flight: Places = 256
+    advice_concurrency: Places = 8
+    circuit_threshold: Places = 10
+    circuit_cooldown_s: PauseSeconds = 5.0
+    settling_s: PauseSeconds | None = None
     """How long after its last byte left a request may still arrive at the provider; by default what the
     adapter declares, else twice its `timeout_s` and at least a minute (rule 8)."""
-    lease_margin_s: float = 15.0
+    lease_margin_s: WaitSeconds = 15.0
     """What a driver may need besides the exchange itself: two durable writes, a slow disk, a failover. What a
     dead replica held is taken over once the adapter's `timeout_s` and this are gone."""
 

@@ -19,6 +19,8 @@ Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _SCHEMES = {"postgres", "postgresql"}
 _PROTECTED = {"require", "verify-ca", "verify-full"}
+_UNPROTECTED = {"disable", "allow", "prefer"}
+_LARGEST_PORT = 65535
 _READ_ONLY = ("in_hot_standby", "default_transaction_read_only")
 """What PostgreSQL 14 and later tells of itself at once. A pooler may not: behind one a write finds out."""
 
@@ -44,15 +46,32 @@ def check_url(url: str) -> None:
     """Raise ValueError, without a piece of the URL, for one that the driver could not follow."""
     try:
         parts = [urlsplit(each) for each in each_host(url)]
-        is_good = all(each.scheme in _SCHEMES and each.port != 0 for each in parts)
+        is_good = all(each.scheme in _SCHEMES and each.port != 0 and _can_be(each) for each in parts)
     except ValueError:
         is_good = False
     if not is_good:
         raise ValueError("must be postgresql:// with hosts and ports that can be, for a PostgreSQL journal")
+    if not all(map(_names_a_database, parts)):
+        raise ValueError("must name the database, as in postgresql://USER:PASSWORD@HOST/DATABASE")
     if not all(_is_protected(each) for each in parts):
         raise ValueError(
             "must end in ?sslmode=require, verify-ca or verify-full: its PostgreSQL is not on this machine"
         )
+
+
+def _can_be(parts: SplitResult) -> bool:
+    """Tell whether the driver understands what it is told beside hosts."""
+    asked = dict(parse_qsl(parts.query))
+    ports, mode = asked.get("port", "1").split(","), asked.get("sslmode", "disable")
+    is_port = all(port.isdecimal() and 0 < int(port) <= _LARGEST_PORT for port in ports)
+    return is_port and mode in _PROTECTED | _UNPROTECTED and " " not in parts.netloc.rpartition("@")[2]
+
+
+def _names_a_database(parts: SplitResult) -> bool:
+    """Tell whether it is said where to go; the driver would take the user's name, or a variable's value."""
+    asked = dict(parse_qsl(parts.query))
+    name = parts.path.removeprefix("/") or asked.get("dbname") or asked.get("database") or ""
+    return bool(name) and "/" not in name
 
 
 def _is_protected(parts: SplitResult) -> bool:

@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import urlsplit
 
+from giftcard_adapters.errors import SettingsError
 from giftcard_gateway.journal.contract import (
     AuditRow,
     Backlog,
@@ -71,6 +72,8 @@ class Sqlite(Journal):
     @classmethod
     def at(cls, settings: JournalSettings) -> Self:
         """Return the journal in the file that a `sqlite:///` URL names; see Journal.at."""
+        if settings.listen_url.reveal():
+            raise SettingsError(["journal.listen_url is for PostgreSQL: a SQLite journal has one process"])
         return cls(path_of(settings.url.reveal()))
 
     async def schema(self) -> SchemaState:
