@@ -37,6 +37,8 @@ NUMBER, OTHER, CODE, URL = (
 )
 ALIKE = "6045129990000017"
 """Another number that is shown as the first one is."""
+PIN = "739104826573"
+"""So long that no id or hash that is drawn has it by chance."""
 KEEPS = timedelta(days=30)
 ISSUED = Outcome(
     verdict=Verdict.APPROVED,
@@ -44,7 +46,7 @@ ISSUED = Outcome(
     issued_cards=(
         IssuedCard(
             number=Secret(OTHER),
-            pin=Secret("7391"),
+            pin=Secret(PIN),
             redemption_key=Secret(CODE),
             redemption_url=Secret(URL),
             barcode=Secret(OTHER + "99"),
@@ -69,7 +71,7 @@ async def world(journal: Journal, clock: ShiftedClock) -> World:
 
 def redemption(world: World, card: CardRef | None = None) -> Redeem:
     """Return a redemption of a card with a PIN."""
-    card = card or CardRef(number=Secret(NUMBER), pin=ClearPin(pin=Secret("7391")), expiry="3012")
+    card = card or CardRef(number=Secret(NUMBER), pin=ClearPin(pin=Secret(PIN)), expiry="3012")
     return msgspec.structs.replace(world.redeem(), card=card)
 
 
@@ -116,7 +118,7 @@ async def test_numbers_go_when_their_time_is_over(world: World, clock: ShiftedCl
         left = await world.entry(one.transaction_id)
         kept = pack(left).decode("latin-1")
         assert [secret for secret in SECRETS if secret in kept] == []
-        assert "7391" not in kept
+        assert PIN not in kept
         assert (left.state, left.version, left.updated_at) == (State.CONFIRMED, one.version, one.updated_at)
         told = transaction_to(left, reveal=True)
         assert told.card_number_erase_time.ToDatetime(tzinfo=clock.now().tzinfo) == left.numbers_erased_at
@@ -146,7 +148,7 @@ async def test_what_is_not_final_keeps_its_number(world: World, clock: ShiftedCl
 @pytest.mark.parametrize("card", [CardRef(number=Secret(NUMBER)), CardRef(redemption_key=Secret(CODE))])
 async def test_a_repeat_is_known_without_the_number(world: World, clock: ShiftedClock, card: CardRef) -> None:
     """The same request is a repeat, also with its PIN; with another card that looks alike it is refused."""
-    ask = redemption(world, msgspec.structs.replace(card, pin=ClearPin(pin=Secret("7391"))))
+    ask = redemption(world, msgspec.structs.replace(card, pin=ClearPin(pin=Secret(PIN))))
     await ended(world, ask)
     clock.skip(days=60)
     assert await pass_over(world) == 1

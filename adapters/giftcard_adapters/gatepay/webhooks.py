@@ -13,6 +13,7 @@ from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from giftcard_adapters.errors import Unreadable, WebhookRejected, WebhookUnreadable
 from giftcard_adapters.gatepay import wire
 from giftcard_adapters.gatepay.settings import GatePaySettings
+from giftcard_adapters.scrub import scrub
 from giftcard_adapters.values.reads import ProviderEvent, Webhook
 from giftcard_adapters.values.transaction_id import own_id
 
@@ -67,7 +68,7 @@ def _event(told: wire.Notification, batch: wire.Batch, body: bytes) -> ProviderE
         name=told.bizType,
         transaction_id=own_id(batch.externalId),
         references={name: value for name, value in ids.items() if value},
-        attributes={"status": told.bizStatus, **_totals(batch)},
+        attributes={"status": scrub(told.bizStatus), **_totals(batch)},
     )
 
 

@@ -59,7 +59,9 @@ def _event(event: wire.WebhookPayload, body: bytes, settings: JeudiMerciSettings
         transaction_id=own_id(about.merchant_operation_id),
         references=_told(operation_id=about.operation_id, merchant_operation_id=about.merchant_operation_id),
         outcome=proof if card else None,
-        attributes=_told(offer_id=about.offer_id, amount=None if about.amount is None else str(about.amount)),
+        attributes=_told(
+            offer_id=scrub(about.offer_id or ""), amount=None if about.amount is None else str(about.amount)
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from giftcard_gateway.audit.purge import purge as cut
 from giftcard_gateway.audit.purge import rows_of
 from giftcard_gateway.audit.records import AUDIT_PURGED, COMMAND, AuditRecord, exported, record_of
 from giftcard_gateway.audit.verify import verify as check
-from giftcard_gateway.cli.console import err, out
+from giftcard_gateway.cli.console import err, in_style, out
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import read_settings, settings_options, settings_with_keys
 from giftcard_gateway.cli.person import person
@@ -125,7 +125,9 @@ def verify(
     found: list[Checked] = []
     loop.run(_verify(settings, _records(against), found))
     for fault in found[0].faults:
-        err.print(f"[red]chain {fault.chain}, record {fault.number}: {fault.wrong}[/]", soft_wrap=True)
+        told = f"chain {fault.chain}, record {fault.number}: {fault.wrong}"
+        # Who put a record in chose what its chain is called.
+        err.print(in_style(told, "red"), soft_wrap=True)
     if not found[0].records:
         err.print("[red]there is no record at all, and every gateway that started left one[/]")
     if found[0].leftovers:

@@ -1,6 +1,7 @@
 """Where the command line writes: answers to standard output, everything else to standard error.
 
-A terminal gets colour, a pipe plain text. No table is cut, whatever the width.
+A terminal gets colour, a pipe plain text. No table is cut, whatever the width. What a provider, a caller or
+a row of the journal says may hold anything: it colours, moves and hides nothing on its reader's terminal.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,10 +23,27 @@ out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty()
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def visible(text: str) -> str:
+    """Return a text with every character that would be obeyed and not shown written as its escape.
+
+    So are control characters, such as the ESC that begins a terminal's commands, line ends, and the marks
+    that turn the order of what follows around.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def in_style(text: str, style: str = "") -> Text:
+    """Return a text as it is printed: `visible`, in one style, and nothing in it is markup of rich's."""
+    return Text(visible(text), style)
+
+
 def complain(sentences: Iterable[str]) -> None:
     """Say what is wrong, a line each."""
     for sentence in sentences:
-        err.print(f"[bold red]error[/]: {_plain(sentence)}", soft_wrap=not err.is_terminal)
+        lines = "\n".join(map(visible, sentence.split("\n")))
+        err.print(Text.assemble(("error", "bold red"), ": ", lines), soft_wrap=not err.is_terminal)
 
 
 def tell(paragraph: str) -> None:
@@ -32,16 +51,14 @@ def tell(paragraph: str) -> None:
     out.print(paragraph, soft_wrap=not out.is_terminal)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, is_prose: bool = False) -> None:
-    """Print a table; cells of prose are folded where a window is narrow, others are left whole."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, is_prose: bool = False) -> None:
+    """Print a table; cells of prose are folded where a window is narrow, others are left whole.
+
+    Cells are shown as they are, `visible`; one in colour is a Text.
+    """
     grid = Table(header_style="bold", box=None, show_header=any(columns))
     for place, column in enumerate(columns):
-        grid.add_column(column, overflow="fold", no_wrap=place == 0)
+        grid.add_column(in_style(column), overflow="fold", no_wrap=place == 0)
     for row in rows:
-        grid.add_row(*row)
+        grid.add_row(*(in_style(cell) if isinstance(cell, str) else cell for cell in row))
     out.print(grid, width=None if is_prose else _WIDE_COLUMNS)
-
-
-def _plain(text: str) -> str:
-    """Keep square brackets as they are; rich would take them for markup."""
-    return text.replace("[", r"\[")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 from rich.markup import escape
+from rich.text import Text
 
 from giftcard_adapters.contract import Provider, traits_of
 from giftcard_adapters.stanza import find_adapter
@@ -128,11 +129,11 @@ def route(
     except NoRoute as refusal:
         complain([str(refusal)])
         raise click.exceptions.Exit(1) from None
-    out.print(f"[bold]{chosen.provider}[/], because {chosen.because}")
+    out.print(Text.assemble((chosen.provider, "bold"), f", because {chosen.because}"))
     if chosen.failover:
         out.print(f"an issue that was surely not sent goes to {chosen.failover}")
     for warning in _in_doubt(settings, chosen.provider, wanted):
-        out.print(f"[yellow]but[/] {warning}")
+        out.print(Text.assemble(("but", "yellow"), f" {warning}"))
 
 
 def _in_doubt(settings: Settings, provider_id: str, operation: Operation | None) -> list[str]:

@@ -6,12 +6,11 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
-from rich.markup import escape
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from giftcard_gateway.audit.records import COMMAND, RESEALED, AuditRecord
 from giftcard_gateway.audit.trail import tell_once
-from giftcard_gateway.cli.console import err, out, table
+from giftcard_gateway.cli.console import err, in_style, out, table
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import settings_options, settings_with_keys
 from giftcard_gateway.cli.person import person
@@ -98,10 +97,10 @@ def _say_what_is_left(done: Round) -> None:
     }
     told_of = [f"{count:,} documents are {why}" for why, count in left.items() if count]
     for name in done.altered[:_NAMED]:
-        err.print(f"[red]{escape(name)} is not what was last written there[/]", soft_wrap=True)
+        err.print(in_style(f"{name} is not what was last written there", "red"), soft_wrap=True)
     if done.altered:
         count = f"{len(done.altered):,} documents are damaged, and were left: see the runbook"
-        err.print(f"[red]{'; '.join([count, *told_of])}[/]", soft_wrap=True)
+        err.print(in_style("; ".join([count, *told_of]), "red"), soft_wrap=True)
         sys.exit(1)
     if told_of:
         raise CannotDo("; ".join(told_of))

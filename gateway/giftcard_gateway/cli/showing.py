@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 from google.protobuf.json_format import MessageToJson
-from rich.markup import escape
+from rich.text import Text
 
 from giftcard import to_decimal, v1
 from giftcard_adapters.values.names import names_of
@@ -21,7 +21,7 @@ _COLOURS = {"UNRESOLVED": "bold red", "CONFIRMED": "green", "APPROVED": "green",
 
 def show_transaction(one: v1.Transaction) -> None:
     """Print all that is known of a transaction."""
-    rows = [
+    rows: list[tuple[str, str | Text]] = [
         ("transaction", one.transaction_id),
         ("tenant", one.tenant),
         ("operation", operation_of(one)),
@@ -31,10 +31,10 @@ def show_transaction(one: v1.Transaction) -> None:
         ("card numbers erased", _optional(one, "card_number_erase_time")),
         ("amount", amount_of(one)),
         ("decline", _decline(one)),
-        ("evidence", escape(one.evidence.summary)),
+        ("evidence", one.evidence.summary),
         (
             "provider says",
-            escape(" ".join(f"{key}={value}" for key, value in one.provider_references.items())),
+            " ".join(f"{key}={value}" for key, value in one.provider_references.items()),
         ),
         ("confirm by", _optional(one, "confirm_by")),
         ("next try", _optional(one.progress, "next_attempt_time")),
@@ -46,7 +46,7 @@ def show_transaction(one: v1.Transaction) -> None:
     table(
         ["at", "state", "because"],
         [
-            [time_of(change.change_time.ToJsonString()), state_in_colour(change.state), escape(change.note)]
+            [time_of(change.change_time.ToJsonString()), state_in_colour(change.state), change.note]
             for change in one.state_changes
         ],
     )
@@ -70,10 +70,10 @@ def _attempts(progress: v1.Progress) -> Iterator[list[str]]:
             f"{attempt.duration.ToMilliseconds()} ms",
             str(attempt.http_status or ""),
             v1.AttemptResult.Name(attempt.result).removeprefix("ATTEMPT_RESULT_"),
-            escape(attempt.provider_code),
-            escape(attempt.summary),
+            attempt.provider_code,
+            attempt.summary,
             attempt.trace_id,
-            escape(attempt.process),
+            attempt.process,
         ]
 
 
@@ -88,7 +88,9 @@ def _optional(message: v1.Transaction | v1.Progress, field: str) -> str:
 
 def print_json(one: v1.Transaction) -> None:
     """Print a transaction as one line of JSON, by the names of the contract."""
-    click.echo(MessageToJson(one, indent=None, preserving_proto_field_name=True))
+    written = MessageToJson(one, indent=None, preserving_proto_field_name=True)
+    # The one character of ASCII that JSON need not escape and a terminal does not show.
+    click.echo(written.replace("\x7f", r"\u007f"))
 
 
 def operation_of(one: v1.Transaction) -> str:
@@ -102,11 +104,10 @@ def _decline(one: v1.Transaction) -> str:
     return v1.DeclineReason.Name(one.decline.reason).removeprefix("DECLINE_REASON_")
 
 
-def state_in_colour(state: v1.TransactionState.ValueType) -> str:
-    """Return the state, marked up where it should be seen from afar."""
+def state_in_colour(state: v1.TransactionState.ValueType) -> Text:
+    """Return the state, in colour where it should be seen from afar."""
     name = v1.TransactionState.Name(state).removeprefix("TRANSACTION_STATE_")
-    colour = _COLOURS.get(name)
-    return f"[{colour}]{name}[/]" if colour else name
+    return Text(name, _COLOURS.get(name, ""))
 
 
 def amount_of(one: v1.Transaction) -> str:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
 
 from giftcard import Client, GiftcardError, tls_credentials, v1
 from giftcard.channels import is_loopback
@@ -161,7 +160,7 @@ def list_(
                 one.provider,
                 amount_of(one),
                 time_of(one.create_time.ToJsonString()),
-                escape(one.evidence.summary),
+                one.evidence.summary,
             ]
             for one in found
         ],

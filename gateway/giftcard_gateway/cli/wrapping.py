@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.markup import escape
 
 from giftcard_gateway import config
 from giftcard_gateway.audit.records import COMMAND, WRAPPED, AuditRecord
 from giftcard_gateway.audit.trail import tell_once
-from giftcard_gateway.cli.console import err
+from giftcard_gateway.cli.console import err, in_style
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import settings_options, settings_with_keys
 from giftcard_gateway.cli.person import person
@@ -87,7 +86,7 @@ async def _record(settings: Settings, about: str) -> None:
     try:
         await tell_once(open_journal(settings.journal), open_seal(settings, clock), clock, record)
     except (JournalClosed, SchemaUnknown) as fault:
-        err.print(f"[yellow]not in the audit: {escape(str(fault))}[/]", soft_wrap=True)
+        err.print(in_style(f"not in the audit: {fault}", "yellow"), soft_wrap=True)
 
 
 def _wrap(key: bytes, setting: str, kms: str, services: Mapping[str, Pkcs11Settings]) -> None:

@@ -1,9 +1,10 @@
 """What a transaction that has ended need not keep: PINs, the bytes of its advice, in time its card numbers.
 
 A PIN is of use only while the request, or an advice, may still have to be sent. Afterwards it would only wait
-for a thief, so the last write of a transaction leaves it out; what the database has of earlier writes goes
-with them. A number or code finds the card's history and shows an issue again to who issued, so it stays for a
-time that the operator sets; then how it is shown and a keyed hash are left of it, and it stands in no text.
+for a thief, so the last write of a transaction leaves it out, also where the provider's words echo it; what
+the database has of earlier writes goes with them. A number or code finds the card's history and shows an
+issue again to who issued, so it stays for a time that the operator sets; then how it is shown and a keyed
+hash are left of it, and it stands in no text.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from giftcard_adapters.scrub import folded, holds, without
+from giftcard_adapters.scrub import holds, without
 from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.outcomes import IssuedCard
 from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.ledger.card_secrets import issued_in, pins_of, secrets_of
 from giftcard_gateway.ledger.entry import FINAL, Entry
 
 if TYPE_CHECKING:
@@ -31,8 +33,6 @@ Remains: TypeAlias = "Callable[[CardRef], ErasedCard]"
 """Tells what is left of a card that is named by a number or a redemption key."""
 
 _SECRETS = ("number", "pin", "redemption_key", "redemption_url", "barcode")
-_LONG = 8
-"""Letters and digits of the shortest secret that is looked for in texts; fewer are there by chance."""
 _TEXTS = ("outcome", "evidence", "refusal", "changes", "tried")
 """Where in an entry the provider's words are. In a caller's own words its cards' numbers are refused."""
 
@@ -42,8 +42,15 @@ def erased(entry: Entry) -> Entry:
     if entry.state not in FINAL or entry.ask is None:
         return entry
     ask = without_pins(entry.ask)
-    are_erased = entry.are_pins_erased or ask is not entry.ask
-    return msgspec.structs.replace(entry, ask=ask, are_pins_erased=are_erased, calls=())
+    if ask is entry.ask:
+        return msgspec.structs.replace(entry, calls=())
+    texts = _texts_without(entry, pins_of(entry.ask.cards))
+    return msgspec.structs.replace(entry, **texts, ask=ask, are_pins_erased=True, calls=())
+
+
+def _texts_without(entry: Entry, secrets: Sequence[Secret]) -> dict[str, Any]:
+    """Return what the provider said, by the entry's fields, with the secrets masked."""
+    return {name: _masked(getattr(entry, name), secrets) for name in _TEXTS}
 
 
 def without_pins(ask: AnyOperation) -> AnyOperation:
@@ -91,10 +98,7 @@ def without_card_data(entry: Entry, remains: Remains, at: datetime) -> Entry:
     if entry.state not in FINAL:
         raise ValueError("what is not final may still need its card's number")
     asked = entry.ask.cards if entry.ask else ()
-    secrets = _long(
-        [*(card.number or card.redemption_key for card in asked), *_issued_secrets(entry.outcome)]
-    )
-    texts = {name: _masked(getattr(entry, name), secrets) for name in _TEXTS}
+    texts = _texts_without(entry, secrets_of([*asked, *issued_in(entry.outcome)]))
     texts["outcome"] = _without_issued(texts["outcome"], remains)
     ask = None if entry.ask is None else without_numbers(entry.ask, remains)
     return msgspec.structs.replace(erased(entry), **texts, ask=ask, numbers_erased_at=at)
@@ -105,7 +109,12 @@ def event_without_card_data(event: ProviderEvent, remains: Remains, transaction_
 
     Its transaction, where one is known, is named instead of the card it was found by.
     """
-    secrets = _long([*event.secrets.values(), *_issued_secrets(event.outcome)])
+    secrets = secrets_of(
+        [
+            *(CardRef(redemption_key=one) for one in event.secrets.values()),
+            *issued_in(event.outcome),
+        ]
+    )
     return msgspec.structs.replace(
         event,
         transaction_id=transaction_id or event.transaction_id,
@@ -125,10 +134,6 @@ def _secrets_of(card: IssuedCard) -> Iterator[Secret]:
     return (secret for name in _SECRETS if (secret := getattr(card, name)) is not None)
 
 
-def _issued_secrets(outcome: Outcome | None) -> Iterator[Secret]:
-    return (secret for card in (outcome.issued_cards if outcome else ()) for secret in _secrets_of(card))
-
-
 def _without_issued(outcome: Outcome | None, remains: Remains) -> Outcome | None:
     if outcome is None:
         return None
@@ -141,10 +146,6 @@ def _without_secrets(card: IssuedCard, remains: Remains) -> IssuedCard:
     named = CardRef(number=card.number, redemption_key=card.redemption_key)
     left = remains(named) if is_numbered(named) else card.erased
     return msgspec.structs.replace(card, **dict.fromkeys(_SECRETS), erased=left)
-
-
-def _long(secrets: Sequence[Secret | None]) -> Sequence[Secret]:
-    return [one for one in secrets if one is not None and len(folded(one.reveal())) >= _LONG]
 
 
 def _masked(value: Any, secrets: Sequence[Secret]) -> Any:  # noqa: ANN401 - values of every type, as they came

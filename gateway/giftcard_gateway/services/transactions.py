@@ -18,7 +18,7 @@ from giftcard_gateway.services.later_texts import refuse_card_data
 from giftcard_gateway.services.pages import key_of, size_of, token_of
 from giftcard_gateway.wire.own_secrets import mask_echoes
 from giftcard_gateway.wire.progress import progress_to
-from giftcard_gateway.wire.transactions import change_to, transaction_to
+from giftcard_gateway.wire.transactions import cards_of, change_to, transaction_to
 from giftcard_gateway.wire.values import seconds_from, time_from
 
 if TYPE_CHECKING:
@@ -102,8 +102,7 @@ class TransactionReads:
         )
         told = transaction_to(entry)
         told.progress.CopyFrom(progress_to(entry, self._window_s(entry)))
-        if entry.ask is not None:
-            mask_echoes(told.progress, entry.ask.cards)
+        mask_echoes(told.progress, cards_of(entry))
         return v1.GetTransactionResponse(transaction=told)
 
     def _window_s(self, entry: Entry) -> float | None:
@@ -188,6 +187,6 @@ class TransactionReads:
 def _told(entry: Entry, change: Change) -> v1.WatchTransactionsResponse:
     known = [one for one in entry.changes if one.state == change.state and one.at == change.at]
     step = known[-1] if known else StateChange(state=State(change.state), at=change.at, cause="")
-    return v1.WatchTransactionsResponse(
-        transaction=transaction_to(entry), change=change_to(step), cursor=change.cursor
-    )
+    told = change_to(step)
+    mask_echoes(told, cards_of(entry))
+    return v1.WatchTransactionsResponse(transaction=transaction_to(entry), change=told, cursor=change.cursor)

@@ -7,6 +7,7 @@ taken out wherever they stand, and an exception shows its type and place and nev
 
 from __future__ import annotations
 
+import json
 import logging
 import traceback
 from datetime import UTC, datetime
@@ -59,7 +60,13 @@ class JsonForm(logging.Formatter):
         if span is not None and span.context is not None:
             line["trace_id"] = f"{span.context.trace_id:032x}"
             line["span_id"] = f"{span.context.span_id:016x}"
-        return msgspec.json.encode(_fields(record) | line).decode()
+        written = msgspec.json.encode(_fields(record) | line).decode()
+        # Of these JSON escapes only ASCII's; a terminal obeys others too.
+        return written if written.isprintable() else "".join(map(_escaped, written))
+
+
+def _escaped(char: str) -> str:
+    return char if char.isprintable() else json.dumps(char)[1:-1].replace("\x7f", r"\u007f")
 
 
 class TextForm(logging.Formatter):

@@ -18,14 +18,11 @@ from giftcard.v1 import Card, CardNumber, SwipedCard
 from giftcard_adapters.scrub import folded, holds, without
 from giftcard_adapters.values.cards import CardRef, ClearPin, EncryptedPin, HashedPin, Pin
 from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.ledger.card_secrets import LONG, secrets_of, text_of
 from giftcard_gateway.wire.tracks import read_track
 
 FOUND = "must not hold the number, PIN or code of the request's own card"
 
-_LONG = 8
-"""Characters of the shortest number or code that is looked for; fewer are found in other ids by chance."""
-_PIN = 4
-"""Digits of the shortest PIN that is looked for."""
 _CODES = frozenset({
     "barcode",
     "basket_id",
@@ -37,29 +34,6 @@ _CODES = frozenset({
     "system_trace_number",
 })  # fmt: skip
 """Fields whose contents are short codes of their own: a PIN of four digits equals one by chance."""
-
-
-def own_secrets(cards: Iterable[CardRef]) -> tuple[Secret, ...]:
-    """Return what must be found nowhere but in the cards themselves."""
-    return tuple(secret for card in cards for secret in _secrets(card))
-
-
-def _secrets(card: CardRef) -> Iterator[Secret]:
-    yield from _long_enough(_LONG, card.number, card.redemption_key)
-    if card.pin is not None:
-        pin = _of_pin(card.pin)
-        is_short = isinstance(card.pin, ClearPin) and folded(pin.reveal()).isdecimal()
-        yield from _long_enough(_PIN if is_short else _LONG, pin)
-
-
-def _of_pin(given: Pin) -> Secret:
-    match given:
-        case ClearPin(pin=secret) | EncryptedPin(block=secret) | HashedPin(digest=secret):
-            return secret
-
-
-def _long_enough(least: int, *secrets: Secret | None) -> Iterator[Secret]:
-    return (secret for secret in secrets if secret is not None and len(folded(secret.reveal())) >= least)
 
 
 def _may_hold(message: Message, cards: Iterable[CardRef], named: Sequence[Card] = ()) -> bool:
@@ -77,7 +51,7 @@ def _may_hold(message: Message, cards: Iterable[CardRef], named: Sequence[Card] 
         # Only once: who has the same card in another place has it there still.
         spelled = spelled.replace(folded(str(one)), " ", 1)
     for card in cards:
-        for secret in (card.number, card.redemption_key, _of_pin(card.pin) if card.pin else None):
+        for secret in (card.number, card.redemption_key, text_of(card.pin) if card.pin else None):
             if secret is not None and (wanted := folded(secret.reveal())) and wanted in spelled:
                 return True
     return False
@@ -96,8 +70,8 @@ def places_of(message: Message, cards: Sequence[CardRef], named: Sequence[Card] 
     """
     if not _may_hold(message, cards, named):
         return []
-    secrets = own_secrets(cards)
-    long = [secret for secret in secrets if len(secret.reveal()) >= _LONG]
+    secrets = secrets_of(cards)
+    long = [secret for secret in secrets if len(secret.reveal()) >= LONG]
     found = (
         path
         for path, name, text in _texts(message)
@@ -131,7 +105,7 @@ def _pin_named(number: CardNumber | SwipedCard) -> Pin | None:
 
 def mask_echoes(message: Message, cards: Sequence[CardRef]) -> None:
     """Mask the secrets of cards wherever they stand in the texts of an answer, the keys of maps apart."""
-    if cards and _may_hold(message, cards) and (secrets := own_secrets(cards)):
+    if cards and _may_hold(message, cards) and (secrets := secrets_of(cards)):
         _mask_all(message, secrets)
 
 

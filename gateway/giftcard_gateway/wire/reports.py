@@ -8,6 +8,7 @@ from decimal import Decimal
 from google.type.money_pb2 import Money as WireMoney
 
 from giftcard import v1
+from giftcard_adapters.values.cards import CardRef
 from giftcard_adapters.values.money import from_decimal
 from giftcard_adapters.values.reads import (
     AccountQuery,
@@ -19,9 +20,11 @@ from giftcard_adapters.values.reads import (
     TicketQuery,
     TicketStatistics,
 )
+from giftcard_gateway.ledger.card_secrets import issued_in
 from giftcard_gateway.ledger.entry import Entry
 from giftcard_gateway.wire.mapping import reading, writing
-from giftcard_gateway.wire.transactions import state_to
+from giftcard_gateway.wire.own_secrets import mask_echoes
+from giftcard_gateway.wire.transactions import cards_of, state_to
 from giftcard_gateway.wire.values import money_to, time_to
 
 _NO_STATE = v1.TransactionState.TRANSACTION_STATE_UNSPECIFIED
@@ -66,7 +69,7 @@ def _value(value: Decimal | None, currency: str) -> WireMoney | None:
 
 def event_to(event: ProviderEvent, *, provider: str, received_at: datetime, entry: Entry | None) -> v1.Event:
     """Return what a provider told us, its secrets kept back; `entry` is the transaction it speaks of."""
-    return v1.Event(
+    told = v1.Event(
         event_id=event.event_id,
         provider=provider,
         name=event.name,
@@ -77,3 +80,6 @@ def event_to(event: ProviderEvent, *, provider: str, received_at: datetime, entr
         provider_references=event.references,
         attributes=event.attributes,
     )
+    kept_back = (CardRef(redemption_key=secret) for secret in event.secrets.values())
+    mask_echoes(told, (*kept_back, *issued_in(event.outcome), *(cards_of(entry) if entry else ())))
+    return told

@@ -19,6 +19,7 @@ from giftcard_adapters.values.point_of_sale import Institution, Product, ThirdPa
 from giftcard_adapters.values.points import PointBalances
 from giftcard_adapters.values.slips import Slip
 from giftcard_gateway.ledger.amounts import confirmed_amount, reversed_amount
+from giftcard_gateway.ledger.card_secrets import issued_in
 from giftcard_gateway.ledger.entry import Entry, State, StateChange
 from giftcard_gateway.wire.cards import balances_to, decline_to, issued_to
 from giftcard_gateway.wire.mapping import enum_numbers, enum_reader, enum_writer, writing
@@ -101,9 +102,18 @@ def transaction_to(entry: Entry, *, reveal: bool = False) -> v1.Transaction:
         told.provider_references[key] = text
     for key, text in entry.ask.labels.items() if entry.ask else ():
         told.labels[key] = text
-    if entry.ask is not None:
-        mask_echoes(told, entry.ask.cards)
+    # Whose secrets are shown may read them in the provider's words, too.
+    mask_echoes(told, _asked_cards(entry) if reveal else cards_of(entry))
     return told
+
+
+def cards_of(entry: Entry) -> tuple[CardRef, ...]:
+    """Return every card whose secrets a transaction's texts must not tell: asked with, or issued."""
+    return (*_asked_cards(entry), *issued_in(entry.outcome))
+
+
+def _asked_cards(entry: Entry) -> Sequence[CardRef]:
+    return entry.ask.cards if entry.ask is not None else ()
 
 
 def change_to(change: StateChange) -> v1.StateChange:

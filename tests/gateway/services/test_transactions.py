@@ -13,13 +13,20 @@ from google.protobuf.duration_pb2 import Duration
 from giftcard import v1
 from giftcard_adapters.values.advices import Acknowledgement, Receipt
 from giftcard_adapters.values.declines import Decline, DeclineReason
+from giftcard_adapters.values.money import Money
+from giftcard_adapters.values.outcomes import IssuedCard, Outcome, Verdict
+from giftcard_adapters.values.reads import ProviderEvent, Webhook
+from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.providers.connections import Terms
-from tests.gateway.services.served import Served, refusal_of, serve, unresolved
+from tests.gateway.services.served import RAND, Served, refusal_of, serve, unresolved
 from tests.gateway.wire.filled import PAN
 from tests.patience import PATIENCE_S
 from tests.world.app import until
 
 STATE = v1.TransactionState
+KEY, NEW_PIN = "QK7XP2M9ZT4B", "884466"
+URL, BARCODE = "https://gift.example/r/Zx81kQ", "99Q7731K2210"
+HUNDRED = Money("ZAR", 10_000)
 OTHER_PAN = "6045120000000015"
 
 
@@ -225,6 +232,59 @@ async def test_refused_advice_is_told(served: Served) -> None:
     told = (await served.call("ConfirmRedeem", confirm)).transaction
     assert told.state == STATE.TRANSACTION_STATE_UNRESOLVED
     assert told.evidence.refusal.provider_code == "62"
+
+
+async def test_nobody_reads_a_new_card_in_its_providers_words(served: Served) -> None:
+    """Secrets of new cards in references, notes and words of attempts are masked but for who issued."""
+    said = f"made {KEY[:4]}-{KEY[4:]}, pin {NEW_PIN}, {URL} {BARCODE}"
+    card = IssuedCard(
+        redemption_key=Secret(KEY), pin=Secret(NEW_PIN), redemption_url=Secret(URL), barcode=Secret(BARCODE)
+    )
+    made = Outcome(
+        verdict=Verdict.APPROVED,
+        approved=HUNDRED,
+        issued_cards=(card,),
+        references={"said": said},
+        evidence=said,
+    )
+    served.script.reactions.append(made)
+    issue = v1.IssueRequest(transaction_id=served.clock.uuid4(), amount=RAND)
+    shown = (await served.call("Issue", issue)).transaction
+    assert shown.issued_cards[0].redemption_key == KEY
+    assert shown.provider_references["said"] == said
+    get = v1.GetTransactionRequest(transaction_id=shown.transaction_id)
+    got = (await served.call("GetTransaction", get)).transaction
+    assert got.progress.attempts[0].summary
+    for told in (got, *(await page(served)).transactions):
+        assert told.provider_references["said"]
+        for secret in (KEY[4:], NEW_PIN, URL, BARCODE):
+            assert secret not in str(told)
+
+
+async def test_an_event_tells_no_card(served: Served) -> None:
+    """What a provider's event says of a transaction's card, or of one that it brings, is masked."""
+    transaction = await served.redeem()
+    brought = Outcome(verdict=Verdict.UNKNOWN, issued_cards=(IssuedCard(redemption_key=Secret(KEY)),))
+    for told_of, outcome in ((transaction.transaction_id, None), ("", brought)):
+        event = ProviderEvent(
+            event_id=served.clock.uuid4(),
+            name="card.used",
+            transaction_id=told_of,
+            outcome=outcome,
+            references={"order": f"o-{PAN}", "key": KEY},
+            attributes={"text": f"card {PAN[:4]} {PAN[4:]} of {KEY}", "else": "as it is"},
+        )
+        served.telling.answers["read_webhook"] = [event]
+        webhook = Webhook(headers={}, body=b"", received_at=served.clock.now())
+        await served.app.pipeline.events.receive(served.app.connections.get("first"), webhook)
+    request = v1.StreamEventsRequest()
+    request.start_time.FromSeconds(1)
+    stream = served.stream("StreamEvents", request)
+    of_card, of_new = [(await stream.read()).event for _ in range(2)]
+    stream.cancel()
+    assert PAN[4:] not in str(of_card)
+    assert KEY not in str(of_new)
+    assert of_card.attributes["else"] == of_new.attributes["else"] == "as it is"
 
 
 async def test_redeliver() -> None:

@@ -127,6 +127,16 @@ def test_no_forged_lines(stream: io.StringIO) -> None:
     assert "\x1b" not in stream.getvalue()
 
 
+def test_no_forged_lines_in_json(stream: io.StringIO) -> None:
+    """The same of JSON, where the value is what it was once it is read."""
+    hostile = "a\n\x1b[31m \x9b31m \x7f \u202e \U000e0001"
+    set_up(stream).info("name %s", hostile, extra={"field": hostile})
+    line = stream.getvalue().removesuffix("\n")
+    assert line.isprintable()
+    told = json.loads(line)
+    assert (told["message"], told["field"]) == (f"name {hostile}", hostile)
+
+
 def test_own_fields_win(stream: io.StringIO) -> None:
     """A field cannot take the place of the line's own time, level or logger."""
     set_up(stream).info("x", extra={"level": "forged", "time": "forged"})
