@@ -108,7 +108,7 @@ def transaction_to(entry: Entry, *, reveal: bool = False) -> v1.Transaction:
 
 def change_to(change: StateChange) -> v1.StateChange:
     """Return one state a transaction has been in."""
-    told = v1.StateChange(state=_STATES[change.state], note=change.cause)
+    told = v1.StateChange(state=_STATES[change.state], note=change.cause, actor=change.actor)
     put_time(told.change_time, change.at)
     return told
 
