@@ -164,6 +164,11 @@ _REASONS: Sequence[tuple[str, Callable[[Entry], bool], str]] = (
         "electrum knows a reversal that may have come too early",
     ),
     (
+        ELECTRUM,
+        _says("has had this advice before"),
+        "electrum had an advice that was tried again",
+    ),
+    (
         GR4VY,
         lambda entry: isinstance(entry.ask, Activate),
         "gr4vy cannot be asked what became of an activation",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from giftcard_gateway.journal.contract import Due, JournalClosed, Row
 from giftcard_gateway.journal.sqlite import file, schema
-from giftcard_gateway.ledger.entry import State
+from giftcard_gateway.ledger.entry import UNSETTLED, State
 from giftcard_gateway.ledger.grace import Outage
 from giftcard_gateway.ledger.lifecycle import ALLOWED
 from tests.world.journal import InlineSqlite
@@ -28,12 +28,16 @@ T = TypeVar("T")
 
 
 def _reach(state: State) -> frozenset[State]:
-    """Return the states `state` can become without a person, itself included."""
+    """Return the states `state` can become while nobody resolves it, itself included.
+
+    What is tried again from UNRESOLVED owes what it owed before, so that it comes to no new state.
+    """
     found = {state}
     frontier = [state]
     while frontier:
         here = frontier.pop()
-        for after in ALLOWED[here] if here is not State.UNRESOLVED else ():
+        again = UNSETTLED if here is state else frozenset[State]()
+        for after in ALLOWED[here] if here is not State.UNRESOLVED else again:
             if after not in found:
                 found.add(after)
                 frontier.append(after)
@@ -112,6 +116,9 @@ class Auditor:
             self._blame(row.transaction_id, f"{writer} lowered the fence")
         if now not in REACH[was]:
             self._blame(row.transaction_id, f"{writer} wrote {now} over {was}")
+        is_retried = now in UNSETTLED and row.fence > before.fence
+        if was is State.UNRESOLVED and now is not was and not is_retried:
+            self._blame(row.transaction_id, f"{writer} wrote {now} over {was} under the old fence")
         # A caller's decision may come first even while somebody decides for a caller who is late.
         is_decision = was is State.APPROVED and row.fence > before.fence
         is_taken = before.driver not in {"", writer} and (now is not was or row.fence != before.fence)

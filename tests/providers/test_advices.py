@@ -60,3 +60,6 @@ async def test_what_was_never_found_is_not_reversed(world: World) -> None:
     ended = await world.settled(done.transaction_id)
     assert ended.state == State.TRANSACTION_STATE_UNRESOLVED
     assert await provider.kinds() == [cell.kind]
+    await world.client.redeliver_advice(transaction_id=done.transaction_id)
+    assert (await world.settled(done.transaction_id)).state == State.TRANSACTION_STATE_REVERSED
+    assert await provider.kinds() == [cell.kind, "reverse"]

@@ -6,7 +6,6 @@ A command's module is imported when it is asked for, so that each costs what it 
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 from typing import TYPE_CHECKING
 
 import click
@@ -68,9 +67,7 @@ class _Commands(click.Group):
     "or moved twice.",
     epilog="Begin with: giftcard-gateway serve --sandbox",
 )
-@click.version_option(
-    importlib.metadata.version("giftcard-gateway"), "-V", "--version", message="%(version)s"
-)
+@click.version_option(None, "-V", "--version", package_name="giftcard-gateway", message="%(version)s")
 def commands() -> None:
     """Group every command."""
 

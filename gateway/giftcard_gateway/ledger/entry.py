@@ -11,7 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from giftcard_adapters.calls import Call
-from giftcard_adapters.values.advices import Advice, AdviceWords, ReversalReason
+from giftcard_adapters.values.advices import Advice, AdviceWords, Receipt, ReversalReason
 from giftcard_adapters.values.declines import Decline
 from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import AnyOperation, Operation
@@ -47,6 +47,8 @@ class StateChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     state: State
     at: datetime
     cause: str
+    actor: str = ""
+    """The name of the caller or operator who made it so; empty for the gateway itself."""
 
 
 class WantedReversal(AdviceWords, frozen=True, kw_only=True, omit_defaults=True):
@@ -54,6 +56,8 @@ class WantedReversal(AdviceWords, frozen=True, kw_only=True, omit_defaults=True)
 
     reason: ReversalReason
     amount: Money | None = None
+    actor: str = ""
+    """The name of who asked for it."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -79,6 +83,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     evidence: str = ""
     refusal: Decline | None = None
     """The provider's final no to an advice."""
+    refused_as: Receipt | None = None
+    """The answer to its advice that left no safe step; None where none came."""
+    retried_at: datetime | None = None
+    """When a person last had it tried again after it was UNRESOLVED; see `lifecycle.again`."""
     note: str = ""
     """What the person wrote who resolved it."""
     confirm_by: datetime | None = None

@@ -38,19 +38,32 @@ ALLOWED: Mapping[State, frozenset[State]] = {
     State.APPROVED: frozenset({State.CONFIRMING, State.REVERSING}),
     State.CONFIRMING: frozenset({State.CONFIRMED, State.UNRESOLVED}),
     State.REVERSING: frozenset({State.REVERSED, State.UNRESOLVED}),
-    State.UNRESOLVED: frozenset({State.CONFIRMED, State.REVERSED}),
+    State.UNRESOLVED: frozenset(
+        {State.CONFIRMED, State.REVERSED, State.PENDING, State.CONFIRMING, State.REVERSING}
+    ),
 } | dict.fromkeys(FINAL, frozenset[State]())
 """Which state may follow which; anything else is a bug and raises ValueError."""
 
+_PROMISES = frozenset({State.PENDING, State.APPROVED})
+"""States in which something may be promised."""
 _PROMISED = {AdviceKind.CONFIRMATION: State.CONFIRMING, AdviceKind.REVERSAL: State.REVERSING}
+_SOUGHT = frozenset({Ending.RESEND, Ending.FIND})
+"""Endings of a provider that can be asked what became of a request."""
 _KEPT = {State.CONFIRMING: State.CONFIRMED, State.REVERSING: State.REVERSED}
 
 
-def move(entry: Entry, state: State, at: datetime, cause: str, **more: Any) -> Entry:  # noqa: ANN401 - Entry's fields
+def move(
+    entry: Entry,
+    state: State,
+    at: datetime,
+    cause: str,
+    actor: str = "",
+    **more: Any,  # noqa: ANN401 - Entry's fields
+) -> Entry:
     """Return `entry` in `state`, owing only what `more` says; raise ValueError if the table forbids it."""
     if state not in ALLOWED[entry.state]:
         raise ValueError(f"a transaction cannot go from {entry.state} to {state}")
-    changes = (*entry.changes, StateChange(state=state, at=at, cause=cause))
+    changes = (*entry.changes, StateChange(state=state, at=at, cause=cause, actor=actor))
     fields = {"attempts": 0, "due_at": None, "driver": "", **more}
     return msgspec.structs.replace(entry, state=state, updated_at=at, changes=changes, **fields)
 
@@ -64,6 +77,7 @@ def intend(
     traceparent: str,
     tenant: str,
     asked_by: str,
+    actor: str = "",
 ) -> Entry:
     """Return the PENDING entry that is written before anything is sent, created at the time of `ask`.
 
@@ -82,7 +96,7 @@ def intend(
         ask=ask,
         created_at=at,
         updated_at=at,
-        changes=(StateChange(state=State.PENDING, at=at, cause="asked"),),
+        changes=(StateChange(state=State.PENDING, at=at, cause="asked", actor=actor),),
         due_at=lease_until,
         driver=driver,
         traceparent=traceparent,
@@ -110,7 +124,7 @@ def bury(
         created_at=at,
         updated_at=at,
         wanted_reversal=wanted,
-        changes=(StateChange(state=State.REVERSED, at=at, cause=cause),),
+        changes=(StateChange(state=State.REVERSED, at=at, cause=cause, actor=wanted.actor),),
         tenant=tenant,
         asked_id=_unless_same(transaction_id, key),
     )
@@ -156,9 +170,15 @@ def answered(entry: Entry, outcome: Outcome, *, confirm_by: datetime, at: dateti
     outcome = _completed(entry.outcome, outcome)
     match outcome.verdict:
         case Verdict.APPROVED:
-            deadline = {"confirm_by": confirm_by, "due_at": confirm_by}
             return move(
-                entry, State.APPROVED, at, "provider approved", outcome=outcome, evidence="", **deadline
+                entry,
+                State.APPROVED,
+                at,
+                "provider approved",
+                outcome=outcome,
+                evidence="",
+                confirm_by=confirm_by,
+                due_at=confirm_by,
             )
         case Verdict.DECLINED:
             return _ended(entry, State.DECLINED, at, "provider declined", outcome)
@@ -178,18 +198,27 @@ def learnt(entry: Entry, outcome: Outcome, at: datetime) -> Entry:
 
 
 def promise(
-    entry: Entry, advice: Advice, calls: tuple[Call, ...], *, driver: str, lease_until: datetime, cause: str
+    entry: Entry,
+    advice: Advice,
+    calls: tuple[Call, ...],
+    *,
+    driver: str,
+    lease_until: datetime,
+    cause: str,
+    actor: str = "",
 ) -> Entry:
     """Return `entry` with `advice` promised and in the hand of `driver`, who delivers it next.
 
     An advice without calls has nobody to tell: its promise is kept at once (rule 11).
     """
+    _must_be(entry, _PROMISES)
     at = advice.written_at
     promised = move(
         entry,
         _PROMISED[advice.kind],
         at,
         cause,
+        actor,
         advice=advice,
         calls=calls,
         wanted_reversal=None,
@@ -210,7 +239,8 @@ def kept(entry: Entry, told: Acknowledgement, cause: str, at: datetime) -> Entry
 def refused(entry: Entry, told: Acknowledgement, evidence: str, at: datetime) -> Entry:
     """Return `entry` as UNRESOLVED after an answer to its advice that leaves no safe step (rule 8)."""
     _must_be(entry, _KEPT)
-    return give_up(_with_receipt(entry, told), evidence, at)
+    told_no = msgspec.structs.replace(_with_receipt(entry, told), refused_as=told.receipt)
+    return give_up(told_no, evidence, at)
 
 
 def afresh(entry: Entry, advice: Advice, calls: tuple[Call, ...]) -> Entry:
@@ -265,10 +295,46 @@ def give_up(entry: Entry, evidence: str, at: datetime) -> Entry:
     return move(entry, State.UNRESOLVED, at, "no safe move is left", evidence=evidence)
 
 
-def resolve(entry: Entry, state: State, note: str, at: datetime) -> Entry:
+def resolve(entry: Entry, state: State, note: str, at: datetime, actor: str = "") -> Entry:
     """Return an UNRESOLVED `entry` ended by a person as CONFIRMED or REVERSED."""
     _must_be(entry, {State.UNRESOLVED})
-    return move(entry, state, at, noted("resolved by an operator", note), note=note)
+    if state not in FINAL:
+        raise ValueError(f"this is not done to a transaction that is {entry.state}")
+    return move(entry, state, at, noted("resolved by an operator", note), actor, note=note)
+
+
+def again(entry: Entry, at: datetime, actor: str = "") -> Entry:
+    """Return an UNRESOLVED `entry` as a person has it tried again, due at once and in nobody's hand.
+
+    What was promised is owed again, and nothing else: the same advice, never the other one. Where nothing was
+    promised the outcome is looked for again, and the request never sent again. The fence says that it is not
+    new, whoever takes it; `retried_at` that a final no was heard, which some answers are worth less after.
+    """
+    _must_be(entry, {State.UNRESOLVED})
+    state = State.PENDING if entry.advice is None else _PROMISED[entry.advice.kind]
+    return move(
+        entry,
+        state,
+        at,
+        "an operator had it tried again",
+        actor,
+        due_at=at,
+        fence=entry.fence + 1,
+        retried_at=at,
+        refusal=None,
+        refused_as=None,
+    )
+
+
+def can_be_sought(traits: OperationTraits) -> bool:
+    """Tell whether the provider can be asked what became of a request."""
+    return traits.unknown in _SOUGHT
+
+
+def is_past_finding(entry: Entry, traits: OperationTraits, at: datetime) -> bool:
+    """Tell whether the time is over for which the adapter vouches that a request not found never was."""
+    window = timedelta(seconds=(traits.resend_window_s or 0) + traits.find_window_s)
+    return at >= entry.created_at + window
 
 
 def noted(cause: str, note: str) -> str:
@@ -280,16 +346,20 @@ def ending(entry: Entry, traits: OperationTraits, at: datetime) -> Ending:
     """Return how a PENDING entry whose outcome is unknown is ended at `at` (rule 5).
 
     RESEND holds inside the provider's window, counted from when the intent was written; then FIND
-    holds inside the time finding is worth it; then only a person is left.
+    holds inside the time finding is worth it; then only a person is left. What a person had tried again is
+    looked for as long once more, and never sent again.
     """
+    if entry.retried_at is not None:
+        # A person may have acted on it by now, here or at the provider: it is looked for, and nothing else.
+        until = entry.retried_at + timedelta(seconds=traits.find_window_s)
+        return Ending.FIND if can_be_sought(traits) and at < until else Ending.PERSON
     age = at - entry.created_at
     if traits.unknown is Ending.REVERSE:
         return Ending.REVERSE
     resend_window = timedelta(seconds=traits.resend_window_s or 0)
     if traits.unknown is Ending.RESEND and age < resend_window:
         return Ending.RESEND
-    may_find = traits.unknown in {Ending.RESEND, Ending.FIND}
-    if may_find and age < resend_window + timedelta(seconds=traits.find_window_s):
+    if can_be_sought(traits) and not is_past_finding(entry, traits, at):
         return Ending.FIND
     return Ending.PERSON
 

@@ -46,8 +46,11 @@ def is_over(entry: Entry, settling: timedelta, at: datetime) -> bool:
 
 
 def may_have_left(entry: Entry) -> bool:
-    """Tell whether a copy of the advice may have left before: a try came to nothing, or its process did."""
-    return entry.attempts > 0 or entry.fence != entry.promised_fence
+    """Tell whether a copy of the advice may have left before: a try came to nothing, or its process did.
+
+    Never after a person had it tried again: a copy was refused, so whether another did it is not known.
+    """
+    return entry.retried_at is None and (entry.attempts > 0 or entry.fence != entry.promised_fence)
 
 
 def judge(
@@ -87,13 +90,30 @@ def _unknown_to_provider(
 def _duplicate(entry: Entry, traits: OperationTraits, settling: timedelta) -> Judgement:
     # Copies of this id left since the advice was written, not before.
     first_copy_at = entry.advice.written_at if entry.advice else entry.updated_at
-    if _is_known(entry) or traits.refuses_overtaken_requests or is_over(entry, settling, first_copy_at):
+    # Where a person had it tried again, a copy of this id may be the one that we heard refused.
+    is_worth_it = entry.retried_at is None
+    if is_worth_it and (
+        _is_known(entry) or traits.refuses_overtaken_requests or is_over(entry, settling, first_copy_at)
+    ):
         return Judgement(NextStep.KEPT, "provider acknowledged an earlier copy")
     because = (
         "an earlier copy of this reversal reached the provider when the request may not have; "
         "whether it was acted on is not known"
+        if is_worth_it
+        else "the provider has had this advice before and did not carry out every copy; "
+        "whether any was acted on is not known"
     )
     return Judgement(NextStep.AFRESH if traits.repeats_once_under_fresh_ids else NextStep.PERSON, because)
+
+
+def may_be_renewed(entry: Entry, traits: OperationTraits, settling: timedelta, asked_at: datetime) -> bool:
+    """Tell whether the advice of an UNRESOLVED `entry` may be sent under a fresh id at `asked_at`.
+
+    It has to be where the provider answers every id it has seen with "duplicate". It may be when the last
+    answer said that nothing was done, and so long ago that no other copy of the old id can still arrive.
+    """
+    is_sure = entry.refused_as in {Receipt.NO_SUCH_TRANSACTION, Receipt.REFUSED}
+    return traits.keeps_advice_ids and is_sure and asked_at >= entry.updated_at + settling
 
 
 def _is_known(entry: Entry) -> bool:

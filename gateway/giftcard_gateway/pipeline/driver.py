@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from giftcard_adapters.errors import Invalid, Unsupported
-from giftcard_adapters.values.advices import NO_WORDS, Advice, AdviceKind, AdviceWords, ReversalReason
+from giftcard_adapters.values.advices import ReversalReason
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.outcomes import Outcome, Verdict
-from giftcard_adapters.values.traits import Ending, Guarantee
+from giftcard_adapters.values.traits import Ending
 from giftcard_gateway.errors import GatewayError
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.ledger import grace, lifecycle, reversal_windows, settling
@@ -26,16 +26,14 @@ from giftcard_gateway.ledger.settling import NextStep
 from giftcard_gateway.pipeline.attempts import Witness
 from giftcard_gateway.pipeline.in_doubt import InDoubtWrites
 from giftcard_gateway.pipeline.leases import LeaseLost, Leases
+from giftcard_gateway.pipeline.promises import Promises
 from giftcard_gateway.pipeline.tasks import Tasks
-from giftcard_gateway.providers.exchanges import Answer, Exchanges, advice_of, ask_of, doubted
+from giftcard_gateway.providers.exchanges import Answer, Exchanges, ask_of, doubted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
-    from giftcard_adapters.calls import Call
-    from giftcard_adapters.values.money import Money
-    from giftcard_adapters.values.point_of_sale import Tender
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.journal.records import Records
     from giftcard_gateway.ledger.observer import Observer
@@ -46,6 +44,7 @@ if TYPE_CHECKING:
 _Argument = TypeVar("_Argument")
 _Result = TypeVar("_Result")
 
+_CLOSED = "the provider's reversal window closed; last seen: "
 _JOURNAL_RETRY_S = 0.2
 """How long to wait before an outcome that could not be written is tried again; a failover takes seconds."""
 
@@ -77,6 +76,7 @@ class Driver(Tasks):
         self._clock = clock
         self._exchanges = Exchanges(observer)
         self._witness = Witness(name)
+        self.promises = Promises(name, clock)
         self._leases = Leases(name, records=records, clock=clock, observer=observer)
         self.in_doubt = InDoubtWrites(records=records, clock=clock, observer=observer)
 
@@ -120,7 +120,7 @@ class Driver(Tasks):
             return None
         match entry.state:
             case State.PENDING:
-                is_fresh = entry.fence == 1 and entry.attempts == 0
+                is_fresh = entry.fence == 1 and entry.attempts == 0 and entry.retried_at is None
                 return self._ask if is_fresh else self._end_unknown
             case State.APPROVED:
                 return self._end_undecided
@@ -191,10 +191,10 @@ class Driver(Tasks):
             case Ending.FIND:
                 answer = await self._exchanges.find(connection, entry)
                 made += self._asked(AttemptKind.LOOKUP, answer, at)
-                if answer.outcome.verdict not in PROOF and not settling.is_over(
-                    entry, connection.settling(entry.operation), at
-                ):
-                    # What cannot be found yet may still arrive.
+                has_settled = settling.is_over(entry, connection.settling(entry.operation), at)
+                is_late = lifecycle.is_past_finding(entry, traits, at)
+                if answer.outcome.verdict not in PROOF and (is_late or not has_settled):
+                    # What cannot be found yet may still arrive; what is sought so late may be forgotten.
                     answer = doubted(answer)
             case Ending.PERSON:
                 evidence = entry.evidence or "the process stopped while the request was under way"
@@ -217,9 +217,9 @@ class Driver(Tasks):
             return await self._commit(entry, lambda e: grace.put_off(e, outage, least))
         cause = "nobody decided in time"
         if connection.confirms_when_overdue(entry.operation):
-            return await self._commit(entry, lambda e: self.confirmed(connection, e, cause=cause))
+            return await self._commit(entry, lambda e: self.promises.confirmed(connection, e, cause=cause))
         wanted = WantedReversal(reason=ReversalReason.CANCELLED)
-        return await self._commit(entry, lambda e: self.reversed(connection, e, wanted, cause=cause))
+        return await self._commit(entry, lambda e: self.promises.reversed(connection, e, wanted, cause=cause))
 
     async def _deliver(self, connection: Connection, entry: Entry) -> Entry:
         """Send the promised advice once, unchanged, and act on the answer (rule 8)."""
@@ -241,82 +241,27 @@ class Driver(Tasks):
                 return await self._commit(
                     entry, lambda e: lifecycle.refused(lifecycle.tried(e, made), told, heard.because, at)
                 )
+        renew = heard.step is NextStep.AFRESH
         level = reversal_windows.level(entry, _window_s(connection, entry), at)
         if level >= reversal_windows.CLOSED:
-            evidence = f"the provider's reversal window closed; last seen: {heard.because}"
+            evidence = _CLOSED + heard.because.removeprefix(_CLOSED)
             return await self._commit(
-                entry, lambda e: lifecycle.give_up(lifecycle.tried(e, made), evidence, at)
+                entry,
+                lambda e: lifecycle.give_up(
+                    lifecycle.tried(self.promises.afresh(connection, e) if renew else e, made), evidence, at
+                ),
             )
         if level > entry.window_told:
             self._observer.window_closing(entry, level)
-        renew = heard.step is NextStep.AFRESH
         return await self._commit(
             entry,
             lambda e: self._later(
                 connection,
-                lifecycle.tried(self._afresh(connection, e) if renew else e, made),
+                lifecycle.tried(self.promises.afresh(connection, e) if renew else e, made),
                 heard.because,
                 level=level,
                 least_wait_s=told.retry_after_s or 0.0,
             ),
-        )
-
-    def _afresh(self, connection: Connection, entry: Entry) -> Entry:
-        """Return `entry` with its advice under a fresh id, to be written before it is sent."""
-        advice = msgspec.structs.replace(
-            advice_of(entry), advice_id=self._clock.uuid4(), written_at=self._clock.now()
-        )
-        return lifecycle.afresh(entry, advice, _calls(connection, entry, advice))
-
-    def confirmed(
-        self,
-        connection: Connection,
-        entry: Entry,
-        *,
-        amount: Money | None = None,
-        tenders: tuple[Tender, ...] = (),
-        words: AdviceWords = NO_WORDS,
-        cause: str = "the caller confirmed",
-    ) -> Entry:
-        """Return `entry` with a confirmation promised, in this driver's hand; nothing is written yet."""
-        advice = Advice(
-            advice_id=self._clock.uuid4(),
-            kind=AdviceKind.CONFIRMATION,
-            written_at=self._clock.now(),
-            amount=amount,
-            tenders=tenders,
-            **words.words(),
-        )
-        return self._promised(connection, entry, advice, lifecycle.noted(cause, words.note))
-
-    def reversed(
-        self,
-        connection: Connection,
-        entry: Entry,
-        wanted: WantedReversal,
-        *,
-        cause: str = "",
-    ) -> Entry:
-        """Return `entry` with a reversal promised, in this driver's hand; nothing is written yet."""
-        advice = Advice(
-            advice_id=self._clock.uuid4(),
-            kind=AdviceKind.REVERSAL,
-            written_at=self._clock.now(),
-            amount=wanted.amount,
-            reason=wanted.reason,
-            **wanted.words(),
-        )
-        cause = cause or lifecycle.noted("the caller reversed", wanted.note)
-        return self._promised(connection, entry, advice, cause)
-
-    def _promised(self, connection: Connection, entry: Entry, advice: Advice, cause: str) -> Entry:
-        return lifecycle.promise(
-            entry,
-            advice,
-            _calls(connection, entry, advice),
-            driver=self.name,
-            lease_until=advice.written_at + connection.lease,
-            cause=cause,
         )
 
     def _settle(self, connection: Connection, entry: Entry, answer: Answer) -> Entry:
@@ -327,7 +272,7 @@ class Driver(Tasks):
         )
         after = grace.counted(after, self._heartbeat.outage)
         if outcome.verdict is Verdict.APPROVED and entry.wanted_reversal is not None:
-            return self.reversed(connection, after, entry.wanted_reversal)
+            return self.promises.reversed(connection, after, entry.wanted_reversal)
         if outcome.verdict is not Verdict.UNKNOWN:
             return after
         match lifecycle.ending(entry, connection.traits(entry.operation), at):
@@ -344,7 +289,7 @@ class Driver(Tasks):
         """Return `entry` with a reversal of the whole amount promised, since nothing was approved."""
         wanted = entry.wanted_reversal or WantedReversal(reason=reason)
         wanted = msgspec.structs.replace(wanted, amount=None)
-        return self.reversed(connection, entry, wanted, cause="the outcome is unknown")
+        return self.promises.reversed(connection, entry, wanted, cause="the outcome is unknown")
 
     def _later(
         self,
@@ -438,13 +383,3 @@ def _window_s(connection: Connection, entry: Entry) -> float | None:
     """Return how long the provider takes a reversal, in seconds from the request; None without an end."""
     is_reversal = entry.state is State.REVERSING
     return connection.traits(entry.operation).reversal_window_s if is_reversal else None
-
-
-def _calls(connection: Connection, entry: Entry, advice: Advice) -> tuple[Call, ...]:
-    """Return the calls that deliver `advice`; a one-shot operation has nobody to confirm to (rule 11)."""
-    if advice.kind is AdviceKind.REVERSAL:
-        return connection.provider.reversal(ask_of(entry), entry.outcome, advice)
-    if connection.traits(entry.operation).guarantee is not Guarantee.NATIVE:
-        return ()
-    outcome = entry.outcome or Outcome(verdict=Verdict.UNKNOWN)
-    return connection.provider.confirmation(ask_of(entry), outcome, advice)

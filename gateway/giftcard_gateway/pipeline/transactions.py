@@ -20,13 +20,11 @@ from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.traits import Guarantee
 from giftcard_gateway.errors import (
     GatewayError,
-    InvalidRequest,
     JournalUnavailable,
     OperationUnsupported,
     PartialUnsupported,
     ProviderUnreachable,
     ReversalUnsupported,
-    StateConflict,
     TransactionIdReused,
     TransactionNotFound,
     TransactionReversed,
@@ -35,9 +33,10 @@ from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.journal.records import InDoubt
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.amounts import part_to_confirm, part_to_reverse
-from giftcard_gateway.ledger.entry import FINAL, UNSETTLED, Entry, State, WantedReversal
+from giftcard_gateway.ledger.entry import UNSETTLED, Entry, State, WantedReversal
 from giftcard_gateway.ledger.erasing import without_pins
 from giftcard_gateway.ledger.idempotency import first_difference, must_repeat, must_repeat_words, must_want
+from giftcard_gateway.pipeline.refusals import conflict, must_be, must_touch, said_of, told
 from giftcard_gateway.pipeline.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -61,6 +60,8 @@ _NOT_SENT = Outcome(
     verdict=Verdict.FAILED,
     evidence="the journal went away before it could say that this was written down; nothing was sent",
 )
+_MOST_CHANGES = 200
+"""How many changes of state a transaction may have when a person has it tried again: each adds two."""
 Admit = Callable[[str], Awaitable[None]]
 """Hears which provider would be asked, and raises a GatewayError to refuse."""
 
@@ -123,6 +124,7 @@ class Transactions:
             traceparent=self._observer.traceparent(),
             tenant=by.tenant,
             asked_by=by.signature,
+            actor=by.name,
         )
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_s
@@ -163,15 +165,15 @@ class Transactions:
                 must_repeat_words(entry, words, tenders)
                 return await self._waiting.settled(entry, wait_s)
             if entry.state is not State.APPROVED:
-                raise _conflict(entry)
+                raise conflict(entry)
             connection = self._connections.get(entry.provider)
             amount = part_to_confirm(entry, amount, connection.traits(operation))
             try:
-                promised = self._driver.confirmed(
-                    connection, entry, amount=amount, tenders=tenders, words=words
+                promised = self._driver.promises.confirmed(
+                    connection, entry, amount=amount, tenders=tenders, words=words, actor=by.name
                 )
             except (Invalid, Unsupported) as fault:
-                raise _told(fault, PartialUnsupported, connection, operation) from None
+                raise told(fault, PartialUnsupported, connection, operation) from None
             if (written := await self._write(entry, promised)) is not None:
                 return await self._waiting.settled(written, wait_s)
             entry = await self._known(operation, transaction_id, by)
@@ -193,7 +195,7 @@ class Transactions:
         once confirmed, TransactionNotFound where it is out of reach, OutOfReach, ReversalUnsupported,
         PartialUnsupported or InvalidRequest.
         """
-        wanted = WantedReversal(reason=reason, amount=amount, **words.words())
+        wanted = WantedReversal(reason=reason, amount=amount, actor=by.name, **words.words())
         while True:
             entry = await self._find(transaction_id, by)
             if entry is None:
@@ -204,8 +206,8 @@ class Transactions:
                 if await self._open(tombstone) is None:
                     return tombstone
                 continue
-            _must_touch(by, entry)
-            _must_be(entry, operation)
+            must_touch(by, entry)
+            must_be(entry, operation)
             if entry.state in {State.REVERSING, State.REVERSED}:
                 if entry.outcome is not None and entry.outcome.approved is not None:
                     must_repeat(entry, amount, "amount")
@@ -218,7 +220,7 @@ class Transactions:
                     continue
                 entry = entry_after
             elif entry.state not in {State.DECLINED, State.FAILED}:
-                raise _conflict(entry)
+                raise conflict(entry)
             return await self._waiting.settled(entry, wait_s)
 
     async def get(self, transaction_id: str, *, wait_s: float = 0, by: Identity) -> Entry:
@@ -226,7 +228,7 @@ class Transactions:
         entry = await self._find(transaction_id, by)
         if entry is None:
             raise TransactionNotFound(transaction_id=transaction_id)
-        _must_touch(by, entry)
+        must_touch(by, entry)
         return await self._waiting.settled(entry, wait_s, is_promise_enough=False)
 
     async def resolve(self, transaction_id: str, *, state: State, note: str, by: Identity) -> Entry:
@@ -239,25 +241,30 @@ class Transactions:
             if entry.state is state and entry.note == note:
                 return entry
             if entry.state is not State.UNRESOLVED:
-                raise _conflict(
-                    entry, f"Only an UNRESOLVED transaction can be resolved, and this one {_is(entry)}"
+                raise conflict(
+                    entry, f"Only an UNRESOLVED transaction can be resolved, and this one {said_of(entry)}"
                 )
-            resolved = lifecycle.resolve(entry, state, note, self._clock.now())
+            resolved = lifecycle.resolve(entry, state, note, self._clock.now(), by.name)
             if (written := await self._write(entry, resolved)) is not None:
                 return written
 
     async def redeliver(self, transaction_id: str, *, wait_s: float, by: Identity) -> Entry:
         """Try at once what a transaction still owes, instead of when its backoff ends.
 
-        Raises StateConflict when it owes nothing.
+        One that is UNRESOLVED is tried again: what it promised is owed anew, or its outcome looked for anew.
+        Raises StateConflict when it owes nothing, or its provider cannot be asked.
         """
         while True:
             entry = await self.get(transaction_id, by=by)
-            if entry.state not in UNSETTLED:
-                raise _conflict(entry, f"This transaction owes its provider nothing: it {_is(entry)}")
-            if entry.driver:
+            if entry.state is State.UNRESOLVED:
+                after = self._again(entry, by)
+            elif entry.state not in UNSETTLED:
+                raise conflict(entry, f"This transaction owes its provider nothing: it {said_of(entry)}")
+            elif entry.driver:
                 return await self._waiting.settled(entry, wait_s)
-            if (written := await self._write(entry, lifecycle.hurry(entry, self._clock.now()))) is not None:
+            else:
+                after = lifecycle.hurry(entry, self._clock.now())
+            if (written := await self._write(entry, after)) is not None:
                 return await self._waiting.settled(written, wait_s)
 
     def release(self) -> None:
@@ -286,7 +293,7 @@ class Transactions:
         try:
             connection.provider.check(ask)
         except (Invalid, Unsupported) as fault:
-            raise _told(fault, OperationUnsupported, connection, ask.operation) from None
+            raise told(fault, OperationUnsupported, connection, ask.operation) from None
         return connection
 
     def _reversal(self, entry: Entry, wanted: WantedReversal) -> Entry:
@@ -299,12 +306,26 @@ class Transactions:
         if entry.state is State.PENDING:
             return lifecycle.want_reversal(entry, wanted, self._clock.now())
         try:
-            return self._driver.reversed(connection, entry, wanted)
+            return self._driver.promises.reversed(connection, entry, wanted)
         except (Invalid, Unsupported) as fault:
-            raise _told(fault, ReversalUnsupported, connection, entry.operation) from None
+            raise told(fault, ReversalUnsupported, connection, entry.operation) from None
+
+    def _again(self, entry: Entry, by: Identity) -> Entry:
+        """Return an UNRESOLVED `entry` as it is tried again; raise StateConflict where it cannot be."""
+        connection = self._connections.get(entry.provider)
+        if entry.advice is None and not lifecycle.can_be_sought(connection.traits(entry.operation)):
+            raise conflict(
+                entry, f"Its provider cannot be asked what became of this transaction: it {said_of(entry)}"
+            )
+        if len(entry.changes) >= _MOST_CHANGES:
+            raise conflict(entry, f"This transaction was tried again often enough: it {said_of(entry)}")
+        try:
+            return self._driver.promises.tried_again(connection, entry, by.name)
+        except (Invalid, Unsupported) as fault:
+            raise told(fault, OperationUnsupported, connection, entry.operation) from None
 
     async def _replay(self, recorded: Entry, ask: AnyOperation, wait_s: float, by: Identity) -> Begun:
-        _must_touch(by, recorded)
+        must_touch(by, recorded)
         if recorded.ask is None:
             raise TransactionReversed(transaction_id=recorded.callers_id, state=recorded.state.value)
         under_key = msgspec.structs.replace(ask, transaction_id=recorded.transaction_id)
@@ -321,8 +342,8 @@ class Transactions:
         entry = await self._find(transaction_id, by)
         if entry is None:
             raise TransactionNotFound(transaction_id=transaction_id)
-        _must_touch(by, entry)
-        _must_be(entry, operation)
+        must_touch(by, entry)
+        must_be(entry, operation)
         return entry
 
     async def _find(self, transaction_id: str, by: Identity) -> Entry | None:
@@ -379,55 +400,3 @@ async def _finish(work: Coroutine[object, object, _Result]) -> _Result:
     # Whoever left does not hear a refusal, and asyncio would log it as a fault of ours.
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
     return await asyncio.shield(task)
-
-
-def _told(
-    fault: Invalid | Unsupported,
-    unsupported: type[GatewayError],
-    connection: Connection,
-    operation: Operation,
-) -> GatewayError:
-    """Return an adapter's refusal as an error for the caller."""
-    if isinstance(fault, Invalid):
-        return InvalidRequest(fault.violations)
-    return unsupported(str(fault), provider=connection.provider_id, operation=operation.value)
-
-
-def _must_touch(by: Identity, entry: Entry) -> None:
-    """Raise TransactionNotFound, as if it were not there, for a transaction that the caller may not touch."""
-    if not by.may_touch(entry):
-        raise TransactionNotFound(transaction_id=entry.callers_id)
-
-
-def _must_be(entry: Entry, operation: Operation) -> None:
-    if entry.operation is not operation:
-        raise StateConflict(
-            f"This transaction is a {entry.operation.value}, not a {operation.value}.",
-            state=entry.state.value,
-            operation=entry.operation.value,
-        )
-
-
-_INSTEAD = {
-    State.PENDING: "wait for its outcome, or RedeliverAdvice tries at once",
-    State.APPROVED: "confirm or reverse it",
-    State.CONFIRMING: "wait for its provider, or RedeliverAdvice tries at once",
-    State.REVERSING: "wait for its provider, or RedeliverAdvice tries at once",
-    State.UNRESOLVED: "ResolveTransaction ends it, once you found out what the provider did",
-}
-"""What may be done with a transaction in a state, where something else was tried."""
-
-
-def _is(entry: Entry) -> str:
-    """Say in which state an entry is, and what to do instead."""
-    if entry.state in FINAL:
-        return f"has ended as {entry.state.value}: nothing is left to do."
-    return f"is {entry.state.value}: {_INSTEAD[entry.state]}."
-
-
-def _conflict(entry: Entry, sentence: str = "") -> GatewayError:
-    metadata = {"state": entry.state.value, "transaction_id": entry.callers_id}
-    if entry.state in {State.REVERSING, State.REVERSED}:
-        return TransactionReversed(sentence, **metadata)
-    ended = "has ended as" if entry.state in FINAL else "is"
-    return StateConflict(sentence or f"The transaction {ended} {entry.state.value}.", **metadata)

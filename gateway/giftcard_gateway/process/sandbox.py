@@ -26,13 +26,13 @@ from giftcard_simulators.catalogue import (
     Sandbox,
     sandboxes_at,
 )
-from giftcard_simulators.serve import Served, serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.config import Settings
+    from giftcard_simulators.serve import Served
 
 _KEYS_FILE = "keys.json"
 
@@ -55,6 +55,8 @@ def placed(port: int) -> tuple[Sandbox, ...]:
 @asynccontextmanager
 async def simulators(clock: Clock, sandboxes: tuple[Sandbox, ...] = SANDBOXES) -> AsyncIterator[list[Served]]:
     """Serve every simulated provider on its port; raises OSError when one is taken."""
+    from giftcard_simulators.serve import serve  # noqa: PLC0415 - most commands only read a sandbox's settings
+
     async with AsyncExitStack() as stack:
         served = []
         for sandbox in sandboxes:

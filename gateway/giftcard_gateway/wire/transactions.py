@@ -118,7 +118,7 @@ def _asked_cards(entry: Entry) -> Sequence[CardRef]:
 
 def change_to(change: StateChange) -> v1.StateChange:
     """Return one state a transaction has been in."""
-    told = v1.StateChange(state=_STATES[change.state], note=change.cause)
+    told = v1.StateChange(state=_STATES[change.state], note=change.cause, actor=change.actor)
     put_time(told.change_time, change.at)
     return told
 

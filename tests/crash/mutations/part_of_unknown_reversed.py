@@ -14,6 +14,8 @@ def apply(patch: pytest.MonkeyPatch) -> None:
     """Reverse as much as the caller wanted."""
 
     def reverse_part(self: Driver, connection: Connection, entry: Entry, reason: ReversalReason) -> Entry:
-        return self.reversed(connection, entry, entry.wanted_reversal or WantedReversal(reason=reason))
+        return self.promises.reversed(
+            connection, entry, entry.wanted_reversal or WantedReversal(reason=reason)
+        )
 
     patch.setattr(Driver, "_reverse_unknown", reverse_part)

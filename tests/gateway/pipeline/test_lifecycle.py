@@ -43,7 +43,7 @@ P, A, D, F, CG, CD, RG, RD, U = State
 FOLLOWS = {P: {A, D, F, RG, U}, A: {CG, RG}, D: set(), F: set(), CG: {CD, U}, CD: set()} | {
     RG: {RD, U},
     RD: set(),
-    U: {CD, RD},
+    U: {CD, RD, P, CG, RG},
 }
 """The column "ends as" of the table of states."""
 
@@ -117,6 +117,7 @@ STEPS: dict[str, tuple[Callable[[Entry], Entry], dict[State, State]]] = {
     "resolve confirmed": (lambda e: lifecycle.resolve(e, CD, "called", T1), {U: CD}),
     "resolve reversed": (lambda e: lifecycle.resolve(e, RD, "called", T1), {U: RD}),
     "resolve approved": (lambda e: lifecycle.resolve(e, A, "called", T1), {}),
+    "again": (lambda e: lifecycle.again(e, T1, "ann"), {U: P}),
     "take": (lambda e: lifecycle.take(e, driver="two", lease_until=LEASE, at=T1), {s: s for s in State}),
     "hold": (lambda e: lifecycle.hold(e, lease_until=LEASE), {s: s for s in State}),
 }

@@ -11,6 +11,7 @@ from giftcard_adapters.contract import traits
 from giftcard_adapters.values.operations import Redeem
 from giftcard_adapters.values.outcomes import Outcome
 from giftcard_adapters.values.traits import Ending, Guarantee
+from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.ledger import reversal_windows
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.providers.connections import Terms
@@ -90,6 +91,21 @@ async def test_late_reversal_is_tried_before_it_is_given_up(start: Start) -> Non
     assert [entry.state for entry in told] == [State.REVERSED, State.UNRESOLVED]
     assert len(world.script.advices) == 2
     assert not world.heard.closing
+
+
+async def test_a_closed_window_allows_one_more_try(start: Start) -> None:
+    """After the reversal window each word of a person sends one copy: the provider says whether it counts."""
+    world = await start(is_sweeping=True, terms=Terms(confirm_by_s=10_000.0))
+    entry = await world.begin(world.redeem())
+    await asyncio.sleep(WINDOW_S + 1)
+    world.script.reactions.extend([AGAIN, AGAIN])
+    assert (await world.reverse(entry)).state is State.UNRESOLVED
+    told = await world.transactions.redeliver(entry.transaction_id, wait_s=30, by=LOCAL)
+    assert (told.state, told.evidence.count("window closed")) == (State.UNRESOLVED, 1)
+    assert (
+        await world.transactions.redeliver(entry.transaction_id, wait_s=30, by=LOCAL)
+    ).state is State.REVERSED
+    assert len(world.script.advices) == 3
 
 
 async def test_confirmation_has_no_window(world: World) -> None:

@@ -303,6 +303,28 @@ class Lifecycle(RuleBasedStateMachine):
         else:
             assert isinstance(told, StateConflict | TransactionReversed)
 
+    @rule(subject=ids, is_refused=st.booleans())
+    def redeliver(self, subject: str, *, is_refused: bool) -> None:
+        """A person has it tried again: what was promised is owed anew, or its outcome looked for anew."""
+        known = self.known[subject]
+        is_promised = known.state is State.UNRESOLVED and known.ask.operation is Operation.REDEEM
+        is_sought = known.state is State.UNRESOLVED and known.ask.operation is Operation.ISSUE
+        at_s = self.clock.monotonic_s()
+        sent = len(self.world.script.requests)
+        told = self._call(
+            lambda: self.world.transactions.redeliver(subject, wait_s=30, by=LOCAL),
+            *([REFUSED] if is_refused and is_promised else []),
+        )
+        assert len(self.world.script.requests) == sent
+        if is_promised:
+            assert isinstance(told, Entry)
+            known.state = State.UNRESOLVED if is_refused else State.CONFIRMED
+        elif is_sought:
+            assert isinstance(told, Entry)
+            known.state, known.since_s = State.PENDING, at_s
+        elif known.state is not State.PENDING:
+            assert isinstance(told, StateConflict | TransactionReversed)
+
     @rule(pause_s=st.sampled_from([60.0, 700.0, 1_500.0]))
     def wait(self, pause_s: float) -> None:
         """Time passes, and what nobody decided is decided."""
