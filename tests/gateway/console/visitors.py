@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from giftcard import AsyncClient, new_transaction_id
 from giftcard_gateway.access.api_keys import make, row_of
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config.access import Access, Grant, Scope
@@ -21,8 +22,9 @@ from tests.world.app import HOST, open_app, settings
 from tests.world.clock import ShiftedClock
 from tests.world.journal import Unsteady
 from tests.world.observer import Heard
-from tests.world.provider import Scripted
+from tests.world.provider import AGAIN, APPROVED, LOST, Scripted
 
+PAN = "6045120000000007"
 _STAMP = re.compile(r'name="stamp" value="([0-9a-f]{64})"')
 READ, OPERATE = (Scope.READ,), (Scope.READ, Scope.OPERATE)
 
@@ -62,6 +64,35 @@ class Place:
         key, text = make(Grant(name=name, scopes=scopes, tenant=tenant), self.clock)
         await self.app.journal.put_api_key(row_of(key))
         return text
+
+    @asynccontextmanager
+    async def till(self) -> AsyncIterator[AsyncClient]:
+        """Open a client of a till that redeems."""
+        token = await self.key("till-7", Scope.MONEY, Scope.READ)
+        async with AsyncClient(f"{HOST}:{self.app.server.port}", plaintext=True, token=token) as client:
+            yield client
+
+    async def stuck(self, client: AsyncClient, **fields: Any) -> str:  # noqa: ANN401 - fields of a request
+        """Void a card with no answer, which nobody can find out; return the transaction's id."""
+        self.provider.script.reactions.append(LOST)
+        asked: dict[str, Any] = {
+            "transaction_id": new_transaction_id(),
+            "card": PAN,
+            "provider": "spar-za",
+            **fields,
+        }
+        return (await client.void(**asked)).transaction_id
+
+    async def sold(self, client: AsyncClient) -> str:
+        """Redeem; return the transaction's id."""
+        asked: dict[str, Any] = {"transaction_id": new_transaction_id(), "card": PAN, "provider": "spar-za"}
+        return (await client.redeem(**asked, amount_minor=10_000, currency="ZAR")).transaction_id
+
+    async def owed(self, client: AsyncClient) -> str:
+        """Redeem and confirm, and lose every confirmation that is scripted; return the transaction's id."""
+        self.provider.script.reactions += [APPROVED, *[AGAIN] * 99]
+        transaction_id = await self.sold(client)
+        return (await client.confirm_redeem(transaction_id=transaction_id)).transaction_id
 
     @asynccontextmanager
     async def visitor(self) -> AsyncIterator[Visitor]:

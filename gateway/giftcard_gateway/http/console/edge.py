@@ -18,10 +18,14 @@ from giftcard import v1
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.access.signing_in import Shown
 from giftcard_gateway.errors import GatewayError
+from giftcard_gateway.http.console.actions import redeliver, resolve, run_plan, show_plan
+from giftcard_gateway.http.console.inbox import show_inbox
 from giftcard_gateway.http.console.protection import Protection
 from giftcard_gateway.http.console.providers import show_providers
 from giftcard_gateway.http.console.rendering import Templates, static_files
+from giftcard_gateway.http.console.search import begin_search, show_found, show_search
 from giftcard_gateway.http.console.sessions import OpenSessions, Session
+from giftcard_gateway.http.console.transaction import show_transaction
 from giftcard_gateway.http.console.visits import Form, Visit, caller, see
 from giftcard_gateway.http.listener import HttpListener
 from giftcard_gateway.rpc.local import CallRefused, LocalCalls
@@ -68,6 +72,8 @@ class ConsoleEdge:
         observer: Observer,
     ) -> None:
         """Keep the parts; nothing listens yet."""
+        self._settings = settings
+        self._clock = clock
         self._calls = calls
         self._signing_in = signing_in
         self._observer = observer
@@ -103,8 +109,17 @@ class ConsoleEdge:
 
     def _pages(self) -> list[tuple[str, str, PageHandler]]:
         return [
-            ("GET", "/", show_providers),
+            ("GET", "/", show_inbox),
             ("GET", "/providers", show_providers),
+            ("GET", "/transactions/{transaction_id}", show_transaction),
+            ("POST", "/transactions/{transaction_id}/resolve", resolve),
+            ("POST", "/transactions/{transaction_id}/redeliver", redeliver),
+            ("POST", "/bulk", show_plan),
+            ("POST", "/bulk/run", run_plan),
+            ("GET", "/search", show_search),
+            ("POST", "/search", begin_search),
+            ("GET", "/search/{key}", show_found),
+            ("POST", "/tenant", choose_tenant),
             ("POST", "/sign-out", self._sign_out),
         ]
 
@@ -180,6 +195,9 @@ class ConsoleEdge:
             calls=self._calls,
             templates=self._templates,
             form=form,
+            settings=self._settings,
+            now=self._clock.now(),
+            fresh_key=self._clock.uuid4(),
         )
         try:
             return await handler(visit)
@@ -249,6 +267,18 @@ class ConsoleEdge:
         response = see("/sign-in")
         response.del_cookie(self._protection.cookie, path="/", secure=self._protection.is_secure)
         return response
+
+
+async def choose_tenant(visit: Visit) -> web.Response:
+    """Act for another tenant from now on, if the services let this person; empty is their own."""
+    tenant = visit.form.text("tenant")
+    visit.session.tenant, before = tenant, visit.session.tenant
+    try:
+        await visit.call("ListTransactions", v1.ListTransactionsRequest(page_size=1))
+    except CallRefused:
+        visit.session.tenant = before
+        raise
+    return see("/")
 
 
 async def _form(request: web.Request) -> Form:

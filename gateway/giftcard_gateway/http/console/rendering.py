@@ -31,7 +31,13 @@ class Templates:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters |= {"ago": self._ago, "left": self._left, "utc": utc, "iso": _iso}
+        self._environment.filters |= {
+            "ago": self._ago,
+            "left": self._left,
+            "utc": utc,
+            "iso": _iso,
+            "exact": exact,
+        }
 
     def page(self, name: str, *, status: int = 200, **words: object) -> web.Response:
         """Return a page."""
@@ -62,6 +68,11 @@ def span(duration_s: float) -> str:
 def utc(at: datetime) -> str:
     """Return a time to the second, as an operator compares it with a log."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def exact(at: datetime) -> str:
+    """Return a time to the millisecond: much happens in a second."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
 def _iso(at: datetime) -> str:

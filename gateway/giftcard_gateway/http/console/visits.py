@@ -9,13 +9,17 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from giftcard_gateway.access.metadata import EVERY_TENANT, TENANT
+from giftcard_gateway.access.metadata import EVERY_TENANT, REASON, TENANT
 from giftcard_gateway.config.access import Scope
+from giftcard_gateway.config.console import TRACE_ID
 from giftcard_gateway.rpc.local import Caller
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from google.protobuf.message import Message
 
+    from giftcard_gateway.config.settings import Console
     from giftcard_gateway.http.console.rendering import Templates
     from giftcard_gateway.http.console.sessions import Session
     from giftcard_gateway.rpc.local import LocalCalls
@@ -25,12 +29,19 @@ _LONGEST_S = 10.0
 
 
 def caller(
-    request: web.Request, credential: str, *, tenant: str = "", longest_s: float = _LONGEST_S
+    request: web.Request,
+    credential: str,
+    *,
+    tenant: str = "",
+    reason: str = "",
+    longest_s: float = _LONGEST_S,
 ) -> Caller:
     """Return who calls for a browser: whoever the credential is of, from where the request came."""
     metadata = [("authorization", f"Bearer {credential}")] if credential else []
     if tenant:
         metadata.append((TENANT, tenant))
+    if reason:
+        metadata.append((REASON, reason))
     metadata += [("x-forwarded-for", one) for one in request.headers.getall("X-Forwarded-For", ())]
     return Caller(metadata=metadata, peer=peer_of(request), longest_s=longest_s)
 
@@ -55,18 +66,39 @@ class Visit:
     calls: LocalCalls
     templates: Templates
     form: Form
+    settings: Console
+    now: datetime
+    fresh_key: str
+    """A text that was never given before."""
+
+    @property
+    def tenant(self) -> str | None:
+        """Return the tenant that an address names, None where it names none."""
+        return self.request.query.get("tenant") or None
+
+    def trace_address(self, trace_id: str) -> str:
+        """Return where a trace is looked at, nothing if that is not known or there is no trace."""
+        return self.settings.trace_url.replace(TRACE_ID, trace_id) if trace_id else ""
 
     async def call(
-        self, name: str, request: Message, *, tenant: str | None = None, longest_s: float = _LONGEST_S
+        self,
+        name: str,
+        request: Message,
+        *,
+        tenant: str | None = None,
+        reason: str = "",
+        longest_s: float = _LONGEST_S,
     ) -> Any:  # noqa: ANN401 - the answer's own type
         """Return what a service answers to this person; raise CallRefused.
 
-        `tenant` is the one to act for instead of the session's.
+        `tenant` is the one to act for instead of the session's, `reason` what the audit keeps of why.
         """
         acting = self.session.tenant if tenant is None else tenant
         credential = self.session.credential.reveal() if self.session.credential else ""
         return await self.calls.call(
-            name, request, caller(self.request, credential, tenant=acting, longest_s=longest_s)
+            name,
+            request,
+            caller(self.request, credential, tenant=acting, reason=reason, longest_s=longest_s),
         )
 
     def page(self, name: str, *, status: int = 200, **words: object) -> web.Response:
@@ -103,6 +135,10 @@ class Form:
     def text(self, name: str) -> str:
         """Return a field's text without space around it, empty if it is not there."""
         return next((value.strip() for key, value in self._fields if key == name), "")
+
+    def line(self, name: str) -> str:
+        """Return a field's text as one line."""
+        return " ".join(self.text(name).split())
 
     def all(self, name: str) -> list[str]:
         """Return every value of a field."""

@@ -31,3 +31,8 @@ def money(amount: Money) -> str:
 def time_of(at: Timestamp) -> datetime | None:
     """Return a time; None for one that was left out."""
     return at.ToDatetime(tzinfo=UTC) if at.seconds or at.nanos else None
+
+
+def amount_of(one: v1.Transaction) -> str:
+    """Return what was approved, or else asked for."""
+    return money(one.approved_amount if one.HasField("approved_amount") else one.requested_amount)
