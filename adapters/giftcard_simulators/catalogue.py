@@ -13,6 +13,7 @@ import giftcard_simulators
 from giftcard_simulators.sandbox import Sandbox
 
 __all__ = [
+    "CONSOLE_PORT",
     "HIGHEST_PORT",
     "HOST",
     "PORT",
@@ -26,8 +27,8 @@ __all__ = [
 ]
 
 HOST = "127.0.0.1"
-PORT, WEBHOOKS_PORT = 50051, 50060
-"""Where a sandbox's gateway listens, unless it is told otherwise; every simulator is above both."""
+PORT, CONSOLE_PORT, WEBHOOKS_PORT = 50051, 50059, 50060
+"""Where a sandbox's gateway listens, unless it is told otherwise; every simulator is above them."""
 _LAST_PORT = 65535
 
 

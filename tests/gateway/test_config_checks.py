@@ -87,6 +87,9 @@ def test_contradiction(tmp_path: Path, name: str) -> None:
 
 NO_SERVER = "journal.url must be postgresql:// with hosts and ports that can be, for a PostgreSQL journal"
 NO_DATABASE = "journal.url must name the database, as in postgresql://USER:PASSWORD@HOST/DATABASE"
+ORIGIN = "console.origin must be https:// and a host, or http:// on loopback, and nothing behind it"
+TRACES = "console.trace_url must be http:// or https:// with one {trace_id} behind the host"
+BARE = "console.listen is not loopback and has no TLS"
 ADDED = {
     "port": ('[server]\nlisten = "127.0.0.1:70000"', "server.listen has a port above 65535"),
     "a proxy that is no network": (
@@ -101,6 +104,33 @@ ADDED = {
         '[webhooks]\nlisten = "127.0.0.1:50051"',
         "webhooks.listen must differ from server.listen: they speak different protocols",
     ),
+    "one address of the console": (
+        '[console]\nlisten = "127.0.0.1:50051"',
+        "console.listen must differ from server.listen: they speak different protocols",
+    ),
+    "a console in the open": (
+        '[access]\napi_keys = true\n[console]\nlisten = "0.0.0.0:50059"',
+        f"{BARE}: set console.tls, or console.origin to the address of a proxy that ends it",
+    ),
+    "a console for everybody": (
+        '[console]\nlisten = "0.0.0.0:50059"\norigin = "https://console.example"',
+        "console.listen is reached from elsewhere, and nobody signs in: set access",
+    ),
+    "a console behind a proxy for everybody": (
+        '[console]\nlisten = "127.0.0.1:50059"\norigin = "https://console.example"',
+        "console.listen is reached from elsewhere, and nobody signs in: set access",
+    ),
+    "a console's sessions": (
+        "[console]\nsession_s = 120",
+        "console.session_s must not be below console.idle_s",
+    ),
+    "a console's origin": ('[console]\norigin = "http://console.example"', ORIGIN),
+    "a console's path": ('[console]\norigin = "https://console.example/"', ORIGIN),
+    "a console's user": ('[console]\norigin = "https://u@console.example"', ORIGIN),
+    "traces nowhere": ('[console]\ntrace_url = "https://traces.example/"', TRACES),
+    "traces by another name": ('[console]\ntrace_url = "https://t.example/{trace_id}/{x}"', TRACES),
+    "traces by script": ('[console]\ntrace_url = "javascript:alert({trace_id})"', TRACES),
+    "traces anywhere": ('[console]\ntrace_url = "https://{trace_id}.example/"', TRACES),
     "journal": ('[journal]\nurl = "mysql://h/d"', "journal.url must begin with sqlite:/// or postgresql://"),
     "journal without a file": (
         '[journal]\nurl = "sqlite://x"',

@@ -60,8 +60,11 @@ OWNED = (
     ),
     Owned(
         ("giftcard.v1", "google.api", "google.protobuf", "google.rpc"),
-        # The command line and the demo are callers like any other: they speak through the client.
-        (*(f"{GATEWAY}.{name}" for name in ("cli", "rpc", "services", "wire")), "giftcard_demo"),
+        # The command line, the console and the demo are callers like any other.
+        (
+            *(f"{GATEWAY}.{name}" for name in ("cli", "http.console", "rpc", "services", "wire")),
+            "giftcard_demo",
+        ),
         "messages of the wire stop at services and wire; use giftcard_adapters.values",
     ),
     Owned(

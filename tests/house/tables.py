@@ -15,7 +15,15 @@ from giftcard_adapters.stanza import find_adapter
 from giftcard_gateway.config.access import Scope
 from giftcard_gateway.providers.capabilities import markdown
 from giftcard_gateway.rpc.guard import STANDARD, scope_of
-from giftcard_simulators.catalogue import HOST, PORT, PROVIDERS, SANDBOXES, WEBHOOKS_PORT, Sandbox
+from giftcard_simulators.catalogue import (
+    CONSOLE_PORT,
+    HOST,
+    PORT,
+    PROVIDERS,
+    SANDBOXES,
+    WEBHOOKS_PORT,
+    Sandbox,
+)
 from tests.conftest import ROOT
 from tests.gateway.wire.filled import METHODS
 
@@ -92,6 +100,7 @@ def _ports() -> str:
         "| what | port | for calls from a gateway |",
         "|---|---|---|",
         f"| the gateway, gRPC | {PORT} | |",
+        f"| the gateway, [console](console.md) | {CONSOLE_PORT} | `http://{HOST}:{CONSOLE_PORT}/` |",
         f"| the gateway, webhooks | {WEBHOOKS_PORT} | `POST /webhooks/{{provider}}` |",
     ]
     return "\n".join([*lines, *map(_port, SANDBOXES)])

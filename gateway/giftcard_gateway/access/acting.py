@@ -1,6 +1,6 @@
-"""For whom a caller acts: another tenant, which an operator names, and the person at a command line.
+"""For whom a caller acts: another tenant, which an operator names, and the person, with their reason.
 
-Both are metadata. Acting for another tenant takes the scope `giftcard.tenants` and leaves of the others
+All are metadata. Acting for another tenant takes the scope `giftcard.tenants` and leaves of the others
 reading and operating: nobody moves another tenant's money with it, or sees its secrets.
 """
 
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from giftcard_gateway.access.metadata import EVERY_TENANT, PERSON, TENANT
+from giftcard_adapters.scrub import mask
+from giftcard_gateway.access.metadata import EVERY_TENANT, PERSON, REASON, TENANT
 from giftcard_gateway.config.access import CallerName, Scope
 from giftcard_gateway.errors import InvalidRequest
 
@@ -24,6 +25,9 @@ OF_EVERY_TENANT = ("ListTransactions", "WatchTransactions", "StreamEvents")
 _NAMES = f"{', '.join(OF_EVERY_TENANT[:-1])} and {OF_EVERY_TENANT[-1]}"
 _KEPT = frozenset({Scope.READ, Scope.OPERATE, Scope.TENANTS})
 _PERSON = re.compile(r"[A-Za-z_][A-Za-z0-9._:@\\-]{0,63}")
+_LONGEST_REASON = 1000
+_SHORTEST_NUMBER = 8
+"""Digits in a row that could be a card's."""
 _MOST_DIGITS = 10
 """A user's number has so many; a card's has more, and the audit must hold none."""
 
@@ -35,14 +39,16 @@ def acting(
 
     Raises ScopeMissing for another tenant without `giftcard.tenants`, and InvalidRequest for what is no name.
     """
-    tenant = person = ""
+    tenant = person = why = ""
     for key, value in metadata:
         if key == TENANT:
             tenant = _tenant(tenant, value)
         elif key == PERSON:
             person = _person(person, value)
-    if person:
-        identity = msgspec.structs.replace(identity, person=person)
+        elif key == REASON:
+            why = _why(why, value)
+    if person or why:
+        identity = msgspec.structs.replace(identity, person=person, why=why)
     if tenant in {"", identity.tenant}:
         return identity
     identity.demand(Scope.TENANTS)
@@ -61,6 +67,13 @@ def _tenant(before: str, named: str | bytes) -> str:
     if before or not tenant:
         raise InvalidRequest([(TENANT, "must be one tenant's name, or * for all")])
     return str(tenant)
+
+
+def _why(before: str, said: str | bytes) -> str:
+    """Return a reason without what could be a card's number: the audit must hold none."""
+    if before or not isinstance(said, str) or not said.isprintable() or len(said) > _LONGEST_REASON:
+        raise InvalidRequest([(REASON, f"must be one line of at most {_LONGEST_REASON} characters")])
+    return mask(said, _SHORTEST_NUMBER)
 
 
 def _person(before: str, named: str | bytes) -> str:

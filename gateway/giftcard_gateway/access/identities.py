@@ -50,6 +50,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """The caller's own tenant, where `tenant` is another that it acts for; see `acting`."""
     person: str = ""
     """The person at a command line, as the command tells; whoever has the credentials could tell another."""
+    why: str = ""
+    """Why the person does it, for the audit."""
 
     def demand(self, scope: Scope) -> None:
         """Raise ScopeMissing, which names the scope, unless this identity has it."""

@@ -58,6 +58,8 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Who: the identity's name, the operating system's user for a command, or empty for nobody known."""
     person: str = ""
     """Who typed the command that called, as the command said: the user of its operating system."""
+    why: str = ""
+    """What a person gave as the reason for what they did."""
     tenant: str = ""
     for_tenant: str = ""
     """The other tenant that an operator acted for, `*` for all of them."""

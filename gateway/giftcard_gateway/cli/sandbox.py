@@ -37,17 +37,18 @@ async def _simulate(sandboxes: tuple[Sandbox, ...]) -> None:
 
 
 @asynccontextmanager
-async def play(port: int) -> AsyncIterator[Callable[[str, Path], None]]:
+async def play(port: int) -> AsyncIterator[Callable[[str, str, Path], None]]:
     """Serve the simulators of the sandbox on `port`; yields what welcomes a person to its gateway."""
     sandboxes = placed(port)
     async with simulators(SystemClock(), sandboxes):
-        yield lambda address, data: _welcome(address, sandboxes, data)
+        yield lambda address, console, data: _welcome(address, console, sandboxes, data)
 
 
-def _welcome(address: str, sandboxes: tuple[Sandbox, ...], data: Path) -> None:
+def _welcome(address: str, console: str, sandboxes: tuple[Sandbox, ...], data: Path) -> None:
     """Say what runs where, and what to paste into another terminal."""
     elsewhere = "" if address == f"{HOST}:{PORT}" else f" --address {address}"
-    out.print(f"[bold]giftcard-gateway[/] serves on [bold green]{address}[/]; data in {data}\n")
+    out.print(f"[bold]giftcard-gateway[/] serves on [bold green]{address}[/]; data in {data}")
+    out.print(f"what is stuck, and why: [bold green]{console}[/]\n")
     table(
         ["provider", "simulated at", "card numbers"],
         [

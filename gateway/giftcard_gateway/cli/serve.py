@@ -72,7 +72,9 @@ async def _serve(settings: Settings, watched: Telemetry, port: int | None, data:
     async with play(port) as welcome:
         # Nobody else depends on a sandbox's journal, so nobody is asked before it is brought up to date.
         await open_journal(settings.journal).upgrade()
-        await serving.serve(settings, watched, started=lambda app: welcome(_address(app), data))
+        await serving.serve(
+            settings, watched, started=lambda app: welcome(_address(app), _console(app), data)
+        )
 
 
 def _announce(app: App) -> None:
@@ -82,3 +84,12 @@ def _announce(app: App) -> None:
 def _address(app: App) -> str:
     """Return where this process is called, with the port that port 0 was given."""
     return f"{app.settings.server.listen.rpartition(':')[0]}:{app.server.port}"
+
+
+def _console(app: App) -> str:
+    """Return where a browser finds the console, or that it is off."""
+    console = app.settings.console
+    if app.console is None or console.listen is None:
+        return "off"
+    scheme = "https" if console.tls else "http"
+    return console.origin or f"{scheme}://{console.listen.rpartition(':')[0]}:{app.console.port}"

@@ -16,7 +16,7 @@ from giftcard_adapters.errors import SettingsError
 from giftcard_adapters.stanza import find_adapter
 from giftcard_adapters.values.money import MoneyError, exponent_of
 from giftcard_adapters.values.operations import Operation
-from giftcard_gateway.config import connections, exposure
+from giftcard_gateway.config import connections, console, exposure
 from giftcard_gateway.config.secret_files import exposed_of_postgresql
 from giftcard_gateway.config.settings import Seal, Settings
 from giftcard_gateway.journal.stores import open_journal
@@ -34,6 +34,7 @@ def check(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_listens(settings),
         *_proxies(settings),
         *exposure.faults(settings),
+        *console.faults(settings),
         *_connection_age(settings),
         *_journal(settings),
         *exposed_of_postgresql(settings.journal.url.reveal(), environ),
@@ -49,12 +50,20 @@ def check(settings: Settings, environ: Mapping[str, str]) -> list[str]:
 
 
 def _listens(settings: Settings) -> Iterator[str]:
-    addresses = {"server.listen": settings.server.listen, "webhooks.listen": settings.webhooks.listen}
+    addresses = {
+        "server.listen": settings.server.listen,
+        "webhooks.listen": settings.webhooks.listen,
+        "console.listen": settings.console.listen,
+    }
+    seen: dict[str, str] = {}
     for path, address in addresses.items():
-        if address and int(address.rpartition(":")[2]) > _LARGEST_PORT:
+        if not address:
+            continue
+        if int(address.rpartition(":")[2]) > _LARGEST_PORT:
             yield f"{path} has a port above {_LARGEST_PORT}"
-    if settings.server.listen == settings.webhooks.listen and not settings.server.listen.endswith(":0"):
-        yield "webhooks.listen must differ from server.listen: they speak different protocols"
+        other = seen.setdefault(address, path)
+        if other != path and not address.endswith(":0"):
+            yield f"{path} must differ from {other}: they speak different protocols"
 
 
 def _proxies(settings: Settings) -> Iterator[str]:

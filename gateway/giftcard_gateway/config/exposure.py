@@ -32,6 +32,7 @@ def faults(settings: Settings) -> Iterator[str]:
     """Give what keeps a gateway from starting, a sentence each."""
     yield from _files("server", settings.server.tls)
     yield from _files("webhooks", settings.webhooks.tls)
+    yield from _files("console", settings.console.tls)
     yield from _access(settings)
     for path, lacking in _open(settings):
         is_allowed = settings.server.insecure if path == "server" else settings.webhooks.insecure

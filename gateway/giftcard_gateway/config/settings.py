@@ -144,6 +144,23 @@ class Webhooks(msgspec.Struct, frozen=True, kw_only=True):
     """How long a sender may take to hand over an event."""
 
 
+class Console(msgspec.Struct, frozen=True, kw_only=True):
+    """[console]: the page on which people look after transactions; nowhere unless `listen` is given."""
+
+    listen: Listen | None = None
+    tls: ListenerTls | None = None
+    origin: str = ""
+    """Where browsers reach it if a proxy stands in front, such as https://console.example."""
+    trace_url: str = ""
+    """Where a trace is looked at, with `{trace_id}` in place of its id."""
+    overdue_s: Annotated[float, msgspec.Meta(ge=1.0, le=86_400.0)] = 60.0
+    """How long something may be owed before a person is shown it."""
+    idle_s: Annotated[float, msgspec.Meta(ge=60.0, le=86_400.0)] = 900.0
+    """How long somebody who signed in may do nothing; what a page reads by itself does not count."""
+    session_s: Annotated[float, msgspec.Meta(ge=60.0, le=604_800.0)] = 28_800.0
+    """How long somebody stays signed in at most."""
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """[limits]: what one caller may take of a process. Guesses are of absent cards, and of PINs."""
 
@@ -208,6 +225,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     telemetry: Telemetry = Telemetry()
     limits: Limits = Limits()
     webhooks: Webhooks = Webhooks()
+    console: Console = Console()
     routing: Routing = Routing()
     access: Access = Access()
 

@@ -40,7 +40,7 @@ def grpc_suites(profile: Profile) -> str:
 
 
 class ListenerTls(msgspec.Struct, frozen=True, kw_only=True):
-    """[server.tls] and [webhooks.tls]: PEM files, read again when they change."""
+    """[server.tls], [webhooks.tls] and [console.tls]: PEM files, read again when they change."""
 
     certificate_file: str
     """The certificate, and those between it and its authority."""

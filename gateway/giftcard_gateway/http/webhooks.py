@@ -7,7 +7,6 @@ status: who sends unsigned bodies learns nothing here. Limits by address are a p
 from __future__ import annotations
 
 import asyncio
-import logging
 from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -19,10 +18,8 @@ from giftcard_adapters.errors import WebhookRejected
 from giftcard_adapters.values.reads import Webhook
 from giftcard_gateway.errors import ProviderNotFound
 from giftcard_gateway.http.bodies import Bodies
-from giftcard_gateway.http.quiet import QuietRunner
+from giftcard_gateway.http.listener import HttpListener
 from giftcard_gateway.journal.contract import JournalClosed
-from giftcard_gateway.rpc.certificates import Certificates
-from giftcard_gateway.rpc.server import PortTaken
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,12 +31,6 @@ if TYPE_CHECKING:
     from giftcard_gateway.pipeline.events import Events
     from giftcard_gateway.providers.connections import Connection, Connections
 
-_SHUTDOWN_S = 5.0
-_IDLE_S = 30.0
-"""How long a connection may be silent, or take over its headers."""
-_LINGER_S = 1.0
-"""How long the rest of a refused body is read, so that its sender hears the refusal."""
-_MOST_HEADERS = 64
 _MOST_AT_ONCE = 256
 """Events verified and stored at a time."""
 _MAY_REPEAT = frozenset({"accept", "cookie", "forwarded", "via", "x-forwarded-for"})
@@ -49,10 +40,6 @@ _RETRY_AFTER = {"Retry-After": "5"}
 _QUIET = timedelta(minutes=1)
 """How often an operator hears that a provider's events are refused: a wrong secret, or just anybody."""
 _PASSING = frozenset({HTTPStatus.SERVICE_UNAVAILABLE})
-
-_wire_log = logging.getLogger(f"{__name__}.wire")
-# What aiohttp says of a request it cannot read quotes it; our own faults are told to the observer.
-_wire_log.setLevel(logging.CRITICAL)
 
 
 class WebhookEdge:
@@ -70,12 +57,13 @@ class WebhookEdge:
     ) -> None:
         """Keep the parts that each request needs; nothing listens yet."""
         self._settings = settings
-        self._certificates = Certificates("webhooks.tls", settings.tls) if settings.tls else None
         self._connections = connections
         self._events = events
         self._clock = clock
         self._observer = observer
-        self._runner: web.AppRunner | None = None
+        self._listener = (
+            None if settings.listen is None else HttpListener("webhooks", settings.listen, settings.tls)
+        )
         self._in_hand = 0
         self._bodies = Bodies(ipv6_prefix)
         self._quiet_until: dict[str, datetime] = {}
@@ -83,51 +71,24 @@ class WebhookEdge:
     @property
     def port(self) -> int:
         """Return the port listened on, 0 while none is."""
-        return 0 if self._runner is None else int(self._runner.addresses[0][1])
+        return 0 if self._listener is None else self._listener.port
 
     async def start(self, *, is_port_shared: bool = False) -> None:
         """Listen, if the settings say where; raises PortTaken."""
-        if self._settings.listen is None:
-            return
-        host, _, port = self._settings.listen.rpartition(":")
-        runner = self._make_runner()
-        await runner.setup()
-        try:
-            context = self._certificates.for_http() if self._certificates else None
-            site = web.TCPSite(
-                runner, host.strip("[]"), int(port), reuse_port=is_port_shared, ssl_context=context
-            )
-            await site.start()
-        except OSError:
-            await runner.cleanup()
-            raise PortTaken(
-                f"cannot listen for webhooks on {self._settings.listen}: the port is taken or not ours"
-            ) from None
-        self._runner = runner
+        if self._listener is not None:
+            await self._listener.start(self._application(), is_port_shared=is_port_shared)
 
     async def stop(self) -> None:
         """Stop listening once the events in hand are durable."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        if self._listener is not None:
+            await self._listener.stop()
 
-    def _make_runner(self) -> web.AppRunner:
+    def _application(self) -> web.Application:
         application = web.Application(
             client_max_size=self._settings.max_body_bytes, middlewares=[self._refuse_barely]
         )
         application.router.add_post("/webhooks/{provider}", self._handle)
-        application.on_response_prepare.append(_keep_quiet)
-        return QuietRunner(
-            application,
-            access_log=None,
-            logger=_wire_log,
-            shutdown_timeout=_SHUTDOWN_S,
-            keepalive_timeout=_IDLE_S,
-            lingering_time=_LINGER_S,
-            max_headers=_MOST_HEADERS,
-            # A signature is over the bytes as they came; and a bomb stays packed.
-            auto_decompress=False,
-        )
+        return application
 
     @web.middleware
     async def _refuse_barely(
@@ -215,8 +176,3 @@ def _headers(request: web.Request) -> dict[str, str]:
             raise web.HTTPBadRequest
         headers[name] = value.decode("latin-1")
     return headers
-
-
-async def _keep_quiet(_: web.Request, response: web.StreamResponse) -> None:
-    """Remove the Server header."""
-    response.headers.popall("Server", None)

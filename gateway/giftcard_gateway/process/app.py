@@ -42,9 +42,11 @@ if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.config.settings import Provider as ProviderSettings
     from giftcard_gateway.config.settings import Settings
+    from giftcard_gateway.http.console.edge import ConsoleEdge
     from giftcard_gateway.http.webhooks import WebhookEdge
     from giftcard_gateway.journal.contract import AuditRow, Journal
     from giftcard_gateway.pipeline.retention import Erasure
+    from giftcard_gateway.rpc.local import Handlers
     from giftcard_gateway.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
@@ -104,7 +106,10 @@ class App:
             machines=self.dependencies.machines,
             open_reflection=settings.access.open_reflection,
         )
-        self.server = Server(settings.server, handlers(self.dependencies), service_names(), guard=guard)
+        served = handlers(self.dependencies)
+        self.server = Server(settings.server, served, service_names(), guard=guard)
+        listen = settings.console.listen
+        self.console = None if listen is None else self._console(listen, served)
         self.readiness = Readiness(
             journal=self.journal,
             heartbeat=self.pipeline.heartbeat,
@@ -126,6 +131,20 @@ class App:
             clock=self._clock,
             observer=self.telemetry.observer,
             ipv6_prefix=self.settings.limits.ipv6_prefix,
+        )
+
+    def _console(self, listen: str, served: Handlers) -> ConsoleEdge:
+        """Return the page for people; only who has one waits for a server and templates to be loaded."""
+        from giftcard_gateway.http.console.edge import ConsoleEdge  # noqa: PLC0415 - see above
+        from giftcard_gateway.rpc.local import LocalCalls  # noqa: PLC0415 - see above
+
+        return ConsoleEdge(
+            self.settings.console,
+            listen,
+            calls=LocalCalls(served),
+            signing_in=self.signing_in,
+            clock=self._clock,
+            observer=self.telemetry.observer,
         )
 
     def _dependencies(self, router: Router) -> Dependencies:
@@ -165,6 +184,8 @@ class App:
         await self.server.start()
         if self.webhooks is not None:
             await self.webhooks.start(is_port_shared=self.settings.server.workers > 1)
+        if self.console is not None:
+            await self.console.start()
         self._background = [
             asyncio.create_task(self.admission.run()),
             asyncio.create_task(self.pipeline.recovery.run()),
@@ -192,6 +213,8 @@ class App:
         last_word.cancel()
         if self.webhooks is not None:
             await self.webhooks.stop()
+        if self.console is not None:
+            await self.console.stop()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)

@@ -18,6 +18,7 @@ from giftcard_gateway import config
 from giftcard_gateway.errors import OperatorError
 from giftcard_gateway.seal import KEY_BYTES
 from giftcard_simulators.catalogue import (
+    CONSOLE_PORT,
     HIGHEST_PORT,
     HOST,
     PORT,
@@ -79,6 +80,7 @@ def settings(folder: Path, environ: Mapping[str, str], clock: Clock, port: int =
         "journal": {"url": f"sqlite:///{folder / 'journal.db'}"},
         "seal": {"keys": {"sandbox": keys["seal"]}, "active": "sandbox", "hash_key": keys["hash"]},
         "webhooks": {"listen": f"{HOST}:{port + WEBHOOKS_PORT - PORT}"},
+        "console": {"listen": f"{HOST}:{port + CONSOLE_PORT - PORT}"},
         "routing": {"default": sandboxes[0].provider_id},
         "providers": {sandbox.provider_id: _stanza(sandbox) for sandbox in sandboxes},
     }

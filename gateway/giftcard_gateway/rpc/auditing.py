@@ -88,6 +88,7 @@ def _who(identity: Identity | None) -> dict[str, Any]:
     return {
         "by": identity.name,
         "person": identity.person,
+        "why": identity.why,
         "tenant": identity.home or identity.tenant,
         "for_tenant": identity.tenant if identity.home else "",
         "sign_in": str(identity.sign_in),

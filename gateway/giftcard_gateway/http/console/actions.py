@@ -1,0 +1,143 @@
+"""What a person does: ends a transaction by hand, has what is owed tried at once, and both for many.
+
+Every act is a call of the services, with the reason beside it for the audit. For many, what would be done is
+shown first; what has moved on in between is refused by the service like any other call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from giftcard import v1
+from giftcard_gateway.http.console.providers import read_providers
+from giftcard_gateway.http.console.rows import AT, TAKES, TransactionRow, row_of, windows_of
+from giftcard_gateway.http.console.transaction import read_transaction
+from giftcard_gateway.http.console.visits import see
+from giftcard_gateway.http.console.words import state_of
+from giftcard_gateway.rpc.local import CallRefused
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from giftcard_gateway.http.console.visits import Visit
+
+_MOST = 200
+_AT_ONCE = 8
+_EACH_S = 5.0
+"""How long one of many may take; what takes longer goes on, and is told as it stands."""
+_RESOLUTIONS = {
+    "confirmed": v1.Resolution.RESOLUTION_CONFIRMED,
+    "reversed": v1.Resolution.RESOLUTION_REVERSED,
+}
+WORDS = {
+    "confirmed": "End as confirmed",
+    "reversed": "End as reversed",
+    "redeliver": "Try again now",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedAct:
+    """One of many: what would be done with it, or what came of it."""
+
+    row: TransactionRow | None
+    pick: str
+    is_taken: bool
+    words: str
+
+
+async def resolve(visit: Visit) -> web.Response:
+    """End one transaction by hand."""
+    if (lacking := _lacking(visit)) or visit.form.text("action") not in _RESOLUTIONS:
+        return visit.page(
+            "refused.html", status=HTTPStatus.BAD_REQUEST, sentence=lacking or "Say how it is to end."
+        )
+    return await _act(visit, visit.form.text("action"))
+
+
+async def redeliver(visit: Visit) -> web.Response:
+    """Have what one transaction owes tried at once."""
+    if not visit.form.line("reason"):
+        return visit.page("refused.html", status=HTTPStatus.BAD_REQUEST, sentence="Give a reason.")
+    return await _act(visit, "redeliver")
+
+
+async def _act(visit: Visit, action: str) -> web.Response:
+    transaction_id = visit.request.match_info["transaction_id"]
+    done = await _do(visit, action, transaction_id, visit.tenant)
+    visit.session.notice = f"{WORDS[action]}: it is {state_of(done.state)} now."
+    return see(visit.address_of(transaction_id, visit.tenant or ""))
+
+
+async def show_plan(visit: Visit) -> web.Response:
+    """Show what would be done with those that were chosen; nothing is done."""
+    action, picks = visit.form.text("action"), visit.form.all("pick")
+    if action not in TAKES or not 0 < len(picks) <= _MOST:
+        sentence = f"Choose between one and {_MOST} transactions, and what to do with them."
+        return visit.page("refused.html", status=HTTPStatus.BAD_REQUEST, sentence=sentence)
+    windows = windows_of(await read_providers(visit))
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def look(pick: str) -> PlannedAct:
+        transaction_id, _, tenant = pick.partition(AT)
+        async with room:
+            try:
+                one = await read_transaction(visit, transaction_id, tenant)
+            except CallRefused as fault:
+                return PlannedAct(row=None, pick=pick, is_taken=False, words=str(fault))
+        row = row_of(visit, one, windows)
+        is_taken = row.state in TAKES[action]
+        return PlannedAct(row=row, pick=pick, is_taken=is_taken, words="" if is_taken else f"is {row.state}")
+
+    acts = await asyncio.gather(*map(look, dict.fromkeys(picks)))
+    return visit.page("plan.html", acts=acts, action=action, words=WORDS[action], is_done=False)
+
+
+async def run_plan(visit: Visit) -> web.Response:
+    """Do what was shown, and tell what came of each."""
+    action, picks = visit.form.text("action"), visit.form.all("pick")
+    lacking = _lacking(visit)
+    if lacking or action not in TAKES or not 0 < len(picks) <= _MOST:
+        return visit.page(
+            "refused.html", status=HTTPStatus.BAD_REQUEST, sentence=lacking or "Nothing was chosen."
+        )
+    windows = windows_of(await read_providers(visit))
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def do(pick: str) -> PlannedAct:
+        transaction_id, _, tenant = pick.partition(AT)
+        async with room:
+            try:
+                one = await _do(visit, action, transaction_id, tenant)
+            except CallRefused as fault:
+                return PlannedAct(row=None, pick=pick, is_taken=False, words=str(fault))
+        row = row_of(visit, one, windows)
+        return PlannedAct(row=row, pick=pick, is_taken=True, words=f"is {row.state}")
+
+    acts = await asyncio.gather(*map(do, dict.fromkeys(picks)))
+    return visit.page("plan.html", acts=acts, action=action, words=WORDS[action], is_done=True)
+
+
+async def _do(visit: Visit, action: str, transaction_id: str, tenant: str | None) -> v1.Transaction:
+    """Do one thing with one transaction; raise CallRefused."""
+    reason = visit.form.line("reason")
+    if action == "redeliver":
+        name, request = "RedeliverAdvice", v1.RedeliverAdviceRequest(transaction_id=transaction_id)
+        answer = await visit.call(name, request, tenant=tenant, longest_s=_EACH_S, reason=reason)
+    else:
+        ended = v1.ResolveTransactionRequest(
+            transaction_id=transaction_id, resolution=_RESOLUTIONS[action], note=reason
+        )
+        answer = await visit.call("ResolveTransaction", ended, tenant=tenant, reason=reason)
+    done: v1.Transaction = answer.transaction
+    return done
+
+
+def _lacking(visit: Visit) -> str:
+    """Return what an act for good lacks, nothing if it has all."""
+    if not visit.form.line("reason"):
+        return "Give a reason."
+    return "" if visit.form.text("sure") else "Say that you are sure."

@@ -1,0 +1,61 @@
+"""Takes the pictures in docs/console: `python -m tests.e2e.console_pictures`, with a real Chromium."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import tempfile
+from pathlib import Path
+
+from giftcard import Client
+from tests.conftest import ROOT
+from tests.e2e.browsers import Tab, browser
+from tests.e2e.sandboxes import ELECTRUM, Sandbox, sandbox
+from tests.e2e.test_console import console_of, sold, stuck
+
+FOLDER = ROOT / "docs" / "console"
+_LOST = {"fault": "status", "status": 503, "match": {"path": "confirmations"}, "times": 99}
+
+
+def _busy(running: Sandbox, client: Client) -> str:
+    """Leave two transactions UNRESOLVED and one confirmation lost; return that one's id."""
+    stuck(running, client)
+    stuck(running, client)
+    owed = sold(client).transaction_id
+    running.spoil(ELECTRUM, _LOST)
+    client.confirm_redeem(transaction_id=owed)
+    return owed
+
+
+async def _take(tab: Tab, name: str, address: str, *, width: int, height: int, scheme: str = "light") -> None:
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    await tab.send("Emulation.setDeviceMetricsOverride", **size)
+    await tab.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    await tab.open(address)
+    picture = await tab.send("Page.captureScreenshot", format="png")
+    (FOLDER / name).write_bytes(base64.b64decode(picture["data"]))
+
+
+async def _take_all(running: Sandbox, owed: str, folder: Path) -> None:
+    home = console_of(running)
+    async with browser(folder) as tab:
+        await tab.open(home)
+        await tab.until(f"document.querySelector('a[href=\"/transactions/{owed}\"]') !== null")
+        await _take(tab, "inbox.png", home, width=1000, height=560)
+        await _take(tab, "phone.png", home, width=360, height=640, scheme="dark")
+        await _take(tab, "transaction.png", f"{home}transactions/{owed}", width=1000, height=640)
+        await _take(tab, "search.png", f"{home}search", width=1000, height=520)
+
+
+def main() -> None:
+    """Play a sandbox in which something is stuck, and take its pictures."""
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        overdue = {"GIFTCARD_GATEWAY__CONSOLE__OVERDUE_S": "1"}
+        with sandbox(place, environ=overdue) as running, running.client() as client:
+            asyncio.run(_take_all(running, _busy(running, client), place / "profile"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""A console on a real port over a scripted provider, and a browser without a screen that visits it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from giftcard import AsyncClient, new_transaction_id
+from giftcard_gateway.access.api_keys import make, row_of
+from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.config.access import Access, Grant, Scope
+from giftcard_gateway.config.settings import Console
+from giftcard_gateway.process.app import App
+from giftcard_gateway.providers.connections import Connection, Connections, Terms
+from tests.patience import PATIENCE_S
+from tests.world.app import HOST, open_app, settings
+from tests.world.clock import ShiftedClock
+from tests.world.journal import Unsteady
+from tests.world.observer import Heard
+from tests.world.provider import AGAIN, APPROVED, LOST, Scripted
+
+PAN = "6045120000000007"
+_STAMP = re.compile(r'name="stamp" value="([0-9a-f]{64})"')
+READ, OPERATE = (Scope.READ,), (Scope.READ, Scope.OPERATE)
+
+
+class Clock(ShiftedClock):
+    """A clock whose hands all move when it is turned."""
+
+    ahead_s = 0.0
+
+    def turn(self, ahead_s: float) -> None:
+        """Let time pass."""
+        self.ahead_s += ahead_s
+        self.skip(seconds=ahead_s)
+
+    def monotonic_s(self) -> float:
+        """Return seconds that the turning counts in, too."""
+        return SystemClock.monotonic_s() + self.ahead_s
+
+
+@dataclass
+class Place:
+    """A console that serves, and what is behind it."""
+
+    app: App
+    clock: Clock
+    provider: Scripted
+    heard: Heard
+
+    @property
+    def url(self) -> str:
+        """Where the console is."""
+        assert self.app.console is not None
+        return f"http://{HOST}:{self.app.console.port}"
+
+    async def key(self, name: str, *scopes: Scope, tenant: str = "default") -> str:
+        """Make an API key."""
+        key, text = make(Grant(name=name, scopes=scopes, tenant=tenant), self.clock)
+        await self.app.journal.put_api_key(row_of(key))
+        return text
+
+    @asynccontextmanager
+    async def till(self) -> AsyncIterator[AsyncClient]:
+        """Open a client of a till that redeems."""
+        token = await self.key("till-7", Scope.MONEY, Scope.READ)
+        async with AsyncClient(f"{HOST}:{self.app.server.port}", plaintext=True, token=token) as client:
+            yield client
+
+    async def stuck(self, client: AsyncClient, **fields: Any) -> str:  # noqa: ANN401 - fields of a request
+        """Void a card with no answer, which nobody can find out; return the transaction's id."""
+        self.provider.script.reactions.append(LOST)
+        asked: dict[str, Any] = {
+            "transaction_id": new_transaction_id(),
+            "card": PAN,
+            "provider": "spar-za",
+            **fields,
+        }
+        return (await client.void(**asked)).transaction_id
+
+    async def sold(self, client: AsyncClient) -> str:
+        """Redeem; return the transaction's id."""
+        asked: dict[str, Any] = {"transaction_id": new_transaction_id(), "card": PAN, "provider": "spar-za"}
+        return (await client.redeem(**asked, amount_minor=10_000, currency="ZAR")).transaction_id
+
+    async def owed(self, client: AsyncClient) -> str:
+        """Redeem and confirm, and lose every confirmation that is scripted; return the transaction's id."""
+        self.provider.script.reactions += [APPROVED, *[AGAIN] * 99]
+        transaction_id = await self.sold(client)
+        return (await client.confirm_redeem(transaction_id=transaction_id)).transaction_id
+
+    @asynccontextmanager
+    async def visitor(self) -> AsyncIterator[Visitor]:
+        """Open a browser of its own."""
+        async with httpx.AsyncClient(base_url=self.url, timeout=PATIENCE_S) as http:
+            yield Visitor(http)
+
+    @asynccontextmanager
+    async def signed_in(self, *scopes: Scope, name: str = "alex") -> AsyncIterator[Visitor]:
+        """Open a browser of somebody who has signed in."""
+        async with self.visitor() as visitor:
+            assert (await visitor.sign_in(await self.key(name, *scopes))).status_code == 303
+            yield visitor
+
+
+class Visitor:
+    """A browser: it keeps cookies, and sends the stamp of the page that it saw last."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        """Have seen nothing."""
+        self.http = http
+        self.stamp = ""
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        """Look at a page."""
+        return self._seen(await self.http.get(path, headers=headers))
+
+    async def post(
+        self,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        **fields: Any,  # noqa: ANN401 - texts and lists of them
+    ) -> httpx.Response:
+        """Send a form."""
+        said = {"stamp": self.stamp, **fields}
+        return self._seen(await self.http.post(path, data=said, headers=headers))
+
+    async def sign_in(self, credential: str, goes_on_to: str = "/") -> httpx.Response:
+        """Show a credential on the form."""
+        await self.get(f"/sign-in?next={goes_on_to}")
+        return await self.post("/sign-in", credential=credential, next=goes_on_to)
+
+    def _seen(self, answer: httpx.Response) -> httpx.Response:
+        if found := _STAMP.search(answer.text):
+            self.stamp = found[1]
+        return answer
+
+
+@asynccontextmanager
+async def open_place(*, is_open: bool = False, **wanted: Any) -> AsyncIterator[Place]:  # noqa: ANN401 - settings of [console]
+    """Serve a console on a free port; with `is_open` nobody signs in. The arguments are its settings."""
+    clock = Clock()
+    heard, provider = Heard(clock), Scripted.open(clock)
+    connection = Connection("spar-za", provider, Terms(confirm_by_s=1e6), clock)
+    configured = settings(
+        console=Console(**{"listen": f"{HOST}:0", **wanted}), access=Access(api_keys=not is_open)
+    )
+    async with open_app(
+        configured, clock, heard=heard, journal=Unsteady(), connections=Connections([connection])
+    ) as app:
+        yield Place(app, clock, provider, heard)
