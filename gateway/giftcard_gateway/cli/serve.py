@@ -10,7 +10,7 @@ import click
 from giftcard_gateway.cli.console import complain, err
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import port_option, settings_options, settings_with_keys
-from giftcard_gateway.config import pin_suites
+from giftcard_gateway.config import pin_grpc
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.loading import loading
 
@@ -41,7 +41,7 @@ def serve(
     if count is not None:
         environ = {**environ, "GIFTCARD_GATEWAY__SERVER__WORKERS": str(count)}
     settings = settings_with_keys(environ, file=file, is_sandbox=is_sandbox, data=data, port=port)
-    pin_suites(settings)
+    pin_grpc(settings)
     try:
         with loading():
             from giftcard_gateway.process import loop, serving, workers  # noqa: PLC0415 - gRPC, suites pinned

@@ -23,7 +23,9 @@ from giftcard_gateway.config.tls import GRPC_SUITES, grpc_suites
 from giftcard_gateway.errors import OperatorError
 from giftcard_gateway.kms.settings import KmsId, Pkcs11Settings
 
-__all__ = ["ConfigError", "Settings", "describe", "load", "load_kms", "pin_suites", "read"]
+__all__ = ["ConfigError", "Settings", "describe", "load", "load_kms", "pin_grpc", "read"]
+
+_GRPC_VERBOSITY = "GRPC_VERBOSITY"
 
 
 class ConfigError(OperatorError):
@@ -75,10 +77,17 @@ def read(table: Table, environ: Mapping[str, str], folder: Path) -> Settings:
     return settings
 
 
-def pin_suites(settings: Settings) -> None:
-    """Put the TLS profile where gRPC reads it at its import; workers inherit it."""
-    if settings.server.tls is not None:
-        os.environ[GRPC_SUITES] = grpc_suites(settings.server.tls.profile)
+def pin_grpc(settings: Settings) -> None:
+    """Put the TLS profile, and what its core may write, where gRPC reads them at its import.
+
+    Workers inherit both. What the core writes to standard error by itself tells an operator nothing, but for
+    handshakes that failed.
+    """
+    tls = settings.server.tls
+    if tls is not None:
+        os.environ[GRPC_SUITES] = grpc_suites(tls.profile)
+    is_heard = tls is not None or settings.telemetry.log_level == "debug"
+    os.environ.setdefault(_GRPC_VERBOSITY, "ERROR" if is_heard else "NONE")
 
 
 def describe(settings: Settings) -> str:

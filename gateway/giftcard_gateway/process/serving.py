@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 def telemetry(settings: Settings, environ: Mapping[str, str]) -> Iterator[Telemetry]:
     """Set up logs, traces and metrics for this process, and export what is left at its end."""
     opened = open_telemetry(environ, SystemClock())
+    is_all_shown = settings.telemetry.log_level == "debug"
     heard = (
-        handshakes.told(opened.observer.handshake_failed) if settings.server.tls else nullcontext(sys.stderr)
+        handshakes.told(opened.observer.handshake_failed, is_all_shown=is_all_shown)
+        if settings.server.tls
+        else nullcontext(sys.stderr)
     )
     with heard as stream:
         set_up_logs(settings.telemetry, stream)

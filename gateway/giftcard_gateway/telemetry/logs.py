@@ -3,14 +3,22 @@
 Modules log with the standard library, a fixed sentence and extra fields. What lives here is the
 form, the trace a line belongs to, and the last defence of card numbers: long runs of digits are
 taken out wherever they stand, and an exception shows its type and place and never its text.
+
+    ERROR      a person must do something: the runbook says what
+    WARNING    something went wrong that mends itself, or is open because the operator said so
+    INFO       what was done: a line for each transaction that ended
+    DEBUG      for who develops; only here libraries say more than that they failed
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
+import socket
 import traceback
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import TYPE_CHECKING, TextIO
 
 import msgspec
@@ -23,6 +31,8 @@ if TYPE_CHECKING:
 
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _COLOURS = {"DEBUG": "2", "INFO": "32", "WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
+_LIBRARIES = ("aiohttp", "asyncio", "asyncpg", "grpc", "httpcore", "httpx", "opentelemetry", "py.warnings")
+"""Who else writes logs here. What an operator needs of it, such as that the journal is away, we say."""
 _FRAMES = 8
 """Enough of a traceback to find the place."""
 
@@ -37,6 +47,10 @@ def set_up(settings: LogSettings, stream: TextIO) -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(settings.log_level.upper())
+    for library in _LIBRARIES:
+        logging.getLogger(library).setLevel(
+            logging.NOTSET if settings.log_level == "debug" else logging.ERROR
+        )
     logging.captureWarnings(capture=True)
 
 
@@ -46,7 +60,16 @@ def redact(text: str) -> str:
 
 
 class JsonForm(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, the trace, and the fields given."""
+    """One JSON object a line: time, level, logger, message, process, the trace, and the fields given."""
+
+    def __init__(self) -> None:
+        """Note which process this is."""
+        super().__init__()
+        self._process = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "version": version("giftcard-gateway"),
+        }
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -55,6 +78,7 @@ class JsonForm(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": redact(record.getMessage()),
+            **self._process,
         }
         span = current()
         if span is not None and span.context is not None:

@@ -31,6 +31,8 @@ _QUIET_S = 60.0
 _QUIET_OF_ONE_S = 300.0
 """How long nothing more is said of a transaction that cannot be opened, however often somebody asks."""
 _MOST_KINDS = 1000
+_TRACE_ID = slice(3, 35)
+"""Where a W3C traceparent has the id of its trace."""
 _CRITICAL_SHARE = 0.9
 """From here on a reversal's window is about to close (rule 8)."""
 
@@ -60,9 +62,9 @@ class Watcher(Observer):
         self._metrics.reached(after.operation, after.provider, after.state)
         if after.state is State.UNRESOLVED:
             self._metrics.unresolved(after.operation, after.provider)
-            _log.error("a person must look at this transaction", extra=_facts(after))
+            _log.error("a person must look at this transaction", extra=_whole(after))
         elif after.state in FINAL and _log.isEnabledFor(logging.INFO):
-            _log.info("transaction ended", extra=_facts(after))
+            _log.info("transaction ended", extra=_whole(after))
 
     @contextmanager
     def resuming(self, entry: Entry) -> Iterator[None]:
@@ -176,6 +178,21 @@ class Seldom:
             return False
         self._said[kind] = now_s
         return True
+
+
+def _whole(entry: Entry) -> dict[str, object]:
+    """Return what is told of a transaction that goes no further by itself."""
+    told = _facts(entry) | {
+        "duration_s": round((entry.updated_at - entry.created_at).total_seconds(), 3),
+        "attempts": entry.tried_in_all,
+    }
+    decline = entry.outcome.decline if entry.outcome else None
+    if decline is not None:
+        told["decline_reason"] = decline.reason.value
+    if entry.traceparent:
+        # Of the trace it began in: what ends a transaction may be a call of later, or none.
+        told["began_in_trace_id"] = entry.traceparent[_TRACE_ID]
+    return told
 
 
 def _facts(entry: Entry) -> dict[str, object]:

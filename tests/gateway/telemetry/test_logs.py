@@ -5,7 +5,11 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
+import socket
+import warnings
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Literal
 
 import pytest
@@ -24,6 +28,8 @@ def stream() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     handlers, level = tuple(root.handlers), root.level
     yield io.StringIO()
+    # At `debug` libraries say what they like, as they do where nobody has set logs up.
+    logs.set_up(LogSettings(log_level="debug"), io.StringIO())
     for handler in tuple(root.handlers):
         root.removeHandler(handler)
     for handler in handlers:
@@ -47,6 +53,8 @@ def test_json(stream: io.StringIO) -> None:
     set_up(stream).info("transaction ended", extra={"transaction_id": ID, "attempts": 3, "is_late": False})
     line = json.loads(stream.getvalue())
     assert line.pop("time").endswith("+00:00")
+    assert (line.pop("host"), line.pop("pid")) == (socket.gethostname(), os.getpid())
+    assert line.pop("version") == version("giftcard-gateway")
     assert line == {
         "level": "INFO",
         "logger": "giftcard_gateway.some",
@@ -65,6 +73,23 @@ def test_level(stream: io.StringIO) -> None:
     log.warning("loud")
     assert "quiet" not in stream.getvalue()
     assert "loud" in stream.getvalue()
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_libraries_are_quiet(stream: io.StringIO, level: Literal["info", "debug"]) -> None:
+    """What a library warns of is for `debug`, by a logger or by Python's warnings; its failures are told."""
+    log = set_up(stream, level=level)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("the pool was closed", UserWarning, stacklevel=1)
+        logging.getLogger("asyncpg.pool").warning("the pool is closing")
+    logging.getLogger("asyncio").error("a task failed")
+    log.warning("ours")
+    shown = stream.getvalue()
+    assert ("the pool is closing" in shown) is (level == "debug")
+    assert ("the pool was closed" in shown) is (level == "debug")
+    assert "a task failed" in shown
+    assert "ours" in shown
 
 
 def test_trace(stream: io.StringIO, seen: Seen) -> None:
