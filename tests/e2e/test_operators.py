@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +198,25 @@ def test_an_export_of_the_audit_goes_on_where_it_stopped(tmp_path: Path) -> None
     kept.write_text(kept.read_text()[:-5])
     torn = run("audit", "export", *journal, "--after", str(kept), folder=tmp_path)
     assert (torn.returncode, "broke off" in torn.stderr) == (2, True)
+
+
+def test_a_record_put_in_commands_no_terminal(tmp_path: Path) -> None:
+    """Who puts a record in chooses what its chain is called: it is told, and obeyed by nobody's terminal."""
+    journal = ("--sandbox", "--data", str(tmp_path / "data"))
+    assert run("migrate", *journal, folder=tmp_path).returncode == 0
+    assert run("keys", "create", "ann", "--scope", "read", *journal, folder=tmp_path).returncode == 0
+    with closing(sqlite3.connect(tmp_path / "data" / "journal.db")) as file, file:
+        file.execute(
+            "INSERT INTO audit SELECT ? || chain, number, at_us, key_id, document, mac FROM audit",
+            ("\x1b[2J\x9b1m[/]\u202e",),
+        )
+    told = run("audit", "verify", *journal, folder=tmp_path)
+    assert told.returncode == 1
+    assert r"chain \x1b[2J\x9b1m[/]\u202e" in told.stderr
+    listed = run("audit", "export", *journal, folder=tmp_path)
+    assert r'"chain":"\u001b[2J\u009b1m[/]\u202e' in listed.stdout
+    for line in (*told.stderr.splitlines(), *listed.stdout.split("\n")):
+        assert line.isprintable()
 
 
 def test_migrate_tells_and_does(tmp_path: Path) -> None:

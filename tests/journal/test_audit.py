@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from giftcard_gateway.journal.contract import AuditRow, Journal
-from tests.journal.places import Place
+from tests.journal.places import File, Place
 
 AT = datetime(2026, 11, 28, tzinfo=UTC)
 
@@ -65,6 +65,19 @@ async def test_records_are_added_beside_a_serving_gateway(place: Place, journal:
     beside = place.journal()
     await asyncio.gather(beside.add_audit(rows("a", 1)), journal.add_audit(rows("b", 1)))
     assert await everything(beside) == await everything(journal) == [*rows("a", 1), *rows("b", 1)]
+
+
+@pytest.mark.parametrize("conflict", ["OR REPLACE", "OR IGNORE", "OR FAIL", "OR ROLLBACK", ""])
+async def test_sqlite_replaces_no_record(place: Place, journal: Journal, conflict: str) -> None:
+    """REPLACE, which fires no trigger for what it takes out, is refused as every other change is."""
+    if not isinstance(place, File):
+        pytest.skip("PostgreSQL has no REPLACE; its ON CONFLICT DO UPDATE is an UPDATE")
+    await journal.add_audit(rows("a", 1))
+    columns = "chain, number, at_us, key_id, document, mac"
+    other = "SELECT chain, number, at_us, key_id, mac, document FROM audit"
+    with pytest.raises(Exception, match="never changed"):
+        await place.execute(f"INSERT {conflict} INTO audit ({columns}) {other}")
+    assert await everything(journal) == rows("a", 1)
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit SET document = document", "DELETE FROM audit"])

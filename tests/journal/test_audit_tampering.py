@@ -23,7 +23,7 @@ SEAL = Seal(
     keys={"a": b"k" * KEY_BYTES}, active="a", hash_keys={"first": b"h" * KEY_BYTES}, random_bytes=bytes
 )
 AT = datetime(2026, 11, 28, tzinfo=UTC)
-GUARDS = ("audit_is_never_changed", "audit_is_never_deleted")
+GUARDS = ("audit_is_never_changed", "audit_is_never_deleted", "audit_is_never_replaced")
 CHANGES = {
     "taken out": "DELETE FROM audit WHERE number = 3",
     "the first taken out": "DELETE FROM audit WHERE number = 1",

@@ -23,6 +23,7 @@ from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.process import loop
 from giftcard_gateway.process.sealing import open_seal
+from giftcard_gateway.telemetry.logs import json_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -92,7 +93,7 @@ async def _export(
         if (since and row.at < since) or (until and row.at >= until):
             continue
         if tenant is None or _is_of(record_of(row), tenant):
-            click.echo(msgspec.json.encode(exported(row)))
+            click.echo(json_line(exported(row)))
 
 
 def _last(records: Iterable[Mapping[str, Any]]) -> dict[str, int]:

@@ -123,7 +123,9 @@ class BatchBalances:
         cards = [item.card for item in chunk]
         try:
             async with slots:
-                return await ask(first.connection, BALANCE, lambda provider: provider.balances(cards, asked))
+                return await ask(
+                    first.connection, BALANCE, lambda provider: provider.balances(cards, asked), cards=cards
+                )
         except GatewayError as refusal:
             return [refusal] * len(chunk)
         except Exception as fault:  # noqa: BLE001 - one card's fault must not cost the others their answer
@@ -131,7 +133,7 @@ class BatchBalances:
             return [fault] * len(chunk)
 
     def _encode(self, item: _Item, told: CardView | Decline | Exception) -> v1.BatchBalanceItem:
-        answer = refusal_of(told) if isinstance(told, Decline) else told
+        answer = refusal_of(told, [item.card]) if isinstance(told, Decline) else told
         if isinstance(answer, Exception):
             return _failed(answer)
         try:

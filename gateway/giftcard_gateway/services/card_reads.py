@@ -41,7 +41,7 @@ class CardReads:
         connection = reached(self._connections, provider_id, call, cards)
         call.identity.demand_merchant(asked.point_of_sale)
         async with self._guess(connection, cards, call, "lookup"):
-            view = await ask(connection, "lookup", lambda provider: provider.lookup(asked))
+            view = await ask(connection, "lookup", lambda provider: provider.lookup(asked), cards=cards)
         return v1.LookupResponse(card=view_to(view, provider=connection.provider_id, asked=asked.card))
 
     async def balance(self, request: v1.BalanceRequest, call: RpcCall) -> v1.BalanceResponse:
@@ -71,7 +71,9 @@ class CardReads:
         guess.right()
 
     async def _one(self, connection: Connection, card: CardRef, asked: Lookup) -> CardView:
-        (told,) = await ask(connection, BALANCE, lambda provider: provider.balances([card], asked))
+        (told,) = await ask(
+            connection, BALANCE, lambda provider: provider.balances([card], asked), cards=[card]
+        )
         if isinstance(told, Decline):
-            raise refusal_of(told)
+            raise refusal_of(told, [card])
         return told

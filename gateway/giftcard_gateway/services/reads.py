@@ -5,11 +5,14 @@ A read belongs to its caller: it is cancelled with them, and nothing of it is wr
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
+
 from giftcard_adapters.errors import Invalid, NoAnswer, NotSent, Refused, TimedOut, Unsupported
+from giftcard_adapters.scrub import holds, without
 from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_gateway.errors import (
     CardNotFound,
@@ -21,6 +24,7 @@ from giftcard_gateway.errors import (
     ProviderUnreachable,
     ReadRefused,
 )
+from giftcard_gateway.ledger.card_secrets import secrets_of
 
 if TYPE_CHECKING:
     from giftcard_adapters.contract import Provider
@@ -52,14 +56,15 @@ async def ask(
     method: str,
     work: Callable[[Provider], Awaitable[_Result]],
     *,
+    cards: Sequence[CardRef] = (),
     has_effect: bool = False,
 ) -> _Result:
-    """Return what `work` gets from the provider's `method`.
+    """Return what `work` gets from the provider's `method`; a refusal tells no secret of the `cards`.
 
     Raises OperationUnsupported where the provider has no such method, and what `told` raises.
     """
     admit(connection, method)
-    with told(connection.provider_id, has_effect=has_effect), connection.read():
+    with told(connection.provider_id, cards, has_effect=has_effect), connection.read():
         return await work(connection.provider)
 
 
@@ -77,8 +82,8 @@ def admit(connection: Connection, method: str) -> None:
 
 
 @contextmanager
-def told(provider_id: str, *, has_effect: bool = False) -> Iterator[None]:
-    """Translate an adapter's exceptions into errors for the caller.
+def told(provider_id: str, cards: Sequence[CardRef] = (), *, has_effect: bool = False) -> Iterator[None]:
+    """Translate an adapter's exceptions into errors for the caller, without a secret of the `cards`.
 
     With `has_effect` an answer that never came is ProviderTimeout whatever the reason, because the
     provider may have acted and nobody may repeat the call unasked.
@@ -90,7 +95,7 @@ def told(provider_id: str, *, has_effect: bool = False) -> Iterator[None]:
     except Unsupported as fault:
         raise OperationUnsupported(str(fault), provider=provider_id) from None
     except Refused as fault:
-        raise refusal_of(fault.decline) from None
+        raise refusal_of(fault.decline, cards) from None
     except NotSent:
         raise ProviderUnreachable(provider=provider_id) from None
     except NoAnswer as fault:
@@ -103,6 +108,16 @@ def told(provider_id: str, *, has_effect: bool = False) -> Iterator[None]:
         raise kind(provider=provider_id) from None
 
 
-def refusal_of(decline: Decline) -> GatewayError:
-    """Return the error for a provider's no to a read; unknown cards all get the same one (rule 16)."""
-    return CardNotFound() if decline.reason is DeclineReason.CARD_UNKNOWN else ReadRefused(decline)
+def refusal_of(decline: Decline, cards: Sequence[CardRef]) -> GatewayError:
+    """Return the error for a provider's no to a read of the `cards`; it tells no secret of theirs (rule 16).
+
+    Unknown cards all get the same one.
+    """
+    if decline.reason is DeclineReason.CARD_UNKNOWN:
+        return CardNotFound()
+    secrets = secrets_of(cards)
+    code, text = (
+        without(said, *(secret for secret in secrets if holds(said, secret)))
+        for said in (decline.provider_code, decline.provider_text)
+    )
+    return ReadRefused(msgspec.structs.replace(decline, provider_code=code, provider_text=text))

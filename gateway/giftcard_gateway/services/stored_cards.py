@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from giftcard import v1
 from giftcard_gateway.services.reads import ask, vault
 from giftcard_gateway.wire.cards import store_from, stored_page_to, stored_query_from, stored_to
+from giftcard_gateway.wire.own_secrets import mask_echoes
 
 if TYPE_CHECKING:
     from giftcard_gateway.rpc.call import RpcCall
@@ -35,10 +36,17 @@ class StoredCards:
         wanted = store_from(request)
         route = self._router.route_card(wanted.card, request.provider)
         connection = vault(self._connections, route.provider, call)
+        cards = [wanted.card]
         card = await ask(
-            connection, "store_card", lambda provider: provider.store_card(wanted), has_effect=True
+            connection,
+            "store_card",
+            lambda provider: provider.store_card(wanted),
+            cards=cards,
+            has_effect=True,
         )
-        return v1.StoreCardResponse(stored_card=stored_to(card, provider=connection.provider_id))
+        told = stored_to(card, provider=connection.provider_id)
+        mask_echoes(told, cards)
+        return v1.StoreCardResponse(stored_card=told)
 
     async def get(self, request: v1.GetStoredCardRequest, call: RpcCall) -> v1.GetStoredCardResponse:
         """Return one stored card."""

@@ -84,9 +84,13 @@ class JsonForm(logging.Formatter):
         if span is not None and span.context is not None:
             line["trace_id"] = f"{span.context.trace_id:032x}"
             line["span_id"] = f"{span.context.span_id:016x}"
-        written = msgspec.json.encode(_fields(record) | line).decode()
-        # Of these JSON escapes only ASCII's; a terminal obeys others too.
-        return written if written.isprintable() else "".join(map(_escaped, written))
+        return json_line(_fields(record) | line)
+
+
+def json_line(value: object) -> str:
+    """Return a value as a line of JSON that commands no terminal, which obeys more than JSON escapes."""
+    written = msgspec.json.encode(value).decode()
+    return written if written.isprintable() else "".join(map(_escaped, written))
 
 
 def _escaped(char: str) -> str:

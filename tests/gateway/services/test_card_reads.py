@@ -10,6 +10,7 @@ import grpc.aio
 import msgspec
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 
 from giftcard import v1
 from giftcard_adapters.errors import Invalid, NoAnswer, NotSent, Refused, TimedOut, Unreadable, Unsupported
@@ -156,6 +157,34 @@ async def test_an_end_user_has_a_budget(served: Served) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await served.start("Balance", balance(), end_user="x" * 129)
     assert refusal_of(raised.value).violations == ("giftcard-end-user",)
+
+
+async def test_a_refusal_tells_no_secret_of_its_card(served: Served) -> None:
+    """Whatever read a provider refuses, the card's number and PIN that its words echo are masked."""
+    pin = "73910482"
+    said = f"PIN {pin[:4]} {pin[4:]} of {PAN[:4]}-{PAN[4:]}"
+    no = Decline(reason=DeclineReason.CARD_BLOCKED, provider_code=f"E{pin}", provider_text=said)
+    asked, answers = v1.BalanceRequest(card=card(pin=pin)), served.telling.answers
+    answers |= {name: Refused(no) for name in ("lookup", "balances", "store_card")}
+    reads: list[tuple[str, Message]] = [
+        ("Lookup", v1.LookupRequest(card=card(pin=pin))),
+        ("Balance", asked),
+        ("StoreCard", v1.StoreCardRequest(card=card(pin=pin))),
+    ]
+    for name, request in reads:
+        refusal = await served.refused(name, request)
+        assert (refusal.reason, refusal.info.metadata["provider_code"]) == ("PROVIDER_REFUSED", "E***")
+        assert PAN[4:] not in str(refusal.info)
+        assert pin[4:] not in str(refusal.info)
+    for told in (Refused(no), {PAN: no}):
+        answers["balances"] = told
+        refusal = await served.refused("Balance", asked)
+        assert refusal.info.metadata["provider_code"] == "E***"
+        batch = await served.call("BatchBalance", v1.BatchBalanceRequest(requests=[asked]))
+        (item,) = batch.items
+        assert item.error.code == grpc.StatusCode.FAILED_PRECONDITION.value[0]
+        assert b"E***" in item.error.SerializeToString()
+        assert pin.encode() not in item.error.SerializeToString()
 
 
 async def test_declines_of_money_are_guesses(served: Served) -> None:

@@ -22,3 +22,10 @@ WHEN NOT EXISTS (
     SELECT 1 FROM audit_purging AS p WHERE p.chain = OLD.chain AND OLD.number <= p.until_number
 )
 BEGIN SELECT RAISE(ABORT, 'audit records are never deleted, but by audit purge'); END;
+
+-- REPLACE takes a row out without asking the trigger for deletions, and puts another in without asking the one
+-- for updates. So a place in a chain is taken once.
+
+CREATE TRIGGER audit_is_never_replaced BEFORE INSERT ON audit
+WHEN EXISTS (SELECT 1 FROM audit WHERE chain = NEW.chain AND number = NEW.number)
+BEGIN SELECT RAISE(ABORT, 'audit records are never changed'); END;

@@ -20,12 +20,17 @@ _PURGE = (
 )
 _LAST = f"{_SELECT} WHERE chain = CAST(? AS TEXT) ORDER BY number DESC LIMIT 1"
 
+# Not ON CONFLICT DO NOTHING: the trigger that refuses a REPLACE would refuse a repeat, too.
+_ADD = (
+    "INSERT INTO audit (chain, number, at_us, key_id, document, mac) SELECT ?1, ?2, ?3, ?4, ?5, ?6"
+    " WHERE NOT EXISTS (SELECT 1 FROM audit WHERE chain = ?1 AND number = ?2)"
+)
+
 
 def add(connection: sqlite3.Connection, rows: Sequence[AuditRow]) -> None:
     """Insert records; see Journal.add_audit."""
     connection.executemany(
-        "INSERT INTO audit (chain, number, at_us, key_id, document, mac) VALUES (?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (chain, number) DO NOTHING",
+        _ADD,
         [(row.chain, row.number, to_us(row.at), row.key_id, row.document, row.mac) for row in rows],
     ).close()
 
