@@ -243,3 +243,92 @@ def test_no_route_ends_with_one(tmp_path: Path) -> None:
     lost = run("route", *sandbox, "--card", "9", folder=tmp_path, environ=environ)
     assert lost.returncode == 1
     assert lost.stderr.startswith("error: No rule routes this card")
+
+
+def test_a_list_goes_on_beyond_a_page(shared: Sandbox, words: tuple[str, ...], tmp_path: Path) -> None:
+    """`--limit 0` lists all there are, and a limit as many, each as one line of JSON."""
+    with shared.client() as client:
+        done = {redeemed(client, labels={"batch": "pages"}).transaction_id for _ in range(3)}
+    narrow = ("list", "--label", "batch=pages", "--json", "--limit")
+    everything = run(*words, *narrow, "0", folder=tmp_path)
+    listed = [json.loads(line)["transaction_id"] for line in everything.stdout.splitlines()]
+    assert (len(listed), set(listed)) == (3, done)
+    assert run(*words, *narrow, "2", folder=tmp_path).stdout.count("\n") == 2
+
+
+def test_many_are_ended_at_once(shared: Sandbox, words: tuple[str, ...], tmp_path: Path) -> None:
+    """What options find is shown first, acted on with --yes, and counted; who did it stands in each."""
+    with shared.client() as client:
+        done = {redeemed(client, labels={"batch": "bulk"}).transaction_id for _ in range(3)}
+    find = ("--label", "batch=bulk")
+    dry = run(*words, "reverse", *find, "--dry-run", "--json", folder=tmp_path)
+    assert dry.returncode == 0, dry.stderr
+    found = [json.loads(line) for line in dry.stdout.splitlines()]
+    assert {one["transaction_id"] for one in found} == done
+    assert {one["state"] for one in found} == {"TRANSACTION_STATE_APPROVED"}
+    unasked = run(*words, "reverse", *find, folder=tmp_path)
+    assert (unasked.returncode, "--yes" in unasked.stderr) == (2, True)
+    ended = run(*words, "reverse", *find, "--yes", "--note", "closing time", "--json", folder=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == "reverse: 3 REVERSED\n"
+    for line in ended.stdout.splitlines():
+        (change,) = [one for one in json.loads(line)["state_changes"] if one.get("actor") == "local"][1:]
+        assert change["note"] == "the caller reversed: closing time"
+    again = run(*words, "reverse", *find, "--yes", folder=tmp_path)
+    assert (again.returncode, again.stderr) == (0, "")
+
+
+def test_what_is_refused_does_not_stop_the_rest(
+    shared: Sandbox, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A refusal of one is told by its reason, the others are acted on, and the exit code is 1."""
+    with shared.client() as client:
+        one, other = redeemed(client), redeemed(client)
+        client.reverse_redeem(
+            transaction_id=one.transaction_id, reason=v1.ReversalReason.REVERSAL_REASON_CANCELLED
+        )
+        told = run(*words, "confirm", one.transaction_id, other.transaction_id, folder=tmp_path)
+        assert client.get_transaction(other.transaction_id).state == v1.TransactionState.Value(
+            "TRANSACTION_STATE_CONFIRMED"
+        )
+    assert told.returncode == 1
+    assert told.stderr.endswith("confirm: 1 CONFIRMED, 1 refused with TRANSACTION_REVERSED\n")
+    both = run(*words, "confirm", one.transaction_id, "--provider", "x", folder=tmp_path)
+    neither = run(*words, "confirm", "--yes", folder=tmp_path)
+    assert (both.returncode, neither.returncode) == (2, 2)
+
+
+def test_changes_are_followed(shared: Sandbox, words: tuple[str, ...], tmp_path: Path) -> None:
+    """`watch` prints each change as it is written down, and goes on after the cursor it printed."""
+    with shared.client() as client:
+        begun = "2020-01-01"
+        done = redeemed(client, labels={"batch": "watched"})
+        client.confirm_redeem(transaction_id=done.transaction_id)
+    watch = ("watch", "--label", "batch=watched")
+    first = run(*words, *watch, "--from", begun, "--limit", "2", "--json", folder=tmp_path)
+    assert first.returncode == 0, first.stderr
+    changes = [json.loads(line) for line in first.stdout.splitlines()]
+    assert {one["transaction"]["transaction_id"] for one in changes} == {done.transaction_id}
+    rest = run(*words, *watch, "--cursor", changes[-1]["cursor"], "--limit", "1", folder=tmp_path)
+    assert (rest.returncode, done.transaction_id in rest.stdout) == (0, True)
+    wrong = run(*words, *watch, "--cursor", "x", "--from", begun, folder=tmp_path)
+    assert wrong.returncode == 2
+
+
+def test_what_was_refused_is_tried_again(shared: Sandbox, words: tuple[str, ...], tmp_path: Path) -> None:
+    """What ended UNRESOLVED is redelivered by filter once the provider is mended, and ends as promised."""
+    with shared.client() as client:
+        done = redeemed(client, labels={"batch": "again"})
+        refusal = {"fault": "status", "status": 400, "match": {"path": "reversals"}, "times": 1}
+        shared.spoil(ELECTRUM, refusal)
+        client.reverse_redeem(
+            transaction_id=done.transaction_id, reason=v1.ReversalReason.REVERSAL_REASON_CANCELLED
+        )
+        stuck = client.get_transaction(done.transaction_id, wait_s=60)
+        shared.spoil(ELECTRUM)
+        find = ("--state", "unresolved", "--label", "batch=again")
+        told = run(*words, "redeliver", *find, "--yes", folder=tmp_path)
+        ended = client.get_transaction(done.transaction_id, wait_s=60)
+    assert stuck.state == v1.TransactionState.TRANSACTION_STATE_UNRESOLVED
+    assert told.returncode == 0, told.stderr
+    assert ended.state == v1.TransactionState.TRANSACTION_STATE_REVERSED

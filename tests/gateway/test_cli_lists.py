@@ -6,7 +6,7 @@ from itertools import islice
 from typing import cast
 
 from giftcard import Client, v1
-from giftcard_gateway.cli.transactions import read_pages
+from giftcard_gateway.cli.asking import read_pages
 
 
 class Paged:

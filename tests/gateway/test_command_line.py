@@ -20,6 +20,7 @@ HEAVY = (
     "grpc",
     "httptools",
     "httpx",
+    "importlib.metadata",
     "joserfc",
     "opentelemetry",
     "rich",
@@ -47,12 +48,15 @@ settings = { base_url = "http://127.0.0.1:9", client_id = "shop", api_secret = "
 @pytest.mark.parametrize(
     ("arguments", "shown", "allowed"),
     [
-        ("--version", ".", set()),
+        ("--version", ".", {"importlib.metadata"}),
         ("--help", "check-config", set()),
         ("check-config --config gateway.toml", "providers.shop.adapter", {"httpx", "rich"}),
         ("providers --config gateway.toml", "Issue", {"httpx", "rich"}),
         ("route --config gateway.toml --card 1", "", {"httpx", "rich"}),
-        ("transactions --address 127.0.0.1:9 list", "", {"grpc", "rich"}),
+        ("transactions --help", "watch", set()),
+        ("transactions --address 127.0.0.1:9 list", "", {"grpc", "importlib.metadata", "rich"}),
+        ("transactions purge --help", "older-than", {"httpx", "rich"}),
+        ("check-config --sandbox", "providers", {"giftcard_simulators", "httpx", "joserfc", "rich"}),
     ],
 )
 def test_a_command_imports_what_it_needs(

@@ -5,13 +5,13 @@ A command's module is imported when it is asked for, so that each costs what it 
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
 import click
 
-from giftcard_gateway.cli.faults import CannotDo, sentences
-from giftcard_gateway.loading import INTERRUPTED, loading
+from giftcard_gateway.cli.faults import sentences
+from giftcard_gateway.cli.lazy import LazyGroup
+from giftcard_gateway.loading import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,31 +37,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 """Each command: its module and name there, and what the list of commands says of it."""
 
 
-class _Commands(click.Group):
-    """A group that imports a command when it is asked for, and lists all without importing any."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click asks so
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click asks so
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        try:
-            with loading():
-                command: click.Command = getattr(importlib.import_module(f"{__name__}.{module}"), name)
-        except ValueError as fault:
-            # The OpenTelemetry SDK reads some of its variables at its import.
-            raise CannotDo(str(fault)) from None
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click asks so
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, said) for name, (_, said) in COMMANDS.items()])
-
-
 @click.group(
-    cls=_Commands,
+    cls=LazyGroup,
+    modules=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help="Gift cards over one gRPC contract: many providers behind it, and money that is never lost "
     "or moved twice.",

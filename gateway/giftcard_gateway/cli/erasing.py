@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from giftcard_gateway.audit.records import COMMAND, NUMBERS_ERASED, AuditRecord
 from giftcard_gateway.audit.trail import tell_once
 from giftcard_gateway.cli.console import err, out
 from giftcard_gateway.cli.faults import CannotDo
+from giftcard_gateway.cli.options import settings_options, settings_with_keys
 from giftcard_gateway.cli.person import person
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.stores import open_journal
@@ -23,13 +25,25 @@ from giftcard_gateway.providers.routing import Router
 
 if TYPE_CHECKING:
     from datetime import timedelta
+    from pathlib import Path
 
     from giftcard_gateway.config import Settings
 
 
-def erase_card_numbers(settings: Settings, keeps: timedelta) -> None:
-    """Erase card numbers of all that ended longer ago than they are kept, and say how much it was."""
-    loop.run(_erase(settings, keeps))
+@click.command("erase-numbers")
+@settings_options
+@click.pass_obj
+def erase_numbers(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool) -> None:
+    """Erase the card numbers of everything that ended journal.card_number_retention_days ago.
+
+    A gateway does so by itself with what was written since the setting is there; this reads everything, and
+    is needed once for what is older. Broken off and begun again, it goes on. The audit records the user of
+    the operating system who did.
+    """
+    settings = settings_with_keys(environ, file=file, is_sandbox=is_sandbox, data=data)
+    if settings.journal.keeps_numbers is None:
+        raise CannotDo("journal.card_number_retention_days is not set, so card numbers are kept")
+    loop.run(_erase(settings, settings.journal.keeps_numbers))
 
 
 async def _erase(settings: Settings, keeps: timedelta) -> None:

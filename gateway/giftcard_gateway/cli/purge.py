@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import click
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from giftcard_gateway.audit.records import COMMAND, PURGED, AuditRecord
 from giftcard_gateway.audit.trail import tell_once
 from giftcard_gateway.cli.console import err, out
+from giftcard_gateway.cli.faults import CannotDo
+from giftcard_gateway.cli.options import settings_options, settings_with_keys
 from giftcard_gateway.cli.person import person
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.stores import open_journal
@@ -18,6 +21,7 @@ from giftcard_gateway.process.sealing import open_seal
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from giftcard_gateway.config import Settings
     from giftcard_gateway.journal.contract import Journal
@@ -25,8 +29,25 @@ if TYPE_CHECKING:
 _BATCH = 1000
 
 
-def purge_journal(settings: Settings, days: int, tenant: str | None) -> None:
-    """Delete what was finished more than `days` days ago, of one tenant or all, and say how much it was."""
+@click.command()
+@settings_options
+@click.option(
+    "--older-than", "days", type=click.IntRange(1, 36500), required=True, help="Days since the last write."
+)
+@click.option("--tenant", help="Only one tenant's; without it, every tenant's.")
+@click.pass_obj
+def purge(
+    environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool, days: int, tenant: str | None
+) -> None:
+    """Delete finished transactions from the journal.
+
+    Never younger than the configured retention: ids must outlive every reversal window. The audit records
+    the user of the operating system who did.
+    """
+    settings = settings_with_keys(environ, file=file, is_sandbox=is_sandbox, data=data)
+    least = settings.journal.retention_days
+    if days < least:
+        raise CannotDo(f"--older-than {days} is less than journal.retention_days, which is {least}")
     loop.run(_purge(settings, days, tenant))
 
 

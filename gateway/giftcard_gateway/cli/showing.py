@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import click
@@ -9,12 +10,13 @@ from google.protobuf.json_format import MessageToJson
 from rich.text import Text
 
 from giftcard import to_decimal, v1
-from giftcard_adapters.values.names import names_of
-from giftcard_gateway.cli.console import out, table
+from giftcard_gateway.cli.console import err, in_style, out, table
 from giftcard_gateway.ledger.attempts import FIRST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from google.protobuf.message import Message
 
 _COLOURS = {"UNRESOLVED": "bold red", "CONFIRMED": "green", "APPROVED": "green", "DECLINED": "yellow"}
 
@@ -44,9 +46,14 @@ def show_transaction(one: v1.Transaction) -> None:
     table(["", ""], [row for row in rows if row[1]])
     out.print()
     table(
-        ["at", "state", "because"],
+        ["at", "state", "because", "by"],
         [
-            [time_of(change.change_time.ToJsonString()), state_in_colour(change.state), change.note]
+            [
+                time_of(change.change_time.ToJsonString()),
+                state_in_colour(change.state),
+                change.note,
+                change.actor,
+            ]
             for change in one.state_changes
         ],
     )
@@ -56,6 +63,47 @@ def show_transaction(one: v1.Transaction) -> None:
             ["tried", "what", "took", "HTTP", "result", "code", "what was said", "trace", "by"],
             list(_attempts(one.progress)),
         )
+
+
+def show_list(found: Sequence[v1.Transaction], *, with_tenants: bool = False) -> None:
+    """Print transactions as a table, a line each, or say that there is none."""
+    columns = ["transaction", "operation", "state", "provider", "amount", "created", "evidence"]
+    rows: list[list[str | Text]] = [
+        [
+            one.transaction_id,
+            operation_of(one),
+            state_in_colour(one.state),
+            one.provider,
+            amount_of(one),
+            time_of(one.create_time.ToJsonString()),
+            one.evidence.summary,
+        ]
+        for one in found
+    ]
+    if with_tenants:
+        columns.insert(1, "tenant")
+        for one, row in zip(found, rows, strict=True):
+            row.insert(1, one.tenant)
+    table(columns, rows)
+    if not found:
+        err.print("[dim]none[/]")
+
+
+def show_change(told: v1.WatchTransactionsResponse) -> None:
+    """Print one change of state as a line."""
+    one, change = told.transaction, told.change
+    why = " ".join(part for part in (change.note, f"({change.actor})" if change.actor else "") if part)
+    cells = (
+        time_of(change.change_time.ToJsonString()),
+        one.transaction_id,
+        operation_of(one),
+        state_in_colour(change.state),
+        one.provider,
+        amount_of(one),
+        why,
+    )
+    shown = [in_style(cell) if isinstance(cell, str) else cell for cell in cells if cell]
+    out.print(Text("  ").join(shown))
 
 
 def _attempts(progress: v1.Progress) -> Iterator[list[str]]:
@@ -86,16 +134,24 @@ def _optional(message: v1.Transaction | v1.Progress, field: str) -> str:
     return time_of(getattr(message, field).ToJsonString()) if message.HasField(field) else ""  # type: ignore[arg-type]  # a name of either
 
 
-def print_json(one: v1.Transaction) -> None:
-    """Print a transaction as one line of JSON, by the names of the contract."""
-    written = MessageToJson(one, indent=None, preserving_proto_field_name=True)
+def print_json(one: Message) -> None:
+    """Print a message as one line of JSON, by the names of the contract."""
+    _print_line(MessageToJson(one, indent=None, preserving_proto_field_name=True))
+
+
+def print_refusal(transaction_id: str, reason: str, why: str) -> None:
+    """Print as one line of JSON why a transaction was not acted on."""
+    _print_line(json.dumps({"transaction_id": transaction_id, "refused": reason, "why": why}))
+
+
+def _print_line(written: str) -> None:
     # The one character of ASCII that JSON need not escape and a terminal does not show.
     click.echo(written.replace("\x7f", r"\u007f"))
 
 
 def operation_of(one: v1.Transaction) -> str:
     """Return the operation in lower case."""
-    return names_of(v1.Operation.Name(one.operation).removeprefix("OPERATION_")).method
+    return v1.Operation.Name(one.operation).removeprefix("OPERATION_").lower()
 
 
 def _decline(one: v1.Transaction) -> str:

@@ -131,9 +131,8 @@ def _put_times(told: v1.Transaction, entry: Entry) -> None:
     if entry.numbers_erased_at is not None:
         put_time(told.card_number_erase_time, entry.numbers_erased_at)
     for change in entry.changes:
-        put_time(
-            told.state_changes.add(state=_STATES[change.state], note=change.cause).change_time, change.at
-        )
+        step = told.state_changes.add(state=_STATES[change.state], note=change.cause, actor=change.actor)
+        put_time(step.change_time, change.at)
 
 
 def _put_amounts(told: v1.Transaction, entry: Entry) -> None:

@@ -6112,8 +6112,13 @@ pub mod transaction_service_client {
         /// Sends the pending confirmation or reversal of a transaction to the provider now, instead of when it is next due.
         /// Of one that is PENDING it looks for the outcome now.
         ///
-        /// Safe to repeat: the bytes are the same and count once. NOT_FOUND if there is no such transaction;
-        /// FAILED_PRECONDITION, reason STATE_CONFLICT, if it is not PENDING, CONFIRMING or REVERSING.
+        /// One that is UNRESOLVED is tried again: what it promised is owed anew, and it is CONFIRMING or REVERSING; where
+        /// nothing was promised and the provider can be asked, the outcome is looked for anew, and it is PENDING. Do not send
+        /// this once you settled it with the provider by hand: ResolveTransaction ends it then.
+        ///
+        /// Safe to repeat: it is the same promise, and counts once. NOT_FOUND if there is no such transaction;
+        /// FAILED_PRECONDITION, reason STATE_CONFLICT, if it is APPROVED or has ended, or is UNRESOLVED and its provider cannot
+        /// be asked what became of it.
         pub async fn redeliver_advice(
             &mut self,
             request: impl tonic::IntoRequest<super::RedeliverAdviceRequest>,
