@@ -92,3 +92,8 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     def is_on(self) -> bool:
         """Whether callers have to sign in."""
         return bool(self.api_keys or self.issuers or self.certificates)
+
+    @property
+    def takes_credentials(self) -> bool:
+        """Whether callers can sign in by a key or a token, as people do on the console."""
+        return bool(self.api_keys or self.issuers)

@@ -42,7 +42,7 @@ def _sign_in(settings: Settings, console: Console) -> Iterator[str]:
     )
     if is_open and not access.is_on:
         yield "console.listen is reached from elsewhere, and nobody signs in: set access"
-    elif access.is_on and not (access.api_keys or access.issuers):
+    elif access.is_on and not access.takes_credentials:
         yield (
             "console.listen needs access.api_keys or access.issuers: nobody signs in to it by a certificate"
         )

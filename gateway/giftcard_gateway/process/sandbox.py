@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 from contextlib import AsyncExitStack, asynccontextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,10 +81,14 @@ def settings(folder: Path, environ: Mapping[str, str], clock: Clock, port: int =
         "journal": {"url": f"sqlite:///{folder / 'journal.db'}"},
         "seal": {"keys": {"sandbox": keys["seal"]}, "active": "sandbox", "hash_key": keys["hash"]},
         "webhooks": {"listen": f"{HOST}:{port + WEBHOOKS_PORT - PORT}"},
-        "console": {"listen": f"{HOST}:{port + CONSOLE_PORT - PORT}"},
         "routing": {"default": sandboxes[0].provider_id},
         "providers": {sandbox.provider_id: _stanza(sandbox) for sandbox in sandboxes},
     }
+    # Reading puts the environment into a table, so each reading has its own.
+    told = config.read(deepcopy(table), environ, folder)
+    if told.access.is_on and not told.access.takes_credentials:
+        return told  # nobody could sign in to a console
+    table["console"] = {"listen": f"{HOST}:{port + CONSOLE_PORT - PORT}"}
     return config.read(table, environ, folder)
 
 

@@ -26,6 +26,8 @@ from tests.world.provider import AGAIN, APPROVED, LOST, Scripted
 
 PAN = "6045120000000007"
 _STAMP = re.compile(r'name="stamp" value="([0-9a-f]{64})"')
+_PATIENT = Terms(confirm_by_s=1e6, retry_base_s=1e7, retry_cap_s=1e7)
+"""Nobody is too late to decide, and what is owed is not tried again by itself while a test runs."""
 READ, OPERATE = (Scope.READ,), (Scope.READ, Scope.OPERATE)
 
 
@@ -146,7 +148,7 @@ async def open_place(*, is_open: bool = False, **wanted: Any) -> AsyncIterator[P
     """Serve a console on a free port; with `is_open` nobody signs in. The arguments are its settings."""
     clock = Clock()
     heard, provider = Heard(clock), Scripted.open(clock)
-    connection = Connection("spar-za", provider, Terms(confirm_by_s=1e6), clock)
+    connection = Connection("spar-za", provider, _PATIENT, clock)
     configured = settings(
         console=Console(**{"listen": f"{HOST}:0", **wanted}), access=Access(api_keys=not is_open)
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from giftcard import v1
 from giftcard_gateway.http.console.providers import read_providers
-from giftcard_gateway.http.console.rows import AT, TAKES, TransactionRow, row_of, windows_of
+from giftcard_gateway.http.console.rows import AT, TAKES, ListedTransaction, row_of, windows_of
 from giftcard_gateway.http.console.transaction import read_transaction
 from giftcard_gateway.http.console.visits import see
 from giftcard_gateway.http.console.words import state_of
@@ -43,7 +43,7 @@ WORDS = {
 class PlannedAct:
     """One of many: what would be done with it, or what came of it."""
 
-    row: TransactionRow | None
+    row: ListedTransaction | None
     pick: str
     is_taken: bool
     words: str

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from giftcard import v1
 from giftcard_gateway.http.console.providers import read_providers
-from giftcard_gateway.http.console.rows import TransactionRow, row_of, windows_of
+from giftcard_gateway.http.console.rows import ListedTransaction, row_of, windows_of
 from giftcard_gateway.http.console.words import time_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _OWED = (
     v1.TransactionState.TRANSACTION_STATE_REVERSING,
 )
 _LATEST = datetime.max.replace(tzinfo=UTC)
-_ORDERS: dict[str, Callable[[TransactionRow], Any]] = {
+_ORDERS: dict[str, Callable[[ListedTransaction], Any]] = {
     "window": lambda row: (row.window_end_at or _LATEST, row.created_at),
     "age": lambda row: row.created_at,
     "amount": lambda row: -row.worth,

@@ -25,7 +25,7 @@ AT = "@"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransactionRow:
+class ListedTransaction:
     """One transaction in a list."""
 
     transaction_id: str
@@ -59,13 +59,13 @@ def windows_of(providers: Iterable[v1.Provider]) -> Windows:
     }
 
 
-def row_of(visit: Visit, one: v1.Transaction, windows: Windows) -> TransactionRow:
+def row_of(visit: Visit, one: v1.Transaction, windows: Windows) -> ListedTransaction:
     """Return a transaction as a line."""
     state = state_of(one.state)
     created_at = time_of(one.create_time) or visit.now
     window = windows.get((one.provider, one.operation)) if state in _REVERSIBLE else None
     changes = one.state_changes
-    return TransactionRow(
+    return ListedTransaction(
         transaction_id=one.transaction_id,
         tenant=one.tenant,
         address=visit.address_of(one.transaction_id, one.tenant),

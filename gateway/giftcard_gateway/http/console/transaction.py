@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class TimelineStep:
     """Something that happened: a change of state, an attempt, or many attempts that are only counted."""
 
     at: datetime
@@ -84,13 +84,13 @@ def _facts(one: v1.Transaction) -> Iterator[tuple[str, str]]:
     yield "Tenant", one.tenant
 
 
-def _changes(one: v1.Transaction) -> Iterator[Step]:
+def _changes(one: v1.Transaction) -> Iterator[TimelineStep]:
     for change in one.state_changes:
         if (at := time_of(change.change_time)) is not None:
-            yield Step(at=at, state=state_of(change.state), words=change.note, actor=change.actor)
+            yield TimelineStep(at=at, state=state_of(change.state), words=change.note, actor=change.actor)
 
 
-def _attempts(visit: Visit, progress: v1.Progress) -> Iterator[Step]:
+def _attempts(visit: Visit, progress: v1.Progress) -> Iterator[TimelineStep]:
     """Give each attempt that is told, and one step for those between that are only counted."""
     left_out = progress.attempt_count - len(progress.attempts)
     for place, attempt in enumerate(progress.attempts):
@@ -98,9 +98,9 @@ def _attempts(visit: Visit, progress: v1.Progress) -> Iterator[Step]:
         if at is None:
             continue
         if left_out and place == FIRST:
-            yield Step(at=at, count=left_out)
+            yield TimelineStep(at=at, count=left_out)
         status = str(attempt.http_status) if attempt.http_status else "no answer"
-        yield Step(
+        yield TimelineStep(
             at=at,
             attempt=v1.AttemptKind.Name(attempt.kind).removeprefix("ATTEMPT_KIND_").capitalize(),
             result=v1.AttemptResult.Name(attempt.result).removeprefix("ATTEMPT_RESULT_").replace("_", " "),
