@@ -56,6 +56,12 @@ class Observer:
     def refused(self, method: str, reason: str, cause: str) -> None:
         """A call was refused for who asked: `reason` and `cause` are words of ours, never what was shown."""
 
+    def erred(self, reason: str, budget: str) -> None:
+        """A call was answered with an error; `budget` names the limit that was used up, if one was."""
+
+    def webhook(self, provider: str, result: str) -> None:
+        """A webhook was kept, refused or failed; `provider` is empty where it named none that we know."""
+
     def handshake_failed(self, why: str) -> None:
         """A connection was not made, because its TLS handshake failed; may come on any thread."""
 

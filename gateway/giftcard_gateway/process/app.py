@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from giftcard_adapters.stanza import find_adapter, open_provider
@@ -19,12 +18,11 @@ from giftcard_gateway.access.shares import Shares
 from giftcard_gateway.audit.records import NUMBERS_ERASED, AuditRecord, exported
 from giftcard_gateway.audit.trail import Trail
 from giftcard_gateway.config import exposure
-from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.journal.keys_in_use import KeysInUse
 from giftcard_gateway.journal.microseconds import to_us
 from giftcard_gateway.journal.stores import open_journal
-from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.pipeline.assembly import assemble
+from giftcard_gateway.process.measuring import Measuring
 from giftcard_gateway.process.readiness import Readiness
 from giftcard_gateway.process.sealing import open_seal
 from giftcard_gateway.providers.connections import Connection, Connections
@@ -35,7 +33,6 @@ from giftcard_gateway.rpc.server import Server
 from giftcard_gateway.services import Dependencies, handlers, service_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from giftcard_gateway.access.signing_in import SigningIn
@@ -50,10 +47,8 @@ if TYPE_CHECKING:
     from giftcard_gateway.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
-_BACKLOG_EVERY_S = 10.0
 _LAST_WORD_S = 1.0
 """What is left of the drain when callers who still wait are answered with the present state."""
-_ADVICE_STATES = frozenset({State.CONFIRMING.value, State.REVERSING.value})
 
 
 class App:
@@ -79,7 +74,6 @@ class App:
         self.telemetry = telemetry
         self.journal = journal or open_journal(settings.journal)
         self.connections = connections or _connections(settings, clock, telemetry)
-        telemetry.metrics.watch_circuits(self._circuits)
         router = Router(settings.rules(), settings.routing.default)
         self.seal = open_seal(settings, clock)
         self.trail = Trail(self.journal, self.seal, clock, name=name, copy=self._copy_audit)
@@ -94,6 +88,14 @@ class App:
             keeps_numbers=settings.journal.keeps_numbers,
         )
         self.keys_in_use = KeysInUse(self.journal, self.seal, settings.seal.do_without)
+        self.measuring = Measuring(
+            telemetry,
+            clock,
+            journal=self.journal,
+            connections=self.connections,
+            pipeline=self.pipeline,
+            keys_in_use=self.keys_in_use,
+        )
         self.signing_in = signing_in or open_signing_in(settings, self.journal, clock)
         self.admission = _admission(settings, clock)
         self.dependencies = self._dependencies(router)
@@ -118,6 +120,7 @@ class App:
             clock=clock,
             observer=telemetry.observer,
         )
+        self.measuring.watch(self.server, self.admission, self.readiness)
         self._background: list[asyncio.Task[None]] = []
 
     def _webhooks(self) -> WebhookEdge:
@@ -190,7 +193,8 @@ class App:
             asyncio.create_task(self.admission.run()),
             asyncio.create_task(self.pipeline.recovery.run()),
             asyncio.create_task(self.pipeline.events.run()),
-            asyncio.create_task(self._count_backlog()),
+            asyncio.create_task(self.measuring.run()),
+            asyncio.create_task(self.measuring.wake()),
             asyncio.create_task(self.readiness.run()),
             asyncio.create_task(self.trail.run()),
         ]
@@ -232,39 +236,6 @@ class App:
     def _tell_erased(self, done: Erasure, before: datetime) -> None:
         about = f"finished before {before:%Y-%m-%d}"
         self.trail.tell(AuditRecord(at=self._clock.now(), act=NUMBERS_ERASED, count=done.erased, about=about))
-
-    def _circuits(self) -> dict[str, str]:
-        return {one.provider_id: one.circuit.state.value for one in self.connections}
-
-    async def _count_backlog(self) -> None:
-        """Keep the gauge of what providers are still owed, apart from the calls that owe it."""
-        while True:
-            try:
-                await self._count()
-            except JournalClosed:
-                pass
-            except Exception as fault:  # noqa: BLE001 - whatever fails, it must be counted again
-                self.telemetry.observer.faulted("backlog", fault)
-            await self._clock.sleep(_BACKLOG_EVERY_S)
-
-    async def _count(self) -> None:
-        counts = Counter[str]()
-        for owed in await self.journal.backlog():
-            if owed.state in _ADVICE_STATES:
-                counts[owed.provider] += owed.count
-        self.telemetry.metrics.set_backlog(counts)
-        damaged = await self.journal.damaged()
-        self.telemetry.observer.damaged(damaged)
-        missing = await self._look_for_keys()
-        await self.server.tell_seal(is_whole=not missing and not damaged)
-
-    async def _look_for_keys(self) -> Mapping[str, int]:
-        """Say which keys are in use that are not here; nothing else changes while we serve."""
-        unknown = await self.keys_in_use.unknown()
-        self.pipeline.records.is_half_blind = any(key.kind == "hash" for key in unknown)
-        missing = {key.name: 0 for key in unknown} | dict(await self.pipeline.records.missing())
-        self.telemetry.observer.sealed_elsewhere(missing)
-        return missing
 
 
 def _admission(settings: Settings, clock: Clock) -> Admission:

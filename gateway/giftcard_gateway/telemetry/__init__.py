@@ -23,6 +23,7 @@ from giftcard_gateway.telemetry.http_client import TracedTransport
 from giftcard_gateway.telemetry.metrics import Metrics
 from giftcard_gateway.telemetry.observer import Watcher
 from giftcard_gateway.telemetry.rpc_server import ServerCall
+from giftcard_gateway.telemetry.runtime import watch_process
 from giftcard_gateway.telemetry.spans import Spans
 
 if TYPE_CHECKING:
@@ -83,4 +84,5 @@ def open_telemetry(
     metrics = Metrics(meters, clock.now_ns)
     for reader in readers:
         reader.join(metrics.durations)
+    watch_process(metrics)
     return Telemetry(clock, spans, metrics, AuditLogs(logs or logger_provider(environ, described)))

@@ -19,7 +19,7 @@ from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.ledger.entry import Entry, State
-from giftcard_gateway.telemetry import open_telemetry
+from giftcard_gateway.telemetry import catalogue, open_telemetry
 from giftcard_gateway.telemetry.spans import Spans, current, parse
 from tests.world.seen import Seen
 
@@ -146,6 +146,9 @@ async def test_exchange_conventions(seen: Seen) -> None:
     assert attributes == {
         "giftcard.provider": "spar-za",
         "giftcard.operation": "redeem",
+        "http.request.method": "POST",
+        "server.address": "provider.example",
+        "server.port": 443,
         "http.response.status_code": 200,
     }
     assert count == 1
@@ -388,7 +391,11 @@ class TestObserver:
 
     async def test_gauges(self, seen: Seen) -> None:
         """The backlog is what was said last; circuits are asked at each export."""
-        seen.telemetry.metrics.set_backlog({"spar-za": 3})
-        seen.telemetry.metrics.watch_circuits(lambda: {"spar-za": "OPEN"})
-        assert seen.points("giftcard.advice.backlog") == [({"giftcard.provider": "spar-za"}, 3)]
+        metrics = seen.telemetry.metrics
+        metrics.set(catalogue.LAG, {("spar-za",): 5.0})
+        metrics.set(catalogue.LAG, {("spar-za",): 3.0})
+        states: dict[tuple[str, ...], float] = {("spar-za",): 0}
+        metrics.watch(catalogue.CIRCUIT, lambda: states)
+        states["spar-za",] = 2
+        assert seen.points("giftcard.backlog.lag") == [({"giftcard.provider": "spar-za"}, 3)]
         assert seen.points("giftcard.circuit.state") == [({"giftcard.provider": "spar-za"}, 2)]

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from time import monotonic
 from typing import NamedTuple, TypeAlias
 
 import asyncpg
@@ -38,6 +39,7 @@ class Queued(NamedTuple):
 
     request: Request
     future: asyncio.Future[Ack]
+    at_s: float
 
     @property
     def about(self) -> str:
@@ -49,7 +51,11 @@ class Queued(NamedTuple):
 class Batches:
     """Gathers what is to be written, sends them together, and answers each caller."""
 
-    def __init__(self, sessions: Sessions, on_written: Callable[[], None]) -> None:
+    def __init__(
+        self, sessions: Sessions, on_written: Callable[[], None], timed: Callable[[float, float], None]
+    ) -> None:
+        """`timed` hears how long each batch's first request waited, and how long the batch took."""
+        self._timed = timed
         self._sessions = sessions
         self._on_written = on_written
         self._waiting: deque[Queued] = deque()
@@ -62,7 +68,7 @@ class Batches:
     async def submit(self, request: Request) -> Row | bool | None:
         """Wait until the request is committed; it is, even when its caller is cancelled meanwhile."""
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Queued(request, future))
+        self._waiting.append(Queued(request, future, monotonic()))
         self._schedule()
         ack = await future
         if isinstance(ack, Exception):
@@ -111,9 +117,11 @@ class Batches:
     async def _carry(self, batch: Sequence[Queued]) -> None:
         # Used only when the event loop is closing, or by a bug: even then no caller may wait for ever.
         acks: Sequence[Ack] = [JournalClosed("the journal stopped before it knew")] * len(batch)
+        began_s = monotonic()
         try:
             acks = await self._acks(batch)
         finally:
+            self._timed(began_s - batch[0].at_s, monotonic() - began_s)
             # Before the answers: who is answered may ask again at once, and finds the way free.
             self._busy.difference_update(queued.about for queued in batch)
             self._in_flight -= 1
