@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import msgspec
 
 from giftcard_gateway.errors import OperatorError
+from giftcard_gateway.journal.measured import OnBatch, Pool, ignore
 from giftcard_gateway.ledger.tenants import DEFAULT_TENANT
 from giftcard_gateway.seal import FIRST_HASH_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import timedelta
     from typing import Self
 
@@ -208,21 +209,6 @@ class JournalBusy(OperatorError):
     """Another process has this journal open, and this kind allows one; the text says which process."""
 
 
-class Pool(NamedTuple):
-    """Sessions with a database: in use, idle, and how many there may be."""
-
-    used: int
-    idle: int
-    most: int
-
-
-OnBatch: TypeAlias = "Callable[[str, float, float], None]"
-
-
-def _ignore(_system: str, _waited_s: float, _took_s: float) -> None:
-    """Do nothing: nobody measures."""
-
-
 class Journal(ABC):
     """A durable store of rows, changes and events. Raises JournalClosed when its database is away.
 
@@ -233,7 +219,7 @@ class Journal(ABC):
     """Whether several processes may have it open at once."""
     system: ClassVar[str] = "other_sql"
     """What OpenTelemetry calls the database under it."""
-    on_batch: OnBatch = staticmethod(_ignore)
+    on_batch: OnBatch = staticmethod(ignore)
     """Called on any thread after each batch of writes: `system`, how long the first of them waited, and how
     long the batch then took, in seconds."""
 

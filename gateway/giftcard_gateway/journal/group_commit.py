@@ -12,10 +12,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from time import monotonic
 from typing import Generic, TypeVar
 
 from giftcard_gateway.journal.contract import JournalClosed
+from giftcard_gateway.journal.measured import monotonic_s
 
 Request = TypeVar("Request")
 Ack = object
@@ -70,7 +70,7 @@ class ThreadCommit(GroupCommit[Request]):
     async def submit(self, request: Request) -> Ack:
         """Wait for the batch that holds this request; a cancelled caller's request is served all the same."""
         future: asyncio.Future[Ack] = self._loop.create_future()
-        self._queue.put((request, future, monotonic()))
+        self._queue.put((request, future, monotonic_s()))
         return _value(await future)
 
     async def close(self) -> None:
@@ -87,11 +87,11 @@ class ThreadCommit(GroupCommit[Request]):
             is_open = batch[-1] is not None
             queued = [each for each in batch if each is not None]
             if queued:
-                began_s = monotonic()
+                began_s = monotonic_s()
                 acks = self._acks([request for request, _, _ in queued])
                 self._resolve([future for _, future, _ in queued], acks)
                 if self._timed is not None:
-                    self._timed(began_s - queued[0][2], monotonic() - began_s)
+                    self._timed(began_s - queued[0][2], monotonic_s() - began_s)
 
     def _acks(self, requests: Sequence[Request]) -> Sequence[Ack]:
         try:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.config.settings import Provider as ProviderSettings
     from giftcard_gateway.config.settings import Settings
     from giftcard_gateway.http.console.edge import ConsoleEdge
+    from giftcard_gateway.http.scraping import ScrapeEdge
     from giftcard_gateway.http.webhooks import WebhookEdge
     from giftcard_gateway.journal.contract import AuditRow, Journal
     from giftcard_gateway.pipeline.retention import Erasure
@@ -88,17 +89,11 @@ class App:
             keeps_numbers=settings.journal.keeps_numbers,
         )
         self.keys_in_use = KeysInUse(self.journal, self.seal, settings.seal.do_without)
-        self.measuring = Measuring(
-            telemetry,
-            clock,
-            journal=self.journal,
-            connections=self.connections,
-            pipeline=self.pipeline,
-            keys_in_use=self.keys_in_use,
-        )
+        self.measuring = self._measuring()
         self.signing_in = signing_in or open_signing_in(settings, self.journal, clock)
         self.admission = _admission(settings, clock)
         self.dependencies = self._dependencies(router)
+        self.scrapes = self._scrapes()
         self.webhooks = None if settings.webhooks.listen is None else self._webhooks()
         guard = Guard(
             self.signing_in,
@@ -122,6 +117,25 @@ class App:
         )
         self.measuring.watch(self.server, self.admission, self.readiness)
         self._background: list[asyncio.Task[None]] = []
+
+    def _measuring(self) -> Measuring:
+        """Return what keeps the gauges."""
+        return Measuring(
+            self.telemetry,
+            self._clock,
+            journal=self.journal,
+            connections=self.connections,
+            pipeline=self.pipeline,
+            keys_in_use=self.keys_in_use,
+        )
+
+    def _scrapes(self) -> ScrapeEdge | None:
+        """Return the edge for Prometheus, where it scrapes; only then is an HTTP server loaded for it."""
+        if self.telemetry.scraping is None:
+            return None
+        from giftcard_gateway.http.scraping import ScrapeEdge  # noqa: PLC0415 - see above
+
+        return ScrapeEdge(self.telemetry.scraping)
 
     def _webhooks(self) -> WebhookEdge:
         """Return the edge for providers' events; only who has one waits for an HTTP server to be loaded."""
@@ -189,6 +203,8 @@ class App:
             await self.webhooks.start(is_port_shared=self.settings.server.workers > 1)
         if self.console is not None:
             await self.console.start()
+        if self.scrapes is not None:
+            await self.scrapes.start()
         self._background = [
             asyncio.create_task(self.admission.run()),
             asyncio.create_task(self.pipeline.recovery.run()),
@@ -228,6 +244,8 @@ class App:
         await self.signing_in.close()
         await self.trail.close()
         await self.journal.close()
+        if self.scrapes is not None:
+            await self.scrapes.stop()
 
     def _copy_audit(self, row: AuditRow) -> None:
         if self.telemetry.audit_logs.is_on:

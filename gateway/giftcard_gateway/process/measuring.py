@@ -145,7 +145,7 @@ class Measuring:
                 ]
                 for one in self._connections
             },
-            reasons={kind.reason for kind in CODES} | {INTERNAL},
+            reasons=sorted({kind.reason for kind in CODES} | {INTERNAL}),
             refusals=[CredentialsInvalid.reason, ScopeMissing.reason, OutOfReach.reason, "HANDSHAKE_FAILED"],
             places=PLACES,
             webhooks=[one.provider_id for one in self._connections if has(one.provider, "read_webhook")],

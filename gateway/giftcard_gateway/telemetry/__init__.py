@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.ledger.observer import Observer
     from giftcard_gateway.telemetry.durations import Reader
+    from giftcard_gateway.telemetry.scraping import Scraped
 
 __all__ = ["ServerCall", "Telemetry", "open_telemetry"]
 
@@ -42,8 +43,16 @@ __all__ = ["ServerCall", "Telemetry", "open_telemetry"]
 class Telemetry:
     """The traces and metrics of one gateway process."""
 
-    def __init__(self, clock: Clock, spans: Spans, metrics: Metrics, audit_logs: AuditLogs) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        spans: Spans,
+        metrics: Metrics,
+        audit_logs: AuditLogs,
+        scraping: Scraped | None = None,
+    ) -> None:
         """Keep the parts that `open_telemetry` made."""
+        self.scraping = scraping
         self._clock = clock
         self._spans = spans
         self.metrics = metrics
@@ -63,7 +72,8 @@ class Telemetry:
     def close(self) -> None:
         """Export what is left and stop, in two seconds at most; call it off the loop."""
         close_side_by_side(
-            {"traces": self._spans.close, "metrics": self.metrics.close, "logs": self.audit_logs.close}
+            {"traces": self._spans.close, "metrics": self.metrics.close, "logs": self.audit_logs.close},
+            self._clock.monotonic_s,
         )
 
 
@@ -74,15 +84,20 @@ def open_telemetry(
     processors: Sequence[SpanProcessor] = (),
     readers: Sequence[Reader] = (),
     logs: LoggerProvider | None = None,
+    instance_id: str = "",
+    scraping: Scraped | None = None,
 ) -> Telemetry:
-    """Set up by the OTEL_* variables, plus what is handed in; raise ConfigError for a bad one."""
-    described = resource(environ, clock.uuid4())
+    """Set up by the OTEL_* variables, plus what is handed in; raise ConfigError for a bad one.
+
+    `instance_id` tells this process from its replicas, also when it starts again; random where it is empty.
+    """
+    described = resource(environ, instance_id or clock.uuid4())
     provider = TracerProvider(resource=described, shutdown_on_exit=False)
     spans = Spans(clock, [*span_processors(environ), *processors], provider)
-    readers = [*metric_readers(environ), *readers]
+    readers = [*metric_readers(environ), *([scraping] if scraping else []), *readers]
     meters = MeterProvider(readers, resource=described, shutdown_on_exit=False) if readers else None
     metrics = Metrics(meters, clock.now_ns)
     for reader in readers:
         reader.join(metrics.durations)
-    watch_process(metrics)
-    return Telemetry(clock, spans, metrics, AuditLogs(logs or logger_provider(environ, described)))
+    watch_process(metrics, clock.monotonic_s)
+    return Telemetry(clock, spans, metrics, AuditLogs(logs or logger_provider(environ, described)), scraping)

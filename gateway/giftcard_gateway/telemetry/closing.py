@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,9 +18,11 @@ LONGEST_S = 2.0
 """How long all of it may take together."""
 
 
-def close_side_by_side(ends: Mapping[str, Callable[[], object]], longest_s: float = LONGEST_S) -> None:
+def close_side_by_side(
+    ends: Mapping[str, Callable[[], object]], now_s: Callable[[], float], longest_s: float = LONGEST_S
+) -> None:
     """Call these at once, by their signals' names; what takes longer is left behind, and told."""
-    until_s = time.monotonic() + longest_s
+    until_s = now_s() + longest_s
     # Daemons: a process does not wait for those that hang.
     threads = {
         signal: threading.Thread(target=partial(_close, signal, end), name=f"close-{signal}", daemon=True)
@@ -30,7 +31,7 @@ def close_side_by_side(ends: Mapping[str, Callable[[], object]], longest_s: floa
     for thread in threads.values():
         thread.start()
     for thread in threads.values():
-        thread.join(max(0.0, until_s - time.monotonic()))
+        thread.join(max(0.0, until_s - now_s()))
     if late := ", ".join(signal for signal, thread in threads.items() if thread.is_alive()):
         _log.warning("the collector did not take the last of our telemetry in time", extra={"signals": late})
 

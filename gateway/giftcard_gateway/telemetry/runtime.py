@@ -8,28 +8,29 @@ from __future__ import annotations
 import gc
 import os
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from giftcard_gateway.telemetry import catalogue
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from giftcard_gateway.telemetry.metrics import Metrics, Values
 
 _PROC = Path("/proc/self")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def watch_process(metrics: Metrics) -> None:
+def watch_process(metrics: Metrics, now_s: Callable[[], float]) -> None:
     """Have this process's use of the machine read at every export."""
-    began_s = time.monotonic()
+    began_s = now_s()
     metrics.watch(catalogue.CPU, _cpu)
     metrics.watch(catalogue.MEMORY, lambda: _pages(1))
     metrics.watch(catalogue.VIRTUAL, lambda: _pages(0))
     metrics.watch(catalogue.THREADS, _threads)
     metrics.watch(catalogue.FILES, _files)
-    metrics.watch(catalogue.UPTIME, lambda: {(): time.monotonic() - began_s})
+    metrics.watch(catalogue.UPTIME, lambda: {(): now_s() - began_s})
     metrics.watch(catalogue.GC_RUNS, lambda: _garbage("collections"))
     metrics.watch(catalogue.GC_FOUND, lambda: _garbage("collected"))
 

@@ -14,6 +14,8 @@ from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.telemetry import open_telemetry
 from giftcard_gateway.telemetry.closing import close_side_by_side
 
+NOW_S = SystemClock().monotonic_s
+
 
 @contextmanager
 def hanging_collector() -> Iterator[str]:
@@ -25,14 +27,14 @@ def hanging_collector() -> Iterator[str]:
 def test_all_end_at_once() -> None:
     """None waits for another: each sees that the others have begun before it ends."""
     together = threading.Barrier(3)
-    close_side_by_side({one: lambda: together.wait(60) for one in ("a", "b", "c")}, longest_s=60)
+    close_side_by_side({one: lambda: together.wait(60) for one in ("a", "b", "c")}, NOW_S, longest_s=60)
     assert not together.broken
 
 
 def test_what_hangs_is_left_behind_and_told(caplog: pytest.LogCaptureFixture) -> None:
     """An end that never comes is not waited for, and the log says whose it is."""
     never = threading.Event()
-    close_side_by_side({"traces": never.wait, "logs": lambda: None}, longest_s=0.01)
+    close_side_by_side({"traces": never.wait, "logs": lambda: None}, NOW_S, longest_s=0.01)
     never.set()
     (told,) = [vars(record)["signals"] for record in caplog.records]
     assert "traces" in told
@@ -44,7 +46,7 @@ def test_what_fails_is_told_by_its_type(caplog: pytest.LogCaptureFixture) -> Non
     def fail() -> None:
         raise RuntimeError("6045000000000061")
 
-    close_side_by_side({"metrics": fail})
+    close_side_by_side({"metrics": fail}, NOW_S)
     (record,) = caplog.records
     assert (vars(record)["signals"], vars(record)["error_type"]) == ("metrics", "RuntimeError")
     assert "6045" not in caplog.text

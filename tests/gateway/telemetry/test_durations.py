@@ -58,7 +58,7 @@ def ours(temporality: Mapping[type, AggregationTemporality]) -> tuple[Metrics, I
     """Return metrics and what reads them; as in every gateway, there is a process to tell of too."""
     reader = InMemory(preferred_temporality=dict(temporality))
     metrics = Metrics(MeterProvider([reader], shutdown_on_exit=False), SystemClock().now_ns)
-    watch_process(metrics)
+    watch_process(metrics, SystemClock().monotonic_s)
     reader.join(metrics.durations)
     return metrics, reader
 

@@ -10,12 +10,12 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from time import monotonic
 from typing import NamedTuple, TypeAlias
 
 import asyncpg
 
 from giftcard_gateway.journal.contract import JournalClosed, Row
+from giftcard_gateway.journal.measured import monotonic_s
 from giftcard_gateway.journal.postgres.audit import audit_values
 from giftcard_gateway.journal.postgres.sessions import Connection, Sessions, make_safe
 from giftcard_gateway.journal.postgres.statements import BATCH, ROWS
@@ -68,7 +68,7 @@ class Batches:
     async def submit(self, request: Request) -> Row | bool | None:
         """Wait until the request is committed; it is, even when its caller is cancelled meanwhile."""
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Queued(request, future, monotonic()))
+        self._waiting.append(Queued(request, future, monotonic_s()))
         self._schedule()
         ack = await future
         if isinstance(ack, Exception):
@@ -117,11 +117,11 @@ class Batches:
     async def _carry(self, batch: Sequence[Queued]) -> None:
         # Used only when the event loop is closing, or by a bug: even then no caller may wait for ever.
         acks: Sequence[Ack] = [JournalClosed("the journal stopped before it knew")] * len(batch)
-        began_s = monotonic()
+        began_s = monotonic_s()
         try:
             acks = await self._acks(batch)
         finally:
-            self._timed(began_s - batch[0].at_s, monotonic() - began_s)
+            self._timed(began_s - batch[0].at_s, monotonic_s() - began_s)
             # Before the answers: who is answered may ask again at once, and finds the way free.
             self._busy.difference_update(queued.about for queued in batch)
             self._in_flight -= 1

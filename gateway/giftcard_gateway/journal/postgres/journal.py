@@ -25,13 +25,13 @@ from giftcard_gateway.journal.contract import (
     Journal,
     KeyInUse,
     KeyRow,
-    Pool,
     Resealed,
     Row,
     RowQuery,
     SchemaState,
     Sealed,
 )
+from giftcard_gateway.journal.measured import Pool
 from giftcard_gateway.journal.microseconds import from_us, to_us
 from giftcard_gateway.journal.postgres import audit as of_audit
 from giftcard_gateway.journal.postgres import schema

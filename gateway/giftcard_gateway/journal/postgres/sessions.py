@@ -15,7 +15,8 @@ import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
-from giftcard_gateway.journal.contract import JournalClosed, Pool
+from giftcard_gateway.journal.contract import JournalClosed
+from giftcard_gateway.journal.measured import Pool
 from giftcard_gateway.journal.postgres.hosts import connect
 from giftcard_gateway.journal.postgres.statements import BARRIER
 
