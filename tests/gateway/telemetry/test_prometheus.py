@@ -138,7 +138,7 @@ async def test_a_port_that_is_taken() -> None:
     """A gateway whose port for Prometheus is taken does not start, and says so."""
     with socket.create_server((HOST, 0)) as taken:
         telemetry = open_telemetry({}, SystemClock(), scraping=Scraped(f"{HOST}:{taken.getsockname()[1]}"))
-        with pytest.raises(PortTaken, match="cannot listen for telemetry.prometheus on"):
+        with pytest.raises(PortTaken, match=r"cannot listen for telemetry\.prometheus on"):
             async with serve(telemetry=telemetry):
                 pass
 
