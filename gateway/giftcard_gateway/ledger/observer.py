@@ -23,7 +23,7 @@ class Observer:
         """`after` is durable now; `before` is what it replaced, None for a new transaction."""
 
     def resuming(self, entry: Entry) -> AbstractContextManager[None]:  # noqa: ARG002 - an override reads it
-        """Return what surrounds work on an entry that no caller waits for."""
+        """Return what surrounds one go at an entry that no caller waits for, from begin to end."""
         return nullcontext()
 
     def faulted(self, place: str, fault: BaseException) -> None:

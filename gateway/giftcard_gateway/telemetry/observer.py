@@ -16,7 +16,7 @@ from giftcard_gateway.ledger.observer import Observer
 from giftcard_gateway.seal import KeyMissing
 from giftcard_gateway.telemetry import catalogue
 from giftcard_gateway.telemetry.logs import fault_fields
-from giftcard_gateway.telemetry.spans import current, parse
+from giftcard_gateway.telemetry.spans import current
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,10 +68,13 @@ class Watcher(Observer):
 
     @contextmanager
     def resuming(self, entry: Entry) -> Iterator[None]:
-        """Surround work on an entry that no caller waits for with a span of the trace it began in."""
+        """Surround work on an entry that no caller waits for with a trace of its own, linked to the first.
+
+        A transaction that is tried for days is a trace for each try, not one of hundreds of spans.
+        """
         facts = {"giftcard.transaction_id": entry.transaction_id, "giftcard.provider": entry.provider}
-        parent = parse(entry.traceparent)
-        with self._spans.start(f"resume {entry.operation}", SpanKind.INTERNAL, {**facts}, parent=parent):
+        with self._spans.start(f"resume {entry.operation}", SpanKind.INTERNAL, {**facts}) as span:
+            span.link(entry.traceparent)
             yield
 
     def faulted(self, place: str, fault: BaseException) -> None:

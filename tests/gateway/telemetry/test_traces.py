@@ -19,6 +19,7 @@ from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.ledger.entry import Entry, State
+from giftcard_gateway.pipeline.tasks import Tasks
 from giftcard_gateway.telemetry import catalogue, open_telemetry
 from giftcard_gateway.telemetry.spans import Spans, current, parse
 from tests.world.seen import Seen
@@ -310,7 +311,7 @@ class TestObserver:
     """What the pipeline tells."""
 
     async def test_resumed_trace(self, seen: Seen) -> None:
-        """Recovery later works in the trace the transaction began in, as kept in the journal."""
+        """Each go of recovery is a trace of its own, linked to the one in which the transaction began."""
         observer = seen.telemetry.observer
         with seen.telemetry.call(METHOD, CALLER):
             kept = observer.traceparent()
@@ -319,12 +320,32 @@ class TestObserver:
                 Call(method="POST", path="/"), sign=lambda *_: {}, name="reverse"
             )
         server, client, resumed = seen.spans()
-        assert resumed.parent is not None
+        assert resumed.parent is None
         assert server.context is not None
-        assert resumed.parent.span_id == server.context.span_id
+        assert resumed.context is not None
+        assert resumed.context.trace_id != server.context.trace_id
+        assert [link.context.span_id for link in resumed.links] == [server.context.span_id]
         assert client.parent == resumed.context
         assert resumed.name == "resume REDEEM"
         assert facts(resumed)["giftcard.transaction_id"] == "5f0c6f1e-7a63-4b6e-9f0a-111111111111"
+
+    async def test_a_go_lasts_as_long_as_its_work(self, seen: Seen) -> None:
+        """The span of a go of recovery ends when what it does has ended."""
+        go_on = asyncio.Event()
+
+        class Waiting(Tasks):
+            async def advance(self, entry: Entry) -> Entry:
+                await go_on.wait()
+                return entry
+
+        observer, one = seen.telemetry.observer, entry(State.REVERSING)
+        task = Waiting(observer).drive(one, within=observer.resuming(one))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert seen.spans() == ()
+        go_on.set()
+        await task
+        assert [span.name for span in seen.spans()] == ["resume REDEEM"]
 
     async def test_work_that_outlives_the_call(self, seen: Seen) -> None:
         """A task the call started goes on in its trace after the call was answered."""
