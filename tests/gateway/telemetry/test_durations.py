@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.metrics import Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import (
@@ -64,6 +64,7 @@ def ours(temporality: Mapping[type, AggregationTemporality]) -> tuple[Metrics, I
 
 
 @pytest.mark.parametrize("temporality", [{}, DELTA])
+@settings(deadline=None)
 @given(
     st.lists(
         st.lists(
