@@ -10,6 +10,9 @@ EXTRAS: Mapping[str, str] = {
     "giftcard_demo": "sandbox",
     "giftcard_simulators": "sandbox",
     "joserfc": "jwt",
+    # Before what is above it.
+    "opentelemetry.exporter.prometheus": "prometheus",
+    "prometheus_client": "prometheus",
     "opentelemetry.exporter": "otlp",
     "pkcs11": "pkcs11",
 }

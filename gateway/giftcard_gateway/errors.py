@@ -45,7 +45,7 @@ Nothing here holds card data.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,11 +69,22 @@ class GatewayError(Exception):
     """The name in `error_reason.proto`."""
     retry_after_s: float | None = None
     """When asking again makes sense, in seconds; None when it does not by itself."""
+    budget: str = ""
+    """The setting of the limit that was used up, for whoever runs the gateway; empty where none was."""
 
     def __init__(self, message: str = "", **metadata: str) -> None:
         """Default the message to the class docstring; `metadata` goes into the ErrorInfo."""
         super().__init__(message or (type(self).__doc__ or "").strip())
         self.metadata = metadata
+
+
+Refusal = TypeVar("Refusal", bound=GatewayError)
+
+
+def used_up(refusal: Refusal, budget: str) -> Refusal:
+    """Return a refusal that knows which limit was used up, by its setting."""
+    refusal.budget = budget
+    return refusal
 
 
 class InvalidRequest(GatewayError):

@@ -171,7 +171,7 @@ def test_a_bad_argument_is_told(tmp_path: Path, arguments: list[str], sentence: 
     "variable",
     [
         "OTEL_TRACES_EXPORTER=zipkin",
-        "OTEL_METRICS_EXPORTER=prometheus",
+        "OTEL_METRICS_EXPORTER=statsd",
         "OTEL_EXPORTER_OTLP_PROTOCOL=thrift",
         "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=many",
     ],

@@ -67,7 +67,7 @@ async def leave_open(path: Path, *, age_s: int = 3600) -> str:
 
 async def test_a_host_without_a_key_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It learns while it serves; its health is as it was, but for the name `giftcard.seal`, and it counts."""
-    monkeypatch.setattr("giftcard_gateway.process.app._BACKLOG_EVERY_S", 0.05)
+    monkeypatch.setattr("giftcard_gateway.process.measuring._COUNT_EVERY_S", 0.05)
     await leave_open(tmp_path / "journal.db")
     clock = SystemClock()
     heard = Heard(clock)

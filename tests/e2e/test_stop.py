@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -163,6 +164,23 @@ def test_streams_do_not_hold_up_the_end(tmp_path: Path) -> None:
         assert time.monotonic() - began_s < drain_s / 2, "an idle gateway waits for nobody"
         for stream in (changes, events):
             stream.cancel()
+
+
+def test_a_collector_that_hangs_holds_up_neither_calls_nor_the_end(tmp_path: Path) -> None:
+    """Calls are answered while it takes connections and says nothing; a stop leaves it behind."""
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        environ = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{hanging.getsockname()[1]}",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "600",
+            "OTEL_BSP_SCHEDULE_DELAY": "10",
+        }
+        with sandbox(tmp_path, environ=environ) as running, calling(running) as channel:
+            for _ in range(20):
+                Stubs(channel).providers.ListProviders(v1.ListProvidersRequest(), timeout=PATIENCE_S)
+            assert running.running.stop() == 0
+            said = running.running.complained
+            assert "the collector did not take the last of our telemetry in time" in said
+            assert "traces, metrics, logs" in said
 
 
 def test_ctrl_c_stops_like_sigterm(tmp_path: Path) -> None:

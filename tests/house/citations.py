@@ -137,6 +137,8 @@ def missing_modules(page: Page) -> Iterator[str]:
             yield f"{page.place(found.start())}: the contract has no {found[1]}"
     for offset, code in page.inline():
         room = code.partition(".")[0]
+        if code in shelf.attributes():
+            continue
         if room in shelf.packages() and re.fullmatch(r"[a-z_]+(\.\w+)+", code):
             inside = (f"{package}.{code}" for package in shelf.roots())
             if not any(map(shelf.is_named, inside)) and not is_key(code) and code not in shelf.endings():
@@ -207,7 +209,7 @@ def is_about_settings(code: str) -> bool:
     """Tell a key after its table's name, or a table in brackets, from other code."""
     if _TABLE.match(code):
         return code.strip("[]") not in {*EXTRAS.values(), "all"}
-    if code in shelf.endings():
+    if code in shelf.endings() or code in shelf.attributes():
         return False
     table = code.partition(".")[0]
     return table in shelf.tables() and table not in shelf.packages() and bool(re.fullmatch(r"\w+\.\w+", code))

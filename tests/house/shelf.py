@@ -20,6 +20,7 @@ from giftcard_gateway.cli import commands
 from giftcard_gateway.config.access import Issuer
 from giftcard_gateway.config.settings import Provider, Settings
 from giftcard_gateway.kms.settings import Pkcs11Settings
+from giftcard_gateway.telemetry.catalogue import INSTRUMENTS
 from tests.house.source import ROOT, files, import_name, modules, text_of
 
 RULES = "docs/rules.md"
@@ -134,6 +135,12 @@ def metrics() -> frozenset[str]:
     """Return the dotted names that our code gives to metrics and the like."""
     texts = (one.text for one in modules("gateway/"))
     return frozenset(name for text in texts for name in re.findall(r"\"(giftcard(?:\.[a-z_]+)+)\"", text))
+
+
+@cache
+def attributes() -> frozenset[str]:
+    """Return what metrics and their attributes are called, also where others chose the names."""
+    return frozenset(name for one in INSTRUMENTS for name in (one.name, *one.labels))
 
 
 @cache

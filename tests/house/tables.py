@@ -11,10 +11,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from opentelemetry.exporter.prometheus._mapping import map_unit, sanitize_full_name
+
 from giftcard_adapters.stanza import find_adapter
 from giftcard_gateway.config.access import Scope
 from giftcard_gateway.providers.capabilities import markdown
 from giftcard_gateway.rpc.guard import STANDARD, scope_of
+from giftcard_gateway.telemetry.catalogue import INSTRUMENTS, Instrument
 from giftcard_simulators.catalogue import (
     CONSOLE_PORT,
     HOST,
@@ -56,6 +59,7 @@ def tables(root: Path = ROOT) -> Iterator[Table]:
     yield Table(root / "README.md", "capabilities", markdown(adapters))
     yield Table(root / "docs" / "sandbox.md", "ports", _ports())
     yield Table(root / "docs" / "security.md", "scopes", _scopes())
+    yield Table(root / "docs" / "metrics.md", "metrics", _metrics())
     for one, adapter in zip(PROVIDERS, adapters, strict=True):
         page = root / "docs" / "providers" / f"{package_of(one)}.md"
         yield Table(page, "fields left out", left_out(adapter.leaves_out))
@@ -89,6 +93,27 @@ def _scopes() -> str:
         lines.append(f"| `{scope}` | {told or _OF_NO_CALL[scope]} |")
     lines += [f"| {_needed(scope)} | `{service}` |" for service, scope in STANDARD.items()]
     return "\n".join([*lines, "| nothing | `grpc.health.v1.Health` |"])
+
+
+def _metrics() -> str:
+    lines = [
+        "| metric | kind | by | each replica tells | says | in Prometheus |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in INSTRUMENTS:
+        unit = f", {one.unit}" if one.unit.isalpha() else ""
+        by = ", ".join(f"`{label}`" for label in one.labels)
+        of = "the same" if one.is_shared else "its own"
+        cells = (f"`{one.name}`", one.kind + unit, by, of, one.text, f"`{scraped_name(one)}`")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def scraped_name(one: Instrument) -> str:
+    """Return what a metric is called where Prometheus scrapes it."""
+    name, unit = sanitize_full_name(one.name), map_unit(one.unit)
+    whole = name if not unit or name.endswith(f"_{unit}") else f"{name}_{unit}"
+    return f"{whole}_total" if one.kind == "counter" else whole
 
 
 def _needed(scope: Scope | None) -> str:

@@ -134,7 +134,7 @@ def test_every_extra_is_told_of() -> None:
     assert everything.extras == set(known) == set(EXTRAS.values())
     own = {PurePosixPath(package).name for package in packages("adapters/pyproject.toml")}
     for module, extra in EXTRAS.items():
-        name = "giftcard-sandbox" if module in own else module.replace(".", "-")
+        name = "giftcard-sandbox" if module in own else re.sub(r"[._]", "-", module)
         assert any(each.removeprefix("python-").startswith(name) for each in known[extra]), (
             f"[{extra}] does not bring {module}"
         )

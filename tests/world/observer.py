@@ -27,8 +27,14 @@ class Heard(Observer):
         """What was sealed under keys that are not here, by key, each time it was counted."""
         self.damaged_rows = 0
         """How many rows' columns could not be, when they were counted last."""
+        self.webhooks: list[tuple[str, str]] = []
+        """What became of webhooks, by provider."""
         self.journal: list[str] = []
         """When the journal went, with the reason, and when it came back."""
+
+    def webhook(self, provider: str, result: str) -> None:
+        """Keep what became of a webhook."""
+        self.webhooks.append((provider, result))
 
     def wrote(self, before: Entry | None, after: Entry) -> None:
         """Keep the state that was reached."""

@@ -33,8 +33,6 @@ class Seen:
             readers=[self._reader],
             logs=logs,
         )
-        # As in every gateway: there is a provider, and so something that the SDK reads itself.
-        self.telemetry.metrics.watch_circuits(lambda: {"spar-za": "CLOSED"})
 
     def spans(self) -> tuple[ReadableSpan, ...]:
         """Return the finished spans, oldest first."""
@@ -51,6 +49,16 @@ class Seen:
             if metric.name == name
             for point in metric.data.data_points
         ]
+
+    def labels(self) -> dict[str, set[str]]:
+        """Return the attributes that each metric has been told by, of those there are now."""
+        data = self._reader.get_metrics_data()
+        return {
+            metric.name: {label for point in metric.data.data_points for label in point.attributes or {}}
+            for resource in (data.resource_metrics if data else ())
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        }
 
     def metrics(self) -> str:
         """Return every metric as one text."""

@@ -21,7 +21,7 @@ import msgspec
 
 from giftcard_adapters.values.declines import DeclineReason
 from giftcard_gateway.access.buckets import Bucket, ByName
-from giftcard_gateway.errors import CardNotFound, RateLimited, ReadRefused
+from giftcard_gateway.errors import CardNotFound, RateLimited, ReadRefused, used_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,4 +172,4 @@ def refused(bucket: Bucket) -> RateLimited:
     """Return what is told of a budget that is used up."""
     refusal = RateLimited("Too many cards or PINs were guessed wrongly; nothing was asked.")
     refusal.retry_after_s = max(bucket.wait_s, 0.1)
-    return refusal
+    return used_up(refusal, "guesses")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from giftcard_gateway.access.buckets import Bucket, ByName
 from giftcard_gateway.access.identities import caller_of
 from giftcard_gateway.access.machines import counted_as
-from giftcard_gateway.errors import Overloaded, RateLimited
+from giftcard_gateway.errors import Overloaded, RateLimited, used_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +83,7 @@ class Shares:
         share = self.demand(caller, is_stream=is_stream, to_share=to_share)
         for bucket in (share.calls, share.money) if is_money else (share.calls,):
             if not bucket.take():
-                refusal = RateLimited()
+                refusal = used_up(RateLimited(), "calls_per_s" if bucket is share.calls else "money_per_s")
                 refusal.retry_after_s = max(bucket.wait_s, 0.1)
                 raise refusal
         if is_stream:

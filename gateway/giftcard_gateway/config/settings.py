@@ -130,6 +130,8 @@ class Telemetry(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "text"] = "auto"
     """`auto` writes for people on a terminal, and JSON elsewhere."""
+    prometheus: Listen | None = None
+    """Where Prometheus scrapes the first worker; each further one has the next port."""
 
 
 class Webhooks(msgspec.Struct, frozen=True, kw_only=True):

@@ -95,13 +95,17 @@ class WebhookEdge:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """Answer errors with a bare status, so that nothing is disclosed."""
+        named = request.match_info.get("provider", "")
         try:
-            return await handler(request)
+            answer = await handler(request)
         except Exception as fault:  # noqa: BLE001 - a fault of ours must neither end the edge nor show its text
             status = _status_of(fault)
-            if self._is_news(status, request.match_info.get("provider", "")):
+            if self._is_news(status, named):
                 self._observer.faulted("webhook", fault)
-            return web.Response(status=status, headers=_RETRY_AFTER if status in _PASSING else None)
+            answer = web.Response(status=status, headers=_RETRY_AFTER if status in _PASSING else None)
+        # Whatever a stranger asks for, only providers of ours become a metric's attribute.
+        self._observer.webhook(named if self._connection(named) else "", _result_of(answer.status))
+        return answer
 
     async def _handle(self, request: web.Request) -> web.Response:
         connection = self._connection(request.match_info["provider"])
@@ -146,6 +150,12 @@ class WebhookEdge:
         except ProviderNotFound:
             return None
         return connection if has(connection.provider, "read_webhook") else None
+
+
+def _result_of(status: int) -> str:
+    if status < HTTPStatus.BAD_REQUEST:
+        return "kept"
+    return "refused" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "failed"
 
 
 def _status_of(fault: Exception) -> int:

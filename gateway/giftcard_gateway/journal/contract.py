@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import msgspec
 
 from giftcard_gateway.errors import OperatorError
+from giftcard_gateway.journal.measured import OnBatch, Pool, ignore
 from giftcard_gateway.ledger.tenants import DEFAULT_TENANT
 from giftcard_gateway.seal import FIRST_HASH_KEY
 
@@ -216,6 +217,16 @@ class Journal(ABC):
 
     is_shared: ClassVar[bool]
     """Whether several processes may have it open at once."""
+    system: ClassVar[str] = "other_sql"
+    """What OpenTelemetry calls the database under it."""
+    on_batch: OnBatch = staticmethod(ignore)
+    """Called on any thread after each batch of writes: `system`, how long the first of them waited, and how
+    long the batch then took, in seconds."""
+
+    @property
+    def pool(self) -> Pool | None:
+        """Return how its sessions are used, from any thread; None where there is no pool."""
+        return None
 
     @classmethod
     @abstractmethod

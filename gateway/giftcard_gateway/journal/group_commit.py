@@ -15,6 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from giftcard_gateway.journal.contract import JournalClosed
+from giftcard_gateway.journal.measured import monotonic_s
 
 Request = TypeVar("Request")
 Ack = object
@@ -43,15 +44,25 @@ class ThreadCommit(GroupCommit[Request]):
     """Serves requests on one thread; all that came while it was busy make the next batch."""
 
     def __init__(
-        self, serve: Serve[Request], name: str, served: Callable[[], None], *, linger_s: float = 0.0
+        self,
+        serve: Serve[Request],
+        name: str,
+        served: Callable[[], None],
+        *,
+        linger_s: float = 0.0,
+        timed: Callable[[float, float], None] | None = None,
     ) -> None:
-        """Call `served` in the event loop after each batch; wait `linger_s` for more while many come."""
+        """Call `served` in the event loop after each batch; wait `linger_s` for more while many come.
+
+        `timed` hears on the thread how long each batch's first request waited, and how long the batch took.
+        """
         self._serve = serve
         self._linger_s = linger_s
         self._closing = threading.Event()
         self._served = served
+        self._timed = timed
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[tuple[Request, asyncio.Future[Ack]] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Request, asyncio.Future[Ack], float] | None] = SimpleQueue()
         # A daemon: a program that ends without closing must not hang on a thread that waits for work.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -59,7 +70,7 @@ class ThreadCommit(GroupCommit[Request]):
     async def submit(self, request: Request) -> Ack:
         """Wait for the batch that holds this request; a cancelled caller's request is served all the same."""
         future: asyncio.Future[Ack] = self._loop.create_future()
-        self._queue.put((request, future))
+        self._queue.put((request, future, monotonic_s()))
         return _value(await future)
 
     async def close(self) -> None:
@@ -76,8 +87,11 @@ class ThreadCommit(GroupCommit[Request]):
             is_open = batch[-1] is not None
             queued = [each for each in batch if each is not None]
             if queued:
-                acks = self._acks([request for request, _ in queued])
-                self._resolve([future for _, future in queued], acks)
+                began_s = monotonic_s()
+                acks = self._acks([request for request, _, _ in queued])
+                self._resolve([future for _, future, _ in queued], acks)
+                if self._timed is not None:
+                    self._timed(began_s - queued[0][2], monotonic_s() - began_s)
 
     def _acks(self, requests: Sequence[Request]) -> Sequence[Ack]:
         try:
@@ -85,7 +99,7 @@ class ThreadCommit(GroupCommit[Request]):
         except Exception as fault:  # noqa: BLE001 - a thread that ended would leave its callers waiting for ever
             return [JournalClosed(f"the journal failed: {type(fault).__name__}")] * len(requests)
 
-    def _next_batch(self, linger_s: float) -> list[tuple[Request, asyncio.Future[Ack]] | None]:
+    def _next_batch(self, linger_s: float) -> list[tuple[Request, asyncio.Future[Ack], float] | None]:
         batch = [self._queue.get()]
         if linger_s and batch[0] is not None:
             self._closing.wait(linger_s)

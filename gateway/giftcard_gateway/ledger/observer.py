@@ -23,7 +23,7 @@ class Observer:
         """`after` is durable now; `before` is what it replaced, None for a new transaction."""
 
     def resuming(self, entry: Entry) -> AbstractContextManager[None]:  # noqa: ARG002 - an override reads it
-        """Return what surrounds work on an entry that no caller waits for."""
+        """Return what surrounds one go at an entry that no caller waits for, from begin to end."""
         return nullcontext()
 
     def faulted(self, place: str, fault: BaseException) -> None:
@@ -55,6 +55,12 @@ class Observer:
 
     def refused(self, method: str, reason: str, cause: str) -> None:
         """A call was refused for who asked: `reason` and `cause` are words of ours, never what was shown."""
+
+    def erred(self, reason: str, budget: str) -> None:
+        """A call was answered with an error; `budget` names the limit that was used up, if one was."""
+
+    def webhook(self, provider: str, result: str) -> None:
+        """A webhook was kept, refused or failed; `provider` is empty where it named none that we know."""
 
     def handshake_failed(self, why: str) -> None:
         """A connection was not made, because its TLS handshake failed; may come on any thread."""

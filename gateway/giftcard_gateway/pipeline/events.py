@@ -99,6 +99,11 @@ class Events:
             return [_raw(webhook)]
         return events if all(map(_is_kept, events)) else [_raw(webhook)]
 
+    @property
+    def waiting(self) -> int:
+        """Return how many events could not be applied when they were last looked at."""
+        return len(self._next_try)
+
     async def run(self) -> None:
         """Apply stored events as they come, and retry those that could not be applied, until cancelled."""
         while True:

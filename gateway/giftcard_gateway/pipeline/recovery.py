@@ -149,8 +149,7 @@ class Recovery:
             if at_work is not None and not at_work.done():
                 # Its lease ended while the journal was away. Who is at work on it goes on, and knows more.
                 continue
-            with self._observer.resuming(entry):
-                self._hand_out(entry)
+            self._hand_out(entry)
 
     def _hand_out(self, entry: Entry) -> None:
         provider = entry.provider
@@ -160,7 +159,7 @@ class Recovery:
             self._in_hand[provider] -= 1
             self._woken.set()
 
-        self._driver.drive(entry).add_done_callback(came_back)
+        self._driver.drive(entry, within=self._observer.resuming(entry)).add_done_callback(came_back)
 
     def _lease(self, provider: str) -> timedelta:
         """Return how long the provider's exchange may take; of one that is not known the slowest one's."""

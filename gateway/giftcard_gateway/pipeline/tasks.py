@@ -13,6 +13,7 @@ from giftcard_gateway.pipeline.leases import LeaseLost
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractContextManager
 
     from giftcard_gateway.ledger.entry import Entry
     from giftcard_gateway.ledger.observer import Observer
@@ -32,12 +33,18 @@ class Tasks:
         """Do what an entry owes; whoever drives says how."""
         raise NotImplementedError
 
-    def drive(self, entry: Entry) -> asyncio.Task[Entry]:
-        """Advance `entry`, which is in this driver's hand, and return the task that does."""
-        task = asyncio.create_task(self.advance(entry))
+    def drive(
+        self, entry: Entry, *, within: AbstractContextManager[None] | None = None
+    ) -> asyncio.Task[Entry]:
+        """Advance `entry`, which is in this driver's hand; return the task that does, all of it `within`."""
+        task = asyncio.create_task(self.advance(entry) if within is None else self._within(within, entry))
         self._tasks[entry.transaction_id] = task
         task.add_done_callback(partial(self._finished, entry.transaction_id))
         return task
+
+    async def _within(self, within: AbstractContextManager[None], entry: Entry) -> Entry:
+        with within:
+            return await self.advance(entry)
 
     def begin(
         self, entry: Entry, opening: Opening

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from giftcard_adapters.stanza import find_adapter, open_provider
@@ -19,12 +18,11 @@ from giftcard_gateway.access.shares import Shares
 from giftcard_gateway.audit.records import NUMBERS_ERASED, AuditRecord, exported
 from giftcard_gateway.audit.trail import Trail
 from giftcard_gateway.config import exposure
-from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.journal.keys_in_use import KeysInUse
 from giftcard_gateway.journal.microseconds import to_us
 from giftcard_gateway.journal.stores import open_journal
-from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.pipeline.assembly import assemble
+from giftcard_gateway.process.measuring import Measuring
 from giftcard_gateway.process.readiness import Readiness
 from giftcard_gateway.process.sealing import open_seal
 from giftcard_gateway.providers.connections import Connection, Connections
@@ -35,7 +33,6 @@ from giftcard_gateway.rpc.server import Server
 from giftcard_gateway.services import Dependencies, handlers, service_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from giftcard_gateway.access.signing_in import SigningIn
@@ -43,6 +40,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.config.settings import Provider as ProviderSettings
     from giftcard_gateway.config.settings import Settings
     from giftcard_gateway.http.console.edge import ConsoleEdge
+    from giftcard_gateway.http.scraping import ScrapeEdge
     from giftcard_gateway.http.webhooks import WebhookEdge
     from giftcard_gateway.journal.contract import AuditRow, Journal
     from giftcard_gateway.pipeline.retention import Erasure
@@ -50,10 +48,8 @@ if TYPE_CHECKING:
     from giftcard_gateway.telemetry import Telemetry
 
 _log = logging.getLogger(__name__)
-_BACKLOG_EVERY_S = 10.0
 _LAST_WORD_S = 1.0
 """What is left of the drain when callers who still wait are answered with the present state."""
-_ADVICE_STATES = frozenset({State.CONFIRMING.value, State.REVERSING.value})
 
 
 class App:
@@ -79,7 +75,6 @@ class App:
         self.telemetry = telemetry
         self.journal = journal or open_journal(settings.journal)
         self.connections = connections or _connections(settings, clock, telemetry)
-        telemetry.metrics.watch_circuits(self._circuits)
         router = Router(settings.rules(), settings.routing.default)
         self.seal = open_seal(settings, clock)
         self.trail = Trail(self.journal, self.seal, clock, name=name, copy=self._copy_audit)
@@ -94,9 +89,11 @@ class App:
             keeps_numbers=settings.journal.keeps_numbers,
         )
         self.keys_in_use = KeysInUse(self.journal, self.seal, settings.seal.do_without)
+        self.measuring = self._measuring()
         self.signing_in = signing_in or open_signing_in(settings, self.journal, clock)
         self.admission = _admission(settings, clock)
         self.dependencies = self._dependencies(router)
+        self.scrapes = self._scrapes()
         self.webhooks = None if settings.webhooks.listen is None else self._webhooks()
         guard = Guard(
             self.signing_in,
@@ -118,7 +115,27 @@ class App:
             clock=clock,
             observer=telemetry.observer,
         )
+        self.measuring.watch(self.server, self.admission, self.readiness)
         self._background: list[asyncio.Task[None]] = []
+
+    def _measuring(self) -> Measuring:
+        """Return what keeps the gauges."""
+        return Measuring(
+            self.telemetry,
+            self._clock,
+            journal=self.journal,
+            connections=self.connections,
+            pipeline=self.pipeline,
+            keys_in_use=self.keys_in_use,
+        )
+
+    def _scrapes(self) -> ScrapeEdge | None:
+        """Return the edge for Prometheus, where it scrapes; only then is an HTTP server loaded for it."""
+        if self.telemetry.scraping is None:
+            return None
+        from giftcard_gateway.http.scraping import ScrapeEdge  # noqa: PLC0415 - see above
+
+        return ScrapeEdge(self.telemetry.scraping)
 
     def _webhooks(self) -> WebhookEdge:
         """Return the edge for providers' events; only who has one waits for an HTTP server to be loaded."""
@@ -186,11 +203,14 @@ class App:
             await self.webhooks.start(is_port_shared=self.settings.server.workers > 1)
         if self.console is not None:
             await self.console.start()
+        if self.scrapes is not None:
+            await self.scrapes.start()
         self._background = [
             asyncio.create_task(self.admission.run()),
             asyncio.create_task(self.pipeline.recovery.run()),
             asyncio.create_task(self.pipeline.events.run()),
-            asyncio.create_task(self._count_backlog()),
+            asyncio.create_task(self.measuring.run()),
+            asyncio.create_task(self.measuring.wake()),
             asyncio.create_task(self.readiness.run()),
             asyncio.create_task(self.trail.run()),
         ]
@@ -224,6 +244,8 @@ class App:
         await self.signing_in.close()
         await self.trail.close()
         await self.journal.close()
+        if self.scrapes is not None:
+            await self.scrapes.stop()
 
     def _copy_audit(self, row: AuditRow) -> None:
         if self.telemetry.audit_logs.is_on:
@@ -232,39 +254,6 @@ class App:
     def _tell_erased(self, done: Erasure, before: datetime) -> None:
         about = f"finished before {before:%Y-%m-%d}"
         self.trail.tell(AuditRecord(at=self._clock.now(), act=NUMBERS_ERASED, count=done.erased, about=about))
-
-    def _circuits(self) -> dict[str, str]:
-        return {one.provider_id: one.circuit.state.value for one in self.connections}
-
-    async def _count_backlog(self) -> None:
-        """Keep the gauge of what providers are still owed, apart from the calls that owe it."""
-        while True:
-            try:
-                await self._count()
-            except JournalClosed:
-                pass
-            except Exception as fault:  # noqa: BLE001 - whatever fails, it must be counted again
-                self.telemetry.observer.faulted("backlog", fault)
-            await self._clock.sleep(_BACKLOG_EVERY_S)
-
-    async def _count(self) -> None:
-        counts = Counter[str]()
-        for owed in await self.journal.backlog():
-            if owed.state in _ADVICE_STATES:
-                counts[owed.provider] += owed.count
-        self.telemetry.metrics.set_backlog(counts)
-        damaged = await self.journal.damaged()
-        self.telemetry.observer.damaged(damaged)
-        missing = await self._look_for_keys()
-        await self.server.tell_seal(is_whole=not missing and not damaged)
-
-    async def _look_for_keys(self) -> Mapping[str, int]:
-        """Say which keys are in use that are not here; nothing else changes while we serve."""
-        unknown = await self.keys_in_use.unknown()
-        self.pipeline.records.is_half_blind = any(key.kind == "hash" for key in unknown)
-        missing = {key.name: 0 for key in unknown} | dict(await self.pipeline.records.missing())
-        self.telemetry.observer.sealed_elsewhere(missing)
-        return missing
 
 
 def _admission(settings: Settings, clock: Clock) -> Admission:

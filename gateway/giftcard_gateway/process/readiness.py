@@ -47,6 +47,12 @@ class Readiness:
         self._observer = observer
         self._away_since: datetime | None = None
 
+    @property
+    def away_s(self) -> float:
+        """Return for how many seconds the journal has been away, 0 while it is there."""
+        since = self._away_since
+        return (self._clock.now() - since).total_seconds() if since else 0.0
+
     async def run(self) -> None:
         """Watch until cancelled."""
         while True:

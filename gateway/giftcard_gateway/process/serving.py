@@ -15,6 +15,7 @@ from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.process.app import App
 from giftcard_gateway.process.loop import settle, stop_event
 from giftcard_gateway.telemetry import handshakes, open_telemetry
+from giftcard_gateway.telemetry.exporters import scraped
 from giftcard_gateway.telemetry.logs import set_up as set_up_logs
 
 if TYPE_CHECKING:
@@ -25,9 +26,18 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def telemetry(settings: Settings, environ: Mapping[str, str]) -> Iterator[Telemetry]:
-    """Set up logs, traces and metrics for this process, and export what is left at its end."""
-    opened = open_telemetry(environ, SystemClock())
+def telemetry(settings: Settings, environ: Mapping[str, str], *, worker: int = 0) -> Iterator[Telemetry]:
+    """Set up logs, traces and metrics for this process, and export what is left at its end.
+
+    `worker` counts from 0, and is the same for one that takes a dead one's place.
+    """
+    opened = open_telemetry(
+        environ,
+        SystemClock(),
+        # What a replica is called for as long as it is that one, however often it starts.
+        instance_id=f"{socket.gethostname()}:{settings.server.listen.rpartition(':')[2]}/{worker}",
+        scraping=scraped(environ, settings.telemetry.prometheus or "", worker=worker),
+    )
     is_all_shown = settings.telemetry.log_level == "debug"
     heard = (
         handshakes.told(opened.observer.handshake_failed, is_all_shown=is_all_shown)

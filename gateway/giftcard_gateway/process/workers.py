@@ -67,10 +67,10 @@ def supervise(
             worker.terminate()
 
     with hold_port(settings.server.listen) as held:
-        settings = _on_port(settings, held.getsockname()[1])
+        about = (_on_port(settings, held.getsockname()[1]), dict(environ), started, complain)
         signal.signal(signal.SIGTERM, stop)
-        for _ in range(settings.server.workers):
-            workers.append(_start((settings, dict(environ), started, complain), stop))  # noqa: PERF401 - for `stop`
+        for number in range(settings.server.workers):
+            workers.append(_start(str(number), about, stop))  # noqa: PERF401 - for `stop`
         first = tuple(workers)
         while workers:
             if stopping:
@@ -88,7 +88,7 @@ def supervise(
             if failed and not stopping:
                 wait([worker.sentinel for worker in workers], _AGAIN_S)
             if not stopping:
-                workers += [_start((settings, dict(environ), started, complain), stop) for _ in ended]
+                workers += [_start(worker.name, about, stop) for worker in ended]
 
 
 def _on_port(settings: Settings, port: int) -> Settings:
@@ -98,9 +98,14 @@ def _on_port(settings: Settings, port: int) -> Settings:
     return msgspec.structs.replace(settings, server=server)
 
 
-def _start(arguments: tuple[object, ...], stop: Callable[[int, FrameType | None], None]) -> SpawnProcess:
-    """Start a worker. Ctrl-C reaches every process of a terminal; it must not, before the worker listens."""
-    worker = _SPAWN.Process(target=_work, args=arguments)
+def _start(
+    number: str, about: tuple[object, ...], stop: Callable[[int, FrameType | None], None]
+) -> SpawnProcess:
+    """Start a worker; its name is its number, from 0.
+
+    Ctrl-C reaches every process of a terminal; it must not, before the worker listens.
+    """
+    worker = _SPAWN.Process(target=_work, name=number, args=(int(number), *about))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker.start()
     signal.signal(signal.SIGINT, stop)
@@ -108,6 +113,7 @@ def _start(arguments: tuple[object, ...], stop: Callable[[int, FrameType | None]
 
 
 def _work(
+    number: int,
     settings: Settings,
     environ: dict[str, str],
     started: Callable[[App], None],
@@ -115,7 +121,7 @@ def _work(
 ) -> None:
     threading.Thread(target=_end_with_supervisor, daemon=True).start()
     try:
-        with serving.telemetry(settings, environ) as watched:
+        with serving.telemetry(settings, environ, worker=number) as watched:
             loop.run(serving.serve(settings, watched, started=started))
     except OperatorError as fault:
         complain(list(fault.sentences))

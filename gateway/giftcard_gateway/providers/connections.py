@@ -185,6 +185,11 @@ class Connection:
         return self._money.in_flight
 
     @property
+    def reads_in_flight(self) -> int:
+        """Return how many reads are under way."""
+        return self._reads.in_flight
+
+    @property
     def last_answer_at(self) -> datetime | None:
         """Return when the provider last answered anything."""
         told = [lane.last_answer_at for lane in (self._money, self._reads) if lane.last_answer_at]

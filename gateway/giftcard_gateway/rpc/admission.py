@@ -27,9 +27,9 @@ class Admission:
         Of the calls `at_once` are always worked on; how many more depends, see `room`. Without it all are.
         """
         self._clock = clock or SystemClock()
-        self._limit = limit
-        self._most_streams = streams
-        self._streams = 0
+        self.most_calls = limit
+        self.most_streams = streams
+        self.streams = 0
         self._ended = 0
         self._room = Room(limit if at_once is None else at_once, limit)
         self._closed = asyncio.Event()
@@ -54,10 +54,10 @@ class Admission:
 
         A stream may last for hours, so streams have places of their own and never take a call's.
         """
-        if is_stream or self.is_closed or self.inside - self._streams >= self._limit:
+        if is_stream or self.is_closed or self.inside - self.streams >= self.most_calls:
             self.demand(is_stream=is_stream)
         self.inside += 1
-        self._streams += is_stream
+        self.streams += is_stream
 
     def demand(self, *, is_stream: bool = False, left_s: float | None = None) -> None:
         """Raise ShuttingDown or Overloaded for a call that cannot go on now, and count nothing.
@@ -67,9 +67,9 @@ class Admission:
         if self.is_closed:
             raise ShuttingDown
         if is_stream:
-            if self._streams >= self._most_streams:
+            if self.streams >= self.most_streams:
                 raise Overloaded("Every stream there may be is open; nothing was sent.", cause="streams")
-        elif self.inside - self._streams >= self._limit:
+        elif self.inside - self.streams >= self.most_calls:
             raise Overloaded(cause="calls")
         elif left_s is not None and left_s < self._room.expected_s:
             raise Overloaded("It would take longer than you wait; nothing was sent.", cause="deadline")
@@ -78,7 +78,7 @@ class Admission:
         """Count one call as ended; one that was refused says nothing of how fast we work."""
         self.inside -= 1
         if is_stream:
-            self._streams -= 1
+            self.streams -= 1
         elif not was_refused:
             self._ended += 1
         self._tell_empty()
@@ -86,13 +86,13 @@ class Admission:
     def is_full(self, *, is_stream: bool = False) -> bool:
         """Tell whether the next call should be looked at before its request is read: it may be refused."""
         if is_stream:
-            return self._streams >= self._most_streams or self.is_closed
-        return self.inside - self._streams >= self._room.limit or self.is_closed
+            return self.streams >= self.most_streams or self.is_closed
+        return self.inside - self.streams >= self._room.limit or self.is_closed
 
     @property
     def to_share(self) -> int | None:
         """Return how many places callers have to share, where the next one finds none free; else None."""
-        return self._room.limit if self.inside - self._streams >= self._room.limit else None
+        return self._room.limit if self.inside - self.streams >= self._room.limit else None
 
     def come_back_s(self) -> float:
         """Return in how many seconds one more who is refused should come back."""
@@ -112,7 +112,7 @@ class Admission:
             now_s = clock.monotonic_s()
             took_s, began_s = now_s - began_s, now_s
             ended, self._ended = self._ended, 0
-            inside = self.inside - self._streams
+            inside = self.inside - self.streams
             self._room.look(late_s=took_s - LOOK_EVERY_S, took_s=took_s, inside=inside, ended=ended)
             self.is_behind = self._room.expected_s > 0
 
@@ -121,6 +121,11 @@ class Admission:
         self.is_closed = True
         self._closed.set()
         self._tell_empty()
+
+    @property
+    def calls(self) -> int:
+        """Return how many calls run that are no streams."""
+        return self.inside - self.streams
 
     async def closed(self) -> None:
         """Return when the process begins to drain."""

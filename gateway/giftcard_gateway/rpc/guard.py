@@ -20,12 +20,13 @@ from giftcard_gateway.errors import (
     CredentialsInvalid,
     GatewayError,
     OutOfReach,
+    Overloaded,
     RateLimited,
     ScopeMissing,
     ShuttingDown,
 )
 from giftcard_gateway.rpc.admission import Admission
-from giftcard_gateway.rpc.status import code_of, status_of, trailer_of
+from giftcard_gateway.rpc.status import INTERNAL, code_of, status_of, trailer_of
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import MethodDescriptor
@@ -68,6 +69,15 @@ def tell(observer: Observer, method: str, fault: GatewayError) -> None:
     if isinstance(fault, CredentialsInvalid | ScopeMissing | OutOfReach):
         cause = fault.metadata.get("cause") or fault.metadata.get("scope") or next(iter(fault.metadata), "")
         observer.refused(method, fault.reason, cause)
+
+
+def tell_error(observer: Observer, fault: Exception) -> None:
+    """Tell the observer of an error that a caller is told."""
+    if isinstance(fault, GatewayError):
+        cause = fault.metadata.get("cause", "") if isinstance(fault, Overloaded) else ""
+        observer.erred(fault.reason, fault.budget or cause)
+    else:
+        observer.erred(INTERNAL, "")
 
 
 HEALTH = "grpc.health.v1.Health"
@@ -161,6 +171,7 @@ class Guard:
                 held.enter_context(self._shares.taken(caller, is_stream=is_stream))
             except GatewayError as fault:
                 tell(self._observer, f"{service}/{name}", fault)
+                tell_error(self._observer, fault)
                 status = status_of(fault)
                 await context.abort(code_of(fault), status.message, (trailer_of(status),))
             yield

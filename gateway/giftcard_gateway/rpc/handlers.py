@@ -29,7 +29,7 @@ from giftcard_gateway.errors import GatewayError, InvalidRequest, JournalUnavail
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.rpc.call import RpcCall
 from giftcard_gateway.rpc.doors import Door, Doors, Handler
-from giftcard_gateway.rpc.guard import identify, is_audited, scope_of, tell
+from giftcard_gateway.rpc.guard import identify, is_audited, scope_of, tell, tell_error
 from giftcard_gateway.rpc.status import code_of, overloaded, status_of, trailer_of
 from giftcard_gateway.wire.bounds import TooMany, read
 from giftcard_gateway.wire.validation import validator
@@ -195,6 +195,7 @@ class _Wrapper:
         around = self._around
         cause, come_back_s = fault.metadata["cause"], around.admission.come_back_s()
         around.telemetry.metrics.crowded_out(self._name, cause)
+        around.telemetry.observer.erred(Overloaded.reason, cause)
         message, trailer = overloaded(str(fault), cause, math.ceil(come_back_s * 10))
         if (hold_s := around.admission.hold_s(context.time_remaining())) > 0:
             await asyncio.sleep(hold_s)
@@ -264,6 +265,7 @@ class _Wrapper:
             tell(self._around.telemetry.observer, self._name, fault)
             if is_audited(fault):
                 self._audit.refused(fault.reason, identity, machine)
+        tell_error(self._around.telemetry.observer, fault)
         code, status = code_of(fault), status_of(fault, watched.trace_id)
         watched.answered(code.name)
         await context.abort(code, status.message, (trailer_of(status),))

@@ -39,6 +39,8 @@ With it one timer, which counts for at most LOOK_EVERY_S, never makes us late by
 """
 _LEAST = 0.4
 """The part of the room at rest that is left whatever waits."""
+_FEW = 25.0
+"""So many calls inside are no queue on any machine: where timers are late, something else keeps it busy."""
 _MORE, _BACK, _LESS = 1.25, 1.05, 0.9
 _FIRST_PER_S = 100.0
 """The pace that is assumed before anything was measured."""
@@ -55,7 +57,7 @@ class Room:
         """Begin with room for `rest` calls, or for `most` if that is less."""
         self._rest = float(min(rest, most))
         self._most = float(most)
-        self._least = max(1.0, self._rest * _LEAST)
+        self._least = max(min(self._rest, _FEW), self._rest * _LEAST)
         self._room = self._rest
         self._late_s = 0.0
         self._per_s = _FIRST_PER_S
@@ -73,7 +75,7 @@ class Room:
         """
         self._late_s += (min(late_s, LOOK_EVERY_S) - self._late_s) * _WEIGHT
         # Few calls are no queue: then others keep the machine busy, and fewer calls would not help.
-        is_busy = inside * 2 >= self._least
+        is_busy = inside >= max(self._least / 2, _FEW)
         is_behind = is_busy and self._late_s > _BEHIND_S
         if is_busy and took_s > 0:
             self._per_s = max(1.0, self._per_s + (ended / took_s - self._per_s) * _WEIGHT)

@@ -20,6 +20,8 @@ from giftcard_gateway.errors import GatewayError, InvalidRequest
 from giftcard_gateway.wire.values import seconds_to
 
 DOMAIN = "giftcard.v1"
+INTERNAL = "INTERNAL"
+"""The reason of a fault of ours."""
 _DETAILS_KEY = "grpc-status-details-bin"
 _VIOLATIONS_BYTES = 4096
 """What of BadRequest is told: gRPC clients drop answers whose metadata is larger than 8 KiB."""
@@ -78,7 +80,7 @@ def status_of(fault: Exception, trace_id: str = "") -> Status:
     """
     code: int = code_of(fault).value[0]
     if not isinstance(fault, GatewayError):
-        details: list[Message] = [error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN)]
+        details: list[Message] = [error_details_pb2.ErrorInfo(reason=INTERNAL, domain=DOMAIN)]
         if trace_id:
             details.append(error_details_pb2.RequestInfo(request_id=trace_id))
         return _status(code, "A fault of the gateway; its operator can find it by the trace.", details)

@@ -12,6 +12,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 from giftcard_gateway.telemetry.audit_logs import AuditLogs
+from giftcard_gateway.telemetry.closing import close_side_by_side
 from giftcard_gateway.telemetry.exporters import (
     logger_provider,
     metric_readers,
@@ -22,6 +23,7 @@ from giftcard_gateway.telemetry.http_client import TracedTransport
 from giftcard_gateway.telemetry.metrics import Metrics
 from giftcard_gateway.telemetry.observer import Watcher
 from giftcard_gateway.telemetry.rpc_server import ServerCall
+from giftcard_gateway.telemetry.runtime import watch_process
 from giftcard_gateway.telemetry.spans import Spans
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.ledger.observer import Observer
     from giftcard_gateway.telemetry.durations import Reader
+    from giftcard_gateway.telemetry.scraping import Scraped
 
 __all__ = ["ServerCall", "Telemetry", "open_telemetry"]
 
@@ -40,8 +43,16 @@ __all__ = ["ServerCall", "Telemetry", "open_telemetry"]
 class Telemetry:
     """The traces and metrics of one gateway process."""
 
-    def __init__(self, clock: Clock, spans: Spans, metrics: Metrics, audit_logs: AuditLogs) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        spans: Spans,
+        metrics: Metrics,
+        audit_logs: AuditLogs,
+        scraping: Scraped | None = None,
+    ) -> None:
         """Keep the parts that `open_telemetry` made."""
+        self.scraping = scraping
         self._clock = clock
         self._spans = spans
         self.metrics = metrics
@@ -59,10 +70,11 @@ class Telemetry:
         )
 
     def close(self) -> None:
-        """Export what is left and stop; may take a few seconds, so call it off the loop."""
-        self._spans.close()
-        self.metrics.close()
-        self.audit_logs.close()
+        """Export what is left and stop, in two seconds at most; call it off the loop."""
+        close_side_by_side(
+            {"traces": self._spans.close, "metrics": self.metrics.close, "logs": self.audit_logs.close},
+            self._clock.monotonic_s,
+        )
 
 
 def open_telemetry(
@@ -72,14 +84,20 @@ def open_telemetry(
     processors: Sequence[SpanProcessor] = (),
     readers: Sequence[Reader] = (),
     logs: LoggerProvider | None = None,
+    instance_id: str = "",
+    scraping: Scraped | None = None,
 ) -> Telemetry:
-    """Set up by the OTEL_* variables, plus what is handed in; raise ConfigError for a bad one."""
-    described = resource(environ, clock.uuid4())
+    """Set up by the OTEL_* variables, plus what is handed in; raise ConfigError for a bad one.
+
+    `instance_id` tells this process from its replicas, also when it starts again; random where it is empty.
+    """
+    described = resource(environ, instance_id or clock.uuid4())
     provider = TracerProvider(resource=described, shutdown_on_exit=False)
     spans = Spans(clock, [*span_processors(environ), *processors], provider)
-    readers = [*metric_readers(environ), *readers]
+    readers = [*metric_readers(environ), *([scraping] if scraping else []), *readers]
     meters = MeterProvider(readers, resource=described, shutdown_on_exit=False) if readers else None
     metrics = Metrics(meters, clock.now_ns)
     for reader in readers:
         reader.join(metrics.durations)
-    return Telemetry(clock, spans, metrics, AuditLogs(logs or logger_provider(environ, described)))
+    watch_process(metrics, clock.monotonic_s)
+    return Telemetry(clock, spans, metrics, AuditLogs(logs or logger_provider(environ, described)), scraping)

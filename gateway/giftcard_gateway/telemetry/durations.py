@@ -25,6 +25,7 @@ from opentelemetry.sdk.metrics.export import (
     ScopeMetrics,
 )
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.semconv.schemas import Schemas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,8 +34,12 @@ if TYPE_CHECKING:
 
 SCOPE = "giftcard_gateway"
 """The instrumentation scope of all our metrics."""
-_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
-"""The boundaries the conventions recommend for durations."""
+SCHEMA_URL = Schemas.V1_44_0.value
+"""The version of the conventions whose names we use."""
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0)
+"""The boundaries the conventions recommend for durations, and on to the time-outs."""
+DATABASE_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Boundaries for what takes a fraction of a millisecond when all is well."""
 _Key = tuple[str, ...]
 
 
@@ -43,8 +48,8 @@ class _Point:
 
     __slots__ = ("counts", "longest_s", "shortest_s", "sum_s")
 
-    def __init__(self) -> None:
-        self.counts = [0] * (len(_BOUNDS_S) + 1)
+    def __init__(self, bounds: int) -> None:
+        self.counts = [0] * (bounds + 1)
         self.sum_s = 0.0
         self.shortest_s = math.inf
         self.longest_s = -math.inf
@@ -68,22 +73,24 @@ class Durations:
         text: str,
         attributes_of: Callable[..., dict[str, AttributeValue]],
         now_ns: Callable[[], int],
+        bounds_s: tuple[float, ...] = SECONDS,
     ) -> None:
         """`attributes_of` makes the attributes of a key's words, when they are exported."""
         self._name = name
         self._text = text
         self._attributes_of = attributes_of
         self._now_ns = now_ns
+        self._bounds_s = bounds_s
         self._lock = Lock()
         self._windows: list[_Window] = []
 
     def record(self, duration_s: float, *key: str) -> None:
         """Count a duration; without a reader nothing is counted."""
-        place = bisect_left(_BOUNDS_S, duration_s)
+        place = bisect_left(self._bounds_s, duration_s)
         with self._lock:
             for window in self._windows:
                 if key not in window.points:
-                    window.points[key] = _Point()
+                    window.points[key] = _Point(len(self._bounds_s))
                 point = window.points[key]
                 point.counts[place] += 1
                 point.sum_s += duration_s
@@ -116,7 +123,7 @@ class Durations:
             count=sum(point.counts),
             sum=point.sum_s,
             bucket_counts=tuple(point.counts),
-            explicit_bounds=_BOUNDS_S,
+            explicit_bounds=self._bounds_s,
             min=point.shortest_s,
             max=point.longest_s,
         )
@@ -161,5 +168,5 @@ def _joined(data: MetricsData, metrics: list[Metric]) -> MetricsData:
         for scope in first.scope_metrics
     ]
     if all(scope.scope.name != SCOPE for scope in scopes):
-        scopes.append(ScopeMetrics(scope=InstrumentationScope(SCOPE), metrics=metrics, schema_url=""))
+        scopes.append(ScopeMetrics(scope=InstrumentationScope(SCOPE), metrics=metrics, schema_url=SCHEMA_URL))
     return replace(data, resource_metrics=[replace(first, scope_metrics=scopes), *others])

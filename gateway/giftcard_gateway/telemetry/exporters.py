@@ -1,7 +1,8 @@
 """Where spans, metrics and the audit's logs go: the SDK set up once, by the standard OTEL_* variables.
 
 `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER` and `OTEL_LOGS_EXPORTER` are lists of console, otlp and
-none. Unset, it is otlp when an OTLP endpoint is named, and else none: nobody's gateway calls out unasked.
+none; that of metrics may have prometheus. Unset, it is otlp when an OTLP endpoint is named, and else none:
+nobody's gateway calls out unasked.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from opentelemetry.sdk._logs.export import (
     SimpleLogRecordProcessor,
 )
 from opentelemetry.sdk.metrics.export import ConsoleMetricExporter
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resource
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
 
 from giftcard_adapters.extras import what_it_needs
@@ -26,14 +27,16 @@ from giftcard_gateway.config import ConfigError
 from giftcard_gateway.telemetry.durations import Exporting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from opentelemetry.sdk.metrics.export import MetricExporter
     from opentelemetry.sdk.trace import SpanProcessor
 
     from giftcard_gateway.telemetry.durations import Reader
+    from giftcard_gateway.telemetry.scraping import Scraped
 
 _KINDS = ("console", "none", "otlp")
+_OF_METRICS = (*_KINDS, "prometheus")
 _OTLP = {
     "grpc": "opentelemetry.exporter.otlp.proto.grpc",
     "http/protobuf": "opentelemetry.exporter.otlp.proto.http",
@@ -43,7 +46,9 @@ _OTLP = {
 
 def resource(environ: Mapping[str, str], instance_id: str) -> Resource:
     """Return what every span and metric says of this process; OTEL_RESOURCE_ATTRIBUTES adds to it."""
-    known = {"service.version": version("giftcard-gateway"), "service.instance.id": instance_id}
+    known = {"service.version": version("giftcard-gateway")}
+    if SERVICE_INSTANCE_ID not in environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
+        known[SERVICE_INSTANCE_ID] = instance_id
     if SERVICE_NAME not in environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
         known[SERVICE_NAME] = environ.get("OTEL_SERVICE_NAME") or "giftcard-gateway"
     return Resource.create({**known})
@@ -61,14 +66,35 @@ def span_processors(environ: Mapping[str, str]) -> list[SpanProcessor]:
 
 
 def metric_readers(environ: Mapping[str, str]) -> list[Reader]:
-    """Return a reader for each exporter asked for; raise ConfigError for one we do not know."""
-    kinds = _asked_for(environ, "METRICS")
+    """Return a reader for each exporter that sends; raise ConfigError for one we do not know."""
+    kinds = _asked_for(environ, "METRICS", _OF_METRICS)
     exporters: list[MetricExporter] = []
     if "console" in kinds:
         exporters.append(ConsoleMetricExporter(out=sys.stderr))
     if "otlp" in kinds:
         exporters.append(_otlp(_protocol(environ, "METRICS"), "metric").OTLPMetricExporter())
     return [Exporting(exporter) for exporter in exporters]
+
+
+def scraped(environ: Mapping[str, str], listen: str, *, worker: int = 0) -> Scraped | None:
+    """Return what Prometheus scrapes, or None where it does not; raises ConfigError.
+
+    At `listen`, or where the standard variables say if they ask for it; each further worker of a gateway has
+    the next port.
+    """
+    if not listen and "prometheus" in _asked_for(environ, "METRICS", _OF_METRICS):
+        host = environ.get("OTEL_EXPORTER_PROMETHEUS_HOST") or "localhost"
+        port = environ.get("OTEL_EXPORTER_PROMETHEUS_PORT") or "9464"
+        if not (port.isascii() and port.isdecimal()):
+            raise ConfigError(["OTEL_EXPORTER_PROMETHEUS_PORT must be a port"])
+        listen = f"{host}:{port}"
+    if not listen or _is_disabled(environ):
+        return None
+    host, _, port = listen.rpartition(":")
+    made: Scraped = _needed("giftcard_gateway.telemetry.scraping", "metrics for Prometheus").Scraped(
+        f"{host}:{int(port) + worker if int(port) else 0}"
+    )
+    return made
 
 
 def logger_provider(environ: Mapping[str, str], described: Resource) -> LoggerProvider | None:
@@ -86,15 +112,19 @@ def logger_provider(environ: Mapping[str, str], described: Resource) -> LoggerPr
     return provider
 
 
-def _asked_for(environ: Mapping[str, str], signal: str) -> set[str]:
-    if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+def _is_disabled(environ: Mapping[str, str]) -> bool:
+    return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
+def _asked_for(environ: Mapping[str, str], signal: str, known: Collection[str] = _KINDS) -> set[str]:
+    if _is_disabled(environ):
         return set()
     name = f"OTEL_{signal}_EXPORTER"
     endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
     fallback = "otlp" if any(environ.get(endpoint) for endpoint in endpoints) else "none"
     kinds = {kind.strip() for kind in (environ.get(name) or fallback).split(",")}
-    if unknown := kinds.difference(_KINDS):
-        raise ConfigError([f"{name} has {', '.join(sorted(unknown))}; it can be {', '.join(_KINDS)}"])
+    if unknown := kinds.difference(known):
+        raise ConfigError([f"{name} has {', '.join(sorted(unknown))}; it can be {', '.join(known)}"])
     return kinds
 
 
@@ -109,9 +139,14 @@ def _protocol(environ: Mapping[str, str], signal: str) -> str:
 
 def _otlp(protocol: str, kind: str) -> Any:  # noqa: ANN401 - the modules have one form, and no type for it
     """Import exporters only when asked for: they bring in requests, or a second gRPC channel."""
+    return _needed(f"{_OTLP[protocol]}.{kind}_exporter", "an OTLP exporter")
+
+
+def _needed(module: str, whose: str) -> Any:  # noqa: ANN401 - a module
+    """Import what only an extra brings; raise ConfigError with what to install."""
     try:
-        return importlib.import_module(f"{_OTLP[protocol]}.{kind}_exporter")
+        return importlib.import_module(module)
     except ModuleNotFoundError as fault:
         if needs := what_it_needs(fault):
-            raise ConfigError([f"an OTLP exporter {needs}"]) from None
+            raise ConfigError([f"{whose} {needs}"]) from None
         raise

@@ -93,12 +93,11 @@ class TracedTransport(RoundTrips):
                 "giftcard.operation": operation,
             },
         )
-        return _Exchange(self, span, operation)
+        return _Exchange(self, span, (operation, method, origin.host, str(origin.port)))
 
-    def measure(self, operation: str, status: str, error_type: str, began_s: float) -> None:
+    def measure(self, key: tuple[str, ...], began_s: float) -> None:
         """Record how long an exchange took."""
-        duration_s = self._monotonic_s() - began_s
-        self._metrics.exchange(self._provider_id, operation, status, error_type, duration_s)
+        self._metrics.exchange(self._monotonic_s() - began_s, self._provider_id, *key)
 
     def now_s(self) -> float:
         """Return the time durations are measured by."""
@@ -108,12 +107,12 @@ class TracedTransport(RoundTrips):
 class _Exchange:
     """The span and the measurement of one exchange; ended once."""
 
-    __slots__ = ("_began_s", "_error", "_is_ended", "_operation", "_span", "_status", "_transport")
+    __slots__ = ("_began_s", "_error", "_is_ended", "_span", "_status", "_transport", "_what")
 
-    def __init__(self, transport: TracedTransport, span: Span, operation: str) -> None:
+    def __init__(self, transport: TracedTransport, span: Span, what: tuple[str, ...]) -> None:
         self._transport = transport
         self._span = span
-        self._operation = operation
+        self._what = what
         self._began_s = transport.now_s()
         self._status = ""
         self._error = ""
@@ -144,7 +143,7 @@ class _Exchange:
         if self._error:
             self._span.fail(self._error)
         self._span.end()
-        self._transport.measure(self._operation, self._status, self._error, self._began_s)
+        self._transport.measure((*self._what, self._status, self._error), self._began_s)
 
 
 class _SeenBody(httpx.AsyncByteStream):

@@ -1,40 +1,37 @@
-"""The metrics; names follow the OpenTelemetry conventions where there are any.
+"""Counts what `catalogue` names.
 
 What is counted is counted here and only read by the SDK when it exports, because its own cost ten
-microseconds a count. No attribute can name a card or a caller.
-
-    rpc.server.call.duration         histogram, s    by method and status
-    http.client.request.duration     histogram, s    by provider, operation and status
-    giftcard.transaction.states      counter         states reached, by operation, provider and state
-    giftcard.transaction.unresolved  counter         a person must look, by operation and provider
-    giftcard.advice.backlog          gauge           advices not final yet, by provider
-    giftcard.reversal.window         counter         reversals late in their window, by provider and severity
-    giftcard.seal.elsewhere          gauge           open transactions whose key is not here, by key id
-    giftcard.journal.damaged         gauge           transactions whose state, operation or times cannot be
-    giftcard.circuit.state           gauge           0 closed, 1 half open, 2 open, by provider
-    giftcard.answer.left_out         counter         what could not be read of answers, by provider and place
-    giftcard.access.refused          counter         calls refused for who asked, by reason and cause
-    giftcard.overload.refused        counter         calls refused for want of room, by method and cause
-    giftcard.fault                   counter         what should not have happened, by place and type
+microseconds a count. Counters whose labels are known beforehand exist as zero from the start, so that
+`increase()` sees their first event.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from opentelemetry.metrics import CallbackOptions, Meter, NoOpMeterProvider, Observation
 
-from giftcard_gateway.telemetry.durations import SCOPE, Durations
+from giftcard_gateway.ledger.entry import State
+from giftcard_gateway.telemetry import catalogue
+from giftcard_gateway.telemetry.durations import DATABASE_S, SCHEMA_URL, SCOPE, Durations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.util.types import AttributeValue
 
-_CIRCUIT = {"CLOSED": 0, "HALF_OPEN": 1, "OPEN": 2}
+    from giftcard_gateway.telemetry.catalogue import Instrument
+
 _Key = tuple[str, ...]
+Values: TypeAlias = "Mapping[_Key, float]"
+"""A gauge's values, each by the values of its labels."""
+_NUMBERS = frozenset({"http.response.status_code", "server.port", "cpython.gc.generation"})
+"""Labels that are numbers to the conventions."""
+SEVERITIES = ("warning", "critical")
+RESULTS = ("kept", "refused", "failed")
+"""What becomes of a webhook."""
 
 
 class Metrics:
@@ -43,154 +40,157 @@ class Metrics:
     def __init__(self, provider: MeterProvider | None, now_ns: Callable[[], int]) -> None:
         """Without a provider nothing is measured."""
         self._provider = provider
-        meter = (provider or NoOpMeterProvider()).get_meter(SCOPE)
-        self._calls = Durations("rpc.server.call.duration", "Calls we answered.", _call_attributes, now_ns)
-        self._exchanges = Durations(
-            "http.client.request.duration", "Exchanges with providers.", _exchange_attributes, now_ns
-        )
-        self.durations = (self._calls, self._exchanges)
+        meter = (provider or NoOpMeterProvider()).get_meter(SCOPE, schema_url=SCHEMA_URL)
+        self._calls = _durations(catalogue.CALLS, now_ns)
+        self._exchanges = _durations(catalogue.EXCHANGES, now_ns)
+        self._commits = _durations(catalogue.COMMITS, now_ns, DATABASE_S)
+        self._queue = _durations(catalogue.QUEUE, now_ns, DATABASE_S)
+        self._loop = _durations(catalogue.LOOP, now_ns, DATABASE_S)
+        self.durations = (self._calls, self._exchanges, self._commits, self._queue, self._loop)
         """The histograms, which readers have to `join`."""
-        self._states = _Count(
-            meter, "giftcard.transaction.states", ("operation", "provider", "state"), "States reached."
+        self._counts = {one: _Count(meter, one) for one in catalogue.COUNTED}
+        self._read: dict[Instrument, Callable[[], Values]] = {}
+        for one in (*catalogue.SHARED, *catalogue.WATCHED):
+            _gauge(meter, one, self._read)
+
+    def expect(
+        self,
+        operations: Mapping[str, Collection[str]],
+        *,
+        reasons: Collection[str],
+        refusals: Collection[str],
+        places: Collection[str],
+        webhooks: Collection[str],
+    ) -> None:
+        """Have zeros of what may be counted.
+
+        `operations` are by provider; `reasons` are of errors, `refusals` of those for who asked; `places` are
+        where faults are told of; `webhooks` names the providers that have any.
+        """
+        self._zero(
+            catalogue.STATES,
+            ((op, one, state.value) for one, ops in operations.items() for op in ops for state in State),
         )
-        self._unresolved = _Count(
-            meter, "giftcard.transaction.unresolved", ("operation", "provider"), "A person must look."
-        )
-        self._windows = _Count(
-            meter, "giftcard.reversal.window", ("provider", "severity"), "Reversals late in their window."
-        )
-        self._left_out = _Count(
-            meter, "giftcard.answer.left_out", ("provider", "place"), "What could not be read of an answer."
-        )
-        self._refused = _Count(
-            meter, "giftcard.access.refused", ("reason", "cause"), "Calls refused for who asked."
-        )
-        self._crowded_out = _Count(
-            meter, "giftcard.overload.refused", ("method", "cause"), "Calls refused for want of room."
-        )
-        self._faults = _Count(meter, "giftcard.fault", ("place", "type"), "What should not have happened.")
-        self._backlog: dict[_Key, int] = {}
-        self._elsewhere: dict[_Key, int] = {}
-        self._damaged: dict[_Key, int] = {}
-        self._circuits: Callable[[], Mapping[str, str]] = dict
-        _gauge(meter, "giftcard.advice.backlog", "Advices not final yet.", lambda: self._backlog)
-        _gauge(
-            meter,
-            "giftcard.seal.elsewhere",
-            "Key not configured here.",
-            lambda: self._elsewhere,
-            "giftcard.key_id",
-        )
-        _gauge(
-            meter, "giftcard.journal.damaged", "Transactions with impossible columns.", lambda: self._damaged
-        )
-        _gauge(meter, "giftcard.circuit.state", "0 closed, 1 half open, 2 open.", self._circuit_states)
+        self._zero(catalogue.UNRESOLVED, ((op, one) for one, ops in operations.items() for op in ops))
+        self._zero(catalogue.WINDOWS, ((one, severity) for one in operations for severity in SEVERITIES))
+        self._zero(catalogue.LEFT_OUT, ((one, "") for one in operations))
+        self._zero(catalogue.ERRORS, ((reason, "") for reason in reasons))
+        self._zero(catalogue.REFUSED, ((reason, "") for reason in refusals))
+        self._zero(catalogue.OVERLOAD, [("", "")])
+        self._zero(catalogue.FAULTS, ((place, "") for place in places))
+        self._zero(catalogue.WEBHOOKS, ((one, result) for one in webhooks for result in RESULTS))
 
     def call(self, method: str, status: str, error_type: str, duration_s: float) -> None:
         """Measure one call we answered; `status` is a gRPC code's name, `error_type` empty if all is well."""
-        self._calls.record(duration_s, method, status, error_type)
+        self._calls.record(duration_s, "grpc", method, status, error_type)
 
-    def exchange(
-        self, provider: str, operation: str, status: str, error_type: str, duration_s: float
-    ) -> None:
-        """Measure one exchange with a provider; `status` is empty when no answer came."""
-        self._exchanges.record(duration_s, provider, operation, status, error_type)
+    def exchange(self, duration_s: float, *key: str) -> None:
+        """Measure one exchange with a provider; `key` has the labels in the catalogue's order.
+
+        The status is empty when no answer came, the error's type when all is well.
+        """
+        self._exchanges.record(duration_s, *key)
+
+    def batch(self, system: str, waited_s: float, took_s: float) -> None:
+        """Measure a batch of writes: how long its first one waited, and how long it took; on any thread."""
+        self._queue.record(waited_s)
+        self._commits.record(took_s, system, "COMMIT")
+
+    def woke(self, late_s: float) -> None:
+        """Measure how much too late the event loop woke up."""
+        self._loop.record(late_s)
 
     def reached(self, operation: str, provider: str, state: str) -> None:
         """Count a transaction that came into a state."""
-        self._states.add(operation, provider, state)
+        self._counts[catalogue.STATES].add(operation, provider, state)
 
     def unresolved(self, operation: str, provider: str) -> None:
         """Count a transaction that only a person can end."""
-        self._unresolved.add(operation, provider)
+        self._counts[catalogue.UNRESOLVED].add(operation, provider)
 
     def window(self, provider: str, severity: str) -> None:
-        """Count a reversal that is late in its window; `severity` is `warning` or `critical`."""
-        self._windows.add(provider, severity)
+        """Count a reversal that is late in its window; `severity` is one of SEVERITIES."""
+        self._counts[catalogue.WINDOWS].add(provider, severity)
 
     def left_out(self, provider: str, place: str) -> None:
         """Count a place of an answer that could not be read and decides nothing."""
-        self._left_out.add(provider, place)
+        self._counts[catalogue.LEFT_OUT].add(provider, place)
 
     def refused(self, reason: str, cause: str) -> None:
         """Count a call refused for who asked; both are words of ours."""
-        self._refused.add(reason, cause)
+        self._counts[catalogue.REFUSED].add(reason, cause)
+
+    def erred(self, reason: str, budget: str) -> None:
+        """Count a call answered with an error; `budget` names the limit that was used up, if one was."""
+        self._counts[catalogue.ERRORS].add(reason, budget)
 
     def crowded_out(self, method: str, cause: str) -> None:
         """Count a call refused for want of room; `cause` says of what."""
-        self._crowded_out.add(method, cause)
+        self._counts[catalogue.OVERLOAD].add(method, cause)
 
     def fault(self, place: str, kind: str) -> None:
         """Count something that should not have happened."""
-        self._faults.add(place, kind)
+        self._counts[catalogue.FAULTS].add(place, kind)
 
-    def set_backlog(self, by_provider: Mapping[str, int]) -> None:
-        """Say how many advices of each provider are not final; it holds until said again."""
-        self._backlog = {(provider,): count for provider, count in by_provider.items()}
+    def webhook(self, provider: str, result: str) -> None:
+        """Count a webhook; `result` is one of RESULTS, `provider` empty where none is meant that we know."""
+        self._counts[catalogue.WEBHOOKS].add(provider, result)
 
-    def set_sealed_elsewhere(self, by_key: Mapping[str, int]) -> None:
-        """Say how many open transactions this process lacks the key of, by key id; a key once named stays."""
-        self._elsewhere = dict.fromkeys(self._elsewhere, 0) | {(key,): n for key, n in by_key.items()}
+    def set(self, gauge: Instrument, values: Values) -> None:
+        """Say a gauge's values; they hold until said again."""
+        self._read[gauge] = lambda: values
 
-    def set_damaged(self, count: int) -> None:
-        """Say how many transactions have columns that cannot be; it holds until said again."""
-        self._damaged = {(): count}
-
-    def watch_circuits(self, states: Callable[[], Mapping[str, str]]) -> None:
-        """Ask `states` for each provider's circuit state by name, from another thread, at every export."""
-        self._circuits = states
+    def watch(self, gauge: Instrument, read: Callable[[], Values]) -> None:
+        """Ask `read` for a gauge's values, from another thread, at every export."""
+        self._read[gauge] = read
 
     def close(self) -> None:
         """Export once more and stop; may take a few seconds."""
         if self._provider is not None:
             self._provider.shutdown()
 
-    def _circuit_states(self) -> Mapping[_Key, int]:
-        return {(provider,): _CIRCUIT[state] for provider, state in self._circuits().items()}
+    def _zero(self, counter: Instrument, keys: Iterable[_Key]) -> None:
+        for key in keys:
+            self._counts[counter].counted[key] += 0
 
 
 class _Count:
     """A counter that costs a dictionary's entry; the SDK reads it when it exports."""
 
-    def __init__(self, meter: Meter, name: str, labels: _Key, text: str) -> None:
-        self._counted: Counter[_Key] = Counter()
-        self._labels = tuple(f"giftcard.{label}" for label in labels)
-        meter.create_observable_counter(name, [self._read], description=text)
+    def __init__(self, meter: Meter, what: Instrument) -> None:
+        self.counted: Counter[_Key] = Counter()
+        self._what = what
+        meter.create_observable_counter(what.name, [self._read], unit=what.unit, description=what.text)
 
     def add(self, *values: str) -> None:
-        self._counted[values] += 1
+        self.counted[values] += 1
 
     def _read(self, _: CallbackOptions) -> Iterable[Observation]:
-        counted = tuple(self._counted.items())
-        return [Observation(count, dict(zip(self._labels, key, strict=True))) for key, count in counted]
+        return [
+            Observation(count, _attributes(self._what, key)) for key, count in tuple(self.counted.items())
+        ]
 
 
-def _gauge(
-    meter: Meter,
-    name: str,
-    text: str,
-    read: Callable[[], Mapping[_Key, int]],
-    label: str = "giftcard.provider",
-) -> None:
+def _gauge(meter: Meter, what: Instrument, reads: Mapping[Instrument, Callable[[], Values]]) -> None:
     def observe(_: CallbackOptions) -> Iterable[Observation]:
-        return [Observation(value, {label: key[0]} if key else {}) for key, value in read().items()]
+        if (read := reads.get(what)) is None:
+            return []
+        return [Observation(value, _attributes(what, key)) for key, value in read().items()]
 
-    meter.create_observable_gauge(name, [observe], description=text)
+    create = meter.create_observable_counter if what.kind == "counter" else meter.create_observable_gauge
+    create(what.name, [observe], unit=what.unit, description=what.text)
 
 
-def _call_attributes(method: str, status: str, error_type: str) -> dict[str, AttributeValue]:
-    attributes: dict[str, AttributeValue] = {
-        "rpc.system.name": "grpc",
-        "rpc.method": method,
-        "rpc.response.status_code": status,
+def _durations(what: Instrument, now_ns: Callable[[], int], bounds_s: tuple[float, ...] = ()) -> Durations:
+    def attributes(*key: str) -> dict[str, AttributeValue]:
+        return _attributes(what, key)
+
+    return Durations(what.name, what.text, attributes, now_ns, *([bounds_s] if bounds_s else []))
+
+
+def _attributes(what: Instrument, key: _Key) -> dict[str, AttributeValue]:
+    return {
+        label: int(value) if label in _NUMBERS else value
+        for label, value in zip(what.labels, key, strict=True)
+        if value
     }
-    return attributes | ({"error.type": error_type} if error_type else {})
-
-
-def _exchange_attributes(
-    provider: str, operation: str, status: str, error_type: str
-) -> dict[str, AttributeValue]:
-    attributes: dict[str, AttributeValue] = {"giftcard.provider": provider, "giftcard.operation": operation}
-    if status:
-        attributes["http.response.status_code"] = int(status)
-    return attributes | ({"error.type": error_type} if error_type else {})

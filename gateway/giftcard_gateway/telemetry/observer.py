@@ -14,8 +14,9 @@ from opentelemetry.trace import SpanKind
 from giftcard_gateway.ledger.entry import FINAL, State
 from giftcard_gateway.ledger.observer import Observer
 from giftcard_gateway.seal import KeyMissing
+from giftcard_gateway.telemetry import catalogue
 from giftcard_gateway.telemetry.logs import fault_fields
-from giftcard_gateway.telemetry.spans import current, parse
+from giftcard_gateway.telemetry.spans import current
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,6 +49,7 @@ class Watcher(Observer):
         self._may_tell = Seldom(clock, quiet_s=_QUIET_OF_ONE_S)
         self._missing_keys: set[str] = set()
         self._damaged = 0
+        self._elsewhere: dict[tuple[str, ...], int] = {}
 
     def wrote(self, before: Entry | None, after: Entry) -> None:
         """Count a state that was reached, and log the last one of a transaction."""
@@ -68,10 +70,13 @@ class Watcher(Observer):
 
     @contextmanager
     def resuming(self, entry: Entry) -> Iterator[None]:
-        """Surround work on an entry that no caller waits for with a span of the trace it began in."""
+        """Surround work on an entry that no caller waits for with a trace of its own, linked to the first.
+
+        A transaction that is tried for days is a trace for each try, not one of hundreds of spans.
+        """
         facts = {"giftcard.transaction_id": entry.transaction_id, "giftcard.provider": entry.provider}
-        parent = parse(entry.traceparent)
-        with self._spans.start(f"resume {entry.operation}", SpanKind.INTERNAL, {**facts}, parent=parent):
+        with self._spans.start(f"resume {entry.operation}", SpanKind.INTERNAL, {**facts}) as span:
+            span.link(entry.traceparent)
             yield
 
     def faulted(self, place: str, fault: BaseException) -> None:
@@ -97,7 +102,7 @@ class Watcher(Observer):
 
     def damaged(self, count: int) -> None:
         """Set the gauge, and log when the count has changed."""
-        self._metrics.set_damaged(count)
+        self._metrics.set(catalogue.DAMAGED, {(): count})
         if count != self._damaged:
             self._damaged = count
             _log.error(
@@ -106,7 +111,9 @@ class Watcher(Observer):
 
     def sealed_elsewhere(self, counts: Mapping[str, int]) -> None:
         """Set the gauge, and log when which keys are missing here has changed."""
-        self._metrics.set_sealed_elsewhere(counts)
+        # A key once named stays, as zero: what is gone must be seen to be.
+        self._elsewhere = dict.fromkeys(self._elsewhere, 0) | {(key,): n for key, n in counts.items()}
+        self._metrics.set(catalogue.ELSEWHERE, self._elsewhere)
         if counts.keys() != self._missing_keys:
             self._missing_keys = set(counts)
             if counts:
@@ -143,6 +150,14 @@ class Watcher(Observer):
         if self._may_say((reason, cause)):
             extra = {"method": method, "reason": reason, "cause": cause}
             _log.warning("a caller was refused; more of the kind are counted for a minute", extra=extra)
+
+    def erred(self, reason: str, budget: str) -> None:
+        """Count an error that a caller was told."""
+        self._metrics.erred(reason, budget)
+
+    def webhook(self, provider: str, result: str) -> None:
+        """Count a webhook by what became of it."""
+        self._metrics.webhook(provider, result)
 
     def handshake_failed(self, why: str) -> None:
         """Count a failed handshake, and log the first for a reason in a minute."""

@@ -45,12 +45,13 @@ from giftcard_adapters.values.reads import (
 )
 from giftcard_gateway.access.signing_in import SigningIn
 from giftcard_gateway.clock import Clock, SystemClock
-from giftcard_gateway.config.settings import Routing, Server
+from giftcard_gateway.config.settings import Limits, Routing, Server
 from giftcard_gateway.journal.contract import Journal
 from giftcard_gateway.process.app import App
 from giftcard_gateway.providers.connections import Connection, Connections, Terms
 from giftcard_gateway.providers.routing import Rule
 from giftcard_gateway.rpc.call import END_USER
+from giftcard_gateway.telemetry import Telemetry
 from tests.gateway.wire.filled import METHODS, PAN
 from tests.patience import PATIENCE_S
 from tests.world.app import HOST, SLOW_TO_FORGIVE, open_app, settings, until
@@ -329,6 +330,8 @@ async def serve(
     terms: Terms | None = None,
     journal: Journal | None = None,
     heard: Heard | None = None,
+    telemetry: Telemetry | None = None,
+    limits: Limits = SLOW_TO_FORGIVE,
 ) -> AsyncIterator[Served]:
     """Serve a gateway with the providers `first`, a Shop, and `second`, which has nothing to read."""
     clock = SystemClock()
@@ -346,8 +349,8 @@ async def serve(
         max_metadata_bytes=8 * 1024,
         drain_s=0.1,
     )
-    table = settings(server, limits=SLOW_TO_FORGIVE, routing=Routing(default="first", rules=tuple(rules)))
-    parts = {"signing_in": signing_in, "connections": connections, "heard": heard}
+    table = settings(server, limits=limits, routing=Routing(default="first", rules=tuple(rules)))
+    parts = {"signing_in": signing_in, "connections": connections, "heard": heard, "telemetry": telemetry}
     async with (
         open_app(table, clock, journal=journal or Unsteady(), **parts) as app,
         grpc.aio.insecure_channel(f"{HOST}:{app.server.port}") as channel,

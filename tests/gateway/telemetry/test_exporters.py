@@ -6,7 +6,13 @@ import pytest
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 
 from giftcard_gateway.config import ConfigError
-from giftcard_gateway.telemetry.exporters import logger_provider, metric_readers, resource, span_processors
+from giftcard_gateway.telemetry.exporters import (
+    logger_provider,
+    metric_readers,
+    resource,
+    scraped,
+    span_processors,
+)
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
 
@@ -93,3 +99,36 @@ def test_resource_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
     made = resource({"OTEL_RESOURCE_ATTRIBUTES": attributes}, "i").attributes
     assert made["service.name"] == "mine"
     assert made["deployment.environment.name"] == "prod"
+
+
+def scraped_at(environ: dict[str, str], listen: str = "", worker: int = 0) -> str:
+    """Return where Prometheus would scrape, empty for nowhere."""
+    made = scraped(environ, listen, worker=worker)
+    return made.listen if made else ""
+
+
+def test_prometheus_by_the_standard_variables() -> None:
+    """Prometheus scrapes where the setting says, else the variables; each worker has the next port."""
+    asked = {"OTEL_METRICS_EXPORTER": "prometheus"}
+    elsewhere = {"OTEL_EXPORTER_PROMETHEUS_HOST": "::1", "OTEL_EXPORTER_PROMETHEUS_PORT": "9000"}
+    assert scraped_at({}) == scraped_at(elsewhere) == ""
+    assert scraped_at(asked) == "localhost:9464"
+    assert scraped_at(asked | elsewhere) == "::1:9000"
+    assert scraped_at(asked, "127.0.0.1:9465", worker=2) == "127.0.0.1:9467"
+    assert scraped_at(asked, "127.0.0.1:0", worker=2) == "127.0.0.1:0"
+    assert scraped_at(asked | {"OTEL_SDK_DISABLED": "true"}, "127.0.0.1:9465") == ""
+    assert metric_readers(asked) == []
+
+
+def test_a_port_that_is_none() -> None:
+    """A wrong port is a sentence; and traces cannot be scraped."""
+    with pytest.raises(ConfigError, match="OTEL_EXPORTER_PROMETHEUS_PORT must be a port"):
+        scraped({"OTEL_METRICS_EXPORTER": "prometheus", "OTEL_EXPORTER_PROMETHEUS_PORT": "x"}, "")
+    with pytest.raises(ConfigError, match="OTEL_TRACES_EXPORTER has prometheus"):
+        span_processors({"OTEL_TRACES_EXPORTER": "prometheus"})
+
+
+def test_an_instance_named_by_its_operator() -> None:
+    """A `service.instance.id` among the resource's attributes is not overwritten."""
+    told = {"OTEL_RESOURCE_ATTRIBUTES": "service.instance.id=pod-7"}
+    assert resource(told, "i-1").attributes.get("service.instance.id") != "i-1"

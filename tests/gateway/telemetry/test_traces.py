@@ -19,7 +19,8 @@ from giftcard_adapters.exchange import Exchange
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.ledger.entry import Entry, State
-from giftcard_gateway.telemetry import open_telemetry
+from giftcard_gateway.pipeline.tasks import Tasks
+from giftcard_gateway.telemetry import catalogue, open_telemetry
 from giftcard_gateway.telemetry.spans import Spans, current, parse
 from tests.world.seen import Seen
 
@@ -146,6 +147,9 @@ async def test_exchange_conventions(seen: Seen) -> None:
     assert attributes == {
         "giftcard.provider": "spar-za",
         "giftcard.operation": "redeem",
+        "http.request.method": "POST",
+        "server.address": "provider.example",
+        "server.port": 443,
         "http.response.status_code": 200,
     }
     assert count == 1
@@ -307,7 +311,7 @@ class TestObserver:
     """What the pipeline tells."""
 
     async def test_resumed_trace(self, seen: Seen) -> None:
-        """Recovery later works in the trace the transaction began in, as kept in the journal."""
+        """Each go of recovery is a trace of its own, linked to the one in which the transaction began."""
         observer = seen.telemetry.observer
         with seen.telemetry.call(METHOD, CALLER):
             kept = observer.traceparent()
@@ -316,12 +320,32 @@ class TestObserver:
                 Call(method="POST", path="/"), sign=lambda *_: {}, name="reverse"
             )
         server, client, resumed = seen.spans()
-        assert resumed.parent is not None
+        assert resumed.parent is None
         assert server.context is not None
-        assert resumed.parent.span_id == server.context.span_id
+        assert resumed.context is not None
+        assert resumed.context.trace_id != server.context.trace_id
+        assert [link.context.span_id for link in resumed.links] == [server.context.span_id]
         assert client.parent == resumed.context
         assert resumed.name == "resume REDEEM"
         assert facts(resumed)["giftcard.transaction_id"] == "5f0c6f1e-7a63-4b6e-9f0a-111111111111"
+
+    async def test_a_go_lasts_as_long_as_its_work(self, seen: Seen) -> None:
+        """The span of a go of recovery ends when what it does has ended."""
+        go_on = asyncio.Event()
+
+        class Waiting(Tasks):
+            async def advance(self, entry: Entry) -> Entry:
+                await go_on.wait()
+                return entry
+
+        observer, one = seen.telemetry.observer, entry(State.REVERSING)
+        task = Waiting(observer).drive(one, within=observer.resuming(one))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert seen.spans() == ()
+        go_on.set()
+        await task
+        assert [span.name for span in seen.spans()] == ["resume REDEEM"]
 
     async def test_work_that_outlives_the_call(self, seen: Seen) -> None:
         """A task the call started goes on in its trace after the call was answered."""
@@ -388,7 +412,11 @@ class TestObserver:
 
     async def test_gauges(self, seen: Seen) -> None:
         """The backlog is what was said last; circuits are asked at each export."""
-        seen.telemetry.metrics.set_backlog({"spar-za": 3})
-        seen.telemetry.metrics.watch_circuits(lambda: {"spar-za": "OPEN"})
-        assert seen.points("giftcard.advice.backlog") == [({"giftcard.provider": "spar-za"}, 3)]
+        metrics = seen.telemetry.metrics
+        metrics.set(catalogue.LAG, {("spar-za",): 5.0})
+        metrics.set(catalogue.LAG, {("spar-za",): 3.0})
+        states: dict[tuple[str, ...], float] = {("spar-za",): 0}
+        metrics.watch(catalogue.CIRCUIT, lambda: states)
+        states["spar-za",] = 2
+        assert seen.points("giftcard.backlog.lag") == [({"giftcard.provider": "spar-za"}, 3)]
         assert seen.points("giftcard.circuit.state") == [({"giftcard.provider": "spar-za"}, 2)]

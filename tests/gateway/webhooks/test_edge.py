@@ -79,6 +79,7 @@ async def test_either_secret_is_good_while_one_is_replaced(edge: Edge) -> None:
         for secret in (OLD_SECRET, NEW_SECRET, "a third")
     ]
     assert statuses == [200, 200, 401]
+    assert edge.heard.webhooks == [("gr4vy", "kept"), ("gr4vy", "kept"), ("gr4vy", "refused")]
     assert {row.event_id for row in await edge.kept()} == {OLD_SECRET, NEW_SECRET}
 
 
@@ -181,6 +182,12 @@ async def test_memory_for_bodies_is_bounded(edge: Edge, monkeypatch: pytest.Monk
         writer.close()
         while await status() != HTTPStatus.OK:
             pass
+
+
+async def test_a_stranger_names_no_metric(edge: Edge) -> None:
+    """A webhook for no provider of ours is counted without its name."""
+    await edge.post("6045000000000061", edge.event_of("gr4vy"))
+    assert edge.heard.webhooks == [("", "refused")]
 
 
 async def test_wrong_addresses_and_methods_get_a_bare_no(edge: Edge) -> None:

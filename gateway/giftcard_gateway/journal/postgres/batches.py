@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 import asyncpg
 
 from giftcard_gateway.journal.contract import JournalClosed, Row
+from giftcard_gateway.journal.measured import monotonic_s
 from giftcard_gateway.journal.postgres.audit import audit_values
 from giftcard_gateway.journal.postgres.sessions import Connection, Sessions, make_safe
 from giftcard_gateway.journal.postgres.statements import BATCH, ROWS
@@ -38,6 +39,7 @@ class Queued(NamedTuple):
 
     request: Request
     future: asyncio.Future[Ack]
+    at_s: float
 
     @property
     def about(self) -> str:
@@ -49,7 +51,11 @@ class Queued(NamedTuple):
 class Batches:
     """Gathers what is to be written, sends them together, and answers each caller."""
 
-    def __init__(self, sessions: Sessions, on_written: Callable[[], None]) -> None:
+    def __init__(
+        self, sessions: Sessions, on_written: Callable[[], None], timed: Callable[[float, float], None]
+    ) -> None:
+        """`timed` hears how long each batch's first request waited, and how long the batch took."""
+        self._timed = timed
         self._sessions = sessions
         self._on_written = on_written
         self._waiting: deque[Queued] = deque()
@@ -62,7 +68,7 @@ class Batches:
     async def submit(self, request: Request) -> Row | bool | None:
         """Wait until the request is committed; it is, even when its caller is cancelled meanwhile."""
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Queued(request, future))
+        self._waiting.append(Queued(request, future, monotonic_s()))
         self._schedule()
         ack = await future
         if isinstance(ack, Exception):
@@ -111,9 +117,11 @@ class Batches:
     async def _carry(self, batch: Sequence[Queued]) -> None:
         # Used only when the event loop is closing, or by a bug: even then no caller may wait for ever.
         acks: Sequence[Ack] = [JournalClosed("the journal stopped before it knew")] * len(batch)
+        began_s = monotonic_s()
         try:
             acks = await self._acks(batch)
         finally:
+            self._timed(began_s - batch[0].at_s, monotonic_s() - began_s)
             # Before the answers: who is answered may ask again at once, and finds the way free.
             self._busy.difference_update(queued.about for queued in batch)
             self._in_flight -= 1

@@ -31,6 +31,7 @@ from giftcard_gateway.journal.contract import (
     SchemaState,
     Sealed,
 )
+from giftcard_gateway.journal.measured import Pool
 from giftcard_gateway.journal.microseconds import from_us, to_us
 from giftcard_gateway.journal.postgres import audit as of_audit
 from giftcard_gateway.journal.postgres import schema
@@ -75,13 +76,18 @@ class Postgres(Journal):
     """
 
     is_shared = True
+    system = "postgresql"
 
     def __init__(self, url: str, limits: SessionLimits = _DEFAULT_LIMITS, *, listen_url: str = "") -> None:
         self._url = url
         self._limits = limits
         self._signal = Signal()
         self._sessions = Sessions(url, limits)
-        self._batches = Batches(self._sessions, self._changed)
+        self._batches = Batches(
+            self._sessions,
+            self._changed,
+            lambda waited_s, took_s: self.on_batch(self.system, waited_s, took_s),
+        )
         self._wake = Wake(listen_url or url, self._sessions, self._signal.fire, limits.connect_timeout_s)
 
     @classmethod
@@ -101,6 +107,11 @@ class Postgres(Journal):
             is_pooled=bool(listen_url),
         )
         return cls(settings.url.reveal(), limits, listen_url=listen_url)
+
+    @property
+    def pool(self) -> Pool | None:
+        """Return how the sessions are used; see Journal.pool."""
+        return self._sessions.use
 
     async def schema(self) -> SchemaState:
         """Return how the database's schema stands; see Journal.schema."""

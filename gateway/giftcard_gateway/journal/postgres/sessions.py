@@ -16,6 +16,7 @@ import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from giftcard_gateway.journal.contract import JournalClosed
+from giftcard_gateway.journal.measured import Pool
 from giftcard_gateway.journal.postgres.hosts import connect
 from giftcard_gateway.journal.postgres.statements import BARRIER
 
@@ -65,6 +66,15 @@ class Sessions:
     def is_open(self) -> bool:
         """Whether there is a pool."""
         return self._pool is not None
+
+    @property
+    def use(self) -> Pool | None:
+        """Return how many sessions are used, None while there is no pool."""
+        pool = self._pool
+        if pool is None:
+            return None
+        idle = pool.get_idle_size()
+        return Pool(used=pool.get_size() - idle, idle=idle, most=pool.get_max_size())
 
     async def open(self) -> None:
         """Connect once, to find out that it can be done; raise JournalClosed when not."""

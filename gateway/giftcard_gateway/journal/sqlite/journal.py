@@ -59,6 +59,7 @@ class Sqlite(Journal):
     """
 
     is_shared = False
+    system = "sqlite"
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -93,7 +94,11 @@ class Sqlite(Journal):
             raise
         write, read, gather = self._connections
         self._writer = ThreadCommit(
-            partial(file.serve_writes, write), "journal-writer", self._signal.fire, linger_s=_LINGER_S
+            partial(file.serve_writes, write),
+            "journal-writer",
+            self._signal.fire,
+            linger_s=_LINGER_S,
+            timed=lambda waited_s, took_s: self.on_batch(self.system, waited_s, took_s),
         )
         self._reader = ThreadCommit(partial(file.serve_reads, read), "journal-reader", _ignore)
         self._lister = ThreadCommit(partial(file.serve_reads, gather), "journal-lister", _ignore)
