@@ -18,7 +18,8 @@ from tests.patience import PATIENCE_S
 
 RULES = ROOT / "deploy" / "prometheus"
 FILES = ("recording.yaml", "alerts.yaml")
-_OF_A_COUNTER_OR_HISTOGRAM = re.compile(r"(_total|_seconds_(bucket|count|sum))$")
+_ENDING = re.compile(r"(_total|_seconds(_(bucket|count|sum))?)$")
+"""What Prometheus puts behind a name: of a counter, of a unit, of a histogram."""
 _WORD = re.compile(r"\b((?:giftcard|rpc|http)_\w+)(?=[{\[)\s]|$)")
 
 
@@ -30,6 +31,9 @@ def rules(file: str) -> list[dict[str, Any]]:
 
 ALERTS = {one["alert"]: one for one in rules("alerts.yaml")}
 CALLS = "rpc_server_call_duration_seconds_count"
+_SLOW = {"GiftcardCallsFailSlowly", "GiftcardUnresolvedForLong"}
+"""What takes hours to ring."""
+UNRESOLVED = 'giftcard_backlog_transactions{giftcard_provider="shop",giftcard_state="UNRESOLVED"}'
 EXCHANGES = "http_client_request_duration_seconds_bucket"
 
 
@@ -71,10 +75,46 @@ def calls(good: float, bad: float) -> dict[str, str]:
     }
 
 
+def lags(late: float) -> dict[str, str]:
+    """Return the buckets of a loop that woke up more than a quarter of a second late in a share of times."""
+    return {
+        'giftcard_loop_lag_seconds_bucket{instance="a",le="0.25"}': f"0+{60 * (1 - late):g}x120",
+        'giftcard_loop_lag_seconds_bucket{instance="a",le="1"}': "0+60x120",
+        'giftcard_loop_lag_seconds_bucket{instance="a",le="+Inf"}': "0+60x120",
+    }
+
+
 CASES: dict[str, Case] = {
     "GiftcardTransactionUnresolved": counted(
         "giftcard_transaction_unresolved_total", giftcard_operation="REDEEM", **SHOP
     )._replace(of=SHOP),
+    "GiftcardUnresolvedForLong": Case(
+        {UNRESOLVED: "1x400"},
+        {UNRESOLVED: "0x300 1x100"},
+        SHOP,
+    ),
+    "GiftcardAdvicesPileUp": Case(
+        {'giftcard_backlog_age_seconds{giftcard_provider="shop",giftcard_state="REVERSING"}': "4000x60"},
+        {
+            'giftcard_backlog_age_seconds{giftcard_provider="shop",giftcard_state="UNRESOLVED"}': "4000x60",
+            'giftcard_backlog_age_seconds{giftcard_provider="shop",giftcard_state="CONFIRMING"}': "60x60",
+        },
+        SHOP,
+    ),
+    "GiftcardRecoveryLate": Case(
+        {'giftcard_backlog_lag_seconds{giftcard_provider="shop"}': "0x10 90x60"},
+        {'giftcard_backlog_lag_seconds{giftcard_provider="shop"}': "0x28 90x3"},
+        SHOP,
+    ),
+    "GiftcardReversalWindowShort": Case(
+        {'giftcard_reversal_window_left_seconds{giftcard_provider="shop"}': "1800x60"},
+        {'giftcard_reversal_window_left_seconds{giftcard_provider="shop"}': "7200x60"},
+        SHOP,
+    ),
+    "GiftcardJournalAway": Case(
+        {"giftcard_journal_away_seconds": "0x20 60x60"}, {"giftcard_journal_away_seconds": "0x20 10x60"}, {}
+    ),
+    "GiftcardLoopLate": Case(lags(0.1), lags(0.001), {"instance": "a"}),
     "GiftcardReversalWindowClosing": counted(
         "giftcard_reversal_window_total", giftcard_severity="critical", **SHOP
     )._replace(of=SHOP),
@@ -146,7 +186,7 @@ def test_metrics_exist(file: str) -> None:
         expression = re.sub(
             "|".join(map(re.escape, sorted(recorded, key=len, reverse=True))), " ", expression
         )
-        named = {_OF_A_COUNTER_OR_HISTOGRAM.sub("", word) for word in _WORD.findall(expression)}
+        named = {_ENDING.sub("", word) for word in _WORD.findall(expression)}
         assert named <= ours, rule
 
 
@@ -171,7 +211,7 @@ def test_an_alert_rings_when_it_should(tmp_path: Path, name: str) -> None:
     """Played in promtool, what should ring it does, and what should not leaves it silent."""
     case, alert = CASES[name], ALERTS[name]
     rung = [{"exp_labels": {**case.of, **alert["labels"]}, "exp_annotations": said(alert, case.of)}]
-    at = "6h" if name == "GiftcardCallsFailSlowly" else "31m"
+    at = "6h" if name in _SLOW else "31m"
     plays = [(case.rings, rung), (case.silent, [])]
     script = {
         "rule_files": [str(RULES / file) for file in FILES],
