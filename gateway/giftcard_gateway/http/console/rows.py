@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _REVERSIBLE = frozenset({"PENDING", "APPROVED", "REVERSING", "UNRESOLVED"})
 _UNRESOLVED, _OWED = frozenset({"UNRESOLVED"}), frozenset({"PENDING", "CONFIRMING", "REVERSING"})
-TAKES = {"confirmed": _UNRESOLVED, "reversed": _UNRESOLVED, "redeliver": _OWED}
-"""By what a person may do: the states in which the services take it."""
+TAKES = {"confirmed": _UNRESOLVED, "reversed": _UNRESOLVED, "redeliver": _OWED | _UNRESOLVED}
+"""By what a person may do: the states in which the services take it, of UNRESOLVED if they still can."""
 AT = "@"
 """Between an id and its tenant in a form: no id has one."""
 
