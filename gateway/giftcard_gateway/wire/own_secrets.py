@@ -116,7 +116,8 @@ def _mask_all(message: Message, secrets: Sequence[Secret]) -> None:
                 _mask(message, field, value, secrets)
         elif _is_map(field):
             if field.message_type.fields_by_name["value"].type == FieldDescriptor.TYPE_STRING:
-                for key in value:
+                # A map that is written while it is walked may pass over a key.
+                for key in tuple(value):
                     value[key] = _masked(value[key], secrets)
         elif field.is_repeated:
             for item in value:

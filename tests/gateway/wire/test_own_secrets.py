@@ -186,6 +186,14 @@ def test_echoes_are_masked() -> None:
     assert told.third_party_identifiers[0].transaction_identifier == "***"
 
 
+def test_every_value_of_a_map_is_masked() -> None:
+    """However many entries a map has, each that echoes the number is masked: none is passed over."""
+    for size in range(1, 65):
+        told = v1.Transaction(provider_references={f"key-{place}": PAN for place in range(size)})
+        mask_echoes(told, [CardRef(number=Secret(PAN))])
+        assert set(told.provider_references.values()) == {"***"}
+
+
 @pytest.mark.parametrize("kind", [v1.Transaction, v1.CardView])
 def test_echo_in_any_text(kind: type[Message]) -> None:
     """Every text of an answer is looked through, at any depth, whatever protobuf itself would redact."""
