@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import pytest
@@ -186,11 +186,11 @@ def tried_again(entry: Entry) -> Entry:
 
 @pytest.mark.parametrize(("traits", "then"), [(IDS, NextStep.PERSON), (ONCE, NextStep.AFRESH)])
 @pytest.mark.parametrize("at", [EARLY, LATE])
-def test_a_duplicate_of_what_was_refused_proves_nothing(traits: object, then: NextStep, at: object) -> None:
+def test_a_duplicate_of_what_was_refused_proves_nothing(traits: OperationTraits, then: NextStep, at: datetime) -> None:
     """The provider may mean the copy that it refused, whatever else is known (rule 8)."""
     for state in (State.CONFIRMING, State.REVERSING):
         entry = tried_again(in_state(state))
-        assert step(entry, Receipt.DUPLICATE, traits, at) is then  # type: ignore[arg-type]  # OperationTraits
+        assert step(entry, Receipt.DUPLICATE, traits, at) is then
     assert step(tried_again(in_state(State.REVERSING)), Receipt.DUPLICATE, REFUSES, at) is NextStep.PERSON
 
 
@@ -212,11 +212,11 @@ def test_what_is_gone_was_not_undone_by_a_refused_copy() -> None:
     ],
 )
 def test_a_fresh_id_only_where_the_old_one_surely_did_nothing(
-    receipt: Receipt, traits: object, after: timedelta, *, expected: bool
+    receipt: Receipt, traits: OperationTraits, after: timedelta, *, expected: bool
 ) -> None:
     """A heard no, and no other copy that can still arrive, at a provider that keeps ids of advices."""
     entry = refused(in_state(State.REVERSING), Acknowledgement(receipt=receipt, evidence="no"))
-    assert settling.may_be_renewed(entry, traits, SETTLING, T1 + after) is expected  # type: ignore[arg-type]  # OperationTraits
+    assert settling.may_be_renewed(entry, traits, SETTLING, T1 + after) is expected
 
 
 def test_a_window_that_closed_is_no_answer() -> None:
