@@ -186,7 +186,9 @@ def tried_again(entry: Entry) -> Entry:
 
 @pytest.mark.parametrize(("traits", "then"), [(IDS, NextStep.PERSON), (ONCE, NextStep.AFRESH)])
 @pytest.mark.parametrize("at", [EARLY, LATE])
-def test_a_duplicate_of_what_was_refused_proves_nothing(traits: OperationTraits, then: NextStep, at: datetime) -> None:
+def test_a_duplicate_of_what_was_refused_proves_nothing(
+    traits: OperationTraits, then: NextStep, at: datetime
+) -> None:
     """The provider may mean the copy that it refused, whatever else is known (rule 8)."""
     for state in (State.CONFIRMING, State.REVERSING):
         entry = tried_again(in_state(state))
