@@ -41,6 +41,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "[telemetry]": settings.Telemetry,
     "[limits]": settings.Limits,
     "[webhooks]": settings.Webhooks,
+    "[console]": settings.Console,
     "[routing]": settings.Routing,
     "[[routing.rules]]": Rule,
     "[providers.ID]": settings.Provider,

@@ -191,7 +191,7 @@ async def test_a_body_too_large_is_refused(world: World) -> None:
 def patient(table: Table) -> None:
     """Let nothing be tried again by itself while a test lasts."""
     for stanza in table["providers"].values():
-        stanza["terms"] |= {"retry_base_s": 8e5, "retry_cap_s": 8e5}
+        stanza["terms"] |= {"retry_base_s": 86400, "retry_cap_s": 86400}
 
 
 async def lost(world: World, provider: str, fields: Mapping[str, object]) -> str:

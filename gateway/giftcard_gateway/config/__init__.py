@@ -87,7 +87,7 @@ def pin_grpc(settings: Settings) -> None:
     if tls is not None:
         os.environ[GRPC_SUITES] = grpc_suites(tls.profile)
     is_heard = tls is not None or settings.telemetry.log_level == "debug"
-    os.environ.setdefault(_GRPC_VERBOSITY, "ERROR" if is_heard else "NONE")
+    os.environ.setdefault(_GRPC_VERBOSITY, "INFO" if is_heard else "NONE")
 
 
 def describe(settings: Settings) -> str:
