@@ -87,7 +87,9 @@ def pin_grpc(settings: Settings) -> None:
     if tls is not None:
         os.environ[GRPC_SUITES] = grpc_suites(tls.profile)
     is_heard = tls is not None or settings.telemetry.log_level == "debug"
-    os.environ.setdefault(_GRPC_VERBOSITY, "INFO" if is_heard else "NONE")
+    if not is_heard:
+        # Where it is heard, only what gRPC tells when nothing is set has the handshakes, and nothing besides.
+        os.environ.setdefault(_GRPC_VERBOSITY, "NONE")
 
 
 def describe(settings: Settings) -> str:
