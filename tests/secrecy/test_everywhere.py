@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -65,19 +66,29 @@ async def erased(story: Story) -> None:
     app = story.world.app
     assert app.pipeline.retention is not None
     search = Search(story.secrets)
-    assert search.hits({"sealed": await opened(app)}) != []
+    assert search.hits({"sealed": await opened(app, story.world.clock.now())}) != []
     story.world.clock.skip(days=RETENTION_DAYS + 1)
+    # What nobody decided is overdue by now, ends at any moment, and may keep its numbers from then on.
+    due = app.pipeline.retention.before()
     assert (await app.pipeline.retention.everything(_ignore)).erased > 0
-    assert search.hits({"sealed": await opened(app)}) == []
+    assert search.hits({"sealed": await opened(app, due)}) == []
 
 
-async def opened(app: App) -> bytes:
-    """Return the documents of all that ended and of all events that were applied, in clear."""
+async def opened(app: App, before: datetime) -> bytes:
+    """Return the documents of what ended before a time, and of applied events from before it, in clear."""
     rows = await app.journal.rows_after("", 100_000)
     events = await app.journal.events_after(("", ""), 100_000)
     sealed = [
-        *((row.document, place_of(row)) for row in rows if row.state in FINAL_STATES),
-        *((event.document, place_of_event(event)) for event in events if event.applied),
+        *(
+            (row.document, place_of(row))
+            for row in rows
+            if row.state in FINAL_STATES and row.updated_at < before
+        ),
+        *(
+            (event.document, place_of_event(event))
+            for event in events
+            if event.applied and event.received_at < before
+        ),
     ]
     return b"\n".join(app.seal.open(*one) for one in sealed)
 
