@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ from giftcard_gateway.http.console.words import state_of
 from giftcard_gateway.rpc.local import CallRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
     from aiohttp import web
 
     from giftcard_gateway.http.console.visits import Visit
@@ -78,21 +81,12 @@ async def show_plan(visit: Visit) -> web.Response:
     if action not in TAKES or not 0 < len(picks) <= _MOST:
         sentence = f"Choose between one and {_MOST} transactions, and what to do with them."
         return visit.page("refused.html", status=HTTPStatus.BAD_REQUEST, sentence=sentence)
-    windows = windows_of(await read_providers(visit))
-    room = asyncio.Semaphore(_AT_ONCE)
 
-    async def look(pick: str) -> PlannedAct:
-        transaction_id, _, tenant = pick.partition(AT)
-        async with room:
-            try:
-                one = await read_transaction(visit, transaction_id, tenant)
-            except CallRefused as fault:
-                return PlannedAct(row=None, pick=pick, is_taken=False, words=str(fault))
-        row = row_of(visit, one, windows)
+    def judged(row: ListedTransaction) -> tuple[bool, str]:
         is_taken = row.state in TAKES[action]
-        return PlannedAct(row=row, pick=pick, is_taken=is_taken, words="" if is_taken else f"is {row.state}")
+        return is_taken, "" if is_taken else f"is {row.state}"
 
-    acts = await asyncio.gather(*map(look, dict.fromkeys(picks)))
+    acts = await _for_each(visit, picks, partial(read_transaction, visit), judged)
     return visit.page("plan.html", acts=acts, action=action, words=WORDS[action], is_done=False)
 
 
@@ -104,21 +98,32 @@ async def run_plan(visit: Visit) -> web.Response:
         return visit.page(
             "refused.html", status=HTTPStatus.BAD_REQUEST, sentence=lacking or "Nothing was chosen."
         )
+    acts = await _for_each(visit, picks, partial(_do, visit, action), lambda row: (True, f"is {row.state}"))
+    return visit.page("plan.html", acts=acts, action=action, words=WORDS[action], is_done=True)
+
+
+async def _for_each(
+    visit: Visit,
+    picks: Sequence[str],
+    ask: Callable[[str, str], Awaitable[v1.Transaction]],
+    judged: Callable[[ListedTransaction], tuple[bool, str]],
+) -> Sequence[PlannedAct]:
+    """Ask for each that was picked, a few at once; `judged` says whether it is taken, and in which words."""
     windows = windows_of(await read_providers(visit))
     room = asyncio.Semaphore(_AT_ONCE)
 
-    async def do(pick: str) -> PlannedAct:
+    async def act(pick: str) -> PlannedAct:
         transaction_id, _, tenant = pick.partition(AT)
         async with room:
             try:
-                one = await _do(visit, action, transaction_id, tenant)
+                one = await ask(transaction_id, tenant)
             except CallRefused as fault:
                 return PlannedAct(row=None, pick=pick, is_taken=False, words=str(fault))
         row = row_of(visit, one, windows)
-        return PlannedAct(row=row, pick=pick, is_taken=True, words=f"is {row.state}")
+        is_taken, words = judged(row)
+        return PlannedAct(row=row, pick=pick, is_taken=is_taken, words=words)
 
-    acts = await asyncio.gather(*map(do, dict.fromkeys(picks)))
-    return visit.page("plan.html", acts=acts, action=action, words=WORDS[action], is_done=True)
+    return await asyncio.gather(*map(act, dict.fromkeys(picks)))
 
 
 async def _do(visit: Visit, action: str, transaction_id: str, tenant: str | None) -> v1.Transaction:
