@@ -95,28 +95,35 @@ class App:
         self.dependencies = self._dependencies(router)
         self.scrapes = self._scrapes()
         self.webhooks = None if settings.webhooks.listen is None else self._webhooks()
-        guard = Guard(
+        served = handlers(self.dependencies)
+        self.server = Server(settings.server, served, service_names(), guard=self._guard())
+        listen = settings.console.listen
+        self.console = None if listen is None else self._console(listen, served)
+        self.readiness = self._readiness()
+        self.measuring.watch(self.server, self.admission, self.readiness)
+        self._background: list[asyncio.Task[None]] = []
+
+    def _guard(self) -> Guard:
+        """Return what stands before reflection and the other services that are not ours."""
+        return Guard(
             self.signing_in,
             self.dependencies.shares,
             self.admission,
-            telemetry.observer,
+            self.telemetry.observer,
             machines=self.dependencies.machines,
-            open_reflection=settings.access.open_reflection,
+            open_reflection=self.settings.access.open_reflection,
         )
-        served = handlers(self.dependencies)
-        self.server = Server(settings.server, served, service_names(), guard=guard)
-        listen = settings.console.listen
-        self.console = None if listen is None else self._console(listen, served)
-        self.readiness = Readiness(
+
+    def _readiness(self) -> Readiness:
+        """Return what says whether calls may come."""
+        return Readiness(
             journal=self.journal,
             heartbeat=self.pipeline.heartbeat,
             server=self.server,
             admission=self.admission,
-            clock=clock,
-            observer=telemetry.observer,
+            clock=self._clock,
+            observer=self.telemetry.observer,
         )
-        self.measuring.watch(self.server, self.admission, self.readiness)
-        self._background: list[asyncio.Task[None]] = []
 
     def _measuring(self) -> Measuring:
         """Return what keeps the gauges."""

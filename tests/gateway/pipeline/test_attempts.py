@@ -11,6 +11,9 @@ from giftcard_adapters.values.declines import Decline, DeclineReason
 from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_gateway.ledger.attempts import FIRST, LAST, AttemptKind
 from giftcard_gateway.ledger.entry import Entry, State
+from giftcard_gateway.ledger.observer import Observer
+from giftcard_gateway.pipeline.attempts import Witness
+from giftcard_gateway.providers.exchanges import Exchanges
 from tests.world.gateway import World
 from tests.world.provider import AGAIN, LOST
 
@@ -75,3 +78,22 @@ async def test_the_bound_is_met_exactly(world: World, tries: int) -> None:
     await asyncio.sleep(24 * 3600)
     entry = await world.entry(entry.transaction_id)
     assert (entry.tried_in_all, len(entry.tried)) == (tries, FIRST + LAST)
+
+
+async def test_a_provider_that_is_away_was_not_tried(world: World) -> None:
+    """While the circuit is open nothing is asked and nothing sent, and neither counts as an attempt."""
+    issued = await world.begin(world.issue())
+    world.script.reactions.append(AGAIN)
+    reversing = await world.reverse(await world.begin(world.redeem()))
+    connection = world.connections.get("first")
+    while connection.circuit.admits():
+        connection.circuit.began()
+        connection.circuit.failed()
+    exchanges, witness = Exchanges(Observer()), Witness("till-1")
+    at = world.clock.now()
+    found = await exchanges.find(connection, issued)
+    told = await exchanges.deliver(connection, reversing, world.clock.now)
+    assert not world.script.finds
+    assert len(world.script.advices) == 1
+    assert witness.asked(AttemptKind.LOOKUP, found, at=at, until=at, traceparent="") == ()
+    assert witness.advised(reversing, told, at=at, until=at, traceparent="") == ()

@@ -65,6 +65,21 @@ def test_a_pause_of_the_machine_is_no_queue(stall_s: float, inside: int) -> None
         look(room, 1, late_s=0.001, inside=inside)
 
 
+@pytest.mark.parametrize("rest", [1, 2, 20])
+def test_few_places_stay(rest: int) -> None:
+    """With room for a few calls only, late timers take no place away and make nobody too late."""
+    room = Room(rest, rest)
+    look(room, 200, late_s=LATE, inside=rest, per_s=1.0)
+    assert (room.limit, room.expected_s) == (rest, 0)
+
+
+def test_no_queue_takes_the_last_few_places() -> None:
+    """However few places there are at rest, so many stay as are no queue."""
+    room = Room(30, 30)
+    look(room, 200, late_s=LATE, inside=30)
+    assert room.limit == 25
+
+
 def test_few_calls_are_no_queue() -> None:
     """On a machine that others keep busy, timers are always late; 32 calls are neither fewer nor too late."""
     room = Room(256, 1024)
