@@ -86,7 +86,7 @@ class Granting(Sqlite):
         await asyncio.sleep(0)
         return True
 
-    async def add_audit(self, rows: Sequence[AuditRow]) -> None:
+    async def add_audit(self, rows: Sequence[AuditRow], *, rides: bool = False) -> None:
         """Take records."""
 
 

@@ -7,8 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from giftcard_gateway.journal import group_commit
 from giftcard_gateway.journal.contract import AuditRow, Journal
+from giftcard_gateway.journal.postgres import batches
 from tests.journal.places import File, Place
+from tests.journal.samples import row
+from tests.patience import PATIENCE_S
 
 AT = datetime(2026, 11, 28, tzinfo=UTC)
 
@@ -65,6 +69,20 @@ async def test_records_are_added_beside_a_serving_gateway(place: Place, journal:
     beside = place.journal()
     await asyncio.gather(beside.add_audit(rows("a", 1)), journal.add_audit(rows("b", 1)))
     assert await everything(beside) == await everything(journal) == [*rows("a", 1), *rows("b", 1)]
+
+
+async def test_a_record_that_rides_is_there_when_the_next_write_is(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that waits for a write is durable with it; without one it leaves by itself."""
+    await journal.add_audit(rows("a", 1), rides=True)
+    for module in (group_commit, batches):
+        monkeypatch.setattr(module, "RIDE_S", PATIENCE_S)
+    riding = asyncio.ensure_future(journal.add_audit(rows("a", 2), rides=True))
+    await asyncio.sleep(0)
+    assert await journal.open(row()) is None
+    assert await everything(journal) == rows("a", 1, 2)
+    await riding
 
 
 @pytest.mark.parametrize("conflict", ["OR REPLACE", "OR IGNORE", "OR FAIL", "OR ROLLBACK", ""])

@@ -9,8 +9,10 @@ from unittest import mock
 
 import pytest
 
+from giftcard_gateway.journal import group_commit
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.journal.group_commit import ThreadCommit
+from tests.patience import PATIENCE_S
 from tests.world.app import until
 
 
@@ -50,3 +52,33 @@ async def test_only_who_comes_in_a_crowd_waits_for_more() -> None:
         assert await commits.submit(7) == 7
         assert slept == [7.0]
         await commits.close()
+
+
+async def test_what_rides_goes_with_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that rides waits for the next one, before which it is served, in the same batch."""
+    monkeypatch.setattr(group_commit, "RIDE_S", PATIENCE_S)
+    batches = list[list[int]]()
+
+    def serve(requests: Sequence[int]) -> Sequence[object]:
+        batches.append(list(requests))
+        return requests
+
+    commits = ThreadCommit(serve, "commits", lambda: None)
+    riders = [asyncio.ensure_future(commits.submit(number, rides=True)) for number in (1, 2)]
+    await asyncio.sleep(0)
+    assert await commits.submit(3) == 3
+    assert await asyncio.gather(*riders) == [1, 2]
+    # The queue is filled at once, but the thread may wake at the first: the order holds all the same.
+    assert [number for batch in batches for number in batch] == [1, 2, 3]
+    last = asyncio.ensure_future(commits.submit(4, rides=True))
+    await asyncio.sleep(0)
+    await commits.close()
+    assert await last == 4
+
+
+async def test_what_rides_alone_leaves_by_itself() -> None:
+    """A request that rides is served without another, a moment later."""
+    commits = ThreadCommit(lambda requests: requests, "commits", lambda: None)
+    assert await commits.submit(1, rides=True) == 1
+    assert await commits.submit(2, rides=True) == 2
+    await commits.close()

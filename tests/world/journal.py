@@ -27,7 +27,7 @@ class InlineCommit(GroupCommit[Request]):
         """Serve with `serve`."""
         self._serve = serve
 
-    async def submit(self, request: Request) -> object:
+    async def submit(self, request: Request, *, rides: bool = False) -> object:  # noqa: ARG002 - nothing ever waits
         """Serve one request now."""
         (outcome,) = self._serve([request])
         if isinstance(outcome, BaseException):

@@ -62,6 +62,8 @@ class Trail:
         self._number = 0
         self._mac = b""
         self._waiting: deque[tuple[AuditRecord, asyncio.Future[None]]] = deque()
+        self._rides = True
+        """Whether all that wait may wait for a write to go with."""
         self._refused: dict[tuple[str, ...], AuditRecord] = {}
         self._noted: dict[str, Head] = {}
         self._flushing: asyncio.Task[None] | None = None
@@ -83,8 +85,11 @@ class Trail:
             if windows % _NOTE_EVERY == 0:
                 await self._note()
 
-    def tell(self, record: AuditRecord) -> asyncio.Future[None]:
-        """Queue a record; the future is done when it is durable."""
+    def tell(self, record: AuditRecord, *, rides: bool = False) -> asyncio.Future[None]:
+        """Queue a record; the future is done when it is durable.
+
+        With `rides` it waits a moment for a write of its call, so that one commit carries both.
+        """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         if len(self._waiting) >= _MOST:
@@ -95,6 +100,8 @@ class Trail:
             self._waiting.append((AuditRecord(at=record.at, act=LOST, count=self._untold), _done()))
             self._untold = 0
         self._waiting.append((record, done))
+        if not rides:
+            self._rides = False
         if self._flushing is None:
             self._flushing = loop.create_task(self._flush())
         return done
@@ -147,8 +154,9 @@ class Trail:
         while self._waiting:
             batch = [self._waiting[place] for place in range(min(len(self._waiting), _BATCH))]
             rows = self._rows([record for record, _ in batch])
+            rides, self._rides = self._rides, True
             try:
-                await self._journal.add_audit(rows)
+                await self._journal.add_audit(rows, rides=rides)
             except JournalClosed:
                 # The same rows again: one that was written after all is not written twice.
                 await self._clock.sleep(_AGAIN_S)

@@ -421,10 +421,10 @@ class Journal(ABC):
         """Insert a key durably, or replace the one of its id; needs no `start`, like `api_keys`."""
 
     @abstractmethod
-    async def add_audit(self, rows: Sequence[AuditRow]) -> None:
+    async def add_audit(self, rows: Sequence[AuditRow], *, rides: bool = False) -> None:
         """Insert records durably, all or none; one whose place is taken stays as it was written first.
 
-        Needs no `start`, like `api_keys`.
+        With `rides` they go with the next write, or by themselves RIDE_S later. Needs no `start`.
         """
 
     @abstractmethod

@@ -22,6 +22,8 @@ Ack = object
 """The answer to one request: a value, or the exception its caller gets."""
 Serve = Callable[[Sequence[Request]], Sequence[Ack]]
 
+RIDE_S = 0.005
+"""How long a request that rides waits for one to go with: a call that has an effect soon writes its row."""
 _FEW = 2
 """What one caller brings by itself, a row and a record of the audit; it is never made to wait."""
 # One batch holds the write lock for as long as it takes; 512 rows are about 20 ms.
@@ -32,8 +34,11 @@ class GroupCommit(ABC, Generic[Request]):
     """A place where requests are served one batch after the other, in the order they came."""
 
     @abstractmethod
-    async def submit(self, request: Request) -> Ack:
-        """Return what came of a request; raise the exception it met."""
+    async def submit(self, request: Request, *, rides: bool = False) -> Ack:
+        """Return what came of a request; raise the exception it met.
+
+        One that rides is served no later than the next that does not, and no later than RIDE_S from now.
+        """
 
     @abstractmethod
     async def close(self) -> None:
@@ -63,18 +68,36 @@ class ThreadCommit(GroupCommit[Request]):
         self._timed = timed
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[tuple[Request, asyncio.Future[Ack], float] | None] = SimpleQueue()
+        self._riding: list[tuple[Request, asyncio.Future[Ack]]] = []
+        self._leaving: asyncio.TimerHandle | None = None
         # A daemon: a program that ends without closing must not hang on a thread that waits for work.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    async def submit(self, request: Request) -> Ack:
+    async def submit(self, request: Request, *, rides: bool = False) -> Ack:
         """Wait for the batch that holds this request; a cancelled caller's request is served all the same."""
         future: asyncio.Future[Ack] = self._loop.create_future()
-        self._queue.put((request, future, monotonic_s()))
+        if rides:
+            self._riding.append((request, future))
+            if self._leaving is None:
+                self._leaving = self._loop.call_later(RIDE_S, self._leave)
+        else:
+            self._leave()
+            self._queue.put((request, future, monotonic_s()))
         return _value(await future)
+
+    def _leave(self) -> None:
+        """Put what rides into the queue."""
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
+        for request, future in self._riding:
+            self._queue.put((request, future, monotonic_s()))
+        self._riding.clear()
 
     async def close(self) -> None:
         """Serve what waits, then end the thread."""
+        self._leave()
         self._closing.set()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)

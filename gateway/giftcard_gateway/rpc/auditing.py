@@ -44,7 +44,7 @@ class MethodAudit:
     async def asked(self, call: RpcCall, request: Message | None = None) -> None:
         """Tell of a call before it is acted on."""
         if self._trail is not None and self._has_effect:
-            call.audited = self._trail.tell(self._record(self._act, call, request))
+            call.audited = self._trail.tell(self._record(self._act, call, request), rides=True)
             # The record is on its way before the decision is, so that one commit carries both.
             await asyncio.sleep(0)
 

@@ -78,10 +78,10 @@ async def test_a_record_that_cannot_be_written_ends_nothing(monkeypatch: pytest.
     await trail.close()
     add = journal.add_audit
 
-    async def choosy(rows: Sequence[AuditRow]) -> None:
+    async def choosy(rows: Sequence[AuditRow], *, rides: bool) -> None:
         if any(record_of(row).act == "Poison" for row in rows):
             raise ValueError("not this one")
-        await add(rows)
+        await add(rows, rides=rides)
 
     monkeypatch.setattr(journal, "add_audit", choosy)
     await trail.told(trail.tell(AuditRecord(at=AT, act="Poison")))

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 import asyncpg
 
 from giftcard_gateway.journal.contract import JournalClosed, Row
+from giftcard_gateway.journal.group_commit import RIDE_S
 from giftcard_gateway.journal.measured import monotonic_s
 from giftcard_gateway.journal.postgres.audit import audit_values
 from giftcard_gateway.journal.postgres.sessions import Connection, Sessions, make_safe
@@ -63,13 +64,21 @@ class Batches:
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_flight = 0
         self._launch: asyncio.Handle | None = None
+        self._leaving: asyncio.TimerHandle | None = None
         self._last_size = 1
 
-    async def submit(self, request: Request) -> Row | bool | None:
-        """Wait until the request is committed; it is, even when its caller is cancelled meanwhile."""
-        future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+    async def submit(self, request: Request, *, rides: bool = False) -> Row | bool | None:
+        """Wait until the request is committed; it is, even when its caller is cancelled meanwhile.
+
+        One that rides is sent with the next that does not, and no later than RIDE_S from now.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Ack] = loop.create_future()
         self._waiting.append(Queued(request, future, monotonic_s()))
-        self._schedule()
+        if not rides:
+            self._schedule()
+        elif self._leaving is None:
+            self._leaving = loop.call_later(RIDE_S, self._leave)
         ack = await future
         if isinstance(ack, Exception):
             raise ack
@@ -80,6 +89,11 @@ class Batches:
         while self._waiting or self._tasks:
             self._send_now()
             await asyncio.wait(self._tasks)
+
+    def _leave(self) -> None:
+        self._leaving = None
+        if self._waiting:
+            self._schedule()
 
     def _schedule(self) -> None:
         if self._launch is not None or self._in_flight >= IN_FLIGHT:

@@ -224,10 +224,10 @@ class Postgres(Journal):
         """Insert or replace a key; see Journal.put_api_key."""
         await self._execute_beside(sql.PUT_API_KEY, key.key_id, key.document)
 
-    async def add_audit(self, rows: Sequence[AuditRow]) -> None:
+    async def add_audit(self, rows: Sequence[AuditRow], *, rides: bool = False) -> None:
         """Insert records of the audit; see Journal.add_audit."""
         if self._sessions.is_open:
-            await self._batches.submit(Append(rows))
+            await self._batches.submit(Append(rows), rides=rides)
         else:
             values = transposed([of_audit.audit_values(row) for row in rows], 6)
             await self._execute_beside(of_audit.ADD_AUDIT, *values)

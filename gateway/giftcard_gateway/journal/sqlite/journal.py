@@ -256,10 +256,10 @@ class Sqlite(Journal):
         """Insert or replace a key; see Journal.put_api_key."""
         await self._write_beside(partial(keys.put, key=key))
 
-    async def add_audit(self, rows: Sequence[AuditRow]) -> None:
+    async def add_audit(self, rows: Sequence[AuditRow], *, rides: bool = False) -> None:
         """Insert records of the audit; see Journal.add_audit."""
         if self._writer is not None:
-            await self._writer.submit(Append(rows))
+            await self._writer.submit(Append(rows), rides=rides)
         else:
             await self._beside(partial(audit.add, rows=rows))
 
