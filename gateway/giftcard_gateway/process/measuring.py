@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     from giftcard_gateway.telemetry.metrics import Values
 
 _COUNT_EVERY_S = 10.0
+_LOOK_EVERY_S = 600.0
+"""How often every open document is looked at for its key, which costs as much as there are of them.
+
+Whether a key is noted as in use that is not here is seen each time.
+"""
 _WAKE_EVERY_S = 1.0
 _CIRCUIT = {"CLOSED": 0, "HALF_OPEN": 1, "OPEN": 2}
 PLACES = (
@@ -64,6 +69,8 @@ class Measuring:
         self._connections = connections
         self._pipeline = pipeline
         self._keys_in_use = keys_in_use
+        self._missing: Mapping[str, int] = {}
+        self._look_at_s = clock.monotonic_s()
         self._expect()
         journal.on_batch = self._metrics.batch
 
@@ -133,9 +140,12 @@ class Measuring:
         """Say which keys are in use that are not here; nothing else changes while we serve."""
         unknown = await self._keys_in_use.unknown()
         self._pipeline.records.is_half_blind = any(key.kind == "hash" for key in unknown)
-        missing = {key.name: 0 for key in unknown} | dict(await self._pipeline.records.missing())
-        self._telemetry.observer.sealed_elsewhere(missing)
-        return missing
+        now_s = self._clock.monotonic_s()
+        if unknown or self._missing or now_s >= self._look_at_s:
+            self._missing = {key.name: 0 for key in unknown} | dict(await self._pipeline.records.missing())
+            self._look_at_s = now_s + _LOOK_EVERY_S
+        self._telemetry.observer.sealed_elsewhere(self._missing)
+        return self._missing
 
     def _expect(self) -> None:
         self._metrics.expect(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import grpc.aio
@@ -12,6 +13,7 @@ import pytest
 from giftcard import v1
 from giftcard_adapters.values.advices import Acknowledgement, Receipt
 from giftcard_gateway.config.settings import Limits
+from giftcard_gateway.journal.contract import KeyInUse
 from giftcard_gateway.journal.sqlite.journal import Sqlite
 from giftcard_gateway.providers.connections import Terms
 from giftcard_gateway.telemetry.catalogue import COUNTED, INSTRUMENTS
@@ -110,3 +112,31 @@ async def test_errors_by_reason_and_limit(seen: Seen) -> None:
         refused = [refusal_of(one).reason for one in answers if isinstance(one, grpc.aio.AioRpcError)]
         assert "RATE_LIMITED" in refused
         assert values(seen, "giftcard.call.errors")["RATE_LIMITED", "calls_per_s"] == len(refused)
+
+
+async def test_every_document_is_looked_at_seldom(watched: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What costs as much as there is open is done now and then, and whenever a key is in use elsewhere."""
+    records, looks = watched.app.pipeline.records, Counter[str]()
+    missing, count = records.missing, watched.app.measuring.count
+
+    async def looked() -> Mapping[str, int]:
+        looks["all"] += 1
+        return await missing()
+
+    await count()
+    monkeypatch.setattr(records, "missing", looked)
+    for _ in range(3):
+        await count()
+    assert not looks
+    await watched.app.journal.use_keys([KeyInUse("seal", "elsewhere")])
+    await count()
+    assert looks["all"] == 1
+    await watched.app.journal.drop_keys([KeyInUse("seal", "elsewhere")])
+    await count()
+    await count()
+    assert looks["all"] == 2, "once more, to see that nothing is missing any longer"
+    monkeypatch.setattr("giftcard_gateway.process.measuring._LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(watched.app.measuring, "_look_at_s", 0.0)
+    await count()
+    await count()
+    assert looks["all"] == 4

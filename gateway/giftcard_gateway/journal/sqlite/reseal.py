@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from giftcard_gateway.journal.contract import EventRow, Resealed, Row, Sealed
@@ -11,7 +12,8 @@ from giftcard_gateway.journal.microseconds import to_us
 from giftcard_gateway.journal.rows import COLUMNS, EVENT_COLUMNS, columns, event_of, row_of
 from giftcard_gateway.journal.sqlite.file import FORGET_INDEXES, add_indexes
 
-_COUNT = "SELECT sealed_head(CAST(document AS BLOB)), count(*) FROM {} GROUP BY 1"
+# Counted here: a GROUP BY sorts whole documents, and holds as much memory as they take.
+_HEADS = "SELECT sealed_head(CAST(document AS BLOB)) FROM {}"
 _INDEXED = "SELECT hash_key, count(*) FROM {} GROUP BY 1"
 _OPEN = "transactions WHERE state IN (SELECT value FROM json_each(?))"
 _ROWS = (
@@ -33,17 +35,17 @@ _REPLACE_EVENT = (
 def seals(connection: sqlite3.Connection, *, states: Sequence[str] | None) -> Sequence[Sealed]:
     """Count documents by what they begin with; see Journal.seals."""
     if states is not None:
-        found = connection.execute(_COUNT.format(_OPEN), (json.dumps(states),))
-        return _sealed("transactions", found)
+        return _sealed("transactions", connection.execute(_HEADS.format(_OPEN), (json.dumps(states),)))
     return [
         one
         for table in ("transactions", "events")
-        for one in _sealed(table, connection.execute(_COUNT.format(table)))
+        for one in _sealed(table, connection.execute(_HEADS.format(table)))
     ]
 
 
 def _sealed(table: str, found: sqlite3.Cursor) -> Sequence[Sealed]:
-    return [Sealed(table=table, head=bytes.fromhex(head), count=count) for head, count in found]
+    counts = Counter(head for (head,) in found)
+    return [Sealed(table=table, head=bytes.fromhex(head), count=count) for head, count in counts.items()]
 
 
 def indexed(connection: sqlite3.Connection, *, states: Sequence[str] | None) -> Mapping[str, int]:
