@@ -182,6 +182,10 @@ dist: $(READY) ## Build sdists, wheels, the contract's archive, the list of part
 	$(BIN)/python -m deploy.audit.parts dist/giftcard-gateway.cdx.json
 	cd dist && sha256sum -- * > SHA256SUMS
 
+.PHONY: release-check
+release-check: $(READY) ## Prove that the last commit can be released; ARGS="--tag v1.2.3 --python PROGRAM"
+	$(BIN)/python -m deploy.release_check $(ARGS)
+
 # ---- set-up: done again only when what it depends on is newer ----
 
 $(BIN)/python:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
 
-from deploy import commit_subject, release_notes, rooms_covered
+from deploy import commit_subject, release_check, release_notes, rooms_covered
 
 CHANGELOG = """# Changelog
 
@@ -115,3 +117,35 @@ def test_coverage_is_added_up_by_room() -> None:
         "| gateway/giftcard_gateway/journal | 4 | 75.0% |",
         "| **all** | 10 | 80.0% |",
     ]
+
+
+def test_what_is_built_otherwise_is_named(tmp_path: Path) -> None:
+    """Two builds are compared to the byte, and so are the files that only one of them has."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder, texts in ((one, {"a": "1", "b": "2"}), (other, {"a": "1", "b": "3", "c": "4"})):
+        folder.mkdir()
+        for name, text in texts.items():
+            (folder / name).write_text(text)
+    assert release_check.differing(one, one) == []
+    assert release_check.differing(one, other) == ["b", "c"]
+
+
+@pytest.mark.parametrize("fault", ["sum", "unlisted", "parts"])
+def test_a_release_that_is_not_whole_is_refused(tmp_path: Path, fault: str) -> None:
+    """Each file that was built has its checksum, and one of them lists the parts."""
+    (tmp_path / "x.whl").write_text("wheel")
+    bill = {"bomFormat": "CycloneDX", "components": [] if fault == "parts" else [{"name": "grpcio"}]}
+    (tmp_path / "x.cdx.json").write_text(json.dumps(bill))
+    listed = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in tmp_path.iterdir()}
+    if fault == "sum":
+        listed["x.whl"] = "0" * 64
+    (tmp_path / "SHA256SUMS").write_text("".join(f"{told}  {name}\n" for name, told in listed.items()))
+    if fault == "unlisted":
+        (tmp_path / "y.whl").write_text("wheel")
+    with pytest.raises(release_notes.NotReleasable):
+        release_check.must_be_whole(tmp_path)
+    (tmp_path / "y.whl").unlink(missing_ok=True)
+    (tmp_path / "x.cdx.json").write_text(json.dumps({**bill, "components": [{"name": "grpcio"}]}))
+    listed = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in tmp_path.glob("x.*")}
+    (tmp_path / "SHA256SUMS").write_text("".join(f"{told}  {name}\n" for name, told in listed.items()))
+    assert release_check.must_be_whole(tmp_path) == "2 files, 1 parts listed"
