@@ -140,7 +140,9 @@ def test_purge_keeps_to_the_retention(tmp_path: Path) -> None:
     assert refused.stderr == "error: --older-than 399 is less than journal.retention_days, which is 400\n"
     done = run("transactions", "purge", *journal, "--older-than", "400", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "deleted 0 transactions finished more than 400 days ago\n"
+    assert done.stdout == (
+        "deleted 0 transactions and events, finished or carried over and older than 400 days\n"
+    )
     shop = run("transactions", "purge", *journal, "--older-than", "400", "--tenant", "shop", folder=tmp_path)
     assert shop.returncode == 0, shop.stderr
     kept = run("audit", "export", *journal, folder=tmp_path)

@@ -258,6 +258,34 @@ async def test_a_purge_of_one_tenant_leaves_the_others(journal: Journal) -> None
     assert sorted(ids(await journal.list(RowQuery()))) == sorted(ids([rows[0], rows[3]]))
 
 
+async def test_purging_deletes_old_events(journal: Journal) -> None:
+    """Events that were carried over are purged after the rows, in all at most `limit`; others are kept.
+
+    So are those of other tenants where a purge is for one.
+    """
+    (done,) = await opened(journal, row())
+    assert await journal.write(after(done, "DECLINED"))
+    young = event(received_at=LATER, applied=True)
+    old = [event(), event(applied=True), event(), event(applied=True), young, event(applied=True)]
+    for each in old:
+        assert await journal.add_event(each)
+    await journal.mark_event_applied(old[0].provider, old[0].event_id, tenant="shop")
+    left = [each.event_id for each in old]
+
+    async def purged(limit: int, *gone: int, tenant: str | None = None, rows: int = 0) -> None:
+        assert await journal.purge(before=LATER, limit=limit, tenant=tenant) == len(gone) + rows
+        for number in gone:
+            left.remove(old[number].event_id)
+        assert [each.event_id for each in await journal.events(after="", limit=9)] == left
+
+    await purged(9, 0, tenant="shop")
+    await purged(2, 1, rows=1)
+    await purged(9, 3, 5)
+    await purged(9)
+    await journal.mark_event_applied(old[2].provider, old[2].event_id)
+    await purged(9, 2)
+
+
 async def test_a_watcher_outlives_a_purge(journal: Journal) -> None:
     """A cursor whose change was purged still resumes after it, and numbers are not used again."""
     (first,) = await opened(journal, row())

@@ -39,7 +39,7 @@ WRAPPED = "key_wrapped"
 NUMBERS_ERASED = "card_numbers_erased"
 """Card numbers of finished transactions, and of events, were erased: by a process, or by a command."""
 PURGED = "transactions_purged"
-"""A command deleted finished transactions; of one tenant, or of all where none is named."""
+"""A process or a command deleted what was finished and old, of all tenants or of the one named."""
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):

@@ -59,9 +59,7 @@ async def _erase(settings: Settings, keeps: timedelta) -> None:
         observer=Observer(),
         keeps_numbers=keeps,
     )
-    retention = Retention(
-        records=pipeline.records, events=pipeline.events, clock=clock, keeps=keeps, observer=Observer()
-    )
+    retention = Retention(records=pipeline.records, events=pipeline.events, clock=clock, keeps=keeps)
     about = f"finished before {retention.before():%Y-%m-%d}"
     await journal.start()
     try:

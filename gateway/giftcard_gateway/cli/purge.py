@@ -39,7 +39,9 @@ _BATCH = 1000
 def purge(
     environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox: bool, days: int, tenant: str | None
 ) -> None:
-    """Delete finished transactions from the journal.
+    """Delete finished transactions from the journal, and events that were carried over.
+
+    A gateway does it by itself for what is older than the retention, unless journal.purges is false.
 
     Never younger than the configured retention: ids must outlive every reversal window. The audit records
     the user of the operating system who did.
@@ -78,4 +80,6 @@ async def _purge_batches(journal: Journal, days: int, before: datetime, tenant: 
         while deleted := await journal.purge(before=before, limit=_BATCH, tenant=tenant):
             progress.advance(task, deleted)
         total = progress.tasks[0].completed
-    out.print(f"deleted {total:,.0f} transactions finished more than {days} days ago")
+    out.print(
+        f"deleted {total:,.0f} transactions and events, finished or carried over and older than {days} days"
+    )

@@ -342,9 +342,8 @@ class Journal(ABC):
     async def purge(self, *, before: datetime, limit: int, tenant: str | None = None) -> int:
         """Delete up to `limit` rows in a final state last written before a time, with feed and blind indexes.
 
-        Only one tenant's, where one is given.
-
-        Returns how many were deleted; 0 means none are left.
+        After them up to as many events that came before that time and were carried over. Only one
+        tenant's, where one is given. Returns how many were deleted; 0 means none are left.
         """
 
     @abstractmethod

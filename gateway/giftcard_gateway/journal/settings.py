@@ -25,6 +25,8 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
     statement_timeout_s: WaitSeconds = 5.0
     retention_days: Annotated[int, msgspec.Meta(ge=30, le=36500)] = 400
     """Finished transactions older may be purged; ids must outlive every reversal window (rule 1)."""
+    purges: bool = True
+    """Whether a serving gateway purges by itself, once an hour."""
     card_number_retention_days: Annotated[int, msgspec.Meta(ge=0, le=36500)] = 0
     """Days after a transaction's last write in which its card numbers are erased; 0 keeps them with it."""
     audit_retention_days: Annotated[int, msgspec.Meta(ge=30, le=36500)] = 400

@@ -74,9 +74,7 @@ def assemble(
     events = Events(records=records, seal=seal, driver=driver, clock=clock, observer=observer)
     retention = None
     if keeps_numbers is not None:
-        retention = Retention(
-            records=records, events=events, clock=clock, keeps=keeps_numbers, observer=observer
-        )
+        retention = Retention(records=records, events=events, clock=clock, keeps=keeps_numbers)
     return Pipeline(
         records=records,
         driver=driver,

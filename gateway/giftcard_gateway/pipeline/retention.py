@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from giftcard_gateway.errors import RecordAltered, SealKeyMissing
-from giftcard_gateway.journal.contract import JournalClosed, Resealed, RowQuery
+from giftcard_gateway.journal.contract import Resealed, RowQuery
 from giftcard_gateway.journal.rows import FINAL_STATES
 
 if TYPE_CHECKING:
@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.journal.contract import EventRow, Row
     from giftcard_gateway.journal.records import Records
-    from giftcard_gateway.ledger.observer import Observer
     from giftcard_gateway.pipeline.events import Events
 
-_EVERY_S = 3600.0
 _BATCH = 200
 _BREATH_S = 0.2
 """Between batches: calls come first."""
@@ -42,31 +40,15 @@ class Erasure(msgspec.Struct, kw_only=True):
 class Retention:
     """Erases in one journal what is older than it may be kept."""
 
-    def __init__(
-        self, *, records: Records, events: Events, clock: Clock, keeps: timedelta, observer: Observer
-    ) -> None:
+    def __init__(self, *, records: Records, events: Events, clock: Clock, keeps: timedelta) -> None:
         """Keep the parts; `keeps` is how long numbers stay after the last write, or after an event came."""
         self._records = records
         self._journal = records.journal
         self._events = events
         self._clock = clock
         self._keeps = keeps
-        self._observer = observer
         self._cursor = ""
         """Events up to this one were looked at by this process, and all of them were carried over."""
-
-    async def run(self, told: Callable[[Erasure, datetime], None]) -> None:
-        """Pass over what is due every hour, until cancelled; `told` hears of passes that erased something."""
-        while True:
-            try:
-                done = await self.round()
-                if done.erased:
-                    told(done, self.before())
-            except JournalClosed:
-                pass
-            except Exception as fault:  # noqa: BLE001 - whatever fails, it must be tried again
-                self._observer.faulted("retention", fault)
-            await self._clock.sleep(_EVERY_S)
 
     def before(self) -> datetime:
         """Return the time that everything is erased from before."""

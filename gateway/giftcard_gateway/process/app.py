@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from giftcard_adapters.stanza import find_adapter, open_provider
@@ -15,13 +17,14 @@ from giftcard_gateway.access.guesses import Guesses
 from giftcard_gateway.access.machines import Machines
 from giftcard_gateway.access.opening import open_signing_in
 from giftcard_gateway.access.shares import Shares
-from giftcard_gateway.audit.records import NUMBERS_ERASED, AuditRecord, exported
+from giftcard_gateway.audit.records import NUMBERS_ERASED, PURGED, AuditRecord, exported
 from giftcard_gateway.audit.trail import Trail
 from giftcard_gateway.config import exposure
 from giftcard_gateway.journal.keys_in_use import KeysInUse
 from giftcard_gateway.journal.microseconds import to_us
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.pipeline.assembly import assemble
+from giftcard_gateway.pipeline.hourly import every_hour, purge
 from giftcard_gateway.process.measuring import Measuring
 from giftcard_gateway.process.readiness import Readiness
 from giftcard_gateway.process.sealing import open_seal
@@ -33,6 +36,7 @@ from giftcard_gateway.rpc.server import Server
 from giftcard_gateway.services import Dependencies, handlers, service_names
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
     from giftcard_gateway.access.signing_in import SigningIn
@@ -43,7 +47,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.http.scraping import ScrapeEdge
     from giftcard_gateway.http.webhooks import WebhookEdge
     from giftcard_gateway.journal.contract import AuditRow, Journal
-    from giftcard_gateway.pipeline.retention import Erasure
+    from giftcard_gateway.pipeline.retention import Retention
     from giftcard_gateway.rpc.local import Handlers
     from giftcard_gateway.telemetry import Telemetry
 
@@ -221,8 +225,9 @@ class App:
             asyncio.create_task(self.readiness.run()),
             asyncio.create_task(self.trail.run()),
         ]
-        if self.pipeline.retention is not None:
-            self._background.append(asyncio.create_task(self.pipeline.retention.run(self._tell_erased)))
+        if passes := self._hourly():
+            hourly = every_hour(passes, self._clock, self.telemetry.observer)
+            self._background.append(asyncio.create_task(hourly))
         if self.signing_in.keys is not None:
             self._background.append(asyncio.create_task(self.signing_in.keys.run()))
         await self.server.serve()
@@ -258,9 +263,27 @@ class App:
         if self.telemetry.audit_logs.is_on:
             self.telemetry.audit_logs.tell(exported(row), at_ns=to_us(row.at) * 1000)
 
-    def _tell_erased(self, done: Erasure, before: datetime) -> None:
-        about = f"finished before {before:%Y-%m-%d}"
-        self.trail.tell(AuditRecord(at=self._clock.now(), act=NUMBERS_ERASED, count=done.erased, about=about))
+    def _hourly(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """Return what is done to the journal once an hour."""
+        passes: dict[str, Callable[[], Awaitable[None]]] = {}
+        if (retention := self.pipeline.retention) is not None:
+            passes["retention"] = partial(self._erase, retention)
+        if self.settings.journal.purges:
+            passes["purge"] = self._purge
+        return passes
+
+    async def _erase(self, retention: Retention) -> None:
+        done = await retention.round()
+        self._tell_gone(NUMBERS_ERASED, done.erased, retention.before())
+
+    async def _purge(self) -> None:
+        before = self._clock.now() - timedelta(days=self.settings.journal.retention_days)
+        self._tell_gone(PURGED, await purge(self.journal, before, self._clock), before)
+
+    def _tell_gone(self, act: str, count: int, before: datetime) -> None:
+        if count:
+            about = f"finished before {before:%Y-%m-%d}"
+            self.trail.tell(AuditRecord(at=self._clock.now(), act=act, count=count, about=about))
 
 
 def _admission(settings: Settings, clock: Clock) -> Admission:

@@ -43,7 +43,7 @@ _WAKE_EVERY_S = 1.0
 _CIRCUIT = {"CLOSED": 0, "HALF_OPEN": 1, "OPEN": 2}
 PLACES = (
     *("advance", "backlog", "balances", "deliver", "events", "exchange", "in_doubt", "lease", "readiness"),
-    *("recovery", "retention", "seal", "webhook"),
+    *("purge", "recovery", "retention", "seal", "webhook"),
 )
 """Where faults are told of, but for the calls, which are told by their names."""
 

@@ -386,7 +386,7 @@ SELECT coalesce(sum(found.count), 0)::bigint FROM (
 """
 
 
-def _purge(streams: str) -> str:
+def _purge(streams: str, of_tenant: str = "") -> str:
     return f"""
 WITH RECURSIVE {DURABLY}, {streams},
 gone AS (
@@ -406,13 +406,23 @@ gone AS (
 ), unchanged AS (
     DELETE FROM changes USING gone
     WHERE changes.created_us = gone.created_us AND changes.transaction_id = gone.transaction_id
+), old_events AS MATERIALIZED (
+    SELECT written_in, number FROM (
+        SELECT written_in, number, received_us FROM events WHERE applied {of_tenant}
+        ORDER BY written_in, number LIMIT $2 - (SELECT count(*) FROM gone)
+    ) AS first WHERE received_us < $1
+), gone_events AS (
+    -- No two events have one number, so no other event is of these transactions and these numbers.
+    DELETE FROM events WHERE written_in = ANY(ARRAY(SELECT written_in FROM old_events))
+        AND number = ANY(ARRAY(SELECT number FROM old_events))
+    RETURNING number
 )
-SELECT count(*), (SELECT synchronous_commit FROM durable) FROM gone
+SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM gone_events), synchronous_commit FROM durable
 """
 
 
 PURGE = _purge(_STREAMS)
-PURGE_OF_TENANT = _purge(_streams("WHERE tenant = $3", "AND tenant = $3"))
+PURGE_OF_TENANT = _purge(_streams("WHERE tenant = $3", "AND tenant = $3"), "AND tenant = $3")
 
 ADD_EVENT = f"""
 WITH {DURABLY}

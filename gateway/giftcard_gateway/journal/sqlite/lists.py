@@ -81,6 +81,13 @@ PURGEABLE = (
     " AND created_us < ? AND updated_us < ?"
     " ORDER BY created_us LIMIT ?"
 )
+# The first that came, looked at in their order, and of them those that are old: O(limit), not O(history).
+PURGE_EVENTS = (
+    "DELETE FROM events WHERE number IN (SELECT number FROM"
+    " (SELECT number, received_us FROM events WHERE applied ORDER BY number LIMIT :limit)"
+    " WHERE received_us < :before)"
+)
+PURGE_EVENTS_OF_TENANT = PURGE_EVENTS.replace("WHERE applied", "WHERE tenant = :tenant AND applied")
 FORGET_CHANGES = "DELETE FROM changes WHERE transaction_id = ? AND created_us = ?"
 NEXT_DUE = (
     "SELECT provider, state, due_us FROM transactions WHERE due_us IS NOT NULL"
@@ -192,7 +199,11 @@ def purge(connection: sqlite3.Connection, *, before: datetime, limit: int, tenan
     connection.executemany(FORGET_INDEXES, gone)
     connection.executemany(FORGET_CHANGES, gone)
     connection.executemany("DELETE FROM transactions WHERE transaction_id = ?", [(each,) for each, _ in gone])
-    return len(gone)
+    events = connection.execute(
+        PURGE_EVENTS if tenant is None else PURGE_EVENTS_OF_TENANT,
+        {"before": before_us, "limit": limit - len(gone), "tenant": tenant},
+    )
+    return len(gone) + events.rowcount
 
 
 def unapplied_events(

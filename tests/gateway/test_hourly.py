@@ -1,9 +1,11 @@
-"""A gateway erases card numbers by itself, once an hour, and says so in its audit."""
+"""A gateway erases card numbers and purges by itself, once an hour, and says so in its audit."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
+
+import pytest
 
 from giftcard_adapters.codec import pack
 from giftcard_adapters.values.cards import CardRef
@@ -11,7 +13,7 @@ from giftcard_adapters.values.money import Money
 from giftcard_adapters.values.operations import Redeem
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.access.identities import LOCAL
-from giftcard_gateway.audit.records import NUMBERS_ERASED, exported
+from giftcard_gateway.audit.records import NUMBERS_ERASED, PURGED, exported
 from giftcard_gateway.config.settings import Routing
 from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.journal.sqlite.journal import Sqlite
@@ -24,6 +26,8 @@ from tests.world.provider import Scripted
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from giftcard_gateway.process.app import App
 
 NUMBER = "6045120000000017"
 HOUR_S = 3600.0
@@ -54,10 +58,24 @@ class Hourly(ShiftedClock):
         await asyncio.wait_for(self._asleep.wait(), PATIENCE_S)
 
 
-async def erased(journal: JournalSettings) -> list[int]:
-    """Return the counts of the audit's records of erased card numbers."""
+async def told(journal: JournalSettings, act: str) -> list[int]:
+    """Return the counts of the audit's records of an act."""
     rows = await Sqlite.at(journal).audit(after=("", 0), limit=500)
-    return [said.get("count", 1) for row in rows if (said := exported(row))["act"] == NUMBERS_ERASED]
+    return [said.get("count", 1) for row in rows if (said := exported(row))["act"] == act]
+
+
+async def confirmed(app: App, clock: Hourly) -> str:
+    """Play a redemption to its end; return its id."""
+    ask = Redeem(
+        transaction_id=clock.uuid4(),
+        requested_at=clock.now(),
+        amount=Money("ZAR", 100),
+        card=CardRef(number=Secret(NUMBER)),
+    )
+    transactions = app.pipeline.transactions
+    await transactions.begin(ask, wait_s=PATIENCE_S, by=LOCAL)
+    await transactions.confirm(ask.operation, ask.transaction_id, wait_s=PATIENCE_S, by=LOCAL)
+    return ask.transaction_id
 
 
 async def test_what_became_due_is_erased_within_the_hour(tmp_path: Path) -> None:
@@ -67,23 +85,37 @@ async def test_what_became_due_is_erased_within_the_hour(tmp_path: Path) -> None
     connections = Connections([Connection("first", Scripted.open(clock), Terms(), clock)])
     table = settings(journal=journal, routing=Routing(default="first"))
     async with open_app(table, clock, connections=connections) as app:
-        ask = Redeem(
-            transaction_id=clock.uuid4(),
-            requested_at=clock.now(),
-            amount=Money("ZAR", 100),
-            card=CardRef(number=Secret(NUMBER)),
-        )
-        transactions = app.pipeline.transactions
-        await transactions.begin(ask, wait_s=PATIENCE_S, by=LOCAL)
-        await transactions.confirm(ask.operation, ask.transaction_id, wait_s=PATIENCE_S, by=LOCAL)
+        transaction_id = await confirmed(app, clock)
         clock.skip(days=29)
         await clock.strikes()
-        assert NUMBER.encode() in pack(await app.pipeline.records.get(ask.transaction_id))
+        assert NUMBER.encode() in pack(await app.pipeline.records.get(transaction_id))
         clock.skip(days=2)
         await clock.strikes()
-        entry = await app.pipeline.records.get(ask.transaction_id)
+        entry = await app.pipeline.records.get(transaction_id)
         await clock.strikes()
     assert entry is not None
     assert entry.state is State.CONFIRMED
     assert NUMBER.encode() not in pack(entry)
-    assert await erased(journal) == [1]
+    assert await told(journal, NUMBERS_ERASED) == [1]
+
+
+@pytest.mark.parametrize("purges", [True, False])
+async def test_what_is_old_is_purged_within_the_hour(tmp_path: Path, *, purges: bool) -> None:
+    """What ended longer ago than the retention goes by itself, and the audit says so; unless that is off."""
+    clock = Hourly()
+    url = Secret(f"sqlite:///{tmp_path}/journal.db")
+    journal = JournalSettings(url=url, purges=purges, retention_days=100, card_number_retention_days=99)
+    connections = Connections([Connection("first", Scripted.open(clock), Terms(), clock)])
+    table = settings(journal=journal, routing=Routing(default="first"))
+    async with open_app(table, clock, connections=connections) as app:
+        old = await confirmed(app, clock)
+        clock.skip(days=60)
+        young = await confirmed(app, clock)
+        clock.skip(days=39)
+        await clock.strikes()
+        assert await app.pipeline.records.get(old) is not None
+        clock.skip(days=2)
+        await clock.strikes()
+        assert (await app.pipeline.records.get(old) is None) is purges
+        assert await app.pipeline.records.get(young) is not None
+    assert await told(journal, PURGED) == ([1] if purges else [])

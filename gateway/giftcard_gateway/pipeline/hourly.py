@@ -1,0 +1,47 @@
+"""What a gateway does to its journal once an hour: erases card numbers, and purges what is old.
+
+Every process of a gateway does it; what one has done the others do not find.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from giftcard_gateway.journal.contract import JournalClosed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from datetime import datetime
+
+    from giftcard_gateway.clock import Clock
+    from giftcard_gateway.journal.contract import Journal
+    from giftcard_gateway.ledger.observer import Observer
+
+_EVERY_S = 3600.0
+_BATCH = 200
+_BREATH_S = 0.2
+"""Between batches: calls come first."""
+
+
+async def every_hour(
+    passes: Mapping[str, Callable[[], Awaitable[None]]], clock: Clock, observer: Observer
+) -> None:
+    """Do each of `passes`, by its name, now and every hour from now, until cancelled."""
+    while True:
+        for name, one in passes.items():
+            try:
+                await one()
+            except JournalClosed:
+                pass
+            except Exception as fault:  # noqa: BLE001 - whatever fails, it must be tried again
+                observer.faulted(name, fault)
+        await clock.sleep(_EVERY_S)
+
+
+async def purge(journal: Journal, before: datetime, clock: Clock) -> int:
+    """Delete what finished before a time, a batch at a time; return how many rows and events it was."""
+    gone = 0
+    while done := await journal.purge(before=before, limit=_BATCH):
+        gone += done
+        await clock.sleep(_BREATH_S)
+    return gone
