@@ -26,7 +26,8 @@ from tests.world.provider import AGAIN, APPROVED, LOST, Scripted
 
 PAN = "6045120000000007"
 _STAMP = re.compile(r'name="stamp" value="([0-9a-f]{64})"')
-_PATIENT = Terms(confirm_by_s=1e6, retry_base_s=1e7, retry_cap_s=1e7)
+PATIENT_S = 1e6
+_PATIENT = Terms(confirm_by_s=PATIENT_S, retry_base_s=1e7, retry_cap_s=1e7)
 """Nobody is too late to decide, and what is owed is not tried again by itself while a test runs."""
 READ, OPERATE = (Scope.READ,), (Scope.READ, Scope.OPERATE)
 

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 _REVERSIBLE = frozenset({"PENDING", "APPROVED", "REVERSING", "UNRESOLVED"})
 _UNRESOLVED, _OWED = frozenset({"UNRESOLVED"}), frozenset({"PENDING", "CONFIRMING", "REVERSING"})
-TAKES = {"confirmed": _UNRESOLVED, "reversed": _UNRESOLVED, "redeliver": _OWED | _UNRESOLVED}
+TAKES = {
+    "confirmed": _UNRESOLVED,
+    "reversed": _UNRESOLVED,
+    "redeliver": _OWED | _UNRESOLVED,
+    "confirm": frozenset({"APPROVED"}),
+    "reverse": frozenset({"APPROVED", "PENDING"}),
+}
 """By what a person may do: the states in which the services take it, of UNRESOLVED if they still can."""
 AT = "@"
 """Between an id and its tenant in a form: no id has one."""
@@ -75,8 +81,16 @@ def row_of(visit: Visit, one: v1.Transaction, windows: Windows) -> ListedTransac
         amount=amount_of(one),
         worth=one.requested_amount.units + one.requested_amount.nanos / 1e9,
         cards=", ".join(card.masked_card for card in one.cards),
-        reason=one.evidence.summary or (changes[-1].note if changes else ""),
+        reason=_reason(visit, one) or (changes[-1].note if changes else ""),
         created_at=created_at,
         updated_at=time_of(one.update_time) or created_at,
         window_end_at=None if window is None else created_at + window,
     )
+
+
+def _reason(visit: Visit, one: v1.Transaction) -> str:
+    """Return why it is where it is, as far as the transaction itself says."""
+    confirm_by = time_of(one.confirm_by)
+    if confirm_by is not None and confirm_by < visit.now:
+        return "approved, and not decided in time"
+    return one.evidence.summary

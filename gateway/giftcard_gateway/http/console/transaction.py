@@ -54,6 +54,7 @@ async def show_transaction(visit: Visit) -> web.Response:
         steps=sorted([*_changes(one), *_attempts(visit, progress)], key=lambda step: step.at),
         is_resolvable=state in TAKES["confirmed"],
         is_redeliverable=state in TAKES["redeliver"],
+        is_undecided=state in TAKES["confirm"] and one.tenant == visit.session.identity.tenant,
     )
 
 
