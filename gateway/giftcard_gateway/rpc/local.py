@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 
-from giftcard.v1 import provider_service_pb2, transaction_service_pb2
+from giftcard.v1 import gift_card_service_pb2, provider_service_pb2, transaction_service_pb2
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -24,7 +24,7 @@ Handlers = Iterable[grpc.GenericRpcHandler]
 
 _PATHS = {
     method.name: f"/{service.full_name}/{method.name}"
-    for module in (transaction_service_pb2, provider_service_pb2)
+    for module in (gift_card_service_pb2, transaction_service_pb2, provider_service_pb2)
     for service in module.DESCRIPTOR.services_by_name.values()
     for method in service.methods
     if not (method.client_streaming or method.server_streaming)
@@ -60,7 +60,7 @@ class _Details:
 
 
 class LocalCalls:
-    """The unary calls of TransactionService and ProviderService, by name."""
+    """The unary calls of GiftCardService, TransactionService and ProviderService, by name."""
 
     def __init__(self, handlers: Handlers) -> None:
         """Find the handler of each call; raises KeyError for one that is missing."""

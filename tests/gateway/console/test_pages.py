@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
+
+import pytest
 
 from giftcard import v1
 from giftcard_gateway.audit.records import AuditRecord, record_of
 from giftcard_gateway.config.access import Scope
-from tests.gateway.console.visitors import OPERATE, PAN, READ, Place, open_place
+from giftcard_gateway.pipeline.recovery import Recovery
+from tests.gateway.console.visitors import OPERATE, PAN, PATIENT_S, READ, Place, open_place
 
 State = v1.TransactionState
 ENDED: dict[str, Any] = {"action": "reversed", "reason": "Ana at the provider, ticket 17", "sure": "yes"}
+
+
+async def forever(_: Recovery) -> None:
+    """Do nothing, as a sweep that stands still."""
+    await asyncio.Event().wait()
 
 
 async def told(place: Place) -> list[AuditRecord]:
@@ -35,6 +44,56 @@ async def test_the_inbox_has_what_needs_a_person() -> None:
         for words in ("UNRESOLVED", "CONFIRMING", "100.00 ZAR", "spar-za", "604512******0007", "2 here"):
             assert words in seen
         assert PAN not in seen
+
+
+async def test_what_nobody_decided_in_time_is_in_the_inbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An approval past its `confirm_by` that no gateway ends needs a person, once it is overdue."""
+    monkeypatch.setattr(Recovery, "run", forever)
+    async with open_place(overdue_s=60.0) as place, place.till() as till:
+        late = await place.sold(till)
+        for turned_s, is_late in ((PATIENT_S + 30, False), (31, True)):
+            place.clock.turn(turned_s)
+            async with place.signed_in(*READ, name=f"alex-{is_late}") as visitor:
+                seen = (await visitor.get("/")).text
+            assert (f"/transactions/{late}" in seen, "not decided in time" in seen) == (is_late, is_late)
+
+
+async def test_an_approval_is_decided_by_who_may() -> None:
+    """Whoever may move money confirms or reverses, with a reason; who only operates is offered neither."""
+    async with open_place() as place, place.till() as till:
+        for action, ending in (("confirm", "CONFIRMED"), ("reverse", "REVERSED")):
+            sold = await place.sold(till)
+            page = f"/transactions/{sold}"
+            said: dict[str, Any] = {"action": action, "reason": "shop 7 called", "sure": "yes"}
+            async with place.signed_in(*OPERATE, name=f"sam-{action}") as visitor:
+                assert "Decide it" not in (await visitor.get(page)).text
+                assert (await visitor.post(f"{page}/decide", **said)).status_code == 403
+            async with place.signed_in(*OPERATE, Scope.MONEY, name=f"alex-{action}") as visitor:
+                assert "Decide it" in (await visitor.get(page)).text
+                for lacking in ("reason", "sure", "action"):
+                    assert (await visitor.post(f"{page}/decide", **(said | {lacking: ""}))).status_code == 400
+                assert (await visitor.post(f"{page}/decide", **said)).headers["location"] == page
+                assert f"it is {ending} now" in (await visitor.get(page)).text
+        (act,) = [one for one in await told(place) if one.act == "ReverseRedeem" and one.by == "alex-reverse"]
+        assert (act.why, act.transaction_id) == ("shop 7 called", sold)
+
+
+async def test_many_are_decided_at_once() -> None:
+    """What is APPROVED is taken, and all else is told and left alone."""
+    async with open_place() as place, place.till() as till:
+        approved, stuck = [await place.sold(till) for _ in range(2)], await place.stuck(till)
+        picks = [f"{one}@default" for one in (*approved, stuck)]
+        async with place.signed_in(*OPERATE, Scope.MONEY) as visitor:
+            await visitor.get("/")
+            assert "Confirm now: 2 of 3" in (await visitor.post("/bulk", action="confirm", pick=picks)).text
+            said: dict[str, Any] = {
+                "action": "confirm",
+                "pick": picks,
+                "reason": "shop 7 called",
+                "sure": "yes",
+            }
+            assert "Done with 2; 1 refused" in (await visitor.post("/bulk/run", **said)).text
+        assert (await till.get_transaction(approved[1])).state == State.TRANSACTION_STATE_CONFIRMED
 
 
 async def test_who_may_only_read_is_offered_nothing_else() -> None:

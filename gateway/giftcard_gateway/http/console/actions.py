@@ -1,4 +1,4 @@
-"""What a person does: ends a transaction by hand, has what is owed tried at once, and both for many.
+"""What a person does: ends a transaction by hand, decides it, has what is owed tried now; each for many too.
 
 Every act is a call of the services, with the reason beside it for the audit. For many, what would be done is
 shown first; what has moved on in between is refused by the service like any other call.
@@ -13,10 +13,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from giftcard import v1
+from giftcard_adapters.values.names import names_of
 from giftcard_gateway.http.console.providers import read_providers
 from giftcard_gateway.http.console.rows import AT, TAKES, ListedTransaction, row_of, windows_of
 from giftcard_gateway.http.console.transaction import read_transaction
-from giftcard_gateway.http.console.visits import see
+from giftcard_gateway.http.console.visits import LONGEST_S, see
 from giftcard_gateway.http.console.words import state_of
 from giftcard_gateway.rpc.local import CallRefused
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from aiohttp import web
+    from google.protobuf.message import Message
 
     from giftcard_gateway.http.console.visits import Visit
 
@@ -39,7 +41,14 @@ WORDS = {
     "confirmed": "End as confirmed",
     "reversed": "End as reversed",
     "redeliver": "Try again now",
+    "confirm": "Confirm now",
+    "reverse": "Reverse now",
+    "approve": "Approve",
+    "refuse": "Refuse",
 }
+REVIEWS = {"approve": v1.Review.REVIEW_APPROVED, "refuse": v1.Review.REVIEW_REFUSED}
+DECISIONS = ("confirm", "reverse")
+"""What its caller should have done, and needs the scope of callers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +77,31 @@ async def redeliver(visit: Visit) -> web.Response:
     return await _act(visit, "redeliver")
 
 
+async def review(visit: Visit) -> web.Response:
+    """Approve or refuse the end that somebody else asked for."""
+    if (lacking := _lacking(visit)) or visit.form.text("action") not in REVIEWS:
+        return visit.page(
+            "refused.html", status=HTTPStatus.BAD_REQUEST, sentence=lacking or "Approve it or refuse it."
+        )
+    return await _act(visit, visit.form.text("action"))
+
+
+async def decide(visit: Visit) -> web.Response:
+    """Confirm or reverse one transaction that nobody decided."""
+    lacking = _lacking(visit)
+    if lacking or visit.form.text("action") not in DECISIONS:
+        return visit.page(
+            "refused.html",
+            status=HTTPStatus.BAD_REQUEST,
+            sentence=lacking or "Say what is to be done with it.",
+        )
+    return await _act(visit, visit.form.text("action"))
+
+
 async def _act(visit: Visit, action: str) -> web.Response:
     transaction_id = visit.request.match_info["transaction_id"]
     done = await _do(visit, action, transaction_id, visit.tenant)
-    visit.session.notice = f"{WORDS[action]}: it is {state_of(done.state)} now."
+    visit.session.notice = f"{WORDS[action]}: it {_stands(done)}."
     return see(visit.address_of(transaction_id, visit.tenant or ""))
 
 
@@ -83,6 +113,8 @@ async def show_plan(visit: Visit) -> web.Response:
         return visit.page("refused.html", status=HTTPStatus.BAD_REQUEST, sentence=sentence)
 
     def judged(row: ListedTransaction) -> tuple[bool, str]:
+        if action in REVIEWS and not row.asked_end:
+            return False, "nobody asks to end it"
         is_taken = row.state in TAKES[action]
         return is_taken, "" if is_taken else f"is {row.state}"
 
@@ -98,7 +130,7 @@ async def run_plan(visit: Visit) -> web.Response:
         return visit.page(
             "refused.html", status=HTTPStatus.BAD_REQUEST, sentence=lacking or "Nothing was chosen."
         )
-    acts = await _for_each(visit, picks, partial(_do, visit, action), lambda row: (True, f"is {row.state}"))
+    acts = await _for_each(visit, picks, partial(_do, visit, action), _told)
     return visit.page("plan.html", acts=acts, action=action, words=WORDS[action], is_done=True)
 
 
@@ -129,16 +161,53 @@ async def _for_each(
 async def _do(visit: Visit, action: str, transaction_id: str, tenant: str | None) -> v1.Transaction:
     """Do one thing with one transaction; raise CallRefused."""
     reason = visit.form.line("reason")
+    request: Message
+    name, longest_s = "ResolveTransaction", LONGEST_S
     if action == "redeliver":
-        name, request = "RedeliverAdvice", v1.RedeliverAdviceRequest(transaction_id=transaction_id)
-        answer = await visit.call(name, request, tenant=tenant, longest_s=_EACH_S, reason=reason)
+        name, longest_s = "RedeliverAdvice", _EACH_S
+        request = v1.RedeliverAdviceRequest(transaction_id=transaction_id, note=reason)
+    elif action in DECISIONS:
+        name, request = _decision(action, await read_transaction(visit, transaction_id, tenant), reason)
+        longest_s = _EACH_S
+    elif action in REVIEWS:
+        asked = (await read_transaction(visit, transaction_id, tenant)).asked_resolution
+        request = v1.ReviewResolutionRequest(
+            transaction_id=transaction_id,
+            # Where nobody asked for one, any will do: the service refuses it and says so.
+            resolution=_RESOLUTIONS.get(state_of(asked.state).lower(), v1.Resolution.RESOLUTION_REVERSED),
+            review=REVIEWS[action],
+            note=reason,
+        )
+        name = "ReviewResolution"
     else:
-        ended = v1.ResolveTransactionRequest(
+        request = v1.ResolveTransactionRequest(
             transaction_id=transaction_id, resolution=_RESOLUTIONS[action], note=reason
         )
-        answer = await visit.call("ResolveTransaction", ended, tenant=tenant, reason=reason)
+    answer = await visit.call(name, request, tenant=tenant, longest_s=longest_s, reason=reason)
     done: v1.Transaction = answer.transaction
     return done
+
+
+def _decision(action: str, one: v1.Transaction, reason: str) -> tuple[str, Message]:
+    """Return the call that decides a transaction by its operation, and what it is asked."""
+    names = names_of(v1.Operation.Name(one.operation).removeprefix("OPERATION_"))
+    fields: dict[str, object] = {"transaction_id": one.transaction_id, "note": reason}
+    if action == "reverse":
+        fields["reason"] = v1.ReversalReason.REVERSAL_REASON_CANCELLED
+    name = names.confirm_rpc if action == "confirm" else names.reverse_rpc
+    request: Message = getattr(v1, f"{name}Request")(**fields)
+    return name, request
+
+
+def _told(row: ListedTransaction) -> tuple[bool, str]:
+    return True, f"{row.asked_end}: another has to approve" if row.asked_end else f"is {row.state}"
+
+
+def _stands(done: v1.Transaction) -> str:
+    """Return how it stands after an act, in words."""
+    if done.HasField("asked_resolution"):
+        return "waits for a second person, who has to approve"
+    return f"is {state_of(done.state)} now"
 
 
 def _lacking(visit: Visit) -> str:

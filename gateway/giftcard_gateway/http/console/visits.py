@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.http.console.sessions import Session
     from giftcard_gateway.rpc.local import LocalCalls
 
-_LONGEST_S = 10.0
+LONGEST_S = 10.0
 """How long a page waits for a call; an advice that takes longer is shown as it stands."""
 
 
@@ -34,7 +34,7 @@ def caller(
     *,
     tenant: str = "",
     reason: str = "",
-    longest_s: float = _LONGEST_S,
+    longest_s: float = LONGEST_S,
 ) -> Caller:
     """Return who calls for a browser: whoever the credential is of, from where the request came."""
     metadata = [("authorization", f"Bearer {credential}")] if credential else []
@@ -87,7 +87,7 @@ class Visit:
         *,
         tenant: str | None = None,
         reason: str = "",
-        longest_s: float = _LONGEST_S,
+        longest_s: float = LONGEST_S,
     ) -> Any:  # noqa: ANN401 - the answer's own type
         """Return what a service answers to this person; raise CallRefused.
 
@@ -113,6 +113,8 @@ class Visit:
             every_tenant=EVERY_TENANT,
             may_act_for_others=session.credential is None or Scope.TENANTS in session.identity.scopes,
             may_operate=Scope.OPERATE in session.identity.scopes,
+            may_decide=Scope.MONEY in session.identity.scopes
+            and session.tenant in {"", session.identity.tenant},
             notice=session.take_notice(),
             stamp=self.stamp,
             here=self.request.path,
