@@ -31,7 +31,7 @@ def rules(file: str) -> list[dict[str, Any]]:
 
 ALERTS = {one["alert"]: one for one in rules("alerts.yaml")}
 CALLS = "rpc_server_call_duration_seconds_count"
-_SLOW = {"GiftcardCallsFailSlowly", "GiftcardUnresolvedForLong"}
+_SLOW = {"GiftcardBudgetBurns", "GiftcardBudgetBurnsSlowly", "GiftcardUnresolvedForLong"}
 """What takes hours to ring."""
 UNRESOLVED = 'giftcard_backlog_transactions{giftcard_provider="shop",giftcard_state="UNRESOLVED"}'
 EXCHANGES = "http_client_request_duration_seconds_bucket"
@@ -49,6 +49,7 @@ class Case(NamedTuple):
 
 
 SHOP = {"giftcard_provider": "shop"}
+MONEY = {"slo": "money-answered"}
 
 
 def counted(name: str, **labels: str) -> Case:
@@ -69,9 +70,10 @@ def exchanges(slow: float) -> dict[str, str]:
 
 def calls(good: float, bad: float) -> dict[str, str]:
     """Return the counts of calls in a minute."""
+    redeem = 'rpc_method="giftcard.v1.GiftCardService/Redeem"'
     return {
-        f'{CALLS}{{error_type=""}}': f"0+{good:g}x400",
-        f'{CALLS}{{error_type="INTERNAL"}}': f"0+{bad:g}x400",
+        f'{CALLS}{{{redeem},rpc_response_status_code="OK"}}': f"0+{good:g}x400",
+        f'{CALLS}{{{redeem},rpc_response_status_code="INTERNAL"}}': f"0+{bad:g}x400",
     }
 
 
@@ -131,8 +133,9 @@ CASES: dict[str, Case] = {
         {'giftcard_seal_elsewhere{giftcard_key_id="k2"}': "0x20 1x5 0x100"},
         {"giftcard_key_id": "k2"},
     ),
-    "GiftcardCallsFailFast": Case(calls(95, 5), calls(999.5, 0.5), {}),
-    "GiftcardCallsFailSlowly": Case(calls(99, 1), calls(999.5, 0.5), {}),
+    "GiftcardBudgetBurnsFast": Case(calls(95, 5), calls(999.5, 0.5), MONEY),
+    "GiftcardBudgetBurns": Case(calls(99, 1), calls(999.5, 0.5), MONEY),
+    "GiftcardBudgetBurnsSlowly": Case(calls(99, 1), calls(999.5, 0.5), MONEY),
     "GiftcardSilent": Case(
         {"up": "1x120"}, {'giftcard_circuit_state{giftcard_provider="shop"}': "0x120"}, {}
     ),
