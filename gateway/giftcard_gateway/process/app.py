@@ -9,8 +9,6 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from giftcard_adapters.stanza import find_adapter, open_provider
-from giftcard_adapters.transport import open_transport
 from giftcard_gateway.access.guesses import Guesses
 from giftcard_gateway.access.machines import Machines
 from giftcard_gateway.access.opening import open_signing_in
@@ -22,10 +20,12 @@ from giftcard_gateway.journal.keys_in_use import KeysInUse
 from giftcard_gateway.journal.microseconds import to_us
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.pipeline.assembly import assemble
+from giftcard_gateway.process.connecting import connect
 from giftcard_gateway.process.measuring import Measuring
 from giftcard_gateway.process.readiness import Readiness
+from giftcard_gateway.process.reloading import Reloading
 from giftcard_gateway.process.sealing import open_seal
-from giftcard_gateway.providers.connections import Connection, Connections
+from giftcard_gateway.providers.connections import Connections
 from giftcard_gateway.providers.routing import Router
 from giftcard_gateway.rpc.admission import Admission
 from giftcard_gateway.rpc.guard import Guard
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from giftcard_gateway.access.signing_in import SigningIn
     from giftcard_gateway.clock import Clock
-    from giftcard_gateway.config.settings import Provider as ProviderSettings
+    from giftcard_gateway.config.origin import Origin
     from giftcard_gateway.config.settings import Settings
     from giftcard_gateway.http.console.edge import ConsoleEdge
     from giftcard_gateway.http.scraping import ScrapeEdge
@@ -65,17 +65,19 @@ class App:
         signing_in: SigningIn | None = None,
         journal: Journal | None = None,
         connections: Connections | None = None,
+        origin: Origin | None = None,
     ) -> None:
         """Put the parts together; nothing is opened yet. `name` tells this process from its replicas.
 
-        `journal` and `connections` take the place of those that the settings name.
+        `journal` and `connections` take the place of those that the settings name. With an `origin` the
+        settings are read again from there when it is asked for.
         """
         self.settings = settings
-        self._clock = clock
+        self.clock = clock
         self.telemetry = telemetry
         self.journal = journal or open_journal(settings.journal)
         self.connections = connections or _connections(settings, clock, telemetry)
-        router = Router(settings.rules(), settings.routing.default)
+        self.router = Router(settings.rules(), settings.routing.default)
         self.seal = open_seal(settings, clock)
         self.trail = Trail(self.journal, self.seal, clock, name=name, copy=self._copy_audit)
         self.pipeline = assemble(
@@ -83,7 +85,7 @@ class App:
             journal=self.journal,
             seal=self.seal,
             connections=self.connections,
-            router=router,
+            router=self.router,
             clock=clock,
             observer=telemetry.observer,
             keeps_numbers=settings.journal.keeps_numbers,
@@ -92,7 +94,7 @@ class App:
         self.measuring = self._measuring()
         self.signing_in = signing_in or open_signing_in(settings, self.journal, clock)
         self.admission = _admission(settings, clock)
-        self.dependencies = self._dependencies(router)
+        self.dependencies = self._dependencies()
         self.scrapes = self._scrapes()
         self.webhooks = None if settings.webhooks.listen is None else self._webhooks()
         served = handlers(self.dependencies)
@@ -101,6 +103,7 @@ class App:
         self.console = None if listen is None else self._console(listen, served)
         self.readiness = self._readiness()
         self.measuring.watch(self.server, self.admission, self.readiness)
+        self.reloading = None if origin is None else Reloading(self, origin)
         self._background: list[asyncio.Task[None]] = []
 
     def _guard(self) -> Guard:
@@ -121,7 +124,7 @@ class App:
             heartbeat=self.pipeline.heartbeat,
             server=self.server,
             admission=self.admission,
-            clock=self._clock,
+            clock=self.clock,
             observer=self.telemetry.observer,
         )
 
@@ -129,7 +132,7 @@ class App:
         """Return what keeps the gauges."""
         return Measuring(
             self.telemetry,
-            self._clock,
+            self.clock,
             journal=self.journal,
             connections=self.connections,
             pipeline=self.pipeline,
@@ -152,7 +155,7 @@ class App:
             self.settings.webhooks,
             connections=self.connections,
             events=self.pipeline.events,
-            clock=self._clock,
+            clock=self.clock,
             observer=self.telemetry.observer,
             ipv6_prefix=self.settings.limits.ipv6_prefix,
         )
@@ -167,27 +170,27 @@ class App:
             listen,
             calls=LocalCalls(served),
             signing_in=self.signing_in,
-            clock=self._clock,
+            clock=self.clock,
             observer=self.telemetry.observer,
         )
 
-    def _dependencies(self, router: Router) -> Dependencies:
+    def _dependencies(self) -> Dependencies:
         """Return what the services work with."""
         limits, indexes = self.settings.limits, self.pipeline.records.indexes
         return Dependencies(
             transactions=self.pipeline.transactions,
             connections=self.connections,
-            router=router,
+            router=self.router,
             records=self.pipeline.records,
             events=self.pipeline.events,
             reconciliation=self.pipeline.reconciliation,
-            clock=self._clock,
+            clock=self.clock,
             telemetry=self.telemetry,
             machines=Machines(self.settings.server.trusted_proxies),
             signing_in=self.signing_in,
             trail=self.trail,
-            shares=Shares(limits, self._clock),
-            guesses=Guesses(limits, self._clock, indexes),
+            shares=Shares(limits, self.clock),
+            guesses=Guesses(limits, self.clock, indexes),
             admission=self.admission,
         )
 
@@ -223,6 +226,8 @@ class App:
         ]
         if self.pipeline.retention is not None:
             self._background.append(asyncio.create_task(self.pipeline.retention.run(self._tell_erased)))
+        if self.reloading is not None:
+            self._background.append(asyncio.create_task(self.reloading.run()))
         if self.signing_in.keys is not None:
             self._background.append(asyncio.create_task(self.signing_in.keys.run()))
         await self.server.serve()
@@ -248,6 +253,8 @@ class App:
         await self.pipeline.driver.drain(drain_s)
         for connection in self.connections:
             await connection.provider.exchange.aclose()
+        if self.reloading is not None:
+            await self.reloading.close()
         await self.signing_in.close()
         await self.trail.close()
         await self.journal.close()
@@ -260,7 +267,7 @@ class App:
 
     def _tell_erased(self, done: Erasure, before: datetime) -> None:
         about = f"finished before {before:%Y-%m-%d}"
-        self.trail.tell(AuditRecord(at=self._clock.now(), act=NUMBERS_ERASED, count=done.erased, about=about))
+        self.trail.tell(AuditRecord(at=self.clock.now(), act=NUMBERS_ERASED, count=done.erased, about=about))
 
 
 def _admission(settings: Settings, clock: Clock) -> Admission:
@@ -272,19 +279,5 @@ def _admission(settings: Settings, clock: Clock) -> Admission:
 
 def _connections(settings: Settings, clock: Clock, telemetry: Telemetry) -> Connections:
     return Connections(
-        _connection(provider_id, stanza, clock, telemetry)
-        for provider_id, stanza in settings.providers.items()
-    )
-
-
-def _connection(provider_id: str, stanza: ProviderSettings, clock: Clock, telemetry: Telemetry) -> Connection:
-    transport = open_transport(stanza.engine, limits=stanza.limits, tls=stanza.tls)
-    provider = open_provider(
-        find_adapter(stanza.adapter),
-        stanza.settings,
-        transport=telemetry.traced(transport, provider_id),
-        moment=clock.moment,
-    )
-    return Connection(
-        provider_id, provider, stanza.terms, clock, is_enabled=stanza.enabled, tenant=stanza.tenant
+        connect(provider_id, stanza, clock, telemetry) for provider_id, stanza in settings.providers.items()
     )
