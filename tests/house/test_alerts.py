@@ -142,6 +142,9 @@ CASES: dict[str, Case] = {
     "GiftcardFault": counted("giftcard_fault_total", giftcard_place="advance")._replace(
         of={"giftcard_place": "advance"}
     ),
+    "GiftcardConfigurationRefused": counted(
+        "giftcard_config_reloads_total", giftcard_result="refused"
+    )._replace(of={"giftcard_result": "refused"}),
     "GiftcardWebhooksRefused": Case(
         {'giftcard_fault_total{giftcard_place="webhook"}': "0x20 0+1x100"},
         {'giftcard_fault_total{giftcard_place="webhook"}': "0x20 1x100"},

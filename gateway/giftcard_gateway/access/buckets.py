@@ -9,7 +9,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from giftcard_gateway.clock import Clock
 
@@ -61,6 +61,14 @@ class Bucket:
         self.lent -= 1
         self._tokens += is_back
 
+    def resize(self, *, size: int, every_s: float) -> None:
+        """Hold and be refilled otherwise from now on; nothing is given for it."""
+        self._tokens = float(
+            min(size, self._tokens + (self._clock.monotonic_s() - self._at_s) / self._every_s)
+        )
+        self._at_s = self._clock.monotonic_s()
+        self._size, self._every_s = size, every_s
+
     @property
     def wait_s(self) -> float:
         """Return in how many seconds the next whole token is there, if nobody takes one."""
@@ -84,6 +92,10 @@ class ByName(Generic[_Key, _Value]):
     def __len__(self) -> int:
         """Return how many are remembered."""
         return len(self._values)
+
+    def __iter__(self) -> Iterator[_Value]:
+        """Iterate over what is remembered."""
+        return iter(self._values.values())
 
     def get(self, key: _Key) -> _Value:
         """Return the value of a name."""

@@ -24,7 +24,7 @@ from giftcard_gateway.access.buckets import Bucket, ByName
 from giftcard_gateway.errors import CardNotFound, RateLimited, ReadRefused, used_up
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from giftcard_adapters.values.cards import CardRef
     from giftcard_gateway.clock import Clock
@@ -95,12 +95,32 @@ class Guesses:
         """Begin with full budgets and no card in use."""
         self._clock = clock
         self._indexes = indexes
-        self._callers = _budget(clock, limits.guesses, limits.guess_every_s)
-        self._users = _budget(clock, limits.end_user_guesses, limits.end_user_guess_every_s)
-        self._pins = _budget(clock, limits.pin_guesses, limits.pin_guess_every_s)
+        self._limits = limits
+        self._callers = self._budgets(_of_callers)
+        self._users = self._budgets(_of_users)
+        self._pins = self._budgets(_of_pins)
         self._known: OrderedDict[bytes, float] = OrderedDict()
         self._ended: asyncio.Event | None = None
         """Set when a guess ends, and there only while somebody waits for that."""
+
+    def renew(self, limits: Limits) -> None:
+        """Go by other limits from now on; no guess that was wrong is forgiven for it."""
+        self._limits = limits
+        for budgets, measure in (
+            (self._callers, _of_callers),
+            (self._users, _of_users),
+            (self._pins, _of_pins),
+        ):
+            for bucket in budgets:
+                size, every_s = measure(limits)
+                bucket.resize(size=size, every_s=every_s)
+
+    def _budgets(self, measure: Callable[[Limits], tuple[int, float]]) -> ByName[tuple[str, str], Bucket]:
+        def full() -> Bucket:
+            size, every_s = measure(self._limits)
+            return Bucket(self._clock, size=size, every_s=every_s)
+
+        return ByName(full, is_held=lambda bucket: not bucket.is_idle)
 
     async def ask(self, question: Question, cards: Sequence[CardRef], *, wait_s: float) -> Guess:
         """Return the guess that a question about these cards is; raises RateLimited without a budget.
@@ -162,10 +182,16 @@ class Guesses:
         return True
 
 
-def _budget(clock: Clock, size: int, every_s: float) -> ByName[tuple[str, str], Bucket]:
-    return ByName(
-        lambda: Bucket(clock, size=size, every_s=every_s), is_held=lambda bucket: not bucket.is_idle
-    )
+def _of_callers(limits: Limits) -> tuple[int, float]:
+    return limits.guesses, limits.guess_every_s
+
+
+def _of_users(limits: Limits) -> tuple[int, float]:
+    return limits.end_user_guesses, limits.end_user_guess_every_s
+
+
+def _of_pins(limits: Limits) -> tuple[int, float]:
+    return limits.pin_guesses, limits.pin_guess_every_s
 
 
 def refused(bucket: Bucket) -> RateLimited:

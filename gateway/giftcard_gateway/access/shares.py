@@ -55,8 +55,16 @@ class Shares:
         self.callers = 0
         """How many callers have a call inside."""
         self._shares: ByName[str, Share] = ByName(
-            lambda: Share(limits, clock, self), is_held=lambda share: bool(share.inside or share.streams)
+            lambda: Share(self._limits, clock, self),
+            is_held=lambda share: bool(share.inside or share.streams),
         )
+
+    def renew(self, limits: Limits) -> None:
+        """Go by other limits from now on; what callers have taken stays taken."""
+        self._limits = limits
+        for share in self._shares:
+            share.calls.resize(size=limits.calls_per_s * _BURST_S, every_s=1 / limits.calls_per_s)
+            share.money.resize(size=limits.money_per_s * _BURST_S, every_s=1 / limits.money_per_s)
 
     def caller(self, identity: Identity, machine: str) -> str:
         """Return what limits count a call by, of an identity that comes from this machine."""

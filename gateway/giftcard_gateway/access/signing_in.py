@@ -45,16 +45,24 @@ class WrongCredentials:
 
     def __init__(self, limits: Limits, clock: Clock) -> None:
         """Begin with full budgets."""
-        self._ipv6_prefix = limits.ipv6_prefix
+        self._limits = limits
         self._budgets: ByName[str, Bucket] = ByName(
-            lambda: Bucket(clock, size=limits.wrong_credentials, every_s=limits.wrong_credential_every_s),
+            lambda: Bucket(
+                clock, size=self._limits.wrong_credentials, every_s=self._limits.wrong_credential_every_s
+            ),
             is_held=lambda budget: not budget.is_idle,
         )
+
+    def renew(self, limits: Limits) -> None:
+        """Go by other limits from now on; nothing wrong is forgiven for it."""
+        self._limits = limits
+        for budget in self._budgets:
+            budget.resize(size=limits.wrong_credentials, every_s=limits.wrong_credential_every_s)
 
     @contextmanager
     def checking(self, machine: str) -> Iterator[None]:
         """Surround the check of a credential; raises RateLimited, and then nothing is to be checked."""
-        budget = self._budgets.get(counted_as(machine, self._ipv6_prefix))
+        budget = self._budgets.get(counted_as(machine, self._limits.ipv6_prefix))
         if not budget.tokens:
             refusal = RateLimited("Too many wrong credentials came from this address; none was looked at.")
             refusal.retry_after_s = max(budget.wait_s, 0.1)
@@ -84,13 +92,16 @@ class SigningIn:
     ) -> None:
         self._tokens = tokens
         self.keys = keys
-        self._certificates = {
-            name: identity_of(grant, SignIn.CERTIFICATE) for name, grant in (certificates or {}).items()
-        }
+        self._certificates = _by_name(certificates or {})
         self._anonymous = anonymous
         self._wrong = wrong or WrongCredentials(Limits(), SystemClock())
         self.is_on = bool(tokens or keys or certificates)
         self.reads_certificates = bool(certificates)
+
+    def renew(self, certificates: Mapping[str, Grant], limits: Limits) -> None:
+        """Know these certificates from now on, as many as none or some as before, and go by these limits."""
+        self._certificates = _by_name(certificates)
+        self._wrong.renew(limits)
 
     async def identify(self, shown: Shown) -> Identity:
         """Return who calls; raise CredentialsInvalid, or what says that it cannot be told now.
@@ -140,3 +151,7 @@ class SigningIn:
         """Let go of connections to issuers."""
         if self._tokens is not None:
             await self._tokens.close()
+
+
+def _by_name(certificates: Mapping[str, Grant]) -> dict[str, Identity]:
+    return {name: identity_of(grant, SignIn.CERTIFICATE) for name, grant in certificates.items()}

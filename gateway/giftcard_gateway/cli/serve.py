@@ -9,10 +9,13 @@ import click
 
 from giftcard_gateway.cli.console import complain, err
 from giftcard_gateway.cli.faults import CannotDo
-from giftcard_gateway.cli.options import port_option, settings_options, settings_with_keys
+from giftcard_gateway.cli.options import port_option, read_settings, settings_options
 from giftcard_gateway.config import pin_grpc
+from giftcard_gateway.config.origin import Origin
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.loading import loading
+from giftcard_gateway.process import loop
+from giftcard_gateway.process.sealing import with_open_keys
 
 if TYPE_CHECKING:
     from giftcard_gateway.config import Settings
@@ -36,15 +39,20 @@ def serve(
 ) -> None:
     """Serve the gateway until SIGTERM or Ctrl-C, then drain.
 
-    With --sandbox it starts simulated providers beside itself and needs no configuration.
+    With --sandbox it starts simulated providers beside itself and needs no configuration. Otherwise SIGHUP
+    has the configuration read again, and taken whole or not at all.
     """
     if count is not None:
         environ = {**environ, "GIFTCARD_GATEWAY__SERVER__WORKERS": str(count)}
-    settings = settings_with_keys(environ, file=file, is_sandbox=is_sandbox, data=data, port=port)
+    if file is not None:
+        loop.hold_hangups()
+    as_read = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data, port=port)
+    settings = with_open_keys(as_read)
+    origin = None if file is None else Origin(file=file, environ=dict(environ), as_read=as_read)
     pin_grpc(settings)
     try:
         with loading():
-            from giftcard_gateway.process import loop, serving, workers  # noqa: PLC0415 - gRPC, suites pinned
+            from giftcard_gateway.process import serving, workers  # noqa: PLC0415 - gRPC, its suites pinned
     except ValueError as fault:
         # The OpenTelemetry SDK reads some of its variables at its import.
         raise CannotDo(str(fault)) from None
@@ -52,20 +60,21 @@ def serve(
         raise click.UsageError(
             "A sandbox is one process; for more, run `giftcard-gateway sandbox` beside them."
         )
-    if settings.server.workers > 1:
-        workers.supervise(settings, environ, started=_announce, complain=complain)
+    if settings.server.workers > 1 and origin is not None:
+        workers.supervise(settings, origin, started=_announce, complain=complain)
     else:
         with serving.telemetry(settings, environ) as watched:
-            loop.run(_serve(settings, watched, port if is_sandbox else None, data))
+            loop.run(
+                _play(settings, watched, port, data)
+                if origin is None
+                else serving.serve(settings, watched, origin=origin, started=_announce)
+            )
 
 
-async def _serve(settings: Settings, watched: Telemetry, port: int | None, data: Path) -> None:
-    """Serve, beside the simulators of the sandbox on `port` if there is one."""
+async def _play(settings: Settings, watched: Telemetry, port: int, data: Path) -> None:
+    """Serve beside the simulators of the sandbox on `port`."""
     from giftcard_gateway.process import serving  # noqa: PLC0415 - gRPC, its suites pinned
 
-    if port is None:
-        await serving.serve(settings, watched, started=_announce)
-        return
     with loading():
         from giftcard_gateway.cli.sandbox import play  # noqa: PLC0415 - the simulators are an extra
 

@@ -23,7 +23,7 @@ from giftcard_gateway.config.tls import GRPC_SUITES, grpc_suites
 from giftcard_gateway.errors import OperatorError
 from giftcard_gateway.kms.settings import KmsId, Pkcs11Settings
 
-__all__ = ["ConfigError", "Settings", "describe", "load", "load_kms", "pin_grpc", "read"]
+__all__ = ["ConfigError", "Settings", "describe", "load", "load_kms", "load_named", "pin_grpc", "read"]
 
 _GRPC_VERBOSITY = "GRPC_VERBOSITY"
 
@@ -67,7 +67,22 @@ def _table(path: Path) -> Table:
 
 def read(table: Table, environ: Mapping[str, str], folder: Path) -> Settings:
     """Return the settings in raw tables, as `load` does; relative files lie in `folder`."""
-    reading = Reading(environ, folder)
+    return _read(table, Reading(environ, folder), environ)
+
+
+def load_named(path: Path, environ: Mapping[str, str]) -> tuple[Settings, tuple[Path, ...]]:
+    """Return what `load` does, and every file that it depends on, the configuration's own first.
+
+    A certificate that a listener of ours shows is not among them: it is read again by itself.
+    """
+    reading = Reading(environ, path.parent)
+    settings = _read(_table(path), reading, environ)
+    wires = (one.tls for one in settings.providers.values())
+    named = (file for tls in wires for file in (tls.ca_file, tls.certificate_file, tls.key_file) if file)
+    return settings, tuple(dict.fromkeys((path, *reading.files, *map(Path, named))))
+
+
+def _read(table: Table, reading: Reading, environ: Mapping[str, str]) -> Settings:
     reading.faults += override(table, environ)
     settings = reading.struct(Settings, table, "")
     if reading.faults or not isinstance(settings, Settings):

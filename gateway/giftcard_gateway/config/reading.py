@@ -40,6 +40,8 @@ class Reading:
     def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
         """References are followed into `environ`, and from `folder`."""
         self.faults: list[str] = []
+        self.files: list[Path] = []
+        """Every file that a value was looked for in."""
         self._environ = environ
         self._folder = folder
 
@@ -140,6 +142,8 @@ class Reading:
     def _followed(self, raw: object, path: str, *, is_secret: bool) -> object:
         """Return what a reference stands for; a secret's file must be for nobody else."""
         file = file_of(raw, self._folder)
+        if file is not None:
+            self.files.append(file)
         if is_secret and file is not None and (why := exposed(file)):
             return self._fault(path, why)
         try:

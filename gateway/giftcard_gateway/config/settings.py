@@ -75,6 +75,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     """A caller that pings more often is disconnected."""
     drain_s: WaitSeconds = 30.0
     """How long calls in flight may take to end once we were told to stop."""
+    watch_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
+    """How often the files of the configuration are looked at, to take what changed in them; 0 for never."""
     reflection: bool = True
     channelz: bool = False
 

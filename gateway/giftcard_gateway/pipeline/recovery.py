@@ -60,7 +60,7 @@ class Recovery:
     ) -> None:
         """Keep what each round needs; nothing is swept yet."""
         self._records = records
-        self._connections = {connection.provider_id: connection for connection in connections}
+        self._connections = connections
         self._driver = driver
         self._heartbeat = heartbeat
         self._clock = clock
@@ -115,14 +115,14 @@ class Recovery:
         return min(later, look_at)
 
     def _room(self, provider: str) -> int:
-        connection = self._connections.get(provider)
-        if connection is None:
+        if provider not in self._connections:
             return _BATCH
+        connection = self._connections.get(provider)
         # Rows whose column is damaged are claimed under another provider's name, and count as their own.
         return max(0, connection.sweep_slots - self._in_hand[provider])
 
     def _circuit_is_closed(self, provider: str) -> bool:
-        return self._connections[provider].circuit.state is CircuitState.CLOSED
+        return self._connections.get(provider).circuit.state is CircuitState.CLOSED
 
     async def _claim(self, provider: str, states: Sequence[str], limit: int) -> int:
         """Claim and start entries of one provider; return how many."""
@@ -163,7 +163,7 @@ class Recovery:
 
     def _lease(self, provider: str) -> timedelta:
         """Return how long the provider's exchange may take; of one that is not known the slowest one's."""
-        leases = {one.provider_id: one.lease for one in self._connections.values()}
+        leases = {one.provider_id: one.lease for one in self._connections}
         return leases.get(provider) or max(leases.values(), default=timedelta(seconds=60))
 
     async def _sleep(self, until: datetime) -> None:

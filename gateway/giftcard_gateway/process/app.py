@@ -11,8 +11,6 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from giftcard_adapters.stanza import find_adapter, open_provider
-from giftcard_adapters.transport import open_transport
 from giftcard_gateway.access.guesses import Guesses
 from giftcard_gateway.access.machines import Machines
 from giftcard_gateway.access.opening import open_signing_in
@@ -25,10 +23,12 @@ from giftcard_gateway.journal.microseconds import to_us
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.pipeline.assembly import assemble
 from giftcard_gateway.pipeline.hourly import every_hour, purge
+from giftcard_gateway.process.connecting import connect
 from giftcard_gateway.process.measuring import Measuring
 from giftcard_gateway.process.readiness import Readiness
+from giftcard_gateway.process.reloading import Reloading
 from giftcard_gateway.process.sealing import open_seal
-from giftcard_gateway.providers.connections import Connection, Connections
+from giftcard_gateway.providers.connections import Connections
 from giftcard_gateway.providers.routing import Router
 from giftcard_gateway.rpc.admission import Admission
 from giftcard_gateway.rpc.guard import Guard
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from giftcard_gateway.access.signing_in import SigningIn
     from giftcard_gateway.clock import Clock
-    from giftcard_gateway.config.settings import Provider as ProviderSettings
+    from giftcard_gateway.config.origin import Origin
     from giftcard_gateway.config.settings import Settings
     from giftcard_gateway.http.console.edge import ConsoleEdge
     from giftcard_gateway.http.scraping import ScrapeEdge
@@ -69,17 +69,19 @@ class App:
         signing_in: SigningIn | None = None,
         journal: Journal | None = None,
         connections: Connections | None = None,
+        origin: Origin | None = None,
     ) -> None:
         """Put the parts together; nothing is opened yet. `name` tells this process from its replicas.
 
-        `journal` and `connections` take the place of those that the settings name.
+        `journal` and `connections` take the place of those that the settings name. With an `origin` the
+        settings are read again from there when it is asked for.
         """
         self.settings = settings
-        self._clock = clock
+        self.clock = clock
         self.telemetry = telemetry
         self.journal = journal or open_journal(settings.journal)
         self.connections = connections or _connections(settings, clock, telemetry)
-        router = Router(settings.rules(), settings.routing.default)
+        self.router = Router(settings.rules(), settings.routing.default)
         self.seal = open_seal(settings, clock)
         self.trail = Trail(self.journal, self.seal, clock, name=name, copy=self._copy_audit)
         self.pipeline = assemble(
@@ -87,7 +89,7 @@ class App:
             journal=self.journal,
             seal=self.seal,
             connections=self.connections,
-            router=router,
+            router=self.router,
             clock=clock,
             observer=telemetry.observer,
             keeps_numbers=settings.journal.keeps_numbers,
@@ -97,7 +99,7 @@ class App:
         self.measuring = self._measuring()
         self.signing_in = signing_in or open_signing_in(settings, self.journal, clock)
         self.admission = _admission(settings, clock)
-        self.dependencies = self._dependencies(router)
+        self.dependencies = self._dependencies()
         self.scrapes = self._scrapes()
         self.webhooks = None if settings.webhooks.listen is None else self._webhooks()
         served = handlers(self.dependencies)
@@ -106,6 +108,7 @@ class App:
         self.console = None if listen is None else self._console(listen, served)
         self.readiness = self._readiness()
         self.measuring.watch(self.server, self.admission, self.readiness)
+        self.reloading = None if origin is None else Reloading(self, origin)
         self._background: list[asyncio.Task[None]] = []
 
     def _guard(self) -> Guard:
@@ -126,7 +129,7 @@ class App:
             heartbeat=self.pipeline.heartbeat,
             server=self.server,
             admission=self.admission,
-            clock=self._clock,
+            clock=self.clock,
             observer=self.telemetry.observer,
         )
 
@@ -134,7 +137,7 @@ class App:
         """Return what keeps the gauges."""
         return Measuring(
             self.telemetry,
-            self._clock,
+            self.clock,
             journal=self.journal,
             connections=self.connections,
             pipeline=self.pipeline,
@@ -157,7 +160,7 @@ class App:
             self.settings.webhooks,
             connections=self.connections,
             events=self.pipeline.events,
-            clock=self._clock,
+            clock=self.clock,
             observer=self.telemetry.observer,
             ipv6_prefix=self.settings.limits.ipv6_prefix,
         )
@@ -172,27 +175,27 @@ class App:
             listen,
             calls=LocalCalls(served),
             signing_in=self.signing_in,
-            clock=self._clock,
+            clock=self.clock,
             observer=self.telemetry.observer,
         )
 
-    def _dependencies(self, router: Router) -> Dependencies:
+    def _dependencies(self) -> Dependencies:
         """Return what the services work with."""
         limits, indexes = self.settings.limits, self.pipeline.records.indexes
         return Dependencies(
             transactions=self.pipeline.transactions,
             connections=self.connections,
-            router=router,
+            router=self.router,
             records=self.pipeline.records,
             events=self.pipeline.events,
             reconciliation=self.pipeline.reconciliation,
-            clock=self._clock,
+            clock=self.clock,
             telemetry=self.telemetry,
             machines=Machines(self.settings.server.trusted_proxies),
             signing_in=self.signing_in,
             trail=self.trail,
-            shares=Shares(limits, self._clock),
-            guesses=Guesses(limits, self._clock, indexes),
+            shares=Shares(limits, self.clock),
+            guesses=Guesses(limits, self.clock, indexes),
             admission=self.admission,
         )
 
@@ -227,8 +230,10 @@ class App:
             asyncio.create_task(self.trail.run()),
         ]
         if passes := self._hourly():
-            hourly = every_hour(passes, self._clock, self.telemetry.observer)
+            hourly = every_hour(passes, self.clock, self.telemetry.observer)
             self._background.append(asyncio.create_task(hourly))
+        if self.reloading is not None:
+            self._background.append(asyncio.create_task(self.reloading.run()))
         if self.signing_in.keys is not None:
             self._background.append(asyncio.create_task(self.signing_in.keys.run()))
         await self.server.serve()
@@ -254,6 +259,8 @@ class App:
         await self.pipeline.driver.drain(drain_s)
         for connection in self.connections:
             await connection.provider.exchange.aclose()
+        if self.reloading is not None:
+            await self.reloading.close()
         await self.signing_in.close()
         await self.trail.close()
         await self.journal.close()
@@ -278,13 +285,13 @@ class App:
         self._tell_gone(NUMBERS_ERASED, done.erased, retention.before())
 
     async def _purge(self) -> None:
-        before = self._clock.now() - timedelta(days=self.settings.journal.retention_days)
-        self._tell_gone(PURGED, await purge(self.journal, before, self._clock), before)
+        before = self.clock.now() - timedelta(days=self.settings.journal.retention_days)
+        self._tell_gone(PURGED, await purge(self.journal, before, self.clock), before)
 
     def _tell_gone(self, act: str, count: int, before: datetime) -> None:
         if count:
             about = f"finished before {before:%Y-%m-%d}"
-            self.trail.tell(AuditRecord(at=self._clock.now(), act=act, count=count, about=about))
+            self.trail.tell(AuditRecord(at=self.clock.now(), act=act, count=count, about=about))
 
 
 def _admission(settings: Settings, clock: Clock) -> Admission:
@@ -296,19 +303,5 @@ def _admission(settings: Settings, clock: Clock) -> Admission:
 
 def _connections(settings: Settings, clock: Clock, telemetry: Telemetry) -> Connections:
     return Connections(
-        _connection(provider_id, stanza, clock, telemetry)
-        for provider_id, stanza in settings.providers.items()
-    )
-
-
-def _connection(provider_id: str, stanza: ProviderSettings, clock: Clock, telemetry: Telemetry) -> Connection:
-    transport = open_transport(stanza.engine, limits=stanza.limits, tls=stanza.tls)
-    provider = open_provider(
-        find_adapter(stanza.adapter),
-        stanza.settings,
-        transport=telemetry.traced(transport, provider_id),
-        moment=clock.moment,
-    )
-    return Connection(
-        provider_id, provider, stanza.terms, clock, is_enabled=stanza.enabled, tenant=stanza.tenant
+        connect(provider_id, stanza, clock, telemetry) for provider_id, stanza in settings.providers.items()
     )

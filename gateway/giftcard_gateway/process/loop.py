@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 _YOUNG = 50_000
 """Objects made before the collector looks at them; Python's own 700 is one look a call."""
@@ -41,6 +41,17 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, 20, 50)
+
+
+def hold_hangups() -> None:
+    """Have SIGHUP wait until `on_hangup`: unheard it ends a process. What is started meanwhile waits too."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+
+
+def on_hangup(work: Callable[[], None]) -> None:
+    """Have each SIGHUP do `work` on the loop that runs, also one that came since `hold_hangups`."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, work)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 
 def stop_event() -> asyncio.Event:

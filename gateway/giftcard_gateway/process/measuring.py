@@ -43,7 +43,7 @@ _WAKE_EVERY_S = 1.0
 _CIRCUIT = {"CLOSED": 0, "HALF_OPEN": 1, "OPEN": 2}
 PLACES = (
     *("advance", "backlog", "balances", "deliver", "events", "exchange", "in_doubt", "lease", "readiness"),
-    *("purge", "recovery", "retention", "seal", "webhook"),
+    *("purge", "recovery", "reload", "retention", "seal", "webhook"),
 )
 """Where faults are told of, but for the calls, which are told by their names."""
 
@@ -71,7 +71,7 @@ class Measuring:
         self._keys_in_use = keys_in_use
         self._missing: Mapping[str, int] = {}
         self._look_at_s = clock.monotonic_s()
-        self._expect()
+        self.expect()
         journal.on_batch = self._metrics.batch
 
     def watch(self, server: Server, admission: Admission, readiness: Readiness) -> None:
@@ -147,7 +147,9 @@ class Measuring:
         self._telemetry.observer.sealed_elsewhere(self._missing)
         return self._missing
 
-    def _expect(self) -> None:
+    def expect(self) -> None:
+        """Have zeros told of what is configured now, and since when it is."""
+        self._metrics.set(catalogue.CONFIG_READ, {(): self._clock.now().timestamp()})
         self._metrics.expect(
             {
                 one.provider_id: [

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.process.app import App
-from giftcard_gateway.process.loop import settle, stop_event
+from giftcard_gateway.process.loop import on_hangup, settle, stop_event
 from giftcard_gateway.telemetry import handshakes, open_telemetry
 from giftcard_gateway.telemetry.exporters import scraped
 from giftcard_gateway.telemetry.logs import set_up as set_up_logs
@@ -21,6 +21,7 @@ from giftcard_gateway.telemetry.logs import set_up as set_up_logs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from giftcard_gateway.config.origin import Origin
     from giftcard_gateway.config.settings import Settings
     from giftcard_gateway.telemetry import Telemetry
 
@@ -56,14 +57,19 @@ async def serve(
     settings: Settings,
     watched: Telemetry,
     *,
+    origin: Origin | None = None,
     started: Callable[[App], None] = lambda _: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain; `started` hears when calls are answered.
 
+    With an `origin`, SIGHUP has the settings read again.
+
     Raises OperatorError when it cannot start.
     """
     stop = stop_event()
-    app = App(settings, SystemClock(), watched, name=process_name())
+    app = App(settings, SystemClock(), watched, name=process_name(), origin=origin)
+    if app.reloading is not None:
+        on_hangup(app.reloading.ask)
     try:
         await app.start()
         settle()

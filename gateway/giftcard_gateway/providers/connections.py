@@ -96,6 +96,14 @@ class Connection:
         self.lease = timedelta(seconds=provider.settings.timeout_s + terms.lease_margin_s)
         """How long one exchange may take before another process may take the transaction over."""
 
+    def follow(self, other: Connection) -> None:
+        """Take another's place: what is still under way there counts here too."""
+        for own, before in zip(self.lanes, other.lanes, strict=True):
+            own.follow(before)
+        self.on_left_out = other.on_left_out
+        if self.terms.advice_concurrency == other.terms.advice_concurrency:
+            self.advice_slots = other.advice_slots
+
     def _new_circuit(self, clock: Clock) -> Circuit:
         terms = self.terms
         return Circuit(threshold=terms.circuit_threshold, cooldown_s=terms.circuit_cooldown_s, now=clock.now)
@@ -169,6 +177,11 @@ class Connection:
             refusal.retry_after_s = max(lane.circuit.wait_s, 0.1)
             raise refusal
 
+    @property
+    def lanes(self) -> tuple[Lane, Lane]:
+        """Return the lanes of money and of reads."""
+        return self._money, self._reads
+
     def exchange(self) -> Lane:
         """Return what surrounds one money exchange: it is counted, and its circuit hears how it ended."""
         return self._money
@@ -205,18 +218,33 @@ class Lane:
     def __init__(self, circuit: Circuit, clock: Clock) -> None:
         """Start with nothing in flight."""
         self.circuit = circuit
-        self.in_flight = 0
+        self.inside = 0
+        """How many are under way here, and in none that it follows."""
+        self.before: tuple[Lane, ...] = ()
+        """Lanes that this one follows and that are not empty yet."""
         self.last_answer_at: datetime | None = None
         self._clock = clock
 
+    def follow(self, other: Lane) -> None:
+        """Count also what is under way in another lane, until it has ended there."""
+        self.before = tuple(one for one in (other, *other.before) if one.inside)
+        self.last_answer_at = other.last_answer_at
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many are under way, here and in the lanes that this one follows."""
+        if not self.before:
+            return self.inside
+        return self.inside + sum(one.inside for one in self.before)
+
     def __enter__(self) -> None:
         """Count an exchange that begins."""
-        self.in_flight += 1
+        self.inside += 1
         self.circuit.began()
 
     def __exit__(self, kind: type[BaseException] | None, fault: object, trace: object) -> None:
         """Count one that ended, and tell the circuit how."""
-        self.in_flight -= 1
+        self.inside -= 1
         if kind is not None and issubclass(kind, _SILENT):
             self.circuit.failed()
         elif kind is None or issubclass(kind, _ANSWERED):
@@ -238,6 +266,14 @@ class Connections:
     def __init__(self, connections: Iterable[Connection]) -> None:
         """Index the connections by id."""
         self._by_id = {connection.provider_id: connection for connection in connections}
+
+    def renew(self, connections: Iterable[Connection]) -> None:
+        """Have these in place of those from now on; who holds one of those goes on with it to its end."""
+        self._by_id = {connection.provider_id: connection for connection in connections}
+
+    def __contains__(self, provider_id: str) -> bool:
+        """Tell whether one has this id."""
+        return provider_id in self._by_id
 
     def __iter__(self) -> Iterator[Connection]:
         """Iterate in the order of the configuration."""

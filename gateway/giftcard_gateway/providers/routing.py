@@ -60,7 +60,11 @@ class Router:
     """Chooses among configured rules."""
 
     def __init__(self, rules: Sequence[Rule], default: str = "") -> None:
-        """Order the rules once, so that the first that matches is the answer."""
+        """Route by these rules."""
+        self.renew(rules, default)
+
+    def renew(self, rules: Sequence[Rule], default: str = "") -> None:
+        """Route by these from now on. They are ordered once, so that the first that matches is the answer."""
         self._rules = sorted(rules, key=_specificity, reverse=True)
         self._default = default
 

@@ -116,6 +116,13 @@ WEBHOOKS = Instrument(
     (PROVIDER, "giftcard.result"),
     "Webhooks: kept, refused (their sender's fault) or failed (ours: the sender tries again).",
 )
+RELOADS = Instrument(
+    "giftcard.config.reloads",
+    "counter",
+    "{reload}",
+    ("giftcard.result",),
+    "Times the configuration was read again: applied, unchanged, or refused as a whole.",
+)
 BACKLOG = Instrument(
     "giftcard.backlog.transactions",
     "gauge",
@@ -208,6 +215,9 @@ POOL_MOST = Instrument(
     ("db.client.connection.pool.name",),
     "How many there may be.",
 )
+CONFIG_READ = Instrument(
+    "giftcard.config.read_at", "gauge", "s", (), "When the configuration in force was read, in Unix time."
+)
 CPU = Instrument("process.cpu.time", "counter", "s", ("cpu.mode",), "CPU time used.")
 MEMORY = Instrument("process.memory.usage", "gauge", "By", (), "Memory in use.")
 VIRTUAL = Instrument("process.memory.virtual", "gauge", "By", (), "Address space in use.")
@@ -232,10 +242,11 @@ GC_FOUND = Instrument(
 )
 
 HISTOGRAMS = (CALLS, EXCHANGES, COMMITS, QUEUE, LOOP)
-COUNTED = (STATES, UNRESOLVED, WINDOWS, LEFT_OUT, REFUSED, OVERLOAD, ERRORS, FAULTS, WEBHOOKS)
+COUNTED = (STATES, UNRESOLVED, WINDOWS, LEFT_OUT, REFUSED, OVERLOAD, ERRORS, FAULTS, WEBHOOKS, RELOADS)
 SHARED = (BACKLOG, BACKLOG_AGE, LAG, WINDOW_LEFT, DAMAGED, WEBHOOKS_WAITING)
 WATCHED = (
     *(ELSEWHERE, CIRCUIT, PROVIDER_CALLS, PROVIDER_LIMIT, IN_FLIGHT, LIMIT, DRIVEN, AWAY, POOL, POOL_MOST),
+    CONFIG_READ,
     *(CPU, MEMORY, VIRTUAL, THREADS, FILES, UPTIME, GC_RUNS, GC_FOUND),
 )
 """What is read at each export."""

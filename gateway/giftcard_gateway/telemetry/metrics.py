@@ -32,6 +32,8 @@ _NUMBERS = frozenset({"http.response.status_code", "server.port", "cpython.gc.ge
 SEVERITIES = ("warning", "critical")
 RESULTS = ("kept", "refused", "failed")
 """What becomes of a webhook."""
+RELOADS = ("applied", "unchanged", "refused")
+"""What becomes of a configuration that is read again."""
 
 
 class Metrics:
@@ -78,6 +80,7 @@ class Metrics:
         self._zero(catalogue.REFUSED, ((reason, "") for reason in refusals))
         self._zero(catalogue.OVERLOAD, [("", "")])
         self._zero(catalogue.FAULTS, ((place, "") for place in places))
+        self._zero(catalogue.RELOADS, ((result,) for result in RELOADS))
         self._zero(catalogue.WEBHOOKS, ((one, result) for one in webhooks for result in RESULTS))
 
     def call(self, method: str, status: str, error_type: str, duration_s: float) -> None:
@@ -135,6 +138,10 @@ class Metrics:
     def webhook(self, provider: str, result: str) -> None:
         """Count a webhook; `result` is one of RESULTS, `provider` empty where none is meant that we know."""
         self._counts[catalogue.WEBHOOKS].add(provider, result)
+
+    def reloaded(self, result: str) -> None:
+        """Count that the configuration was read again; `result` is one of RELOADS."""
+        self._counts[catalogue.RELOADS].add(result)
 
     def set(self, gauge: Instrument, values: Values) -> None:
         """Say a gauge's values; they hold until said again."""
