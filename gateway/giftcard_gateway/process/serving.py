@@ -38,6 +38,7 @@ def telemetry(settings: Settings, environ: Mapping[str, str], *, worker: int = 0
         instance_id=f"{socket.gethostname()}:{settings.server.listen.rpartition(':')[2]}/{worker}",
         scraping=scraped(environ, settings.telemetry.prometheus or "", worker=worker),
     )
+    opened.stand_for_all()
     is_all_shown = settings.telemetry.log_level == "debug"
     heard = (
         handshakes.told(opened.observer.handshake_failed, is_all_shown=is_all_shown)

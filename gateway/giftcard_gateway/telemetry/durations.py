@@ -25,17 +25,14 @@ from opentelemetry.sdk.metrics.export import (
     ScopeMetrics,
 )
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.semconv.schemas import Schemas
+
+from giftcard_gateway.telemetry.conventions import SCHEMA_URL, SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from opentelemetry.util.types import AttributeValue
 
-SCOPE = "giftcard_gateway"
-"""The instrumentation scope of all our metrics."""
-SCHEMA_URL = Schemas.V1_44_0.value
-"""The version of the conventions whose names we use."""
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0)
 """The boundaries the conventions recommend for durations, and on to the time-outs."""
 DATABASE_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -94,8 +91,10 @@ class Durations:
                 point = window.points[key]
                 point.counts[place] += 1
                 point.sum_s += duration_s
-                point.shortest_s = min(point.shortest_s, duration_s)
-                point.longest_s = max(point.longest_s, duration_s)
+                if duration_s < point.shortest_s:  # noqa: PLR1730 - min and max are calls
+                    point.shortest_s = duration_s
+                if duration_s > point.longest_s:  # noqa: PLR1730
+                    point.longest_s = duration_s
 
     def read_by(self, *, is_delta: bool) -> Callable[[], Metric | None]:
         """Count for one more reader; returns what gives it all there was, or with `is_delta` what is new."""

@@ -12,6 +12,7 @@ import httpx
 from opentelemetry.trace import SpanKind
 
 from giftcard_adapters.roundtrip import Origin, RoundTrips, over
+from giftcard_gateway.telemetry.spans import enter, leave
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from giftcard_adapters.roundtrip import Outgoing
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.telemetry.metrics import Metrics
-    from giftcard_gateway.telemetry.spans import Span, Spans
+    from giftcard_gateway.telemetry.propagation import Propagation
+    from giftcard_gateway.telemetry.spans import AnyWork, Spans
 
 _FAILED_FROM = 400
 """From this HTTP status on, a client counts the exchange as failed (HTTP conventions)."""
@@ -32,9 +34,10 @@ class TracedTransport(RoundTrips):
     def __init__(
         self,
         inner: httpx.AsyncBaseTransport,
+        spans: Spans,
+        propagation: Propagation,
         *,
         provider_id: str,
-        spans: Spans,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
@@ -42,19 +45,23 @@ class TracedTransport(RoundTrips):
         self._inner = over(inner)
         self._provider_id = provider_id
         self._spans = spans
+        self._told = propagation.told
         self._metrics = metrics
         self._monotonic_s = clock.monotonic_s
 
     async def roundtrip(self, sent: Outgoing) -> Reply:
         """Make the whole exchange."""
         seen = self._begin(sent.method, sent.origin, sent.name)
-        sent.headers += seen.headers
+        sent.headers += self._told(seen.span)
+        token = enter(seen.span)
         try:
             reply = await self._inner.roundtrip(sent)
         except BaseException as fault:
             seen.broke(fault)
             seen.end()
             raise
+        finally:
+            leave(token)
         seen.answered(reply.status)
         seen.end()
         return reply
@@ -63,13 +70,16 @@ class TracedTransport(RoundTrips):
         """Make the exchange; it ends when the answer is closed."""
         operation = str(request.extensions.get("operation", "exchange"))
         seen = self._begin(request.method, Origin.of(request.url), operation)
-        request.headers.update(seen.headers)
+        request.headers.update(self._told(seen.span))
+        token = enter(seen.span)
         try:
             answer = await self._inner.handle_async_request(request)
         except BaseException as fault:
             seen.broke(fault)
             seen.end()
             raise
+        finally:
+            leave(token)
         seen.answered(answer.status_code)
         if answer.is_closed:
             seen.end()
@@ -93,43 +103,33 @@ class TracedTransport(RoundTrips):
                 "giftcard.operation": operation,
             },
         )
-        return _Exchange(self, span, (operation, method, origin.host, str(origin.port)))
+        began_s = self._monotonic_s()
+        return _Exchange(self, span, (operation, method, origin.host, str(origin.port)), began_s)
 
     def measure(self, key: tuple[str, ...], began_s: float) -> None:
         """Record how long an exchange took."""
         self._metrics.exchange(self._monotonic_s() - began_s, self._provider_id, *key)
 
-    def now_s(self) -> float:
-        """Return the time durations are measured by."""
-        return self._monotonic_s()
-
 
 class _Exchange:
     """The span and the measurement of one exchange; ended once."""
 
-    __slots__ = ("_began_s", "_error", "_is_ended", "_span", "_status", "_transport", "_what")
+    __slots__ = ("_began_s", "_error", "_is_ended", "_status", "_transport", "_what", "span")
 
-    def __init__(self, transport: TracedTransport, span: Span, what: tuple[str, ...]) -> None:
+    def __init__(
+        self, transport: TracedTransport, span: AnyWork, what: tuple[str, ...], began_s: float
+    ) -> None:
         self._transport = transport
-        self._span = span
+        self.span = span
         self._what = what
-        self._began_s = transport.now_s()
+        self._began_s = began_s
         self._status = ""
         self._error = ""
         self._is_ended = False
 
-    @property
-    def headers(self) -> list[tuple[str, str]]:
-        """The trace this exchange belongs to, for the provider; none when there is none."""
-        context = self._span.context
-        if context is None:
-            return []
-        traceparent = ("traceparent", self._span.traceparent)
-        return [traceparent, ("tracestate", self._span.tracestate)] if context.trace_state else [traceparent]
-
     def answered(self, status: int) -> None:
         self._status = str(status)
-        self._span.note("http.response.status_code", status)
+        self.span.noted["http.response.status_code"] = status
         if status >= _FAILED_FROM:
             self._error = self._status
 
@@ -141,8 +141,8 @@ class _Exchange:
             return
         self._is_ended = True
         if self._error:
-            self._span.fail(self._error)
-        self._span.end()
+            self.span.fail(self._error)
+        self.span.end()
         self._transport.measure((*self._what, self._status, self._error), self._began_s)
 
 

@@ -22,9 +22,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, TextIO
 
 import msgspec
+from opentelemetry.trace import get_current_span
 
 from giftcard_adapters.scrub import mask
-from giftcard_gateway.telemetry.spans import current
 
 if TYPE_CHECKING:
     from giftcard_gateway.config.settings import Telemetry as LogSettings
@@ -80,10 +80,10 @@ class JsonForm(logging.Formatter):
             "message": redact(record.getMessage()),
             **self._process,
         }
-        span = current()
-        if span is not None and span.context is not None:
-            line["trace_id"] = f"{span.context.trace_id:032x}"
-            line["span_id"] = f"{span.context.span_id:016x}"
+        span = get_current_span().get_span_context()
+        if span.is_valid:
+            line["trace_id"] = f"{span.trace_id:032x}"
+            line["span_id"] = f"{span.span_id:016x}"
         return json_line(_fields(record) | line)
 
 

@@ -14,7 +14,8 @@ from opentelemetry.metrics import CallbackOptions, Meter, NoOpMeterProvider, Obs
 
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.telemetry import catalogue
-from giftcard_gateway.telemetry.durations import DATABASE_S, SCHEMA_URL, SCOPE, Durations
+from giftcard_gateway.telemetry.conventions import SCHEMA_URL, SCOPE
+from giftcard_gateway.telemetry.durations import DATABASE_S, Durations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -49,6 +50,7 @@ class Metrics:
         self.durations = (self._calls, self._exchanges, self._commits, self._queue, self._loop)
         """The histograms, which readers have to `join`."""
         self._counts = {one: _Count(meter, one) for one in catalogue.COUNTED}
+        self._states = self._counts[catalogue.STATES].counted
         self._read: dict[Instrument, Callable[[], Values]] = {}
         for one in (*catalogue.SHARED, *catalogue.WATCHED):
             _gauge(meter, one, self._read)
@@ -102,7 +104,7 @@ class Metrics:
 
     def reached(self, operation: str, provider: str, state: str) -> None:
         """Count a transaction that came into a state."""
-        self._counts[catalogue.STATES].add(operation, provider, state)
+        self._states[operation, provider, state] += 1
 
     def unresolved(self, operation: str, provider: str) -> None:
         """Count a transaction that only a person can end."""
