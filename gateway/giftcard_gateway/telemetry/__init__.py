@@ -27,7 +27,7 @@ from giftcard_gateway.telemetry.propagation import Propagation
 from giftcard_gateway.telemetry.rpc_server import ServerCall
 from giftcard_gateway.telemetry.runtime import watch_process
 from giftcard_gateway.telemetry.sampling import demand_sampler
-from giftcard_gateway.telemetry.spans import Heard, Spans
+from giftcard_gateway.telemetry.spans import Listeners, Spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -117,7 +117,7 @@ def open_telemetry(
     described = resource(environ, instance_id or clock.uuid4())
     demand_sampler(environ)
     propagation = Propagation(environ)
-    heard, limits = Heard(), SpanLimits()
+    heard, limits = Listeners(), SpanLimits()
     provider = TracerProvider(
         resource=described, shutdown_on_exit=False, active_span_processor=heard, span_limits=limits
     )

@@ -93,7 +93,7 @@ class Durations:
                 point.sum_s += duration_s
                 if duration_s < point.shortest_s:  # noqa: PLR1730 - min and max are calls
                     point.shortest_s = duration_s
-                if duration_s > point.longest_s:  # noqa: PLR1730
+                if duration_s > point.longest_s:  # noqa: PLR1730 - the same
                     point.longest_s = duration_s
 
     def read_by(self, *, is_delta: bool) -> Callable[[], Metric | None]:

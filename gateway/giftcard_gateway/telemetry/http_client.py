@@ -1,7 +1,7 @@
 """An HTTP transport that traces and measures each exchange with a provider.
 
-The address is never recorded: a path can hold a card's number. The documented operation's name
-stands for it. Bodies and headers are not looked at.
+The address is never recorded: a path can hold a card's number. The documented operation's name, and the
+path without what changes in it, stand for it. Bodies and headers are not looked at.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from giftcard_gateway.telemetry.spans import enter, leave
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from opentelemetry.util.types import AttributeValue
+
     from giftcard_adapters.calls import Reply
     from giftcard_adapters.roundtrip import Outgoing
     from giftcard_gateway.clock import Clock
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 _FAILED_FROM = 400
 """From this HTTP status on, a client counts the exchange as failed (HTTP conventions)."""
+
+_VERSION = "1.1"
+"""What every transport that makes whole round trips speaks."""
 
 
 class TracedTransport(RoundTrips):
@@ -51,7 +56,7 @@ class TracedTransport(RoundTrips):
 
     async def roundtrip(self, sent: Outgoing) -> Reply:
         """Make the whole exchange."""
-        seen = self._begin(sent.method, sent.origin, sent.name)
+        seen = self._begin(sent.method, sent.origin, sent.name, sent.template)
         sent.headers += self._told(seen.span)
         token = enter(seen.span)
         try:
@@ -62,14 +67,15 @@ class TracedTransport(RoundTrips):
             raise
         finally:
             leave(token)
-        seen.answered(reply.status)
+        seen.answered(reply.status, _VERSION)
         seen.end()
         return reply
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Make the exchange; it ends when the answer is closed."""
         operation = str(request.extensions.get("operation", "exchange"))
-        seen = self._begin(request.method, Origin.of(request.url), operation)
+        template = str(request.extensions.get("template", ""))
+        seen = self._begin(request.method, Origin.of(request.url), operation, template)
         request.headers.update(self._told(seen.span))
         token = enter(seen.span)
         try:
@@ -80,7 +86,7 @@ class TracedTransport(RoundTrips):
             raise
         finally:
             leave(token)
-        seen.answered(answer.status_code)
+        seen.answered(answer.status_code, answer.http_version.removeprefix("HTTP/"))
         if answer.is_closed:
             seen.end()
         else:
@@ -91,18 +97,17 @@ class TracedTransport(RoundTrips):
         """Close the transport behind."""
         await self._inner.aclose()
 
-    def _begin(self, method: str, origin: Origin, operation: str) -> _Exchange:
-        span = self._spans.start(
-            f"{method} {operation}",
-            SpanKind.CLIENT,
-            {
-                "http.request.method": method,
-                "server.address": origin.host,
-                "server.port": origin.port,
-                "giftcard.provider": self._provider_id,
-                "giftcard.operation": operation,
-            },
-        )
+    def _begin(self, method: str, origin: Origin, operation: str, template: str) -> _Exchange:
+        attributes: dict[str, AttributeValue] = {
+            "http.request.method": method,
+            "server.address": origin.host,
+            "server.port": origin.port,
+            "giftcard.provider": self._provider_id,
+            "giftcard.operation": operation,
+        }
+        if template:
+            attributes["url.template"] = template
+        span = self._spans.start(f"{method} {template or operation}", SpanKind.CLIENT, attributes)
         began_s = self._monotonic_s()
         return _Exchange(self, span, (operation, method, origin.host, str(origin.port)), began_s)
 
@@ -127,9 +132,10 @@ class _Exchange:
         self._error = ""
         self._is_ended = False
 
-    def answered(self, status: int) -> None:
+    def answered(self, status: int, version: str) -> None:
         self._status = str(status)
         self.span.noted["http.response.status_code"] = status
+        self.span.noted["network.protocol.version"] = version
         if status >= _FAILED_FROM:
             self._error = self._status
 

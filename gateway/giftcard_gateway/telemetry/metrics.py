@@ -42,15 +42,17 @@ class Metrics:
         """Without a provider nothing is measured."""
         self._provider = provider
         meter = (provider or NoOpMeterProvider()).get_meter(SCOPE, schema_url=SCHEMA_URL)
-        self._calls = _durations(catalogue.CALLS, now_ns)
+        self.calls = _durations(catalogue.CALLS, now_ns)
+        """Calls we answered. Of the key's words the error's type is empty where all is well."""
         self._exchanges = _durations(catalogue.EXCHANGES, now_ns)
         self._commits = _durations(catalogue.COMMITS, now_ns, DATABASE_S)
         self._queue = _durations(catalogue.QUEUE, now_ns, DATABASE_S)
         self._loop = _durations(catalogue.LOOP, now_ns, DATABASE_S)
-        self.durations = (self._calls, self._exchanges, self._commits, self._queue, self._loop)
+        self.durations = (self.calls, self._exchanges, self._commits, self._queue, self._loop)
         """The histograms, which readers have to `join`."""
         self._counts = {one: _Count(meter, one) for one in catalogue.COUNTED}
-        self._states = self._counts[catalogue.STATES].counted
+        self.reached = self._counts[catalogue.STATES].counted
+        """How many transactions came into a state, by operation, provider and state."""
         self._read: dict[Instrument, Callable[[], Values]] = {}
         for one in (*catalogue.SHARED, *catalogue.WATCHED):
             _gauge(meter, one, self._read)
@@ -82,10 +84,6 @@ class Metrics:
         self._zero(catalogue.FAULTS, ((place, "") for place in places))
         self._zero(catalogue.WEBHOOKS, ((one, result) for one in webhooks for result in RESULTS))
 
-    def call(self, method: str, status: str, error_type: str, duration_s: float) -> None:
-        """Measure one call we answered; `status` is a gRPC code's name, `error_type` empty if all is well."""
-        self._calls.record(duration_s, "grpc", method, status, error_type)
-
     def exchange(self, duration_s: float, *key: str) -> None:
         """Measure one exchange with a provider; `key` has the labels in the catalogue's order.
 
@@ -101,10 +99,6 @@ class Metrics:
     def woke(self, late_s: float) -> None:
         """Measure how much too late the event loop woke up."""
         self._loop.record(late_s)
-
-    def reached(self, operation: str, provider: str, state: str) -> None:
-        """Count a transaction that came into a state."""
-        self._states[operation, provider, state] += 1
 
     def unresolved(self, operation: str, provider: str) -> None:
         """Count a transaction that only a person can end."""

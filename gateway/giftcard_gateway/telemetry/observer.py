@@ -64,7 +64,7 @@ class Watcher(Observer):
                 span.link(after.traceparent)
         if before is not None and before.state is after.state:
             return
-        self._metrics.reached(after.operation, after.provider, after.state)
+        self._metrics.reached[after.operation, after.provider, after.state] += 1
         if after.state is State.UNRESOLVED:
             self._metrics.unresolved(after.operation, after.provider)
             _log.error("a person must look at this transaction", extra=_whole(after))

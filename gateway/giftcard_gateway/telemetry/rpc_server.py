@@ -73,7 +73,8 @@ class ServerCall(Working):
         if error_type:
             self.span.fail(error_type)
         super().__exit__(None)
-        self._metrics.call(self._method, status, error_type, self._clock.monotonic_s() - self._began_s)
+        took_s = self._clock.monotonic_s() - self._began_s
+        self._metrics.calls.record(took_s, "grpc", self._method, status, error_type)
 
 
 def _status_of(kind: type[BaseException]) -> str:

@@ -12,8 +12,6 @@ from __future__ import annotations
 import re
 import threading
 from contextvars import ContextVar
-from functools import partial
-from random import getrandbits
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from opentelemetry.attributes import BoundedAttributes
@@ -22,7 +20,6 @@ from opentelemetry.context.context import Context
 from opentelemetry.sdk.trace import EventBase, SpanLimits, SpanProcessor, SynchronousMultiSpanProcessor
 from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
@@ -180,7 +177,7 @@ class Span(SdkSpan):
 
     def _add_event(self, event: EventBase) -> None:
         if not self._events:
-            self._events = self._new_events()  # type: ignore[no-untyped-call]
+            self._events = self._new_events()  # type: ignore[no-untyped-call]  # the SDK has no type for it
         super()._add_event(event)
 
     def _add_link(self, link: Link) -> None:
@@ -249,7 +246,7 @@ AnyWork: TypeAlias = Span | Unrecorded
 _OURS = frozenset({Span, Unrecorded})
 
 
-class Heard(SynchronousMultiSpanProcessor):
+class Listeners(SynchronousMultiSpanProcessor):
     """The processors of all spans; those that do not listen to something are not called for it."""
 
     def __init__(self) -> None:
@@ -270,14 +267,14 @@ class Heard(SynchronousMultiSpanProcessor):
         }:
             self.starts += (span_processor.on_start,)
         if kind._on_ending is not SpanProcessor._on_ending:  # noqa: SLF001 - it has no other name yet
-            self.endings += (span_processor._on_ending,)  # noqa: SLF001
+            self.endings += (span_processor._on_ending,)  # noqa: SLF001 - the same
         self.ends += (span_processor.on_end,)
 
 
 class Spans:
     """Makes spans, and decides which are recorded."""
 
-    def __init__(self, clock: Clock, heard: Heard, provider: TracerProvider, limits: SpanLimits) -> None:
+    def __init__(self, clock: Clock, heard: Listeners, provider: TracerProvider, limits: SpanLimits) -> None:
         """Make what `provider` would make; its processors are `heard`, its limits these."""
         self.now_ns = clock.now_ns
         self.heard = heard
@@ -288,10 +285,7 @@ class Spans:
         self.resource = provider.resource
         ids = provider.id_generator
         self._is_random = _RANDOM if ids.is_trace_id_random() else 0
-        is_usual = type(ids) is RandomIdGenerator
-        self._span_id = partial(getrandbits, 64) if is_usual else ids.generate_span_id
-        self._trace_id = partial(getrandbits, 128) if is_usual else ids.generate_trace_id
-        """As the SDK makes them, without the Python around."""
+        self._span_id, self._trace_id = ids.generate_span_id, ids.generate_trace_id
         most = limits.max_span_attributes
         self.is_limited = limits.max_span_attribute_length is not None or (
             most is not None and most < _MOST_OF_OURS
@@ -319,10 +313,10 @@ class Spans:
                 return Unrecorded(INVALID_SPAN_CONTEXT, "", context)
             traceparent = f"00-{trace_id:032x}-{span_id:016x}-{above_flags:02x}"
             return Unrecorded(parent, traceparent, context)
-        span_id = self._span_id() or 1
+        span_id = self._span_id()
         random = self._is_random
         if parent is None:
-            trace_id = self._trace_id() or 1
+            trace_id = self._trace_id()
         else:
             random = above_flags & _RANDOM
         if parent is None and self._bound is not None:

@@ -92,7 +92,7 @@ def test_as_the_sdk_counts(
     for batch in batches:
         for method, status, duration_s in batch:
             error = "" if status == "OK" else status
-            metrics.call(method, status, error, duration_s)
+            metrics.calls.record(duration_s, "grpc", method, status, error)
             attributes = {"rpc.system.name": "grpc", "rpc.method": method, "rpc.response.status_code": status}
             histogram.record(duration_s, attributes | ({"error.type": error} if error else {}))
         assert said(read(reader)) == said(read(theirs))
@@ -101,10 +101,10 @@ def test_as_the_sdk_counts(
 def test_differences_join_on() -> None:
     """A reader of differences hears each duration once, of a time that begins where the last one ended."""
     metrics, reader = ours(DELTA)
-    metrics.call("A", "OK", "", 0.1)
+    metrics.calls.record(0.1, "grpc", "A", "OK", "")
     first = read(reader)
     assert read(reader) is None
-    metrics.call("A", "OK", "", 0.2)
+    metrics.calls.record(0.2, "grpc", "A", "OK", "")
     second = read(reader)
     assert first is not None
     assert second is not None
@@ -115,7 +115,7 @@ def test_differences_join_on() -> None:
 def test_without_a_reader() -> None:
     """Where nobody exports, nothing is kept."""
     metrics = Metrics(None, SystemClock().now_ns)
-    metrics.call("A", "OK", "", 0.1)
+    metrics.calls.record(0.1, "grpc", "A", "OK", "")
     reader = InMemory()
     reader.join(metrics.durations)
     assert [read() for read in reader.reads] == [None] * len(metrics.durations)

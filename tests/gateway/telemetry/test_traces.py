@@ -139,6 +139,7 @@ async def test_exchange_conventions(seen: Seen) -> None:
         "giftcard.provider": "spar-za",
         "giftcard.operation": "redeem",
         "http.response.status_code": 200,
+        "network.protocol.version": "1.1",
     }
     ((attributes, count),) = seen.points("http.client.request.duration")
     assert attributes == {
@@ -150,6 +151,17 @@ async def test_exchange_conventions(seen: Seen) -> None:
         "http.response.status_code": 200,
     }
     assert count == 1
+
+
+async def test_path_template(seen: Seen) -> None:
+    """Where an adapter says what its paths look like, the span is named so, and has no id."""
+    made = exchange(seen, httpx.MockTransport(lambda _: httpx.Response(200)))
+    made.templates = {"find": "/cards/{card}/moves"}
+    await made.send(Call(method="GET", path=f"/cards/{CARD}/moves?x=1"), sign=lambda *_: {}, name="find")
+    (span,) = seen.spans()
+    assert span.name == "GET /cards/{card}/moves"
+    assert facts(span)["url.template"] == "/cards/{card}/moves"
+    assert CARD not in seen.everything()
 
 
 async def test_nothing_secret(seen: Seen) -> None:
