@@ -144,6 +144,17 @@ class Span(SdkSpan):
             self._bound()
         self._start_time = spans.now_ns()
 
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether it has nothing but what we made it of: attributes in a plain dict."""
+        return type(self._attributes) is dict and not self._events and not self._links
+
+    @property
+    def kept(self) -> Mapping[str, AttributeValue]:
+        """Return the attributes themselves, to be read when it has ended."""
+        kept: Mapping[str, AttributeValue] = self._attributes
+        return kept
+
     def get_span_context(self) -> SpanContext:
         """Return what names this span."""
         return self.made
