@@ -46,7 +46,7 @@ def telemetry(settings: Settings, environ: Mapping[str, str], *, worker: int = 0
         else nullcontext(sys.stderr)
     )
     with heard as stream:
-        set_up_logs(settings.telemetry, stream)
+        set_up_logs(settings.telemetry, stream, opened.log_copies)
         try:
             yield opened
         finally:

@@ -14,13 +14,16 @@ from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 
 from giftcard_gateway.telemetry.audit_logs import AuditLogs
 from giftcard_gateway.telemetry.closing import close_side_by_side
+from giftcard_gateway.telemetry.exemplars import exemplar_filter
 from giftcard_gateway.telemetry.exporters import (
+    copies_logs,
     logger_provider,
     metric_readers,
     resource,
     span_processors,
 )
 from giftcard_gateway.telemetry.http_client import TracedTransport
+from giftcard_gateway.telemetry.log_copies import LogCopies
 from giftcard_gateway.telemetry.metrics import Metrics
 from giftcard_gateway.telemetry.observer import Watcher
 from giftcard_gateway.telemetry.propagation import Propagation
@@ -54,6 +57,7 @@ class Telemetry:
         propagation: Propagation,
         metrics: Metrics,
         audit_logs: AuditLogs,
+        log_copies: LogCopies | None = None,
         scraping: Scraped | None = None,
     ) -> None:
         """Keep the parts that `open_telemetry` made."""
@@ -63,6 +67,8 @@ class Telemetry:
         self._propagation = propagation
         self.metrics = metrics
         self.audit_logs = audit_logs
+        self.log_copies = log_copies
+        """Takes the process's own log lines too, where they go out."""
         self.tracers = spans.provider
         """Makes tracers for others, whose spans stand in our traces."""
         self.observer: Observer = Watcher(spans, metrics, clock)
@@ -94,6 +100,8 @@ class Telemetry:
 
     def close(self) -> None:
         """Export what is left and stop, in two seconds at most; call it off the loop."""
+        if self.log_copies is not None:
+            self.log_copies.end()
         close_side_by_side(
             {"traces": self._spans.close, "metrics": self.metrics.close, "logs": self.audit_logs.close},
             self._clock.monotonic_s,
@@ -126,15 +134,17 @@ def open_telemetry(
     spans = Spans(clock, heard, provider, limits)
     readers = [*metric_readers(environ), *([scraping] if scraping else []), *readers]
     meters = MeterProvider(readers, resource=described, shutdown_on_exit=False) if readers else None
-    metrics = Metrics(meters, clock.now_ns)
+    metrics = Metrics(meters, clock.now_ns, exemplar_filter(environ))
     for reader in readers:
         reader.join(metrics.durations)
     watch_process(metrics, clock.monotonic_s)
+    logs = logs or logger_provider(environ, described)
     return Telemetry(
         clock,
         spans=spans,
         propagation=propagation,
         metrics=metrics,
-        audit_logs=AuditLogs(logs or logger_provider(environ, described)),
+        audit_logs=AuditLogs(logs),
+        log_copies=LogCopies(logs, clock.now_ns) if logs and copies_logs(environ) else None,
         scraping=scraping,
     )

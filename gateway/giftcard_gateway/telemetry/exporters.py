@@ -114,6 +114,12 @@ def logger_provider(environ: Mapping[str, str], described: Resource) -> LoggerPr
     return provider
 
 
+def copies_logs(environ: Mapping[str, str]) -> bool:
+    """Tell whether the process's own lines go out too; not to a console, where they are already."""
+    kinds = _asked_for(environ, "LOGS")
+    return "otlp" in kinds and "console" not in kinds
+
+
 def _is_disabled(environ: Mapping[str, str]) -> bool:
     return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 

@@ -111,9 +111,9 @@ class TracedTransport(RoundTrips):
         began_s = self._monotonic_s()
         return _Exchange(self, span, (operation, method, origin.host, str(origin.port)), began_s)
 
-    def measure(self, key: tuple[str, ...], began_s: float) -> None:
+    def measure(self, key: tuple[str, ...], began_s: float, span: AnyWork) -> None:
         """Record how long an exchange took."""
-        self._metrics.exchange(self._monotonic_s() - began_s, self._provider_id, *key)
+        self._metrics.exchange(self._monotonic_s() - began_s, self._provider_id, *key, within=span.made)
 
 
 class _Exchange:
@@ -149,7 +149,7 @@ class _Exchange:
         if self._error:
             self.span.fail(self._error)
         self.span.end()
-        self._transport.measure((*self._what, self._status, self._error), self._began_s)
+        self._transport.measure((*self._what, self._status, self._error), self._began_s, self.span)
 
 
 class _SeenBody(httpx.AsyncByteStream):

@@ -15,12 +15,14 @@ from opentelemetry.metrics import CallbackOptions, Meter, NoOpMeterProvider, Obs
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.telemetry import catalogue
 from giftcard_gateway.telemetry.conventions import SCHEMA_URL, SCOPE
-from giftcard_gateway.telemetry.durations import DATABASE_S, Durations
+from giftcard_gateway.telemetry.durations import DATABASE_S, SECONDS, Durations
+from giftcard_gateway.telemetry.exemplars import Exemplars
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.trace import SpanContext
     from opentelemetry.util.types import AttributeValue
 
     from giftcard_gateway.telemetry.catalogue import Instrument
@@ -38,16 +40,21 @@ RESULTS = ("kept", "refused", "failed")
 class Metrics:
     """Every instrument, made once."""
 
-    def __init__(self, provider: MeterProvider | None, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        provider: MeterProvider | None,
+        now_ns: Callable[[], int],
+        exemplars: Exemplars = Exemplars.OF_TRACES,
+    ) -> None:
         """Without a provider nothing is measured."""
         self._provider = provider
         meter = (provider or NoOpMeterProvider()).get_meter(SCOPE, schema_url=SCHEMA_URL)
-        self.calls = _durations(catalogue.CALLS, now_ns)
+        self.calls = _durations(catalogue.CALLS, now_ns, exemplars=exemplars)
         """Calls we answered. Of the key's words the error's type is empty where all is well."""
-        self._exchanges = _durations(catalogue.EXCHANGES, now_ns)
-        self._commits = _durations(catalogue.COMMITS, now_ns, DATABASE_S)
-        self._queue = _durations(catalogue.QUEUE, now_ns, DATABASE_S)
-        self._loop = _durations(catalogue.LOOP, now_ns, DATABASE_S)
+        self._exchanges = _durations(catalogue.EXCHANGES, now_ns, exemplars=exemplars)
+        self._commits = _durations(catalogue.COMMITS, now_ns, DATABASE_S, exemplars)
+        self._queue = _durations(catalogue.QUEUE, now_ns, DATABASE_S, exemplars)
+        self._loop = _durations(catalogue.LOOP, now_ns, DATABASE_S, exemplars)
         self.durations = (self.calls, self._exchanges, self._commits, self._queue, self._loop)
         """The histograms, which readers have to `join`."""
         self._counts = {one: _Count(meter, one) for one in catalogue.COUNTED}
@@ -84,12 +91,12 @@ class Metrics:
         self._zero(catalogue.FAULTS, ((place, "") for place in places))
         self._zero(catalogue.WEBHOOKS, ((one, result) for one in webhooks for result in RESULTS))
 
-    def exchange(self, duration_s: float, *key: str) -> None:
+    def exchange(self, duration_s: float, *key: str, within: SpanContext) -> None:
         """Measure one exchange with a provider; `key` has the labels in the catalogue's order.
 
         The status is empty when no answer came, the error's type when all is well.
         """
-        self._exchanges.record(duration_s, *key)
+        self._exchanges.record(duration_s, *key, within=within)
 
     def batch(self, system: str, waited_s: float, took_s: float) -> None:
         """Measure a batch of writes: how long its first one waited, and how long it took; on any thread."""
@@ -177,11 +184,16 @@ def _gauge(meter: Meter, what: Instrument, reads: Mapping[Instrument, Callable[[
     create(what.name, [observe], unit=what.unit, description=what.text)
 
 
-def _durations(what: Instrument, now_ns: Callable[[], int], bounds_s: tuple[float, ...] = ()) -> Durations:
+def _durations(
+    what: Instrument,
+    now_ns: Callable[[], int],
+    bounds_s: tuple[float, ...] = SECONDS,
+    exemplars: Exemplars = Exemplars.OF_TRACES,
+) -> Durations:
     def attributes(*key: str) -> dict[str, AttributeValue]:
         return _attributes(what, key)
 
-    return Durations(what.name, what.text, attributes, now_ns, *([bounds_s] if bounds_s else []))
+    return Durations(what.name, what.text, attributes, now_ns, bounds_s=bounds_s, exemplars=exemplars)
 
 
 def _attributes(what: Instrument, key: _Key) -> dict[str, AttributeValue]:

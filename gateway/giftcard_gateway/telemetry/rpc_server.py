@@ -74,7 +74,7 @@ class ServerCall(Working):
             self.span.fail(error_type)
         super().__exit__(None)
         took_s = self._clock.monotonic_s() - self._began_s
-        self._metrics.calls.record(took_s, "grpc", self._method, status, error_type)
+        self._metrics.calls.record(*(took_s, "grpc", self._method, status, error_type), within=self.span.made)
 
 
 def _status_of(kind: type[BaseException]) -> str:
