@@ -110,10 +110,19 @@ class Provider:
     is left out there alone, such as `lookupGiftcard.originator`. Patterns as in `leaves_out`.
     """
 
+    @property
+    def templates(self) -> Mapping[str, str]:
+        """Return the path of each documented operation, as in `/cards/{id}`, by the name exchanges go under.
+
+        Traces show it. What is not a constant stands in braces, and no query is there.
+        """
+        return {}
+
     def __init__(self, settings: Any, exchange: Exchange) -> None:  # noqa: ANN401 - each adapter's own type
         """Keep the settings and the exchange; a subclass also builds here what every call shares."""
         self.settings = settings
         self.exchange = exchange
+        exchange.templates = self.templates
 
     def check(self, ask: MoneyOperation) -> None:
         """Refuse, before anything is written or sent, what this provider cannot take.

@@ -7,7 +7,7 @@ one that traces. Nothing here retries, follows redirects or logs.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import httpx
@@ -49,6 +49,8 @@ class Exchange:
         self._moment = moment
         self._timeout_s = timeout_s
         self._connect_s = min(timeout_s, _CONNECT_S)
+        self.templates: Mapping[str, str] = {}
+        """The path of each documented operation without what changes in it, for traces; the adapter's."""
 
     async def send(self, call: Call, *, sign: Signer, name: str) -> Reply:
         """Make one exchange; `name` says which documented operation it is, for traces.
@@ -95,6 +97,7 @@ class Exchange:
             headers=[*call.headers, *sign(call, self._moment()).items()],
             body=call.body,
             name=name,
+            template=self.templates.get(name, ""),
             timeout_s=self._timeout_s,
             connect_s=self._connect_s,
         )

@@ -14,6 +14,7 @@ EXTRAS: Mapping[str, str] = {
     "opentelemetry.exporter.prometheus": "prometheus",
     "prometheus_client": "prometheus",
     "opentelemetry.exporter": "otlp",
+    "opentelemetry.propagators.b3": "b3",
     "pkcs11": "pkcs11",
 }
 """Modules, and those below them, that only an extra brings."""

@@ -39,7 +39,8 @@ class Origin(NamedTuple):
 class Outgoing(msgspec.Struct, kw_only=True):
     """One request on its way out. `target` is path and query as they are written; Host and framing are added.
 
-    `timeout_s` is for the whole exchange, `connect_s` for getting a connection or a place in the pool.
+    `template` is the path below the base URL without what changes in it, for traces. `timeout_s` is for the
+    whole exchange, `connect_s` for getting a connection or a place in the pool.
     """
 
     origin: Origin
@@ -48,6 +49,7 @@ class Outgoing(msgspec.Struct, kw_only=True):
     headers: list[tuple[str, str]]
     body: bytes
     name: str
+    template: str = ""
     timeout_s: float
     connect_s: float
 
@@ -106,7 +108,7 @@ def as_httpx(sent: Outgoing) -> httpx.Request:
         httpx.URL(f"{sent.origin.scheme}://{sent.origin.authority}{sent.target}"),
         headers=sent.headers,
         content=sent.body or None,
-        extensions={"timeout": timeouts.as_dict(), "operation": sent.name},
+        extensions={"timeout": timeouts.as_dict(), "operation": sent.name, "template": sent.template},
     )
 
 

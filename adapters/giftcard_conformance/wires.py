@@ -92,6 +92,7 @@ class Playback(httpx.AsyncBaseTransport):
         demand(self.left, f"one request too many: {sent}")
         exchange = self.left.pop(0)
         _compare(exchange.request, request, await request.aread())
+        _compare_template(request)
         reply = exchange.reply
         if "fault" in reply:
             raise _FAULTS[reply["fault"]]("as the golden says")
@@ -112,6 +113,16 @@ def _compare(golden: JsonObject, request: httpx.Request, body: bytes) -> None:
         demand_same("the body", json.loads(body or b"null", parse_float=Decimal), golden["body"])
     else:
         demand_same("the body", body.decode(), golden.get("text", ""))
+
+
+def _compare_template(request: httpx.Request) -> None:
+    """Raise NotConforming where what traces show of a path is not this path without what changes in it."""
+    template = request.extensions.get("template", "")
+    path = request.url.raw_path.decode().partition("?")[0]
+    words = map(re.escape, re.split(r"\{\w+\}", template))
+    # Before it stands what the base URL has.
+    fits = not template or re.fullmatch("(?:/.*)?" + "[^/]+".join(words), path) is not None
+    demand(fits, f"the path template {template} is not one of {path}")
 
 
 def _compare_header(name: str, sent: str | None, wanted: str | JsonObject) -> None:

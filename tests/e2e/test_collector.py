@@ -29,7 +29,10 @@ def test_a_collector_gets_everything_but_secrets(tmp_path: Path, protocol: str) 
             exported = run("audit", "export", "--sandbox", "--data", str(running.data), folder=tmp_path)
             assert exported.returncode == 0, exported.stderr
         there.stop()
-    logs = there.received("logs")
+    lines = [one for one in there.received("logs") if not one.get("eventName")]
+    assert "transaction ended" in {plain(one["body"]) for one in lines}
+    assert any(one.get("traceId") for one in lines)
+    logs = [one for one in there.received("logs") if one.get("eventName")]
     assert {one["eventName"] for one in logs} == {"giftcard.audit"}
     assert not any(one.get("traceId") for one in logs)
     told = [plain(one["body"]) for one in logs]

@@ -134,7 +134,11 @@ def test_every_extra_is_told_of() -> None:
     assert everything.extras == set(known) == set(EXTRAS.values())
     own = {PurePosixPath(package).name for package in packages("adapters/pyproject.toml")}
     for module, extra in EXTRAS.items():
-        name = "giftcard-sandbox" if module in own else re.sub(r"[._]", "-", module)
+        name = (
+            "giftcard-sandbox"
+            if module in own
+            else re.sub(r"[._]", "-", module).replace("propagators", "propagator")
+        )
         assert any(each.removeprefix("python-").startswith(name) for each in known[extra]), (
             f"[{extra}] does not bring {module}"
         )

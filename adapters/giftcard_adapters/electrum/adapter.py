@@ -16,7 +16,7 @@ from msgspec import structs
 from giftcard_adapters.calls import Call, Moment
 from giftcard_adapters.contract import Provider, traits
 from giftcard_adapters.electrum import answers, limits, receipts, requests
-from giftcard_adapters.electrum.codes import SHAPES
+from giftcard_adapters.electrum.codes import SHAPES, TEMPLATES
 from giftcard_adapters.electrum.settings import ElectrumSettings
 from giftcard_adapters.errors import Refused, Unsupported
 from giftcard_adapters.values.advices import Acknowledgement, Advice, AdviceKind
@@ -97,6 +97,11 @@ class Electrum(Provider):
         "points.*.currencyEquivalent.ledgerIndicator": "what points are worth is on no side",
         "cardHolder.address": "deprecated: told where there are no address details",
     }
+
+    @property
+    def templates(self) -> Mapping[str, str]:
+        """Return the paths of requests and advices."""
+        return TEMPLATES
 
     def __init__(self, settings: ElectrumSettings, exchange: Exchange) -> None:
         """Build the credentials and the parties to every message."""

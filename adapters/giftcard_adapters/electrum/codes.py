@@ -65,6 +65,17 @@ SHAPES = {
     Operation.VOID: Shape(path="voids", name="void", noun="Void", has_amount=False, needs_amount=False),
 }
 
+TEMPLATES = {
+    name: path
+    for shape in SHAPES.values()
+    for name, path in (
+        (shape.name, f"/{shape.path}/{{requestId}}"),
+        (f"confirm{shape.noun}", f"/{shape.path}/{{requestId}}/confirmations/{{adviceId}}"),
+        (f"reverse{shape.noun}", f"/{shape.path}/{{requestId}}/reversals/{{adviceId}}"),
+    )
+} | {"lookupGiftcard": "/lookupGiftcard/{lookupId}"}
+"""The path of each documented operation."""
+
 DECLINES = {
     "DUPLICATE_RECORD": DeclineReason.DUPLICATE,
     "FORMAT_ERROR": DeclineReason.REQUEST_MALFORMED,

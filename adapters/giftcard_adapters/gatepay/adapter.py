@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+import msgspec
+
 from giftcard_adapters.calls import Call, Moment, Reply
 from giftcard_adapters.contract import Provider, Settings, traits
 from giftcard_adapters.errors import Invalid, Refused, SettingsError, Unfindable, Unsupported
@@ -140,6 +142,13 @@ class GatePay(Provider):
         limits.check_card(card)
         call = requests.balance(card.number, card.redemption_key, self.settings)
         return answers.balance_view(await self._send(call, "balance"), card, self.settings.currencies)
+
+    @property
+    def templates(self) -> Mapping[str, str]:
+        """Return the paths of the dialect that the settings name."""
+        paths = msgspec.structs.asdict(requests.PATHS[self.settings.dialect])
+        prefix = requests.prefix(self.settings)
+        return {f"gatepay {name}": prefix + path for name, path in paths.items()}
 
     async def _send(self, call: Call, name: str) -> Reply:
         return await self.exchange.send(call, sign=self._sign, name=f"gatepay {name}")

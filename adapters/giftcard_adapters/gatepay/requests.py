@@ -78,19 +78,20 @@ def balance(number: Secret | None, key: Secret | None, settings: GatePaySettings
 
 def templates(settings: GatePaySettings) -> Call:
     """Write the request for every cover template."""
-    path = _prefix(settings) + PATHS[settings.dialect].templates
+    path = prefix(settings) + PATHS[settings.dialect].templates
     return Call(method="GET", path=path, headers=_JSON)
 
 
 def _get_by_card(path: str, number: Secret | None, key: Secret | None, settings: GatePaySettings) -> Call:
     """Name a card in a query string, by its number if we have it: the key alone is enough to spend it."""
     named = {"cardNumber": number.reveal()} if number else {"key": key.reveal() if key else ""}
-    return Call(method="GET", path=f"{_prefix(settings)}{path}?{urlencode(named)}", headers=_JSON)
+    return Call(method="GET", path=f"{prefix(settings)}{path}?{urlencode(named)}", headers=_JSON)
 
 
 def _post(path: str, content: msgspec.Struct, settings: GatePaySettings) -> Call:
-    return Call(method="POST", path=_prefix(settings) + path, headers=_JSON, body=wire.encode(content))
+    return Call(method="POST", path=prefix(settings) + path, headers=_JSON, body=wire.encode(content))
 
 
-def _prefix(settings: GatePaySettings) -> str:
+def prefix(settings: GatePaySettings) -> str:
+    """Return what stands before every path of a platform that acts for others."""
     return settings.institution_prefix if settings.on_behalf_of else ""

@@ -27,7 +27,7 @@ from giftcard_adapters.errors import (
     Unreadable,
     Unsupported,
 )
-from giftcard_adapters.gr4vy import answers, limits, problems, requests, webhooks, wire
+from giftcard_adapters.gr4vy import answers, codes, limits, problems, requests, webhooks, wire
 from giftcard_adapters.gr4vy.left_out import LEFT_OUT
 from giftcard_adapters.gr4vy.settings import Gr4vySettings
 from giftcard_adapters.gr4vy.tokens import TokenSigner
@@ -361,6 +361,11 @@ class Gr4vy(Provider):
         """Verify an event against every active secret, and read it."""
         webhooks.verify(webhook, self.settings)
         return webhooks.read(webhook, self.settings.time_zone)
+
+    @property
+    def templates(self) -> Mapping[str, str]:
+        """Return the paths of the documented operations."""
+        return codes.TEMPLATES
 
     async def _send(self, call: Call, name: str) -> Reply:
         return await self.exchange.send(call, sign=self._sign, name=f"gr4vy {name}")

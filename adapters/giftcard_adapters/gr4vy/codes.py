@@ -71,3 +71,22 @@ NOT_LOOKED_AT = frozenset({401, 403, 405, 429})
 
 REFUSED = NOT_LOOKED_AT | {400, 404, 422}
 """The documented statuses of a no; any other, a 202 or a redirect too, leaves open what was done."""
+
+TEMPLATES = {
+    f"gr4vy {name}": path
+    for name, path in {
+        "redeem": "/transactions",
+        "find": "/transactions",
+        "get transaction": "/transactions/{transaction_id}",
+        "issue": "/gift-cards/issuances",
+        "activate": "/gift-cards/activations",
+        "reverse": "/transactions/{transaction_id}/refunds",
+        "find refund": "/transactions/{transaction_id}/refunds",
+        "get refund": "/refunds/{refund_id}",
+        "balances": "/gift-cards/balances",
+        "store card": "/gift-cards",
+        "get stored card": "/gift-cards/{gift_card_id}",
+        "delete stored card": "/gift-cards/{gift_card_id}",
+    }.items()
+}
+"""The path of each documented operation; `list stored cards` has two."""

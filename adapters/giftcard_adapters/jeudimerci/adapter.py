@@ -249,6 +249,22 @@ class JeudiMerci(Provider):
             return given
         return Secret((await self._listed(card.stored_card_id or card.provider_card_id)).code or "")
 
+    @property
+    def templates(self) -> Mapping[str, str]:
+        """Return the paths that the settings name."""
+        paths = {
+            "generate": self.settings.generate_path,
+            "list": self.settings.list_path,
+            "details": self.settings.details_path,
+            "delete": self.settings.delete_path,
+            "list offers": self.settings.offers_path,
+            "sync offers": self.settings.sync_path,
+            "extract accounts": self.settings.accounts_path,
+            "download export": self.settings.export_path,
+            "ticket statistics": self.settings.tickets_path,
+        }
+        return {f"jeudimerci {name}": path for name, path in paths.items()}
+
     async def _send(self, call: Call, name: str) -> Reply:
         return await self.exchange.send(call, sign=self._sign, name=f"jeudimerci {name}")
 

@@ -92,7 +92,8 @@ class Driver(Tasks):
         )
         if taken is None:
             return False
-        self.drive(await self._commit(taken, lambda e: self._settle(connection, e, Answer(outcome=outcome))))
+        settled = await self._commit(taken, lambda e: self._settle(connection, e, Answer(outcome=outcome)))
+        self.drive(settled, within=self._observer.resuming(settled))
         return True
 
     async def drain(self, timeout_s: float) -> int:

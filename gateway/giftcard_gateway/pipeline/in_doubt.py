@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from contextvars import Context
 from typing import TYPE_CHECKING
 
 from giftcard_gateway.journal.contract import JournalClosed
@@ -43,7 +44,8 @@ class InDoubtWrites:
             # Sealed anew each time, a row's bytes are its own.
             self._rows[row.document] = (row, then)
         if self._task is None:
-            self._task = asyncio.create_task(self._run())
+            # In no call's trace: what it ends may be many calls'.
+            self._task = asyncio.create_task(self._run(), context=Context())
 
     async def stop(self) -> None:
         """Stop; the recovery sweep ends what is still in doubt."""

@@ -39,6 +39,7 @@ def telemetry(settings: Settings, environ: Mapping[str, str], *, worker: int = 0
         instance_id=f"{socket.gethostname()}:{settings.server.listen.rpartition(':')[2]}/{worker}",
         scraping=scraped(environ, settings.telemetry.prometheus or "", worker=worker),
     )
+    opened.stand_for_all()
     is_all_shown = settings.telemetry.log_level == "debug"
     heard = (
         handshakes.told(opened.observer.handshake_failed, is_all_shown=is_all_shown)
@@ -46,7 +47,7 @@ def telemetry(settings: Settings, environ: Mapping[str, str], *, worker: int = 0
         else nullcontext(sys.stderr)
     )
     with heard as stream:
-        set_up_logs(settings.telemetry, stream)
+        set_up_logs(settings.telemetry, stream, opened.log_copies)
         try:
             yield opened
         finally:

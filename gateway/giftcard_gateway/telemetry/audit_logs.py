@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, set_span_in_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 EVENT = "giftcard.audit"
 """The event name of every record."""
+_OF_NO_SPAN = set_span_in_context(INVALID_SPAN, Context())
 
 
 class AuditLogs:
@@ -35,7 +37,7 @@ class AuditLogs:
         told = LogRecord(
             timestamp=at_ns,
             # It is written after its call has ended, so no span is its own.
-            context=Context(),
+            context=_OF_NO_SPAN,
             severity_number=SeverityNumber.INFO,
             severity_text="INFO",
             body=dict(record),

@@ -12,6 +12,7 @@ from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics import Histogram as Instrument
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -25,17 +26,17 @@ from opentelemetry.sdk.metrics.export import (
     ScopeMetrics,
 )
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.semconv.schemas import Schemas
+from opentelemetry.trace import TraceFlags
+
+from giftcard_gateway.telemetry.conventions import SCHEMA_URL, SCOPE
+from giftcard_gateway.telemetry.exemplars import Exemplars
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from opentelemetry.trace import SpanContext
     from opentelemetry.util.types import AttributeValue
 
-SCOPE = "giftcard_gateway"
-"""The instrumentation scope of all our metrics."""
-SCHEMA_URL = Schemas.V1_44_0.value
-"""The version of the conventions whose names we use."""
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 30.0, 60.0)
 """The boundaries the conventions recommend for durations, and on to the time-outs."""
 DATABASE_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -46,11 +47,13 @@ _Key = tuple[str, ...]
 class _Point:
     """What was counted under one set of attributes."""
 
-    __slots__ = ("counts", "longest_s", "shortest_s", "sum_s")
+    __slots__ = ("counts", "examples", "longest_s", "shortest_s", "sum_s")
 
     def __init__(self, bounds: int) -> None:
         self.counts = [0] * (bounds + 1)
         self.sum_s = 0.0
+        self.examples: dict[int, Exemplar] = {}
+        """The first of each bucket since it was last read, by the bucket's place."""
         self.shortest_s = math.inf
         self.longest_s = -math.inf
 
@@ -73,7 +76,9 @@ class Durations:
         text: str,
         attributes_of: Callable[..., dict[str, AttributeValue]],
         now_ns: Callable[[], int],
+        *,
         bounds_s: tuple[float, ...] = SECONDS,
+        exemplars: Exemplars = Exemplars.OF_TRACES,
     ) -> None:
         """`attributes_of` makes the attributes of a key's words, when they are exported."""
         self._name = name
@@ -81,11 +86,16 @@ class Durations:
         self._attributes_of = attributes_of
         self._now_ns = now_ns
         self._bounds_s = bounds_s
+        self._is_any_example = exemplars is Exemplars.OF_ALL
+        self._is_traced_example = exemplars is not Exemplars.NONE
         self._lock = Lock()
         self._windows: list[_Window] = []
 
-    def record(self, duration_s: float, *key: str) -> None:
-        """Count a duration; without a reader nothing is counted."""
+    def record(self, duration_s: float, *key: str, within: SpanContext | None = None) -> None:
+        """Count a duration, of work in the span that `within` names; without a reader nothing is counted."""
+        is_example = self._is_any_example or (
+            self._is_traced_example and within is not None and within[3] & TraceFlags.SAMPLED
+        )
         place = bisect_left(self._bounds_s, duration_s)
         with self._lock:
             for window in self._windows:
@@ -94,8 +104,17 @@ class Durations:
                 point = window.points[key]
                 point.counts[place] += 1
                 point.sum_s += duration_s
-                point.shortest_s = min(point.shortest_s, duration_s)
-                point.longest_s = max(point.longest_s, duration_s)
+                if is_example and place not in point.examples:
+                    point.examples[place] = self._example(duration_s, within)
+                if duration_s < point.shortest_s:  # noqa: PLR1730 - min and max are calls
+                    point.shortest_s = duration_s
+                if duration_s > point.longest_s:  # noqa: PLR1730 - the same
+                    point.longest_s = duration_s
+
+    def _example(self, duration_s: float, within: SpanContext | None) -> Exemplar:
+        if within is None or not within.is_valid:
+            return Exemplar({}, duration_s, self._now_ns())
+        return Exemplar({}, duration_s, self._now_ns(), within.span_id, within.trace_id)
 
     def read_by(self, *, is_delta: bool) -> Callable[[], Metric | None]:
         """Count for one more reader; returns what gives it all there was, or with `is_delta` what is new."""
@@ -116,6 +135,7 @@ class Durations:
         return Metric(name=self._name, description=self._text, unit="s", data=data)
 
     def _told(self, key: _Key, point: _Point, since_ns: int, now_ns: int) -> HistogramDataPoint:
+        examples, point.examples = point.examples, {}
         return HistogramDataPoint(
             attributes=self._attributes_of(*key),
             start_time_unix_nano=since_ns,
@@ -126,6 +146,7 @@ class Durations:
             explicit_bounds=self._bounds_s,
             min=point.shortest_s,
             max=point.longest_s,
+            exemplars=list(examples.values()),
         )
 
 

@@ -42,6 +42,8 @@ _OTLP = {
     "http/protobuf": "opentelemetry.exporter.otlp.proto.http",
 }
 """The package that speaks each protocol."""
+_ENCODERS = {"trace": "encode_spans", "_log": "encode_logs"}
+"""What each kind of exporter encodes with; in its place comes ours."""
 
 
 def resource(environ: Mapping[str, str], instance_id: str) -> Resource:
@@ -61,7 +63,7 @@ def span_processors(environ: Mapping[str, str]) -> list[SpanProcessor]:
     if "console" in kinds:
         processors.append(SimpleSpanProcessor(ConsoleSpanExporter(out=sys.stderr)))
     if "otlp" in kinds:
-        processors.append(BatchSpanProcessor(_otlp(_protocol(environ, "TRACES"), "trace").OTLPSpanExporter()))
+        processors.append(BatchSpanProcessor(otlp(_protocol(environ, "TRACES"), "trace").OTLPSpanExporter()))
     return processors
 
 
@@ -72,7 +74,7 @@ def metric_readers(environ: Mapping[str, str]) -> list[Reader]:
     if "console" in kinds:
         exporters.append(ConsoleMetricExporter(out=sys.stderr))
     if "otlp" in kinds:
-        exporters.append(_otlp(_protocol(environ, "METRICS"), "metric").OTLPMetricExporter())
+        exporters.append(otlp(_protocol(environ, "METRICS"), "metric").OTLPMetricExporter())
     return [Exporting(exporter) for exporter in exporters]
 
 
@@ -107,9 +109,15 @@ def logger_provider(environ: Mapping[str, str], described: Resource) -> LoggerPr
         console = ConsoleLogRecordExporter(out=sys.stderr)
         provider.add_log_record_processor(SimpleLogRecordProcessor(console))
     if "otlp" in kinds:
-        otlp = _otlp(_protocol(environ, "LOGS"), "_log").OTLPLogExporter()
-        provider.add_log_record_processor(BatchLogRecordProcessor(otlp))
+        exporter = otlp(_protocol(environ, "LOGS"), "_log").OTLPLogExporter()
+        provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
     return provider
+
+
+def copies_logs(environ: Mapping[str, str]) -> bool:
+    """Tell whether the process's own lines go out too; not to a console, where they are already."""
+    kinds = _asked_for(environ, "LOGS")
+    return "otlp" in kinds and "console" not in kinds
 
 
 def _is_disabled(environ: Mapping[str, str]) -> bool:
@@ -137,9 +145,13 @@ def _protocol(environ: Mapping[str, str], signal: str) -> str:
     return protocol
 
 
-def _otlp(protocol: str, kind: str) -> Any:  # noqa: ANN401 - the modules have one form, and no type for it
+def otlp(protocol: str, kind: str) -> Any:  # noqa: ANN401 - the modules have one form, and no type for it
     """Import exporters only when asked for: they bring in requests, or a second gRPC channel."""
-    return _needed(f"{_OTLP[protocol]}.{kind}_exporter", "an OTLP exporter")
+    module = _needed(f"{_OTLP[protocol]}.{kind}_exporter", "an OTLP exporter")
+    if (name := _ENCODERS.get(kind)) is not None:
+        # They have no other place for it.
+        setattr(module, name, getattr(importlib.import_module("giftcard_gateway.telemetry.encoding"), name))
+    return module
 
 
 def _needed(module: str, whose: str) -> Any:  # noqa: ANN401 - a module

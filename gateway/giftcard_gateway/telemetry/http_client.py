@@ -1,7 +1,7 @@
 """An HTTP transport that traces and measures each exchange with a provider.
 
-The address is never recorded: a path can hold a card's number. The documented operation's name
-stands for it. Bodies and headers are not looked at.
+The address is never recorded: a path can hold a card's number. The documented operation's name, and the
+path without what changes in it, stand for it. Bodies and headers are not looked at.
 """
 
 from __future__ import annotations
@@ -12,18 +12,25 @@ import httpx
 from opentelemetry.trace import SpanKind
 
 from giftcard_adapters.roundtrip import Origin, RoundTrips, over
+from giftcard_gateway.telemetry.spans import enter, leave
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from opentelemetry.util.types import AttributeValue
 
     from giftcard_adapters.calls import Reply
     from giftcard_adapters.roundtrip import Outgoing
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.telemetry.metrics import Metrics
-    from giftcard_gateway.telemetry.spans import Span, Spans
+    from giftcard_gateway.telemetry.propagation import Propagation
+    from giftcard_gateway.telemetry.spans import AnyWork, Spans
 
 _FAILED_FROM = 400
 """From this HTTP status on, a client counts the exchange as failed (HTTP conventions)."""
+
+_VERSION = "1.1"
+"""What every transport that makes whole round trips speaks."""
 
 
 class TracedTransport(RoundTrips):
@@ -32,9 +39,10 @@ class TracedTransport(RoundTrips):
     def __init__(
         self,
         inner: httpx.AsyncBaseTransport,
+        spans: Spans,
+        propagation: Propagation,
         *,
         provider_id: str,
-        spans: Spans,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
@@ -42,35 +50,43 @@ class TracedTransport(RoundTrips):
         self._inner = over(inner)
         self._provider_id = provider_id
         self._spans = spans
+        self._told = propagation.told
         self._metrics = metrics
         self._monotonic_s = clock.monotonic_s
 
     async def roundtrip(self, sent: Outgoing) -> Reply:
         """Make the whole exchange."""
-        seen = self._begin(sent.method, sent.origin, sent.name)
-        sent.headers += seen.headers
+        seen = self._begin(sent.method, sent.origin, sent.name, sent.template)
+        sent.headers += self._told(seen.span)
+        token = enter(seen.span)
         try:
             reply = await self._inner.roundtrip(sent)
         except BaseException as fault:
             seen.broke(fault)
             seen.end()
             raise
-        seen.answered(reply.status)
+        finally:
+            leave(token)
+        seen.answered(reply.status, _VERSION)
         seen.end()
         return reply
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Make the exchange; it ends when the answer is closed."""
         operation = str(request.extensions.get("operation", "exchange"))
-        seen = self._begin(request.method, Origin.of(request.url), operation)
-        request.headers.update(seen.headers)
+        template = str(request.extensions.get("template", ""))
+        seen = self._begin(request.method, Origin.of(request.url), operation, template)
+        request.headers.update(self._told(seen.span))
+        token = enter(seen.span)
         try:
             answer = await self._inner.handle_async_request(request)
         except BaseException as fault:
             seen.broke(fault)
             seen.end()
             raise
-        seen.answered(answer.status_code)
+        finally:
+            leave(token)
+        seen.answered(answer.status_code, answer.http_version.removeprefix("HTTP/"))
         if answer.is_closed:
             seen.end()
         else:
@@ -81,55 +97,45 @@ class TracedTransport(RoundTrips):
         """Close the transport behind."""
         await self._inner.aclose()
 
-    def _begin(self, method: str, origin: Origin, operation: str) -> _Exchange:
-        span = self._spans.start(
-            f"{method} {operation}",
-            SpanKind.CLIENT,
-            {
-                "http.request.method": method,
-                "server.address": origin.host,
-                "server.port": origin.port,
-                "giftcard.provider": self._provider_id,
-                "giftcard.operation": operation,
-            },
-        )
-        return _Exchange(self, span, (operation, method, origin.host, str(origin.port)))
+    def _begin(self, method: str, origin: Origin, operation: str, template: str) -> _Exchange:
+        attributes: dict[str, AttributeValue] = {
+            "http.request.method": method,
+            "server.address": origin.host,
+            "server.port": origin.port,
+            "giftcard.provider": self._provider_id,
+            "giftcard.operation": operation,
+        }
+        if template:
+            attributes["url.template"] = template
+        span = self._spans.start(f"{method} {template or operation}", SpanKind.CLIENT, attributes)
+        began_s = self._monotonic_s()
+        return _Exchange(self, span, (operation, method, origin.host, str(origin.port)), began_s)
 
-    def measure(self, key: tuple[str, ...], began_s: float) -> None:
+    def measure(self, key: tuple[str, ...], began_s: float, span: AnyWork) -> None:
         """Record how long an exchange took."""
-        self._metrics.exchange(self._monotonic_s() - began_s, self._provider_id, *key)
-
-    def now_s(self) -> float:
-        """Return the time durations are measured by."""
-        return self._monotonic_s()
+        self._metrics.exchange(self._monotonic_s() - began_s, self._provider_id, *key, within=span.made)
 
 
 class _Exchange:
     """The span and the measurement of one exchange; ended once."""
 
-    __slots__ = ("_began_s", "_error", "_is_ended", "_span", "_status", "_transport", "_what")
+    __slots__ = ("_began_s", "_error", "_is_ended", "_status", "_transport", "_what", "span")
 
-    def __init__(self, transport: TracedTransport, span: Span, what: tuple[str, ...]) -> None:
+    def __init__(
+        self, transport: TracedTransport, span: AnyWork, what: tuple[str, ...], began_s: float
+    ) -> None:
         self._transport = transport
-        self._span = span
+        self.span = span
         self._what = what
-        self._began_s = transport.now_s()
+        self._began_s = began_s
         self._status = ""
         self._error = ""
         self._is_ended = False
 
-    @property
-    def headers(self) -> list[tuple[str, str]]:
-        """The trace this exchange belongs to, for the provider; none when there is none."""
-        context = self._span.context
-        if context is None:
-            return []
-        traceparent = ("traceparent", self._span.traceparent)
-        return [traceparent, ("tracestate", self._span.tracestate)] if context.trace_state else [traceparent]
-
-    def answered(self, status: int) -> None:
+    def answered(self, status: int, version: str) -> None:
         self._status = str(status)
-        self._span.note("http.response.status_code", status)
+        self.span.noted["http.response.status_code"] = status
+        self.span.noted["network.protocol.version"] = version
         if status >= _FAILED_FROM:
             self._error = self._status
 
@@ -141,9 +147,9 @@ class _Exchange:
             return
         self._is_ended = True
         if self._error:
-            self._span.fail(self._error)
-        self._span.end()
-        self._transport.measure((*self._what, self._status, self._error), self._began_s)
+            self.span.fail(self._error)
+        self.span.end()
+        self._transport.measure((*self._what, self._status, self._error), self._began_s, self.span)
 
 
 class _SeenBody(httpx.AsyncByteStream):

@@ -22,9 +22,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, TextIO
 
 import msgspec
+from opentelemetry.trace import get_current_span
 
 from giftcard_adapters.scrub import mask
-from giftcard_gateway.telemetry.spans import current
 
 if TYPE_CHECKING:
     from giftcard_gateway.config.settings import Telemetry as LogSettings
@@ -37,8 +37,8 @@ _FRAMES = 8
 """Enough of a traceback to find the place."""
 
 
-def set_up(settings: LogSettings, stream: TextIO) -> None:
-    """Send every logger's lines to `stream`, in the form and from the level the settings name."""
+def set_up(settings: LogSettings, stream: TextIO, copies: logging.Handler | None = None) -> None:
+    """Send every logger's lines to `stream` as the settings say, and to `copies`."""
     is_text = settings.log_format == "text" or (settings.log_format == "auto" and stream.isatty())
     handler = logging.StreamHandler(stream)
     handler.setFormatter(TextForm(is_coloured=stream.isatty()) if is_text else JsonForm())
@@ -46,6 +46,8 @@ def set_up(settings: LogSettings, stream: TextIO) -> None:
     for old in tuple(root.handlers):
         root.removeHandler(old)
     root.addHandler(handler)
+    if copies is not None:
+        root.addHandler(copies)
     root.setLevel(settings.log_level.upper())
     for library in _LIBRARIES:
         logging.getLogger(library).setLevel(
@@ -80,11 +82,11 @@ class JsonForm(logging.Formatter):
             "message": redact(record.getMessage()),
             **self._process,
         }
-        span = current()
-        if span is not None and span.context is not None:
-            line["trace_id"] = f"{span.context.trace_id:032x}"
-            line["span_id"] = f"{span.context.span_id:016x}"
-        return json_line(_fields(record) | line)
+        span = get_current_span().get_span_context()
+        if span.is_valid:
+            line["trace_id"] = f"{span.trace_id:032x}"
+            line["span_id"] = f"{span.span_id:016x}"
+        return json_line(fields_of(record) | line)
 
 
 def json_line(value: object) -> str:
@@ -110,7 +112,7 @@ class TextForm(logging.Formatter):
         level = f"{record.levelname:<8}"
         if self._is_coloured:
             level = f"\x1b[{_COLOURS.get(record.levelname, '0')}m{level}\x1b[0m"
-        fields = "".join(f"  {key}={value}" for key, value in _fields(record).items())
+        fields = "".join(f"  {key}={value}" for key, value in fields_of(record).items())
         message = redact(record.getMessage()) + fields
         # A newline or an escape in a value would let it write lines of its own.
         shown = message if message.isprintable() else message.encode("unicode_escape").decode()
@@ -121,7 +123,8 @@ def _moment(record: logging.LogRecord) -> datetime:
     return datetime.fromtimestamp(record.created, UTC)
 
 
-def _fields(record: logging.LogRecord) -> dict[str, object]:
+def fields_of(record: logging.LogRecord) -> dict[str, object]:
+    """Return what a line tells beside its sentence, masked; of an exception its type and place."""
     fields = {key: _safe(value) for key, value in vars(record).items() if key not in _PLAIN}
     if record.exc_info and record.exc_info[1] is not None:
         fields |= fault_fields(record.exc_info[1])

@@ -14,12 +14,15 @@ from opentelemetry.metrics import CallbackOptions, Meter, NoOpMeterProvider, Obs
 
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.telemetry import catalogue
-from giftcard_gateway.telemetry.durations import DATABASE_S, SCHEMA_URL, SCOPE, Durations
+from giftcard_gateway.telemetry.conventions import SCHEMA_URL, SCOPE
+from giftcard_gateway.telemetry.durations import DATABASE_S, SECONDS, Durations
+from giftcard_gateway.telemetry.exemplars import Exemplars
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.trace import SpanContext
     from opentelemetry.util.types import AttributeValue
 
     from giftcard_gateway.telemetry.catalogue import Instrument
@@ -39,18 +42,26 @@ RELOADS = ("applied", "unchanged", "refused")
 class Metrics:
     """Every instrument, made once."""
 
-    def __init__(self, provider: MeterProvider | None, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        provider: MeterProvider | None,
+        now_ns: Callable[[], int],
+        exemplars: Exemplars = Exemplars.OF_TRACES,
+    ) -> None:
         """Without a provider nothing is measured."""
         self._provider = provider
         meter = (provider or NoOpMeterProvider()).get_meter(SCOPE, schema_url=SCHEMA_URL)
-        self._calls = _durations(catalogue.CALLS, now_ns)
-        self._exchanges = _durations(catalogue.EXCHANGES, now_ns)
-        self._commits = _durations(catalogue.COMMITS, now_ns, DATABASE_S)
-        self._queue = _durations(catalogue.QUEUE, now_ns, DATABASE_S)
-        self._loop = _durations(catalogue.LOOP, now_ns, DATABASE_S)
-        self.durations = (self._calls, self._exchanges, self._commits, self._queue, self._loop)
+        self.calls = _durations(catalogue.CALLS, now_ns, exemplars=exemplars)
+        """Calls we answered. Of the key's words the error's type is empty where all is well."""
+        self._exchanges = _durations(catalogue.EXCHANGES, now_ns, exemplars=exemplars)
+        self._commits = _durations(catalogue.COMMITS, now_ns, DATABASE_S, exemplars)
+        self._queue = _durations(catalogue.QUEUE, now_ns, DATABASE_S, exemplars)
+        self._loop = _durations(catalogue.LOOP, now_ns, DATABASE_S, exemplars)
+        self.durations = (self.calls, self._exchanges, self._commits, self._queue, self._loop)
         """The histograms, which readers have to `join`."""
         self._counts = {one: _Count(meter, one) for one in catalogue.COUNTED}
+        self.reached = self._counts[catalogue.STATES].counted
+        """How many transactions came into a state, by operation, provider and state."""
         self._read: dict[Instrument, Callable[[], Values]] = {}
         for one in (*catalogue.SHARED, *catalogue.WATCHED):
             _gauge(meter, one, self._read)
@@ -83,16 +94,12 @@ class Metrics:
         self._zero(catalogue.RELOADS, ((result,) for result in RELOADS))
         self._zero(catalogue.WEBHOOKS, ((one, result) for one in webhooks for result in RESULTS))
 
-    def call(self, method: str, status: str, error_type: str, duration_s: float) -> None:
-        """Measure one call we answered; `status` is a gRPC code's name, `error_type` empty if all is well."""
-        self._calls.record(duration_s, "grpc", method, status, error_type)
-
-    def exchange(self, duration_s: float, *key: str) -> None:
+    def exchange(self, duration_s: float, *key: str, within: SpanContext) -> None:
         """Measure one exchange with a provider; `key` has the labels in the catalogue's order.
 
         The status is empty when no answer came, the error's type when all is well.
         """
-        self._exchanges.record(duration_s, *key)
+        self._exchanges.record(duration_s, *key, within=within)
 
     def batch(self, system: str, waited_s: float, took_s: float) -> None:
         """Measure a batch of writes: how long its first one waited, and how long it took; on any thread."""
@@ -102,10 +109,6 @@ class Metrics:
     def woke(self, late_s: float) -> None:
         """Measure how much too late the event loop woke up."""
         self._loop.record(late_s)
-
-    def reached(self, operation: str, provider: str, state: str) -> None:
-        """Count a transaction that came into a state."""
-        self._counts[catalogue.STATES].add(operation, provider, state)
 
     def unresolved(self, operation: str, provider: str) -> None:
         """Count a transaction that only a person can end."""
@@ -188,11 +191,16 @@ def _gauge(meter: Meter, what: Instrument, reads: Mapping[Instrument, Callable[[
     create(what.name, [observe], unit=what.unit, description=what.text)
 
 
-def _durations(what: Instrument, now_ns: Callable[[], int], bounds_s: tuple[float, ...] = ()) -> Durations:
+def _durations(
+    what: Instrument,
+    now_ns: Callable[[], int],
+    bounds_s: tuple[float, ...] = SECONDS,
+    exemplars: Exemplars = Exemplars.OF_TRACES,
+) -> Durations:
     def attributes(*key: str) -> dict[str, AttributeValue]:
         return _attributes(what, key)
 
-    return Durations(what.name, what.text, attributes, now_ns, *([bounds_s] if bounds_s else []))
+    return Durations(what.name, what.text, attributes, now_ns, bounds_s=bounds_s, exemplars=exemplars)
 
 
 def _attributes(what: Instrument, key: _Key) -> dict[str, AttributeValue]:

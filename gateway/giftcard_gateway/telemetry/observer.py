@@ -9,6 +9,7 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from opentelemetry.context.context import Context
 from opentelemetry.trace import SpanKind
 
 from giftcard_gateway.ledger.entry import FINAL, State
@@ -16,7 +17,7 @@ from giftcard_gateway.ledger.observer import Observer
 from giftcard_gateway.seal import KeyMissing
 from giftcard_gateway.telemetry import catalogue
 from giftcard_gateway.telemetry.logs import fault_fields
-from giftcard_gateway.telemetry.spans import current
+from giftcard_gateway.telemetry.spans import Working, current
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,14 +55,16 @@ class Watcher(Observer):
     def wrote(self, before: Entry | None, after: Entry) -> None:
         """Count a state that was reached, and log the last one of a transaction."""
         span = current()
-        if span is not None and span.is_sampled:
-            span.attributes["giftcard.transaction_id"] = after.transaction_id
-            span.attributes["giftcard.state"] = after.state
-            span.attributes["giftcard.provider"] = after.provider
-            span.link(after.traceparent)
+        if span is not None and span.is_recorded:
+            noted = span.noted
+            noted["giftcard.transaction_id"] = after.transaction_id
+            noted["giftcard.state"] = after.state
+            noted["giftcard.provider"] = after.provider
+            if after.traceparent != span.traceparent:
+                span.link(after.traceparent)
         if before is not None and before.state is after.state:
             return
-        self._metrics.reached(after.operation, after.provider, after.state)
+        self._metrics.reached[after.operation, after.provider, after.state] += 1
         if after.state is State.UNRESOLVED:
             self._metrics.unresolved(after.operation, after.provider)
             _log.error("a person must look at this transaction", extra=_whole(after))
@@ -75,8 +78,12 @@ class Watcher(Observer):
         A transaction that is tried for days is a trace for each try, not one of hundreds of spans.
         """
         facts = {"giftcard.transaction_id": entry.transaction_id, "giftcard.provider": entry.provider}
-        with self._spans.start(f"resume {entry.operation}", SpanKind.INTERNAL, {**facts}) as span:
-            span.link(entry.traceparent)
+        # Whoever set this off, and in whose context the task was made, has another trace.
+        within = Context()
+        go = Working()
+        go.span = self._spans.start(f"resume {entry.operation}", SpanKind.INTERNAL, {**facts}, within)
+        go.span.link(entry.traceparent)
+        with go:
             yield
 
     def faulted(self, place: str, fault: BaseException) -> None:

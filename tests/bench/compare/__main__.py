@@ -15,7 +15,17 @@ import click
 import msgspec
 
 from tests.bench.compare import report
-from tests.bench.compare.parts import follow_ups, growth, life, overload, reads, recovery, redeem, workers
+from tests.bench.compare.parts import (
+    follow_ups,
+    growth,
+    life,
+    overload,
+    reads,
+    recovery,
+    redeem,
+    telemetry,
+    workers,
+)
 from tests.bench.compare.scale import QUICK, Scale
 from tests.bench.compare.sections import Section
 
@@ -29,6 +39,7 @@ PARTS: dict[str, Callable[[Scale], Section]] = {
     "overload": overload.measure,
     "growth": growth.measure,
     "memory": life.memory,
+    "telemetry": telemetry.measure,
 }
 FULL = Scale()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -16,6 +17,8 @@ BY_HAND = ("noop", "strong", "naive", "usual")
 GATEWAYS = ("gateway-sqlite", "gateway-postgres")
 ALL = (*BY_HAND, *GATEWAYS)
 GATEWAY = (str(PYTHON), "-m", "giftcard_gateway")
+EVERYTHING = {"OTEL_TRACES_SAMPLER": "parentbased_always_on"}
+"""Every span, all metrics, lines and the audit."""
 _PATH = "/giftcard/v3"
 _CONFIGURATION = """
 [server]
@@ -87,9 +90,15 @@ def by_hand(rig: Rig, design: str) -> Serving:
 
 
 def gateway(
-    rig: Rig, name: str, journal: str, *, workers: int = 1, program: tuple[str, ...] = GATEWAY
+    rig: Rig,
+    name: str,
+    journal: str,
+    *,
+    workers: int = 1,
+    program: tuple[str, ...] = GATEWAY,
+    variables: Mapping[str, str] = EVERYTHING,
 ) -> Serving:
-    """Start a gateway with everything on: API keys, budgets, sealing, spans and metrics to a collector."""
+    """Start a gateway with all on: API keys, budgets, sealing, and to a collector what `variables` say."""
     port = rig.port()
     url = rig.database() if journal == "postgres" else f"sqlite:///{rig.folder}/{name}.db"
     file = rig.folder / f"{name}.toml"
@@ -109,7 +118,7 @@ def gateway(
     told = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": rig.origin,
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-        "OTEL_TRACES_SAMPLER": "parentbased_always_on",
+        **variables,
     }
     began = time.monotonic()
     process = rig.spawn(name, [*program, "serve", "--config", str(file)], told)
