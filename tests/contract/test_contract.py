@@ -31,7 +31,7 @@ READS = {
 }
 CHANGES = {
     "GiftCardService": MONEY_CALLS,
-    "TransactionService": ("ResolveTransaction", "RedeliverAdvice"),
+    "TransactionService": ("ResolveTransaction", "ReviewResolution", "RedeliverAdvice"),
     "StoredCardService": ("StoreCard", "DeleteStoredCard"),
     "CatalogService": ("SyncOffers",),
     "ReportService": ("ExtractAccounts", "Reconcile"),

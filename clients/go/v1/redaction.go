@@ -70,6 +70,18 @@ func (x *Address) MarshalJSON() ([]byte, error) { return redact.MarshalJSON(x) }
 func (x *Address) UnmarshalJSON(text []byte) error { return redact.UnmarshalJSON(x, text) }
 
 // Format prints the message, with any verb, without its secrets.
+func (x *AskedResolution) Format(state fmt.State, _ rune) { redact.Format(x, state) }
+
+// LogValue is the message without its secrets.
+func (x *AskedResolution) LogValue() slog.Value { return redact.LogValue(x) }
+
+// MarshalJSON encodes as protojson does; it refuses a message that holds a secret.
+func (x *AskedResolution) MarshalJSON() ([]byte, error) { return redact.MarshalJSON(x) }
+
+// UnmarshalJSON decodes as protojson does.
+func (x *AskedResolution) UnmarshalJSON(text []byte) error { return redact.UnmarshalJSON(x, text) }
+
+// Format prints the message, with any verb, without its secrets.
 func (x *Attempt) Format(state fmt.State, _ rune) { redact.Format(x, state) }
 
 // LogValue is the message without its secrets.
@@ -1398,6 +1410,34 @@ func (x *ReverseVoidResponse) MarshalJSON() ([]byte, error) { return redact.Mars
 
 // UnmarshalJSON decodes as protojson does.
 func (x *ReverseVoidResponse) UnmarshalJSON(text []byte) error { return redact.UnmarshalJSON(x, text) }
+
+// Format prints the message, with any verb, without its secrets.
+func (x *ReviewResolutionRequest) Format(state fmt.State, _ rune) { redact.Format(x, state) }
+
+// LogValue is the message without its secrets.
+func (x *ReviewResolutionRequest) LogValue() slog.Value { return redact.LogValue(x) }
+
+// MarshalJSON encodes as protojson does; it refuses a message that holds a secret.
+func (x *ReviewResolutionRequest) MarshalJSON() ([]byte, error) { return redact.MarshalJSON(x) }
+
+// UnmarshalJSON decodes as protojson does.
+func (x *ReviewResolutionRequest) UnmarshalJSON(text []byte) error {
+	return redact.UnmarshalJSON(x, text)
+}
+
+// Format prints the message, with any verb, without its secrets.
+func (x *ReviewResolutionResponse) Format(state fmt.State, _ rune) { redact.Format(x, state) }
+
+// LogValue is the message without its secrets.
+func (x *ReviewResolutionResponse) LogValue() slog.Value { return redact.LogValue(x) }
+
+// MarshalJSON encodes as protojson does; it refuses a message that holds a secret.
+func (x *ReviewResolutionResponse) MarshalJSON() ([]byte, error) { return redact.MarshalJSON(x) }
+
+// UnmarshalJSON decodes as protojson does.
+func (x *ReviewResolutionResponse) UnmarshalJSON(text []byte) error {
+	return redact.UnmarshalJSON(x, text)
+}
 
 // Format prints the message, with any verb, without its secrets.
 func (x *SettlementRow) Format(state fmt.State, _ rune) { redact.Format(x, state) }

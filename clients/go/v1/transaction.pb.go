@@ -513,7 +513,7 @@ type Transaction struct {
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,25,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// When the state last changed.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
-	// Every state it has been in, oldest first.
+	// Every state it has been in, oldest first. What people asked for meanwhile stands there too, in the same state.
 	StateChanges []*StateChange `protobuf:"bytes,27,rep,name=state_changes,json=stateChanges,proto3" json:"state_changes,omitempty"`
 	// The labels of the request.
 	Labels map[string]string `protobuf:"bytes,28,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -526,9 +526,12 @@ type Transaction struct {
 	// over: from then on new cards are masked for their issuer too. Absent while they are kept.
 	CardNumberEraseTime *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=card_number_erase_time,json=cardNumberEraseTime,proto3" json:"card_number_erase_time,omitempty"`
 	// What the gateway did for it so far, and what comes next. GetTransaction alone tells it.
-	Progress      *Progress `protobuf:"bytes,32,opt,name=progress,proto3" json:"progress,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Progress *Progress `protobuf:"bytes,32,opt,name=progress,proto3" json:"progress,omitempty"`
+	// The end by hand that waits for a second person. Set while the state is UNRESOLVED and what somebody asked for was
+	// not refused; read its `expire_time`.
+	AskedResolution *AskedResolution `protobuf:"bytes,33,opt,name=asked_resolution,json=askedResolution,proto3" json:"asked_resolution,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Transaction) Reset() {
@@ -785,6 +788,95 @@ func (x *Transaction) GetProgress() *Progress {
 	return nil
 }
 
+func (x *Transaction) GetAskedResolution() *AskedResolution {
+	if x != nil {
+		return x.AskedResolution
+	}
+	return nil
+}
+
+// An end by hand that one person asked for, and another has to approve.
+type AskedResolution struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How it is to end: CONFIRMED or REVERSED.
+	State TransactionState `protobuf:"varint,1,opt,name=state,proto3,enum=giftcard.v1.TransactionState" json:"state,omitempty"`
+	// Who said so and why.
+	Note string `protobuf:"bytes,2,opt,name=note,proto3" json:"note,omitempty"`
+	// Which identity asked. Another has to review it.
+	Actor string `protobuf:"bytes,3,opt,name=actor,proto3" json:"actor,omitempty"`
+	// When it was asked for.
+	AskTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=ask_time,json=askTime,proto3" json:"ask_time,omitempty"`
+	// Until when it can be approved. Past it, it is as if nobody had asked.
+	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AskedResolution) Reset() {
+	*x = AskedResolution{}
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AskedResolution) String() string {
+	return redact.String(x)
+}
+
+func (*AskedResolution) ProtoMessage() {}
+
+func (x *AskedResolution) ProtoReflect() protoreflect.Message {
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AskedResolution.ProtoReflect.Descriptor instead.
+func (*AskedResolution) Descriptor() ([]byte, []int) {
+	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *AskedResolution) GetState() TransactionState {
+	if x != nil {
+		return x.State
+	}
+	return TransactionState_TRANSACTION_STATE_UNSPECIFIED
+}
+
+func (x *AskedResolution) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *AskedResolution) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *AskedResolution) GetAskTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AskTime
+	}
+	return nil
+}
+
+func (x *AskedResolution) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
 // What the gateway did for a transaction at its provider, for people: nothing here is to be decided by.
 type Progress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -806,7 +898,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_giftcard_v1_transaction_proto_msgTypes[1]
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -818,7 +910,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_transaction_proto_msgTypes[1]
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -831,7 +923,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{1}
+	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Progress) GetAttempts() []*Attempt {
@@ -903,7 +995,7 @@ type Attempt struct {
 
 func (x *Attempt) Reset() {
 	*x = Attempt{}
-	mi := &file_giftcard_v1_transaction_proto_msgTypes[2]
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -915,7 +1007,7 @@ func (x *Attempt) String() string {
 func (*Attempt) ProtoMessage() {}
 
 func (x *Attempt) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_transaction_proto_msgTypes[2]
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -928,7 +1020,7 @@ func (x *Attempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attempt.ProtoReflect.Descriptor instead.
 func (*Attempt) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{2}
+	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Attempt) GetKind() AttemptKind {
@@ -1019,7 +1111,7 @@ type TransactionCard struct {
 
 func (x *TransactionCard) Reset() {
 	*x = TransactionCard{}
-	mi := &file_giftcard_v1_transaction_proto_msgTypes[3]
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1031,7 +1123,7 @@ func (x *TransactionCard) String() string {
 func (*TransactionCard) ProtoMessage() {}
 
 func (x *TransactionCard) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_transaction_proto_msgTypes[3]
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1044,7 +1136,7 @@ func (x *TransactionCard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransactionCard.ProtoReflect.Descriptor instead.
 func (*TransactionCard) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{3}
+	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *TransactionCard) GetRole() CardRole {
@@ -1118,7 +1210,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_giftcard_v1_transaction_proto_msgTypes[4]
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1130,7 +1222,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_transaction_proto_msgTypes[4]
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1143,7 +1235,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{4}
+	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Evidence) GetSummary() string {
@@ -1184,7 +1276,7 @@ type StateChange struct {
 
 func (x *StateChange) Reset() {
 	*x = StateChange{}
-	mi := &file_giftcard_v1_transaction_proto_msgTypes[5]
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1196,7 +1288,7 @@ func (x *StateChange) String() string {
 func (*StateChange) ProtoMessage() {}
 
 func (x *StateChange) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_transaction_proto_msgTypes[5]
+	mi := &file_giftcard_v1_transaction_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1209,7 +1301,7 @@ func (x *StateChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateChange.ProtoReflect.Descriptor instead.
 func (*StateChange) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{5}
+	return file_giftcard_v1_transaction_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *StateChange) GetState() TransactionState {
@@ -1244,7 +1336,7 @@ var File_giftcard_v1_transaction_proto protoreflect.FileDescriptor
 
 const file_giftcard_v1_transaction_proto_rawDesc = "" +
 	"\n" +
-	"\x1dgiftcard/v1/transaction.proto\x12\vgiftcard.v1\x1a\x16giftcard/v1/card.proto\x1a\x19giftcard/v1/decline.proto\x1a\x1fgiftcard/v1/point_of_sale.proto\x1a\x16giftcard/v1/sale.proto\x1a\x16giftcard/v1/slip.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xc8\x11\n" +
+	"\x1dgiftcard/v1/transaction.proto\x12\vgiftcard.v1\x1a\x16giftcard/v1/card.proto\x1a\x19giftcard/v1/decline.proto\x1a\x1fgiftcard/v1/point_of_sale.proto\x1a\x16giftcard/v1/sale.proto\x1a\x16giftcard/v1/slip.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\x91\x12\n" +
 	"\vTransaction\x12/\n" +
 	"\x0etransaction_id\x18\x01 \x01(\tB\b\xe2\x8c\xcf\xd7\b\x02\b\x01R\rtransactionId\x124\n" +
 	"\toperation\x18\x02 \x01(\x0e2\x16.giftcard.v1.OperationR\toperation\x12\x1a\n" +
@@ -1282,7 +1374,8 @@ const file_giftcard_v1_transaction_proto_rawDesc = "" +
 	"\x11ledger_indicators\x18\x1d \x03(\v2..giftcard.v1.Transaction.LedgerIndicatorsEntryR\x10ledgerIndicators\x12\x16\n" +
 	"\x06tenant\x18\x1e \x01(\tR\x06tenant\x12O\n" +
 	"\x16card_number_erase_time\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampR\x13cardNumberEraseTime\x121\n" +
-	"\bprogress\x18  \x01(\v2\x15.giftcard.v1.ProgressR\bprogress\x1aX\n" +
+	"\bprogress\x18  \x01(\v2\x15.giftcard.v1.ProgressR\bprogress\x12G\n" +
+	"\x10asked_resolution\x18! \x01(\v2\x1c.giftcard.v1.AskedResolutionR\x0faskedResolution\x1aX\n" +
 	"\x16AdditionalAmountsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12(\n" +
 	"\x05value\x18\x02 \x01(\v2\x12.google.type.MoneyR\x05value:\x028\x01\x1aE\n" +
@@ -1294,7 +1387,14 @@ const file_giftcard_v1_transaction_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aa\n" +
 	"\x15LedgerIndicatorsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x122\n" +
-	"\x05value\x18\x02 \x01(\x0e2\x1c.giftcard.v1.LedgerIndicatorR\x05value:\x028\x01\"\xcd\x02\n" +
+	"\x05value\x18\x02 \x01(\x0e2\x1c.giftcard.v1.LedgerIndicatorR\x05value:\x028\x01\"\xe4\x01\n" +
+	"\x0fAskedResolution\x123\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x1d.giftcard.v1.TransactionStateR\x05state\x12\x12\n" +
+	"\x04note\x18\x02 \x01(\tR\x04note\x12\x14\n" +
+	"\x05actor\x18\x03 \x01(\tR\x05actor\x125\n" +
+	"\bask_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aaskTime\x12;\n" +
+	"\vexpire_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\"\xcd\x02\n" +
 	"\bProgress\x120\n" +
 	"\battempts\x18\x01 \x03(\v2\x14.giftcard.v1.AttemptR\battempts\x12#\n" +
 	"\rattempt_count\x18\x02 \x01(\x05R\fattemptCount\x12F\n" +
@@ -1404,7 +1504,7 @@ func file_giftcard_v1_transaction_proto_rawDescGZIP() []byte {
 }
 
 var file_giftcard_v1_transaction_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_giftcard_v1_transaction_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_giftcard_v1_transaction_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_giftcard_v1_transaction_proto_goTypes = []any{
 	(AttemptKind)(0),              // 0: giftcard.v1.AttemptKind
 	(AttemptResult)(0),            // 1: giftcard.v1.AttemptResult
@@ -1413,79 +1513,84 @@ var file_giftcard_v1_transaction_proto_goTypes = []any{
 	(TransactionState)(0),         // 4: giftcard.v1.TransactionState
 	(ReversalReason)(0),           // 5: giftcard.v1.ReversalReason
 	(*Transaction)(nil),           // 6: giftcard.v1.Transaction
-	(*Progress)(nil),              // 7: giftcard.v1.Progress
-	(*Attempt)(nil),               // 8: giftcard.v1.Attempt
-	(*TransactionCard)(nil),       // 9: giftcard.v1.TransactionCard
-	(*Evidence)(nil),              // 10: giftcard.v1.Evidence
-	(*StateChange)(nil),           // 11: giftcard.v1.StateChange
-	nil,                           // 12: giftcard.v1.Transaction.AdditionalAmountsEntry
-	nil,                           // 13: giftcard.v1.Transaction.ProviderReferencesEntry
-	nil,                           // 14: giftcard.v1.Transaction.LabelsEntry
-	nil,                           // 15: giftcard.v1.Transaction.LedgerIndicatorsEntry
-	(*money.Money)(nil),           // 16: google.type.Money
-	(*PointBalances)(nil),         // 17: giftcard.v1.PointBalances
-	(*IssuedCard)(nil),            // 18: giftcard.v1.IssuedCard
-	(*Decline)(nil),               // 19: giftcard.v1.Decline
-	(*Slip)(nil),                  // 20: giftcard.v1.Slip
-	(*ThirdPartyIdentifier)(nil),  // 21: giftcard.v1.ThirdPartyIdentifier
-	(*Institution)(nil),           // 22: giftcard.v1.Institution
-	(*Product)(nil),               // 23: giftcard.v1.Product
-	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
-	(*Balances)(nil),              // 26: giftcard.v1.Balances
-	(LedgerIndicator)(0),          // 27: giftcard.v1.LedgerIndicator
+	(*AskedResolution)(nil),       // 7: giftcard.v1.AskedResolution
+	(*Progress)(nil),              // 8: giftcard.v1.Progress
+	(*Attempt)(nil),               // 9: giftcard.v1.Attempt
+	(*TransactionCard)(nil),       // 10: giftcard.v1.TransactionCard
+	(*Evidence)(nil),              // 11: giftcard.v1.Evidence
+	(*StateChange)(nil),           // 12: giftcard.v1.StateChange
+	nil,                           // 13: giftcard.v1.Transaction.AdditionalAmountsEntry
+	nil,                           // 14: giftcard.v1.Transaction.ProviderReferencesEntry
+	nil,                           // 15: giftcard.v1.Transaction.LabelsEntry
+	nil,                           // 16: giftcard.v1.Transaction.LedgerIndicatorsEntry
+	(*money.Money)(nil),           // 17: google.type.Money
+	(*PointBalances)(nil),         // 18: giftcard.v1.PointBalances
+	(*IssuedCard)(nil),            // 19: giftcard.v1.IssuedCard
+	(*Decline)(nil),               // 20: giftcard.v1.Decline
+	(*Slip)(nil),                  // 21: giftcard.v1.Slip
+	(*ThirdPartyIdentifier)(nil),  // 22: giftcard.v1.ThirdPartyIdentifier
+	(*Institution)(nil),           // 23: giftcard.v1.Institution
+	(*Product)(nil),               // 24: giftcard.v1.Product
+	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 26: google.protobuf.Duration
+	(*Balances)(nil),              // 27: giftcard.v1.Balances
+	(LedgerIndicator)(0),          // 28: giftcard.v1.LedgerIndicator
 }
 var file_giftcard_v1_transaction_proto_depIdxs = []int32{
 	3,  // 0: giftcard.v1.Transaction.operation:type_name -> giftcard.v1.Operation
 	4,  // 1: giftcard.v1.Transaction.state:type_name -> giftcard.v1.TransactionState
-	9,  // 2: giftcard.v1.Transaction.cards:type_name -> giftcard.v1.TransactionCard
-	16, // 3: giftcard.v1.Transaction.requested_amount:type_name -> google.type.Money
-	16, // 4: giftcard.v1.Transaction.approved_amount:type_name -> google.type.Money
-	16, // 5: giftcard.v1.Transaction.fee_amount:type_name -> google.type.Money
-	16, // 6: giftcard.v1.Transaction.confirmed_amount:type_name -> google.type.Money
-	16, // 7: giftcard.v1.Transaction.reversed_amount:type_name -> google.type.Money
-	12, // 8: giftcard.v1.Transaction.additional_amounts:type_name -> giftcard.v1.Transaction.AdditionalAmountsEntry
-	17, // 9: giftcard.v1.Transaction.points:type_name -> giftcard.v1.PointBalances
-	18, // 10: giftcard.v1.Transaction.issued_cards:type_name -> giftcard.v1.IssuedCard
-	19, // 11: giftcard.v1.Transaction.decline:type_name -> giftcard.v1.Decline
-	10, // 12: giftcard.v1.Transaction.evidence:type_name -> giftcard.v1.Evidence
-	20, // 13: giftcard.v1.Transaction.slip:type_name -> giftcard.v1.Slip
-	13, // 14: giftcard.v1.Transaction.provider_references:type_name -> giftcard.v1.Transaction.ProviderReferencesEntry
-	21, // 15: giftcard.v1.Transaction.third_party_identifiers:type_name -> giftcard.v1.ThirdPartyIdentifier
-	22, // 16: giftcard.v1.Transaction.receiver:type_name -> giftcard.v1.Institution
-	22, // 17: giftcard.v1.Transaction.settlement_entity:type_name -> giftcard.v1.Institution
-	23, // 18: giftcard.v1.Transaction.product:type_name -> giftcard.v1.Product
+	10, // 2: giftcard.v1.Transaction.cards:type_name -> giftcard.v1.TransactionCard
+	17, // 3: giftcard.v1.Transaction.requested_amount:type_name -> google.type.Money
+	17, // 4: giftcard.v1.Transaction.approved_amount:type_name -> google.type.Money
+	17, // 5: giftcard.v1.Transaction.fee_amount:type_name -> google.type.Money
+	17, // 6: giftcard.v1.Transaction.confirmed_amount:type_name -> google.type.Money
+	17, // 7: giftcard.v1.Transaction.reversed_amount:type_name -> google.type.Money
+	13, // 8: giftcard.v1.Transaction.additional_amounts:type_name -> giftcard.v1.Transaction.AdditionalAmountsEntry
+	18, // 9: giftcard.v1.Transaction.points:type_name -> giftcard.v1.PointBalances
+	19, // 10: giftcard.v1.Transaction.issued_cards:type_name -> giftcard.v1.IssuedCard
+	20, // 11: giftcard.v1.Transaction.decline:type_name -> giftcard.v1.Decline
+	11, // 12: giftcard.v1.Transaction.evidence:type_name -> giftcard.v1.Evidence
+	21, // 13: giftcard.v1.Transaction.slip:type_name -> giftcard.v1.Slip
+	14, // 14: giftcard.v1.Transaction.provider_references:type_name -> giftcard.v1.Transaction.ProviderReferencesEntry
+	22, // 15: giftcard.v1.Transaction.third_party_identifiers:type_name -> giftcard.v1.ThirdPartyIdentifier
+	23, // 16: giftcard.v1.Transaction.receiver:type_name -> giftcard.v1.Institution
+	23, // 17: giftcard.v1.Transaction.settlement_entity:type_name -> giftcard.v1.Institution
+	24, // 18: giftcard.v1.Transaction.product:type_name -> giftcard.v1.Product
 	5,  // 19: giftcard.v1.Transaction.reversal_reason:type_name -> giftcard.v1.ReversalReason
-	24, // 20: giftcard.v1.Transaction.confirm_by:type_name -> google.protobuf.Timestamp
-	24, // 21: giftcard.v1.Transaction.create_time:type_name -> google.protobuf.Timestamp
-	24, // 22: giftcard.v1.Transaction.update_time:type_name -> google.protobuf.Timestamp
-	11, // 23: giftcard.v1.Transaction.state_changes:type_name -> giftcard.v1.StateChange
-	14, // 24: giftcard.v1.Transaction.labels:type_name -> giftcard.v1.Transaction.LabelsEntry
-	15, // 25: giftcard.v1.Transaction.ledger_indicators:type_name -> giftcard.v1.Transaction.LedgerIndicatorsEntry
-	24, // 26: giftcard.v1.Transaction.card_number_erase_time:type_name -> google.protobuf.Timestamp
-	7,  // 27: giftcard.v1.Transaction.progress:type_name -> giftcard.v1.Progress
-	8,  // 28: giftcard.v1.Progress.attempts:type_name -> giftcard.v1.Attempt
-	24, // 29: giftcard.v1.Progress.next_attempt_time:type_name -> google.protobuf.Timestamp
-	24, // 30: giftcard.v1.Progress.lease_end_time:type_name -> google.protobuf.Timestamp
-	24, // 31: giftcard.v1.Progress.reversal_end_time:type_name -> google.protobuf.Timestamp
-	0,  // 32: giftcard.v1.Attempt.kind:type_name -> giftcard.v1.AttemptKind
-	24, // 33: giftcard.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
-	25, // 34: giftcard.v1.Attempt.duration:type_name -> google.protobuf.Duration
-	1,  // 35: giftcard.v1.Attempt.result:type_name -> giftcard.v1.AttemptResult
-	2,  // 36: giftcard.v1.TransactionCard.role:type_name -> giftcard.v1.CardRole
-	26, // 37: giftcard.v1.TransactionCard.balances:type_name -> giftcard.v1.Balances
-	24, // 38: giftcard.v1.TransactionCard.expire_time:type_name -> google.protobuf.Timestamp
-	19, // 39: giftcard.v1.Evidence.refusal:type_name -> giftcard.v1.Decline
-	24, // 40: giftcard.v1.Evidence.observe_time:type_name -> google.protobuf.Timestamp
-	4,  // 41: giftcard.v1.StateChange.state:type_name -> giftcard.v1.TransactionState
-	24, // 42: giftcard.v1.StateChange.change_time:type_name -> google.protobuf.Timestamp
-	16, // 43: giftcard.v1.Transaction.AdditionalAmountsEntry.value:type_name -> google.type.Money
-	27, // 44: giftcard.v1.Transaction.LedgerIndicatorsEntry.value:type_name -> giftcard.v1.LedgerIndicator
-	45, // [45:45] is the sub-list for method output_type
-	45, // [45:45] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	25, // 20: giftcard.v1.Transaction.confirm_by:type_name -> google.protobuf.Timestamp
+	25, // 21: giftcard.v1.Transaction.create_time:type_name -> google.protobuf.Timestamp
+	25, // 22: giftcard.v1.Transaction.update_time:type_name -> google.protobuf.Timestamp
+	12, // 23: giftcard.v1.Transaction.state_changes:type_name -> giftcard.v1.StateChange
+	15, // 24: giftcard.v1.Transaction.labels:type_name -> giftcard.v1.Transaction.LabelsEntry
+	16, // 25: giftcard.v1.Transaction.ledger_indicators:type_name -> giftcard.v1.Transaction.LedgerIndicatorsEntry
+	25, // 26: giftcard.v1.Transaction.card_number_erase_time:type_name -> google.protobuf.Timestamp
+	8,  // 27: giftcard.v1.Transaction.progress:type_name -> giftcard.v1.Progress
+	7,  // 28: giftcard.v1.Transaction.asked_resolution:type_name -> giftcard.v1.AskedResolution
+	4,  // 29: giftcard.v1.AskedResolution.state:type_name -> giftcard.v1.TransactionState
+	25, // 30: giftcard.v1.AskedResolution.ask_time:type_name -> google.protobuf.Timestamp
+	25, // 31: giftcard.v1.AskedResolution.expire_time:type_name -> google.protobuf.Timestamp
+	9,  // 32: giftcard.v1.Progress.attempts:type_name -> giftcard.v1.Attempt
+	25, // 33: giftcard.v1.Progress.next_attempt_time:type_name -> google.protobuf.Timestamp
+	25, // 34: giftcard.v1.Progress.lease_end_time:type_name -> google.protobuf.Timestamp
+	25, // 35: giftcard.v1.Progress.reversal_end_time:type_name -> google.protobuf.Timestamp
+	0,  // 36: giftcard.v1.Attempt.kind:type_name -> giftcard.v1.AttemptKind
+	25, // 37: giftcard.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
+	26, // 38: giftcard.v1.Attempt.duration:type_name -> google.protobuf.Duration
+	1,  // 39: giftcard.v1.Attempt.result:type_name -> giftcard.v1.AttemptResult
+	2,  // 40: giftcard.v1.TransactionCard.role:type_name -> giftcard.v1.CardRole
+	27, // 41: giftcard.v1.TransactionCard.balances:type_name -> giftcard.v1.Balances
+	25, // 42: giftcard.v1.TransactionCard.expire_time:type_name -> google.protobuf.Timestamp
+	20, // 43: giftcard.v1.Evidence.refusal:type_name -> giftcard.v1.Decline
+	25, // 44: giftcard.v1.Evidence.observe_time:type_name -> google.protobuf.Timestamp
+	4,  // 45: giftcard.v1.StateChange.state:type_name -> giftcard.v1.TransactionState
+	25, // 46: giftcard.v1.StateChange.change_time:type_name -> google.protobuf.Timestamp
+	17, // 47: giftcard.v1.Transaction.AdditionalAmountsEntry.value:type_name -> google.type.Money
+	28, // 48: giftcard.v1.Transaction.LedgerIndicatorsEntry.value:type_name -> giftcard.v1.LedgerIndicator
+	49, // [49:49] is the sub-list for method output_type
+	49, // [49:49] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_giftcard_v1_transaction_proto_init() }
@@ -1504,7 +1609,7 @@ func file_giftcard_v1_transaction_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_giftcard_v1_transaction_proto_rawDesc), len(file_giftcard_v1_transaction_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

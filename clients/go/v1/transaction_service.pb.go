@@ -80,6 +80,59 @@ func (Resolution) EnumDescriptor() ([]byte, []int) {
 	return file_giftcard_v1_transaction_service_proto_rawDescGZIP(), []int{0}
 }
 
+// What a second person says of an end that somebody asked for.
+type Review int32
+
+const (
+	// Never send it: a review must be said.
+	Review_REVIEW_UNSPECIFIED Review = 0
+	// It ends as asked. Send it once you know it from the provider yourself.
+	Review_REVIEW_APPROVED Review = 1
+	// It does not. It stays UNRESOLVED, and another end can be asked for.
+	Review_REVIEW_REFUSED Review = 2
+)
+
+// Enum value maps for Review.
+var (
+	Review_name = map[int32]string{
+		0: "REVIEW_UNSPECIFIED",
+		1: "REVIEW_APPROVED",
+		2: "REVIEW_REFUSED",
+	}
+	Review_value = map[string]int32{
+		"REVIEW_UNSPECIFIED": 0,
+		"REVIEW_APPROVED":    1,
+		"REVIEW_REFUSED":     2,
+	}
+)
+
+func (x Review) Enum() *Review {
+	p := new(Review)
+	*p = x
+	return p
+}
+
+func (x Review) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Review) Descriptor() protoreflect.EnumDescriptor {
+	return file_giftcard_v1_transaction_service_proto_enumTypes[1].Descriptor()
+}
+
+func (Review) Type() protoreflect.EnumType {
+	return &file_giftcard_v1_transaction_service_proto_enumTypes[1]
+}
+
+func (x Review) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Review.Descriptor instead.
+func (Review) EnumDescriptor() ([]byte, []int) {
+	return file_giftcard_v1_transaction_service_proto_rawDescGZIP(), []int{1}
+}
+
 // Asks how a transaction stands.
 type GetTransactionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -702,18 +755,140 @@ func (x *ResolveTransactionResponse) GetTransaction() *Transaction {
 	return nil
 }
 
+// Approves or refuses an end that somebody else asked for.
+type ReviewResolutionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The transaction.
+	TransactionId string `protobuf:"bytes,1,opt,name=transaction_id,json=transactionId,proto3" json:"transaction_id,omitempty"`
+	// The end that is reviewed, as `asked_resolution` tells it: an approval is of no other end than the one that was read.
+	Resolution Resolution `protobuf:"varint,2,opt,name=resolution,proto3,enum=giftcard.v1.Resolution" json:"resolution,omitempty"`
+	// Whether it is approved.
+	Review Review `protobuf:"varint,3,opt,name=review,proto3,enum=giftcard.v1.Review" json:"review,omitempty"`
+	// Why, at most 1000 characters and without card data. Kept with the transaction.
+	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReviewResolutionRequest) Reset() {
+	*x = ReviewResolutionRequest{}
+	mi := &file_giftcard_v1_transaction_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReviewResolutionRequest) String() string {
+	return redact.String(x)
+}
+
+func (*ReviewResolutionRequest) ProtoMessage() {}
+
+func (x *ReviewResolutionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_giftcard_v1_transaction_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReviewResolutionRequest.ProtoReflect.Descriptor instead.
+func (*ReviewResolutionRequest) Descriptor() ([]byte, []int) {
+	return file_giftcard_v1_transaction_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ReviewResolutionRequest) GetTransactionId() string {
+	if x != nil {
+		return x.TransactionId
+	}
+	return ""
+}
+
+func (x *ReviewResolutionRequest) GetResolution() Resolution {
+	if x != nil {
+		return x.Resolution
+	}
+	return Resolution_RESOLUTION_UNSPECIFIED
+}
+
+func (x *ReviewResolutionRequest) GetReview() Review {
+	if x != nil {
+		return x.Review
+	}
+	return Review_REVIEW_UNSPECIFIED
+}
+
+func (x *ReviewResolutionRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// How the transaction stands after the review.
+type ReviewResolutionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The transaction.
+	Transaction   *Transaction `protobuf:"bytes,1,opt,name=transaction,proto3" json:"transaction,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReviewResolutionResponse) Reset() {
+	*x = ReviewResolutionResponse{}
+	mi := &file_giftcard_v1_transaction_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReviewResolutionResponse) String() string {
+	return redact.String(x)
+}
+
+func (*ReviewResolutionResponse) ProtoMessage() {}
+
+func (x *ReviewResolutionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_giftcard_v1_transaction_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReviewResolutionResponse.ProtoReflect.Descriptor instead.
+func (*ReviewResolutionResponse) Descriptor() ([]byte, []int) {
+	return file_giftcard_v1_transaction_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ReviewResolutionResponse) GetTransaction() *Transaction {
+	if x != nil {
+		return x.Transaction
+	}
+	return nil
+}
+
 // Asks for a confirmation or reversal to be sent now.
 type RedeliverAdviceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The transaction.
 	TransactionId string `protobuf:"bytes,1,opt,name=transaction_id,json=transactionId,proto3" json:"transaction_id,omitempty"`
+	// Who asked for it and why, at most 1000 characters and without card data. Kept with the transaction: one of its
+	// `state_changes` tells it, with the state it was in.
+	Note          string `protobuf:"bytes,2,opt,name=note,proto3" json:"note,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RedeliverAdviceRequest) Reset() {
 	*x = RedeliverAdviceRequest{}
-	mi := &file_giftcard_v1_transaction_service_proto_msgTypes[9]
+	mi := &file_giftcard_v1_transaction_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -725,7 +900,7 @@ func (x *RedeliverAdviceRequest) String() string {
 func (*RedeliverAdviceRequest) ProtoMessage() {}
 
 func (x *RedeliverAdviceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_transaction_service_proto_msgTypes[9]
+	mi := &file_giftcard_v1_transaction_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -738,12 +913,19 @@ func (x *RedeliverAdviceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedeliverAdviceRequest.ProtoReflect.Descriptor instead.
 func (*RedeliverAdviceRequest) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_transaction_service_proto_rawDescGZIP(), []int{9}
+	return file_giftcard_v1_transaction_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RedeliverAdviceRequest) GetTransactionId() string {
 	if x != nil {
 		return x.TransactionId
+	}
+	return ""
+}
+
+func (x *RedeliverAdviceRequest) GetNote() string {
+	if x != nil {
+		return x.Note
 	}
 	return ""
 }
@@ -759,7 +941,7 @@ type RedeliverAdviceResponse struct {
 
 func (x *RedeliverAdviceResponse) Reset() {
 	*x = RedeliverAdviceResponse{}
-	mi := &file_giftcard_v1_transaction_service_proto_msgTypes[10]
+	mi := &file_giftcard_v1_transaction_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -771,7 +953,7 @@ func (x *RedeliverAdviceResponse) String() string {
 func (*RedeliverAdviceResponse) ProtoMessage() {}
 
 func (x *RedeliverAdviceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_transaction_service_proto_msgTypes[10]
+	mi := &file_giftcard_v1_transaction_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -784,7 +966,7 @@ func (x *RedeliverAdviceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedeliverAdviceResponse.ProtoReflect.Descriptor instead.
 func (*RedeliverAdviceResponse) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_transaction_service_proto_rawDescGZIP(), []int{10}
+	return file_giftcard_v1_transaction_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RedeliverAdviceResponse) GetTransaction() *Transaction {
@@ -852,21 +1034,36 @@ const file_giftcard_v1_transaction_service_proto_rawDesc = "" +
 	"resolution\x12\x1f\n" +
 	"\x04note\x18\x03 \x01(\tB\v\xe2A\x01\x02\x8a\x99\x19\x03\x10\xe8\aR\x04note\"X\n" +
 	"\x1aResolveTransactionResponse\x12:\n" +
-	"\vtransaction\x18\x01 \x01(\v2\x18.giftcard.v1.TransactionR\vtransaction\"S\n" +
+	"\vtransaction\x18\x01 \x01(\v2\x18.giftcard.v1.TransactionR\vtransaction\"\xe7\x01\n" +
+	"\x17ReviewResolutionRequest\x129\n" +
+	"\x0etransaction_id\x18\x01 \x01(\tB\x12\xe2A\x01\x02\x8a\x99\x19\x02\x10$\xe2\x8c\xcf\xd7\b\x02\b\x01R\rtransactionId\x12=\n" +
+	"\n" +
+	"resolution\x18\x02 \x01(\x0e2\x17.giftcard.v1.ResolutionB\x04\xe2A\x01\x02R\n" +
+	"resolution\x121\n" +
+	"\x06review\x18\x03 \x01(\x0e2\x13.giftcard.v1.ReviewB\x04\xe2A\x01\x02R\x06review\x12\x1f\n" +
+	"\x04note\x18\x04 \x01(\tB\v\xe2A\x01\x01\x8a\x99\x19\x03\x10\xe8\aR\x04note\"V\n" +
+	"\x18ReviewResolutionResponse\x12:\n" +
+	"\vtransaction\x18\x01 \x01(\v2\x18.giftcard.v1.TransactionR\vtransaction\"t\n" +
 	"\x16RedeliverAdviceRequest\x129\n" +
-	"\x0etransaction_id\x18\x01 \x01(\tB\x12\xe2A\x01\x02\x8a\x99\x19\x02\x10$\xe2\x8c\xcf\xd7\b\x02\b\x01R\rtransactionId\"U\n" +
+	"\x0etransaction_id\x18\x01 \x01(\tB\x12\xe2A\x01\x02\x8a\x99\x19\x02\x10$\xe2\x8c\xcf\xd7\b\x02\b\x01R\rtransactionId\x12\x1f\n" +
+	"\x04note\x18\x02 \x01(\tB\v\xe2A\x01\x01\x8a\x99\x19\x03\x10\xe8\aR\x04note\"U\n" +
 	"\x17RedeliverAdviceResponse\x12:\n" +
 	"\vtransaction\x18\x01 \x01(\v2\x18.giftcard.v1.TransactionR\vtransaction*[\n" +
 	"\n" +
 	"Resolution\x12\x1a\n" +
 	"\x16RESOLUTION_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14RESOLUTION_CONFIRMED\x10\x01\x12\x17\n" +
-	"\x13RESOLUTION_REVERSED\x10\x022\xc8\x06\n" +
+	"\x13RESOLUTION_REVERSED\x10\x02*I\n" +
+	"\x06Review\x12\x16\n" +
+	"\x12REVIEW_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fREVIEW_APPROVED\x10\x01\x12\x12\n" +
+	"\x0eREVIEW_REFUSED\x10\x022\xfd\a\n" +
 	"\x12TransactionService\x12\x98\x01\n" +
 	"\x0eGetTransaction\x12\".giftcard.v1.GetTransactionRequest\x1a#.giftcard.v1.GetTransactionResponse\"=\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02#\x12!/v1/transactions/{transaction_id}\x90\x02\x01\x12\x95\x01\n" +
 	"\x10ListTransactions\x12$.giftcard.v1.ListTransactionsRequest\x1a%.giftcard.v1.ListTransactionsResponse\"4\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/v1/transactions:list\x90\x02\x01\x12\x9b\x01\n" +
 	"\x11WatchTransactions\x12%.giftcard.v1.WatchTransactionsRequest\x1a&.giftcard.v1.WatchTransactionsResponse\"5\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x1b:\x01*\"\x16/v1/transactions:watch\x90\x02\x010\x01\x12\xaf\x01\n" +
-	"\x12ResolveTransaction\x12&.giftcard.v1.ResolveTransactionRequest\x1a'.giftcard.v1.ResolveTransactionResponse\"H\x8a\xe4\x19\x10giftcard.operate\x82\xd3\xe4\x93\x02.:\x01*\")/v1/transactions/{transaction_id}:resolve\x12\xae\x01\n" +
+	"\x12ResolveTransaction\x12&.giftcard.v1.ResolveTransactionRequest\x1a'.giftcard.v1.ResolveTransactionResponse\"H\x8a\xe4\x19\x10giftcard.operate\x82\xd3\xe4\x93\x02.:\x01*\")/v1/transactions/{transaction_id}:resolve\x12\xb2\x01\n" +
+	"\x10ReviewResolution\x12$.giftcard.v1.ReviewResolutionRequest\x1a%.giftcard.v1.ReviewResolutionResponse\"Q\x8a\xe4\x19\x10giftcard.operate\x82\xd3\xe4\x93\x027:\x01*\"2/v1/transactions/{transaction_id}:reviewResolution\x12\xae\x01\n" +
 	"\x0fRedeliverAdvice\x12#.giftcard.v1.RedeliverAdviceRequest\x1a$.giftcard.v1.RedeliverAdviceResponse\"P\x8a\xe4\x19\x10giftcard.operate\x82\xd3\xe4\x93\x026:\x01*\"1/v1/transactions/{transaction_id}:redeliverAdviceB\xe2\x01\n" +
 	"#example.giftcardgateway.giftcard.v1B\x17TransactionServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\n" +
 	"GiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3"
@@ -883,63 +1080,71 @@ func file_giftcard_v1_transaction_service_proto_rawDescGZIP() []byte {
 	return file_giftcard_v1_transaction_service_proto_rawDescData
 }
 
-var file_giftcard_v1_transaction_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_giftcard_v1_transaction_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_giftcard_v1_transaction_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_giftcard_v1_transaction_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_giftcard_v1_transaction_service_proto_goTypes = []any{
 	(Resolution)(0),                    // 0: giftcard.v1.Resolution
-	(*GetTransactionRequest)(nil),      // 1: giftcard.v1.GetTransactionRequest
-	(*GetTransactionResponse)(nil),     // 2: giftcard.v1.GetTransactionResponse
-	(*TransactionFilter)(nil),          // 3: giftcard.v1.TransactionFilter
-	(*ListTransactionsRequest)(nil),    // 4: giftcard.v1.ListTransactionsRequest
-	(*ListTransactionsResponse)(nil),   // 5: giftcard.v1.ListTransactionsResponse
-	(*WatchTransactionsRequest)(nil),   // 6: giftcard.v1.WatchTransactionsRequest
-	(*WatchTransactionsResponse)(nil),  // 7: giftcard.v1.WatchTransactionsResponse
-	(*ResolveTransactionRequest)(nil),  // 8: giftcard.v1.ResolveTransactionRequest
-	(*ResolveTransactionResponse)(nil), // 9: giftcard.v1.ResolveTransactionResponse
-	(*RedeliverAdviceRequest)(nil),     // 10: giftcard.v1.RedeliverAdviceRequest
-	(*RedeliverAdviceResponse)(nil),    // 11: giftcard.v1.RedeliverAdviceResponse
-	nil,                                // 12: giftcard.v1.TransactionFilter.LabelsEntry
-	(*durationpb.Duration)(nil),        // 13: google.protobuf.Duration
-	(*Transaction)(nil),                // 14: giftcard.v1.Transaction
-	(TransactionState)(0),              // 15: giftcard.v1.TransactionState
-	(Operation)(0),                     // 16: giftcard.v1.Operation
-	(*Card)(nil),                       // 17: giftcard.v1.Card
-	(*timestamppb.Timestamp)(nil),      // 18: google.protobuf.Timestamp
-	(*StateChange)(nil),                // 19: giftcard.v1.StateChange
+	(Review)(0),                        // 1: giftcard.v1.Review
+	(*GetTransactionRequest)(nil),      // 2: giftcard.v1.GetTransactionRequest
+	(*GetTransactionResponse)(nil),     // 3: giftcard.v1.GetTransactionResponse
+	(*TransactionFilter)(nil),          // 4: giftcard.v1.TransactionFilter
+	(*ListTransactionsRequest)(nil),    // 5: giftcard.v1.ListTransactionsRequest
+	(*ListTransactionsResponse)(nil),   // 6: giftcard.v1.ListTransactionsResponse
+	(*WatchTransactionsRequest)(nil),   // 7: giftcard.v1.WatchTransactionsRequest
+	(*WatchTransactionsResponse)(nil),  // 8: giftcard.v1.WatchTransactionsResponse
+	(*ResolveTransactionRequest)(nil),  // 9: giftcard.v1.ResolveTransactionRequest
+	(*ResolveTransactionResponse)(nil), // 10: giftcard.v1.ResolveTransactionResponse
+	(*ReviewResolutionRequest)(nil),    // 11: giftcard.v1.ReviewResolutionRequest
+	(*ReviewResolutionResponse)(nil),   // 12: giftcard.v1.ReviewResolutionResponse
+	(*RedeliverAdviceRequest)(nil),     // 13: giftcard.v1.RedeliverAdviceRequest
+	(*RedeliverAdviceResponse)(nil),    // 14: giftcard.v1.RedeliverAdviceResponse
+	nil,                                // 15: giftcard.v1.TransactionFilter.LabelsEntry
+	(*durationpb.Duration)(nil),        // 16: google.protobuf.Duration
+	(*Transaction)(nil),                // 17: giftcard.v1.Transaction
+	(TransactionState)(0),              // 18: giftcard.v1.TransactionState
+	(Operation)(0),                     // 19: giftcard.v1.Operation
+	(*Card)(nil),                       // 20: giftcard.v1.Card
+	(*timestamppb.Timestamp)(nil),      // 21: google.protobuf.Timestamp
+	(*StateChange)(nil),                // 22: giftcard.v1.StateChange
 }
 var file_giftcard_v1_transaction_service_proto_depIdxs = []int32{
-	13, // 0: giftcard.v1.GetTransactionRequest.wait:type_name -> google.protobuf.Duration
-	14, // 1: giftcard.v1.GetTransactionResponse.transaction:type_name -> giftcard.v1.Transaction
-	15, // 2: giftcard.v1.TransactionFilter.states:type_name -> giftcard.v1.TransactionState
-	16, // 3: giftcard.v1.TransactionFilter.operations:type_name -> giftcard.v1.Operation
-	17, // 4: giftcard.v1.TransactionFilter.card:type_name -> giftcard.v1.Card
-	12, // 5: giftcard.v1.TransactionFilter.labels:type_name -> giftcard.v1.TransactionFilter.LabelsEntry
-	18, // 6: giftcard.v1.TransactionFilter.created_from:type_name -> google.protobuf.Timestamp
-	18, // 7: giftcard.v1.TransactionFilter.created_before:type_name -> google.protobuf.Timestamp
-	3,  // 8: giftcard.v1.ListTransactionsRequest.filter:type_name -> giftcard.v1.TransactionFilter
-	14, // 9: giftcard.v1.ListTransactionsResponse.transactions:type_name -> giftcard.v1.Transaction
-	3,  // 10: giftcard.v1.WatchTransactionsRequest.filter:type_name -> giftcard.v1.TransactionFilter
-	18, // 11: giftcard.v1.WatchTransactionsRequest.start_time:type_name -> google.protobuf.Timestamp
-	14, // 12: giftcard.v1.WatchTransactionsResponse.transaction:type_name -> giftcard.v1.Transaction
-	19, // 13: giftcard.v1.WatchTransactionsResponse.change:type_name -> giftcard.v1.StateChange
+	16, // 0: giftcard.v1.GetTransactionRequest.wait:type_name -> google.protobuf.Duration
+	17, // 1: giftcard.v1.GetTransactionResponse.transaction:type_name -> giftcard.v1.Transaction
+	18, // 2: giftcard.v1.TransactionFilter.states:type_name -> giftcard.v1.TransactionState
+	19, // 3: giftcard.v1.TransactionFilter.operations:type_name -> giftcard.v1.Operation
+	20, // 4: giftcard.v1.TransactionFilter.card:type_name -> giftcard.v1.Card
+	15, // 5: giftcard.v1.TransactionFilter.labels:type_name -> giftcard.v1.TransactionFilter.LabelsEntry
+	21, // 6: giftcard.v1.TransactionFilter.created_from:type_name -> google.protobuf.Timestamp
+	21, // 7: giftcard.v1.TransactionFilter.created_before:type_name -> google.protobuf.Timestamp
+	4,  // 8: giftcard.v1.ListTransactionsRequest.filter:type_name -> giftcard.v1.TransactionFilter
+	17, // 9: giftcard.v1.ListTransactionsResponse.transactions:type_name -> giftcard.v1.Transaction
+	4,  // 10: giftcard.v1.WatchTransactionsRequest.filter:type_name -> giftcard.v1.TransactionFilter
+	21, // 11: giftcard.v1.WatchTransactionsRequest.start_time:type_name -> google.protobuf.Timestamp
+	17, // 12: giftcard.v1.WatchTransactionsResponse.transaction:type_name -> giftcard.v1.Transaction
+	22, // 13: giftcard.v1.WatchTransactionsResponse.change:type_name -> giftcard.v1.StateChange
 	0,  // 14: giftcard.v1.ResolveTransactionRequest.resolution:type_name -> giftcard.v1.Resolution
-	14, // 15: giftcard.v1.ResolveTransactionResponse.transaction:type_name -> giftcard.v1.Transaction
-	14, // 16: giftcard.v1.RedeliverAdviceResponse.transaction:type_name -> giftcard.v1.Transaction
-	1,  // 17: giftcard.v1.TransactionService.GetTransaction:input_type -> giftcard.v1.GetTransactionRequest
-	4,  // 18: giftcard.v1.TransactionService.ListTransactions:input_type -> giftcard.v1.ListTransactionsRequest
-	6,  // 19: giftcard.v1.TransactionService.WatchTransactions:input_type -> giftcard.v1.WatchTransactionsRequest
-	8,  // 20: giftcard.v1.TransactionService.ResolveTransaction:input_type -> giftcard.v1.ResolveTransactionRequest
-	10, // 21: giftcard.v1.TransactionService.RedeliverAdvice:input_type -> giftcard.v1.RedeliverAdviceRequest
-	2,  // 22: giftcard.v1.TransactionService.GetTransaction:output_type -> giftcard.v1.GetTransactionResponse
-	5,  // 23: giftcard.v1.TransactionService.ListTransactions:output_type -> giftcard.v1.ListTransactionsResponse
-	7,  // 24: giftcard.v1.TransactionService.WatchTransactions:output_type -> giftcard.v1.WatchTransactionsResponse
-	9,  // 25: giftcard.v1.TransactionService.ResolveTransaction:output_type -> giftcard.v1.ResolveTransactionResponse
-	11, // 26: giftcard.v1.TransactionService.RedeliverAdvice:output_type -> giftcard.v1.RedeliverAdviceResponse
-	22, // [22:27] is the sub-list for method output_type
-	17, // [17:22] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	17, // 15: giftcard.v1.ResolveTransactionResponse.transaction:type_name -> giftcard.v1.Transaction
+	0,  // 16: giftcard.v1.ReviewResolutionRequest.resolution:type_name -> giftcard.v1.Resolution
+	1,  // 17: giftcard.v1.ReviewResolutionRequest.review:type_name -> giftcard.v1.Review
+	17, // 18: giftcard.v1.ReviewResolutionResponse.transaction:type_name -> giftcard.v1.Transaction
+	17, // 19: giftcard.v1.RedeliverAdviceResponse.transaction:type_name -> giftcard.v1.Transaction
+	2,  // 20: giftcard.v1.TransactionService.GetTransaction:input_type -> giftcard.v1.GetTransactionRequest
+	5,  // 21: giftcard.v1.TransactionService.ListTransactions:input_type -> giftcard.v1.ListTransactionsRequest
+	7,  // 22: giftcard.v1.TransactionService.WatchTransactions:input_type -> giftcard.v1.WatchTransactionsRequest
+	9,  // 23: giftcard.v1.TransactionService.ResolveTransaction:input_type -> giftcard.v1.ResolveTransactionRequest
+	11, // 24: giftcard.v1.TransactionService.ReviewResolution:input_type -> giftcard.v1.ReviewResolutionRequest
+	13, // 25: giftcard.v1.TransactionService.RedeliverAdvice:input_type -> giftcard.v1.RedeliverAdviceRequest
+	3,  // 26: giftcard.v1.TransactionService.GetTransaction:output_type -> giftcard.v1.GetTransactionResponse
+	6,  // 27: giftcard.v1.TransactionService.ListTransactions:output_type -> giftcard.v1.ListTransactionsResponse
+	8,  // 28: giftcard.v1.TransactionService.WatchTransactions:output_type -> giftcard.v1.WatchTransactionsResponse
+	10, // 29: giftcard.v1.TransactionService.ResolveTransaction:output_type -> giftcard.v1.ResolveTransactionResponse
+	12, // 30: giftcard.v1.TransactionService.ReviewResolution:output_type -> giftcard.v1.ReviewResolutionResponse
+	14, // 31: giftcard.v1.TransactionService.RedeliverAdvice:output_type -> giftcard.v1.RedeliverAdviceResponse
+	26, // [26:32] is the sub-list for method output_type
+	20, // [20:26] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_giftcard_v1_transaction_service_proto_init() }
@@ -960,8 +1165,8 @@ func file_giftcard_v1_transaction_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_giftcard_v1_transaction_service_proto_rawDesc), len(file_giftcard_v1_transaction_service_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   12,
+			NumEnums:      2,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

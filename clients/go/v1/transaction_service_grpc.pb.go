@@ -25,6 +25,7 @@ const (
 	TransactionService_ListTransactions_FullMethodName   = "/giftcard.v1.TransactionService/ListTransactions"
 	TransactionService_WatchTransactions_FullMethodName  = "/giftcard.v1.TransactionService/WatchTransactions"
 	TransactionService_ResolveTransaction_FullMethodName = "/giftcard.v1.TransactionService/ResolveTransaction"
+	TransactionService_ReviewResolution_FullMethodName   = "/giftcard.v1.TransactionService/ReviewResolution"
 	TransactionService_RedeliverAdvice_FullMethodName    = "/giftcard.v1.TransactionService/RedeliverAdvice"
 )
 
@@ -56,9 +57,19 @@ type TransactionServiceClient interface {
 	WatchTransactions(ctx context.Context, in *WatchTransactionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchTransactionsResponse], error)
 	// Ends an UNRESOLVED transaction by an operator's word. Sends nothing to the provider: settle with it first.
 	//
+	// Where the operator wants a second person, it stays UNRESOLVED, with `asked_resolution`, until another identity
+	// approves by ReviewResolution.
+	//
 	// Safe to repeat with the same resolution. NOT_FOUND if there is no such transaction; FAILED_PRECONDITION, reason
-	// STATE_CONFLICT, if it is neither UNRESOLVED nor resolved the same way before.
+	// STATE_CONFLICT, if it is neither UNRESOLVED nor resolved the same way before, or if another end was asked for.
 	ResolveTransaction(ctx context.Context, in *ResolveTransactionRequest, opts ...grpc.CallOption) (*ResolveTransactionResponse, error)
+	// Approves or refuses, as a second person, the end that somebody asked ResolveTransaction for.
+	//
+	// Approved, the transaction is CONFIRMED or REVERSED as asked, and nothing is sent to the provider; refused, it is
+	// UNRESOLVED and waits for nobody. Safe to repeat once approved. NOT_FOUND if there is no such transaction;
+	// FAILED_PRECONDITION, reason STATE_CONFLICT, if nobody asked for this end, if it has expired, and for the identity that
+	// asked.
+	ReviewResolution(ctx context.Context, in *ReviewResolutionRequest, opts ...grpc.CallOption) (*ReviewResolutionResponse, error)
 	// Sends the pending confirmation or reversal of a transaction to the provider now, instead of when it is next due.
 	// Of one that is PENDING it looks for the outcome now.
 	//
@@ -129,6 +140,16 @@ func (c *transactionServiceClient) ResolveTransaction(ctx context.Context, in *R
 	return out, nil
 }
 
+func (c *transactionServiceClient) ReviewResolution(ctx context.Context, in *ReviewResolutionRequest, opts ...grpc.CallOption) (*ReviewResolutionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReviewResolutionResponse)
+	err := c.cc.Invoke(ctx, TransactionService_ReviewResolution_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *transactionServiceClient) RedeliverAdvice(ctx context.Context, in *RedeliverAdviceRequest, opts ...grpc.CallOption) (*RedeliverAdviceResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RedeliverAdviceResponse)
@@ -167,9 +188,19 @@ type TransactionServiceServer interface {
 	WatchTransactions(*WatchTransactionsRequest, grpc.ServerStreamingServer[WatchTransactionsResponse]) error
 	// Ends an UNRESOLVED transaction by an operator's word. Sends nothing to the provider: settle with it first.
 	//
+	// Where the operator wants a second person, it stays UNRESOLVED, with `asked_resolution`, until another identity
+	// approves by ReviewResolution.
+	//
 	// Safe to repeat with the same resolution. NOT_FOUND if there is no such transaction; FAILED_PRECONDITION, reason
-	// STATE_CONFLICT, if it is neither UNRESOLVED nor resolved the same way before.
+	// STATE_CONFLICT, if it is neither UNRESOLVED nor resolved the same way before, or if another end was asked for.
 	ResolveTransaction(context.Context, *ResolveTransactionRequest) (*ResolveTransactionResponse, error)
+	// Approves or refuses, as a second person, the end that somebody asked ResolveTransaction for.
+	//
+	// Approved, the transaction is CONFIRMED or REVERSED as asked, and nothing is sent to the provider; refused, it is
+	// UNRESOLVED and waits for nobody. Safe to repeat once approved. NOT_FOUND if there is no such transaction;
+	// FAILED_PRECONDITION, reason STATE_CONFLICT, if nobody asked for this end, if it has expired, and for the identity that
+	// asked.
+	ReviewResolution(context.Context, *ReviewResolutionRequest) (*ReviewResolutionResponse, error)
 	// Sends the pending confirmation or reversal of a transaction to the provider now, instead of when it is next due.
 	// Of one that is PENDING it looks for the outcome now.
 	//
@@ -202,6 +233,9 @@ func (UnimplementedTransactionServiceServer) WatchTransactions(*WatchTransaction
 }
 func (UnimplementedTransactionServiceServer) ResolveTransaction(context.Context, *ResolveTransactionRequest) (*ResolveTransactionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResolveTransaction not implemented")
+}
+func (UnimplementedTransactionServiceServer) ReviewResolution(context.Context, *ReviewResolutionRequest) (*ReviewResolutionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReviewResolution not implemented")
 }
 func (UnimplementedTransactionServiceServer) RedeliverAdvice(context.Context, *RedeliverAdviceRequest) (*RedeliverAdviceResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RedeliverAdvice not implemented")
@@ -292,6 +326,24 @@ func _TransactionService_ResolveTransaction_Handler(srv interface{}, ctx context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TransactionService_ReviewResolution_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReviewResolutionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TransactionServiceServer).ReviewResolution(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TransactionService_ReviewResolution_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TransactionServiceServer).ReviewResolution(ctx, req.(*ReviewResolutionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _TransactionService_RedeliverAdvice_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(RedeliverAdviceRequest)
 	if err := dec(in); err != nil {
@@ -328,6 +380,10 @@ var TransactionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ResolveTransaction",
 			Handler:    _TransactionService_ResolveTransaction_Handler,
+		},
+		{
+			MethodName: "ReviewResolution",
+			Handler:    _TransactionService_ReviewResolution_Handler,
 		},
 		{
 			MethodName: "RedeliverAdvice",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -14,7 +15,14 @@ from giftcard_gateway.cli.asking import as_json, client_of, for_tenant, read_pag
 from giftcard_gateway.cli.console import err, in_style
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.filters import filter_of, filter_options
-from giftcard_gateway.cli.showing import operation_of, print_json, print_refusal, show_list, show_transaction
+from giftcard_gateway.cli.showing import (
+    RESOLUTIONS,
+    operation_of,
+    print_json,
+    print_refusal,
+    show_list,
+    show_transaction,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -73,8 +81,41 @@ def resolve(asked: dict[str, str], /, ending: str, note: str, **given: Any) -> N
 
 
 @click.command()
+@click.option("--note", default="", help="How you know it; kept with the transaction.")
 @_on_many
-def redeliver(asked: dict[str, str], /, **given: Any) -> None:  # noqa: ANN401 - click's values
+def approve(asked: dict[str, str], /, note: str, **given: Any) -> None:  # noqa: ANN401 - click's values
+    """End UNRESOLVED transactions as somebody else asked, where the gateway wants a second person.
+
+    Of transactions by their ids, or of those that options find. Whoever asked is refused.
+    """
+    _do(partial(_review, v1.Review.REVIEW_APPROVED, note), "approve", asked, given, states=["unresolved"])
+
+
+@click.command()
+@click.option("--note", default="", help="Why; kept with the transaction.")
+@_on_many
+def refuse(asked: dict[str, str], /, note: str, **given: Any) -> None:  # noqa: ANN401 - click's values
+    """Refuse to end UNRESOLVED transactions as somebody else asked; another end can be asked for then.
+
+    Of transactions by their ids, or of those that options find. Whoever asked is refused.
+    """
+    _do(partial(_review, v1.Review.REVIEW_REFUSED, note), "refuse", asked, given, states=["unresolved"])
+
+
+def _review(review: v1.Review.ValueType, note: str, client: Client, one: v1.Transaction) -> v1.Transaction:
+    """Review the end that somebody asked for, as it stands now."""
+    asked = client.get_transaction(transaction_id=one.transaction_id).asked_resolution
+    # Where nobody asked for one, any will do: the gateway refuses it and says so.
+    resolution = RESOLUTIONS.get(asked.state, v1.Resolution.RESOLUTION_REVERSED)
+    return client.review_resolution(
+        transaction_id=one.transaction_id, resolution=resolution, review=review, note=note
+    ).transaction
+
+
+@click.command()
+@click.option("--note", default="", help="Why, in your own words; kept with the transaction.")
+@_on_many
+def redeliver(asked: dict[str, str], /, note: str, **given: Any) -> None:  # noqa: ANN401 - click's values
     """Try at once what is owed, instead of when its backoff ends; try again what is UNRESOLVED.
 
     Of transactions by their ids, or of those that options find. Not for what you settled with the provider by
@@ -82,7 +123,7 @@ def redeliver(asked: dict[str, str], /, **given: Any) -> None:  # noqa: ANN401 -
     """
 
     def act(client: Client, one: v1.Transaction) -> v1.Transaction:
-        return client.redeliver_advice(transaction_id=one.transaction_id).transaction
+        return client.redeliver_advice(transaction_id=one.transaction_id, note=note).transaction
 
     _do(act, "redeliver", asked, given, states=["pending", "confirming", "reversing", "unresolved"])
 

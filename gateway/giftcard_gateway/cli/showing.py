@@ -14,10 +14,15 @@ from giftcard_gateway.cli.console import err, in_style, out, table
 from giftcard_gateway.ledger.attempts import FIRST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from google.protobuf.message import Message
 
+RESOLUTIONS: Mapping[int, v1.Resolution.ValueType] = {
+    v1.TransactionState.TRANSACTION_STATE_CONFIRMED: v1.Resolution.RESOLUTION_CONFIRMED,
+    v1.TransactionState.TRANSACTION_STATE_REVERSED: v1.Resolution.RESOLUTION_REVERSED,
+}
+"""By the state in which an UNRESOLVED transaction is to end."""
 _COLOURS = {"UNRESOLVED": "bold red", "CONFIRMED": "green", "APPROVED": "green", "DECLINED": "yellow"}
 
 
@@ -38,6 +43,7 @@ def show_transaction(one: v1.Transaction) -> None:
             "provider says",
             " ".join(f"{key}={value}" for key, value in one.provider_references.items()),
         ),
+        ("asked to end", _asked(one)),
         ("confirm by", _optional(one, "confirm_by")),
         ("next try", _optional(one.progress, "next_attempt_time")),
         ("worked on by", _holder(one.progress)),
@@ -63,6 +69,16 @@ def show_transaction(one: v1.Transaction) -> None:
             ["tried", "what", "took", "HTTP", "result", "code", "what was said", "trace", "by"],
             list(_attempts(one.progress)),
         )
+
+
+def _asked(one: v1.Transaction) -> str:
+    """Return the end that waits for a second person, nothing where none does."""
+    if not one.HasField("asked_resolution"):
+        return ""
+    asked = one.asked_resolution
+    state = v1.TransactionState.Name(asked.state).removeprefix("TRANSACTION_STATE_")
+    until = time_of(asked.expire_time.ToJsonString())
+    return f"as {state}, by {asked.actor}: {asked.note}; until {until} another may approve or refuse"
 
 
 def show_list(found: Sequence[v1.Transaction], *, with_tenants: bool = False) -> None:

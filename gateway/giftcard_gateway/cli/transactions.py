@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
+    "approve": ("acting:approve", "Approve the end that somebody else asked for."),
     "confirm": ("acting:confirm", "Confirm what is APPROVED."),
     "erase-numbers": ("erasing:erase_numbers", "Erase card numbers that were kept long enough."),
     "list": ("reading:list_", "List transactions, newest first."),
     "purge": ("purge:purge", "Delete finished transactions from the journal."),
     "redeliver": ("acting:redeliver", "Try at once what is owed; try again what is UNRESOLVED."),
+    "refuse": ("acting:refuse", "Refuse the end that somebody else asked for."),
     "resolve": ("acting:resolve", "End what is UNRESOLVED by hand."),
     "reverse": ("acting:reverse", "Reverse what is PENDING or APPROVED."),
     "show": ("reading:show", "Show all that is known of one transaction."),

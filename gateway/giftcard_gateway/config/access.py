@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -87,6 +88,15 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     """By a subject alternative name of the client's certificate; needs `server.tls.client_ca_file`."""
     open_reflection: bool = False
     """Whether reflection answers callers who did not sign in."""
+    second_person: bool = False
+    """Whether an end by hand needs another identity's approval."""
+    second_person_s: SpanSeconds = 86_400.0
+    """How long it waits for that, in seconds."""
+
+    @property
+    def reviews_within(self) -> timedelta | None:
+        """Return how long an end by hand waits for its second person; None where it needs none."""
+        return timedelta(seconds=self.second_person_s) if self.second_person else None
 
     @property
     def is_on(self) -> bool:

@@ -83,6 +83,8 @@ def _access(settings: Settings) -> Iterator[str]:
         f"access.issuers has two for {one}"
         for one in sorted({one for one in issuers if issuers.count(one) > 1})
     )
+    if access.second_person and not access.is_on:
+        yield "access.second_person needs callers who sign in: without, nobody is told from anybody else"
     if access.certificates and not (tls and tls.client_ca_file):
         yield "access.certificates needs server.tls.client_ca_file: without it nobody shows a certificate"
     for name, grant in access.certificates.items():

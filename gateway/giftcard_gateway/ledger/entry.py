@@ -60,6 +60,19 @@ class WantedReversal(AdviceWords, frozen=True, kw_only=True, omit_defaults=True)
     """The name of who asked for it."""
 
 
+class AskedEnd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An end by hand that somebody asked for, and that another identity has to approve."""
+
+    state: State
+    note: str
+    at: datetime
+    expires_at: datetime
+    actor: str
+    """The name of who asked."""
+    signature: str
+    """Which identity asked, by which it is told from every other."""
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One transaction. `version` counts its writes, `fence` counts its leases (rule 14)."""
 
@@ -89,6 +102,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When a person last had it tried again after it was UNRESOLVED; see `lifecycle.again`."""
     note: str = ""
     """What the person wrote who resolved it."""
+    asked_end: AskedEnd | None = None
+    """The end by hand that a second person has to approve."""
     confirm_by: datetime | None = None
     lost_before: timedelta = timedelta()
     """How long the outages were in all that `confirm_by` has already been put off for (rule 10)."""

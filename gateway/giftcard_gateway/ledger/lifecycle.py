@@ -21,6 +21,7 @@ from giftcard_gateway.ledger.attempts import Attempt
 from giftcard_gateway.ledger.entry import (
     FINAL,
     UNSETTLED,
+    AskedEnd,
     Entry,
     State,
     StateChange,
@@ -44,6 +45,8 @@ ALLOWED: Mapping[State, frozenset[State]] = {
 } | dict.fromkeys(FINAL, frozenset[State]())
 """Which state may follow which; anything else is a bug and raises ValueError."""
 
+MOST_CHANGES = 200
+"""How many changes a transaction may have when a person asks for something: each ask adds one or two."""
 _PROMISES = frozenset({State.PENDING, State.APPROVED})
 """States in which something may be promised."""
 _PROMISED = {AdviceKind.CONFIRMATION: State.CONFIRMING, AdviceKind.REVERSAL: State.REVERSING}
@@ -64,7 +67,7 @@ def move(
     if state not in ALLOWED[entry.state]:
         raise ValueError(f"a transaction cannot go from {entry.state} to {state}")
     changes = (*entry.changes, StateChange(state=state, at=at, cause=cause, actor=actor))
-    fields = {"attempts": 0, "due_at": None, "driver": "", **more}
+    fields = {"attempts": 0, "due_at": None, "driver": "", "asked_end": None, **more}
     return msgspec.structs.replace(entry, state=state, updated_at=at, changes=changes, **fields)
 
 
@@ -284,6 +287,14 @@ def reroute(entry: Entry, provider: str, *, lease_until: datetime, at: datetime)
     )
 
 
+def remark(entry: Entry, at: datetime, cause: str, actor: str = "") -> Entry:
+    """Return `entry` in its state, with what a person asked for among its changes while there is room."""
+    if len(entry.changes) >= MOST_CHANGES:
+        return entry
+    changes = (*entry.changes, StateChange(state=entry.state, at=at, cause=cause, actor=actor))
+    return msgspec.structs.replace(entry, changes=changes)
+
+
 def hurry(entry: Entry, at: datetime) -> Entry:
     """Return `entry` due immediately, after a person or an event asked for another try."""
     _must_be(entry, UNSETTLED)
@@ -303,7 +314,26 @@ def resolve(entry: Entry, state: State, note: str, at: datetime, actor: str = ""
     return move(entry, state, at, noted("resolved by an operator", note), actor, note=note)
 
 
-def again(entry: Entry, at: datetime, actor: str = "") -> Entry:
+def ask_end(entry: Entry, asked: AskedEnd) -> Entry:
+    """Return an UNRESOLVED `entry` whose end by hand waits for a second person."""
+    _must_be(entry, {State.UNRESOLVED})
+    said = noted(f"asked to end as {asked.state}", asked.note)
+    return msgspec.structs.replace(remark(entry, asked.at, said, asked.actor), asked_end=asked)
+
+
+def approve_end(entry: Entry, asked: AskedEnd, note: str, at: datetime, actor: str) -> Entry:
+    """Return an UNRESOLVED `entry` ended as one person asked and another approved."""
+    cause = f"{noted(f'resolved by {asked.actor}', asked.note)}; {noted('approved', note)}"
+    return move(entry, asked.state, at, cause, actor, note=asked.note)
+
+
+def refuse_end(entry: Entry, asked: AskedEnd, note: str, at: datetime, actor: str) -> Entry:
+    """Return an UNRESOLVED `entry` that waits for nobody any more."""
+    said = noted(f"refused to end as {asked.state}", note)
+    return msgspec.structs.replace(remark(entry, at, said, actor), asked_end=None)
+
+
+def again(entry: Entry, at: datetime, actor: str = "", note: str = "") -> Entry:
     """Return an UNRESOLVED `entry` as a person has it tried again, due at once and in nobody's hand.
 
     What was promised is owed again, and nothing else: the same advice, never the other one. Where nothing was
@@ -316,7 +346,7 @@ def again(entry: Entry, at: datetime, actor: str = "") -> Entry:
         entry,
         state,
         at,
-        "an operator had it tried again",
+        noted("an operator had it tried again", note),
         actor,
         due_at=at,
         fence=entry.fence + 1,

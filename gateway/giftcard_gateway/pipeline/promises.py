@@ -83,14 +83,14 @@ class Promises:
         cause = cause or lifecycle.noted("the caller reversed", wanted.note)
         return self._promised(connection, entry, advice, cause, actor)
 
-    def tried_again(self, connection: Connection, entry: Entry, actor: str) -> Entry:
+    def tried_again(self, connection: Connection, entry: Entry, actor: str, note: str = "") -> Entry:
         """Return an UNRESOLVED `entry` as a person has it tried again; nothing is written yet.
 
         The promise is the same. Its id is a fresh one where the provider would answer the old one with
         "duplicate", and the old one surely did nothing (rule 8).
         """
         at, wait = self._clock.now(), connection.settling(entry.operation)
-        again = lifecycle.again(entry, at, actor)
+        again = lifecycle.again(entry, at, actor, note)
         is_renewed = settling.may_be_renewed(entry, connection.traits(entry.operation), wait, at)
         return self.afresh(connection, again) if is_renewed else again
 

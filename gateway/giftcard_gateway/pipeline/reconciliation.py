@@ -252,6 +252,9 @@ class Reconciliation:
             except StateConflict:
                 # Somebody else ended it while we compared; the next comparison sees what came of it.
                 continue
+            if entry.state is not state:
+                # A second person has to approve; what was asked for stands with it.
+                continue
             compared.closed.append(entry)
             compared.matched += state is State.CONFIRMED
 

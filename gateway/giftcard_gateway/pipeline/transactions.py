@@ -36,11 +36,13 @@ from giftcard_gateway.ledger.amounts import part_to_confirm, part_to_reverse
 from giftcard_gateway.ledger.entry import UNSETTLED, Entry, State, WantedReversal
 from giftcard_gateway.ledger.erasing import without_pins
 from giftcard_gateway.ledger.idempotency import first_difference, must_repeat, must_repeat_words, must_want
+from giftcard_gateway.pipeline import endings
 from giftcard_gateway.pipeline.refusals import conflict, must_be, must_touch, said_of, told
 from giftcard_gateway.pipeline.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+    from datetime import timedelta
 
     from giftcard_adapters.values.advices import AdviceWords, ReversalReason
     from giftcard_adapters.values.money import Money
@@ -60,8 +62,6 @@ _NOT_SENT = Outcome(
     verdict=Verdict.FAILED,
     evidence="the journal went away before it could say that this was written down; nothing was sent",
 )
-_MOST_CHANGES = 200
-"""How many changes of state a transaction may have when a person has it tried again: each adds two."""
 Admit = Callable[[str], Awaitable[None]]
 """Hears which provider would be asked, and raises a GatewayError to refuse."""
 
@@ -87,6 +87,8 @@ class Transactions:
         observer: Observer,
     ) -> None:
         """Keep the parts that every call needs."""
+        self.reviews_within: timedelta | None = None
+        """How long an end by hand waits for another identity's approval; None where it needs none."""
         self._records = records
         self._connections = connections
         self._router = router
@@ -234,21 +236,33 @@ class Transactions:
     async def resolve(self, transaction_id: str, *, state: State, note: str, by: Identity) -> Entry:
         """End an UNRESOLVED transaction as CONFIRMED or REVERSED, as a person found out.
 
-        Repeating the same decision is harmless; raises StateConflict for any other state.
+        Where a second person is wanted it stays UNRESOLVED and is asked for. Repeating the same decision is
+        harmless; raises StateConflict for any other state, and where another end was asked for.
         """
         while True:
             entry = await self.get(transaction_id, by=by)
-            if entry.state is state and entry.note == note:
+            after = endings.resolved(entry, state, note, by, at=self._clock.now(), waits=self.reviews_within)
+            if after is entry:
                 return entry
-            if entry.state is not State.UNRESOLVED:
-                raise conflict(
-                    entry, f"Only an UNRESOLVED transaction can be resolved, and this one {said_of(entry)}"
-                )
-            resolved = lifecycle.resolve(entry, state, note, self._clock.now(), by.name)
-            if (written := await self._write(entry, resolved)) is not None:
+            if (written := await self._write(entry, after)) is not None:
                 return written
 
-    async def redeliver(self, transaction_id: str, *, wait_s: float, by: Identity) -> Entry:
+    async def review(
+        self, transaction_id: str, *, state: State, approves: bool, note: str, by: Identity
+    ) -> Entry:
+        """Approve or refuse, as a second person, the end as `state` that another identity asked for.
+
+        Raises StateConflict where nobody asked for it, it has expired, or this identity asked itself.
+        """
+        while True:
+            entry = await self.get(transaction_id, by=by)
+            if approves and entry.state is state:
+                return entry
+            after = endings.reviewed(entry, state, note, by, at=self._clock.now(), approves=approves)
+            if (written := await self._write(entry, after)) is not None:
+                return written
+
+    async def redeliver(self, transaction_id: str, *, wait_s: float, by: Identity, note: str = "") -> Entry:
         """Try at once what a transaction still owes, instead of when its backoff ends.
 
         One that is UNRESOLVED is tried again: what it promised is owed anew, or its outcome looked for anew.
@@ -257,13 +271,18 @@ class Transactions:
         while True:
             entry = await self.get(transaction_id, by=by)
             if entry.state is State.UNRESOLVED:
-                after = self._again(entry, by)
+                after = self._again(entry, by, note)
             elif entry.state not in UNSETTLED:
                 raise conflict(entry, f"This transaction owes its provider nothing: it {said_of(entry)}")
             elif entry.driver:
                 return await self._waiting.settled(entry, wait_s)
             else:
-                after = lifecycle.hurry(entry, self._clock.now())
+                at = self._clock.now()
+                after = lifecycle.hurry(entry, at)
+                if note:
+                    after = lifecycle.remark(
+                        after, at, lifecycle.noted("an operator hurried it", note), by.name
+                    )
             if (written := await self._write(entry, after)) is not None:
                 return await self._waiting.settled(written, wait_s)
 
@@ -310,17 +329,17 @@ class Transactions:
         except (Invalid, Unsupported) as fault:
             raise told(fault, ReversalUnsupported, connection, entry.operation) from None
 
-    def _again(self, entry: Entry, by: Identity) -> Entry:
+    def _again(self, entry: Entry, by: Identity, note: str) -> Entry:
         """Return an UNRESOLVED `entry` as it is tried again; raise StateConflict where it cannot be."""
         connection = self._connections.get(entry.provider)
         if entry.advice is None and not lifecycle.can_be_sought(connection.traits(entry.operation)):
             raise conflict(
                 entry, f"Its provider cannot be asked what became of this transaction: it {said_of(entry)}"
             )
-        if len(entry.changes) >= _MOST_CHANGES:
+        if len(entry.changes) >= lifecycle.MOST_CHANGES:
             raise conflict(entry, f"This transaction was tried again often enough: it {said_of(entry)}")
         try:
-            return self._driver.promises.tried_again(connection, entry, by.name)
+            return self._driver.promises.tried_again(connection, entry, by.name, note)
         except (Invalid, Unsupported) as fault:
             raise told(fault, OperationUnsupported, connection, entry.operation) from None
 

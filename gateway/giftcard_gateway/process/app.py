@@ -88,6 +88,7 @@ class App:
             observer=telemetry.observer,
             keeps_numbers=settings.journal.keeps_numbers,
         )
+        self.pipeline.transactions.reviews_within = settings.access.reviews_within
         self.keys_in_use = KeysInUse(self.journal, self.seal, settings.seal.do_without)
         self.measuring = self._measuring()
         self.signing_in = signing_in or open_signing_in(settings, self.journal, clock)

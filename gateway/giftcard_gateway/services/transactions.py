@@ -91,6 +91,7 @@ class TransactionReads:
             "ListTransactions": self.page,
             "WatchTransactions": self.watch,
             "ResolveTransaction": self.resolve,
+            "ReviewResolution": self.review,
             "RedeliverAdvice": self.redeliver,
         }
 
@@ -174,12 +175,25 @@ class TransactionReads:
         )
         return v1.ResolveTransactionResponse(transaction=transaction_to(entry))
 
+    async def review(self, request: v1.ReviewResolutionRequest, call: RpcCall) -> v1.ReviewResolutionResponse:
+        """Approve or refuse, as a second person, an end by hand."""
+        await refuse_card_data(self._records, call.identity, request)
+        entry = await self._transactions.review(
+            request.transaction_id.lower(),
+            state=_STATES[request.resolution],
+            approves=request.review == v1.Review.REVIEW_APPROVED,
+            note=request.note,
+            by=call.identity,
+        )
+        return v1.ReviewResolutionResponse(transaction=transaction_to(entry))
+
     async def redeliver(
         self, request: v1.RedeliverAdviceRequest, call: RpcCall
     ) -> v1.RedeliverAdviceResponse:
         """Try at once what a transaction owes."""
+        await refuse_card_data(self._records, call.identity, request)
         entry = await self._transactions.redeliver(
-            request.transaction_id.lower(), wait_s=call.wait_s(), by=call.identity
+            request.transaction_id.lower(), wait_s=call.wait_s(), by=call.identity, note=request.note
         )
         return v1.RedeliverAdviceResponse(transaction=transaction_to(entry))
 

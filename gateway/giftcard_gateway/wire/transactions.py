@@ -128,6 +128,11 @@ def _put_times(told: v1.Transaction, entry: Entry) -> None:
     put_time(told.update_time, _changed_at(entry))
     if entry.state is State.APPROVED and entry.confirm_by is not None:
         put_time(told.confirm_by, entry.confirm_by)
+    if (asked := entry.asked_end) is not None:
+        waits = told.asked_resolution
+        waits.state, waits.note, waits.actor = _STATES[asked.state], asked.note, asked.actor
+        put_time(waits.ask_time, asked.at)
+        put_time(waits.expire_time, asked.expires_at)
     if entry.numbers_erased_at is not None:
         put_time(told.card_number_erase_time, entry.numbers_erased_at)
     for change in entry.changes:
@@ -150,7 +155,12 @@ def _put_amounts(told: v1.Transaction, entry: Entry) -> None:
 
 
 def _changed_at(entry: Entry) -> datetime:
-    return entry.changes[-1].at if entry.changes else entry.updated_at
+    """Return when it came into its state: what people said meanwhile changed nothing."""
+    at, state = entry.updated_at, None
+    for change in entry.changes:
+        if change.state is not state:
+            at, state = change.at, change.state
+    return at
 
 
 def _add_ask(fields: Fields, ask: AnyOperation, outcome: Outcome | None, advice: Advice | None) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from giftcard import AsyncClient, new_transaction_id
+from giftcard_adapters.values.advices import Acknowledgement, Receipt
 from giftcard_gateway.access.api_keys import make, row_of
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config.access import Access, Grant, Scope
@@ -29,6 +30,7 @@ _STAMP = re.compile(r'name="stamp" value="([0-9a-f]{64})"')
 PATIENT_S = 1e6
 _PATIENT = Terms(confirm_by_s=PATIENT_S, retry_base_s=1e7, retry_cap_s=1e7)
 """Nobody is too late to decide, and what is owed is not tried again by itself while a test runs."""
+REFUSED = Acknowledgement(receipt=Receipt.REFUSED, evidence="blocked")
 READ, OPERATE = (Scope.READ,), (Scope.READ, Scope.OPERATE)
 
 
@@ -74,6 +76,19 @@ class Place:
         token = await self.key("till-7", Scope.MONEY, Scope.READ)
         async with AsyncClient(f"{HOST}:{self.app.server.port}", plaintext=True, token=token) as client:
             yield client
+
+    @asynccontextmanager
+    async def operator(self, name: str) -> AsyncIterator[AsyncClient]:
+        """Open a client of somebody who ends what is stuck."""
+        token = await self.key(name, *OPERATE)
+        async with AsyncClient(f"{HOST}:{self.app.server.port}", plaintext=True, token=token) as client:
+            yield client
+
+    async def refused(self, client: AsyncClient) -> str:
+        """Redeem, and have the confirmation refused for good; return the transaction's id."""
+        self.provider.script.reactions += [APPROVED, REFUSED]
+        transaction_id = await self.sold(client)
+        return (await client.confirm_redeem(transaction_id=transaction_id)).transaction_id
 
     async def stuck(self, client: AsyncClient, **fields: Any) -> str:  # noqa: ANN401 - fields of a request
         """Void a card with no answer, which nobody can find out; return the transaction's id."""
@@ -145,13 +160,22 @@ class Visitor:
 
 
 @asynccontextmanager
-async def open_place(*, is_open: bool = False, **wanted: Any) -> AsyncIterator[Place]:  # noqa: ANN401 - settings of [console]
-    """Serve a console on a free port; with `is_open` nobody signs in. The arguments are its settings."""
+async def open_place(
+    *,
+    is_open: bool = False,
+    reviews: bool = False,
+    **wanted: Any,  # noqa: ANN401 - settings of [console]
+) -> AsyncIterator[Place]:
+    """Serve a console on a free port; the arguments are its settings.
+
+    With `is_open` nobody signs in, with `reviews` an end by hand needs a second person.
+    """
     clock = Clock()
     heard, provider = Heard(clock), Scripted.open(clock)
     connection = Connection("spar-za", provider, _PATIENT, clock)
     configured = settings(
-        console=Console(**{"listen": f"{HOST}:0", **wanted}), access=Access(api_keys=not is_open)
+        console=Console(**{"listen": f"{HOST}:0", **wanted}),
+        access=Access(api_keys=not is_open, second_person=reviews),
     )
     async with open_app(
         configured, clock, heard=heard, journal=Unsteady(), connections=Connections([connection])

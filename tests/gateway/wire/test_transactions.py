@@ -18,7 +18,7 @@ from giftcard_adapters.values.outcomes import Balances, IssuedCard, Outcome, Ver
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.ledger.amounts import settled_amount
 from giftcard_gateway.ledger.attempts import Attempt, AttemptKind
-from giftcard_gateway.ledger.entry import Entry, State, StateChange, WantedReversal
+from giftcard_gateway.ledger.entry import AskedEnd, Entry, State, StateChange, WantedReversal
 from giftcard_gateway.wire.progress import progress_to
 from giftcard_gateway.wire.transactions import transaction_to
 from giftcard_gateway.wire.values import money_from, time_from
@@ -93,6 +93,18 @@ def test_every_field_of_an_outcome_is_told() -> None:
     assert fields >= set(Outcome.__struct_fields__) - NOT_TOLD_OF_OUTCOME
 
 
+def test_what_people_say_changes_no_state() -> None:
+    """`update_time` is when the state came about, not when somebody last asked for something meanwhile."""
+    later = [NOW + timedelta(minutes=minutes) for minutes in range(3)]
+    states = (State.APPROVED, State.CONFIRMING, State.CONFIRMING)
+    changes = tuple(
+        StateChange(state=state, at=at, cause="why") for state, at in zip(states, later, strict=True)
+    )
+    told = transaction_to(entry(State.CONFIRMING, changes=changes))
+    assert told.update_time.ToDatetime(tzinfo=UTC) == later[1]
+    assert len(told.state_changes) == 3
+
+
 def test_every_field_of_the_answer_is_filled() -> None:
     """No field of Transaction is left that nothing fills; `actor` waits for what it is to tell."""
     decided = full(Outcome)
@@ -102,7 +114,7 @@ def test_every_field_of_the_answer_is_filled() -> None:
             entry(ask=full(Redeem, transaction_id=UUID), outcome=decided, confirm_by=NOW),
             entry(State.CONFIRMED, advice=advice(AdviceKind.CONFIRMATION, FOUR)),
             entry(State.REVERSED, advice=advice(AdviceKind.REVERSAL, FOUR), numbers_erased_at=NOW),
-            entry(State.UNRESOLVED, evidence="seen", refusal=full(Decline)),
+            entry(State.UNRESOLVED, evidence="seen", refusal=full(Decline), asked_end=full(AskedEnd)),
         )
     ]
     tried = entry(

@@ -128,6 +128,9 @@ class Calls:
     resolve_transaction = Rpc(
         plain(v1.ResolveTransactionRequest, lambda stubs: stubs.transactions.ResolveTransaction, changes=True)
     )
+    review_resolution = Rpc(
+        plain(v1.ReviewResolutionRequest, lambda stubs: stubs.transactions.ReviewResolution, changes=True)
+    )
     redeliver_advice = Rpc(
         plain(v1.RedeliverAdviceRequest, lambda stubs: stubs.transactions.RedeliverAdvice, changes=True)
     )

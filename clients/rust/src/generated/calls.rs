@@ -49,6 +49,7 @@ pub(crate) fn phase_of(call: &str) -> Phase {
         "ListTransactions" => Phase::Reading,
         "WatchTransactions" => Phase::Reading,
         "ResolveTransaction" => Phase::Changing,
+        "ReviewResolution" => Phase::Changing,
         "RedeliverAdvice" => Phase::Changing,
         _ => Phase::Unknown,
     }
@@ -691,6 +692,18 @@ impl Rpc for v1::ResolveTransactionRequest {
 }
 
 impl Plain for v1::ResolveTransactionRequest {}
+
+impl Rpc for v1::ReviewResolutionRequest {
+    type Response = v1::ReviewResolutionResponse;
+    const CALL: &'static str = "ReviewResolution";
+    const PATH: &'static str = "/giftcard.v1.TransactionService/ReviewResolution";
+    const PHASE: Phase = Phase::Changing;
+    fn transaction_id(&self) -> &str {
+        &self.transaction_id
+    }
+}
+
+impl Plain for v1::ReviewResolutionRequest {}
 
 impl Rpc for v1::RedeliverAdviceRequest {
     type Response = v1::RedeliverAdviceResponse;

@@ -249,3 +249,9 @@ impl fmt::Debug for v1::Resolution {
         f.write_str(self.as_str_name())
     }
 }
+
+impl fmt::Debug for v1::Review {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str_name())
+    }
+}

@@ -1626,7 +1626,7 @@ pub struct Transaction {
     /// When the state last changed.
     #[prost(message, optional, tag = "26")]
     pub update_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// Every state it has been in, oldest first.
+    /// Every state it has been in, oldest first. What people asked for meanwhile stands there too, in the same state.
     #[prost(message, repeated, tag = "27")]
     pub state_changes: ::prost::alloc::vec::Vec<StateChange>,
     /// The labels of the request.
@@ -1652,6 +1652,29 @@ pub struct Transaction {
     /// What the gateway did for it so far, and what comes next. GetTransaction alone tells it.
     #[prost(message, optional, tag = "32")]
     pub progress: ::core::option::Option<Progress>,
+    /// The end by hand that waits for a second person. Set while the state is UNRESOLVED and what somebody asked for was
+    /// not refused; read its `expire_time`.
+    #[prost(message, optional, tag = "33")]
+    pub asked_resolution: ::core::option::Option<AskedResolution>,
+}
+/// An end by hand that one person asked for, and another has to approve.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AskedResolution {
+    /// How it is to end: CONFIRMED or REVERSED.
+    #[prost(enumeration = "TransactionState", tag = "1")]
+    pub state: i32,
+    /// Who said so and why.
+    #[prost(string, tag = "2")]
+    pub note: ::prost::alloc::string::String,
+    /// Which identity asked. Another has to review it.
+    #[prost(string, tag = "3")]
+    pub actor: ::prost::alloc::string::String,
+    /// When it was asked for.
+    #[prost(message, optional, tag = "4")]
+    pub ask_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Until when it can be approved. Past it, it is as if nobody had asked.
+    #[prost(message, optional, tag = "5")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// What the gateway did for a transaction at its provider, for people: nothing here is to be decided by.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -5850,12 +5873,39 @@ pub struct ResolveTransactionResponse {
     #[prost(message, optional, tag = "1")]
     pub transaction: ::core::option::Option<Transaction>,
 }
+/// Approves or refuses an end that somebody else asked for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReviewResolutionRequest {
+    /// The transaction.
+    #[prost(string, tag = "1")]
+    pub transaction_id: ::prost::alloc::string::String,
+    /// The end that is reviewed, as `asked_resolution` tells it: an approval is of no other end than the one that was read.
+    #[prost(enumeration = "Resolution", tag = "2")]
+    pub resolution: i32,
+    /// Whether it is approved.
+    #[prost(enumeration = "Review", tag = "3")]
+    pub review: i32,
+    /// Why, at most 1000 characters and without card data. Kept with the transaction.
+    #[prost(string, tag = "4")]
+    pub note: ::prost::alloc::string::String,
+}
+/// How the transaction stands after the review.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReviewResolutionResponse {
+    /// The transaction.
+    #[prost(message, optional, tag = "1")]
+    pub transaction: ::core::option::Option<Transaction>,
+}
 /// Asks for a confirmation or reversal to be sent now.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RedeliverAdviceRequest {
     /// The transaction.
     #[prost(string, tag = "1")]
     pub transaction_id: ::prost::alloc::string::String,
+    /// Who asked for it and why, at most 1000 characters and without card data. Kept with the transaction: one of its
+    /// `state_changes` tells it, with the state it was in.
+    #[prost(string, tag = "2")]
+    pub note: ::prost::alloc::string::String,
 }
 /// How the transaction stands after the attempt.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -5893,6 +5943,39 @@ impl Resolution {
             "RESOLUTION_UNSPECIFIED" => Some(Self::Unspecified),
             "RESOLUTION_CONFIRMED" => Some(Self::Confirmed),
             "RESOLUTION_REVERSED" => Some(Self::Reversed),
+            _ => None,
+        }
+    }
+}
+/// What a second person says of an end that somebody asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Review {
+    /// Never send it: a review must be said.
+    Unspecified = 0,
+    /// It ends as asked. Send it once you know it from the provider yourself.
+    Approved = 1,
+    /// It does not. It stays UNRESOLVED, and another end can be asked for.
+    Refused = 2,
+}
+impl Review {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REVIEW_UNSPECIFIED",
+            Self::Approved => "REVIEW_APPROVED",
+            Self::Refused => "REVIEW_REFUSED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REVIEW_UNSPECIFIED" => Some(Self::Unspecified),
+            "REVIEW_APPROVED" => Some(Self::Approved),
+            "REVIEW_REFUSED" => Some(Self::Refused),
             _ => None,
         }
     }
@@ -6078,8 +6161,11 @@ pub mod transaction_service_client {
         }
         /// Ends an UNRESOLVED transaction by an operator's word. Sends nothing to the provider: settle with it first.
         ///
+        /// Where the operator wants a second person, it stays UNRESOLVED, with `asked_resolution`, until another identity
+        /// approves by ReviewResolution.
+        ///
         /// Safe to repeat with the same resolution. NOT_FOUND if there is no such transaction; FAILED_PRECONDITION, reason
-        /// STATE_CONFLICT, if it is neither UNRESOLVED nor resolved the same way before.
+        /// STATE_CONFLICT, if it is neither UNRESOLVED nor resolved the same way before, or if another end was asked for.
         pub async fn resolve_transaction(
             &mut self,
             request: impl tonic::IntoRequest<super::ResolveTransactionRequest>,
@@ -6106,6 +6192,38 @@ pub mod transaction_service_client {
                         "giftcard.v1.TransactionService",
                         "ResolveTransaction",
                     ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Approves or refuses, as a second person, the end that somebody asked ResolveTransaction for.
+        ///
+        /// Approved, the transaction is CONFIRMED or REVERSED as asked, and nothing is sent to the provider; refused, it is
+        /// UNRESOLVED and waits for nobody. Safe to repeat once approved. NOT_FOUND if there is no such transaction;
+        /// FAILED_PRECONDITION, reason STATE_CONFLICT, if nobody asked for this end, if it has expired, and for the identity that
+        /// asked.
+        pub async fn review_resolution(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReviewResolutionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReviewResolutionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/giftcard.v1.TransactionService/ReviewResolution",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("giftcard.v1.TransactionService", "ReviewResolution"),
                 );
             self.inner.unary(req, path, codec).await
         }

@@ -43,7 +43,10 @@ WORDS = {
     "redeliver": "Try again now",
     "confirm": "Confirm now",
     "reverse": "Reverse now",
+    "approve": "Approve",
+    "refuse": "Refuse",
 }
+REVIEWS = {"approve": v1.Review.REVIEW_APPROVED, "refuse": v1.Review.REVIEW_REFUSED}
 DECISIONS = ("confirm", "reverse")
 """What its caller should have done, and needs the scope of callers."""
 
@@ -74,6 +77,15 @@ async def redeliver(visit: Visit) -> web.Response:
     return await _act(visit, "redeliver")
 
 
+async def review(visit: Visit) -> web.Response:
+    """Approve or refuse the end that somebody else asked for."""
+    if (lacking := _lacking(visit)) or visit.form.text("action") not in REVIEWS:
+        return visit.page(
+            "refused.html", status=HTTPStatus.BAD_REQUEST, sentence=lacking or "Approve it or refuse it."
+        )
+    return await _act(visit, visit.form.text("action"))
+
+
 async def decide(visit: Visit) -> web.Response:
     """Confirm or reverse one transaction that nobody decided."""
     lacking = _lacking(visit)
@@ -89,7 +101,7 @@ async def decide(visit: Visit) -> web.Response:
 async def _act(visit: Visit, action: str) -> web.Response:
     transaction_id = visit.request.match_info["transaction_id"]
     done = await _do(visit, action, transaction_id, visit.tenant)
-    visit.session.notice = f"{WORDS[action]}: it is {state_of(done.state)} now."
+    visit.session.notice = f"{WORDS[action]}: it {_stands(done)}."
     return see(visit.address_of(transaction_id, visit.tenant or ""))
 
 
@@ -101,6 +113,8 @@ async def show_plan(visit: Visit) -> web.Response:
         return visit.page("refused.html", status=HTTPStatus.BAD_REQUEST, sentence=sentence)
 
     def judged(row: ListedTransaction) -> tuple[bool, str]:
+        if action in REVIEWS and not row.asked_end:
+            return False, "nobody asks to end it"
         is_taken = row.state in TAKES[action]
         return is_taken, "" if is_taken else f"is {row.state}"
 
@@ -116,7 +130,7 @@ async def run_plan(visit: Visit) -> web.Response:
         return visit.page(
             "refused.html", status=HTTPStatus.BAD_REQUEST, sentence=lacking or "Nothing was chosen."
         )
-    acts = await _for_each(visit, picks, partial(_do, visit, action), lambda row: (True, f"is {row.state}"))
+    acts = await _for_each(visit, picks, partial(_do, visit, action), _told)
     return visit.page("plan.html", acts=acts, action=action, words=WORDS[action], is_done=True)
 
 
@@ -151,10 +165,20 @@ async def _do(visit: Visit, action: str, transaction_id: str, tenant: str | None
     name, longest_s = "ResolveTransaction", LONGEST_S
     if action == "redeliver":
         name, longest_s = "RedeliverAdvice", _EACH_S
-        request = v1.RedeliverAdviceRequest(transaction_id=transaction_id)
+        request = v1.RedeliverAdviceRequest(transaction_id=transaction_id, note=reason)
     elif action in DECISIONS:
         name, request = _decision(action, await read_transaction(visit, transaction_id, tenant), reason)
         longest_s = _EACH_S
+    elif action in REVIEWS:
+        asked = (await read_transaction(visit, transaction_id, tenant)).asked_resolution
+        request = v1.ReviewResolutionRequest(
+            transaction_id=transaction_id,
+            # Where nobody asked for one, any will do: the service refuses it and says so.
+            resolution=_RESOLUTIONS.get(state_of(asked.state).lower(), v1.Resolution.RESOLUTION_REVERSED),
+            review=REVIEWS[action],
+            note=reason,
+        )
+        name = "ReviewResolution"
     else:
         request = v1.ResolveTransactionRequest(
             transaction_id=transaction_id, resolution=_RESOLUTIONS[action], note=reason
@@ -173,6 +197,17 @@ def _decision(action: str, one: v1.Transaction, reason: str) -> tuple[str, Messa
     name = names.confirm_rpc if action == "confirm" else names.reverse_rpc
     request: Message = getattr(v1, f"{name}Request")(**fields)
     return name, request
+
+
+def _told(row: ListedTransaction) -> tuple[bool, str]:
+    return True, f"{row.asked_end}: another has to approve" if row.asked_end else f"is {row.state}"
+
+
+def _stands(done: v1.Transaction) -> str:
+    """Return how it stands after an act, in words."""
+    if done.HasField("asked_resolution"):
+        return "waits for a second person, who has to approve"
+    return f"is {state_of(done.state)} now"
 
 
 def _lacking(visit: Visit) -> str:

@@ -18,7 +18,7 @@ from giftcard import v1
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.access.signing_in import Shown
 from giftcard_gateway.errors import GatewayError
-from giftcard_gateway.http.console.actions import decide, redeliver, resolve, run_plan, show_plan
+from giftcard_gateway.http.console.actions import decide, redeliver, resolve, review, run_plan, show_plan
 from giftcard_gateway.http.console.inbox import show_inbox
 from giftcard_gateway.http.console.protection import Protection
 from giftcard_gateway.http.console.providers import show_providers
@@ -115,6 +115,7 @@ class ConsoleEdge:
             ("POST", "/transactions/{transaction_id}/resolve", resolve),
             ("POST", "/transactions/{transaction_id}/redeliver", redeliver),
             ("POST", "/transactions/{transaction_id}/decide", decide),
+            ("POST", "/transactions/{transaction_id}/review", review),
             ("POST", "/bulk", show_plan),
             ("POST", "/bulk/run", run_plan),
             ("GET", "/search", show_search),

@@ -24,6 +24,8 @@ TAKES = {
     "redeliver": _OWED | _UNRESOLVED,
     "confirm": frozenset({"APPROVED"}),
     "reverse": frozenset({"APPROVED", "PENDING"}),
+    "approve": _UNRESOLVED,
+    "refuse": _UNRESOLVED,
 }
 """By what a person may do: the states in which the services take it, of UNRESOLVED if they still can."""
 AT = "@"
@@ -45,6 +47,8 @@ class ListedTransaction:
     """The amount as a number to sort by, whatever the currency."""
     cards: str
     reason: str
+    asked_end: str
+    """The end that waits for a second person, and who asked for it; empty where none does."""
     created_at: datetime
     updated_at: datetime
     window_end_at: datetime | None
@@ -81,6 +85,7 @@ def row_of(visit: Visit, one: v1.Transaction, windows: Windows) -> ListedTransac
         amount=amount_of(one),
         worth=one.requested_amount.units + one.requested_amount.nanos / 1e9,
         cards=", ".join(card.masked_card for card in one.cards),
+        asked_end=asked_end_of(one, visit.now),
         reason=_reason(visit, one) or (changes[-1].note if changes else ""),
         created_at=created_at,
         updated_at=time_of(one.update_time) or created_at,
@@ -90,7 +95,18 @@ def row_of(visit: Visit, one: v1.Transaction, windows: Windows) -> ListedTransac
 
 def _reason(visit: Visit, one: v1.Transaction) -> str:
     """Return why it is where it is, as far as the transaction itself says."""
+    if asked := asked_end_of(one, visit.now):
+        return f"{asked}, which another person has to approve"
     confirm_by = time_of(one.confirm_by)
     if confirm_by is not None and confirm_by < visit.now:
         return "approved, and not decided in time"
     return one.evidence.summary
+
+
+def asked_end_of(one: v1.Transaction, now: datetime) -> str:
+    """Return the end that can still be approved and who asked for it, nothing where there is none."""
+    asked = one.asked_resolution
+    expires_at = time_of(asked.expire_time)
+    if expires_at is None or expires_at <= now:
+        return ""
+    return f"{asked.actor} asks to end it as {state_of(asked.state)}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from giftcard import v1
-from giftcard_gateway.http.console.rows import TAKES
+from giftcard_gateway.http.console.rows import TAKES, asked_end_of
 from giftcard_gateway.http.console.words import amount_of, money, operation_of, state_of, time_of
 from giftcard_gateway.ledger.attempts import FIRST
 
@@ -52,7 +52,9 @@ async def show_transaction(visit: Visit) -> web.Response:
         lease_end=time_of(progress.lease_end_time),
         window_end=time_of(progress.reversal_end_time),
         steps=sorted([*_changes(one), *_attempts(visit, progress)], key=lambda step: step.at),
-        is_resolvable=state in TAKES["confirmed"],
+        is_resolvable=state in TAKES["confirmed"] and not asked_end_of(one, visit.now),
+        asked_end=asked_end_of(one, visit.now),
+        expires_at=time_of(one.asked_resolution.expire_time),
         is_redeliverable=state in TAKES["redeliver"],
         is_undecided=state in TAKES["confirm"] and one.tenant == visit.session.identity.tenant,
     )

@@ -402,6 +402,7 @@ class Transaction(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     CARD_NUMBER_ERASE_TIME_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
+    ASKED_RESOLUTION_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The caller's id: a version-4 UUID. Every tenant's ids are its own."""
     operation: Global___Operation.ValueType
@@ -498,7 +499,7 @@ class Transaction(_message.Message):
 
     @_builtins.property
     def state_changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StateChange]:
-        """Every state it has been in, oldest first."""
+        """Every state it has been in, oldest first. What people asked for meanwhile stands there too, in the same state."""
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -519,6 +520,12 @@ class Transaction(_message.Message):
     @_builtins.property
     def progress(self) -> Global___Progress:
         """What the gateway did for it so far, and what comes next. GetTransaction alone tells it."""
+
+    @_builtins.property
+    def asked_resolution(self) -> Global___AskedResolution:
+        """The end by hand that waits for a second person. Set while the state is UNRESOLVED and what somebody asked for was
+        not refused; read its `expire_time`.
+        """
 
     def __init__(
         self,
@@ -555,14 +562,57 @@ class Transaction(_message.Message):
         tenant: _builtins.str = ...,
         card_number_erase_time: _timestamp_pb2.Timestamp | None = ...,
         progress: Global___Progress | None = ...,
+        asked_resolution: Global___AskedResolution | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approved_amount", b"approved_amount", "card_number_erase_time", b"card_number_erase_time", "confirm_by", b"confirm_by", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "evidence", b"evidence", "fee_amount", b"fee_amount", "points", b"points", "product", b"product", "progress", b"progress", "receiver", b"receiver", "requested_amount", b"requested_amount", "reversed_amount", b"reversed_amount", "settlement_entity", b"settlement_entity", "slip", b"slip", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approved_amount", b"approved_amount", "asked_resolution", b"asked_resolution", "card_number_erase_time", b"card_number_erase_time", "confirm_by", b"confirm_by", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "evidence", b"evidence", "fee_amount", b"fee_amount", "points", b"points", "product", b"product", "progress", b"progress", "receiver", b"receiver", "requested_amount", b"requested_amount", "reversed_amount", b"reversed_amount", "settlement_entity", b"settlement_entity", "slip", b"slip", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "approved_amount", b"approved_amount", "card_number_erase_time", b"card_number_erase_time", "cards", b"cards", "confirm_by", b"confirm_by", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "evidence", b"evidence", "external_reference", b"external_reference", "fee_amount", b"fee_amount", "issued_cards", b"issued_cards", "labels", b"labels", "ledger_indicators", b"ledger_indicators", "operation", b"operation", "points", b"points", "product", b"product", "progress", b"progress", "provider", b"provider", "provider_references", b"provider_references", "receiver", b"receiver", "requested_amount", b"requested_amount", "reversal_reason", b"reversal_reason", "reversed_amount", b"reversed_amount", "settlement_entity", b"settlement_entity", "slip", b"slip", "state", b"state", "state_changes", b"state_changes", "tenant", b"tenant", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additional_amounts", b"additional_amounts", "approved_amount", b"approved_amount", "asked_resolution", b"asked_resolution", "card_number_erase_time", b"card_number_erase_time", "cards", b"cards", "confirm_by", b"confirm_by", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "evidence", b"evidence", "external_reference", b"external_reference", "fee_amount", b"fee_amount", "issued_cards", b"issued_cards", "labels", b"labels", "ledger_indicators", b"ledger_indicators", "operation", b"operation", "points", b"points", "product", b"product", "progress", b"progress", "provider", b"provider", "provider_references", b"provider_references", "receiver", b"receiver", "requested_amount", b"requested_amount", "reversal_reason", b"reversal_reason", "reversed_amount", b"reversed_amount", "settlement_entity", b"settlement_entity", "slip", b"slip", "state", b"state", "state_changes", b"state_changes", "tenant", b"tenant", "third_party_identifiers", b"third_party_identifiers", "transaction_id", b"transaction_id", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Transaction: _TypeAlias = Transaction  # noqa: Y015
+
+@_typing.final
+class AskedResolution(_message.Message):
+    """An end by hand that one person asked for, and another has to approve."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    ASK_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    state: Global___TransactionState.ValueType
+    """How it is to end: CONFIRMED or REVERSED."""
+    note: _builtins.str
+    """Who said so and why."""
+    actor: _builtins.str
+    """Which identity asked. Another has to review it."""
+    @_builtins.property
+    def ask_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was asked for."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when it can be approved. Past it, it is as if nobody had asked."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___TransactionState.ValueType = ...,
+        note: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        ask_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ask_time", b"ask_time", "expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "ask_time", b"ask_time", "expire_time", b"expire_time", "note", b"note", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AskedResolution: _TypeAlias = AskedResolution  # noqa: Y015
 
 @_typing.final
 class Progress(_message.Message):

@@ -47,6 +47,30 @@ RESOLUTION_REVERSED: Resolution.ValueType  # 2
 """The money did not move, or is back. Send it once you have that from the provider."""
 Global___Resolution: _TypeAlias = Resolution  # noqa: Y015
 
+class _Review:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReviewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Review.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REVIEW_UNSPECIFIED: _Review.ValueType  # 0
+    """Never send it: a review must be said."""
+    REVIEW_APPROVED: _Review.ValueType  # 1
+    """It ends as asked. Send it once you know it from the provider yourself."""
+    REVIEW_REFUSED: _Review.ValueType  # 2
+    """It does not. It stays UNRESOLVED, and another end can be asked for."""
+
+class Review(_Review, metaclass=_ReviewEnumTypeWrapper):
+    """What a second person says of an end that somebody asked for."""
+
+REVIEW_UNSPECIFIED: Review.ValueType  # 0
+"""Never send it: a review must be said."""
+REVIEW_APPROVED: Review.ValueType  # 1
+"""It ends as asked. Send it once you know it from the provider yourself."""
+REVIEW_REFUSED: Review.ValueType  # 2
+"""It does not. It stays UNRESOLVED, and another end can be asked for."""
+Global___Review: _TypeAlias = Review  # noqa: Y015
+
 @_typing.final
 class GetTransactionRequest(_message.Message):
     """Asks how a transaction stands."""
@@ -383,22 +407,86 @@ class ResolveTransactionResponse(_message.Message):
 Global___ResolveTransactionResponse: _TypeAlias = ResolveTransactionResponse  # noqa: Y015
 
 @_typing.final
+class ReviewResolutionRequest(_message.Message):
+    """Approves or refuses an end that somebody else asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    RESOLUTION_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    transaction_id: _builtins.str
+    """The transaction."""
+    resolution: Global___Resolution.ValueType
+    """The end that is reviewed, as `asked_resolution` tells it: an approval is of no other end than the one that was read."""
+    review: Global___Review.ValueType
+    """Whether it is approved."""
+    note: _builtins.str
+    """Why, at most 1000 characters and without card data. Kept with the transaction."""
+    def __init__(
+        self,
+        *,
+        transaction_id: _builtins.str = ...,
+        resolution: Global___Resolution.ValueType = ...,
+        review: Global___Review.ValueType = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "resolution", b"resolution", "review", b"review", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewResolutionRequest: _TypeAlias = ReviewResolutionRequest  # noqa: Y015
+
+@_typing.final
+class ReviewResolutionResponse(_message.Message):
+    """How the transaction stands after the review."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transaction(self) -> _transaction_pb2.Transaction:
+        """The transaction."""
+
+    def __init__(
+        self,
+        *,
+        transaction: _transaction_pb2.Transaction | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["transaction", b"transaction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transaction", b"transaction"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewResolutionResponse: _TypeAlias = ReviewResolutionResponse  # noqa: Y015
+
+@_typing.final
 class RedeliverAdviceRequest(_message.Message):
     """Asks for a confirmation or reversal to be sent now."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
     """The transaction."""
+    note: _builtins.str
+    """Who asked for it and why, at most 1000 characters and without card data. Kept with the transaction: one of its
+    `state_changes` tells it, with the state it was in.
+    """
     def __init__(
         self,
         *,
         transaction_id: _builtins.str = ...,
+        note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

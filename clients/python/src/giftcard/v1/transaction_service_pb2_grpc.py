@@ -57,6 +57,11 @@ class TransactionServiceStub(object):
                 request_serializer=giftcard_dot_v1_dot_transaction__service__pb2.ResolveTransactionRequest.SerializeToString,
                 response_deserializer=giftcard_dot_v1_dot_transaction__service__pb2.ResolveTransactionResponse.FromString,
                 _registered_method=True)
+        self.ReviewResolution = channel.unary_unary(
+                '/giftcard.v1.TransactionService/ReviewResolution',
+                request_serializer=giftcard_dot_v1_dot_transaction__service__pb2.ReviewResolutionRequest.SerializeToString,
+                response_deserializer=giftcard_dot_v1_dot_transaction__service__pb2.ReviewResolutionResponse.FromString,
+                _registered_method=True)
         self.RedeliverAdvice = channel.unary_unary(
                 '/giftcard.v1.TransactionService/RedeliverAdvice',
                 request_serializer=giftcard_dot_v1_dot_transaction__service__pb2.RedeliverAdviceRequest.SerializeToString,
@@ -106,8 +111,23 @@ class TransactionServiceServicer(object):
     def ResolveTransaction(self, request, context):
         """Ends an UNRESOLVED transaction by an operator's word. Sends nothing to the provider: settle with it first.
 
+        Where the operator wants a second person, it stays UNRESOLVED, with `asked_resolution`, until another identity
+        approves by ReviewResolution.
+
         Safe to repeat with the same resolution. NOT_FOUND if there is no such transaction; FAILED_PRECONDITION, reason
-        STATE_CONFLICT, if it is neither UNRESOLVED nor resolved the same way before.
+        STATE_CONFLICT, if it is neither UNRESOLVED nor resolved the same way before, or if another end was asked for.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReviewResolution(self, request, context):
+        """Approves or refuses, as a second person, the end that somebody asked ResolveTransaction for.
+
+        Approved, the transaction is CONFIRMED or REVERSED as asked, and nothing is sent to the provider; refused, it is
+        UNRESOLVED and waits for nobody. Safe to repeat once approved. NOT_FOUND if there is no such transaction;
+        FAILED_PRECONDITION, reason STATE_CONFLICT, if nobody asked for this end, if it has expired, and for the identity that
+        asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -151,6 +171,11 @@ def add_TransactionServiceServicer_to_server(servicer, server):
                     servicer.ResolveTransaction,
                     request_deserializer=giftcard_dot_v1_dot_transaction__service__pb2.ResolveTransactionRequest.FromString,
                     response_serializer=giftcard_dot_v1_dot_transaction__service__pb2.ResolveTransactionResponse.SerializeToString,
+            ),
+            'ReviewResolution': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviewResolution,
+                    request_deserializer=giftcard_dot_v1_dot_transaction__service__pb2.ReviewResolutionRequest.FromString,
+                    response_serializer=giftcard_dot_v1_dot_transaction__service__pb2.ReviewResolutionResponse.SerializeToString,
             ),
             'RedeliverAdvice': grpc.unary_unary_rpc_method_handler(
                     servicer.RedeliverAdvice,
@@ -269,6 +294,33 @@ class TransactionService(object):
             '/giftcard.v1.TransactionService/ResolveTransaction',
             giftcard_dot_v1_dot_transaction__service__pb2.ResolveTransactionRequest.SerializeToString,
             giftcard_dot_v1_dot_transaction__service__pb2.ResolveTransactionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviewResolution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giftcard.v1.TransactionService/ReviewResolution',
+            giftcard_dot_v1_dot_transaction__service__pb2.ReviewResolutionRequest.SerializeToString,
+            giftcard_dot_v1_dot_transaction__service__pb2.ReviewResolutionResponse.FromString,
             options,
             channel_credentials,
             insecure,

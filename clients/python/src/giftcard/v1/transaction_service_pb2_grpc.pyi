@@ -60,8 +60,19 @@ class TransactionServiceStub:
     ResolveTransaction: _grpc.UnaryUnaryMultiCallable[_transaction_service_pb2.ResolveTransactionRequest, _transaction_service_pb2.ResolveTransactionResponse]
     """Ends an UNRESOLVED transaction by an operator's word. Sends nothing to the provider: settle with it first.
 
+    Where the operator wants a second person, it stays UNRESOLVED, with `asked_resolution`, until another identity
+    approves by ReviewResolution.
+
     Safe to repeat with the same resolution. NOT_FOUND if there is no such transaction; FAILED_PRECONDITION, reason
-    STATE_CONFLICT, if it is neither UNRESOLVED nor resolved the same way before.
+    STATE_CONFLICT, if it is neither UNRESOLVED nor resolved the same way before, or if another end was asked for.
+    """
+    ReviewResolution: _grpc.UnaryUnaryMultiCallable[_transaction_service_pb2.ReviewResolutionRequest, _transaction_service_pb2.ReviewResolutionResponse]
+    """Approves or refuses, as a second person, the end that somebody asked ResolveTransaction for.
+
+    Approved, the transaction is CONFIRMED or REVERSED as asked, and nothing is sent to the provider; refused, it is
+    UNRESOLVED and waits for nobody. Safe to repeat once approved. NOT_FOUND if there is no such transaction;
+    FAILED_PRECONDITION, reason STATE_CONFLICT, if nobody asked for this end, if it has expired, and for the identity that
+    asked.
     """
     RedeliverAdvice: _grpc.UnaryUnaryMultiCallable[_transaction_service_pb2.RedeliverAdviceRequest, _transaction_service_pb2.RedeliverAdviceResponse]
     """Sends the pending confirmation or reversal of a transaction to the provider now, instead of when it is next due.
@@ -108,8 +119,19 @@ class TransactionServiceAsyncStub(TransactionServiceStub):
     ResolveTransaction: _aio.UnaryUnaryMultiCallable[_transaction_service_pb2.ResolveTransactionRequest, _transaction_service_pb2.ResolveTransactionResponse]  # type: ignore[assignment]
     """Ends an UNRESOLVED transaction by an operator's word. Sends nothing to the provider: settle with it first.
 
+    Where the operator wants a second person, it stays UNRESOLVED, with `asked_resolution`, until another identity
+    approves by ReviewResolution.
+
     Safe to repeat with the same resolution. NOT_FOUND if there is no such transaction; FAILED_PRECONDITION, reason
-    STATE_CONFLICT, if it is neither UNRESOLVED nor resolved the same way before.
+    STATE_CONFLICT, if it is neither UNRESOLVED nor resolved the same way before, or if another end was asked for.
+    """
+    ReviewResolution: _aio.UnaryUnaryMultiCallable[_transaction_service_pb2.ReviewResolutionRequest, _transaction_service_pb2.ReviewResolutionResponse]  # type: ignore[assignment]
+    """Approves or refuses, as a second person, the end that somebody asked ResolveTransaction for.
+
+    Approved, the transaction is CONFIRMED or REVERSED as asked, and nothing is sent to the provider; refused, it is
+    UNRESOLVED and waits for nobody. Safe to repeat once approved. NOT_FOUND if there is no such transaction;
+    FAILED_PRECONDITION, reason STATE_CONFLICT, if nobody asked for this end, if it has expired, and for the identity that
+    asked.
     """
     RedeliverAdvice: _aio.UnaryUnaryMultiCallable[_transaction_service_pb2.RedeliverAdviceRequest, _transaction_service_pb2.RedeliverAdviceResponse]  # type: ignore[assignment]
     """Sends the pending confirmation or reversal of a transaction to the provider now, instead of when it is next due.
@@ -177,8 +199,25 @@ class TransactionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_transaction_service_pb2.ResolveTransactionResponse, _abc.Awaitable[_transaction_service_pb2.ResolveTransactionResponse]]:
         """Ends an UNRESOLVED transaction by an operator's word. Sends nothing to the provider: settle with it first.
 
+        Where the operator wants a second person, it stays UNRESOLVED, with `asked_resolution`, until another identity
+        approves by ReviewResolution.
+
         Safe to repeat with the same resolution. NOT_FOUND if there is no such transaction; FAILED_PRECONDITION, reason
-        STATE_CONFLICT, if it is neither UNRESOLVED nor resolved the same way before.
+        STATE_CONFLICT, if it is neither UNRESOLVED nor resolved the same way before, or if another end was asked for.
+        """
+
+    @_abc_1.abstractmethod
+    def ReviewResolution(
+        self,
+        request: _transaction_service_pb2.ReviewResolutionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transaction_service_pb2.ReviewResolutionResponse, _abc.Awaitable[_transaction_service_pb2.ReviewResolutionResponse]]:
+        """Approves or refuses, as a second person, the end that somebody asked ResolveTransaction for.
+
+        Approved, the transaction is CONFIRMED or REVERSED as asked, and nothing is sent to the provider; refused, it is
+        UNRESOLVED and waits for nobody. Safe to repeat once approved. NOT_FOUND if there is no such transaction;
+        FAILED_PRECONDITION, reason STATE_CONFLICT, if nobody asked for this end, if it has expired, and for the identity that
+        asked.
         """
 
     @_abc_1.abstractmethod
