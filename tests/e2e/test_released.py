@@ -25,7 +25,6 @@ from google.protobuf.message_factory import GetMessageClass
 
 from protos.contract import newest_release
 from tests.e2e.sandboxes import Sandbox, sandbox, values_in
-from tests.e2e.test_grpcurl import SERVICES, methods
 from tests.e2e.test_recipes import PLAIN, filled_in
 from tests.patience import PATIENCE_S
 
@@ -65,8 +64,17 @@ class Yesterday:
 
     def __init__(self, image: Path, channel: grpc.Channel) -> None:
         self._pool = DescriptorPool()
-        for file in FileDescriptorSet.FromString(image.read_bytes()).file:
+        files = FileDescriptorSet.FromString(image.read_bytes()).file
+        for file in files:
             self._pool.Add(file)
+        self.methods = {
+            f"{file.package}.{service.name}/{method.name}"
+            for file in files
+            if file.package == "giftcard.v1"
+            for service in file.service
+            for method in service.method
+        }
+        """Every call of the release."""
         self._channel = channel
 
     def call(self, name: str, content: str) -> list[Message]:
@@ -110,11 +118,13 @@ def test_every_call_serves_callers_of_the_released_contract(tmp_path: Path) -> N
             if step.method.startswith("http"):
                 tell_simulator(running, step.method, content)
                 continue
+            if step.method not in caller.methods:
+                continue  # newer than the release
             told = caller.call(step.method, content)
             assert told, step.method
             answers += "".join(json.dumps(json_format.MessageToDict(one)) for one in told)
             called.add(step.method)
-    assert called == {f"{service}/{method}" for service in SERVICES for method in methods(service)}
+    assert called == caller.methods
 
 
 def test_a_call_that_the_release_lacks_is_not_hidden() -> None:
