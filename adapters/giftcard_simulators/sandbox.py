@@ -5,6 +5,7 @@ It has no socket, clock or random source: the time and the ids are passed in (ru
 
 from __future__ import annotations
 
+import importlib
 import random
 import uuid
 from abc import ABC, abstractmethod
@@ -86,6 +87,19 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
     """Where its events go, unless an act says otherwise."""
     demo_cards: Mapping[str, tuple[str, str]] = {}
     """Number and PIN of a few of its cards, by their use in a demonstration."""
+
+
+def made_by(module: str, name: str, **more: object) -> Make:
+    """Return what makes a simulator of a class that is imported when one is made, and not before.
+
+    Whoever only reads a sandbox's settings does not wait for what answers requests.
+    """
+
+    def make(*, now: TimeSource, ids: IdSource) -> Simulator:
+        made: Simulator = getattr(importlib.import_module(module), name)(now=now, ids=ids, **more)
+        return made
+
+    return make
 
 
 def json_answer(status: int, content: object, headers: Mapping[str, str] | None = None) -> SimAnswer:

@@ -24,7 +24,8 @@ from giftcard_adapters.values.points import Points
 from giftcard_adapters.values.reads import CardState, Lookup
 from giftcard_adapters.values.secret import Secret
 from giftcard_conformance import Case, ReadSample, Sample, Subject, cases
-from giftcard_simulators.gatepay import GatePaySimulator, sandbox_settings
+from giftcard_simulators.gatepay import sandbox_settings
+from giftcard_simulators.gatepay.simulator import GatePaySimulator
 
 AT = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
 STANZA: dict[str, object] = {

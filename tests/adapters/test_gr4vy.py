@@ -28,7 +28,9 @@ from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.reads import Webhook
 from giftcard_adapters.values.secret import Secret
 from giftcard_simulators.faults import Fault, FaultKind, Match, Script
-from giftcard_simulators.gr4vy import Gr4vySimulator, sandbox_settings, signed_event
+from giftcard_simulators.gr4vy import sandbox_settings
+from giftcard_simulators.gr4vy.simulator import Gr4vySimulator
+from giftcard_simulators.gr4vy.webhooks import signed_event
 from giftcard_simulators.sandbox import seeded_ids
 from giftcard_simulators.transport import SimulatorTransport
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from giftcard_adapters.stanza import find_adapter, read_settings
 from giftcard_simulators import catalogue
 from giftcard_simulators.bank import BankCard
-from giftcard_simulators.electrum import ElectrumSimulator
 from giftcard_simulators.electrum.checks import CardStage
-from giftcard_simulators.gatepay import GatePaySimulator
-from giftcard_simulators.gr4vy import Gr4vySimulator
-from giftcard_simulators.jeudimerci import JeudiMerciSimulator
+from giftcard_simulators.electrum.simulator import ElectrumSimulator
+from giftcard_simulators.gatepay.simulator import GatePaySimulator
+from giftcard_simulators.gr4vy.simulator import Gr4vySimulator
+from giftcard_simulators.jeudimerci.simulator import JeudiMerciSimulator
 from giftcard_simulators.sandbox import SimAnswer, SimRequest, Simulator, json_answer
 from giftcard_simulators.transport import SimulatorTransport
 from tests.crash.life import SUBJECT

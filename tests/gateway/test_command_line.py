@@ -17,6 +17,8 @@ HEAVY = (
     "aiohttp",
     "asyncpg",
     "giftcard_simulators",
+    "giftcard_simulators.electrum.simulator",
+    "giftcard_simulators.gr4vy.simulator",
     "grpc",
     "httptools",
     "httpx",

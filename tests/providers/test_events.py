@@ -10,9 +10,9 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from giftcard import new_transaction_id, v1
-from giftcard_simulators.gatepay import GatePaySimulator
+from giftcard_simulators.gatepay.simulator import GatePaySimulator
 from giftcard_simulators.gr4vy.webhooks import signed_event
-from giftcard_simulators.jeudimerci import JeudiMerciSimulator
+from giftcard_simulators.jeudimerci.simulator import JeudiMerciSimulator
 from giftcard_simulators.sandbox import SimRequest
 from tests.patience import PATIENCE_S
 from tests.providers.cells import BY_NAME

@@ -8,11 +8,11 @@ from functools import partial
 import pytest
 
 from giftcard import Card, is_approved, is_reversed, new_transaction_id, to_decimal, v1
-from giftcard_simulators.electrum import ElectrumSimulator
 from giftcard_simulators.electrum.books import PIN_BLOCK
-from giftcard_simulators.gatepay import GatePaySimulator
-from giftcard_simulators.gr4vy import Gr4vySimulator
-from giftcard_simulators.jeudimerci import JeudiMerciSimulator
+from giftcard_simulators.electrum.simulator import ElectrumSimulator
+from giftcard_simulators.gatepay.simulator import GatePaySimulator
+from giftcard_simulators.gr4vy.simulator import Gr4vySimulator
+from giftcard_simulators.jeudimerci.simulator import JeudiMerciSimulator
 from tests.patience import PATIENCE_S
 from tests.providers.cells import BY_NAME, CELLS, NONE, WITH_PIN, Cell
 from tests.providers.conftest import OpenWorld

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from giftcard_simulators.electrum import ElectrumSimulator
+from giftcard_simulators.electrum.simulator import ElectrumSimulator
 from giftcard_simulators.sandbox import SimAnswer, SimRequest, Simulator, seeded_ids
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

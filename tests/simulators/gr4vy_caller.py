@@ -10,7 +10,8 @@ from typing import Any
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from giftcard_simulators.gr4vy import Gr4vySimulator, sandbox_settings
+from giftcard_simulators.gr4vy import sandbox_settings
+from giftcard_simulators.gr4vy.simulator import Gr4vySimulator
 from giftcard_simulators.sandbox import SimAnswer, SimRequest, seeded_ids
 
 Body = dict[str, Any]

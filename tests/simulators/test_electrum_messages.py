@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from giftcard_simulators.bank import BankCard
-from giftcard_simulators.electrum import ElectrumSimulator
+from giftcard_simulators.electrum.simulator import ElectrumSimulator
 from giftcard_simulators.sandbox import SimRequest, seeded_ids
 from tests.simulators.electrum_till import (
     EMPTY,

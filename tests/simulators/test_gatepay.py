@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from giftcard_simulators.gatepay import GatePaySimulator
 from giftcard_simulators.gatepay.books import CLIENT_ID, SECRET, SUB_ACCOUNT, TEMPLATES, key_of
+from giftcard_simulators.gatepay.simulator import GatePaySimulator
 from giftcard_simulators.sandbox import SimAnswer, SimRequest, seeded_ids
 
 CREATE, QUERY = "/v1/pay/gift/create", "/v1/pay/gift/query"

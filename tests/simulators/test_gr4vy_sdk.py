@@ -11,7 +11,8 @@ import pytest
 from gr4vy import Gr4vy, auth, errors, models
 from pydantic import BaseModel
 
-from giftcard_simulators.gr4vy import Gr4vySimulator, messages, sandbox_settings
+from giftcard_simulators.gr4vy import messages, sandbox_settings
+from giftcard_simulators.gr4vy.simulator import Gr4vySimulator
 from giftcard_simulators.sandbox import seeded_ids
 from giftcard_simulators.serve import serve
 

@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from giftcard_simulators.gr4vy import Gr4vySimulator, books, sandbox_settings, signed_event
+from giftcard_simulators.gr4vy import books, sandbox_settings
+from giftcard_simulators.gr4vy.simulator import Gr4vySimulator
+from giftcard_simulators.gr4vy.webhooks import signed_event
 from giftcard_simulators.sandbox import seeded_ids
 from giftcard_simulators.serve import serve
 

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from giftcard_simulators.jeudimerci import JeudiMerciSimulator
 from giftcard_simulators.jeudimerci.books import API_KEY, WALLET, WALLET_OPENING_MINOR, WEBHOOK_KEY
+from giftcard_simulators.jeudimerci.simulator import JeudiMerciSimulator
 from giftcard_simulators.sandbox import SimAnswer, SimRequest, seeded_ids
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

@@ -11,13 +11,14 @@ from gr4vy import models
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from giftcard_simulators.electrum import ElectrumSimulator
-from giftcard_simulators.gatepay import GatePaySimulator, books
+from giftcard_simulators.electrum.simulator import ElectrumSimulator
+from giftcard_simulators.gatepay import books
 from giftcard_simulators.gatepay.envelope import PARAMETERS, sign
-from giftcard_simulators.gr4vy import Gr4vySimulator
+from giftcard_simulators.gatepay.simulator import GatePaySimulator
 from giftcard_simulators.gr4vy.books import THEME
-from giftcard_simulators.jeudimerci import JeudiMerciSimulator
+from giftcard_simulators.gr4vy.simulator import Gr4vySimulator
 from giftcard_simulators.jeudimerci.books import API_KEY
+from giftcard_simulators.jeudimerci.simulator import JeudiMerciSimulator
 from giftcard_simulators.sandbox import SimAnswer, SimRequest, Simulator, seeded_ids
 from tests.simulators.electrum_till import EMPTY, FUNDED, INACTIVE, Till
 from tests.simulators.electrum_till import request as post

@@ -38,8 +38,8 @@ from giftcard_adapters.values.outcomes import Outcome, Verdict
 from giftcard_adapters.values.point_of_sale import AccountType, Product, Tender, TenderType
 from giftcard_adapters.values.reads import Lookup
 from giftcard_adapters.values.secret import Secret
-from giftcard_simulators.electrum import ElectrumSimulator
 from giftcard_simulators.electrum.books import EXPIRY, INSTITUTION_ID, PASSWORD, PIN
+from giftcard_simulators.electrum.simulator import ElectrumSimulator
 from giftcard_simulators.sandbox import seeded_ids
 from giftcard_simulators.transport import SimulatorTransport
 from tests.specs.validating import Watched, described

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from giftcard_simulators.electrum import ElectrumSimulator
+from giftcard_simulators.electrum.simulator import ElectrumSimulator
 from giftcard_simulators.sandbox import SimRequest, seeded_ids
 from tests.simulators.electrum_till import EMPTY, FUNDED, INACTIVE, NOW, Body, Till
 from tests.specs.validating import Watched, described

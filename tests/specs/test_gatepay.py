@@ -20,9 +20,10 @@ from giftcard_adapters.values.operations import Issue
 from giftcard_adapters.values.outcomes import Verdict
 from giftcard_adapters.values.reads import Lookup
 from giftcard_adapters.values.secret import Secret
-from giftcard_simulators.gatepay import GatePaySimulator, sandbox_settings
+from giftcard_simulators.gatepay import sandbox_settings
 from giftcard_simulators.gatepay.books import COURSES
 from giftcard_simulators.gatepay.envelope import BALANCE_SHORT
+from giftcard_simulators.gatepay.simulator import GatePaySimulator
 from giftcard_simulators.sandbox import SimRequest, seeded_ids
 from giftcard_simulators.transport import SimulatorTransport
 from tests.specs.validating import Watched, described

@@ -20,7 +20,8 @@ from giftcard_adapters.values.outcomes import Verdict
 from giftcard_adapters.values.point_of_sale import Buyer
 from giftcard_adapters.values.reads import Lookup, StoreCard, StoredCardQuery
 from giftcard_adapters.values.secret import Secret
-from giftcard_simulators.gr4vy import Gr4vySimulator, sandbox_settings
+from giftcard_simulators.gr4vy import sandbox_settings
+from giftcard_simulators.gr4vy.simulator import Gr4vySimulator
 from giftcard_simulators.sandbox import SimRequest, seeded_ids
 from giftcard_simulators.transport import SimulatorTransport
 from tests.specs.formats import GR4VY_DOCUMENT

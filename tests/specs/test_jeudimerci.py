@@ -24,7 +24,8 @@ from giftcard_adapters.values.reads import (
     Webhook,
 )
 from giftcard_adapters.values.secret import Secret
-from giftcard_simulators.jeudimerci import JeudiMerciSimulator, sandbox_settings
+from giftcard_simulators.jeudimerci import sandbox_settings
+from giftcard_simulators.jeudimerci.simulator import JeudiMerciSimulator
 from giftcard_simulators.sandbox import SimRequest, seeded_ids
 from giftcard_simulators.transport import SimulatorTransport
 from tests.specs.validating import Watched, described

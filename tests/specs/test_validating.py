@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
-from giftcard_simulators.jeudimerci import JeudiMerciSimulator
 from giftcard_simulators.jeudimerci.books import API_KEY
+from giftcard_simulators.jeudimerci.simulator import JeudiMerciSimulator
 from giftcard_simulators.sandbox import SimAnswer, SimRequest, seeded_ids
 from tests.specs.goldens import PROVIDERS, goldens, requests
 from tests.specs.validating import HERE, Watched, WireFormat, described

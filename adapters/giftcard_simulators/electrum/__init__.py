@@ -5,16 +5,15 @@
 """
 
 from giftcard_simulators.electrum.books import sandbox_settings
-from giftcard_simulators.electrum.simulator import ElectrumSimulator
-from giftcard_simulators.sandbox import Sandbox
+from giftcard_simulators.sandbox import Sandbox, made_by
 
-__all__ = ["SANDBOX", "ElectrumSimulator", "sandbox_settings"]
+__all__ = ["SANDBOX", "sandbox_settings"]
 
 SANDBOX = Sandbox(
     provider_id="electrum-sandbox",
     port=50061,
     adapter="giftcard_adapters.electrum:Electrum",
-    make=ElectrumSimulator,
+    make=made_by("giftcard_simulators.electrum.simulator", "ElectrumSimulator"),
     settings=sandbox_settings,
     base_path="/giftcard/v3",
     currency="ZAR",

@@ -3,21 +3,18 @@
 `simulator` answers requests, `books` is what it opens with, `envelope` is how answers are wrapped.
 """
 
-from functools import partial
-
 import msgspec
 
 from giftcard_simulators.gatepay.books import guide_settings, sandbox_settings
-from giftcard_simulators.gatepay.simulator import GatePaySimulator
-from giftcard_simulators.sandbox import Sandbox
+from giftcard_simulators.sandbox import Sandbox, made_by
 
-__all__ = ["SANDBOX", "SANDBOXES", "GatePaySimulator", "sandbox_settings"]
+__all__ = ["SANDBOX", "SANDBOXES", "sandbox_settings"]
 
 SANDBOX = Sandbox(
     provider_id="gatepay-sandbox",
     port=50064,
     adapter="giftcard_adapters.gatepay:GatePay",
-    make=GatePaySimulator,
+    make=made_by("giftcard_simulators.gatepay.simulator", "GatePaySimulator"),
     settings=sandbox_settings,
     currency="USD",
     prefixes=("60452",),
@@ -30,7 +27,7 @@ SANDBOXES = (
         SANDBOX,
         provider_id="gatepay-guide-sandbox",
         port=50065,
-        make=partial(GatePaySimulator, dialect="guide"),
+        make=made_by("giftcard_simulators.gatepay.simulator", "GatePaySimulator", dialect="guide"),
         settings=guide_settings,
         prefixes=(),
         is_variant=True,

@@ -5,17 +5,15 @@
 """
 
 from giftcard_simulators.gr4vy.books import sandbox_settings
-from giftcard_simulators.gr4vy.simulator import Gr4vySimulator
-from giftcard_simulators.gr4vy.webhooks import signed_event
-from giftcard_simulators.sandbox import Sandbox
+from giftcard_simulators.sandbox import Sandbox, made_by
 
-__all__ = ["SANDBOX", "Gr4vySimulator", "sandbox_settings", "signed_event"]
+__all__ = ["SANDBOX", "sandbox_settings"]
 
 SANDBOX = Sandbox(
     provider_id="gr4vy-sandbox",
     port=50062,
     adapter="giftcard_adapters.gr4vy:Gr4vy",
-    make=Gr4vySimulator,
+    make=made_by("giftcard_simulators.gr4vy.simulator", "Gr4vySimulator"),
     settings=sandbox_settings,
     currency="USD",
     prefixes=("60451",),

@@ -16,7 +16,8 @@ from giftcard_adapters.values.operations import Issue, Operation
 from giftcard_adapters.values.reads import Lookup
 from giftcard_adapters.values.secret import Secret
 from giftcard_conformance import ReadSample, Sample, Subject
-from giftcard_simulators.gatepay import GatePaySimulator, sandbox_settings
+from giftcard_simulators.gatepay import sandbox_settings
+from giftcard_simulators.gatepay.simulator import GatePaySimulator
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 LOOKUP = Lookup(lookup_id="9d1f2f0a-6a0c-4b43-8f55-0c6f0f2c7e11", asked_at=AT)

@@ -16,8 +16,9 @@ from giftcard_adapters.values.point_of_sale import Buyer
 from giftcard_adapters.values.reads import Lookup, StoreCard, StoredCardQuery
 from giftcard_adapters.values.secret import Secret
 from giftcard_conformance import ReadSample, Sample, Subject
-from giftcard_simulators.gr4vy import Gr4vySimulator, sandbox_settings
+from giftcard_simulators.gr4vy import sandbox_settings
 from giftcard_simulators.gr4vy.books import THEME
+from giftcard_simulators.gr4vy.simulator import Gr4vySimulator
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ID = "9d1f2f0a-6a0c-4b43-8f55-0c6f0f2c7e11"

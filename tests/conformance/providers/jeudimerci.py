@@ -15,7 +15,8 @@ from giftcard_adapters.values.operations import Issue, Operation
 from giftcard_adapters.values.reads import AccountQuery, Lookup, Offer, StoredCardQuery, TicketQuery
 from giftcard_adapters.values.secret import Secret
 from giftcard_conformance import ReadSample, Sample, Subject
-from giftcard_simulators.jeudimerci import JeudiMerciSimulator, sandbox_settings
+from giftcard_simulators.jeudimerci import sandbox_settings
+from giftcard_simulators.jeudimerci.simulator import JeudiMerciSimulator
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ID = "9d1f2f0a-6a0c-4b43-8f55-0c6f0f2c7e11"

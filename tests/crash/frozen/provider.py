@@ -13,7 +13,7 @@ from functools import partial
 
 from giftcard_gateway.clock import SystemClock
 from giftcard_simulators.catalogue import SANDBOXES
-from giftcard_simulators.electrum import ElectrumSimulator
+from giftcard_simulators.electrum.simulator import ElectrumSimulator
 from giftcard_simulators.serve import serve
 from tests.world.app import HOST
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from giftcard_gateway.clock import Clock
 from giftcard_simulators.bank import BankCard
 from giftcard_simulators.catalogue import SANDBOXES, Sandbox
-from giftcard_simulators.electrum import ElectrumSimulator
 from giftcard_simulators.electrum.checks import CardStage
+from giftcard_simulators.electrum.simulator import ElectrumSimulator
 from giftcard_simulators.faults import Fault, FaultKind, Script
-from giftcard_simulators.gr4vy import Gr4vySimulator
+from giftcard_simulators.gr4vy.simulator import Gr4vySimulator
 from giftcard_simulators.sandbox import SimRequest, Simulator
 from giftcard_simulators.serve import Served, serve
 from tests.crash.providers import electrum_card

@@ -30,7 +30,9 @@ from giftcard_gateway.journal.contract import EventRow
 from giftcard_gateway.process.app import App
 from giftcard_gateway.providers.connections import Connection, Connections, Terms
 from giftcard_simulators import electrum, gatepay, gr4vy, jeudimerci
-from giftcard_simulators.gr4vy import signed_event
+from giftcard_simulators.gatepay.simulator import GatePaySimulator
+from giftcard_simulators.gr4vy.webhooks import signed_event
+from giftcard_simulators.jeudimerci.simulator import JeudiMerciSimulator
 from giftcard_simulators.sandbox import Plain, SimRequest, seeded_ids
 from tests.patience import PATIENCE_S
 from tests.world.app import HOST, assemble, edge_of, settings
@@ -115,12 +117,12 @@ class Edge:
 
     def jeudimerci(self) -> SimRequest:
         """Return a JeudiMerci event about a demo card."""
-        played = jeudimerci.JeudiMerciSimulator(now=self.clock.now, ids=self.ids)
+        played = JeudiMerciSimulator(now=self.clock.now, ids=self.ids)
         return played.completed_event(E_CARD)
 
     def gatepay(self) -> SimRequest:
         """Return a GatePay callback about a batch, signed now."""
-        played = gatepay.GatePaySimulator(now=self.clock.now, ids=self.ids)
+        played = GatePaySimulator(now=self.clock.now, ids=self.ids)
         return played.batch_event("batch-7", ["10", "2.5"])
 
     def signed(self, provider: str, body: bytes) -> SimRequest:
