@@ -231,9 +231,10 @@ async def test_an_approval_is_decided_in_the_words_of_its_entry(
     with place.client() as client:
         transaction_id = sold(client).transaction_id
         await tab.open(f"{console_of(place)}transactions/{transaction_id}")
+        begun = time.monotonic()
         await follow(tab, words.page.split("`TRANSACTION_ID`")[1], transaction_id)
         await tab.until("document.querySelector('.badge').innerText === 'CONFIRMED'")
-        ended(place, client, transaction_id, ("CONFIRMED", 100), 0)
+        ended(place, client, transaction_id, ("CONFIRMED", 100), time.monotonic() - begun)
         type_(words, sold(client).transaction_id, "CONFIRMED", place, tmp_path)
         assert missing(place) == 200
 
