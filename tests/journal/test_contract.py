@@ -15,6 +15,8 @@ from giftcard_gateway.journal.contract import Backlog, Journal, RowQuery
 from giftcard_gateway.ledger.grace import Outage
 from tests.journal.places import Place
 from tests.journal.samples import NOW, after, at, bare, claim, ids, opened, row
+from tests.world.app import until
+from tests.world.journal import InlineSqlite
 
 LATER = at(3_600_000_000)
 SILENCE = timedelta(seconds=5)
@@ -25,6 +27,24 @@ async def test_a_row_is_read_back_as_it_was_opened(journal: Journal) -> None:
     first = row(blind_indexes=(b"a" * 32, b"b" * 32))
     assert await journal.open(first) is None
     assert await journal.get(first.transaction_id) == bare(first)
+
+
+async def test_whoever_measures_hears_of_each_write(journal: Journal) -> None:
+    """After a batch it is told how long it took, and for whom each of its rows was."""
+    if isinstance(journal, InlineSqlite):
+        pytest.skip("it has no batches")
+    told = list[tuple[str, float, float, list[object]]]()
+    journal.caller = lambda: "till-1"
+    journal.on_batch = lambda system, waited_s, took_s, callers: told.append(
+        (system, waited_s, took_s, [*callers])
+    )
+    (first,) = await opened(journal, row())
+    assert await journal.write(after(first, "APPROVED"))
+    # It hears on the thread of the commit, perhaps after who waited for it.
+    await until(lambda: sum(len(callers) for *_, callers in told) == 2)
+    assert {system for system, *_ in told} == {journal.system}
+    assert all(waited_s >= 0 and took_s >= 0 for _, waited_s, took_s, _ in told)
+    assert {caller for *_, callers in told for caller in callers} == {"till-1"}
 
 
 async def test_an_unknown_id_is_none(journal: Journal) -> None:

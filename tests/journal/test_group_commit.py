@@ -82,3 +82,22 @@ async def test_what_rides_alone_leaves_by_itself() -> None:
     assert await commits.submit(1, rides=True) == 1
     assert await commits.submit(2, rides=True) == 2
     await commits.close()
+
+
+async def test_for_whom_each_request_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever measures hears of each request what its caller was called, and nothing of one that rides."""
+    monkeypatch.setattr(group_commit, "RIDE_S", PATIENCE_S)
+    heard = list[Sequence[object]]()
+    commits = ThreadCommit(
+        lambda requests: requests,
+        "commits",
+        lambda: None,
+        timed=lambda _waited_s, _took_s, callers: heard.append(callers),
+        caller=lambda: "till-1",
+    )
+    riding = asyncio.ensure_future(commits.submit(1, rides=True))
+    await asyncio.sleep(0)
+    await commits.submit(2)
+    await riding
+    await commits.close()
+    assert [caller for batch in heard for caller in batch] == [None, "till-1"]

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import msgspec
 
 from giftcard_gateway.errors import OperatorError
-from giftcard_gateway.journal.measured import OnBatch, Pool, ignore
+from giftcard_gateway.journal.measured import OnBatch, Pool, ignore, nobody
 from giftcard_gateway.ledger.tenants import DEFAULT_TENANT
 from giftcard_gateway.seal import FIRST_HASH_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import timedelta
     from typing import Self
 
@@ -221,7 +221,9 @@ class Journal(ABC):
     """What OpenTelemetry calls the database under it."""
     on_batch: OnBatch = staticmethod(ignore)
     """Called on any thread after each batch of writes: `system`, how long the first of them waited, and how
-    long the batch then took, in seconds."""
+    long the batch then took, in seconds; and for whom each of the writes was, as `caller` told."""
+    caller: Callable[[], object] = staticmethod(nobody)
+    """Asked as a row is handed in: what names the call that waits for it."""
 
     @property
     def pool(self) -> Pool | None:

@@ -15,12 +15,14 @@ from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from giftcard_gateway.journal.contract import JournalClosed
-from giftcard_gateway.journal.measured import monotonic_s
+from giftcard_gateway.journal.measured import monotonic_s, nobody
 
 Request = TypeVar("Request")
 Ack = object
 """The answer to one request: a value, or the exception its caller gets."""
 Serve = Callable[[Sequence[Request]], Sequence[Ack]]
+_Queued = tuple[Request, asyncio.Future[Ack], float, object]
+"""A request, its caller's future, when it came, and what names the caller."""
 
 RIDE_S = 0.005
 """How long a request that rides waits for one to go with: a call that has an effect soon writes its row."""
@@ -55,19 +57,22 @@ class ThreadCommit(GroupCommit[Request]):
         served: Callable[[], None],
         *,
         linger_s: float = 0.0,
-        timed: Callable[[float, float], None] | None = None,
+        timed: Callable[[float, float, Sequence[object]], None] | None = None,
+        caller: Callable[[], object] = nobody,
     ) -> None:
         """Call `served` in the event loop after each batch; wait `linger_s` for more while many come.
 
-        `timed` hears on the thread how long each batch's first request waited, and how long the batch took.
+        `timed` hears on the thread how long each batch's first request waited, how long the batch took, and
+        for whom each request was: what `caller` told when it came, None of one that rides.
         """
         self._serve = serve
         self._linger_s = linger_s
         self._closing = threading.Event()
         self._served = served
         self._timed = timed
+        self._caller = caller
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[tuple[Request, asyncio.Future[Ack], float] | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Queued[Request] | None] = SimpleQueue()
         self._riding: list[tuple[Request, asyncio.Future[Ack]]] = []
         self._leaving: asyncio.TimerHandle | None = None
         # A daemon: a program that ends without closing must not hang on a thread that waits for work.
@@ -83,7 +88,7 @@ class ThreadCommit(GroupCommit[Request]):
                 self._leaving = self._loop.call_later(RIDE_S, self._leave)
         else:
             self._leave()
-            self._queue.put((request, future, monotonic_s()))
+            self._queue.put((request, future, monotonic_s(), self._caller()))
         return _value(await future)
 
     def _leave(self) -> None:
@@ -92,7 +97,7 @@ class ThreadCommit(GroupCommit[Request]):
             self._leaving.cancel()
             self._leaving = None
         for request, future in self._riding:
-            self._queue.put((request, future, monotonic_s()))
+            self._queue.put((request, future, monotonic_s(), None))
         self._riding.clear()
 
     async def close(self) -> None:
@@ -111,10 +116,11 @@ class ThreadCommit(GroupCommit[Request]):
             queued = [each for each in batch if each is not None]
             if queued:
                 began_s = monotonic_s()
-                acks = self._acks([request for request, _, _ in queued])
-                self._resolve([future for _, future, _ in queued], acks)
+                acks = self._acks([request for request, *_ in queued])
+                self._resolve([future for _, future, *_ in queued], acks)
                 if self._timed is not None:
-                    self._timed(began_s - queued[0][2], monotonic_s() - began_s)
+                    took_s = monotonic_s() - began_s
+                    self._timed(began_s - queued[0][2], took_s, [caller for *_, caller in queued])
 
     def _acks(self, requests: Sequence[Request]) -> Sequence[Ack]:
         try:
@@ -122,7 +128,7 @@ class ThreadCommit(GroupCommit[Request]):
         except Exception as fault:  # noqa: BLE001 - a thread that ended would leave its callers waiting for ever
             return [JournalClosed(f"the journal failed: {type(fault).__name__}")] * len(requests)
 
-    def _next_batch(self, linger_s: float) -> list[tuple[Request, asyncio.Future[Ack], float] | None]:
+    def _next_batch(self, linger_s: float) -> list[_Queued[Request] | None]:
         batch = [self._queue.get()]
         if linger_s and batch[0] is not None:
             self._closing.wait(linger_s)

@@ -72,7 +72,7 @@ class Measuring:
         self._missing: Mapping[str, int] = {}
         self._look_at_s = clock.monotonic_s()
         self.expect()
-        journal.on_batch = self._metrics.batch
+        journal.on_batch, journal.caller = telemetry.committed, telemetry.caller
 
     def watch(self, server: Server, admission: Admission, readiness: Readiness) -> None:
         """Have each export read what these parts are doing."""

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 
 from giftcard_gateway.telemetry.audit_logs import AuditLogs
 from giftcard_gateway.telemetry.closing import close_side_by_side
+from giftcard_gateway.telemetry.commits import Commits
 from giftcard_gateway.telemetry.exemplars import exemplar_filter
 from giftcard_gateway.telemetry.exporters import (
     copies_logs,
@@ -30,7 +31,7 @@ from giftcard_gateway.telemetry.propagation import Propagation
 from giftcard_gateway.telemetry.rpc_server import ServerCall
 from giftcard_gateway.telemetry.runtime import watch_process
 from giftcard_gateway.telemetry.sampling import demand_sampler
-from giftcard_gateway.telemetry.spans import Listeners, Spans
+from giftcard_gateway.telemetry.spans import Listeners, Spans, current
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,6 +66,7 @@ class Telemetry:
         self._clock = clock
         self._spans = spans
         self._propagation = propagation
+        self._commits = Commits(spans)
         self.metrics = metrics
         self.audit_logs = audit_logs
         self.log_copies = log_copies
@@ -72,6 +74,17 @@ class Telemetry:
         self.tracers = spans.provider
         """Makes tracers for others, whose spans stand in our traces."""
         self.observer: Observer = Watcher(spans, metrics, clock)
+
+    caller = staticmethod(current)
+    """Return what names the call, or the go of recovery, that this task works for; None outside of one."""
+
+    def committed(self, system: str, waited_s: float, took_s: float, callers: Sequence[object]) -> None:
+        """Measure a batch of writes to a journal, and tell of it in the trace of each call that waited.
+
+        `callers` has for each write what `caller` told when it was handed in; on any thread.
+        """
+        self.metrics.batch(system, waited_s, took_s)
+        self._commits.tell(system, took_s, callers)
 
     def call(self, method: str, metadata: Iterable[tuple[str, str | bytes]]) -> ServerCall:
         """Return a context manager that traces and measures one RPC."""

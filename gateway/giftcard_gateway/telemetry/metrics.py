@@ -14,6 +14,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, NoOpMeterProvider, Obs
 
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.telemetry import catalogue
+from giftcard_gateway.telemetry.commits import OPERATION
 from giftcard_gateway.telemetry.conventions import SCHEMA_URL, SCOPE
 from giftcard_gateway.telemetry.durations import DATABASE_S, SECONDS, Durations
 from giftcard_gateway.telemetry.exemplars import Exemplars
@@ -104,7 +105,7 @@ class Metrics:
     def batch(self, system: str, waited_s: float, took_s: float) -> None:
         """Measure a batch of writes: how long its first one waited, and how long it took; on any thread."""
         self._queue.record(waited_s)
-        self._commits.record(took_s, system, "COMMIT")
+        self._commits.record(took_s, system, OPERATION)
 
     def woke(self, late_s: float) -> None:
         """Measure how much too late the event loop woke up."""

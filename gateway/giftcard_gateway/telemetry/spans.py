@@ -55,6 +55,7 @@ _FLAGS = tuple(TraceFlags(bits) for bits in range((_SAMPLED | _RANDOM) + 1))
 _WELL, _FAILED = Status(StatusCode.UNSET), Status(StatusCode.ERROR)
 _SPAN = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 """Where OpenTelemetry's context has its current span."""
+_NS = 10**9
 _MOST_OF_OURS = 16
 """No span of ours has more attributes by us, so that a larger limit need not be looked at."""
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
@@ -83,6 +84,11 @@ def parse(traceparent: str, tracestate: str = "") -> SpanContext | None:
         trace_state=TraceState.from_header([tracestate]) if is_tracestate(tracestate) else None,
     )
     return context if context.is_valid else None
+
+
+def below(span: AnyWork) -> Context:
+    """Return what spans begun in it have as their parent: a span of this process."""
+    return Context({**span.within, _SPAN: span})
 
 
 def continuing(context: SpanContext) -> Context:
@@ -116,10 +122,10 @@ class Span(SdkSpan):
         context: SpanContext,
         parent: SpanContext | None,
         noted: dict[str, AttributeValue],
-        traceparent: str,
         within: Context,
+        ago_s: float,
     ) -> None:
-        """Begin now. Spans are made by `Spans`."""
+        """Have begun `ago_s` ago. Spans are made by `Spans`."""
         # Not the SDK's own: what it does here for each is most of what a span costs.
         self._name = name
         self.made = self._context = context
@@ -136,13 +142,14 @@ class Span(SdkSpan):
         self._attributes: Any = noted
         self.noted: Any = noted
         """Attributes, for those who make the span: known to be valid, and never card data."""
-        self.traceparent = traceparent
+        trace_id, span_id, _, flags, _, _ = context
+        self.traceparent = f"00-{trace_id:032x}-{span_id:016x}-{flags:02x}"
         """This span as W3C traceparent, to be sent on or kept; empty when there is no trace."""
         self.trace_id = self.traceparent[3:35]
         """The trace's id as 32 hexadecimal digits."""
         if spans.is_limited:
             self._bound()
-        self._start_time = spans.now_ns()
+        self._start_time = spans.now_ns() - int(ago_s * _NS)
 
     @property
     def is_plain(self) -> bool:
@@ -306,9 +313,18 @@ class Spans:
         self._is_decided_once = is_decided_once(provider.sampler)
 
     def start(
-        self, name: str, kind: SpanKind, attributes: dict[str, AttributeValue], within: Context | None = None
+        self,
+        name: str,
+        kind: SpanKind,
+        attributes: dict[str, AttributeValue],
+        within: Context | None = None,
+        *,
+        ago_s: float = 0.0,
     ) -> AnyWork:
-        """Begin a span under the one in `within`, else the current one, else at the root of a new trace."""
+        """Begin a span under the one in `within`, else the current one, else at the root of a new trace.
+
+        It began `ago_s` ago.
+        """
         context = get_current() if within is None else within
         above: Any = context.get(_SPAN)
         parent: SpanContext | None = None
@@ -343,10 +359,9 @@ class Spans:
             attributes = {**(result.attributes or {})}  # type: ignore[dict-item]  # what it added, if anything
         flags = _FLAGS[random | is_sampled]
         made = SpanContext(trace_id, span_id, False, flags, state)  # noqa: FBT003 - keywords cost
-        traceparent = f"00-{trace_id:032x}-{span_id:016x}-{flags:02x}"
         if not is_recorded:
-            return Unrecorded(made, traceparent, context)
-        span = Span(self, name, kind, made, parent, attributes, traceparent, context)
+            return Unrecorded(made, f"00-{trace_id:032x}-{span_id:016x}-{flags:02x}", context)
+        span = Span(self, name, kind, made, parent, attributes, context, ago_s)
         for start in self.heard.starts:
             start(span, parent_context=within)
         return span

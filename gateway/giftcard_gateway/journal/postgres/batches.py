@@ -41,6 +41,8 @@ class Queued(NamedTuple):
     request: Request
     future: asyncio.Future[Ack]
     at_s: float
+    caller: object
+    """What names the call that waits for it; None of one that rides."""
 
     @property
     def about(self) -> str:
@@ -53,10 +55,15 @@ class Batches:
     """Gathers what is to be written, sends them together, and answers each caller."""
 
     def __init__(
-        self, sessions: Sessions, on_written: Callable[[], None], timed: Callable[[float, float], None]
+        self,
+        sessions: Sessions,
+        on_written: Callable[[], None],
+        timed: Callable[[float, float, Sequence[object]], None],
+        caller: Callable[[], object],
     ) -> None:
-        """`timed` hears how long each batch's first request waited, and how long the batch took."""
+        """`timed` hears how long a batch's first request waited, how long it took, and for whom each was."""
         self._timed = timed
+        self._caller = caller
         self._sessions = sessions
         self._on_written = on_written
         self._waiting: deque[Queued] = deque()
@@ -74,7 +81,8 @@ class Batches:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Ack] = loop.create_future()
-        self._waiting.append(Queued(request, future, monotonic_s()))
+        caller = None if rides else self._caller()
+        self._waiting.append(Queued(request, future, monotonic_s(), caller))
         if not rides:
             self._schedule()
         elif self._leaving is None:
@@ -135,7 +143,8 @@ class Batches:
         try:
             acks = await self._acks(batch)
         finally:
-            self._timed(began_s - batch[0].at_s, monotonic_s() - began_s)
+            took_s = monotonic_s() - began_s
+            self._timed(began_s - batch[0].at_s, took_s, [queued.caller for queued in batch])
             # Before the answers: who is answered may ask again at once, and finds the way free.
             self._busy.difference_update(queued.about for queued in batch)
             self._in_flight -= 1

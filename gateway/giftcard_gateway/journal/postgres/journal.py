@@ -86,7 +86,8 @@ class Postgres(Journal):
         self._batches = Batches(
             self._sessions,
             self._changed,
-            lambda waited_s, took_s: self.on_batch(self.system, waited_s, took_s),
+            lambda *told: self.on_batch(self.system, *told),
+            lambda: self.caller(),  # noqa: PLW0108 - it is set later
         )
         self._wake = Wake(listen_url or url, self._sessions, self._signal.fire, limits.connect_timeout_s)
 

@@ -98,7 +98,8 @@ class Sqlite(Journal):
             "journal-writer",
             self._signal.fire,
             linger_s=_LINGER_S,
-            timed=lambda waited_s, took_s: self.on_batch(self.system, waited_s, took_s),
+            timed=lambda *told: self.on_batch(self.system, *told),
+            caller=lambda: self.caller(),  # noqa: PLW0108 - it is set later
         )
         self._reader = ThreadCommit(partial(file.serve_reads, read), "journal-reader", _ignore)
         self._lister = ThreadCommit(partial(file.serve_reads, gather), "journal-lister", _ignore)
