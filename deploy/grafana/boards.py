@@ -416,6 +416,12 @@ PROCESS = (
                 ),
                 "",
             ),
+            Panel(
+                "Configurations read",
+                "none",
+                ((counted("giftcard_config_reloads_total", "giftcard_result"), "{{giftcard_result}}"),),
+                "See: the configuration was refused.",
+            ),
             Panel("Up", "s", (("process_uptime_seconds", "{{instance}}"),), ""),
             Panel(
                 "Garbage collections",
