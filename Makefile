@@ -119,6 +119,10 @@ crash: $(READY) ## Prove the promises by stopping and killing gateways, and by f
 	GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/python -m tests.crash.processes
 	$(BIN)/python -m tests.crash.frozen --rounds 10 --only electrum
 
+.PHONY: drills
+drills: $(READY) ## Play every entry of the runbook with real processes; ARGS= names some, ARGS=--record writes what they show
+	GRPC_VERBOSITY=NONE $(BIN)/python -m tests.drills $(ARGS)
+
 .PHONY: collector
 collector: ## Build the OpenTelemetry collector for the tests that send it telemetry (minutes; they skip without it)
 	cd tests/e2e/collector && go build -o $(CURDIR)/.tools/bin/collector .

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from deploy.grafana.lines import MONEY, OF, Board, Panel, counted, quantile, rate, shared
 
+FAULTS = (
+    "sum by (giftcard_place) "
+    "(increase((sum by (giftcard_place, instance) (giftcard_fault_total))[$__rate_interval:30s]))"
+)
+"""Added up first: the first fault of a type is a series that had no zero."""
 CALLS, EXCHANGES = "rpc_server_call_duration_seconds", "http_client_request_duration_seconds"
 STATE = "giftcard_provider, giftcard_state"
 OWED = f'{OF},giftcard_state=~"CONFIRMING|REVERSING"'
@@ -392,7 +397,7 @@ PROCESS = (
             Panel(
                 "Faults",
                 "none",
-                ((counted("giftcard_fault_total", "giftcard_place"), "{{giftcard_place}}"),),
+                ((FAULTS, "{{giftcard_place}}"),),
                 "What should not have happened.",
             ),
             Panel(
@@ -410,6 +415,12 @@ PROCESS = (
                     ("process_thread_count", "{{instance}} threads"),
                 ),
                 "",
+            ),
+            Panel(
+                "Configurations read",
+                "none",
+                ((counted("giftcard_config_reloads_total", "giftcard_result"), "{{giftcard_result}}"),),
+                "See: the configuration was refused.",
             ),
             Panel("Up", "s", (("process_uptime_seconds", "{{instance}}"),), ""),
             Panel(

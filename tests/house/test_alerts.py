@@ -34,6 +34,7 @@ CALLS = "rpc_server_call_duration_seconds_count"
 _SLOW = {"GiftcardBudgetBurns", "GiftcardBudgetBurnsSlowly", "GiftcardUnresolvedForLong"}
 """What takes hours to ring."""
 UNRESOLVED = 'giftcard_backlog_transactions{giftcard_provider="shop",giftcard_state="UNRESOLVED"}'
+EVENTS = "giftcard_webhook_requests_total"
 EXCHANGES = "http_client_request_duration_seconds_bucket"
 
 
@@ -146,9 +147,9 @@ CASES: dict[str, Case] = {
         "giftcard_config_reloads_total", giftcard_result="refused"
     )._replace(of={"giftcard_result": "refused"}),
     "GiftcardWebhooksRefused": Case(
-        {'giftcard_fault_total{giftcard_place="webhook"}': "0x20 0+1x100"},
-        {'giftcard_fault_total{giftcard_place="webhook"}': "0x20 1x100"},
-        {},
+        {f'{EVENTS}{{giftcard_provider="shop",giftcard_result="refused"}}': "0x20 0+1x100"},
+        {f'{EVENTS}{{giftcard_provider="shop",giftcard_result="kept"}}': "0x20 0+9x100"},
+        SHOP,
     ),
     "GiftcardCircuitOpen": Case(
         {
@@ -229,6 +230,32 @@ def test_an_alert_rings_when_it_should(tmp_path: Path, name: str) -> None:
                 "alert_rule_test": [{"eval_time": at, "alertname": name, "exp_alerts": expected}],
             }
             for series, expected in plays
+        ],
+    }
+    (tmp_path / "play.yaml").write_text(yaml.safe_dump(script), encoding="utf-8")
+    promtool("test", "rules", "play.yaml", folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "of"),
+    [("GiftcardRecordAltered", "seal", {}), ("GiftcardFault", "advance", {"giftcard_place": "advance"})],
+)
+def test_the_first_fault_of_a_type_rings(tmp_path: Path, name: str, place: str, of: dict[str, str]) -> None:
+    """Its series begins with it: the zero that was there before has no type."""
+    told = {
+        f'giftcard_fault_total{{instance="a",giftcard_place="{place}"}}': "0x60",
+        f'giftcard_fault_total{{instance="a",giftcard_place="{place}",giftcard_type="X"}}': "_x20 1x40",
+    }
+    rung = {"exp_labels": {**of, **ALERTS[name]["labels"]}, "exp_annotations": said(ALERTS[name], of)}
+    script = {
+        "rule_files": [str(RULES / file) for file in FILES],
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [{"series": key, "values": values} for key, values in told.items()],
+                "alert_rule_test": [{"eval_time": "25m", "alertname": name, "exp_alerts": [rung]}],
+            }
         ],
     }
     (tmp_path / "play.yaml").write_text(yaml.safe_dump(script), encoding="utf-8")
