@@ -16,11 +16,11 @@ from giftcard_gateway.access.buckets import Bucket
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config import ConfigError, origin
 from giftcard_gateway.config.changes import changed, fixed
-from giftcard_gateway.config.origin import Origin, Watch
+from giftcard_gateway.config.origin import SettingsOrigin, Watch
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.process.app import App
 from giftcard_gateway.providers.connections import Connection, Terms
-from tests.gateway.configuration import GOOD, load
+from tests.gateway.configuration import GOOD, MadeUpSettings, load
 from tests.world.app import open_app, until
 from tests.world.clock import ShiftedClock
 from tests.world.provider import Scripted
@@ -92,14 +92,15 @@ def turn(folder: Path, password: str) -> None:
 
 def password_in(settings: config.Settings) -> Secret:
     """Return the provider's password."""
-    password: Secret = settings.providers["spar-za"].settings.password  # type: ignore[attr-defined]  # MadeUpSettings
-    return password
+    made_up = settings.providers["spar-za"].settings
+    assert isinstance(made_up, MadeUpSettings)
+    return made_up.password
 
 
 def test_a_change_is_told_once_it_is_at_rest(tmp_path: Path) -> None:
     """A link turned round is seen once two looks found the same, and told until it is taken."""
     file = written(tmp_path, GOOD)
-    source = Origin(file=file, environ={}, as_read=config.load(file, {}))
+    source = SettingsOrigin(file=file, environ={}, as_read=config.load(file, {}))
     watch = Watch((file,))
     watch.took(source.read().seen)
     assert not watch.has_changed()
@@ -114,7 +115,7 @@ def test_a_change_is_told_once_it_is_at_rest(tmp_path: Path) -> None:
 def test_what_changes_while_it_is_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A secret that changes between two files' reading is read anew, and one that never rests is refused."""
     file = written(tmp_path, GOOD)
-    source = Origin(file=file, environ={}, as_read=config.load(file, {}))
+    source = SettingsOrigin(file=file, environ={}, as_read=config.load(file, {}))
     known = tuple(source.read().seen)
     turns = iter(range(1, 2))
 
@@ -169,7 +170,7 @@ async def served(tmp_path: Path, seen: Seen) -> AsyncIterator[App]:
     """Serve what is written to `gateway.toml`."""
     file = written(tmp_path, SERVED.replace("sqlite://", f"sqlite:///{tmp_path}/journal.db"))
     as_read = config.load(file, {})
-    source = Origin(file=file, environ={}, as_read=as_read)
+    source = SettingsOrigin(file=file, environ={}, as_read=as_read)
     await open_journal(as_read.journal).upgrade()
     async with open_app(as_read, SystemClock(), telemetry=seen.telemetry, origin=source) as app:
         yield app

@@ -11,7 +11,7 @@ from giftcard_gateway.cli.console import complain, err
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import port_option, read_settings, settings_options
 from giftcard_gateway.config import pin_grpc
-from giftcard_gateway.config.origin import Origin
+from giftcard_gateway.config.origin import SettingsOrigin
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.loading import loading
 from giftcard_gateway.process import loop
@@ -48,7 +48,7 @@ def serve(
         loop.hold_hangups()
     as_read = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data, port=port)
     settings = with_open_keys(as_read)
-    origin = None if file is None else Origin(file=file, environ=dict(environ), as_read=as_read)
+    origin = None if file is None else SettingsOrigin(file=file, environ=dict(environ), as_read=as_read)
     pin_grpc(settings)
     try:
         with loading():

@@ -18,7 +18,7 @@ Stamps = Mapping[Path, tuple[int, ...]]
 """What tells at a glance whether a file is still the same one, by its path; empty for one that is missing."""
 
 
-class Origin(msgspec.Struct, frozen=True, kw_only=True):
+class SettingsOrigin(msgspec.Struct, frozen=True, kw_only=True):
     """The file and the environment that the settings in force were read from."""
 
     file: Path
@@ -28,7 +28,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         """Show the file alone: the environment has secrets."""
-        return f"Origin({self.file})"
+        return f"SettingsOrigin({self.file})"
 
     def read(self, known: Iterable[Path] = ()) -> Reread:
         """Return what stands there now; raise ConfigError with every fault.

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from giftcard_gateway.access.signing_in import SigningIn
     from giftcard_gateway.clock import Clock
-    from giftcard_gateway.config.origin import Origin
+    from giftcard_gateway.config.origin import SettingsOrigin
     from giftcard_gateway.config.settings import Settings
     from giftcard_gateway.http.console.edge import ConsoleEdge
     from giftcard_gateway.http.scraping import ScrapeEdge
@@ -69,7 +69,7 @@ class App:
         signing_in: SigningIn | None = None,
         journal: Journal | None = None,
         connections: Connections | None = None,
-        origin: Origin | None = None,
+        origin: SettingsOrigin | None = None,
     ) -> None:
         """Put the parts together; nothing is opened yet. `name` tells this process from its replicas.
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from giftcard_adapters.exchange import Exchange
     from giftcard_gateway.config import Settings
-    from giftcard_gateway.config.origin import Origin
+    from giftcard_gateway.config.origin import SettingsOrigin
     from giftcard_gateway.process.app import App
     from giftcard_gateway.process.connecting import Described
     from giftcard_gateway.providers.connections import Connection
@@ -38,7 +38,7 @@ _MOST_TOLD = 1000
 class Reloading:
     """Reads the configuration of one process again when it is asked to, or when its files changed."""
 
-    def __init__(self, app: App, origin: Origin) -> None:
+    def __init__(self, app: App, origin: SettingsOrigin) -> None:
         """Begin with what the process was started with."""
         self._app = app
         self._origin = origin
@@ -114,8 +114,9 @@ class Reloading:
             for name in made
             if name in self._made_from and made_from[name].stanza == self._made_from[name].stanza
         ]
-        self._take(after, made)
-        self._made_from = made_from
+        if told:
+            self._take(after, made)
+            self._made_from = made_from
         self._tell(told)
 
     def _take(self, after: Settings, made: Mapping[str, Connection]) -> None:

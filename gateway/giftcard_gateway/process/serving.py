@@ -21,7 +21,7 @@ from giftcard_gateway.telemetry.logs import set_up as set_up_logs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from giftcard_gateway.config.origin import Origin
+    from giftcard_gateway.config.origin import SettingsOrigin
     from giftcard_gateway.config.settings import Settings
     from giftcard_gateway.telemetry import Telemetry
 
@@ -58,7 +58,7 @@ async def serve(
     settings: Settings,
     watched: Telemetry,
     *,
-    origin: Origin | None = None,
+    origin: SettingsOrigin | None = None,
     started: Callable[[App], None] = lambda _: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain; `started` hears when calls are answered.

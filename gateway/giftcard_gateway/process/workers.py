@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
     from types import FrameType
 
-    from giftcard_gateway.config.origin import Origin
+    from giftcard_gateway.config.origin import SettingsOrigin
     from giftcard_gateway.process.app import App
 
 # gRPC's threads do not survive a fork, so every worker starts from nothing.
@@ -50,7 +50,7 @@ class WorkerFailed(OperatorError):
 
 def supervise(
     settings: Settings,
-    origin: Origin,
+    origin: SettingsOrigin,
     *,
     started: Callable[[App], None],
     complain: Callable[[list[str]], None],
@@ -109,7 +109,7 @@ class _Start:
     def __init__(
         self,
         settings: Settings,
-        origin: Origin,
+        origin: SettingsOrigin,
         started: Callable[[App], None],
         complain: Callable[[list[str]], None],
         stop: Callable[[int, FrameType | None], None],
@@ -154,7 +154,7 @@ class _Start:
 class _Hangups:
     """Hears SIGHUP, and notices that the configuration's files changed where they are watched."""
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: SettingsOrigin) -> None:
         self._reader, self._writer = multiprocessing.Pipe(duplex=False)
         self._origin = origin
         self._watch_s = origin.as_read.server.watch_s or None
@@ -191,7 +191,7 @@ class _Hangups:
 def _work(
     number: int,
     settings: Settings,
-    origin: Origin,
+    origin: SettingsOrigin,
     started: Callable[[App], None],
     complain: Callable[[list[str]], None],
 ) -> None:
