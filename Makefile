@@ -20,6 +20,10 @@ READY := .venv/.ready
 STUBS := .venv/.stubs
 # Google's .proto files; which ones are needed, the contract says.
 INCLUDE := $(CURDIR)/protos/include/README
+# Tools that read images and charts, apart: what they depend on is no matter of ours.
+DEPLOYING := .venv/.deploying
+HELM := .tools/bin/helm
+HELM_VERSION := v3.22.0
 # What people write gateways of by hand with, apart: none of it is ours to depend on.
 COMPARED := .venv/.compared
 # Where each distribution of ours has its pyproject.toml.
@@ -97,6 +101,11 @@ lock: $(PINS) ## Pin the versions anew; UPGRADE=1 takes the newest
 	    --custom-compile-command 'make lock' --quiet \
 	    $${UPGRADE:+--upgrade} $$([ $$set = dev ] && echo --group dev) -o deploy/requirements/$$set.txt; \
 	  done
+	@for set in build deploy; do \
+	  $(BIN)/uv pip compile --group pyproject.toml:$$set --universal --python-version 3.11 --generate-hashes \
+	    --constraint deploy/requirements/dev.txt --custom-compile-command 'make lock' --quiet \
+	    -o deploy/requirements/$$set.txt; \
+	done
 	@$(BIN)/uv pip compile $(PROJECTS) --all-extras --group bench --universal --python-version 3.11 --generate-hashes \
 	  $(foreach one,client gateway sandbox,--no-emit-package giftcard-$(one)) --constraint deploy/requirements/runtime.txt \
 	  --custom-compile-command 'make lock' --quiet $${UPGRADE:+--upgrade} -o deploy/requirements/bench.txt
@@ -130,6 +139,11 @@ collector: ## Build the OpenTelemetry collector for the tests that send it telem
 .PHONY: stress
 stress: $(READY) ## Run the tests beside busy loops, with processes stopped at random (long)
 	$(BIN)/python -m tests.stress -n $(JOBS) $(ARGS)
+
+.PHONY: deploy-check
+deploy-check: $(READY) $(DEPLOYING) ## Check image, chart, compose file and unit by real tools, and run the image (minutes; root, Go)
+	$(BIN)/pytest -q --no-header tests/deploy $(ARGS)
+	$(BIN)/python -m tests.deploy.replay
 
 .PHONY: bench
 bench: $(COMPARED) ## Measure the gateway beside servers written by hand; ARGS="--quick" takes two minutes
@@ -217,6 +231,15 @@ $(COMPARED): deploy/requirements/bench.txt | $(READY)
 	@.venv/bench/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
 	@.venv/bench/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation $(addprefix -e ,$(DISTRIBUTIONS))
 	@touch $@
+
+$(DEPLOYING): deploy/requirements/deploy.txt | $(BIN)/python $(HELM)
+	@$(BIN)/python -m venv .venv/deploy
+	@.venv/deploy/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@touch $@
+
+$(HELM):
+	@echo 'Building helm with Go (minutes the first time).' >&2
+	@GOBIN=$(CURDIR)/.tools/bin go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
 
 $(READY): $(PINS) $(STUBS) $(PROJECTS) | $(INCLUDE)
 	@$(PIP) install --no-deps --no-build-isolation $(addprefix -e ,$(DISTRIBUTIONS))

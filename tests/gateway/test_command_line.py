@@ -55,6 +55,8 @@ settings = { base_url = "http://127.0.0.1:9", client_id = "shop", api_secret = "
         ("check-config --config gateway.toml", "providers.shop.adapter", {"httpx", "rich"}),
         ("providers --config gateway.toml", "Issue", {"httpx", "rich"}),
         ("route --config gateway.toml --card 1", "", {"httpx", "rich"}),
+        ("health --address 127.0.0.1:9", "", {"grpc"}),
+        ("health --config gateway.toml", "", {"grpc", "httpx", "rich"}),
         ("transactions --help", "watch", set()),
         ("transactions --address 127.0.0.1:9 list", "", {"grpc", "importlib.metadata", "rich"}),
         ("transactions purge --help", "older-than", {"httpx", "rich"}),

@@ -17,13 +17,13 @@ import msgspec
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.config.checks import check
 from giftcard_gateway.config.reading import Reading
-from giftcard_gateway.config.settings import Settings
+from giftcard_gateway.config.settings import Server, Settings
 from giftcard_gateway.config.sources import Table, Unavailable, override, read_file
 from giftcard_gateway.config.tls import GRPC_SUITES, grpc_suites
 from giftcard_gateway.errors import OperatorError
 from giftcard_gateway.kms.settings import KmsId, Pkcs11Settings
 
-__all__ = ["ConfigError", "Settings", "describe", "load", "load_kms", "load_named", "pin_grpc", "read"]
+__all__ = ["ConfigError", "Settings", "describe", "load", "load_kms", "load_named", "load_server", "pin_grpc", "read"]
 
 _GRPC_VERBOSITY = "GRPC_VERBOSITY"
 
@@ -49,13 +49,23 @@ def load(path: Path, environ: Mapping[str, str]) -> Settings:
 
 def load_kms(path: Path, environ: Mapping[str, str]) -> Mapping[str, Pkcs11Settings]:
     """Return the key services that a file names, as `load` does, whatever else is missing or wrong in it."""
+    return cast("Mapping[str, Pkcs11Settings]", _part(path, environ, "kms", dict[KmsId, Pkcs11Settings]))
+
+
+def load_server(path: Path, environ: Mapping[str, str]) -> Server:
+    """Return [server] of a file, as `load` does, whatever is missing or wrong elsewhere in it."""
+    return cast("Server", _part(path, environ, "server", Server))
+
+
+def _part(path: Path, environ: Mapping[str, str], name: str, kind: object) -> object:
+    """Return one table of a file, read as `kind`; no other is looked at."""
     table = _table(path)
     reading = Reading(environ, path.parent)
     override(table, environ)
-    services = reading.value(dict[KmsId, Pkcs11Settings], table.get("kms", {}), "kms")
+    part = reading.value(kind, table.get(name, {}), name)
     if reading.faults:
         raise ConfigError(reading.faults)
-    return cast("Mapping[str, Pkcs11Settings]", services)
+    return part
 
 
 def _table(path: Path) -> Table:
