@@ -1,0 +1,92 @@
+"""The chart as Helm renders it: valid for Kubernetes, refusing what cannot be, with the rules that stand here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.deploy.tools import DEPLOY, ran, tool
+
+CHART = DEPLOY / "helm" / "giftcard-gateway"
+VALUES = sorted(CHART.glob("ci/*-values.yaml"))
+KUBERNETES = ("1.35", "1.36", "1.37")
+FOREIGN = {"PrometheusRule", "ServiceMonitor"}
+"""Kinds that are not Kubernetes' own, for which there is no schema here."""
+
+
+def rendered(values: Path, *more: str) -> str:
+    """Return the manifests that values make."""
+    words = ("template", "shop", str(CHART), "-f", str(values), "--kube-version", "1.37.0", *more)
+    done = ran(tool("helm"), *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def manifests(values: Path) -> list[dict[str, Any]]:
+    """Return the same, read."""
+    return [one for one in yaml.safe_load_all(rendered(values)) if one]
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda one: one.stem)
+def test_manifests_are_valid(values: Path, tmp_path: Path) -> None:
+    """Helm's linter is content, and each manifest fits the schemas of three versions of Kubernetes, strictly."""
+    linted = ran(tool("helm"), "lint", "--strict", str(CHART), "-f", str(values), "--kube-version", "1.37.0")
+    assert linted.returncode == 0, linted.stdout
+    own = [one for one in manifests(values) if one["kind"] not in FOREIGN]
+    (tmp_path / "all.yaml").write_text(yaml.safe_dump_all(own), encoding="utf-8")
+    for version in KUBERNETES:
+        words = ("-k", version, "--strict", str(tmp_path / "all.yaml"))
+        done = ran(tool("kubernetes-validate"), *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "WARN" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "sentence"),
+    [
+        ("sqlite", "replicas=2", "one pod's alone"),
+        ("sqlite", "autoscaling.enabled=true", "one pod's alone"),
+        ("postgresql", "insecure=false", "without TLS"),
+        ("postgresql", "config=", "config is empty"),
+        ("postgresql", "autoscaling.min=30", "above autoscaling.max"),
+        ("postgresql", "replica=2", "replica"),
+        ("mutual", "tls.secret=", "without TLS"),
+    ],
+)
+def test_what_cannot_be_is_refused(name: str, change: str, sentence: str) -> None:
+    """Values that make no gateway are refused with a sentence, and so are values nobody knows."""
+    values = CHART / "ci" / f"{name}-values.yaml"
+    words = ("template", "shop", str(CHART), "-f", str(values), "--kube-version", "1.37.0", "--set", change)
+    done = ran(tool("helm"), *words)
+    assert done.returncode != 0
+    assert sentence in done.stderr
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda one: one.stem)
+def test_no_pod_can_do_more_than_it_must(values: Path) -> None:
+    """No pod is root, writes to its root or has a token; no secret is made by the chart."""
+    made = manifests(values)
+    assert "Secret" not in {one["kind"] for one in made}
+    pods = [one["spec"]["template"]["spec"] for one in made if one["kind"] in {"Deployment", "Job"}]
+    assert pods
+    for pod in pods:
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert pod["automountServiceAccountToken"] is False
+        for one in (*pod["containers"], *pod.get("initContainers", ())):
+            assert one["securityContext"]["readOnlyRootFilesystem"]
+            assert one["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_rules_are_those_of_prometheus() -> None:
+    """The chart hands on the rules of deploy/prometheus as they are, but for where the runbook is."""
+    (made,) = (
+        one for one in manifests(CHART / "ci/postgresql-values.yaml") if one["kind"] == "PrometheusRule"
+    )
+    here: list[Any] = []
+    for file in sorted((DEPLOY / "prometheus").glob("*.yaml")):
+        text = file.read_text(encoding="utf-8").replace("deploy/runbook.md", "https://wiki.example/giftcards")
+        here += yaml.safe_load(text)["groups"]
+    assert made["spec"]["groups"] == here
