@@ -232,13 +232,13 @@ def serving(stage: Stage, root: Path, command: Sequence[str]) -> Iterator[subpro
 
 def settings(port: int, shop: Sandbox) -> str:
     """Return a configuration for a gateway on `port` before one simulated provider."""
-    key = base64.b64encode(bytes(range(32))).decode()
+    key, other = (base64.b64encode(bytes([one] * 32)).decode() for one in (1, 2))
     own = {"base_url": f"http://127.0.0.1:{shop.port}{shop.base_path}", **shop.settings()}
     written = "\n".join(f"{name} = {json.dumps(value)}" for name, value in own.items())
     return f"""
 server.listen = "127.0.0.1:{port}"
 journal.url = "sqlite:////var/lib/giftcard-gateway/journal.db"
-seal = {{ active = "one", keys = {{ one = "{key}" }}, hash_key = "{key}" }}
+seal = {{ active = "one", keys = {{ one = "{key}" }}, hash_key = "{other}" }}
 routing.default = "shop"
 
 [providers.shop]

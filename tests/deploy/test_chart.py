@@ -1,4 +1,4 @@
-"""The chart as Helm renders it: valid for Kubernetes, refusing what cannot be, with the rules that stand here."""
+"""The chart as Helm renders it: valid for Kubernetes, refusing what cannot be, with the rules of here."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def manifests(values: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda one: one.stem)
 def test_manifests_are_valid(values: Path, tmp_path: Path) -> None:
-    """Helm's linter is content, and each manifest fits the schemas of three versions of Kubernetes, strictly."""
+    """Helm's linter is content; each manifest fits the schemas of three versions of Kubernetes."""
     linted = ran(tool("helm"), "lint", "--strict", str(CHART), "-f", str(values), "--kube-version", "1.37.0")
     assert linted.returncode == 0, linted.stdout
     own = [one for one in manifests(values) if one["kind"] not in FOREIGN]
