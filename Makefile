@@ -141,7 +141,7 @@ stress: $(READY) ## Run the tests beside busy loops, with processes stopped at r
 	$(BIN)/python -m tests.stress -n $(JOBS) $(ARGS)
 
 .PHONY: deploy-check
-deploy-check: $(READY) $(DEPLOYING) ## Check image, chart, compose file and unit by real tools, and run the image (minutes; root, Go)
+deploy-check: $(READY) $(DEPLOYING) ## Check the image and the chart with real tools, and run the image (minutes; root, Go)
 	$(BIN)/pytest -q --no-header tests/deploy $(ARGS)
 	$(BIN)/python -m tests.deploy.replay
 

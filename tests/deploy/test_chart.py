@@ -90,3 +90,13 @@ def test_rules_are_those_of_prometheus() -> None:
         text = file.read_text(encoding="utf-8").replace("deploy/runbook.md", "https://wiki.example/giftcards")
         here += yaml.safe_load(text)["groups"]
     assert made["spec"]["groups"] == here
+
+
+def test_dashboards_are_those_of_grafana() -> None:
+    """The chart hands on every dashboard of deploy/grafana, to the byte."""
+    made = [
+        one["data"] for one in manifests(CHART / "ci/postgresql-values.yaml") if one["kind"] == "ConfigMap"
+    ]
+    told = {name: text for data in made for name, text in data.items() if name.endswith(".json")}
+    assert told
+    assert told == {one.name: one.read_text(encoding="utf-8") for one in (DEPLOY / "grafana").glob("*.json")}

@@ -23,7 +23,17 @@ from giftcard_gateway.config.tls import GRPC_SUITES, grpc_suites
 from giftcard_gateway.errors import OperatorError
 from giftcard_gateway.kms.settings import KmsId, Pkcs11Settings
 
-__all__ = ["ConfigError", "Settings", "describe", "load", "load_kms", "load_named", "load_server", "pin_grpc", "read"]
+__all__ = [
+    "ConfigError",
+    "Settings",
+    "describe",
+    "load",
+    "load_kms",
+    "load_named",
+    "load_server",
+    "pin_grpc",
+    "read",
+]
 
 _GRPC_VERBOSITY = "GRPC_VERBOSITY"
 
