@@ -196,7 +196,7 @@ def chrooted(
         env |= {
             name: value for name, value in os.environ.items() if name.startswith("PIP_") or "proxy" in name
         }
-        env["HOME"] = os.environ.get("HOME", "/root")
+        env["HOME"] = str(Path.home())
     script = f"cd {shlex.quote(stage.workdir)} && exec {shlex.join(command)}"
     told = [f"{name}={value}" for name, value in env.items()]
     return ["chroot", f"--userspec={user}", str(root), "env", "-i", *told, "sh", "-c", script]
