@@ -30,7 +30,7 @@ def lay_out() -> None:
         shutil.rmtree(made, ignore_errors=True)
     shutil.copytree(ROOT / "docs", SOURCE / "docs")
     (SOURCE / "deploy").mkdir()
-    shutil.copy(HERE / "index.md", SOURCE / "index.md")
+    shutil.copy(HERE / "index.txt", SOURCE / "index.md")
     for page in OTHERS:
         shutil.copy(ROOT / page, SOURCE / page)
 

@@ -1,4 +1,4 @@
-"""The site of our pages in a real Chromium: nothing leaves the machine or runs over, search finds a setting."""
+"""The site of our pages in a real Chromium: nothing leaves the machine, and search finds a setting."""
 
 from __future__ import annotations
 

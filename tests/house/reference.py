@@ -29,8 +29,9 @@ def docstrings(kind: type) -> dict[str, str]:
         body = ast.parse(textwrap.dedent(inspect.getsource(one))).body[0]
         assert isinstance(body, ast.ClassDef)
         for field, below in pairwise(body.body):
-            is_told = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and is_told:
+            if not (isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)):
+                continue
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
                 found[field.target.id] = " ".join(str(below.value.value).split())
     return found
 
