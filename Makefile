@@ -26,6 +26,8 @@ HELM := .tools/bin/helm
 HELM_VERSION := v3.22.0
 # What people write gateways of by hand with, apart: none of it is ours to depend on.
 COMPARED := .venv/.compared
+# What makes the pages a site, apart for the same reason.
+SITE := .venv/.docs
 # Where each distribution of ours has its pyproject.toml.
 DISTRIBUTIONS := clients/python adapters .
 PROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
@@ -91,10 +93,20 @@ include: $(INCLUDE) ## Put Google's .proto files into protos/include, for buf, p
 tables: $(READY) ## Write the tables of README and docs that are read off the adapters
 	$(BIN)/python -m tests.house.tables
 
+.PHONY: docs
+docs: $(SITE) ## Make the pages a site in build/site, and fail where a link leads nowhere
+	.venv/docs/bin/python deploy/site/build.py
+
+.PHONY: docs-serve
+docs-serve: docs ## Make the site and serve it on 127.0.0.1; PORT=n instead of 8000
+	.venv/docs/bin/python -m http.server --bind 127.0.0.1 --directory build/site $(or $(PORT),8000)
+
 .PHONY: lock
 lock: $(PINS) ## Pin the versions anew; UPGRADE=1 takes the newest
 	@$(BIN)/uv pip compile --group pyproject.toml:stubs --universal --python-version 3.11 --generate-hashes \
 	  --custom-compile-command 'make lock' --quiet $${UPGRADE:+--upgrade} -o deploy/requirements/stubs.txt
+	@$(BIN)/uv pip compile --group pyproject.toml:docs --universal --python-version 3.11 --generate-hashes \
+	  --custom-compile-command 'make lock' --quiet $${UPGRADE:+--upgrade} -o deploy/requirements/docs.txt
 	@for set in runtime dev; do \
 	  $(BIN)/uv pip compile $(PROJECTS) --all-extras --universal --python-version 3.11 --generate-hashes \
 	    $(foreach one,client gateway sandbox,--no-emit-package giftcard-$(one)) \
@@ -220,6 +232,11 @@ $(PINS): deploy/requirements/dev.txt | $(BIN)/python
 $(STUBS): deploy/requirements/stubs.txt | $(BIN)/python
 	@$(BIN)/python -m venv .venv/stubs
 	@.venv/stubs/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r deploy/requirements/stubs.txt
+	@touch $@
+
+$(SITE): deploy/requirements/docs.txt | $(BIN)/python
+	@$(BIN)/python -m venv .venv/docs
+	@.venv/docs/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
 	@touch $@
 
 $(INCLUDE): $(PINS) $(STUBS) $(wildcard protos/giftcard/v1/*.proto) protos/contract.py

@@ -10,46 +10,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from giftcard_adapters.contract import Settings as AdapterSettings
-from giftcard_adapters.engine import PoolLimits, Tls
-from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.config import settings
-from giftcard_gateway.config.access import Access, Grant, Issuer
-from giftcard_gateway.config.tls import ListenerTls
-from giftcard_gateway.journal.settings import JournalSettings
-from giftcard_gateway.kms.settings import Pkcs11Settings
-from giftcard_gateway.providers.connections import Terms
-from giftcard_gateway.providers.routing import Rule
 from giftcard_simulators.catalogue import SANDBOXES, Sandbox
 from giftcard_simulators.sandbox import Plain, seeded_ids
 from tests.conftest import ROOT
 from tests.e2e.processes import run
 from tests.e2e.sandboxes import Sandbox as Running
 from tests.e2e.sandboxes import answers_in, sandbox, shell
+from tests.house.settings_tables import TABLES, written
 from tests.house.tables import package_of
-
-TABLES: dict[str, type[msgspec.Struct]] = {
-    "[server]": settings.Server,
-    "[server.tls]": ListenerTls,
-    "[access]": Access,
-    "[access.issuers.ID]": Issuer,
-    '[access.certificates."NAME"]': Grant,
-    "[journal]": JournalSettings,
-    "[seal]": settings.Seal,
-    "[kms.ID]": Pkcs11Settings,
-    "[telemetry]": settings.Telemetry,
-    "[limits]": settings.Limits,
-    "[webhooks]": settings.Webhooks,
-    "[console]": settings.Console,
-    "[routing]": settings.Routing,
-    "[[routing.rules]]": Rule,
-    "[providers.ID]": settings.Provider,
-    "[providers.ID.settings]": AdapterSettings,
-    "[providers.ID.limits]": PoolLimits,
-    "[providers.ID.tls]": Tls,
-    "[providers.ID.terms]": Terms,
-}
 
 
 def page(name: str) -> str:
@@ -73,23 +42,6 @@ def rows(text: str) -> list[list[str]]:
     lines = [line for line in text.splitlines() if line.startswith("|")]
     found = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return [row for place, row in enumerate(found) if place > 1 and not set("".join(row)) <= {"-"}]
-
-
-def written(field: msgspec.structs.FieldInfo) -> str:
-    """Return a setting's default as the page writes it."""
-    if field.required:
-        return "needed"
-    value = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
-    value = value.reveal() if isinstance(value, Secret) else value
-    if isinstance(value, msgspec.Struct):
-        return "below"
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    if isinstance(value, tuple) and value:
-        return ", ".join(f"`{one}`" for one in value)
-    if isinstance(value, int | float):
-        return f"{value:g}" if isinstance(value, float) else str(value)
-    return f"`{value}`" if value else "–"
 
 
 def test_every_setting_is_on_its_page() -> None:

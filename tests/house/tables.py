@@ -29,6 +29,8 @@ from giftcard_simulators.catalogue import (
 )
 from tests.conftest import ROOT
 from tests.gateway.wire.filled import METHODS
+from tests.house.reference import calls_table, enum_table, settings_page
+from tests.house.settings_tables import TABLES, written
 
 
 class Table(NamedTuple):
@@ -60,6 +62,10 @@ def tables(root: Path = ROOT) -> Iterator[Table]:
     yield Table(root / "docs" / "sandbox.md", "ports", _ports())
     yield Table(root / "docs" / "security.md", "scopes", _scopes())
     yield Table(root / "docs" / "metrics.md", "metrics", _metrics())
+    yield Table(root / "docs" / "calls.md", "calls", calls_table())
+    yield Table(root / "docs" / "calls.md", "errors", enum_table("error_reason.proto", "ERROR_REASON"))
+    yield Table(root / "docs" / "calls.md", "declines", enum_table("decline.proto", "DECLINE_REASON"))
+    yield Table(root / "docs" / "settings.md", "settings", settings_page(TABLES, written))
     for one, adapter in zip(PROVIDERS, adapters, strict=True):
         page = root / "docs" / "providers" / f"{package_of(one)}.md"
         yield Table(page, "fields left out", left_out(adapter.leaves_out))
