@@ -1,4 +1,7 @@
-"""Makes the pages a site: `make docs`. They stay where they are; Sphinx reads what is copied into build/."""
+"""Makes the pages a site: `make docs`. They stay where they are; Sphinx reads what is copied into build/.
+
+python deploy/site/build.py [FOLDER]    puts the site into FOLDER/site instead of build/site
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,6 @@ from sphinx.cmd.build import main as sphinx
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-SOURCE = ROOT / "build" / "site-source"
-SITE = ROOT / "build" / "site"
-CACHE = ROOT / "build" / "site-cache"
 OTHERS = (
     "README.md",
     "ARCHITECTURE.md",
@@ -24,18 +24,24 @@ OTHERS = (
 """Pages that are not in docs/."""
 
 
-def lay_out() -> None:
+def lay_out(source: Path) -> None:
     """Copy every page to where the repository has it, beside the site's own front page."""
-    for made in (SOURCE, SITE, CACHE):
-        shutil.rmtree(made, ignore_errors=True)
-    shutil.copytree(ROOT / "docs", SOURCE / "docs")
-    (SOURCE / "deploy").mkdir()
-    shutil.copy(HERE / "index.txt", SOURCE / "index.md")
+    shutil.copytree(ROOT / "docs", source / "docs")
+    (source / "deploy").mkdir()
+    shutil.copy(HERE / "index.txt", source / "index.md")
     for page in OTHERS:
-        shutil.copy(ROOT / page, SOURCE / page)
+        shutil.copy(ROOT / page, source / page)
+
+
+def main(folder: Path) -> int:
+    """Make the site anew below a folder; return Sphinx's exit code."""
+    source, site, cache = (folder / name for name in ("site-source", "site", "site-cache"))
+    for made in (source, site, cache):
+        shutil.rmtree(made, ignore_errors=True)
+    lay_out(source)
+    strict = ["-q", "-W", "--keep-going", "-c", str(HERE), "-d", str(cache)]
+    return int(sphinx([*strict, str(source), str(site)]))
 
 
 if __name__ == "__main__":
-    lay_out()
-    strict = ["-q", "-W", "--keep-going", "-c", str(HERE), "-d", str(CACHE)]
-    sys.exit(sphinx([*strict, str(SOURCE), str(SITE)]))
+    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build"))

@@ -113,7 +113,9 @@ def furnish(root: Path) -> None:
     mount("--bind", "/dev", root / "dev")
     mount("-t", "proc", "proc", root / "proc")
     mount("-t", "tmpfs", "tmpfs", root / "tmp")
-    mount("-t", "tmpfs", "-o", "ro", "tmpfs", root / "work")
+    checkout = root / ROOT.relative_to("/")
+    if checkout.exists():
+        mount("-t", "tmpfs", "-o", "ro", "tmpfs", checkout)
 
 
 def built(text: str, folder: Path, args: Mapping[str, str]) -> dict[str, Stage]:

@@ -19,16 +19,16 @@ TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clie
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[str]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Make the site and serve it; `make docs` sets up what that takes."""
     chromium_program()
     if not PROGRAM.exists():
         pytest.skip("no .venv/docs on this machine: make docs")
-    made = subprocess.run(
-        [PROGRAM, "deploy/site/build.py"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    folder = tmp_path_factory.mktemp("pages")
+    build = [str(PROGRAM), "deploy/site/build.py", str(folder)]
+    made = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
-    with served(ROOT / "build" / "site") as origin:
+    with served(folder / "site") as origin:
         yield origin
 
 

@@ -57,7 +57,7 @@ def health(
             )
         address, chain = _listener(file, context.obj)
     with loading():
-        from giftcard_gateway.rpc.health import ask_health  # noqa: PLC0415 - gRPC
+        from giftcard_gateway.rpc.health import ask_health  # noqa: PLC0415 - gRPC is imported only where it is asked
 
     told = ask_health(address, chain, service=service, timeout_s=timeout_s)
     click.echo(f"{address}: {told}")

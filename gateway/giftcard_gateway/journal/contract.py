@@ -220,8 +220,8 @@ class Journal(ABC):
     system: ClassVar[str] = "other_sql"
     """What OpenTelemetry calls the database under it."""
     on_batch: OnBatch = staticmethod(ignore)
-    """Called on any thread after each batch of writes: `system`, how long the first of them waited, and how
-    long the batch then took, in seconds; and for whom each of the writes was, as `caller` told."""
+    """Called on any thread after each batch: `system`, for how many seconds its first write waited and the
+    batch then took, and for whom each write was, as `caller` told."""
     caller: Callable[[], object] = staticmethod(nobody)
     """Asked as a row is handed in: what names the call that waits for it."""
 
@@ -344,8 +344,7 @@ class Journal(ABC):
     async def purge(self, *, before: datetime, limit: int, tenant: str | None = None) -> int:
         """Delete up to `limit` rows in a final state last written before a time, with feed and blind indexes.
 
-        After them up to as many events that came before that time and were carried over. Only one
-        tenant's, where one is given. Returns how many were deleted; 0 means none are left.
+        Then events that came before then and were carried over. Returns how many; 0 means none are left.
         """
 
     @abstractmethod
