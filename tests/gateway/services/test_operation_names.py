@@ -77,7 +77,7 @@ def test_it_is_a_method_and_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_it_is_asked_of_the_provider() -> None:
     """The gateway calls the adapter's `cash_out`."""
-    till = Till(None, None)  # type: ignore[arg-type]  # it sends nothing
+    till = Till(None, SimpleNamespace())  # type: ignore[arg-type]  # it sends nothing
     connection: Any = SimpleNamespace(provider=till, exchange=nullcontext)
     transaction_id = "5f0c1e1a-3a57-4f0e-9f3e-2f6f2d1b0c11"
     ask: Any = CashOut(transaction_id=transaction_id, requested_at=datetime.now(UTC))
