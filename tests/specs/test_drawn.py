@@ -42,7 +42,7 @@ def test_what_fits_is_taken(name: str, operation: str) -> None:
         assert play.complaint(answer) is None, play.complaint(answer)
         assert not play.wire.answer_faults(request, answer)
 
-    # Hypothesis also draws constants of the modules that happen to be loaded: of few messages none may be done.
+    # Hypothesis also draws constants of the modules that happen to be loaded: of few none may be done.
     for most in (drawn.max_examples, 20 * drawn.max_examples):
         if True not in statuses:
             settings(drawn, max_examples=most)(given(drawing.messages().map(play.mend))(ask))()
