@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 from tests.e2e.processes import free_port, run, started
 from tests.kit.packages import EXAMPLE, NAME, python, run_tests
 
-COPIED = ("adapters", "gateway", "tests", "docs", "README.md", "pyproject.toml")
+COPIED = ("adapters", "gateway", "tests", "docs", "protos", "README.md", "pyproject.toml")
 WRITTEN_BY_MAKE_TABLES = {Path("README.md"), Path("docs/sandbox.md")}
 PORT = SANDBOXES[-1].port + 1
 SANDBOX = f"""
