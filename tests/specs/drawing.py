@@ -53,7 +53,8 @@ class Spoilt(msgspec.Struct, frozen=True):
 class Drawing:
     """Strategies for the messages that fit `root`, a schema in which references begin.
 
-    `told` has a strategy for a field by its name, or by its parent's and its own: `product.id`.
+    `told` has a strategy for a field by its parent's name and its own (`product.id`), or by its own alone
+    wherever that is no object: an `amount` can be a number in one place and a structure in another.
     """
 
     def __init__(self, root: Json, told: Told) -> None:
@@ -67,10 +68,14 @@ class Drawing:
 
     def values(self, schema: Json, name: str = "", parent: str = "") -> st.SearchStrategy[Any]:
         """Return a strategy for what fits a schema."""
-        for known in (f"{parent}.{name}", name):
+        forms = self.forms(schema)
+        names = [f"{parent}.{name}"]
+        if not any("properties" in form for form in forms):
+            names.append(name)
+        for known in names:
             if known in self._told:
                 return self._told[known]
-        return st.one_of([self._values(form, name) for form in self.forms(schema)])
+        return st.one_of([self._values(form, name) for form in forms])
 
     def spoilt(self, value: Json) -> list[Spoilt]:
         """Return a right message's wrong neighbours, each wrong in one place."""
