@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.grafana.lines import MONEY, OF, Board, Panel, counted, quantile, rate, shared
+from deploy.grafana.lines import MONEY, OF, Board, Panel, counted, quantile, quantiles, rate, shared
 
 FAULTS = (
     "sum by (giftcard_place) "
@@ -338,19 +338,13 @@ PROCESS = (
             Panel(
                 "Commits",
                 "s",
-                tuple(
-                    (quantile(share, "db_client_operation_duration_seconds"), f"{share:.0%}")
-                    for share in (0.5, 0.95, 0.99)
-                ),
+                quantiles("db_client_operation_duration_seconds"),
                 "A batch of writes, from its sending to its commit.",
             ),
             Panel(
                 "Waiting for a turn",
                 "s",
-                tuple(
-                    (quantile(share, "giftcard_journal_queue_duration_seconds"), f"{share:.0%}")
-                    for share in (0.5, 0.95, 0.99)
-                ),
+                quantiles("giftcard_journal_queue_duration_seconds"),
                 "",
             ),
             Panel(

@@ -43,6 +43,11 @@ def quantile(share: float, metric: str, by: str = "", labels: str = "") -> str:
     return f"histogram_quantile({share}, {rate(metric + '_bucket', groups, labels)})"
 
 
+def quantiles(metric: str) -> tuple[tuple[str, str], ...]:
+    """Return the lines of a histogram's middle, of its slow calls and of its slowest, with their names."""
+    return tuple((quantile(share, metric), f"{share:.0%}") for share in (0.5, 0.95, 0.99))
+
+
 def shared(metric: str, by: str, labels: str = OF, of: str = "max") -> str:
     """Return what each replica tells alike: once."""
     return f"{of} by ({by}) ({metric}{{{labels}}})"

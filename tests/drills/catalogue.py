@@ -26,7 +26,6 @@ PROVED_ELSEWHERE = {
     "The configuration was refused": "tests/gateway/test_reloading.py",
     "A process has too much to do": "tests/e2e/test_overload.py",
     "Something failed that should not have": "tests/gateway/telemetry/test_metrics.py",
-    "`RECORD_ALTERED`, or `giftcard.fault` with place `seal`": "tests/journal/test_damaged.py",
     "A key has leaked": "tests/e2e/test_seal.py",
     "`giftcard.seal` is NOT_SERVING": "tests/e2e/test_seal.py",
     'A start ends with "not configured here"': "tests/e2e/test_seal.py",

@@ -8,7 +8,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 
-from giftcard import Client, Unavailable, is_approved
+from giftcard import CallError, Client, Unavailable, is_approved
 from tests.conftest import has_postgres
 from tests.drills.catalogue import drill
 from tests.drills.providers import is_sold, sold, till
@@ -33,6 +33,11 @@ class Caller:
         self.approved += done
         return done
 
+    def must_sell(self) -> None:
+        """Redeem one rand on a fair day."""
+        if not self.is_sold():
+            raise DrillFailed("nothing is sold on a fair day")
+
     def is_refused(self) -> bool:
         """Tell whether what is new is refused for want of a journal, surely unsent."""
         try:
@@ -56,8 +61,7 @@ def journal_away(stage: Stage) -> None:
         environ = {"GIFTCARD_GATEWAY__JOURNAL__URL": server.url()}
         with stage.gateway(environ) as scene, till(scene) as client:
             caller = Caller(client)
-            if not caller.is_sold():
-                raise DrillFailed("nothing is sold on a fair day")
+            caller.must_sell()
             server.stop(signal.SIGKILL)
             stage.say("broken: the database is killed")
             stage.until(caller.is_refused, "calls are refused with JOURNAL_UNAVAILABLE")
@@ -75,7 +79,7 @@ def disk_full(stage: Stage) -> None:
     """SQLite's files may not grow any more, and then they may."""
     with stage.gateway() as scene, till(scene) as client:
         caller = Caller(client)
-        caller.is_sold()
+        caller.must_sell()
         pid = scene.sandbox.running.process.pid
         _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, most))
@@ -87,6 +91,36 @@ def disk_full(stage: Stage) -> None:
         stage.until(caller.is_sold, "a redemption is approved")
         scene.is_silent("GiftcardJournalAway", sooner=SOONER)
         scene.booked(ELECTRUM, *caller.books)
+
+
+@drill("`RECORD_ALTERED`, or `giftcard.fault` with place `seal`")
+def record_altered(stage: Stage) -> None:
+    """Somebody cuts the only row's document short, and puts it back."""
+    sooner = ("[15m:30s]", "[1m:5s]")
+    with stage.gateway() as scene, till(scene) as client:
+        transaction_id = sold(client).transaction_id
+
+        def read() -> bool:
+            try:
+                client.get_transaction(transaction_id)
+            except CallError as refusal:
+                if refusal.reason != "RECORD_ALTERED":
+                    raise
+                return False
+            return True
+
+        with closing(sqlite3.connect(stage.folder / "data" / "journal.db")) as file:
+            (kept,) = file.execute("SELECT document FROM transactions").fetchone()
+            with file:
+                file.execute("UPDATE transactions SET document = ?", (kept[:60],))
+            stage.say("broken: a row's document is cut short, and the row is asked for")
+            scene.rings("GiftcardRecordAltered", meanwhile=read)
+            with file:
+                file.execute("UPDATE transactions SET document = ?", (kept,))
+        stage.say("mended: the row is put back as it was")
+        stage.until(read, "the transaction is told again")
+        scene.is_silent("GiftcardRecordAltered", sooner=sooner)
+        scene.booked(ELECTRUM, "redeem")
 
 
 @drill("The gateway refuses to start on its schema")
