@@ -12,6 +12,7 @@ from giftcard_gateway.audit.trail import Trail
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.contract import AuditRow, Journal
 from tests.gateway.audit.test_verify import seal
+from tests.gateway.services.served import serve
 from tests.world.journal import InlineSqlite
 
 AT = datetime(2026, 11, 28, tzinfo=UTC)
@@ -90,3 +91,36 @@ async def test_a_record_that_cannot_be_written_ends_nothing(monkeypatch: pytest.
     assert [(one.act, one.count) for one in kept] == [("began", 1), ("lost", 1), ("Void", 1)]
     assert trail.lost == 1
     await journal.close()
+
+
+async def test_only_what_nobody_waits_for_rides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records may wait for a write to go with where all of them may; the next ones are judged anew."""
+    journal, trail = await started()
+    await trail.close()
+    rode = heard_riding(journal, monkeypatch)
+    for told in ([True], [True, False], [True, True], [False]):
+        done = [trail.tell(AuditRecord(at=AT, act="Redeem"), rides=rides) for rides in told]
+        for one in done:
+            await trail.told(one)
+    assert rode == [True, False, True, False]
+    await journal.close()
+
+
+async def test_the_record_of_a_call_rides_with_its_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a money call tells the audit waits for the row that the call writes."""
+    async with serve() as served:
+        rode = heard_riding(served.app.journal, monkeypatch)
+        await served.redeem()
+        assert rode == [True]
+
+
+def heard_riding(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Return a list that gets, for each batch of records to come, whether it may wait for a write."""
+    rode, add = list[bool](), journal.add_audit
+
+    async def adding(rows: Sequence[AuditRow], *, rides: bool = False) -> None:
+        rode.append(rides)
+        await add(rows, rides=rides)
+
+    monkeypatch.setattr(journal, "add_audit", adding)
+    return rode
