@@ -22,15 +22,17 @@ def loading() -> Iterator[None]:
 
     Python's own handler raises KeyboardInterrupt, which is lost whenever it lands in a callback of the
     import system ("Exception ignored in _get_module_lock"): the program would start all the same.
-    A Ctrl-C that the caller chose to ignore stays ignored.
+    A Ctrl-C that the caller chose to ignore stays ignored. What loads may load more within.
     """
     # What is imported stays: to look for garbage meanwhile takes a tenth of the time and finds none.
+    is_looking = gc.isenabled()
     gc.disable()
     try:
         with _ending_at_once():
             yield
     finally:
-        gc.enable()
+        if is_looking:
+            gc.enable()
 
 
 @contextmanager

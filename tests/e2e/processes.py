@@ -28,8 +28,11 @@ _LOOK_EVERY_S = 0.02
 
 
 def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return this machine's environment without any variable that our program listens to."""
-    ours = ("GIFTCARD_", "OTEL_", "GRPC_", "COLUMNS")
+    """Return this machine's environment without any variable that our program listens to.
+
+    Nor one that keeps Python from storing bytecode, which an installed program has and starts quicker for.
+    """
+    ours = ("GIFTCARD_", "OTEL_", "GRPC_", "COLUMNS", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**kept, **(changes or {})}
 

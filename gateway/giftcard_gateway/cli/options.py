@@ -71,10 +71,10 @@ def read_settings(
     if is_sandbox and file is not None:
         raise click.UsageError("--sandbox brings its own settings: leave --config out.")
     if is_sandbox:
-        with loading():
+        with loading():  # settings load the adapters they name
             from giftcard_gateway.process import sandbox  # noqa: PLC0415 - the simulators are an extra
 
-        return sandbox.settings(data, environ, SystemClock(), port)
+            return sandbox.settings(data, environ, SystemClock(), port)
     if port != PORT:
         raise click.UsageError("--port is for --sandbox: a configuration names its own in server.listen.")
     if file is None:
@@ -82,7 +82,7 @@ def read_settings(
     with loading():
         from giftcard_gateway import config  # noqa: PLC0415 - settings load adapters, and few commands read any
 
-    return config.load(file, environ)
+        return config.load(file, environ)
 
 
 def settings_with_keys(
