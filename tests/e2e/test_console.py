@@ -10,7 +10,7 @@ import pytest
 
 from giftcard import Client, new_transaction_id, v1
 from giftcard_simulators.catalogue import CONSOLE_PORT, PORT
-from tests.e2e.browsers import Tab, browser, chromium_program
+from tests.e2e.browsers import PALE, Tab, browser, chromium_program
 from tests.e2e.sandboxes import ELECTRUM, Sandbox
 
 PAN = "6045000000000061"
@@ -163,33 +163,3 @@ async def test_the_policy_of_a_page_holds_in_a_browser(tab: Tab) -> None:
     assert await tab.run("window.ran === undefined")
     assert await tab.run("getComputedStyle(document.querySelector('header')).display") == "flex"
     assert await tab.run("document.getElementById('pause').hidden") is False
-
-
-PALE = """
-(() => {
-  const parts = (text) => text.match(/[\\d.]+/g).map(Number);
-  const light = (rgb) => {
-    const [r, g, b] = rgb.map((one) => one / 255)
-      .map((one) => one <= 0.03928 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = (one) => {
-    for (let at = one; at; at = at.parentElement) {
-      const [r, g, b, a = 1] = parts(getComputedStyle(at).backgroundColor);
-      if (a === 1) return [r, g, b];
-    }
-    return [255, 255, 255];
-  };
-  const pale = [];
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (texts.nextNode()) {
-    const one = texts.currentNode.parentElement;
-    if (!texts.currentNode.textContent.trim() || !one.checkVisibility()) continue;
-    const [a, b] = [light(parts(getComputedStyle(one).color).slice(0, 3)), light(behind(one))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) pale.push(`${texts.currentNode.textContent.trim()}: ${ratio.toFixed(2)}`);
-  }
-  return pale;
-})()
-"""
-"""A script that gives every text whose contrast is below 4.5, with it."""

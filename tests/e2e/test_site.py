@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.e2e.browsers import Tab, browser, chromium_program, served
+from tests.e2e.browsers import PALE, Tab, browser, chromium_program, served
 
 PROGRAM = ROOT / ".venv" / "docs" / "bin" / "python"
 PAGES = ["index", "README", "docs/states", "docs/settings", "docs/calls", "docs/running", "deploy/runbook"]
@@ -46,7 +46,7 @@ const say = console.error; console.error = (...said) => { wrong.push(said.join('
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
 async def test_pages_fit_and_ask_nobody(site: str, tmp_path: Path, width: int, scheme: str) -> None:
-    """Each main page fits the screen, has a language, a title and alt texts, and asks no other machine."""
+    """Each main page fits the screen, can be read by people and programs alike, and asks no other machine."""
     async with browser(tmp_path / "profile") as tab:
         await look(tab, width, scheme)
         await tab.send("Page.addScriptToEvaluateOnNewDocument", source=NOTE_ERRORS)
@@ -58,6 +58,7 @@ async def test_pages_fit_and_ask_nobody(site: str, tmp_path: Path, width: int, s
             assert await tab.run("document.documentElement.lang") == "en"
             assert await tab.run("document.querySelectorAll('h1').length") == 1, page
             assert await tab.run("document.querySelectorAll('img:not([alt])').length") == 0, page
+            assert await tab.run(PALE) == [], page
 
 
 async def test_search_finds_a_setting(site: str, tmp_path: Path) -> None:
