@@ -1,4 +1,4 @@
-"""A primary and its synchronous standby under patroni, which asks etcd who may lead; all on this machine.
+"""A primary and its standby under patroni, which asks etcd who may lead; all on this machine.
 
 Both come from Debian (`apt-get install patroni etcd-server`) and run in the foreground, as the user
 PostgreSQL wants, on loopback ports of their own. A machine is a patroni and all the processes below it.
@@ -6,6 +6,7 @@ PostgreSQL wants, on loopback ports of their own. A machine is a patroni and all
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -49,16 +50,19 @@ class Machine:
     api_port: int = field(default_factory=free_port)
     patroni: subprocess.Popen[bytes] | None = None
 
-    def write_config(self) -> None:
-        """Write patroni's configuration; JSON is YAML."""
-        place = {"listen": f"{HOST}:{self.port}", "connect_address": f"{HOST}:{self.port}"}
+    def write_config(self, *, is_synchronous: bool, reached_at: int = 0) -> None:
+        """Write patroni's configuration; JSON is YAML. The other machine may reach it at another port."""
+        place = {"listen": f"{HOST}:{self.port}", "connect_address": f"{HOST}:{reached_at or self.port}"}
         own = {
             "scope": "giftcard",
             "name": self.name,
             "restapi": {"listen": f"{HOST}:{self.api_port}", "connect_address": f"{HOST}:{self.api_port}"},
             # Not etcd3: a patroni 3.0 that hung for a while goes on believing what it had cached of it.
             "etcd": {"host": f"{HOST}:{self.etcd_port}"},
-            "bootstrap": {"dcs": _AGREED, "initdb": ["no-sync", {"encoding": "UTF8"}, {"locale": "C"}]},
+            "bootstrap": {
+                "dcs": {**_AGREED, "synchronous_mode": is_synchronous},
+                "initdb": ["no-sync", {"encoding": "UTF8"}, {"locale": "C"}],
+            },
             "postgresql": place
             | {
                 "data_dir": str(self.folder / self.name),
@@ -134,6 +138,8 @@ class Machine:
 class Cluster:
     """Two machines, and the etcd they trust."""
 
+    is_synchronous: bool = True
+    """Whether a commit waits until the standby has it."""
     folder: Path = field(init=False)
     machines: list[Machine] = field(init=False)
     etcd: subprocess.Popen[bytes] | None = None
@@ -146,8 +152,6 @@ class Cluster:
             shutil.chown(self.folder, user)
         self.etcd_port = free_port()
         self.machines = [Machine(name, self.folder, self.etcd_port) for name in ("one", "two")]
-        for machine in self.machines:
-            machine.write_config()
 
     @property
     def url(self) -> str:
@@ -155,8 +159,14 @@ class Cluster:
         hosts = ",".join(f"{HOST}:{machine.port}" for machine in self.machines)
         return f"postgresql://postgres@{hosts}/{_DATABASE}?target_session_attrs=read-write"
 
-    async def start(self) -> None:
-        """Start everything and wait for a primary with a synchronous standby."""
+    async def start(self, reached_at: Mapping[str, int] | None = None) -> None:
+        """Start everything and wait for a primary with a standby.
+
+        `reached_at` has the port where the other machine reaches one, by name, if it is not its own.
+        """
+        for machine in self.machines:
+            port = (reached_at or {}).get(machine.name, 0)
+            machine.write_config(is_synchronous=self.is_synchronous, reached_at=port)
         peers, clients = f"http://{HOST}:{free_port()}", f"http://{HOST}:{self.etcd_port}"
         self.etcd = _spawn(
             [
@@ -169,7 +179,7 @@ class Cluster:
         )
         for machine in self.machines:
             machine.start()
-        self.wait_until_paired()
+        await asyncio.to_thread(self.wait_until_paired)
         session = await asyncpg.connect(self.url.replace(f"/{_DATABASE}?", "/postgres?"))
         await session.execute(f"CREATE DATABASE {_DATABASE}")
         await session.close()
@@ -179,15 +189,16 @@ class Cluster:
         return next((machine for machine in self.machines if machine.is_("primary")), None)
 
     def wait_until_paired(self) -> Machine:
-        """Wait until one machine leads and the other follows it synchronously; return the leader."""
+        """Wait until one machine leads and the other follows it as it should; return the leader."""
         until = time.monotonic() + PATIENCE_S
+        follows = "synchronous" if self.is_synchronous else "replica"
         while time.monotonic() < until:
             primary = self.primary()
-            if primary and any(machine.is_("synchronous") for machine in self.machines):
+            if primary and any(machine.is_(follows) for machine in self.machines):
                 return primary
             time.sleep(_POLL_S)
         logs = "".join(machine.log.read_text(encoding="utf-8")[-2000:] for machine in self.machines)
-        raise TimeoutError(f"no primary with a synchronous standby: {logs}")
+        raise TimeoutError(f"no primary with a standby: {logs}")
 
     def remove(self) -> None:
         """End everything and delete all it kept."""
@@ -203,8 +214,7 @@ _AGREED: Mapping[str, object] = {
     "ttl": TTL_S,
     "loop_wait": LOOP_S,
     "retry_timeout": RETRY_S,
-    # Only a standby that has every commit may lead. Not strict: with one machine dead the other goes on.
-    "synchronous_mode": True,
+    # Where commits wait, only a standby that has them all may lead. Not strict: one machine alone goes on.
     "postgresql": {"use_pg_rewind": True},
 }
 

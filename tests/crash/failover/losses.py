@@ -61,11 +61,12 @@ async def _pair(cluster: Cluster, scene: Scene) -> Machine:
 async def _follow(cluster: Cluster, scene: Scene, lost: Machine) -> None:
     """Wait until the other machine leads, and remember when."""
     (other,) = (machine for machine in cluster.machines if machine is not lost)
-    await _until(partial(other.is_, "primary"))
+    await wait_for(partial(other.is_, "primary"))
     scene.database_restarts.append(Restart(scene.losses[-1], datetime.now(UTC)))
 
 
-async def _until(is_so: Callable[[], bool]) -> None:
+async def wait_for(is_so: Callable[[], bool]) -> None:
+    """Wait until another process has done something, such as taken the lead."""
     async with asyncio.timeout(PATIENCE_S):
         while not await asyncio.to_thread(is_so):  # noqa: ASYNC110 - what is waited for is in another process
             await asyncio.sleep(_POLL_S)

@@ -27,7 +27,7 @@ from tests.crash.processes.counters import TIMEOUT_S, Counters, open_counters
 from tests.crash.processes.gateways import HURRIED, Gateway, Restart, write_config
 from tests.crash.processes.sales import Assortment, Sale, Shop, state_of
 from tests.crash.processes.strikes import ALONE, SHARED, Scene, Strike
-from tests.crash.processes.verdict import judge, read_books
+from tests.crash.processes.verdict import Books, judge, read_books
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +61,10 @@ class Result:
     gaps_s: list[float] = field(default_factory=list)
     """Of each lost database primary: from its death to the first sale asked and approved after it."""
     lasted_s: float = 0.0
+    sales: Sequence[Sale] = field(default=(), repr=False)
+    transactions: Mapping[str, v1.Transaction] = field(default_factory=dict, repr=False)
+    """What the gateway says became of the sales, by id; those it does not know are left out."""
+    books: Books = field(default_factory=lambda: Books({}, ()), repr=False)
 
 
 @dataclass
@@ -136,6 +140,7 @@ async def play(world: World, seed: str, *, most_strikes: int = MOST_STRIKES) -> 
     finally:
         await shop.close()
     books = await read_books(served.url for served in world.counters.served.values())
+    result.sales, result.transactions, result.books = sales, transactions, books
     result.broken = list(judge(sales, transactions, books, world.counters.weather.asked))
     result.states = Counter(map(state_of, transactions.values()))
     restarts = [one for one in world.scene.restarts if one not in known_restarts]
