@@ -22,6 +22,7 @@
     ├── RateLimited             one caller asks too often; surely not sent
     ├── Overloaded              too much work; surely not sent
     ├── ProviderUnreachable     the provider is down; surely not sent
+    │   └── ProviderPaused      an operator paused the provider; surely not sent
     ├── ProviderTimeout         a read got no answer
     ├── ProviderFailed          a read got an answer nobody can read
     ├── SealKeyMissing          this process lacks the key of a transaction; another may have it
@@ -235,6 +236,13 @@ class ProviderUnreachable(GatewayError):
 
     reason = "PROVIDER_UNREACHABLE"
     retry_after_s = 5.0
+
+
+class ProviderPaused(ProviderUnreachable):
+    """The operator has paused this provider; nothing was sent."""
+
+    reason = "PROVIDER_PAUSED"
+    retry_after_s = 30.0
 
 
 class ProviderTimeout(GatewayError):

@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 
     from giftcard_adapters.calls import Call, Signer
     from giftcard_adapters.exchange import Exchange
-    from giftcard_gateway.journal.contract import AuditRow, Row
+    from giftcard_gateway.journal.contract import Row
+    from giftcard_gateway.journal.notes import AuditRow
     from giftcard_gateway.process.app import App
     from giftcard_gateway.telemetry import Telemetry
 

@@ -20,7 +20,7 @@ from giftcard_adapters.values.operations import Redeem
 from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.cli.person import person
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.journal.contract import KeyInUse
+from giftcard_gateway.journal.notes import KeyInUse
 from giftcard_gateway.journal.records import Records
 from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.journal.sqlite.journal import Sqlite

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from giftcard_gateway.journal.contract import Journal, JournalClosed, KeyRow
+from giftcard_gateway.journal.contract import Journal, JournalClosed
+from giftcard_gateway.journal.notes import KeyRow
 from giftcard_gateway.journal.sqlite.journal import Sqlite
 from tests.journal.places import Place
 from tests.journal.samples import opened, row

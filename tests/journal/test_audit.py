@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from giftcard_gateway.journal import group_commit
-from giftcard_gateway.journal.contract import AuditRow, Journal
+from giftcard_gateway.journal.contract import Journal
+from giftcard_gateway.journal.notes import AuditRow
 from giftcard_gateway.journal.postgres import batches
 from tests.journal.places import File, Place
 from tests.journal.samples import row

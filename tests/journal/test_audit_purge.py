@@ -13,7 +13,8 @@ from giftcard_gateway.audit.purge import AuditBroken, purge, rows_of
 from giftcard_gateway.audit.records import AUDIT_PURGED, AuditRecord, Head, chained, exported, record_of
 from giftcard_gateway.audit.verify import Checked, verify
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.journal.contract import AuditRow, Journal, JournalClosed
+from giftcard_gateway.journal.contract import Journal, JournalClosed
+from giftcard_gateway.journal.notes import AuditRow
 from giftcard_gateway.seal import KEY_BYTES, Seal
 from tests.journal.places import File, Place
 from tests.journal.test_audit import everything

@@ -15,7 +15,8 @@ from giftcard_gateway.audit.records import AuditRecord
 from giftcard_gateway.audit.trail import Trail
 from giftcard_gateway.audit.verify import Broken, verify
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.journal.contract import AuditRow, Journal
+from giftcard_gateway.journal.contract import Journal
+from giftcard_gateway.journal.notes import AuditRow
 from giftcard_gateway.seal import KEY_BYTES, Seal
 from tests.journal.places import File, Place
 

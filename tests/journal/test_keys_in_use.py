@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.journal.contract import Journal, KeyInUse
+from giftcard_gateway.journal.contract import Journal
 from giftcard_gateway.journal.keys_in_use import KeysInUse, KeysUnknown
+from giftcard_gateway.journal.notes import KeyInUse
 from tests.journal.samples import event, opened, row
 from tests.world.gateway import seal
 

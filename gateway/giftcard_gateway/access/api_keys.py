@@ -22,7 +22,8 @@ from giftcard_gateway.access.identities import Identity, SignIn, identity_of
 from giftcard_gateway.access.remembered import Remembered
 from giftcard_gateway.config.access import Grant
 from giftcard_gateway.errors import CredentialsInvalid, Overloaded
-from giftcard_gateway.journal.contract import JournalClosed, KeyRow
+from giftcard_gateway.journal.notes import KeyRow
+from giftcard_gateway.journal.reread import keep_reading, try_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +36,7 @@ _LONGEST = 128
 _ID_BYTES, _SECRET_BYTES, _SALT_BYTES = 8, 32, 16
 _COST, _BLOCK, _LANES = 2**14, 8, 1
 _HINT_BYTES = 2
-_EVERY_S = 1.0
-"""How soon a key that was made or revoked is known to every process."""
+_WHAT = "API keys"
 _MOST_WAITING = 64
 """How many calls wait for one key to be checked; those of other keys are counted apart."""
 _log = logging.getLogger(__name__)
@@ -123,17 +123,7 @@ class ApiKeys:
 
     async def run(self) -> None:
         """Keep the keys as the journal has them, until cancelled; while it is away they stay as they were."""
-        while True:
-            await self._try_to_read()
-            await self._clock.sleep(_EVERY_S)
-
-    async def _try_to_read(self) -> None:
-        try:
-            await self.read()
-        except JournalClosed:
-            pass
-        except Exception as fault:  # noqa: BLE001 - whatever fails, a key that is revoked must come to be known
-            _log.warning("API keys cannot be read", extra={"error_type": type(fault).__qualname__})
+        await keep_reading(self.read, self._clock, _log, _WHAT)
 
     async def read(self) -> None:
         """Read the keys once; raise JournalClosed."""
@@ -171,7 +161,7 @@ class ApiKeys:
     async def _read_now(self) -> None:
         """Read the keys at once, so that one just made works; calls that wait share one reading."""
         if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._try_to_read())
+            self._reading = asyncio.create_task(try_to_read(self.read, _log, _WHAT))
         await asyncio.shield(self._reading)
 
     async def _check(self, text: str, secret: str, key: ApiKey) -> None:

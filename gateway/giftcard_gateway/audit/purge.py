@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from giftcard_gateway.audit.records import AuditRecord
     from giftcard_gateway.audit.verify import Checked, Rows
     from giftcard_gateway.clock import Clock
-    from giftcard_gateway.journal.contract import AuditRow, Journal
+    from giftcard_gateway.journal.contract import Journal
+    from giftcard_gateway.journal.notes import AuditRow
     from giftcard_gateway.seal import Seal
 
 _PAGE = 1000

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from giftcard_gateway.journal.contract import AuditRow
+from giftcard_gateway.journal.notes import AuditRow
 
 if TYPE_CHECKING:
     from giftcard_gateway.seal import HashKey, Seal
@@ -36,6 +36,8 @@ RESEALED = "journal_resealed"
 """A command began to seal and index a journal anew, under the keys that `about` names."""
 WRAPPED = "key_wrapped"
 """A command had the key of a setting wrapped by a key service, and showed it wrapped."""
+PROVIDER_PAUSED, PROVIDER_RESUMED = "provider_paused", "provider_resumed"
+"""Somebody paused the provider that `about` names, or let it go on, and said `why`."""
 CONFIG_RELOADED, CONFIG_REFUSED = "config_reloaded", "config_refused"
 """A process that serves took a configuration, `about` says what changed; or refused it, and why."""
 NUMBERS_ERASED = "card_numbers_erased"

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from giftcard_gateway.audit.records import BEGAN, LOST, NOTED, REFUSED, AuditRecord, Head, chained
-from giftcard_gateway.journal.contract import AuditRow, JournalClosed
+from giftcard_gateway.journal.contract import JournalClosed
+from giftcard_gateway.journal.notes import AuditRow
 
 if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from giftcard_gateway.audit.records import AUDIT_PURGED, Head, key_of, mac_of, record_of
-from giftcard_gateway.journal.contract import AuditRow
+from giftcard_gateway.journal.notes import AuditRow
 
 if TYPE_CHECKING:
     from giftcard_gateway.seal import Seal

@@ -7,14 +7,15 @@ The rules of money are in `ledger`.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
 from giftcard_gateway.errors import OperatorError
 from giftcard_gateway.journal.measured import OnBatch, Pool, ignore, nobody
+from giftcard_gateway.journal.notes import Notes
 from giftcard_gateway.ledger.tenants import DEFAULT_TENANT
 from giftcard_gateway.seal import FIRST_HASH_KEY
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Self
 
+    from giftcard_gateway.journal.notes import KeyInUse
     from giftcard_gateway.journal.settings import JournalSettings
     from giftcard_gateway.ledger.grace import Outage
 
@@ -146,45 +148,6 @@ class Resealed(msgspec.Struct, frozen=True, kw_only=True):
     blind_indexes: tuple[bytes, ...] = ()
 
 
-class KeyInUse(msgspec.Struct, frozen=True, order=True):
-    """A key that rows may be sealed (`seal`) or found (`hash`) under.
-
-    `fingerprint` tells it from another under the same id; it is empty in notes from before there were any.
-    """
-
-    kind: Literal["seal", "hash"]
-    key_id: str
-    fingerprint: str = ""
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """Return its kind and its id, of which there is one note."""
-        return self.kind, self.key_id
-
-    @property
-    def name(self) -> str:
-        """Return what logs and metrics call it."""
-        return self.key_id if self.kind == "seal" else f"{self.kind}:{self.key_id}"
-
-
-class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One API key: its id, and a document without anything secret, whose meaning is `access`'s."""
-
-    key_id: str
-    document: bytes
-
-
-class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One record of the audit, in the place `number` (from 1) of its chain; what it says is `audit`'s."""
-
-    chain: str
-    number: int
-    at: datetime
-    key_id: str
-    document: bytes
-    mac: bytes
-
-
 class SchemaState(msgspec.Struct, frozen=True, kw_only=True):
     """The schema version found (empty for none), the known one, and the SQL from one to the other."""
 
@@ -209,7 +172,7 @@ class JournalBusy(OperatorError):
     """Another process has this journal open, and this kind allows one; the text says which process."""
 
 
-class Journal(ABC):
+class Journal(Notes):
     """A durable store of rows, changes and events. Raises JournalClosed when its database is away.
 
     Any call raises ValueError for what no database can hold, and for a cursor that no feed gave.
@@ -410,39 +373,6 @@ class Journal(ABC):
 
         Neither version nor fence changes: who works on a row does not notice. Blind indexes are replaced in
         the same database transaction as their row's document.
-        """
-
-    @abstractmethod
-    async def api_keys(self) -> Sequence[KeyRow]:
-        """Return every API key; needs no `start`, and works beside a process that has the journal open."""
-
-    @abstractmethod
-    async def put_api_key(self, key: KeyRow) -> None:
-        """Insert a key durably, or replace the one of its id; needs no `start`, like `api_keys`."""
-
-    @abstractmethod
-    async def add_audit(self, rows: Sequence[AuditRow], *, rides: bool = False) -> None:
-        """Insert records durably, all or none; one whose place is taken stays as it was written first.
-
-        With `rides` they go with the next write, or by themselves RIDE_S later. Needs no `start`.
-        """
-
-    @abstractmethod
-    async def audit_heads(self, limit: int) -> Sequence[AuditRow]:
-        """Return the last record of each of the chains that come last by name, the last first.
-
-        Costs O(limit), not O(history); needs no `start`.
-        """
-
-    @abstractmethod
-    async def audit(self, *, after: tuple[str, int], limit: int) -> Sequence[AuditRow]:
-        """Return records after a place, by chain and number; needs no `start`."""
-
-    @abstractmethod
-    async def purge_audit(self, chain: str, *, until: int, limit: int) -> int:
-        """Delete up to `limit` records of a chain, from its first to the number `until`; return how many.
-
-        Needs no `start`. Whether the audit may be cut there is `audit`'s to know.
         """
 
     @abstractmethod

@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from giftcard_gateway.errors import OperatorError
-from giftcard_gateway.journal.contract import KeyInUse
+from giftcard_gateway.journal.notes import KeyInUse
 from giftcard_gateway.seal import told
 
 if TYPE_CHECKING:

@@ -15,9 +15,10 @@ import msgspec
 from giftcard_adapters.codec import pack, unpacker
 from giftcard_adapters.values.operations import Operation
 from giftcard_gateway.errors import RecordAltered, SealKeyMissing
-from giftcard_gateway.journal.contract import JournalClosed, KeyInUse, Resealed, Row, RowQuery
+from giftcard_gateway.journal.contract import JournalClosed, Resealed, Row, RowQuery
 from giftcard_gateway.journal.damage import damaged_column, decoded, must_be_whole
 from giftcard_gateway.journal.indexes import BlindIndexes
+from giftcard_gateway.journal.notes import KeyInUse
 from giftcard_gateway.journal.places import place_of
 from giftcard_gateway.journal.rows import OPEN_STATES, OPERATIONS, STATES, is_same, is_uuid
 from giftcard_gateway.ledger.entry import FINAL, Entry, State

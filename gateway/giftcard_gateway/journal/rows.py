@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from giftcard_adapters.values.operations import Operation
-from giftcard_gateway.journal.contract import AuditRow, Change, EventRow, Row, RowQuery
+from giftcard_gateway.journal.contract import Change, EventRow, Row, RowQuery
 from giftcard_gateway.journal.microseconds import (
     EARLIEST_US,
     LATEST_US,
@@ -21,6 +21,7 @@ from giftcard_gateway.journal.microseconds import (
     to_us,
     to_us_or_none,
 )
+from giftcard_gateway.journal.notes import AuditRow
 from giftcard_gateway.ledger.entry import FINAL, State
 
 _Time = Annotated[int, msgspec.Meta(ge=EARLIEST_US, le=LATEST_US)]

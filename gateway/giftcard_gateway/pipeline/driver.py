@@ -163,7 +163,7 @@ class Driver(Tasks):
         entry = lifecycle.sent(entry, sent_by)
         made: tuple[Attempt, ...] = ()
         how = lifecycle.ending(entry, traits, at)
-        if how is Ending.RESEND and not (connection.is_enabled and connection.circuit.admits()):
+        if how is Ending.RESEND and not (connection.takes_requests and connection.circuit.admits()):
             how = Ending.FIND  # whoever switched a provider off wants no request to go there, not even again
         match how:
             case Ending.REVERSE:

@@ -23,6 +23,7 @@ from giftcard_gateway.journal.microseconds import to_us
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.pipeline.assembly import assemble
 from giftcard_gateway.pipeline.hourly import every_hour, purge
+from giftcard_gateway.pipeline.pauses import Pauses
 from giftcard_gateway.process.connecting import connect
 from giftcard_gateway.process.measuring import Measuring
 from giftcard_gateway.process.readiness import Readiness
@@ -46,7 +47,8 @@ if TYPE_CHECKING:
     from giftcard_gateway.http.console.edge import ConsoleEdge
     from giftcard_gateway.http.scraping import ScrapeEdge
     from giftcard_gateway.http.webhooks import WebhookEdge
-    from giftcard_gateway.journal.contract import AuditRow, Journal
+    from giftcard_gateway.journal.contract import Journal
+    from giftcard_gateway.journal.notes import AuditRow
     from giftcard_gateway.pipeline.retention import Retention
     from giftcard_gateway.rpc.local import Handlers
     from giftcard_gateway.telemetry import Telemetry
@@ -94,6 +96,7 @@ class App:
             observer=telemetry.observer,
             keeps_numbers=settings.journal.keeps_numbers,
         )
+        self.pauses = Pauses(self.journal, self.connections, clock)
         self.pipeline.transactions.reviews_within = settings.access.reviews_within
         self.keys_in_use = KeysInUse(self.journal, self.seal, settings.seal.do_without)
         self.measuring = self._measuring()
@@ -191,6 +194,7 @@ class App:
             reconciliation=self.pipeline.reconciliation,
             clock=self.clock,
             telemetry=self.telemetry,
+            pauses=self.pauses,
             machines=Machines(self.settings.server.trusted_proxies),
             signing_in=self.signing_in,
             trail=self.trail,
@@ -211,6 +215,7 @@ class App:
         await self.trail.start()
         # Before any call: what is approved without knowing of earlier outages would be put off for them all.
         await self.pipeline.heartbeat.beat()
+        await self.pauses.read()
         if self.signing_in.keys is not None:
             await self.signing_in.keys.read()
         await self.server.start()
@@ -228,6 +233,7 @@ class App:
             asyncio.create_task(self.measuring.wake()),
             asyncio.create_task(self.readiness.run()),
             asyncio.create_task(self.trail.run()),
+            asyncio.create_task(self.pauses.run()),
         ]
         if passes := self._hourly():
             hourly = every_hour(passes, self.clock, self.telemetry.observer)

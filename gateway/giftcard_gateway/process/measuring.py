@@ -82,6 +82,7 @@ class Measuring:
         watch(
             catalogue.CIRCUIT, lambda: {_place(one): _CIRCUIT[one.circuit.state.value] for one in connections}
         )
+        watch(catalogue.PAUSED, lambda: {_place(one): float(one.pause is not None) for one in connections})
         watch(
             catalogue.PROVIDER_CALLS,
             lambda: {

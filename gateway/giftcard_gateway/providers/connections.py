@@ -20,7 +20,13 @@ from giftcard_adapters.errors import BrokenOff, NoAnswer, NotSent, Refused, Time
 from giftcard_adapters.lenient import noticing
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.traits import Guarantee, OperationTraits
-from giftcard_gateway.errors import OperationUnsupported, Overloaded, ProviderNotFound, ProviderUnreachable
+from giftcard_gateway.errors import (
+    OperationUnsupported,
+    Overloaded,
+    ProviderNotFound,
+    ProviderPaused,
+    ProviderUnreachable,
+)
 from giftcard_gateway.ledger.tenants import DEFAULT_TENANT
 from giftcard_gateway.providers.circuit import Circuit
 
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
 
     from giftcard_adapters.contract import Provider
     from giftcard_gateway.clock import Clock
+    from giftcard_gateway.providers.pause import Pause
 
 PROVIDER_ID = r"^[a-z][a-z0-9-]{0,62}\Z"
 """What a provider's id looks like."""
@@ -83,6 +90,8 @@ class Connection:
         self.provider = provider
         self.terms = terms
         self.is_enabled = is_enabled
+        self.pause: Pause | None = None
+        """Since when and why nothing new goes to it; `pauses` keeps it as the journal has it."""
         self.tenant = tenant
         """Whose the account is as a whole: its reports, its vault, and events of no known transaction."""
         self.circuit = self._new_circuit(clock)
@@ -100,7 +109,7 @@ class Connection:
         """Take another's place: what is still under way there counts here too."""
         for own, before in zip(self.lanes, other.lanes, strict=True):
             own.follow(before)
-        self.on_left_out = other.on_left_out
+        self.on_left_out, self.pause = other.on_left_out, other.pause
         if self.terms.advice_concurrency == other.terms.advice_concurrency:
             self.advice_slots = other.advice_slots
 
@@ -157,8 +166,15 @@ class Connection:
         """Tell whether an overdue transaction is confirmed rather than reversed (rule 10)."""
         return self.terms.confirms_when_overdue or self.traits(operation).guarantee is Guarantee.NONE
 
+    @property
+    def takes_requests(self) -> bool:
+        """Tell whether its operator wants requests to go there: neither switched off nor paused."""
+        return self.is_enabled and self.pause is None
+
     def admit(self) -> None:
         """Raise, before anything is written, when a new request should not go out now."""
+        if self.pause is not None:
+            raise ProviderPaused(provider=self.provider_id)
         self._admit(self._money)
 
     def admit_read(self) -> None:

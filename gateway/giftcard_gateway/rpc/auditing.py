@@ -68,7 +68,7 @@ class MethodAudit:
                     about=self._act,
                     reason=reason,
                     machine=machine,
-                    **_who(identity),
+                    **who_did(identity),
                 )
             )
 
@@ -78,11 +78,12 @@ class MethodAudit:
             act=act,
             transaction_id=getattr(request, "transaction_id", "").lower(),
             machine=call.machine,
-            **_who(call.identity),
+            **who_did(call.identity),
         )
 
 
-def _who(identity: Identity | None) -> dict[str, Any]:
+def who_did(identity: Identity | None) -> dict[str, Any]:
+    """Return what a record has of whoever called."""
     if identity is None:
         return {}
     return {

@@ -50,6 +50,7 @@ CODES: Mapping[type[GatewayError], grpc.StatusCode] = {
     errors.RateLimited: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.ProviderUnreachable: grpc.StatusCode.UNAVAILABLE,
+    errors.ProviderPaused: grpc.StatusCode.UNAVAILABLE,
     errors.ProviderTimeout: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.ProviderFailed: grpc.StatusCode.UNAVAILABLE,
     errors.SealKeyMissing: grpc.StatusCode.UNAVAILABLE,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.journal.records import Records
     from giftcard_gateway.pipeline.events import Events
+    from giftcard_gateway.pipeline.pauses import Pauses
     from giftcard_gateway.pipeline.reconciliation import Reconciliation
     from giftcard_gateway.pipeline.transactions import Transactions
     from giftcard_gateway.providers.connections import Connections
@@ -35,6 +36,7 @@ class Dependencies:
     reconciliation: Reconciliation
     clock: Clock
     telemetry: Telemetry
+    pauses: Pauses
     shares: Shares
     guesses: Guesses
     trail: Trail | None = None

@@ -1,4 +1,4 @@
-"""ProviderService: the configured providers, read off their adapters, their circuits and the journal."""
+"""ProviderService: the configured providers, read off adapters, circuits and the journal; and their pauses."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from giftcard import v1
 from giftcard_adapters.contract import has, traits_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.traits import Ending, Guarantee
+from giftcard_gateway.audit.records import PROVIDER_PAUSED, PROVIDER_RESUMED, AuditRecord
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.providers.circuit import CircuitState
+from giftcard_gateway.rpc.auditing import who_did
 from giftcard_gateway.services.pages import fingerprint, page_of
 from giftcard_gateway.services.reads import reached
 from giftcard_gateway.wire.mapping import enum_writer
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from giftcard_gateway.journal.contract import Backlog
     from giftcard_gateway.providers.connections import Connection
+    from giftcard_gateway.providers.pause import Pause
     from giftcard_gateway.rpc.call import RpcCall
     from giftcard_gateway.rpc.handlers import Implementation
     from giftcard_gateway.services.dependencies import Dependencies
@@ -70,10 +73,18 @@ class Providers:
     def __init__(self, dependencies: Dependencies) -> None:
         self._connections = dependencies.connections
         self._journal = dependencies.records.journal
+        self._pauses = dependencies.pauses
+        self._trail = dependencies.trail
+        self._clock = dependencies.clock
 
     def calls(self) -> dict[str, Implementation]:
         """Return the implementations by the name of the RPC."""
-        return {"ListProviders": self.list, "GetProvider": self.get}
+        return {
+            "ListProviders": self.list,
+            "GetProvider": self.get,
+            "PauseProvider": self.pause,
+            "ResumeProvider": self.resume,
+        }
 
     async def list(self, request: v1.ListProvidersRequest, call: RpcCall) -> v1.ListProvidersResponse:
         """List a page of the configured providers, in the order of their ids."""
@@ -98,6 +109,41 @@ class Providers:
         connection = reached(self._connections, request.provider, call)
         return v1.GetProviderResponse(provider=_provider(connection, await self._journal.backlog()))
 
+    async def pause(self, request: v1.PauseProviderRequest, call: RpcCall) -> v1.PauseProviderResponse:
+        """Have nothing new sent to a provider."""
+        connection = self._whole(request.provider, call)
+        is_new = await self._pauses.pause(connection, by=call.identity.name, note=request.note)
+        if is_new:
+            await self._tell(PROVIDER_PAUSED, request, call)
+        return v1.PauseProviderResponse(provider=_provider(connection, await self._journal.backlog()))
+
+    async def resume(self, request: v1.ResumeProviderRequest, call: RpcCall) -> v1.ResumeProviderResponse:
+        """Have new transactions sent to a provider again."""
+        connection = self._whole(request.provider, call)
+        was_paused = await self._pauses.resume(connection)
+        if was_paused:
+            await self._tell(PROVIDER_RESUMED, request, call)
+        return v1.ResumeProviderResponse(provider=_provider(connection, await self._journal.backlog()))
+
+    def _whole(self, provider_id: str, call: RpcCall) -> Connection:
+        """Return a provider; raise ProviderNotFound, or OutOfReach for who may use a part of it."""
+        connection = reached(self._connections, provider_id, call)
+        call.identity.demand_whole(connection)
+        return connection
+
+    async def _tell(
+        self, act: str, request: v1.PauseProviderRequest | v1.ResumeProviderRequest, call: RpcCall
+    ) -> None:
+        if self._trail is not None:
+            record = AuditRecord(
+                at=self._clock.now(),
+                act=act,
+                about=request.provider,
+                machine=call.machine,
+                **who_did(call.identity) | {"why": request.note},
+            )
+            await self._trail.told(self._trail.tell(record))
+
 
 def _provider(connection: Connection, backlog: Sequence[Backlog]) -> v1.Provider:
     owed = [one for one in backlog if one.provider == connection.provider_id]
@@ -117,7 +163,14 @@ def _provider(connection: Connection, backlog: Sequence[Backlog]) -> v1.Provider
         oldest_advice_time=_time(oldest_at),
         unresolved_count=sum(one.count for one in owed if one.state == State.UNRESOLVED),
         last_answer_time=_time(connection.last_answer_at),
+        pause=_pause(connection.pause),
     )
+
+
+def _pause(pause: Pause | None) -> v1.ProviderPause | None:
+    if pause is None:
+        return None
+    return v1.ProviderPause(pause_time=time_to(pause.since), paused_by=pause.by, note=pause.note)
 
 
 def _support(connection: Connection, operation: Operation) -> v1.OperationSupport:

@@ -179,6 +179,14 @@ ELSEWHERE = Instrument(
     "Open transactions whose key is not configured here.",
 )
 CIRCUIT = Instrument("giftcard.circuit.state", "gauge", "", (PROVIDER,), "0 closed, 1 half open, 2 open.")
+PAUSED = Instrument(
+    "giftcard.provider.paused",
+    "gauge",
+    "",
+    (PROVIDER,),
+    "1 while an operator has it paused, so that nothing new goes there; else 0.",
+    is_shared=True,
+)
 PROVIDER_CALLS = Instrument(
     "giftcard.provider.in_flight",
     "gauge",

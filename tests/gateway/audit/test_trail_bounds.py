@@ -10,7 +10,8 @@ import pytest
 from giftcard_gateway.audit.records import AuditRecord, record_of
 from giftcard_gateway.audit.trail import Trail
 from giftcard_gateway.clock import SystemClock
-from giftcard_gateway.journal.contract import AuditRow, Journal
+from giftcard_gateway.journal.contract import Journal
+from giftcard_gateway.journal.notes import AuditRow
 from tests.gateway.audit.test_verify import seal
 from tests.gateway.services.served import serve
 from tests.world.journal import InlineSqlite

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from giftcard_gateway.audit.records import AuditRecord, Head, chained, exported
 from giftcard_gateway.audit.verify import Checked, verify
-from giftcard_gateway.journal.contract import AuditRow
+from giftcard_gateway.journal.notes import AuditRow
 from giftcard_gateway.seal import KEY_BYTES, Seal
 
 AT = datetime(2026, 11, 28, tzinfo=UTC)

@@ -18,8 +18,8 @@ from giftcard_gateway.access.signing_in import SigningIn
 from giftcard_gateway.audit.records import AuditRecord, Head, exported, record_of
 from giftcard_gateway.audit.verify import verify
 from giftcard_gateway.config.access import Scope
-from giftcard_gateway.journal.contract import AuditRow
 from giftcard_gateway.journal.microseconds import to_us
+from giftcard_gateway.journal.notes import AuditRow
 from giftcard_gateway.telemetry.audit_logs import AuditLogs
 from tests.gateway.services.served import Served, serve
 from tests.gateway.wire.filled import METHODS, PAN, fill

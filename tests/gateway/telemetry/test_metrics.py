@@ -13,7 +13,7 @@ import pytest
 from giftcard import v1
 from giftcard_adapters.values.advices import Acknowledgement, Receipt
 from giftcard_gateway.config.settings import Limits
-from giftcard_gateway.journal.contract import KeyInUse
+from giftcard_gateway.journal.notes import KeyInUse
 from giftcard_gateway.journal.sqlite.journal import Sqlite
 from giftcard_gateway.providers.connections import Terms
 from giftcard_gateway.telemetry.catalogue import COUNTED, INSTRUMENTS

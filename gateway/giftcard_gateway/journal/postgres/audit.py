@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from giftcard_gateway.journal.contract import AuditRow
 from giftcard_gateway.journal.microseconds import from_us, to_us
+from giftcard_gateway.journal.notes import AuditRow
 from giftcard_gateway.journal.postgres.durably import AUDIT_COLUMNS, DURABLY, append
 from giftcard_gateway.journal.rows import bytes_in, text_in
 

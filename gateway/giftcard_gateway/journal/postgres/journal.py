@@ -17,14 +17,11 @@ import asyncpg
 from giftcard_adapters.errors import SettingsError
 from giftcard_gateway.journal import heartbeat
 from giftcard_gateway.journal.contract import (
-    AuditRow,
     Backlog,
     Change,
     Due,
     EventRow,
     Journal,
-    KeyInUse,
-    KeyRow,
     Resealed,
     Row,
     RowQuery,
@@ -33,7 +30,9 @@ from giftcard_gateway.journal.contract import (
 )
 from giftcard_gateway.journal.measured import Pool
 from giftcard_gateway.journal.microseconds import from_us, to_us
+from giftcard_gateway.journal.notes import AuditRow, KeyInUse, KeyRow, PauseRow
 from giftcard_gateway.journal.postgres import audit as of_audit
+from giftcard_gateway.journal.postgres import notes as of_notes
 from giftcard_gateway.journal.postgres import schema
 from giftcard_gateway.journal.postgres import statements as sql
 from giftcard_gateway.journal.postgres.batches import Batches, transposed
@@ -52,7 +51,6 @@ from giftcard_gateway.journal.rows import (
     Append,
     Open,
     Write,
-    bytes_in,
     change_of,
     event_of,
     event_values_of,
@@ -217,13 +215,20 @@ class Postgres(Journal):
         return cursor_of(found[0]) if found else ""
 
     async def api_keys(self) -> Sequence[KeyRow]:
-        """Return every API key; see Journal.api_keys."""
-        rows = await self._fetch_beside(sql.API_KEYS)
-        return [KeyRow(key_id=row["key_id"], document=bytes_in(row["document"])) for row in rows]
+        """Return every API key; see Notes.api_keys."""
+        return [of_notes.key_row(found) for found in await self._fetch_beside(of_notes.API_KEYS)]
 
     async def put_api_key(self, key: KeyRow) -> None:
-        """Insert or replace a key; see Journal.put_api_key."""
-        await self._execute_beside(sql.PUT_API_KEY, key.key_id, key.document)
+        """Insert or replace a key; see Notes.put_api_key."""
+        await self._execute_beside(of_notes.PUT_API_KEY, key.key_id, key.document)
+
+    async def pauses(self) -> Sequence[PauseRow]:
+        """Return what was said of providers; see Notes.pauses."""
+        return [of_notes.pause_row(found) for found in await self._fetch_beside(of_notes.PAUSES)]
+
+    async def put_pause(self, pause: PauseRow) -> None:
+        """Say something of a provider; see Notes.put_pause."""
+        await self._execute_beside(of_notes.PUT_PAUSE, pause.provider, pause.document)
 
     async def add_audit(self, rows: Sequence[AuditRow], *, rides: bool = False) -> None:
         """Insert records of the audit; see Journal.add_audit."""

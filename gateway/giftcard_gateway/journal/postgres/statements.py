@@ -440,11 +440,3 @@ WHERE provider = $1 AND event_id = $2
 """
 
 NOTIFY = "SELECT pg_notify('giftcard_journal', $1)"
-
-API_KEYS = "SELECT key_id, document FROM api_keys ORDER BY key_id"
-
-PUT_API_KEY = f"""
-WITH {DURABLY}
-INSERT INTO api_keys (key_id, document) SELECT $1, $2 FROM durable
-ON CONFLICT (key_id) DO UPDATE SET document = excluded.document
-"""

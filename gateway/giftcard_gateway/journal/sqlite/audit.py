@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from giftcard_gateway.journal.contract import AuditRow
 from giftcard_gateway.journal.microseconds import from_us, to_us
+from giftcard_gateway.journal.notes import AuditRow
 from giftcard_gateway.journal.rows import bytes_in, count_in, text_in
 
 _SELECT = "SELECT chain, number, at_us, key_id, document, mac FROM audit"

@@ -18,15 +18,12 @@ from urllib.parse import urlsplit
 
 from giftcard_adapters.errors import SettingsError
 from giftcard_gateway.journal.contract import (
-    AuditRow,
     Backlog,
     Change,
     Due,
     EventRow,
     Journal,
     JournalClosed,
-    KeyInUse,
-    KeyRow,
     Resealed,
     Row,
     RowQuery,
@@ -34,6 +31,7 @@ from giftcard_gateway.journal.contract import (
     Sealed,
 )
 from giftcard_gateway.journal.group_commit import GroupCommit, ThreadCommit
+from giftcard_gateway.journal.notes import AuditRow, KeyInUse, KeyRow, PauseRow
 from giftcard_gateway.journal.rows import Append, Open, Write
 from giftcard_gateway.journal.signal import Signal
 from giftcard_gateway.journal.sqlite import audit, file, keys, lists, reseal, schema
@@ -250,12 +248,20 @@ class Sqlite(Journal):
         )
 
     async def api_keys(self) -> Sequence[KeyRow]:
-        """Return every API key; see Journal.api_keys."""
+        """Return every API key; see Notes.api_keys."""
         return await self._read_beside(keys.read)
 
     async def put_api_key(self, key: KeyRow) -> None:
-        """Insert or replace a key; see Journal.put_api_key."""
+        """Insert or replace a key; see Notes.put_api_key."""
         await self._write_beside(partial(keys.put, key=key))
+
+    async def pauses(self) -> Sequence[PauseRow]:
+        """Return what was said of providers; see Notes.pauses."""
+        return await self._read_beside(keys.read_pauses)
+
+    async def put_pause(self, pause: PauseRow) -> None:
+        """Say something of a provider; see Notes.put_pause."""
+        await self._write_beside(partial(keys.put_pause, pause=pause))
 
     async def add_audit(self, rows: Sequence[AuditRow], *, rides: bool = False) -> None:
         """Insert records of the audit; see Journal.add_audit."""

@@ -1,11 +1,11 @@
-"""API keys in an SQLite file, which the command line writes beside its process, and notes of keys in use."""
+"""API keys, pauses and notes of keys in use in an SQLite file; commands work on them beside its process."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Sequence
 
-from giftcard_gateway.journal.contract import KeyInUse, KeyRow
+from giftcard_gateway.journal.notes import KeyInUse, KeyRow, PauseRow
 from giftcard_gateway.journal.rows import bytes_in, text_in
 
 
@@ -21,6 +21,21 @@ def put(connection: sqlite3.Connection, key: KeyRow) -> None:
         "INSERT INTO api_keys (key_id, document) VALUES (?, ?)"
         " ON CONFLICT (key_id) DO UPDATE SET document = excluded.document",
         (key.key_id, key.document),
+    ).close()
+
+
+def read_pauses(connection: sqlite3.Connection) -> Sequence[PauseRow]:
+    """Return what was last said of each provider."""
+    rows = connection.execute("SELECT provider, document FROM pauses")
+    return [PauseRow(provider=text_in(provider), document=bytes_in(document)) for provider, document in rows]
+
+
+def put_pause(connection: sqlite3.Connection, pause: PauseRow) -> None:
+    """Insert what is said of a provider, or replace what was said before."""
+    connection.execute(
+        "INSERT INTO pauses (provider, document) VALUES (?, ?)"
+        " ON CONFLICT (provider) DO UPDATE SET document = excluded.document",
+        (pause.provider, pause.document),
     ).close()
 
 

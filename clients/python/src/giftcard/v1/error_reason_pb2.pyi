@@ -101,6 +101,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """DATA_LOSS: the transaction is not as it was last written down; metadata `transaction_id`. Do not repeat it; the
     operator must look.
     """
+    ERROR_REASON_PROVIDER_PAUSED: _ErrorReason.ValueType  # 31
+    """UNAVAILABLE: the operator has paused the provider; nothing was sent. Offer another tender, or wait as RetryInfo says
+    and repeat with the same id.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every reason a call can be refused for.
@@ -188,5 +192,9 @@ sent by this call. Wait, then repeat with the same id: another process may have 
 ERROR_REASON_RECORD_ALTERED: ErrorReason.ValueType  # 30
 """DATA_LOSS: the transaction is not as it was last written down; metadata `transaction_id`. Do not repeat it; the
 operator must look.
+"""
+ERROR_REASON_PROVIDER_PAUSED: ErrorReason.ValueType  # 31
+"""UNAVAILABLE: the operator has paused the provider; nothing was sent. Offer another tender, or wait as RetryInfo says
+and repeat with the same id.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

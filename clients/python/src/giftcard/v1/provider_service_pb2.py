@@ -31,7 +31,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"giftcard/v1/provider_service.proto\x12\x0bgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbb\x03\n\x08Provider\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\x12\x31\n\noperations\x18\x04 \x03(\x0b\x32\x1d.giftcard.v1.OperationSupport\x12-\n\x0c\x63\x61pabilities\x18\x05 \x03(\x0e\x32\x17.giftcard.v1.Capability\x12\x15\n\rdeletes_cards\x18\x06 \x01(\x08\x12+\n\x06health\x18\x07 \x01(\x0e\x32\x1b.giftcard.v1.ProviderHealth\x12\x30\n\rcircuit_state\x18\x08 \x01(\x0e\x32\x19.giftcard.v1.CircuitState\x12\x16\n\x0e\x61\x64vice_backlog\x18\t \x01(\x03\x12\x36\n\x12oldest_advice_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10unresolved_count\x18\x0b \x01(\x03\x12\x34\n\x10last_answer_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa7\x03\n\x10OperationSupport\x12)\n\toperation\x18\x01 \x01(\x0e\x32\x16.giftcard.v1.Operation\x12)\n\tguarantee\x18\x02 \x01(\x0e\x32\x16.giftcard.v1.Guarantee\x12\x33\n\x0funknown_endings\x18\x03 \x03(\x0e\x32\x1a.giftcard.v1.UnknownEnding\x12\x32\n\x0freversal_window\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\rresend_window\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1c\n\x14partial_confirmation\x18\x06 \x01(\x08\x12\x18\n\x10partial_reversal\x18\x07 \x01(\x08\x12\x31\n\x0e\x63onfirm_within\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x11\x63onfirm_by_action\x18\t \x01(\x0e\x32\x1c.giftcard.v1.ConfirmByAction\"P\n\x14ListProvidersRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1f\n\npage_token\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x10\"Z\n\x15ListProvidersResponse\x12(\n\tproviders\x18\x01 \x03(\x0b\x32\x15.giftcard.v1.Provider\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"2\n\x12GetProviderRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\">\n\x13GetProviderResponse\x12\'\n\x08provider\x18\x01 \x01(\x0b\x32\x15.giftcard.v1.Provider*\x86\x01\n\tGuarantee\x12\x19\n\x15GUARANTEE_UNSPECIFIED\x10\x00\x12\x14\n\x10GUARANTEE_NATIVE\x10\x01\x12\x19\n\x15GUARANTEE_COMPENSATED\x10\x02\x12\x12\n\x0eGUARANTEE_NONE\x10\x03\x12\x19\n\x15GUARANTEE_UNSUPPORTED\x10\x04*\x9a\x01\n\rUnknownEnding\x12\x1e\n\x1aUNKNOWN_ENDING_UNSPECIFIED\x10\x00\x12\x1a\n\x16UNKNOWN_ENDING_REVERSE\x10\x01\x12\x19\n\x15UNKNOWN_ENDING_RESEND\x10\x02\x12\x17\n\x13UNKNOWN_ENDING_FIND\x10\x03\x12\x19\n\x15UNKNOWN_ENDING_PERSON\x10\x04*r\n\x0f\x43onfirmByAction\x12!\n\x1d\x43ONFIRM_BY_ACTION_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43ONFIRM_BY_ACTION_REVERSE\x10\x01\x12\x1d\n\x19\x43ONFIRM_BY_ACTION_CONFIRM\x10\x02*\xcc\x03\n\nCapability\x12\x1a\n\x16\x43\x41PABILITY_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43\x41PABILITY_LOOKUP\x10\x01\x12\x16\n\x12\x43\x41PABILITY_BALANCE\x10\x02\x12\x1c\n\x18\x43\x41PABILITY_BATCH_BALANCE\x10\x03\x12\x19\n\x15\x43\x41PABILITY_STORE_CARD\x10\x04\x12\x1e\n\x1a\x43\x41PABILITY_GET_STORED_CARD\x10\x05\x12 \n\x1c\x43\x41PABILITY_LIST_STORED_CARDS\x10\x06\x12!\n\x1d\x43\x41PABILITY_DELETE_STORED_CARD\x10\x07\x12\x1d\n\x19\x43\x41PABILITY_LIST_TEMPLATES\x10\x08\x12\x1a\n\x16\x43\x41PABILITY_SYNC_OFFERS\x10\t\x12\x1f\n\x1b\x43\x41PABILITY_EXTRACT_ACCOUNTS\x10\n\x12\x1e\n\x1a\x43\x41PABILITY_DOWNLOAD_EXPORT\x10\x0b\x12$\n CAPABILITY_GET_TICKET_STATISTICS\x10\x0c\x12\x17\n\x13\x43\x41PABILITY_WEBHOOKS\x10\r\x12\x1a\n\x16\x43\x41PABILITY_LIST_OFFERS\x10\x0e*\x86\x01\n\x0eProviderHealth\x12\x1f\n\x1bPROVIDER_HEALTH_UNSPECIFIED\x10\x00\x12\x1b\n\x17PROVIDER_HEALTH_HEALTHY\x10\x01\x12\x1c\n\x18PROVIDER_HEALTH_DEGRADED\x10\x02\x12\x18\n\x14PROVIDER_HEALTH_DOWN\x10\x03*|\n\x0c\x43ircuitState\x12\x1d\n\x19\x43IRCUIT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43IRCUIT_STATE_CLOSED\x10\x01\x12\x1b\n\x17\x43IRCUIT_STATE_HALF_OPEN\x10\x02\x12\x16\n\x12\x43IRCUIT_STATE_OPEN\x10\x03\x32\x9e\x02\n\x0fProviderService\x12\x81\x01\n\rListProviders\x12!.giftcard.v1.ListProvidersRequest\x1a\".giftcard.v1.ListProvidersResponse\")\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/providers\x12\x86\x01\n\x0bGetProvider\x12\x1f.giftcard.v1.GetProviderRequest\x1a .giftcard.v1.GetProviderResponse\"4\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/providers/{provider}B\xdf\x01\n#example.giftcardgateway.giftcard.v1B\x14ProviderServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\nGiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"giftcard/v1/provider_service.proto\x12\x0bgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\x03\n\x08Provider\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x03 \x01(\x08\x12\x31\n\noperations\x18\x04 \x03(\x0b\x32\x1d.giftcard.v1.OperationSupport\x12-\n\x0c\x63\x61pabilities\x18\x05 \x03(\x0e\x32\x17.giftcard.v1.Capability\x12\x15\n\rdeletes_cards\x18\x06 \x01(\x08\x12+\n\x06health\x18\x07 \x01(\x0e\x32\x1b.giftcard.v1.ProviderHealth\x12\x30\n\rcircuit_state\x18\x08 \x01(\x0e\x32\x19.giftcard.v1.CircuitState\x12\x16\n\x0e\x61\x64vice_backlog\x18\t \x01(\x03\x12\x36\n\x12oldest_advice_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10unresolved_count\x18\x0b \x01(\x03\x12\x34\n\x10last_answer_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05pause\x18\r \x01(\x0b\x32\x1a.giftcard.v1.ProviderPause\"`\n\rProviderPause\x12.\n\npause_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpaused_by\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\"\xa7\x03\n\x10OperationSupport\x12)\n\toperation\x18\x01 \x01(\x0e\x32\x16.giftcard.v1.Operation\x12)\n\tguarantee\x18\x02 \x01(\x0e\x32\x16.giftcard.v1.Guarantee\x12\x33\n\x0funknown_endings\x18\x03 \x03(\x0e\x32\x1a.giftcard.v1.UnknownEnding\x12\x32\n\x0freversal_window\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\rresend_window\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1c\n\x14partial_confirmation\x18\x06 \x01(\x08\x12\x18\n\x10partial_reversal\x18\x07 \x01(\x08\x12\x31\n\x0e\x63onfirm_within\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x11\x63onfirm_by_action\x18\t \x01(\x0e\x32\x1c.giftcard.v1.ConfirmByAction\"P\n\x14ListProvidersRequest\x12\x17\n\tpage_size\x18\x01 \x01(\x05\x42\x04\xe2\x41\x01\x01\x12\x1f\n\npage_token\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\x8a\x99\x19\x03\x10\x80\x10\"Z\n\x15ListProvidersResponse\x12(\n\tproviders\x18\x01 \x03(\x0b\x32\x15.giftcard.v1.Provider\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"2\n\x12GetProviderRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\">\n\x13GetProviderResponse\x12\'\n\x08provider\x18\x01 \x01(\x0b\x32\x15.giftcard.v1.Provider\"O\n\x14PauseProviderRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12\x19\n\x04note\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\xe8\x07\"@\n\x15PauseProviderResponse\x12\'\n\x08provider\x18\x01 \x01(\x0b\x32\x15.giftcard.v1.Provider\"P\n\x15ResumeProviderRequest\x12\x1c\n\x08provider\x18\x01 \x01(\tB\n\xe2\x41\x01\x02\x8a\x99\x19\x02\x10?\x12\x19\n\x04note\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x02\x8a\x99\x19\x03\x10\xe8\x07\"A\n\x16ResumeProviderResponse\x12\'\n\x08provider\x18\x01 \x01(\x0b\x32\x15.giftcard.v1.Provider*\x86\x01\n\tGuarantee\x12\x19\n\x15GUARANTEE_UNSPECIFIED\x10\x00\x12\x14\n\x10GUARANTEE_NATIVE\x10\x01\x12\x19\n\x15GUARANTEE_COMPENSATED\x10\x02\x12\x12\n\x0eGUARANTEE_NONE\x10\x03\x12\x19\n\x15GUARANTEE_UNSUPPORTED\x10\x04*\x9a\x01\n\rUnknownEnding\x12\x1e\n\x1aUNKNOWN_ENDING_UNSPECIFIED\x10\x00\x12\x1a\n\x16UNKNOWN_ENDING_REVERSE\x10\x01\x12\x19\n\x15UNKNOWN_ENDING_RESEND\x10\x02\x12\x17\n\x13UNKNOWN_ENDING_FIND\x10\x03\x12\x19\n\x15UNKNOWN_ENDING_PERSON\x10\x04*r\n\x0f\x43onfirmByAction\x12!\n\x1d\x43ONFIRM_BY_ACTION_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43ONFIRM_BY_ACTION_REVERSE\x10\x01\x12\x1d\n\x19\x43ONFIRM_BY_ACTION_CONFIRM\x10\x02*\xcc\x03\n\nCapability\x12\x1a\n\x16\x43\x41PABILITY_UNSPECIFIED\x10\x00\x12\x15\n\x11\x43\x41PABILITY_LOOKUP\x10\x01\x12\x16\n\x12\x43\x41PABILITY_BALANCE\x10\x02\x12\x1c\n\x18\x43\x41PABILITY_BATCH_BALANCE\x10\x03\x12\x19\n\x15\x43\x41PABILITY_STORE_CARD\x10\x04\x12\x1e\n\x1a\x43\x41PABILITY_GET_STORED_CARD\x10\x05\x12 \n\x1c\x43\x41PABILITY_LIST_STORED_CARDS\x10\x06\x12!\n\x1d\x43\x41PABILITY_DELETE_STORED_CARD\x10\x07\x12\x1d\n\x19\x43\x41PABILITY_LIST_TEMPLATES\x10\x08\x12\x1a\n\x16\x43\x41PABILITY_SYNC_OFFERS\x10\t\x12\x1f\n\x1b\x43\x41PABILITY_EXTRACT_ACCOUNTS\x10\n\x12\x1e\n\x1a\x43\x41PABILITY_DOWNLOAD_EXPORT\x10\x0b\x12$\n CAPABILITY_GET_TICKET_STATISTICS\x10\x0c\x12\x17\n\x13\x43\x41PABILITY_WEBHOOKS\x10\r\x12\x1a\n\x16\x43\x41PABILITY_LIST_OFFERS\x10\x0e*\x86\x01\n\x0eProviderHealth\x12\x1f\n\x1bPROVIDER_HEALTH_UNSPECIFIED\x10\x00\x12\x1b\n\x17PROVIDER_HEALTH_HEALTHY\x10\x01\x12\x1c\n\x18PROVIDER_HEALTH_DEGRADED\x10\x02\x12\x18\n\x14PROVIDER_HEALTH_DOWN\x10\x03*|\n\x0c\x43ircuitState\x12\x1d\n\x19\x43IRCUIT_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43IRCUIT_STATE_CLOSED\x10\x01\x12\x1b\n\x17\x43IRCUIT_STATE_HALF_OPEN\x10\x02\x12\x16\n\x12\x43IRCUIT_STATE_OPEN\x10\x03\x32\xd2\x04\n\x0fProviderService\x12\x81\x01\n\rListProviders\x12!.giftcard.v1.ListProvidersRequest\x1a\".giftcard.v1.ListProvidersResponse\")\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/providers\x12\x86\x01\n\x0bGetProvider\x12\x1f.giftcard.v1.GetProviderRequest\x1a .giftcard.v1.GetProviderResponse\"4\x90\x02\x01\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/providers/{provider}\x12\x95\x01\n\rPauseProvider\x12!.giftcard.v1.PauseProviderRequest\x1a\".giftcard.v1.PauseProviderResponse\"=\x8a\xe4\x19\x10giftcard.operate\x82\xd3\xe4\x93\x02#\"\x1e/v1/providers/{provider}:pause:\x01*\x12\x99\x01\n\x0eResumeProvider\x12\".giftcard.v1.ResumeProviderRequest\x1a#.giftcard.v1.ResumeProviderResponse\">\x8a\xe4\x19\x10giftcard.operate\x82\xd3\xe4\x93\x02$\"\x1f/v1/providers/{provider}:resume:\x01*B\xdf\x01\n#example.giftcardgateway.giftcard.v1B\x14ProviderServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\nGiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,34 +45,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPROVIDERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\212\231\031\003\020\200\020'
   _globals['_GETPROVIDERREQUEST'].fields_by_name['provider']._loaded_options = None
   _globals['_GETPROVIDERREQUEST'].fields_by_name['provider']._serialized_options = b'\342A\001\002\212\231\031\002\020?'
+  _globals['_PAUSEPROVIDERREQUEST'].fields_by_name['provider']._loaded_options = None
+  _globals['_PAUSEPROVIDERREQUEST'].fields_by_name['provider']._serialized_options = b'\342A\001\002\212\231\031\002\020?'
+  _globals['_PAUSEPROVIDERREQUEST'].fields_by_name['note']._loaded_options = None
+  _globals['_PAUSEPROVIDERREQUEST'].fields_by_name['note']._serialized_options = b'\342A\001\002\212\231\031\003\020\350\007'
+  _globals['_RESUMEPROVIDERREQUEST'].fields_by_name['provider']._loaded_options = None
+  _globals['_RESUMEPROVIDERREQUEST'].fields_by_name['provider']._serialized_options = b'\342A\001\002\212\231\031\002\020?'
+  _globals['_RESUMEPROVIDERREQUEST'].fields_by_name['note']._loaded_options = None
+  _globals['_RESUMEPROVIDERREQUEST'].fields_by_name['note']._serialized_options = b'\342A\001\002\212\231\031\003\020\350\007'
   _globals['_PROVIDERSERVICE'].methods_by_name['ListProviders']._loaded_options = None
   _globals['_PROVIDERSERVICE'].methods_by_name['ListProviders']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read\202\323\344\223\002\017\022\r/v1/providers'
   _globals['_PROVIDERSERVICE'].methods_by_name['GetProvider']._loaded_options = None
   _globals['_PROVIDERSERVICE'].methods_by_name['GetProvider']._serialized_options = b'\220\002\001\212\344\031\rgiftcard.read\202\323\344\223\002\032\022\030/v1/providers/{provider}'
-  _globals['_GUARANTEE']._serialized_start=1424
-  _globals['_GUARANTEE']._serialized_end=1558
-  _globals['_UNKNOWNENDING']._serialized_start=1561
-  _globals['_UNKNOWNENDING']._serialized_end=1715
-  _globals['_CONFIRMBYACTION']._serialized_start=1717
-  _globals['_CONFIRMBYACTION']._serialized_end=1831
-  _globals['_CAPABILITY']._serialized_start=1834
-  _globals['_CAPABILITY']._serialized_end=2294
-  _globals['_PROVIDERHEALTH']._serialized_start=2297
-  _globals['_PROVIDERHEALTH']._serialized_end=2431
-  _globals['_CIRCUITSTATE']._serialized_start=2433
-  _globals['_CIRCUITSTATE']._serialized_end=2557
+  _globals['_PROVIDERSERVICE'].methods_by_name['PauseProvider']._loaded_options = None
+  _globals['_PROVIDERSERVICE'].methods_by_name['PauseProvider']._serialized_options = b'\212\344\031\020giftcard.operate\202\323\344\223\002#\"\036/v1/providers/{provider}:pause:\001*'
+  _globals['_PROVIDERSERVICE'].methods_by_name['ResumeProvider']._loaded_options = None
+  _globals['_PROVIDERSERVICE'].methods_by_name['ResumeProvider']._serialized_options = b'\212\344\031\020giftcard.operate\202\323\344\223\002$\"\037/v1/providers/{provider}:resume:\001*'
+  _globals['_GUARANTEE']._serialized_start=1861
+  _globals['_GUARANTEE']._serialized_end=1995
+  _globals['_UNKNOWNENDING']._serialized_start=1998
+  _globals['_UNKNOWNENDING']._serialized_end=2152
+  _globals['_CONFIRMBYACTION']._serialized_start=2154
+  _globals['_CONFIRMBYACTION']._serialized_end=2268
+  _globals['_CAPABILITY']._serialized_start=2271
+  _globals['_CAPABILITY']._serialized_end=2731
+  _globals['_PROVIDERHEALTH']._serialized_start=2734
+  _globals['_PROVIDERHEALTH']._serialized_end=2868
+  _globals['_CIRCUITSTATE']._serialized_start=2870
+  _globals['_CIRCUITSTATE']._serialized_end=2994
   _globals['_PROVIDER']._serialized_start=262
-  _globals['_PROVIDER']._serialized_end=705
-  _globals['_OPERATIONSUPPORT']._serialized_start=708
-  _globals['_OPERATIONSUPPORT']._serialized_end=1131
-  _globals['_LISTPROVIDERSREQUEST']._serialized_start=1133
-  _globals['_LISTPROVIDERSREQUEST']._serialized_end=1213
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=1215
-  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=1305
-  _globals['_GETPROVIDERREQUEST']._serialized_start=1307
-  _globals['_GETPROVIDERREQUEST']._serialized_end=1357
-  _globals['_GETPROVIDERRESPONSE']._serialized_start=1359
-  _globals['_GETPROVIDERRESPONSE']._serialized_end=1421
-  _globals['_PROVIDERSERVICE']._serialized_start=2560
-  _globals['_PROVIDERSERVICE']._serialized_end=2846
+  _globals['_PROVIDER']._serialized_end=748
+  _globals['_PROVIDERPAUSE']._serialized_start=750
+  _globals['_PROVIDERPAUSE']._serialized_end=846
+  _globals['_OPERATIONSUPPORT']._serialized_start=849
+  _globals['_OPERATIONSUPPORT']._serialized_end=1272
+  _globals['_LISTPROVIDERSREQUEST']._serialized_start=1274
+  _globals['_LISTPROVIDERSREQUEST']._serialized_end=1354
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=1356
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=1446
+  _globals['_GETPROVIDERREQUEST']._serialized_start=1448
+  _globals['_GETPROVIDERREQUEST']._serialized_end=1498
+  _globals['_GETPROVIDERRESPONSE']._serialized_start=1500
+  _globals['_GETPROVIDERRESPONSE']._serialized_end=1562
+  _globals['_PAUSEPROVIDERREQUEST']._serialized_start=1564
+  _globals['_PAUSEPROVIDERREQUEST']._serialized_end=1643
+  _globals['_PAUSEPROVIDERRESPONSE']._serialized_start=1645
+  _globals['_PAUSEPROVIDERRESPONSE']._serialized_end=1709
+  _globals['_RESUMEPROVIDERREQUEST']._serialized_start=1711
+  _globals['_RESUMEPROVIDERREQUEST']._serialized_end=1791
+  _globals['_RESUMEPROVIDERRESPONSE']._serialized_start=1793
+  _globals['_RESUMEPROVIDERRESPONSE']._serialized_end=1858
+  _globals['_PROVIDERSERVICE']._serialized_start=2997
+  _globals['_PROVIDERSERVICE']._serialized_end=3591
 # @@protoc_insertion_point(module_scope)

@@ -256,6 +256,7 @@ class Provider(_message.Message):
     OLDEST_ADVICE_TIME_FIELD_NUMBER: _builtins.int
     UNRESOLVED_COUNT_FIELD_NUMBER: _builtins.int
     LAST_ANSWER_TIME_FIELD_NUMBER: _builtins.int
+    PAUSE_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Its id, as the configuration names it; what `provider` takes in requests."""
     display_name: _builtins.str
@@ -288,6 +289,10 @@ class Provider(_message.Message):
     def last_answer_time(self) -> _timestamp_pb2.Timestamp:
         """When it last answered. Left out if it has not answered since the gateway started."""
 
+    @_builtins.property
+    def pause(self) -> Global___ProviderPause:
+        """Why nothing new is sent to it. Left out while it is not paused."""
+
     def __init__(
         self,
         *,
@@ -303,14 +308,47 @@ class Provider(_message.Message):
         oldest_advice_time: _timestamp_pb2.Timestamp | None = ...,
         unresolved_count: _builtins.int = ...,
         last_answer_time: _timestamp_pb2.Timestamp | None = ...,
+        pause: Global___ProviderPause | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_answer_time", b"last_answer_time", "oldest_advice_time", b"oldest_advice_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_answer_time", b"last_answer_time", "oldest_advice_time", b"oldest_advice_time", "pause", b"pause"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice_backlog", b"advice_backlog", "capabilities", b"capabilities", "circuit_state", b"circuit_state", "deletes_cards", b"deletes_cards", "display_name", b"display_name", "enabled", b"enabled", "health", b"health", "last_answer_time", b"last_answer_time", "oldest_advice_time", b"oldest_advice_time", "operations", b"operations", "provider", b"provider", "unresolved_count", b"unresolved_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice_backlog", b"advice_backlog", "capabilities", b"capabilities", "circuit_state", b"circuit_state", "deletes_cards", b"deletes_cards", "display_name", b"display_name", "enabled", b"enabled", "health", b"health", "last_answer_time", b"last_answer_time", "oldest_advice_time", b"oldest_advice_time", "operations", b"operations", "pause", b"pause", "provider", b"provider", "unresolved_count", b"unresolved_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Provider: _TypeAlias = Provider  # noqa: Y015
+
+@_typing.final
+class ProviderPause(_message.Message):
+    """A pause that somebody asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAUSE_TIME_FIELD_NUMBER: _builtins.int
+    PAUSED_BY_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    paused_by: _builtins.str
+    """Who asked for it: the identity's name. Empty where that can be told no more."""
+    note: _builtins.str
+    """What they said why."""
+    @_builtins.property
+    def pause_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when."""
+
+    def __init__(
+        self,
+        *,
+        pause_time: _timestamp_pb2.Timestamp | None = ...,
+        paused_by: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pause_time", b"pause_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "pause_time", b"pause_time", "paused_by", b"paused_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProviderPause: _TypeAlias = ProviderPause  # noqa: Y015
 
 @_typing.final
 class OperationSupport(_message.Message):
@@ -473,3 +511,103 @@ class GetProviderResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetProviderResponse: _TypeAlias = GetProviderResponse  # noqa: Y015
+
+@_typing.final
+class PauseProviderRequest(_message.Message):
+    """Pauses a provider."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Its id."""
+    note: _builtins.str
+    """Why, at most 1000 characters and without card data. Callers with the scope giftcard.read see it."""
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "provider", b"provider"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseProviderRequest: _TypeAlias = PauseProviderRequest  # noqa: Y015
+
+@_typing.final
+class PauseProviderResponse(_message.Message):
+    """The paused provider."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def provider(self) -> Global___Provider:
+        """The provider, with its pause."""
+
+    def __init__(
+        self,
+        *,
+        provider: Global___Provider | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseProviderResponse: _TypeAlias = PauseProviderResponse  # noqa: Y015
+
+@_typing.final
+class ResumeProviderRequest(_message.Message):
+    """Ends a provider's pause."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Its id."""
+    note: _builtins.str
+    """Why, at most 1000 characters and without card data. Kept in the audit."""
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "provider", b"provider"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeProviderRequest: _TypeAlias = ResumeProviderRequest  # noqa: Y015
+
+@_typing.final
+class ResumeProviderResponse(_message.Message):
+    """The provider that takes new transactions again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def provider(self) -> Global___Provider:
+        """The provider."""
+
+    def __init__(
+        self,
+        *,
+        provider: Global___Provider | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeProviderResponse: _TypeAlias = ResumeProviderResponse  # noqa: Y015

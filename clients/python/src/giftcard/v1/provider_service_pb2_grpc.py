@@ -47,6 +47,16 @@ class ProviderServiceStub(object):
                 request_serializer=giftcard_dot_v1_dot_provider__service__pb2.GetProviderRequest.SerializeToString,
                 response_deserializer=giftcard_dot_v1_dot_provider__service__pb2.GetProviderResponse.FromString,
                 _registered_method=True)
+        self.PauseProvider = channel.unary_unary(
+                '/giftcard.v1.ProviderService/PauseProvider',
+                request_serializer=giftcard_dot_v1_dot_provider__service__pb2.PauseProviderRequest.SerializeToString,
+                response_deserializer=giftcard_dot_v1_dot_provider__service__pb2.PauseProviderResponse.FromString,
+                _registered_method=True)
+        self.ResumeProvider = channel.unary_unary(
+                '/giftcard.v1.ProviderService/ResumeProvider',
+                request_serializer=giftcard_dot_v1_dot_provider__service__pb2.ResumeProviderRequest.SerializeToString,
+                response_deserializer=giftcard_dot_v1_dot_provider__service__pb2.ResumeProviderResponse.FromString,
+                _registered_method=True)
 
 
 class ProviderServiceServicer(object):
@@ -73,6 +83,29 @@ class ProviderServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PauseProvider(self, request, context):
+        """Pauses a provider: from now on no new transaction is sent to it, by any process, until ResumeProvider.
+
+        Who asks for one gets UNAVAILABLE, reason PROVIDER_PAUSED. What is open goes on to its end: confirmations, reversals
+        and unknown outcomes; and what only reads is asked as ever. It stays paused over a restart.
+
+        Safe to repeat: of a provider that is paused nothing changes. NOT_FOUND, reason PROVIDER_NOT_FOUND, if there is none
+        under this id; PERMISSION_DENIED, reason OUT_OF_REACH, unless all of it is yours.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeProvider(self, request, context):
+        """Ends a pause: new transactions are sent to the provider again.
+
+        Safe to repeat: of a provider that is not paused nothing changes. NOT_FOUND, reason PROVIDER_NOT_FOUND, if there is
+        none under this id; PERMISSION_DENIED, reason OUT_OF_REACH, unless all of it is yours.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProviderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -85,6 +118,16 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.GetProvider,
                     request_deserializer=giftcard_dot_v1_dot_provider__service__pb2.GetProviderRequest.FromString,
                     response_serializer=giftcard_dot_v1_dot_provider__service__pb2.GetProviderResponse.SerializeToString,
+            ),
+            'PauseProvider': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseProvider,
+                    request_deserializer=giftcard_dot_v1_dot_provider__service__pb2.PauseProviderRequest.FromString,
+                    response_serializer=giftcard_dot_v1_dot_provider__service__pb2.PauseProviderResponse.SerializeToString,
+            ),
+            'ResumeProvider': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeProvider,
+                    request_deserializer=giftcard_dot_v1_dot_provider__service__pb2.ResumeProviderRequest.FromString,
+                    response_serializer=giftcard_dot_v1_dot_provider__service__pb2.ResumeProviderResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -144,6 +187,60 @@ class ProviderService(object):
             '/giftcard.v1.ProviderService/GetProvider',
             giftcard_dot_v1_dot_provider__service__pb2.GetProviderRequest.SerializeToString,
             giftcard_dot_v1_dot_provider__service__pb2.GetProviderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseProvider(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giftcard.v1.ProviderService/PauseProvider',
+            giftcard_dot_v1_dot_provider__service__pb2.PauseProviderRequest.SerializeToString,
+            giftcard_dot_v1_dot_provider__service__pb2.PauseProviderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeProvider(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giftcard.v1.ProviderService/ResumeProvider',
+            giftcard_dot_v1_dot_provider__service__pb2.ResumeProviderRequest.SerializeToString,
+            giftcard_dot_v1_dot_provider__service__pb2.ResumeProviderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,6 +46,21 @@ class ProviderServiceStub:
 
     No effect; safe to repeat. Asks no provider. NOT_FOUND, reason PROVIDER_NOT_FOUND, if there is none under this id.
     """
+    PauseProvider: _grpc.UnaryUnaryMultiCallable[_provider_service_pb2.PauseProviderRequest, _provider_service_pb2.PauseProviderResponse]
+    """Pauses a provider: from now on no new transaction is sent to it, by any process, until ResumeProvider.
+
+    Who asks for one gets UNAVAILABLE, reason PROVIDER_PAUSED. What is open goes on to its end: confirmations, reversals
+    and unknown outcomes; and what only reads is asked as ever. It stays paused over a restart.
+
+    Safe to repeat: of a provider that is paused nothing changes. NOT_FOUND, reason PROVIDER_NOT_FOUND, if there is none
+    under this id; PERMISSION_DENIED, reason OUT_OF_REACH, unless all of it is yours.
+    """
+    ResumeProvider: _grpc.UnaryUnaryMultiCallable[_provider_service_pb2.ResumeProviderRequest, _provider_service_pb2.ResumeProviderResponse]
+    """Ends a pause: new transactions are sent to the provider again.
+
+    Safe to repeat: of a provider that is not paused nothing changes. NOT_FOUND, reason PROVIDER_NOT_FOUND, if there is
+    none under this id; PERMISSION_DENIED, reason OUT_OF_REACH, unless all of it is yours.
+    """
 
 @_typing.type_check_only
 class ProviderServiceAsyncStub(ProviderServiceStub):
@@ -64,6 +79,21 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     """Tells about one provider.
 
     No effect; safe to repeat. Asks no provider. NOT_FOUND, reason PROVIDER_NOT_FOUND, if there is none under this id.
+    """
+    PauseProvider: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.PauseProviderRequest, _provider_service_pb2.PauseProviderResponse]  # type: ignore[assignment]
+    """Pauses a provider: from now on no new transaction is sent to it, by any process, until ResumeProvider.
+
+    Who asks for one gets UNAVAILABLE, reason PROVIDER_PAUSED. What is open goes on to its end: confirmations, reversals
+    and unknown outcomes; and what only reads is asked as ever. It stays paused over a restart.
+
+    Safe to repeat: of a provider that is paused nothing changes. NOT_FOUND, reason PROVIDER_NOT_FOUND, if there is none
+    under this id; PERMISSION_DENIED, reason OUT_OF_REACH, unless all of it is yours.
+    """
+    ResumeProvider: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.ResumeProviderRequest, _provider_service_pb2.ResumeProviderResponse]  # type: ignore[assignment]
+    """Ends a pause: new transactions are sent to the provider again.
+
+    Safe to repeat: of a provider that is not paused nothing changes. NOT_FOUND, reason PROVIDER_NOT_FOUND, if there is
+    none under this id; PERMISSION_DENIED, reason OUT_OF_REACH, unless all of it is yours.
     """
 
 class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -92,6 +122,33 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         """Tells about one provider.
 
         No effect; safe to repeat. Asks no provider. NOT_FOUND, reason PROVIDER_NOT_FOUND, if there is none under this id.
+        """
+
+    @_abc_1.abstractmethod
+    def PauseProvider(
+        self,
+        request: _provider_service_pb2.PauseProviderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provider_service_pb2.PauseProviderResponse, _abc.Awaitable[_provider_service_pb2.PauseProviderResponse]]:
+        """Pauses a provider: from now on no new transaction is sent to it, by any process, until ResumeProvider.
+
+        Who asks for one gets UNAVAILABLE, reason PROVIDER_PAUSED. What is open goes on to its end: confirmations, reversals
+        and unknown outcomes; and what only reads is asked as ever. It stays paused over a restart.
+
+        Safe to repeat: of a provider that is paused nothing changes. NOT_FOUND, reason PROVIDER_NOT_FOUND, if there is none
+        under this id; PERMISSION_DENIED, reason OUT_OF_REACH, unless all of it is yours.
+        """
+
+    @_abc_1.abstractmethod
+    def ResumeProvider(
+        self,
+        request: _provider_service_pb2.ResumeProviderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_provider_service_pb2.ResumeProviderResponse, _abc.Awaitable[_provider_service_pb2.ResumeProviderResponse]]:
+        """Ends a pause: new transactions are sent to the provider again.
+
+        Safe to repeat: of a provider that is not paused nothing changes. NOT_FOUND, reason PROVIDER_NOT_FOUND, if there is
+        none under this id; PERMISSION_DENIED, reason OUT_OF_REACH, unless all of it is yours.
         """
 
 def add_ProviderServiceServicer_to_server(servicer: ProviderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
