@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from giftcard import Client, PermissionDenied, new_transaction_id, v1
+from giftcard import Client, PermissionDenied, Unavailable, new_transaction_id, v1
 from giftcard_gateway.access.metadata import TENANT
 from giftcard_gateway.cli.person import person
 from tests.e2e.processes import run
 from tests.e2e.sandboxes import ELECTRUM, Sandbox
+
+PAUSED = "electrum-sandbox"
 
 
 @pytest.fixture
@@ -334,3 +337,30 @@ def test_what_was_refused_is_tried_again(shared: Sandbox, words: tuple[str, ...]
     assert stuck.state == v1.TransactionState.TRANSACTION_STATE_UNRESOLVED
     assert told.returncode == 0, told.stderr
     assert ended.state == v1.TransactionState.TRANSACTION_STATE_REVERSED
+
+
+def test_a_provider_is_paused_from_the_command_line(shared: Sandbox, tmp_path: Path) -> None:
+    """Pause, status and resume say how it stands; a till is refused meanwhile, and what is open is confirmed."""
+    address = ("--address", shared.address)
+    with shared.client() as client:
+        done = redeemed(client)
+        told = run("pause", PAUSED, "--note", "they lose answers", *address, folder=tmp_path)
+        assert told.returncode == 0, told.stderr
+        assert f"{PAUSED} is paused since" in told.stdout
+        try:
+            with pytest.raises(Unavailable) as refused:
+                redeemed(client)
+            assert refused.value.reason == "PROVIDER_PAUSED"
+            confirmed = client.confirm_redeem(transaction_id=done.transaction_id)
+            assert confirmed.state == v1.TransactionState.TRANSACTION_STATE_CONFIRMED
+            shown = run("status", *address, folder=tmp_path).stdout
+            assert re.search(rf"{PAUSED} +paused", shown)
+            assert "they lose answers" in shown
+            listed = run("status", "--json", *address, folder=tmp_path).stdout.splitlines()
+            assert [one["provider"] for one in map(json.loads, listed) if "pause" in one] == [PAUSED]
+        finally:
+            again = run("resume", PAUSED, "--note", "mended", *address, folder=tmp_path)
+        assert (again.returncode, again.stdout) == (0, f"{PAUSED} takes new transactions.\n")
+        redeemed(client)
+    unknown = run("pause", "nobody", "--note", "x", *address, folder=tmp_path)
+    assert (unknown.returncode, "PROVIDER_NOT_FOUND" in unknown.stderr) == (2, True)

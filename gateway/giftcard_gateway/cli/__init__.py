@@ -27,12 +27,15 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "keys": ("keys:keys", "Make, list and revoke the API keys that callers sign in with."),
     "migrate": ("migrate:migrate", "Bring the journal to this version's schema."),
     "new-adapter": ("new_adapter:new_adapter", "Write the skeleton of an adapter."),
+    "pause": ("provider_acts:pause", "Have a running gateway send nothing new to a provider."),
     "providers": ("inspect:providers", "Show what every provider can do."),
+    "resume": ("provider_acts:resume", "Have a running gateway send to a provider again."),
     "route": ("inspect:route", "Say where a request would go, and why."),
     "sandbox": ("sandbox:sandbox", "Serve the simulated providers alone, for tests of your own."),
     "seal": ("seal:seal", "Rotate, count and wrap the keys of card data."),
     "serve": ("serve:serve", "Serve the gateway until SIGTERM or Ctrl-C, then drain."),
     "simulate": ("simulate:simulate", "Serve one simulator of your own."),
+    "status": ("provider_acts:status", "Show how a running gateway's providers fare."),
     "transactions": ("transactions:transactions", "Look after transactions."),
 }
 """Each command: its module and name there, and what the list of commands says of it."""

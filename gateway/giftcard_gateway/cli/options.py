@@ -48,6 +48,38 @@ def settings_options(command: Command) -> Command:
     return command
 
 
+def gateway_options(command: Command) -> Command:
+    """Add --address, --ca and --token-file, for commands that ask a running gateway."""
+    for option in reversed(
+        (
+            click.option(
+                "--address",
+                default="127.0.0.1:50051",
+                show_default=True,
+                envvar="GIFTCARD_GATEWAY_ADDRESS",
+                show_envvar=True,
+                help="The gateway to ask.",
+            ),
+            click.option(
+                "--ca",
+                default="",
+                envvar="GIFTCARD_GATEWAY_CA",
+                show_envvar=True,
+                help="PEM file of its certificate's authority; without one TLS is for other machines only.",
+            ),
+            click.option(
+                "--token-file",
+                default="",
+                envvar="GIFTCARD_GATEWAY_TOKEN_FILE",
+                show_envvar=True,
+                help="File with the token or API key to sign in with.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 def port_option(command: Command) -> Command:
     """Add --port, which moves a whole sandbox."""
     return click.option(

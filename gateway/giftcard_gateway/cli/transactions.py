@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from giftcard_gateway.cli.lazy import LazyGroup
+from giftcard_gateway.cli.options import gateway_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,28 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 
 
 @click.group(cls=LazyGroup, modules=COMMANDS)
-@click.option(
-    "--address",
-    default="127.0.0.1:50051",
-    show_default=True,
-    envvar="GIFTCARD_GATEWAY_ADDRESS",
-    show_envvar=True,
-    help="The gateway to ask.",
-)
-@click.option(
-    "--ca",
-    default="",
-    envvar="GIFTCARD_GATEWAY_CA",
-    show_envvar=True,
-    help="PEM file of the authority of its certificate; without one TLS is for other machines only.",
-)
-@click.option(
-    "--token-file",
-    default="",
-    envvar="GIFTCARD_GATEWAY_TOKEN_FILE",
-    show_envvar=True,
-    help="File with the token or API key to sign in with.",
-)
+@gateway_options
 @click.pass_context
 def transactions(context: click.Context, address: str, ca: str, token_file: str) -> None:
     """Look after transactions: find them, see what happened, end what nobody could."""

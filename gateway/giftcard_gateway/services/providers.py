@@ -1,4 +1,4 @@
-"""ProviderService: the configured providers, read off adapters, circuits and the journal; and their pauses."""
+"""ProviderService: the configured providers, read off adapters, circuits and journal, and their pauses."""
 
 from __future__ import annotations
 

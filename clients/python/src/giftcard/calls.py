@@ -157,3 +157,9 @@ class Calls:
 
     list_providers = Rpc(plain(v1.ListProvidersRequest, lambda stubs: stubs.providers.ListProviders))
     get_provider = Rpc(plain(v1.GetProviderRequest, lambda stubs: stubs.providers.GetProvider))
+    pause_provider = Rpc(
+        plain(v1.PauseProviderRequest, lambda stubs: stubs.providers.PauseProvider, changes=True)
+    )
+    resume_provider = Rpc(
+        plain(v1.ResumeProviderRequest, lambda stubs: stubs.providers.ResumeProvider, changes=True)
+    )

@@ -21,7 +21,7 @@ from giftcard_gateway.errors import GatewayError
 from giftcard_gateway.http.console.actions import decide, redeliver, resolve, review, run_plan, show_plan
 from giftcard_gateway.http.console.inbox import show_inbox
 from giftcard_gateway.http.console.protection import Protection
-from giftcard_gateway.http.console.providers import show_providers
+from giftcard_gateway.http.console.providers import pause, show_providers
 from giftcard_gateway.http.console.rendering import Templates, static_files
 from giftcard_gateway.http.console.search import begin_search, show_found, show_search
 from giftcard_gateway.http.console.sessions import OpenSessions, Session
@@ -111,6 +111,7 @@ class ConsoleEdge:
         return [
             ("GET", "/", show_inbox),
             ("GET", "/providers", show_providers),
+            ("POST", "/providers", pause),
             ("GET", "/transactions/{transaction_id}", show_transaction),
             ("POST", "/transactions/{transaction_id}/resolve", resolve),
             ("POST", "/transactions/{transaction_id}/redeliver", redeliver),

@@ -1,11 +1,13 @@
-"""The page of the providers: how each fares, and what is owed to it."""
+"""The page of the providers: how each fares, what is owed to it, and which are paused."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from giftcard import v1
+from giftcard_gateway.http.console.visits import see
 from giftcard_gateway.http.console.words import time_of
 
 if TYPE_CHECKING:
@@ -31,12 +33,34 @@ class ProviderRow:
     oldest_at: datetime | None
     unresolved: int
     answered_at: datetime | None
+    paused_at: datetime | None
+    paused_by: str
+    paused_why: str
 
 
 async def show_providers(visit: Visit) -> web.Response:
     """Show every provider that the person may use."""
     rows = [_row(one) for one in await read_providers(visit)]
     return visit.page("providers.html", rows=rows)
+
+
+async def pause(visit: Visit) -> web.Response:
+    """Have nothing new sent to a provider, or send to it again."""
+    reason, provider = visit.form.line("reason"), visit.form.text("provider")
+    is_resumed = visit.form.text("action") == "resume"
+    if not reason or not provider or not visit.form.text("sure"):
+        sentence = "Choose a provider, give a reason, and say that you are sure."
+        return visit.page("refused.html", status=HTTPStatus.BAD_REQUEST, sentence=sentence)
+    # As where they are read: a provider is of no tenant that somebody acts for.
+    if is_resumed:
+        resumed = v1.ResumeProviderRequest(provider=provider, note=reason)
+        await visit.call("ResumeProvider", resumed, tenant="", reason=reason)
+    else:
+        paused = v1.PauseProviderRequest(provider=provider, note=reason)
+        await visit.call("PauseProvider", paused, tenant="", reason=reason)
+    takes = "takes new transactions" if is_resumed else "is paused: nothing new is sent to it"
+    visit.session.notice = f"{provider} {takes}."
+    return see("/providers")
 
 
 async def read_providers(visit: Visit) -> list[v1.Provider]:
@@ -59,4 +83,7 @@ def _row(one: v1.Provider) -> ProviderRow:
         oldest_at=time_of(one.oldest_advice_time),
         unresolved=one.unresolved_count,
         answered_at=time_of(one.last_answer_time),
+        paused_at=time_of(one.pause.pause_time) if one.HasField("pause") else None,
+        paused_by=one.pause.paused_by,
+        paused_why=one.pause.note,
     )
