@@ -340,7 +340,7 @@ def test_what_was_refused_is_tried_again(shared: Sandbox, words: tuple[str, ...]
 
 
 def test_a_provider_is_paused_from_the_command_line(shared: Sandbox, tmp_path: Path) -> None:
-    """Pause, status and resume say how it stands; a till is refused meanwhile, and what is open is confirmed."""
+    """Pause, status and resume say how it stands; a till is refused meanwhile, what is open is confirmed."""
     address = ("--address", shared.address)
     with shared.client() as client:
         done = redeemed(client)

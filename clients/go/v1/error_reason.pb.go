@@ -101,6 +101,9 @@ const (
 	// DATA_LOSS: the transaction is not as it was last written down; metadata `transaction_id`. Do not repeat it; the
 	// operator must look.
 	ErrorReason_ERROR_REASON_RECORD_ALTERED ErrorReason = 30
+	// UNAVAILABLE: the operator has paused the provider; nothing was sent. Offer another tender, or wait as RetryInfo says
+	// and repeat with the same id.
+	ErrorReason_ERROR_REASON_PROVIDER_PAUSED ErrorReason = 31
 )
 
 // Enum value maps for ErrorReason.
@@ -136,6 +139,7 @@ var (
 		28: "ERROR_REASON_ISSUER_UNREACHABLE",
 		29: "ERROR_REASON_SEAL_KEY_MISSING",
 		30: "ERROR_REASON_RECORD_ALTERED",
+		31: "ERROR_REASON_PROVIDER_PAUSED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":           0,
@@ -168,6 +172,7 @@ var (
 		"ERROR_REASON_ISSUER_UNREACHABLE":    28,
 		"ERROR_REASON_SEAL_KEY_MISSING":      29,
 		"ERROR_REASON_RECORD_ALTERED":        30,
+		"ERROR_REASON_PROVIDER_PAUSED":       31,
 	}
 )
 
@@ -202,7 +207,7 @@ var File_giftcard_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_giftcard_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1egiftcard/v1/error_reason.proto\x12\vgiftcard.v1*\x9f\b\n" +
+	"\x1egiftcard/v1/error_reason.proto\x12\vgiftcard.v1*\xc1\b\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_FIELD_INVALID\x10\x01\x12\x19\n" +
@@ -234,7 +239,8 @@ const file_giftcard_v1_error_reason_proto_rawDesc = "" +
 	"\x19ERROR_REASON_OUT_OF_REACH\x10\x1b\x12#\n" +
 	"\x1fERROR_REASON_ISSUER_UNREACHABLE\x10\x1c\x12!\n" +
 	"\x1dERROR_REASON_SEAL_KEY_MISSING\x10\x1d\x12\x1f\n" +
-	"\x1bERROR_REASON_RECORD_ALTERED\x10\x1e\"\x04\b\x0e\x10\x0eB\xdb\x01\n" +
+	"\x1bERROR_REASON_RECORD_ALTERED\x10\x1e\x12 \n" +
+	"\x1cERROR_REASON_PROVIDER_PAUSED\x10\x1f\"\x04\b\x0e\x10\x0eB\xdb\x01\n" +
 	"#example.giftcardgateway.giftcard.v1B\x10ErrorReasonProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\n" +
 	"GiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3"
 

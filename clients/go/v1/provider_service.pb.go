@@ -444,8 +444,10 @@ type Provider struct {
 	UnresolvedCount int64 `protobuf:"varint,11,opt,name=unresolved_count,json=unresolvedCount,proto3" json:"unresolved_count,omitempty"`
 	// When it last answered. Left out if it has not answered since the gateway started.
 	LastAnswerTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=last_answer_time,json=lastAnswerTime,proto3" json:"last_answer_time,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Why nothing new is sent to it. Left out while it is not paused.
+	Pause         *ProviderPause `protobuf:"bytes,13,opt,name=pause,proto3" json:"pause,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Provider) Reset() {
@@ -562,6 +564,77 @@ func (x *Provider) GetLastAnswerTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Provider) GetPause() *ProviderPause {
+	if x != nil {
+		return x.Pause
+	}
+	return nil
+}
+
+// A pause that somebody asked for.
+type ProviderPause struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Since when.
+	PauseTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=pause_time,json=pauseTime,proto3" json:"pause_time,omitempty"`
+	// Who asked for it: the identity's name. Empty where that can be told no more.
+	PausedBy string `protobuf:"bytes,2,opt,name=paused_by,json=pausedBy,proto3" json:"paused_by,omitempty"`
+	// What they said why.
+	Note          string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProviderPause) Reset() {
+	*x = ProviderPause{}
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProviderPause) String() string {
+	return redact.String(x)
+}
+
+func (*ProviderPause) ProtoMessage() {}
+
+func (x *ProviderPause) ProtoReflect() protoreflect.Message {
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProviderPause.ProtoReflect.Descriptor instead.
+func (*ProviderPause) Descriptor() ([]byte, []int) {
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ProviderPause) GetPauseTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PauseTime
+	}
+	return nil
+}
+
+func (x *ProviderPause) GetPausedBy() string {
+	if x != nil {
+		return x.PausedBy
+	}
+	return ""
+}
+
+func (x *ProviderPause) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
 // What a provider promises for one money operation.
 type OperationSupport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -589,7 +662,7 @@ type OperationSupport struct {
 
 func (x *OperationSupport) Reset() {
 	*x = OperationSupport{}
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[1]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -601,7 +674,7 @@ func (x *OperationSupport) String() string {
 func (*OperationSupport) ProtoMessage() {}
 
 func (x *OperationSupport) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[1]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -614,7 +687,7 @@ func (x *OperationSupport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationSupport.ProtoReflect.Descriptor instead.
 func (*OperationSupport) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{1}
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *OperationSupport) GetOperation() Operation {
@@ -693,7 +766,7 @@ type ListProvidersRequest struct {
 
 func (x *ListProvidersRequest) Reset() {
 	*x = ListProvidersRequest{}
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[2]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -705,7 +778,7 @@ func (x *ListProvidersRequest) String() string {
 func (*ListProvidersRequest) ProtoMessage() {}
 
 func (x *ListProvidersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[2]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -718,7 +791,7 @@ func (x *ListProvidersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProvidersRequest.ProtoReflect.Descriptor instead.
 func (*ListProvidersRequest) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{2}
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ListProvidersRequest) GetPageSize() int32 {
@@ -748,7 +821,7 @@ type ListProvidersResponse struct {
 
 func (x *ListProvidersResponse) Reset() {
 	*x = ListProvidersResponse{}
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[3]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -760,7 +833,7 @@ func (x *ListProvidersResponse) String() string {
 func (*ListProvidersResponse) ProtoMessage() {}
 
 func (x *ListProvidersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[3]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -773,7 +846,7 @@ func (x *ListProvidersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProvidersResponse.ProtoReflect.Descriptor instead.
 func (*ListProvidersResponse) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{3}
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ListProvidersResponse) GetProviders() []*Provider {
@@ -801,7 +874,7 @@ type GetProviderRequest struct {
 
 func (x *GetProviderRequest) Reset() {
 	*x = GetProviderRequest{}
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[4]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -813,7 +886,7 @@ func (x *GetProviderRequest) String() string {
 func (*GetProviderRequest) ProtoMessage() {}
 
 func (x *GetProviderRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[4]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -826,7 +899,7 @@ func (x *GetProviderRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProviderRequest.ProtoReflect.Descriptor instead.
 func (*GetProviderRequest) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{4}
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetProviderRequest) GetProvider() string {
@@ -847,7 +920,7 @@ type GetProviderResponse struct {
 
 func (x *GetProviderResponse) Reset() {
 	*x = GetProviderResponse{}
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[5]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -859,7 +932,7 @@ func (x *GetProviderResponse) String() string {
 func (*GetProviderResponse) ProtoMessage() {}
 
 func (x *GetProviderResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[5]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -872,10 +945,212 @@ func (x *GetProviderResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProviderResponse.ProtoReflect.Descriptor instead.
 func (*GetProviderResponse) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{5}
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetProviderResponse) GetProvider() *Provider {
+	if x != nil {
+		return x.Provider
+	}
+	return nil
+}
+
+// Pauses a provider.
+type PauseProviderRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	Provider string `protobuf:"bytes,1,opt,name=provider,proto3" json:"provider,omitempty"`
+	// Why, at most 1000 characters and without card data. Callers with the scope giftcard.read see it.
+	Note          string `protobuf:"bytes,2,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PauseProviderRequest) Reset() {
+	*x = PauseProviderRequest{}
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PauseProviderRequest) String() string {
+	return redact.String(x)
+}
+
+func (*PauseProviderRequest) ProtoMessage() {}
+
+func (x *PauseProviderRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PauseProviderRequest.ProtoReflect.Descriptor instead.
+func (*PauseProviderRequest) Descriptor() ([]byte, []int) {
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *PauseProviderRequest) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
+func (x *PauseProviderRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// The paused provider.
+type PauseProviderResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The provider, with its pause.
+	Provider      *Provider `protobuf:"bytes,1,opt,name=provider,proto3" json:"provider,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PauseProviderResponse) Reset() {
+	*x = PauseProviderResponse{}
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PauseProviderResponse) String() string {
+	return redact.String(x)
+}
+
+func (*PauseProviderResponse) ProtoMessage() {}
+
+func (x *PauseProviderResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PauseProviderResponse.ProtoReflect.Descriptor instead.
+func (*PauseProviderResponse) Descriptor() ([]byte, []int) {
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *PauseProviderResponse) GetProvider() *Provider {
+	if x != nil {
+		return x.Provider
+	}
+	return nil
+}
+
+// Ends a provider's pause.
+type ResumeProviderRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id.
+	Provider string `protobuf:"bytes,1,opt,name=provider,proto3" json:"provider,omitempty"`
+	// Why, at most 1000 characters and without card data. Kept in the audit.
+	Note          string `protobuf:"bytes,2,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeProviderRequest) Reset() {
+	*x = ResumeProviderRequest{}
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeProviderRequest) String() string {
+	return redact.String(x)
+}
+
+func (*ResumeProviderRequest) ProtoMessage() {}
+
+func (x *ResumeProviderRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeProviderRequest.ProtoReflect.Descriptor instead.
+func (*ResumeProviderRequest) Descriptor() ([]byte, []int) {
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ResumeProviderRequest) GetProvider() string {
+	if x != nil {
+		return x.Provider
+	}
+	return ""
+}
+
+func (x *ResumeProviderRequest) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+// The provider that takes new transactions again.
+type ResumeProviderResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The provider.
+	Provider      *Provider `protobuf:"bytes,1,opt,name=provider,proto3" json:"provider,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeProviderResponse) Reset() {
+	*x = ResumeProviderResponse{}
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeProviderResponse) String() string {
+	return redact.String(x)
+}
+
+func (*ResumeProviderResponse) ProtoMessage() {}
+
+func (x *ResumeProviderResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeProviderResponse.ProtoReflect.Descriptor instead.
+func (*ResumeProviderResponse) Descriptor() ([]byte, []int) {
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ResumeProviderResponse) GetProvider() *Provider {
 	if x != nil {
 		return x.Provider
 	}
@@ -886,7 +1161,7 @@ var File_giftcard_v1_provider_service_proto protoreflect.FileDescriptor
 
 const file_giftcard_v1_provider_service_proto_rawDesc = "" +
 	"\n" +
-	"\"giftcard/v1/provider_service.proto\x12\vgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x04\n" +
+	"\"giftcard/v1/provider_service.proto\x12\vgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x05\n" +
 	"\bProvider\x12\x1a\n" +
 	"\bprovider\x18\x01 \x01(\tR\bprovider\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x18\n" +
@@ -902,7 +1177,13 @@ const file_giftcard_v1_provider_service_proto_rawDesc = "" +
 	"\x12oldest_advice_time\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\x10oldestAdviceTime\x12)\n" +
 	"\x10unresolved_count\x18\v \x01(\x03R\x0funresolvedCount\x12D\n" +
-	"\x10last_answer_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x0elastAnswerTime\"\xb1\x04\n" +
+	"\x10last_answer_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x0elastAnswerTime\x120\n" +
+	"\x05pause\x18\r \x01(\v2\x1a.giftcard.v1.ProviderPauseR\x05pause\"{\n" +
+	"\rProviderPause\x129\n" +
+	"\n" +
+	"pause_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tpauseTime\x12\x1b\n" +
+	"\tpaused_by\x18\x02 \x01(\tR\bpausedBy\x12\x12\n" +
+	"\x04note\x18\x03 \x01(\tR\x04note\"\xb1\x04\n" +
 	"\x10OperationSupport\x124\n" +
 	"\toperation\x18\x01 \x01(\x0e2\x16.giftcard.v1.OperationR\toperation\x124\n" +
 	"\tguarantee\x18\x02 \x01(\x0e2\x16.giftcard.v1.GuaranteeR\tguarantee\x12C\n" +
@@ -924,6 +1205,18 @@ const file_giftcard_v1_provider_service_proto_rawDesc = "" +
 	"\bprovider\x18\x01 \x01(\tB\n" +
 	"\xe2A\x01\x02\x8a\x99\x19\x02\x10?R\bprovider\"H\n" +
 	"\x13GetProviderResponse\x121\n" +
+	"\bprovider\x18\x01 \x01(\v2\x15.giftcard.v1.ProviderR\bprovider\"_\n" +
+	"\x14PauseProviderRequest\x12&\n" +
+	"\bprovider\x18\x01 \x01(\tB\n" +
+	"\xe2A\x01\x02\x8a\x99\x19\x02\x10?R\bprovider\x12\x1f\n" +
+	"\x04note\x18\x02 \x01(\tB\v\xe2A\x01\x02\x8a\x99\x19\x03\x10\xe8\aR\x04note\"J\n" +
+	"\x15PauseProviderResponse\x121\n" +
+	"\bprovider\x18\x01 \x01(\v2\x15.giftcard.v1.ProviderR\bprovider\"`\n" +
+	"\x15ResumeProviderRequest\x12&\n" +
+	"\bprovider\x18\x01 \x01(\tB\n" +
+	"\xe2A\x01\x02\x8a\x99\x19\x02\x10?R\bprovider\x12\x1f\n" +
+	"\x04note\x18\x02 \x01(\tB\v\xe2A\x01\x02\x8a\x99\x19\x03\x10\xe8\aR\x04note\"K\n" +
+	"\x16ResumeProviderResponse\x121\n" +
 	"\bprovider\x18\x01 \x01(\v2\x15.giftcard.v1.ProviderR\bprovider*\x86\x01\n" +
 	"\tGuarantee\x12\x19\n" +
 	"\x15GUARANTEE_UNSPECIFIED\x10\x00\x12\x14\n" +
@@ -968,10 +1261,12 @@ const file_giftcard_v1_provider_service_proto_rawDesc = "" +
 	"\x19CIRCUIT_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CIRCUIT_STATE_CLOSED\x10\x01\x12\x1b\n" +
 	"\x17CIRCUIT_STATE_HALF_OPEN\x10\x02\x12\x16\n" +
-	"\x12CIRCUIT_STATE_OPEN\x10\x032\x9e\x02\n" +
+	"\x12CIRCUIT_STATE_OPEN\x10\x032\xd2\x04\n" +
 	"\x0fProviderService\x12\x81\x01\n" +
 	"\rListProviders\x12!.giftcard.v1.ListProvidersRequest\x1a\".giftcard.v1.ListProvidersResponse\")\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/providers\x90\x02\x01\x12\x86\x01\n" +
-	"\vGetProvider\x12\x1f.giftcard.v1.GetProviderRequest\x1a .giftcard.v1.GetProviderResponse\"4\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/providers/{provider}\x90\x02\x01B\xdf\x01\n" +
+	"\vGetProvider\x12\x1f.giftcard.v1.GetProviderRequest\x1a .giftcard.v1.GetProviderResponse\"4\x8a\xe4\x19\rgiftcard.read\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/providers/{provider}\x90\x02\x01\x12\x95\x01\n" +
+	"\rPauseProvider\x12!.giftcard.v1.PauseProviderRequest\x1a\".giftcard.v1.PauseProviderResponse\"=\x8a\xe4\x19\x10giftcard.operate\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/v1/providers/{provider}:pause\x12\x99\x01\n" +
+	"\x0eResumeProvider\x12\".giftcard.v1.ResumeProviderRequest\x1a#.giftcard.v1.ResumeProviderResponse\">\x8a\xe4\x19\x10giftcard.operate\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v1/providers/{provider}:resumeB\xdf\x01\n" +
 	"#example.giftcardgateway.giftcard.v1B\x14ProviderServiceProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\n" +
 	"GiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3"
 
@@ -988,49 +1283,62 @@ func file_giftcard_v1_provider_service_proto_rawDescGZIP() []byte {
 }
 
 var file_giftcard_v1_provider_service_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_giftcard_v1_provider_service_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_giftcard_v1_provider_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_giftcard_v1_provider_service_proto_goTypes = []any{
-	(Guarantee)(0),                // 0: giftcard.v1.Guarantee
-	(UnknownEnding)(0),            // 1: giftcard.v1.UnknownEnding
-	(ConfirmByAction)(0),          // 2: giftcard.v1.ConfirmByAction
-	(Capability)(0),               // 3: giftcard.v1.Capability
-	(ProviderHealth)(0),           // 4: giftcard.v1.ProviderHealth
-	(CircuitState)(0),             // 5: giftcard.v1.CircuitState
-	(*Provider)(nil),              // 6: giftcard.v1.Provider
-	(*OperationSupport)(nil),      // 7: giftcard.v1.OperationSupport
-	(*ListProvidersRequest)(nil),  // 8: giftcard.v1.ListProvidersRequest
-	(*ListProvidersResponse)(nil), // 9: giftcard.v1.ListProvidersResponse
-	(*GetProviderRequest)(nil),    // 10: giftcard.v1.GetProviderRequest
-	(*GetProviderResponse)(nil),   // 11: giftcard.v1.GetProviderResponse
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(Operation)(0),                // 13: giftcard.v1.Operation
-	(*durationpb.Duration)(nil),   // 14: google.protobuf.Duration
+	(Guarantee)(0),                 // 0: giftcard.v1.Guarantee
+	(UnknownEnding)(0),             // 1: giftcard.v1.UnknownEnding
+	(ConfirmByAction)(0),           // 2: giftcard.v1.ConfirmByAction
+	(Capability)(0),                // 3: giftcard.v1.Capability
+	(ProviderHealth)(0),            // 4: giftcard.v1.ProviderHealth
+	(CircuitState)(0),              // 5: giftcard.v1.CircuitState
+	(*Provider)(nil),               // 6: giftcard.v1.Provider
+	(*ProviderPause)(nil),          // 7: giftcard.v1.ProviderPause
+	(*OperationSupport)(nil),       // 8: giftcard.v1.OperationSupport
+	(*ListProvidersRequest)(nil),   // 9: giftcard.v1.ListProvidersRequest
+	(*ListProvidersResponse)(nil),  // 10: giftcard.v1.ListProvidersResponse
+	(*GetProviderRequest)(nil),     // 11: giftcard.v1.GetProviderRequest
+	(*GetProviderResponse)(nil),    // 12: giftcard.v1.GetProviderResponse
+	(*PauseProviderRequest)(nil),   // 13: giftcard.v1.PauseProviderRequest
+	(*PauseProviderResponse)(nil),  // 14: giftcard.v1.PauseProviderResponse
+	(*ResumeProviderRequest)(nil),  // 15: giftcard.v1.ResumeProviderRequest
+	(*ResumeProviderResponse)(nil), // 16: giftcard.v1.ResumeProviderResponse
+	(*timestamppb.Timestamp)(nil),  // 17: google.protobuf.Timestamp
+	(Operation)(0),                 // 18: giftcard.v1.Operation
+	(*durationpb.Duration)(nil),    // 19: google.protobuf.Duration
 }
 var file_giftcard_v1_provider_service_proto_depIdxs = []int32{
-	7,  // 0: giftcard.v1.Provider.operations:type_name -> giftcard.v1.OperationSupport
+	8,  // 0: giftcard.v1.Provider.operations:type_name -> giftcard.v1.OperationSupport
 	3,  // 1: giftcard.v1.Provider.capabilities:type_name -> giftcard.v1.Capability
 	4,  // 2: giftcard.v1.Provider.health:type_name -> giftcard.v1.ProviderHealth
 	5,  // 3: giftcard.v1.Provider.circuit_state:type_name -> giftcard.v1.CircuitState
-	12, // 4: giftcard.v1.Provider.oldest_advice_time:type_name -> google.protobuf.Timestamp
-	12, // 5: giftcard.v1.Provider.last_answer_time:type_name -> google.protobuf.Timestamp
-	13, // 6: giftcard.v1.OperationSupport.operation:type_name -> giftcard.v1.Operation
-	0,  // 7: giftcard.v1.OperationSupport.guarantee:type_name -> giftcard.v1.Guarantee
-	1,  // 8: giftcard.v1.OperationSupport.unknown_endings:type_name -> giftcard.v1.UnknownEnding
-	14, // 9: giftcard.v1.OperationSupport.reversal_window:type_name -> google.protobuf.Duration
-	14, // 10: giftcard.v1.OperationSupport.resend_window:type_name -> google.protobuf.Duration
-	14, // 11: giftcard.v1.OperationSupport.confirm_within:type_name -> google.protobuf.Duration
-	2,  // 12: giftcard.v1.OperationSupport.confirm_by_action:type_name -> giftcard.v1.ConfirmByAction
-	6,  // 13: giftcard.v1.ListProvidersResponse.providers:type_name -> giftcard.v1.Provider
-	6,  // 14: giftcard.v1.GetProviderResponse.provider:type_name -> giftcard.v1.Provider
-	8,  // 15: giftcard.v1.ProviderService.ListProviders:input_type -> giftcard.v1.ListProvidersRequest
-	10, // 16: giftcard.v1.ProviderService.GetProvider:input_type -> giftcard.v1.GetProviderRequest
-	9,  // 17: giftcard.v1.ProviderService.ListProviders:output_type -> giftcard.v1.ListProvidersResponse
-	11, // 18: giftcard.v1.ProviderService.GetProvider:output_type -> giftcard.v1.GetProviderResponse
-	17, // [17:19] is the sub-list for method output_type
-	15, // [15:17] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	17, // 4: giftcard.v1.Provider.oldest_advice_time:type_name -> google.protobuf.Timestamp
+	17, // 5: giftcard.v1.Provider.last_answer_time:type_name -> google.protobuf.Timestamp
+	7,  // 6: giftcard.v1.Provider.pause:type_name -> giftcard.v1.ProviderPause
+	17, // 7: giftcard.v1.ProviderPause.pause_time:type_name -> google.protobuf.Timestamp
+	18, // 8: giftcard.v1.OperationSupport.operation:type_name -> giftcard.v1.Operation
+	0,  // 9: giftcard.v1.OperationSupport.guarantee:type_name -> giftcard.v1.Guarantee
+	1,  // 10: giftcard.v1.OperationSupport.unknown_endings:type_name -> giftcard.v1.UnknownEnding
+	19, // 11: giftcard.v1.OperationSupport.reversal_window:type_name -> google.protobuf.Duration
+	19, // 12: giftcard.v1.OperationSupport.resend_window:type_name -> google.protobuf.Duration
+	19, // 13: giftcard.v1.OperationSupport.confirm_within:type_name -> google.protobuf.Duration
+	2,  // 14: giftcard.v1.OperationSupport.confirm_by_action:type_name -> giftcard.v1.ConfirmByAction
+	6,  // 15: giftcard.v1.ListProvidersResponse.providers:type_name -> giftcard.v1.Provider
+	6,  // 16: giftcard.v1.GetProviderResponse.provider:type_name -> giftcard.v1.Provider
+	6,  // 17: giftcard.v1.PauseProviderResponse.provider:type_name -> giftcard.v1.Provider
+	6,  // 18: giftcard.v1.ResumeProviderResponse.provider:type_name -> giftcard.v1.Provider
+	9,  // 19: giftcard.v1.ProviderService.ListProviders:input_type -> giftcard.v1.ListProvidersRequest
+	11, // 20: giftcard.v1.ProviderService.GetProvider:input_type -> giftcard.v1.GetProviderRequest
+	13, // 21: giftcard.v1.ProviderService.PauseProvider:input_type -> giftcard.v1.PauseProviderRequest
+	15, // 22: giftcard.v1.ProviderService.ResumeProvider:input_type -> giftcard.v1.ResumeProviderRequest
+	10, // 23: giftcard.v1.ProviderService.ListProviders:output_type -> giftcard.v1.ListProvidersResponse
+	12, // 24: giftcard.v1.ProviderService.GetProvider:output_type -> giftcard.v1.GetProviderResponse
+	14, // 25: giftcard.v1.ProviderService.PauseProvider:output_type -> giftcard.v1.PauseProviderResponse
+	16, // 26: giftcard.v1.ProviderService.ResumeProvider:output_type -> giftcard.v1.ResumeProviderResponse
+	23, // [23:27] is the sub-list for method output_type
+	19, // [19:23] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_giftcard_v1_provider_service_proto_init() }
@@ -1047,7 +1355,7 @@ func file_giftcard_v1_provider_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_giftcard_v1_provider_service_proto_rawDesc), len(file_giftcard_v1_provider_service_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   6,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

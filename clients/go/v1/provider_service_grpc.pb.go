@@ -21,8 +21,10 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ProviderService_ListProviders_FullMethodName = "/giftcard.v1.ProviderService/ListProviders"
-	ProviderService_GetProvider_FullMethodName   = "/giftcard.v1.ProviderService/GetProvider"
+	ProviderService_ListProviders_FullMethodName  = "/giftcard.v1.ProviderService/ListProviders"
+	ProviderService_GetProvider_FullMethodName    = "/giftcard.v1.ProviderService/GetProvider"
+	ProviderService_PauseProvider_FullMethodName  = "/giftcard.v1.ProviderService/PauseProvider"
+	ProviderService_ResumeProvider_FullMethodName = "/giftcard.v1.ProviderService/ResumeProvider"
 )
 
 // ProviderServiceClient is the client API for ProviderService service.
@@ -41,6 +43,19 @@ type ProviderServiceClient interface {
 	//
 	// No effect; safe to repeat. Asks no provider. NOT_FOUND, reason PROVIDER_NOT_FOUND, if there is none under this id.
 	GetProvider(ctx context.Context, in *GetProviderRequest, opts ...grpc.CallOption) (*GetProviderResponse, error)
+	// Pauses a provider: from now on no new transaction is sent to it, by any process, until ResumeProvider.
+	//
+	// Who asks for one gets UNAVAILABLE, reason PROVIDER_PAUSED. What is open goes on to its end: confirmations, reversals
+	// and unknown outcomes; and what only reads is asked as ever. It stays paused over a restart.
+	//
+	// Safe to repeat: of a provider that is paused nothing changes. NOT_FOUND, reason PROVIDER_NOT_FOUND, if there is none
+	// under this id; PERMISSION_DENIED, reason OUT_OF_REACH, unless all of it is yours.
+	PauseProvider(ctx context.Context, in *PauseProviderRequest, opts ...grpc.CallOption) (*PauseProviderResponse, error)
+	// Ends a pause: new transactions are sent to the provider again.
+	//
+	// Safe to repeat: of a provider that is not paused nothing changes. NOT_FOUND, reason PROVIDER_NOT_FOUND, if there is
+	// none under this id; PERMISSION_DENIED, reason OUT_OF_REACH, unless all of it is yours.
+	ResumeProvider(ctx context.Context, in *ResumeProviderRequest, opts ...grpc.CallOption) (*ResumeProviderResponse, error)
 }
 
 type providerServiceClient struct {
@@ -71,6 +86,26 @@ func (c *providerServiceClient) GetProvider(ctx context.Context, in *GetProvider
 	return out, nil
 }
 
+func (c *providerServiceClient) PauseProvider(ctx context.Context, in *PauseProviderRequest, opts ...grpc.CallOption) (*PauseProviderResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PauseProviderResponse)
+	err := c.cc.Invoke(ctx, ProviderService_PauseProvider_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *providerServiceClient) ResumeProvider(ctx context.Context, in *ResumeProviderRequest, opts ...grpc.CallOption) (*ResumeProviderResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ResumeProviderResponse)
+	err := c.cc.Invoke(ctx, ProviderService_ResumeProvider_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ProviderServiceServer is the server API for ProviderService service.
 // All implementations must embed UnimplementedProviderServiceServer
 // for forward compatibility.
@@ -87,6 +122,19 @@ type ProviderServiceServer interface {
 	//
 	// No effect; safe to repeat. Asks no provider. NOT_FOUND, reason PROVIDER_NOT_FOUND, if there is none under this id.
 	GetProvider(context.Context, *GetProviderRequest) (*GetProviderResponse, error)
+	// Pauses a provider: from now on no new transaction is sent to it, by any process, until ResumeProvider.
+	//
+	// Who asks for one gets UNAVAILABLE, reason PROVIDER_PAUSED. What is open goes on to its end: confirmations, reversals
+	// and unknown outcomes; and what only reads is asked as ever. It stays paused over a restart.
+	//
+	// Safe to repeat: of a provider that is paused nothing changes. NOT_FOUND, reason PROVIDER_NOT_FOUND, if there is none
+	// under this id; PERMISSION_DENIED, reason OUT_OF_REACH, unless all of it is yours.
+	PauseProvider(context.Context, *PauseProviderRequest) (*PauseProviderResponse, error)
+	// Ends a pause: new transactions are sent to the provider again.
+	//
+	// Safe to repeat: of a provider that is not paused nothing changes. NOT_FOUND, reason PROVIDER_NOT_FOUND, if there is
+	// none under this id; PERMISSION_DENIED, reason OUT_OF_REACH, unless all of it is yours.
+	ResumeProvider(context.Context, *ResumeProviderRequest) (*ResumeProviderResponse, error)
 	mustEmbedUnimplementedProviderServiceServer()
 }
 
@@ -102,6 +150,12 @@ func (UnimplementedProviderServiceServer) ListProviders(context.Context, *ListPr
 }
 func (UnimplementedProviderServiceServer) GetProvider(context.Context, *GetProviderRequest) (*GetProviderResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetProvider not implemented")
+}
+func (UnimplementedProviderServiceServer) PauseProvider(context.Context, *PauseProviderRequest) (*PauseProviderResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PauseProvider not implemented")
+}
+func (UnimplementedProviderServiceServer) ResumeProvider(context.Context, *ResumeProviderRequest) (*ResumeProviderResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ResumeProvider not implemented")
 }
 func (UnimplementedProviderServiceServer) mustEmbedUnimplementedProviderServiceServer() {}
 func (UnimplementedProviderServiceServer) testEmbeddedByValue()                         {}
@@ -160,6 +214,42 @@ func _ProviderService_GetProvider_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ProviderService_PauseProvider_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PauseProviderRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProviderServiceServer).PauseProvider(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProviderService_PauseProvider_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProviderServiceServer).PauseProvider(ctx, req.(*PauseProviderRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ProviderService_ResumeProvider_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResumeProviderRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProviderServiceServer).ResumeProvider(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProviderService_ResumeProvider_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProviderServiceServer).ResumeProvider(ctx, req.(*ResumeProviderRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ProviderService_ServiceDesc is the grpc.ServiceDesc for ProviderService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -174,6 +264,14 @@ var ProviderService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetProvider",
 			Handler:    _ProviderService_GetProvider_Handler,
+		},
+		{
+			MethodName: "PauseProvider",
+			Handler:    _ProviderService_PauseProvider_Handler,
+		},
+		{
+			MethodName: "ResumeProvider",
+			Handler:    _ProviderService_ResumeProvider_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

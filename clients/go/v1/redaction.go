@@ -1018,6 +1018,32 @@ func (x *OperationSupport) MarshalJSON() ([]byte, error) { return redact.Marshal
 func (x *OperationSupport) UnmarshalJSON(text []byte) error { return redact.UnmarshalJSON(x, text) }
 
 // Format prints the message, with any verb, without its secrets.
+func (x *PauseProviderRequest) Format(state fmt.State, _ rune) { redact.Format(x, state) }
+
+// LogValue is the message without its secrets.
+func (x *PauseProviderRequest) LogValue() slog.Value { return redact.LogValue(x) }
+
+// MarshalJSON encodes as protojson does; it refuses a message that holds a secret.
+func (x *PauseProviderRequest) MarshalJSON() ([]byte, error) { return redact.MarshalJSON(x) }
+
+// UnmarshalJSON decodes as protojson does.
+func (x *PauseProviderRequest) UnmarshalJSON(text []byte) error { return redact.UnmarshalJSON(x, text) }
+
+// Format prints the message, with any verb, without its secrets.
+func (x *PauseProviderResponse) Format(state fmt.State, _ rune) { redact.Format(x, state) }
+
+// LogValue is the message without its secrets.
+func (x *PauseProviderResponse) LogValue() slog.Value { return redact.LogValue(x) }
+
+// MarshalJSON encodes as protojson does; it refuses a message that holds a secret.
+func (x *PauseProviderResponse) MarshalJSON() ([]byte, error) { return redact.MarshalJSON(x) }
+
+// UnmarshalJSON decodes as protojson does.
+func (x *PauseProviderResponse) UnmarshalJSON(text []byte) error {
+	return redact.UnmarshalJSON(x, text)
+}
+
+// Format prints the message, with any verb, without its secrets.
 func (x *PointBalances) Format(state fmt.State, _ rune) { redact.Format(x, state) }
 
 // LogValue is the message without its secrets.
@@ -1088,6 +1114,18 @@ func (x *Provider) MarshalJSON() ([]byte, error) { return redact.MarshalJSON(x) 
 
 // UnmarshalJSON decodes as protojson does.
 func (x *Provider) UnmarshalJSON(text []byte) error { return redact.UnmarshalJSON(x, text) }
+
+// Format prints the message, with any verb, without its secrets.
+func (x *ProviderPause) Format(state fmt.State, _ rune) { redact.Format(x, state) }
+
+// LogValue is the message without its secrets.
+func (x *ProviderPause) LogValue() slog.Value { return redact.LogValue(x) }
+
+// MarshalJSON encodes as protojson does; it refuses a message that holds a secret.
+func (x *ProviderPause) MarshalJSON() ([]byte, error) { return redact.MarshalJSON(x) }
+
+// UnmarshalJSON decodes as protojson does.
+func (x *ProviderPause) UnmarshalJSON(text []byte) error { return redact.UnmarshalJSON(x, text) }
 
 // Format prints the message, with any verb, without its secrets.
 func (x *ReconcileRequest) Format(state fmt.State, _ rune) { redact.Format(x, state) }
@@ -1226,6 +1264,34 @@ func (x *ResolveTransactionResponse) MarshalJSON() ([]byte, error) { return reda
 
 // UnmarshalJSON decodes as protojson does.
 func (x *ResolveTransactionResponse) UnmarshalJSON(text []byte) error {
+	return redact.UnmarshalJSON(x, text)
+}
+
+// Format prints the message, with any verb, without its secrets.
+func (x *ResumeProviderRequest) Format(state fmt.State, _ rune) { redact.Format(x, state) }
+
+// LogValue is the message without its secrets.
+func (x *ResumeProviderRequest) LogValue() slog.Value { return redact.LogValue(x) }
+
+// MarshalJSON encodes as protojson does; it refuses a message that holds a secret.
+func (x *ResumeProviderRequest) MarshalJSON() ([]byte, error) { return redact.MarshalJSON(x) }
+
+// UnmarshalJSON decodes as protojson does.
+func (x *ResumeProviderRequest) UnmarshalJSON(text []byte) error {
+	return redact.UnmarshalJSON(x, text)
+}
+
+// Format prints the message, with any verb, without its secrets.
+func (x *ResumeProviderResponse) Format(state fmt.State, _ rune) { redact.Format(x, state) }
+
+// LogValue is the message without its secrets.
+func (x *ResumeProviderResponse) LogValue() slog.Value { return redact.LogValue(x) }
+
+// MarshalJSON encodes as protojson does; it refuses a message that holds a secret.
+func (x *ResumeProviderResponse) MarshalJSON() ([]byte, error) { return redact.MarshalJSON(x) }
+
+// UnmarshalJSON decodes as protojson does.
+func (x *ResumeProviderResponse) UnmarshalJSON(text []byte) error {
 	return redact.UnmarshalJSON(x, text)
 }
 

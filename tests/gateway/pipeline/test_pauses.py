@@ -68,7 +68,7 @@ async def test_another_process_knows_within_a_second(world: World) -> None:
     assert not await ours.pause(connection, by="ben", note="second")
     connection.pause = None
     await asyncio.sleep(1.5)
-    told = connection.pause
+    told = world.connections.get("first").pause
     assert told is not None
     assert (told.by, told.note) == ("ana", "first")
     assert await ours.resume(connection)

@@ -37,6 +37,8 @@ pub(crate) fn phase_of(call: &str) -> Phase {
         "BatchBalance" => Phase::Reading,
         "ListProviders" => Phase::Reading,
         "GetProvider" => Phase::Reading,
+        "PauseProvider" => Phase::Changing,
+        "ResumeProvider" => Phase::Changing,
         "ExtractAccounts" => Phase::Changing,
         "DownloadExport" => Phase::Reading,
         "GetTicketStatistics" => Phase::Reading,
@@ -595,6 +597,24 @@ impl Rpc for v1::GetProviderRequest {
 }
 
 impl Plain for v1::GetProviderRequest {}
+
+impl Rpc for v1::PauseProviderRequest {
+    type Response = v1::PauseProviderResponse;
+    const CALL: &'static str = "PauseProvider";
+    const PATH: &'static str = "/giftcard.v1.ProviderService/PauseProvider";
+    const PHASE: Phase = Phase::Changing;
+}
+
+impl Plain for v1::PauseProviderRequest {}
+
+impl Rpc for v1::ResumeProviderRequest {
+    type Response = v1::ResumeProviderResponse;
+    const CALL: &'static str = "ResumeProvider";
+    const PATH: &'static str = "/giftcard.v1.ProviderService/ResumeProvider";
+    const PHASE: Phase = Phase::Changing;
+}
+
+impl Plain for v1::ResumeProviderRequest {}
 
 impl Rpc for v1::ExtractAccountsRequest {
     type Response = v1::ExtractAccountsResponse;

@@ -823,6 +823,9 @@ pub enum ErrorReason {
     /// DATA_LOSS: the transaction is not as it was last written down; metadata `transaction_id`. Do not repeat it; the
     /// operator must look.
     RecordAltered = 30,
+    /// UNAVAILABLE: the operator has paused the provider; nothing was sent. Offer another tender, or wait as RetryInfo says
+    /// and repeat with the same id.
+    ProviderPaused = 31,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -861,6 +864,7 @@ impl ErrorReason {
             Self::IssuerUnreachable => "ERROR_REASON_ISSUER_UNREACHABLE",
             Self::SealKeyMissing => "ERROR_REASON_SEAL_KEY_MISSING",
             Self::RecordAltered => "ERROR_REASON_RECORD_ALTERED",
+            Self::ProviderPaused => "ERROR_REASON_PROVIDER_PAUSED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -896,6 +900,7 @@ impl ErrorReason {
             "ERROR_REASON_ISSUER_UNREACHABLE" => Some(Self::IssuerUnreachable),
             "ERROR_REASON_SEAL_KEY_MISSING" => Some(Self::SealKeyMissing),
             "ERROR_REASON_RECORD_ALTERED" => Some(Self::RecordAltered),
+            "ERROR_REASON_PROVIDER_PAUSED" => Some(Self::ProviderPaused),
             _ => None,
         }
     }
@@ -4432,6 +4437,22 @@ pub struct Provider {
     /// When it last answered. Left out if it has not answered since the gateway started.
     #[prost(message, optional, tag = "12")]
     pub last_answer_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Why nothing new is sent to it. Left out while it is not paused.
+    #[prost(message, optional, tag = "13")]
+    pub pause: ::core::option::Option<ProviderPause>,
+}
+/// A pause that somebody asked for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProviderPause {
+    /// Since when.
+    #[prost(message, optional, tag = "1")]
+    pub pause_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Who asked for it: the identity's name. Empty where that can be told no more.
+    #[prost(string, tag = "2")]
+    pub paused_by: ::prost::alloc::string::String,
+    /// What they said why.
+    #[prost(string, tag = "3")]
+    pub note: ::prost::alloc::string::String,
 }
 /// What a provider promises for one money operation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4494,6 +4515,40 @@ pub struct GetProviderRequest {
 /// One provider.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetProviderResponse {
+    /// The provider.
+    #[prost(message, optional, tag = "1")]
+    pub provider: ::core::option::Option<Provider>,
+}
+/// Pauses a provider.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PauseProviderRequest {
+    /// Its id.
+    #[prost(string, tag = "1")]
+    pub provider: ::prost::alloc::string::String,
+    /// Why, at most 1000 characters and without card data. Callers with the scope giftcard.read see it.
+    #[prost(string, tag = "2")]
+    pub note: ::prost::alloc::string::String,
+}
+/// The paused provider.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PauseProviderResponse {
+    /// The provider, with its pause.
+    #[prost(message, optional, tag = "1")]
+    pub provider: ::core::option::Option<Provider>,
+}
+/// Ends a provider's pause.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResumeProviderRequest {
+    /// Its id.
+    #[prost(string, tag = "1")]
+    pub provider: ::prost::alloc::string::String,
+    /// Why, at most 1000 characters and without card data. Kept in the audit.
+    #[prost(string, tag = "2")]
+    pub note: ::prost::alloc::string::String,
+}
+/// The provider that takes new transactions again.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ResumeProviderResponse {
     /// The provider.
     #[prost(message, optional, tag = "1")]
     pub provider: ::core::option::Option<Provider>,
@@ -4903,6 +4958,67 @@ pub mod provider_service_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("giftcard.v1.ProviderService", "GetProvider"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Pauses a provider: from now on no new transaction is sent to it, by any process, until ResumeProvider.
+        ///
+        /// Who asks for one gets UNAVAILABLE, reason PROVIDER_PAUSED. What is open goes on to its end: confirmations, reversals
+        /// and unknown outcomes; and what only reads is asked as ever. It stays paused over a restart.
+        ///
+        /// Safe to repeat: of a provider that is paused nothing changes. NOT_FOUND, reason PROVIDER_NOT_FOUND, if there is none
+        /// under this id; PERMISSION_DENIED, reason OUT_OF_REACH, unless all of it is yours.
+        pub async fn pause_provider(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PauseProviderRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PauseProviderResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/giftcard.v1.ProviderService/PauseProvider",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("giftcard.v1.ProviderService", "PauseProvider"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends a pause: new transactions are sent to the provider again.
+        ///
+        /// Safe to repeat: of a provider that is not paused nothing changes. NOT_FOUND, reason PROVIDER_NOT_FOUND, if there is
+        /// none under this id; PERMISSION_DENIED, reason OUT_OF_REACH, unless all of it is yours.
+        pub async fn resume_provider(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResumeProviderRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResumeProviderResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/giftcard.v1.ProviderService/ResumeProvider",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("giftcard.v1.ProviderService", "ResumeProvider"),
+                );
             self.inner.unary(req, path, codec).await
         }
     }
