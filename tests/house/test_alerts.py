@@ -31,7 +31,12 @@ def rules(file: str) -> list[dict[str, Any]]:
 
 ALERTS = {one["alert"]: one for one in rules("alerts.yaml")}
 CALLS = "rpc_server_call_duration_seconds_count"
-_SLOW = {"GiftcardBudgetBurns", "GiftcardBudgetBurnsSlowly", "GiftcardUnresolvedForLong"}
+_SLOW = {
+    "GiftcardBudgetBurns",
+    "GiftcardBudgetBurnsSlowly",
+    "GiftcardUnresolvedForLong",
+    "GiftcardProviderPaused",
+}
 """What takes hours to ring."""
 UNRESOLVED = 'giftcard_backlog_transactions{giftcard_provider="shop",giftcard_state="UNRESOLVED"}'
 EVENTS = "giftcard_webhook_requests_total"
@@ -116,6 +121,11 @@ CASES: dict[str, Case] = {
     ),
     "GiftcardJournalAway": Case(
         {"giftcard_journal_away_seconds": "0x20 60x60"}, {"giftcard_journal_away_seconds": "0x20 10x60"}, {}
+    ),
+    "GiftcardProviderPaused": Case(
+        {'giftcard_provider_paused{giftcard_provider="shop"}': "1x400"},
+        {'giftcard_provider_paused{giftcard_provider="shop"}': "1x200 0x200"},
+        SHOP,
     ),
     "GiftcardLoopLate": Case(lags(0.1), lags(0.001), {"instance": "a"}),
     "GiftcardReversalWindowClosing": counted(

@@ -79,7 +79,7 @@ async def _of_file(place: Place, table: str) -> Sequence[tuple[str, Sequence[str
         (
             name,
             (
-                *(() if key and table in {"audit", "api_keys", "handles"} else ("NULL",)),
+                *(() if key and table in {"audit", "api_keys", "handles", "pauses"} else ("NULL",)),
                 *_OF_FILE[kind],
                 *_ANYTHING,
             ),

@@ -44,7 +44,7 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PauseRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What was last said of one provider: a document, whose meaning is `providers.pauses`'s."""
+    """What was last said of one provider: a document, whose meaning is the pipeline's."""
 
     provider: str
     document: bytes

@@ -13,7 +13,7 @@ import msgspec
 
 from giftcard_gateway.journal.notes import PauseRow
 from giftcard_gateway.journal.reread import keep_reading
-from giftcard_gateway.providers.pause import Pause
+from giftcard_gateway.providers.pause import ProviderPause
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-_DECODE = msgspec.json.Decoder(Pause).decode
+_DECODE = msgspec.json.Decoder(ProviderPause).decode
 
 
 class Pauses:
@@ -37,7 +37,7 @@ class Pauses:
         self._connections = connections
         self._clock = clock
         self._documents: dict[str, bytes] = {}
-        self._pauses: dict[str, Pause] = {}
+        self._pauses: dict[str, ProviderPause] = {}
 
     async def run(self) -> None:
         """Keep the connections paused that should be, until cancelled."""
@@ -61,7 +61,7 @@ class Pauses:
         await self.read()
         if connection.provider_id in self._pauses:
             return False
-        await self._put(connection, Pause(since=self._clock.now(), by=by, note=note))
+        await self._put(connection, ProviderPause(since=self._clock.now(), by=by, note=note))
         return True
 
     async def resume(self, connection: Connection) -> bool:
@@ -72,12 +72,12 @@ class Pauses:
         await self._put(connection, msgspec.structs.replace(pause, until=self._clock.now()))
         return True
 
-    async def _put(self, connection: Connection, pause: Pause) -> None:
+    async def _put(self, connection: Connection, pause: ProviderPause) -> None:
         row = PauseRow(provider=connection.provider_id, document=msgspec.json.encode(pause))
         await self._journal.put_pause(row)
         await self.read()
 
-    def _set(self, connection: Connection, pause: Pause | None) -> None:
+    def _set(self, connection: Connection, pause: ProviderPause | None) -> None:
         if pause == connection.pause:
             return
         connection.pause = pause
@@ -88,12 +88,12 @@ class Pauses:
             _log.warning("the provider is paused: nothing new goes to it", extra=about | {"by": pause.by})
 
 
-def _in_force(rows: Sequence[PauseRow]) -> dict[str, Pause]:
+def _in_force(rows: Sequence[PauseRow]) -> dict[str, ProviderPause]:
     pauses = {row.provider: _pause_in(row) for row in rows}
     return {provider: pause for provider, pause in pauses.items() if pause.until is None}
 
 
-def _pause_in(row: PauseRow) -> Pause:
+def _pause_in(row: PauseRow) -> ProviderPause:
     """Return what a row says; where nobody can tell, the provider is paused until somebody says more."""
     try:
         pause = _DECODE(row.document)
@@ -104,4 +104,4 @@ def _pause_in(row: PauseRow) -> Pause:
     _log.error(
         "what is said of a provider's pause is damaged: it is paused", extra={"provider": row.provider[:63]}
     )
-    return Pause(since=datetime.fromtimestamp(0, UTC), by="", note="What was said of it is damaged.")
+    return ProviderPause(since=datetime.fromtimestamp(0, UTC), by="", note="What was said of it is damaged.")

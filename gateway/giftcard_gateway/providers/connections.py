@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from giftcard_adapters.contract import Provider
     from giftcard_gateway.clock import Clock
-    from giftcard_gateway.providers.pause import Pause
+    from giftcard_gateway.providers.pause import ProviderPause
 
 PROVIDER_ID = r"^[a-z][a-z0-9-]{0,62}\Z"
 """What a provider's id looks like."""
@@ -90,7 +90,7 @@ class Connection:
         self.provider = provider
         self.terms = terms
         self.is_enabled = is_enabled
-        self.pause: Pause | None = None
+        self.pause: ProviderPause | None = None
         """Since when and why nothing new goes to it; `pauses` keeps it as the journal has it."""
         self.tenant = tenant
         """Whose the account is as a whole: its reports, its vault, and events of no known transaction."""

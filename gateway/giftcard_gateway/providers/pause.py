@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 
-class Pause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ProviderPause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One pause of one provider: since when, who asked for it and why, and when it ended."""
 
     since: datetime

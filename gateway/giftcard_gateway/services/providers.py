@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from giftcard_gateway.journal.contract import Backlog
     from giftcard_gateway.providers.connections import Connection
-    from giftcard_gateway.providers.pause import Pause
+    from giftcard_gateway.providers.pause import ProviderPause
     from giftcard_gateway.rpc.call import RpcCall
     from giftcard_gateway.rpc.handlers import Implementation
     from giftcard_gateway.services.dependencies import Dependencies
@@ -167,7 +167,7 @@ def _provider(connection: Connection, backlog: Sequence[Backlog]) -> v1.Provider
     )
 
 
-def _pause(pause: Pause | None) -> v1.ProviderPause | None:
+def _pause(pause: ProviderPause | None) -> v1.ProviderPause | None:
     if pause is None:
         return None
     return v1.ProviderPause(pause_time=time_to(pause.since), paused_by=pause.by, note=pause.note)
