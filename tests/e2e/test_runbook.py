@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from giftcard import Client, new_transaction_id, v1
+from giftcard import Client, Unavailable, new_transaction_id, v1
 from tests.conftest import ROOT
 from tests.e2e.browsers import Tab, browser, chromium_program
 from tests.e2e.processes import run
@@ -91,6 +91,7 @@ KINDS: list[tuple[str, Stuck, str, int]] = [
 """Each kind: its entry, how it comes about, how it ends, and what the card then lacks at the provider."""
 
 UNDECIDED = "An approval is not decided"
+PAUSED = "A provider is paused"
 
 
 @pytest.fixture(scope="module")
@@ -239,8 +240,41 @@ async def test_an_approval_is_decided_in_the_words_of_its_entry(
         assert missing(place) == 200
 
 
+async def test_a_provider_is_paused_and_resumed_in_the_words_of_its_entry(
+    place: Sandbox, tab: Tab, tmp_path: Path
+) -> None:
+    """The page has what the entry names in bold, pauses and resumes there; so does the command it prints."""
+    section = RUNBOOK.read_text(encoding="utf-8").split(f"\n## {PAUSED}\n")[1].split("\n## ")[0]
+    pages, pause, resume, reason = re.findall(r"\*\*(.+?)\*\*", section.split("On the page:")[1])
+    commands = [line for line in section.splitlines() if line.startswith("giftcard-gateway ")]
+    with place.client() as client:
+        for legend, word in ((pause, "paused"), (resume, "takes new transactions")):
+            await tab.run(
+                f"[...document.querySelectorAll('nav a')].find(one => one.text === {pages!r}).click()"
+            )
+            await tab.until("location.pathname === '/providers' && document.readyState === 'complete'")
+            form = f"[...document.querySelectorAll('form')].find(one => one.innerText.includes({legend!r}))"
+            label = f"[...{form}.querySelectorAll('label')].find(one => one.innerText === {reason!r})"
+            await tab.run(f"{form}.querySelector('select').value = 'electrum-sandbox'")
+            await tab.run(
+                f"{label}.control.value = 'case 4711'; {form}.querySelector('[type=checkbox]').click()"
+            )
+            await tab.run(f"{form}.querySelector('button').click()")
+            await tab.until(f"(document.querySelector('.notice') || {{}}).innerText?.includes({word!r})")
+            if legend == pause:
+                with pytest.raises(Unavailable):
+                    sold(client)
+        for line in [one for one in commands if " pause " in one] + [
+            one for one in commands if " resume " in one
+        ]:
+            typed = shlex.split(line.replace("PROVIDER", "electrum-sandbox"))[1:]
+            done = run(*typed, "--address", place.address, folder=tmp_path)
+            assert done.returncode == 0, done.stderr
+        sold(client)
+
+
 def test_every_way_of_the_runbook_is_walked() -> None:
     """An entry that says how to end something on the page has a test that does so."""
     sections = RUNBOOK.read_text(encoding="utf-8").split("\n## ")[1:]
     told = {one.split("\n")[0] for one in sections if "\nOn the page:" in one}
-    assert told == {UNDECIDED, *(one[0] for one in KINDS)}
+    assert told == {UNDECIDED, PAUSED, *(one[0] for one in KINDS)}
