@@ -137,6 +137,7 @@ crash: $(READY) ## Prove the promises by stopping and killing gateways, and by f
 	$(BIN)/python -m tests.fuzz
 	$(BIN)/pytest tests/crash $(ARGS)
 	$(BIN)/python -m tests.crash
+	$(BIN)/python -m tests.crash.failover
 	GRPC_ENABLE_FORK_SUPPORT=0 $(BIN)/python -m tests.crash.processes
 	$(BIN)/python -m tests.crash.frozen --rounds 10 --only electrum
 

@@ -20,6 +20,7 @@ class Drill(NamedTuple):
 
 DRILLS: dict[str, Drill] = {}
 PROVED_ELSEWHERE = {
+    "The journal has forgotten": "tests/gateway/pipeline/test_undecided.py",
     "A provider is paused": "tests/e2e/test_operators.py",
     "A confirmation is not delivered": "tests/e2e/test_runbook.py",
     "A reversal is stuck at a provider": "tests/e2e/test_runbook.py",

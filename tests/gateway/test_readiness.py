@@ -12,6 +12,7 @@ from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.contract import Journal, JournalClosed
 from giftcard_gateway.journal.settings import JournalSettings
+from giftcard_gateway.ledger.observer import Observer
 from giftcard_gateway.pipeline.heartbeat import Heartbeat
 from giftcard_gateway.process.readiness import Readiness
 from giftcard_gateway.rpc.admission import Admission
@@ -84,7 +85,7 @@ def readiness(journal: Patient, sign: Sign, heard: Heard, admission: Admission) 
     """Give what is tested."""
     return Readiness(
         journal=cast("Journal", journal),
-        heartbeat=Heartbeat(cast("Journal", journal), SystemClock()),
+        heartbeat=Heartbeat(cast("Journal", journal), SystemClock(), Observer()),
         server=cast("Server", sign),
         admission=admission,
         clock=SystemClock(),

@@ -127,6 +127,7 @@ CASES: dict[str, Case] = {
         {'giftcard_provider_paused{giftcard_provider="shop"}': "1x200 0x200"},
         SHOP,
     ),
+    "GiftcardJournalForgot": counted("giftcard_journal_forgot_total"),
     "GiftcardLoopLate": Case(lags(0.1), lags(0.001), {"instance": "a"}),
     "GiftcardReversalWindowClosing": counted(
         "giftcard_reversal_window_total", giftcard_severity="critical", **SHOP

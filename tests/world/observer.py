@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from giftcard_gateway.clock import Clock
 from giftcard_gateway.ledger.entry import Entry, State
@@ -79,6 +80,10 @@ class Heard(Observer):
         """Keep that it came."""
         assert away_s >= 0
         self.journal.append("found")
+
+    def journal_forgot(self, since: datetime, until: datetime) -> None:
+        """Keep for how long it has no memory."""
+        self.journal.append(f"forgot {(until - since).total_seconds():g} s")
 
     def kinds(self) -> list[type[BaseException]]:
         """Return the type of each fault."""

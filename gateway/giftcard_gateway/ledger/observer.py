@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from giftcard_gateway.ledger.entry import Entry
     from giftcard_gateway.seal import SealBroken
@@ -52,6 +53,9 @@ class Observer:
 
     def journal_found(self, away_s: float) -> None:
         """The journal can be written again, after so many seconds."""
+
+    def journal_forgot(self, since: datetime, until: datetime) -> None:
+        """A copy of the journal that lacks what was written between these times took its place."""
 
     def refused(self, method: str, reason: str, cause: str) -> None:
         """A call was refused for who asked: `reason` and `cause` are words of ours, never what was shown."""

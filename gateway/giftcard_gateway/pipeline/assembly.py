@@ -58,7 +58,7 @@ def assemble(
     for connection in connections:
         connection.on_left_out = observer.left_out
     records = Records(journal, seal, marks_numbers=keeps_numbers is not None)
-    heartbeat = Heartbeat(journal, clock)
+    heartbeat = Heartbeat(journal, clock, observer)
     driver = Driver(
         name=name,
         records=records,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.journal.contract import Journal
     from giftcard_gateway.ledger.grace import Outage
+    from giftcard_gateway.ledger.observer import Observer
 
 _EVERY = timedelta(seconds=2)
 _SILENCE = timedelta(seconds=5)
@@ -24,8 +25,9 @@ _SILENCE = timedelta(seconds=5)
 class Heartbeat:
     """The heartbeat of one process."""
 
-    def __init__(self, journal: Journal, clock: Clock) -> None:
+    def __init__(self, journal: Journal, clock: Clock, observer: Observer) -> None:
         """Have written nothing yet."""
+        self._observer = observer
         self._journal = journal
         self._clock = clock
         self.silence = _SILENCE
@@ -41,5 +43,15 @@ class Heartbeat:
         # Of a journal for one process, whoever starts knows that nobody has served since the last beat.
         is_alone = self._beat_at is None and not self._journal.is_shared
         silence = timedelta() if is_alone else self.silence
-        self.outage = await self._journal.beat(now, silence=silence)
-        self._beat_at = now
+        outage = await self._journal.beat(now, silence=silence)
+        if outage is not None and outage != self.outage:
+            self._remind(outage, now)
+        self.outage, self._beat_at = outage, now
+
+    def _remind(self, outage: Outage, now: datetime) -> None:
+        """Tell where the journal's last beat before an outage is older than one that this process wrote.
+
+        Beats are durable and only grow: a copy of the journal that had not heard of it has taken its place.
+        """
+        if self._beat_at is not None and outage.since < self._beat_at <= now:
+            self._observer.journal_forgot(outage.since, self._beat_at)

@@ -123,6 +123,13 @@ RELOADS = Instrument(
     ("giftcard.result",),
     "Times the configuration was read again: applied, unchanged, or refused as a whole.",
 )
+FORGOT = Instrument(
+    "giftcard.journal.forgot",
+    "counter",
+    "{time}",
+    (),
+    "Times that a copy which lacks what this process had written took the journal's place.",
+)
 BACKLOG = Instrument(
     "giftcard.backlog.transactions",
     "gauge",
@@ -250,8 +257,10 @@ GC_FOUND = Instrument(
 )
 
 HISTOGRAMS = (CALLS, EXCHANGES, COMMITS, QUEUE, LOOP)
-COUNTED = (STATES, UNRESOLVED, WINDOWS, LEFT_OUT, REFUSED, OVERLOAD, ERRORS, FAULTS, WEBHOOKS, RELOADS)
-SHARED = (BACKLOG, BACKLOG_AGE, LAG, WINDOW_LEFT, DAMAGED, WEBHOOKS_WAITING)
+COUNTED = (
+    *(STATES, UNRESOLVED, WINDOWS, LEFT_OUT, REFUSED, OVERLOAD, ERRORS, FAULTS, WEBHOOKS, RELOADS, FORGOT),
+)
+SHARED = (BACKLOG, BACKLOG_AGE, LAG, WINDOW_LEFT, DAMAGED, WEBHOOKS_WAITING, PAUSED)
 WATCHED = (
     *(ELSEWHERE, CIRCUIT, PROVIDER_CALLS, PROVIDER_LIMIT, IN_FLIGHT, LIMIT, DRIVEN, AWAY, POOL, POOL_MOST),
     CONFIG_READ,

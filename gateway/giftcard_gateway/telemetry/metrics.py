@@ -92,6 +92,7 @@ class Metrics:
         self._zero(catalogue.REFUSED, ((reason, "") for reason in refusals))
         self._zero(catalogue.OVERLOAD, [("", "")])
         self._zero(catalogue.FAULTS, ((place, "") for place in places))
+        self._zero(catalogue.FORGOT, [()])
         self._zero(catalogue.RELOADS, ((result,) for result in RELOADS))
         self._zero(catalogue.WEBHOOKS, ((one, result) for one in webhooks for result in RESULTS))
 
@@ -146,6 +147,10 @@ class Metrics:
     def reloaded(self, result: str) -> None:
         """Count that the configuration was read again; `result` is one of RELOADS."""
         self._counts[catalogue.RELOADS].add(result)
+
+    def forgot(self) -> None:
+        """Count that the journal lacks what was written there."""
+        self._counts[catalogue.FORGOT].add()
 
     def set(self, gauge: Instrument, values: Values) -> None:
         """Say a gauge's values; they hold until said again."""

@@ -21,6 +21,7 @@ from giftcard_gateway.telemetry.spans import Working, current
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.ledger.entry import Entry
@@ -150,6 +151,12 @@ class Watcher(Observer):
     def journal_found(self, away_s: float) -> None:
         """Log that calls are accepted again."""
         _log.warning("the journal is back: calls are accepted again", extra={"away_s": round(away_s, 1)})
+
+    def journal_forgot(self, since: datetime, until: datetime) -> None:
+        """Log between when what was written is gone, and count it."""
+        extra = {"since": since.isoformat(), "until": until.isoformat()}
+        _log.error("the journal has forgotten what was written between these times: reconcile", extra=extra)
+        self._metrics.forgot()
 
     def refused(self, method: str, reason: str, cause: str) -> None:
         """Count a refusal, and log the first of a kind in a minute: a stranger must not fill the log."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import cast
 
+from giftcard_gateway.journal.contract import Journal
 from giftcard_gateway.ledger.entry import Entry, State
+from giftcard_gateway.ledger.grace import Outage
+from giftcard_gateway.ledger.observer import Observer
 from giftcard_gateway.pipeline.heartbeat import Heartbeat
 from giftcard_gateway.providers.connections import Terms
 from tests.gateway.pipeline.conftest import Start
 from tests.world.clock import VirtualClock
 from tests.world.gateway import World, running, sweeping
 from tests.world.journal import Unsteady
+from tests.world.observer import Heard
 
 CONFIRM_BY_S = 8.0
 TERMS = Terms(confirm_by_s=CONFIRM_BY_S)
@@ -204,9 +209,57 @@ async def test_slow_sweep_is_no_outage(start: Start) -> None:
 
 async def test_only_process_of_a_journal_counts_every_second(clock: VirtualClock, journal: Unsteady) -> None:
     """Where one process has the journal, its start ends an outage however short."""
-    before, after = Heartbeat(journal, clock), Heartbeat(journal, clock)
+    before, after = Heartbeat(journal, clock, Observer()), Heartbeat(journal, clock, Observer())
     await before.beat()
     await asyncio.sleep(1)
     await after.beat()
     assert after.outage is not None
     assert after.outage.lost_in_all == timedelta(seconds=1)
+
+
+class Replaced:
+    """A journal whose beats are those of a copy: the last one before it took over was at `since`."""
+
+    is_shared = True
+
+    def __init__(self, since: datetime) -> None:
+        """Have been nowhere else yet."""
+        self.since = since
+        self.outage: Outage | None = None
+
+    async def beat(self, now: datetime, *, silence: timedelta) -> Outage | None:
+        """Tell of the last outage, as a journal does."""
+        del silence, now
+        return self.outage
+
+    def take_over(self, at: datetime) -> None:
+        """Let the copy lead."""
+        self.outage = Outage(since=self.since, until=at, lost_in_all=at - self.since)
+
+
+async def test_a_journal_that_forgot_is_told(clock: VirtualClock) -> None:
+    """A copy whose last beat is older than one that a process wrote takes the journal's place: once told."""
+    heard, journal = Heard(clock), Replaced(clock.now())
+    heartbeat = Heartbeat(cast("Journal", journal), clock, heard)
+    await asyncio.sleep(4)
+    await heartbeat.beat()
+    await asyncio.sleep(10)
+    journal.take_over(clock.now())
+    for _ in range(3):
+        await heartbeat.beat()
+        await asyncio.sleep(3)
+    assert heard.journal == ["forgot 4 s"]
+
+
+async def test_an_outage_alone_is_no_loss_of_memory(clock: VirtualClock, journal: Unsteady) -> None:
+    """A journal that was away and comes back as it was forgot nothing, whoever of two notices first."""
+    heard = Heard(clock)
+    ours, theirs = Heartbeat(journal, clock, heard), Heartbeat(journal, clock, heard)
+    await ours.beat()
+    await asyncio.sleep(3)
+    await theirs.beat()
+    await asyncio.sleep(60)
+    await ours.beat()
+    await theirs.beat()
+    assert ours.outage is not None
+    assert heard.journal == []

@@ -16,6 +16,7 @@ from giftcard_gateway.config.settings import Limits
 from giftcard_gateway.journal.notes import KeyInUse
 from giftcard_gateway.journal.sqlite.journal import Sqlite
 from giftcard_gateway.providers.connections import Terms
+from giftcard_gateway.telemetry import catalogue
 from giftcard_gateway.telemetry.catalogue import COUNTED, INSTRUMENTS
 from tests.gateway.services.served import Served, refusal_of, serve, unresolved
 from tests.world.seen import Seen
@@ -51,6 +52,12 @@ async def test_zero_from_the_start(seen: Seen) -> None:
     assert values(seen, "giftcard.transaction.states")["REDEEM", provider, "UNRESOLVED"] == 0
     assert values(seen, "giftcard.webhook.requests")[provider, "refused"] == 0
     assert values(seen, "giftcard.call.errors")["JOURNAL_UNAVAILABLE", None] == 0
+
+
+def test_what_is_named_goes_out() -> None:
+    """Each metric that the catalogue names is among those that are told."""
+    named = {one.name for one in vars(catalogue).values() if isinstance(one, catalogue.Instrument)}
+    assert named == {one.name for one in INSTRUMENTS}
 
 
 async def test_what_is_told_is_in_the_catalogue(watched: Served, seen: Seen) -> None:
