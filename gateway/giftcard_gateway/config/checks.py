@@ -55,6 +55,7 @@ def _listens(settings: Settings) -> Iterator[str]:
         "server.listen": settings.server.listen,
         "webhooks.listen": settings.webhooks.listen,
         "console.listen": settings.console.listen,
+        "telemetry.prometheus": settings.telemetry.prometheus,
     }
     seen: dict[str, str] = {}
     for path, address in addresses.items():
