@@ -16,7 +16,7 @@ import pytest
 
 from giftcard_gateway.journal.schema import Steps
 from giftcard_gateway.journal.sqlite import schema
-from tests.e2e.processes import free_port, run, started
+from tests.e2e.processes import PROGRAM, free_port, run, started
 from tests.e2e.sandboxes import GR4VY, WEBHOOKS, Sandbox, sandbox
 from tests.patience import PATIENCE_S
 from tests.world.app import HASH_KEY, KEY
@@ -158,6 +158,12 @@ def test_every_fault_of_a_configuration_is_told(
         ),
         (["demo", "--address", "nowhere"], "Invalid value for '--address': it must be host:port."),
         (["transactions", "--address", "127.0.0.1:9", "list"], "UNAVAILABLE"),
+        *(
+            (["transactions", "--address", address, "list"], "--address must be a host and a port")
+            for address in ("", "[", "127.0.0.1", "http://127.0.0.1:9")
+        ),
+        (["transactions", "--address", "127.0.0.1:9", "list", "--tenant", "ü"], "--tenant must be"),
+        (["transactions", "--address", "127.0.0.1:9", "list", "--reference", "\udcff"], "argument 6 is not"),
     ],
 )
 def test_a_bad_argument_is_told(tmp_path: Path, arguments: list[str], sentence: str) -> None:
@@ -233,6 +239,26 @@ def test_a_file_without_a_token_is_named(tmp_path: Path, content: bytes) -> None
     (tmp_path / "token").write_bytes(content)
     done = run("transactions", "--address", "127.0.0.1:9", "--token-file", "token", "list", folder=tmp_path)
     assert complaints(done) == ["error: token holds no token: it must be one line of ASCII without spaces"]
+
+
+def test_a_file_without_an_authority_is_named(tmp_path: Path) -> None:
+    """A file that holds no certificate is one sentence that names it, and gRPC's core adds nothing."""
+    (tmp_path / "ca").write_text("-----BEGIN PRIVATE KEY-----")
+    done = run("transactions", "--address", "127.0.0.1:9", "--ca", "ca", "list", folder=tmp_path)
+    assert complaints(done) == ["error: ca holds no certificate in PEM"]
+
+
+def test_a_closed_output_is_no_fault() -> None:
+    """A command that a program started without any output ends as ever."""
+    command = 'exec "$@" >&-'
+    done = subprocess.run(
+        ["/bin/sh", "-c", command, "sh", *PROGRAM, "transactions", "--address", "127.0.0.1:9", "list"],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

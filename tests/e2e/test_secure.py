@@ -121,6 +121,12 @@ def test_tls_with_grpcurl_and_the_client(tmp_path: Path, authority: Authority) -
         words = ("--address", running.address, "--ca", str(authority.file), "--token-file", "token", "list")
         listed = run("transactions", *words, folder=tmp_path, environ={"COLUMNS": "200"})
         assert "APPROVED" in listed.stdout, listed.stderr
+        (tmp_path / "others").mkdir()
+        others = Authority(tmp_path / "others").file
+        for options, sentence in ((), "speaks TLS needs --ca"), (("--ca", str(others)), "give --ca with its"):
+            far = run("transactions", "--address", running.address, *options, "list", folder=tmp_path)
+            (line,) = far.stderr.splitlines()
+            assert sentence in line
         complained = running.running.complained
         assert "a TLS handshake failed" in complained
         assert "WRONG_VERSION_NUMBER" in complained

@@ -108,6 +108,10 @@ ADDED = {
         '[console]\nlisten = "127.0.0.1:50051"',
         "console.listen must differ from server.listen: they speak different protocols",
     ),
+    "one address of what is scraped": (
+        '[telemetry]\nprometheus = "127.0.0.1:50051"',
+        "telemetry.prometheus must differ from server.listen: they speak different protocols",
+    ),
     "a console in the open": (
         '[access]\napi_keys = true\n[console]\nlisten = "0.0.0.0:50059"',
         f"{BARE}: set console.tls, or console.origin to the address of a proxy that ends it",

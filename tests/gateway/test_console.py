@@ -6,8 +6,9 @@ import pytest
 from google.protobuf.json_format import Parse
 
 from giftcard import v1
-from giftcard_gateway.cli.console import complain, in_style, table, visible
+from giftcard_gateway.cli.console import complain, in_style, table
 from giftcard_gateway.cli.showing import print_json, show_transaction
+from giftcard_gateway.printable import visible
 
 HOSTILE = [
     "\x1b[2J\x1b[31mAPPROVED",

@@ -39,6 +39,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "transactions": ("transactions:transactions", "Look after transactions."),
 }
 """Each command: its module and name there, and what the list of commands says of it."""
+CALLERS = ("health", "transactions")
+"""Those that call a running gateway."""
 
 
 @click.group(
@@ -56,6 +58,9 @@ def commands() -> None:
 
 def command_line(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command and return its exit code; what a person can mend is said in sentences."""
+    if unread := [place for place, text in enumerate(arguments, 1) if not _is_text(text)]:
+        _complain([f"argument {place} is not UTF-8" for place in unread])
+        return _CANNOT
     try:
         # Without standalone mode click catches Exit itself, and returns its code.
         ended = commands.main(list(arguments), "giftcard-gateway", standalone_mode=False, obj=dict(environ))
@@ -71,6 +76,15 @@ def command_line(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         _complain(said)
         return _CANNOT
     return ended if isinstance(ended, int) else 0
+
+
+def _is_text(argument: str) -> bool:
+    """Tell whether an argument is a text: the shell gives whatever bytes it was given."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _complain(said: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ import click
 
 from giftcard import Client, GiftcardError, tls_credentials, v1
 from giftcard.channels import is_loopback
-from giftcard_gateway.access.metadata import PERSON, TENANT
+from giftcard_gateway.access.metadata import EVERY_TENANT, PERSON, TENANT
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.person import person
 
@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LARGEST_PAGE = 500
+_ADDRESS = re.compile(r"(dns:///)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}|unix:.+")
+"""A host and a port; gRPC's names for the two, and for a socket, are let through."""
+_OPTIONS = {
+    "call a sandbox on loopback with plaintext=True": "call a sandbox on loopback without --ca",
+    "credentials=tls_credentials(...) with its authority": "--ca with its authority",
+    "a gateway that speaks TLS closes plaintext=True": "a gateway that speaks TLS needs --ca here",
+    "give tls_credentials(certificate=..., key=...)": "commands show none, so ask one that takes API keys",
+}
+"""What the client calls its arguments, and what they are called here."""
+_NAME = re.compile(r"[!-~]{1,128}")
+"""What a header can carry; which names there are, the gateway says."""
 
 for_tenant = click.option(
     "--tenant",
@@ -36,13 +47,25 @@ def _token_in(file: Path) -> str:
     return token.decode("ascii")
 
 
+def _authority_in(file: Path) -> bytes:
+    """Return the authority in a file; raise CannotDo where there is none."""
+    authority = file.read_bytes()
+    if b"-----BEGIN CERTIFICATE-----" not in authority:
+        raise CannotDo(f"{file} holds no certificate in PEM")
+    return authority
+
+
 def client_of(asked: dict[str, str], tenant: str = "") -> Client:
     """Return a client that acts for a tenant, its own if none is named, and says who typed the command.
 
     It speaks plain text on loopback, as a sandbox does, unless an authority is named.
     """
+    if not _ADDRESS.fullmatch(asked["address"]):
+        raise CannotDo("--address must be a host and a port, such as 127.0.0.1:50051")
+    if tenant and tenant != EVERY_TENANT and not _NAME.fullmatch(tenant):
+        raise CannotDo("--tenant must be a tenant's name, or * for all")
     is_plain = is_loopback(asked["address"]) and not asked["ca"]
-    authority = Path(asked["ca"]).read_bytes() if asked["ca"] else None
+    authority = _authority_in(Path(asked["ca"])) if asked["ca"] else None
     token = _token_in(Path(asked["token_file"])) if asked["token_file"] else None
     return Client(
         asked["address"],
@@ -75,4 +98,11 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except GiftcardError as fault:
-        raise CannotDo(str(fault)) from None
+        raise CannotDo(in_options(str(fault))) from None
+
+
+def in_options(sentence: str) -> str:
+    """Return what the client says of a connection in the words of the command line."""
+    for of_client, of_command in _OPTIONS.items():
+        sentence = sentence.replace(of_client, of_command)
+    return sentence

@@ -13,25 +13,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from giftcard_gateway.printable import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _WIDE_COLUMNS = 400
 """Wider than any of our tables: half an id is of no use."""
 
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE_COLUMNS)
+# A program that is started with its standard output closed has none.
+_is_seen = sys.stdout is not None and sys.stdout.isatty()
+out = Console(highlight=False, soft_wrap=True, width=None if _is_seen else _WIDE_COLUMNS)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
-
-
-def visible(text: str) -> str:
-    """Return a text with every character that would be obeyed and not shown written as its escape.
-
-    So are control characters, such as the ESC that begins a terminal's commands, line ends, and the marks
-    that turn the order of what follows around.
-    """
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def in_style(text: str, style: str = "") -> Text:

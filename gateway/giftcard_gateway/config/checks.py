@@ -16,7 +16,7 @@ from giftcard_adapters.errors import SettingsError
 from giftcard_adapters.stanza import find_adapter
 from giftcard_adapters.values.money import MoneyError, exponent_of
 from giftcard_adapters.values.operations import Operation
-from giftcard_gateway.config import connections, console, exposure
+from giftcard_gateway.config import connections, console, exposure, otel
 from giftcard_gateway.config.secret_files import exposed_of_postgresql
 from giftcard_gateway.config.settings import Seal, Settings
 from giftcard_gateway.journal.stores import open_journal
@@ -38,6 +38,7 @@ def check(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_connection_age(settings),
         *_journal(settings),
         *exposed_of_postgresql(settings.journal.url.reveal(), environ),
+        *otel.faults(environ),
         *_seal(settings),
         *_routing(settings),
         *(
@@ -54,6 +55,7 @@ def _listens(settings: Settings) -> Iterator[str]:
         "server.listen": settings.server.listen,
         "webhooks.listen": settings.webhooks.listen,
         "console.listen": settings.console.listen,
+        "telemetry.prometheus": settings.telemetry.prometheus,
     }
     seen: dict[str, str] = {}
     for path, address in addresses.items():

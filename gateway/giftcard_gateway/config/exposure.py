@@ -21,8 +21,9 @@ from giftcard_gateway.config.tls import ChainUnusable, ListenerTls, read_chain
 
 def is_loopback(address: str) -> bool:
     """Tell whether host:port, or a host alone, is reached from this machine only."""
-    host = urlsplit(f"//{address}").hostname or ""
+    host = ""
     try:
+        host = urlsplit(f"//{address}").hostname or ""
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _MOST_BYTES = 64 * 1024 * 1024
 _MOST_BYTES_EACH = _MOST_BYTES // 4
 """What one address may hold of them; a proxy in front is one address."""
-_MOST_SENDERS = 4096
+MOST_SENDERS = 4096
+"""How many may send at once."""
 
 
 class UnreadBody:
@@ -56,7 +57,7 @@ class Bodies:
     @contextmanager
     def reading(self, address: str) -> Iterator[UnreadBody]:
         """Surround the reading and use of one body; raises HTTPServiceUnavailable when too many are read."""
-        if self._senders >= _MOST_SENDERS:
+        if self._senders >= MOST_SENDERS:
             raise web.HTTPServiceUnavailable
         address = counted_as(address, self._ipv6_prefix)
         body = UnreadBody(self, address)

@@ -29,10 +29,13 @@ _wire_log.setLevel(logging.CRITICAL)
 class HttpListener:
     """Listens where one table of the settings says, such as `[webhooks]`."""
 
-    def __init__(self, table: str, listen: str, tls: ListenerTls | None) -> None:
-        """Read the certificate; nothing listens yet."""
+    def __init__(
+        self, table: str, listen: str, tls: ListenerTls | None, *, most_connections: int = 512
+    ) -> None:
+        """Read the certificate; nothing listens yet. Of more connections at once each is closed unheard."""
         self._table = table
         self._listen = listen
+        self._most_connections = most_connections
         self._certificates = Certificates(f"{table}.tls", tls) if tls else None
         self._runner: web.AppRunner | None = None
 
@@ -56,6 +59,7 @@ class HttpListener:
             # A signature is over the bytes as they came; and a bomb stays packed.
             auto_decompress=False,
         )
+        runner.most_connections = self._most_connections
         await runner.setup()
         try:
             context = self._certificates.for_http() if self._certificates else None

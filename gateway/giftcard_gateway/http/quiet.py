@@ -22,6 +22,13 @@ class _Bare(web.Response):
 
 
 class _QuietHandler(web.RequestHandler):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin a connection, and end it at once where there are too many: each holds an open file."""
+        super().connection_made(transport)
+        server = self._manager
+        if isinstance(server, _QuietServer) and len(server.connections) > server.most_connections:
+            self.force_close()
+
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
@@ -49,6 +56,8 @@ class _QuietHandler(web.RequestHandler):
 
 
 class _QuietServer(web.Server):
+    most_connections = 0
+
     def __call__(self) -> web.RequestHandler:
         """Return the handler of one connection."""
         return _QuietHandler(self, loop=asyncio.get_running_loop(), **self._kwargs)
@@ -57,7 +66,10 @@ class _QuietServer(web.Server):
 class QuietRunner(web.AppRunner):
     """Runs an application behind a server that says nothing of what it could not read."""
 
+    most_connections = 0
+
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
         server.__class__ = _QuietServer
+        vars(server)["most_connections"] = self.most_connections
         return server

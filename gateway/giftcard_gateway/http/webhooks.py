@@ -17,7 +17,7 @@ from giftcard_adapters.contract import has
 from giftcard_adapters.errors import WebhookRejected
 from giftcard_adapters.values.reads import Webhook
 from giftcard_gateway.errors import ProviderNotFound
-from giftcard_gateway.http.bodies import Bodies
+from giftcard_gateway.http.bodies import MOST_SENDERS, Bodies
 from giftcard_gateway.http.listener import HttpListener
 from giftcard_gateway.journal.contract import JournalClosed
 
@@ -62,7 +62,9 @@ class WebhookEdge:
         self._clock = clock
         self._observer = observer
         self._listener = (
-            None if settings.listen is None else HttpListener("webhooks", settings.listen, settings.tls)
+            None
+            if settings.listen is None
+            else HttpListener("webhooks", settings.listen, settings.tls, most_connections=MOST_SENDERS)
         )
         self._in_hand = 0
         self._bodies = Bodies(ipv6_prefix)

@@ -1,12 +1,16 @@
 """How people end what nobody could: one by their word, or one who asks and another who approves.
 
-Whoever asked never approves. Only identities are known: two keys of one person are two persons.
+Whoever asked never approves. Only names are known: one is one person within a tenant, however it signs in,
+and a person with two names is two.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from giftcard_gateway.access.identities import SignIn
 from giftcard_gateway.ledger import lifecycle
 from giftcard_gateway.ledger.entry import AskedEnd, Entry, State
 from giftcard_gateway.pipeline.refusals import conflict, said_of
@@ -54,7 +58,7 @@ def reviewed(entry: Entry, state: State, note: str, by: Identity, *, at: datetim
         raise conflict(
             entry, f"Nobody asks, or no more, to end this transaction as {state}: it {said_of(entry)}"
         )
-    if asked.signature == _signature(by):
+    if asked.signature in _signatures(by):
         raise conflict(entry, "You asked for this end yourself: another identity has to review it.")
     review = lifecycle.approve_end if approves else lifecycle.refuse_end
     return review(entry, asked, note, at, by.name)
@@ -69,3 +73,8 @@ def _asked(entry: Entry, at: datetime) -> AskedEnd | None:
 def _signature(by: Identity) -> str:
     """Return what tells an identity from every other, of whichever tenant."""
     return f"{by.home or by.tenant}:{by.signature}"
+
+
+def _signatures(by: Identity) -> set[str]:
+    """Return the signatures of all that go by this name in this tenant: one may have a key and a token."""
+    return {_signature(msgspec.structs.replace(by, sign_in=kind)) for kind in SignIn}

@@ -12,6 +12,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 
+from giftcard_gateway.config import ConfigError, otel
 from giftcard_gateway.telemetry.audit_logs import AuditLogs
 from giftcard_gateway.telemetry.closing import close_side_by_side
 from giftcard_gateway.telemetry.commits import Commits
@@ -30,7 +31,6 @@ from giftcard_gateway.telemetry.observer import Watcher
 from giftcard_gateway.telemetry.propagation import Propagation
 from giftcard_gateway.telemetry.rpc_server import ServerCall
 from giftcard_gateway.telemetry.runtime import watch_process
-from giftcard_gateway.telemetry.sampling import demand_sampler
 from giftcard_gateway.telemetry.spans import Listeners, Spans, current
 
 if TYPE_CHECKING:
@@ -136,7 +136,8 @@ def open_telemetry(
     `instance_id` tells this process from its replicas, also when it starts again; random where it is empty.
     """
     described = resource(environ, instance_id or clock.uuid4())
-    demand_sampler(environ)
+    if wrong := list(otel.faults(environ)):
+        raise ConfigError(wrong)
     propagation = Propagation(environ)
     heard, limits = Listeners(), SpanLimits()
     provider = TracerProvider(

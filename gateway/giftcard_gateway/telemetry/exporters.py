@@ -24,6 +24,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExport
 
 from giftcard_adapters.extras import what_it_needs
 from giftcard_gateway.config import ConfigError
+from giftcard_gateway.config.otel import EXPORTERS, METRIC_EXPORTERS
 from giftcard_gateway.telemetry.durations import Exporting
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from giftcard_gateway.telemetry.durations import Reader
     from giftcard_gateway.telemetry.scraping import Scraped
 
-_KINDS = ("console", "none", "otlp")
-_OF_METRICS = (*_KINDS, "prometheus")
 _OTLP = {
     "grpc": "opentelemetry.exporter.otlp.proto.grpc",
     "http/protobuf": "opentelemetry.exporter.otlp.proto.http",
@@ -49,9 +48,12 @@ _ENCODERS = {"trace": "encode_spans", "_log": "encode_logs"}
 def resource(environ: Mapping[str, str], instance_id: str) -> Resource:
     """Return what every span and metric says of this process; OTEL_RESOURCE_ATTRIBUTES adds to it."""
     known = {"service.version": version("giftcard-gateway")}
-    if SERVICE_INSTANCE_ID not in environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
+    # A whole key: `service.namespace` begins like `service.name`.
+    pairs = environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(",")
+    given = {pair.partition("=")[0].strip() for pair in pairs}
+    if SERVICE_INSTANCE_ID not in given:
         known[SERVICE_INSTANCE_ID] = instance_id
-    if SERVICE_NAME not in environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
+    if SERVICE_NAME not in given:
         known[SERVICE_NAME] = environ.get("OTEL_SERVICE_NAME") or "giftcard-gateway"
     return Resource.create({**known})
 
@@ -69,7 +71,7 @@ def span_processors(environ: Mapping[str, str]) -> list[SpanProcessor]:
 
 def metric_readers(environ: Mapping[str, str]) -> list[Reader]:
     """Return a reader for each exporter that sends; raise ConfigError for one we do not know."""
-    kinds = _asked_for(environ, "METRICS", _OF_METRICS)
+    kinds = _asked_for(environ, "METRICS", METRIC_EXPORTERS)
     exporters: list[MetricExporter] = []
     if "console" in kinds:
         exporters.append(ConsoleMetricExporter(out=sys.stderr))
@@ -84,7 +86,7 @@ def scraped(environ: Mapping[str, str], listen: str, *, worker: int = 0) -> Scra
     At `listen`, or where the standard variables say if they ask for it; each further worker of a gateway has
     the next port.
     """
-    if not listen and "prometheus" in _asked_for(environ, "METRICS", _OF_METRICS):
+    if not listen and "prometheus" in _asked_for(environ, "METRICS", METRIC_EXPORTERS):
         host = environ.get("OTEL_EXPORTER_PROMETHEUS_HOST") or "localhost"
         port = environ.get("OTEL_EXPORTER_PROMETHEUS_PORT") or "9464"
         if not (port.isascii() and port.isdecimal()):
@@ -124,7 +126,7 @@ def _is_disabled(environ: Mapping[str, str]) -> bool:
     return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
-def _asked_for(environ: Mapping[str, str], signal: str, known: Collection[str] = _KINDS) -> set[str]:
+def _asked_for(environ: Mapping[str, str], signal: str, known: Collection[str] = EXPORTERS) -> set[str]:
     if _is_disabled(environ):
         return set()
     name = f"OTEL_{signal}_EXPORTER"

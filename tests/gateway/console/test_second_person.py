@@ -7,9 +7,14 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from giftcard import AsyncClient, GiftcardError, v1
+from giftcard_gateway.access.identities import Identity, SignIn
 from giftcard_gateway.config import exposure
 from giftcard_gateway.config.access import Access
+from giftcard_gateway.errors import StateConflict
+from giftcard_gateway.ledger.entry import State as Ended
 from tests.e2e.processes import run
 from tests.gateway.console.test_pages import ENDED, told
 from tests.gateway.console.visitors import OPERATE, open_place
@@ -71,6 +76,22 @@ async def test_another_refuses_and_a_new_end_is_asked() -> None:
             ).state == State.TRANSACTION_STATE_REVERSED
             again = await review(ana, stuck, "REVERSED", "APPROVED")
             assert again.state == State.TRANSACTION_STATE_REVERSED
+
+
+async def test_who_has_a_key_and_a_token_is_one() -> None:
+    """One name is one person within a tenant, however it signs in; of another tenant it may be another."""
+    async with open_place(reviews=True) as place, place.till() as till:
+        stuck = await place.stuck(till)
+        async with place.operator("ana") as ana:
+            await ask(ana, stuck, "CONFIRMED")
+        transactions = place.app.dependencies.transactions
+        said: dict[str, Any] = {"state": Ended.CONFIRMED, "approves": True, "note": ""}
+        for kind in SignIn:
+            same = Identity(name="ana", sign_in=kind, scopes=frozenset(OPERATE))
+            with pytest.raises(StateConflict, match="yourself"):
+                await transactions.review(stuck, by=same, **said)
+        other = Identity(name="ana", sign_in=SignIn.TOKEN, scopes=frozenset(OPERATE), home="shop")
+        assert (await transactions.review(stuck, by=other, **said)).state is Ended.CONFIRMED
 
 
 async def test_what_was_asked_expires() -> None:

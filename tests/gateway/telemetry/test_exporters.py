@@ -101,6 +101,15 @@ def test_resource_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made["deployment.environment.name"] == "prod"
 
 
+def test_a_namespace_is_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`service.namespace`, and a key with ours within it, leave the service's own name as it is."""
+    attributes = "service.namespace=shop,my.service.name.too=x,service.instance.id.too=y"
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", attributes)
+    made = resource({"OTEL_RESOURCE_ATTRIBUTES": attributes}, "i-1").attributes
+    assert (made["service.name"], made["service.instance.id"]) == ("giftcard-gateway", "i-1")
+    assert made["service.namespace"] == "shop"
+
+
 def scraped_at(environ: dict[str, str], listen: str = "", worker: int = 0) -> str:
     """Return where Prometheus would scrape, empty for nowhere."""
     made = scraped(environ, listen, worker=worker)

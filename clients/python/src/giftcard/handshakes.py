@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+_UNTRUSTED = (
+    "The gateway's certificate is signed by nobody this client trusts, or is for another name: give"
+    " credentials=tls_credentials(...) with its authority, and call it by a name in the certificate."
+)
 _SENTENCES = {
     "WRONG_VERSION_NUMBER": (
         "The gateway does not speak TLS at this address: call a sandbox on loopback with plaintext=True."
     ),
-    "CERTIFICATE_VERIFY_FAILED": (
-        "The gateway's certificate is signed by nobody this client trusts, or is for another name: give"
-        " credentials=tls_credentials(...) with its authority, and call it by a"
-        " name in the certificate."
-    ),
+    "CERTIFICATE_VERIFY_FAILED": _UNTRUSTED,
+    # An authority that was made anew under its old name.
+    "certificate signature failure": _UNTRUSTED,
     "Hostname Verification Check failed": (
         "The gateway's certificate is for another name: call it by a name in the certificate."
     ),

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from aiohttp import web
 
@@ -41,6 +41,7 @@ PageHandler = Callable[[Visit], Awaitable[web.StreamResponse]]
 _log = logging.getLogger(__name__)
 _MOST_BYTES = 128 * 1024
 """A form's size: a bulk of a hundred transactions takes 8 kB."""
+_MOST_FIELDS = 1000
 _FORM = "application/x-www-form-urlencoded"
 _FORM_S = 10.0
 """How long a browser may take to hand over a form."""
@@ -161,7 +162,7 @@ class ConsoleEdge:
         """Return what answers whoever is signed in, and leads everybody else to the form."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
-            token = request.cookies.get(self._protection.cookie, "")
+            token = self._protection.shown_cookie(request, self._protection.cookie)
             session = self._sessions.find(token, is_used=_LIVE not in request.headers)
             if session is not None:
                 return await self._visit(request, token, session, handler)
@@ -219,7 +220,7 @@ class ConsoleEdge:
     ) -> web.Response:
         if not self._signing_in.is_on:
             return see("/")
-        token = request.cookies.get(self._protection.visitor_cookie, "") or self._sessions.fresh_token()
+        token = self._shown_visitor(request) or self._sessions.fresh_token()
         page = self._templates.page(
             "sign_in.html",
             status=status,
@@ -235,7 +236,7 @@ class ConsoleEdge:
         """Begin a session for whoever shows a credential that may read."""
         form = await _form(request)
         goes_on_to = _next_of(form.text("next"))
-        visitor = request.cookies.get(self._protection.visitor_cookie, "")
+        visitor = self._shown_visitor(request)
         if not visitor or not self._sessions.is_stamp(visitor, form.text("stamp")):
             return self._sign_in_form(
                 request, goes_on_to, status=HTTPStatus.FORBIDDEN, sentence="The form was too old: try again."
@@ -264,6 +265,9 @@ class ConsoleEdge:
         response.del_cookie(self._protection.visitor_cookie, path="/", secure=self._protection.is_secure)
         return response
 
+    def _shown_visitor(self, request: web.Request) -> str:
+        return self._protection.shown_cookie(request, self._protection.visitor_cookie)
+
     async def _sign_out(self, visit: Visit) -> web.Response:
         """End the session, wherever its cookie is."""
         self._sessions.close(visit.request.cookies[self._protection.cookie])
@@ -286,11 +290,19 @@ async def choose_tenant(visit: Visit) -> web.Response:
 
 async def _form(request: web.Request) -> Form:
     """Return a form's fields; raises HTTPException for what is none, and TimeoutError."""
-    if request.content_type != _FORM:
+    if request.content_type != _FORM or "Content-Encoding" in request.headers:
         raise web.HTTPUnsupportedMediaType
-    async with asyncio.timeout(_FORM_S):
-        sent = await request.post()
-    return Form([(key, value) for key, value in sent.items() if isinstance(value, str)])
+    try:
+        async with asyncio.timeout(_FORM_S):
+            sent = await request.read()
+        # Pages of ours are UTF-8, and so are their forms, whatever the request says.
+        fields = parse_qsl(
+            sent.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS
+        )
+    except (ConnectionError, ValueError, web.RequestPayloadError):
+        # It is no text, or did not come whole.
+        raise web.HTTPBadRequest from None
+    return Form(fields)
 
 
 def _next_of(path: str) -> str:

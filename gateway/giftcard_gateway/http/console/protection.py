@@ -44,6 +44,11 @@ class Protection:
         self.visitor_cookie = f"{self.cookie}-visitor"
         """The cookie of who has not signed in yet, for the stamp of the form alone."""
 
+    def shown_cookie(self, request: web.Request, name: str) -> str:
+        """Return what a cookie holds, nothing where there is none or it is none of ours."""
+        token = request.cookies.get(name, "")
+        return token if token.isascii() else ""
+
     async def add_headers(self, _: web.Request, response: web.StreamResponse) -> None:
         """Put what every answer carries into one."""
         response.headers.update(HEADERS)
@@ -65,5 +70,5 @@ class Protection:
         site = request.headers.get("Sec-Fetch-Site", "same-origin")
         # A page that tells no referrer has the origin `null` in its forms.
         origin = request.headers.get("Origin", "null")
-        is_ours = origin == "null" or urlsplit(origin).netloc == request.host
+        is_ours = origin == "null" or origin.partition("://")[2] == request.host
         return site == "same-origin" and is_ours

@@ -1,4 +1,7 @@
-"""Fills the templates: everything put into one is escaped, and a name that is not there is a fault."""
+"""Fills the templates: everything put into one is escaped, and a name that is not there is a fault.
+
+What a caller or a provider says may hold anything: no mark in it turns the order of a line around.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from giftcard_gateway.printable import visible
 
 if TYPE_CHECKING:
     from giftcard_gateway.clock import Clock
@@ -27,6 +32,7 @@ class Templates:
             loader=FileSystemLoader(_HERE / "templates"),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=_shown,
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
@@ -50,6 +56,12 @@ class Templates:
     def _left(self, at: datetime) -> str:
         left_s = (at - self._clock.now()).total_seconds()
         return f"{span(left_s)} left" if left_s > 0 else f"over since {span(-left_s)}"
+
+
+def _shown(value: object) -> object:
+    """Return what is put into a template: a text that is no markup of ours `visible`, its line ends kept."""
+    # Markup is a kind of text, so a text is what is that and nothing more.
+    return visible(str(value), keeps="\n\t") if type(value) is str else value
 
 
 def span(duration_s: float) -> str:

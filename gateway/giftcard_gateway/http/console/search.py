@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from giftcard_gateway.http.console.visits import Form, Visit
 
 _PAGE = 50
+_MOST_BYTES = 4096
+"""What is kept of one search; nothing that could be found needs more."""
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _STATES = tuple(state_of(number) for number in v1.TransactionState.values() if number)
 
@@ -47,6 +49,9 @@ async def begin_search(visit: Visit) -> web.Response:
         wanted = _filter(form)
     except ValueError as fault:
         return await _page(visit, v1.TransactionFilter(), sentence=str(fault))
+    if wanted.ByteSize() > _MOST_BYTES:
+        sentence = "That is too much to look for."
+        return await _page(visit, v1.TransactionFilter(), sentence=sentence)
     key = visit.fresh_key
     visit.session.keep(key, wanted)
     return see(f"/search/{key}")

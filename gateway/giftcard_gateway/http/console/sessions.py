@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _TOKEN_BYTES = 32
 _MOST = 1000
 """OpenSessions of one process; the one that was used longest ago makes room."""
+_MOST_OF_ONE = 20
+"""OpenSessions of one identity, so that nobody signs everybody else out by signing in."""
 _MOST_SEARCHES = 20
 
 
@@ -72,6 +74,10 @@ class OpenSessions:
         """Begin a session; return the text for its cookie, and the session."""
         token, now_s = self.fresh_token(), self._clock.monotonic_s()
         session = Session(identity=identity, credential=credential, began_s=now_s, seen_s=now_s)
+        if credential is not None:
+            own = [key for key, one in self._sessions.items() if _is_same(one.identity, identity)]
+            for key in own[: len(own) + 1 - _MOST_OF_ONE]:
+                del self._sessions[key]
         self._sessions[_hashed(token)] = session
         while len(self._sessions) > _MOST:
             self._sessions.popitem(last=False)
@@ -102,6 +108,10 @@ class OpenSessions:
     def is_stamp(self, token: str, shown: str) -> bool:
         """Tell whether a form carries what it must."""
         return hmac.compare_digest(self.stamp(token).encode(), shown.encode())
+
+
+def _is_same(one: Identity, other: Identity) -> bool:
+    return (one.tenant, one.signature) == (other.tenant, other.signature)
 
 
 def _hashed(token: str) -> bytes:
