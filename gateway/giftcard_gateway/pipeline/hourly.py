@@ -43,8 +43,8 @@ async def every_hour(
 async def purge(journal: Journal, before: datetime, clock: Clock, gone: Callable[[int], None]) -> None:
     """Delete what finished before a time, a batch at a time.
 
-    `gone` hears how many rows and events that was, now and then and when it ends, also if it is cut short: what
-    was deleted is in the audit though the journal went away over it, or the process was told to stop.
+    `gone` hears how many rows and events that was, now and then and when it ends, also if it is cut short:
+    the audit has what was deleted though the journal went away over it, or the process was told to stop.
     """
     count = 0
     try:
