@@ -197,7 +197,7 @@ def test_ctrl_c_stops_like_sigterm(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_that_come_again_change_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    """A signal sent again and again until the process is gone, its telemetry's last moment too: exit code 0."""
+    """A signal sent again and again until the process is gone does not end it: the exit code is 0."""
     with socket.create_server(("127.0.0.1", 0)) as hanging:
         environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{hanging.getsockname()[1]}"}
         with sandbox(tmp_path, environ=environ) as running:
