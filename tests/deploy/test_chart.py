@@ -103,7 +103,7 @@ def test_no_variable_is_set_twice(values: Path) -> None:
 
 
 def test_every_pod_goes_where_the_shop_says(tmp_path: Path) -> None:
-    """Migrations and `helm test` run on the nodes, and pull by the secrets, that the gateway's own pods do."""
+    """Migrations and `helm test` run on the nodes that the gateway does, and pull by the same secrets."""
     where = {
         "nodeSelector": {"pool": "payments"},
         "tolerations": [{"key": "dedicated", "operator": "Exists"}],

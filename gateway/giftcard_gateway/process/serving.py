@@ -5,6 +5,7 @@ What is assembled is in `app`; the event loop is in `loop`; several processes on
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
@@ -78,7 +79,7 @@ async def serve(
         await stop.wait()
     finally:
         await app.stop()
-        hear_no_more()
+        hear_no_more(asyncio.get_running_loop())
 
 
 def process_name() -> str:

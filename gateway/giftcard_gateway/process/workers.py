@@ -94,6 +94,7 @@ def supervise(
                 wait([worker.sentinel for worker in workers], _AGAIN_S)
             if not stopping:
                 workers += [start(worker.name) for worker in ended]
+        loop.hear_no_more()
 
 
 def _on_port(settings: Settings, port: int) -> Settings:
