@@ -13,6 +13,7 @@ from tests.deploy.tools import DEPLOY, ran, tool
 CHART = DEPLOY / "helm" / "giftcard-gateway"
 VALUES = sorted(CHART.glob("ci/*-values.yaml"))
 KUBERNETES = ("1.35", "1.36", "1.37")
+RUNS = {"Deployment", "Job"}
 FOREIGN = {"PrometheusRule", "ServiceMonitor"}
 """Kinds that are not Kubernetes' own, for which there is no schema here."""
 
@@ -54,6 +55,17 @@ def test_manifests_are_valid(values: Path, tmp_path: Path) -> None:
         ("postgresql", "autoscaling.min=30", "above autoscaling.max"),
         ("postgresql", "replica=2", "replica"),
         ("mutual", "tls.secret=", "without TLS"),
+        ("mutual", "insecure=true", "set one of them"),
+        ("sqlite", "env.GIFTCARD_GATEWAY__SERVER__LISTEN=0.0.0.0:1", "is set by the chart"),
+        ("sqlite", "secretEnv.GIFTCARD_GATEWAY__JOURNAL__URL.secret=a", "/secretEnv/"),
+        ("postgresql", "env.SEAL_KEY=plain", "SEAL_KEY is in env and in secretEnv"),
+        ("postgresql", "disruption.maxUnavailable=some", "/disruption/maxUnavailable"),
+        ("postgresql", "disruption.maxUnavailable=-1", "/disruption/maxUnavailable"),
+        ("sqlite", "resources.limit.memory=1Gi", "'limit' not allowed"),
+        ("sqlite", "resources.limits.memory=lots", "/resources/limits/memory"),
+        ("sqlite", "image.repository=Giftcard Gateway", "/image/repository"),
+        ("sqlite", "networkPolicy.callers[0].podSelectr.a=b", "'podSelectr' not allowed"),
+        ("sqlite", "podAnnotations.checksum/config=mine", "/podAnnotations"),
     ],
 )
 def test_what_cannot_be_is_refused(name: str, change: str, sentence: str) -> None:
@@ -70,7 +82,7 @@ def test_no_pod_can_do_more_than_it_must(values: Path) -> None:
     """No pod is root, writes to its root or has a token; no secret is made by the chart."""
     made = manifests(values)
     assert "Secret" not in {one["kind"] for one in made}
-    pods = [one["spec"]["template"]["spec"] for one in made if one["kind"] in {"Deployment", "Job"}]
+    pods = [one["spec"]["template"]["spec"] for one in made if one["kind"] in RUNS]
     assert pods
     for pod in pods:
         assert pod["securityContext"]["runAsNonRoot"]
@@ -78,6 +90,45 @@ def test_no_pod_can_do_more_than_it_must(values: Path) -> None:
         for one in (*pod["containers"], *pod.get("initContainers", ())):
             assert one["securityContext"]["readOnlyRootFilesystem"]
             assert one["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+@pytest.mark.parametrize("values", VALUES, ids=lambda one: one.stem)
+def test_no_variable_is_set_twice(values: Path) -> None:
+    """Each variable of each container has one value: of two, Kubernetes takes the last without a word."""
+    for pod in (one["spec"]["template"]["spec"] for one in manifests(values) if one["kind"] in RUNS):
+        for one in (*pod["containers"], *pod.get("initContainers", ())):
+            names = [each["name"] for each in one["env"]]
+            assert names
+            assert sorted(set(names)) == sorted(names)
+
+
+def test_every_pod_goes_where_the_shop_says(tmp_path: Path) -> None:
+    """Migrations and `helm test` run on the nodes that the gateway does, and pull by the same secrets."""
+    where = {
+        "nodeSelector": {"pool": "payments"},
+        "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+        "imagePullSecrets": [{"name": "pull"}],
+    }
+    more = tmp_path / "where.yaml"
+    more.write_text(yaml.safe_dump(where), encoding="utf-8")
+    text = rendered(CHART / "ci/postgresql-values.yaml", "-f", str(more))
+    made = [one for one in yaml.safe_load_all(text) if one]
+    pods = [one["spec"]["template"]["spec"] for one in made if one["kind"] in RUNS]
+    pods += [one["spec"] for one in made if one["kind"] == "Pod"]
+    assert [{key: pod.get(key) for key in where} for pod in pods] == [where] * 3
+
+
+def test_the_network_lets_in_who_tests() -> None:
+    """Where callers are named, the pod of `helm test` may call too, and it is the one that is labelled so."""
+    named = "networkPolicy.callers[0].podSelector.matchLabels.app=till"
+    made = [
+        one for one in yaml.safe_load_all(rendered(CHART / "ci/sqlite-values.yaml", "--set", named)) if one
+    ]
+    (policy,) = (one["spec"] for one in made if one["kind"] == "NetworkPolicy")
+    (test,) = (one["metadata"]["labels"] for one in made if one["kind"] == "Pod")
+    till, tester = (one["podSelector"]["matchLabels"] for one in policy["ingress"][0]["from"])
+    assert till == {"app": "till"}
+    assert tester.items() <= test.items()
 
 
 def test_rules_are_those_of_prometheus() -> None:

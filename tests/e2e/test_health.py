@@ -27,6 +27,24 @@ def test_health_of_a_gateway_with_tls(tmp_path: Path, name: str) -> None:
         assert plain.stdout == f"{running.address}: UNAVAILABLE\n"
 
 
+def test_health_though_the_files_were_spoilt(tmp_path: Path) -> None:
+    """A gateway that goes on with the certificate before is healthy: one bad secret takes no replica out."""
+    pair = Authority(tmp_path).issue("server", "gateway.internal")
+    environ = listening(pair) | KEYS
+    with sandbox(tmp_path, environ=environ) as running:
+        (tmp_path / "gateway.toml").write_text(TOML.format(listen=running.address), encoding="utf-8")
+        pair.key.write_bytes(
+            Authority(tmp_path, "other").issue("another", "gateway.internal").key.read_bytes()
+        )
+        told = run("health", "--config", "gateway.toml", folder=tmp_path, environ=environ)
+        assert (told.returncode, told.stdout) == (0, f"{running.address}: SERVING\n"), told.stderr
+        assert "server.tls.key_file holds the key of another certificate" in told.stderr
+        assert running.running.stop() == 0
+        gone = run("health", "--config", "gateway.toml", folder=tmp_path, environ=environ)
+        assert (gone.returncode, gone.stdout) == (2, "")
+        assert "server.tls.key_file" in gone.stderr
+
+
 def test_health_of_a_gateway_that_demands_certificates(tmp_path: Path) -> None:
     """Health shows the gateway's own certificate to a listener that lets nobody in without one."""
     authority = Authority(tmp_path)

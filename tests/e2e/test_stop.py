@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import grpc
+import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from giftcard import Client, v1
@@ -23,6 +25,7 @@ FUNDED = "6045000000000061"
 RICH = "6045000000000111"
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+_AGAIN_S = 0.01
 
 
 @contextmanager
@@ -190,3 +193,20 @@ def test_ctrl_c_stops_like_sigterm(tmp_path: Path) -> None:
         running.running.send(signal.SIGINT)
         assert running.running.ended() == 0
         assert running.running.complained == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_that_come_again_change_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    """A signal sent again and again until the process is gone does not end it: the exit code is 0."""
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{hanging.getsockname()[1]}"}
+        with sandbox(tmp_path, environ=environ) as running:
+            assert code_of_a_new_call(running) == grpc.StatusCode.OK
+            running.running.send(signal.SIGTERM)
+            until = time.monotonic() + PATIENCE_S
+            while running.running.process.poll() is None and time.monotonic() < until:
+                running.running.send(number)
+                with suppress(subprocess.TimeoutExpired):
+                    running.running.process.wait(_AGAIN_S)
+            assert running.running.ended() == 0
+            assert "Traceback" not in running.running.complained

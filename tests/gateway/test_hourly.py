@@ -15,13 +15,16 @@ from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.audit.records import NUMBERS_ERASED, PURGED, exported
 from giftcard_gateway.config.settings import Routing
+from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.journal.sqlite.journal import Sqlite
 from giftcard_gateway.ledger.entry import State
+from giftcard_gateway.pipeline.hourly import purge
 from giftcard_gateway.providers.connections import Connection, Connections, Terms
 from tests.patience import PATIENCE_S
 from tests.world.app import open_app, settings
 from tests.world.clock import ShiftedClock
+from tests.world.journal import InlineSqlite
 from tests.world.provider import Scripted
 
 if TYPE_CHECKING:
@@ -119,3 +122,23 @@ async def test_what_is_old_is_purged_within_the_hour(tmp_path: Path, *, purges: 
         assert (await app.pipeline.records.get(old) is None) is purges
         assert await app.pipeline.records.get(young) is not None
     assert await told(journal, PURGED) == ([1] if purges else [])
+
+
+@pytest.mark.parametrize("ending", [JournalClosed("gone"), asyncio.CancelledError()], ids=["away", "stop"])
+async def test_what_was_purged_is_told_though_it_is_cut_short(
+    ending: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The audit hears of every batch deleted before the journal went away, or the process was to stop."""
+    batches = iter([200, 200])
+
+    async def delete(**_: object) -> int:
+        if (done := next(batches, None)) is None:
+            raise ending
+        return done
+
+    journal = InlineSqlite(":memory:")
+    monkeypatch.setattr(journal, "purge", delete)
+    clock, gone = ShiftedClock(), list[int]()
+    with pytest.raises(type(ending)):
+        await purge(journal, clock.now(), clock, gone.append)
+    assert sum(gone) == 400

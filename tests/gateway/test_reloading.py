@@ -16,12 +16,13 @@ from giftcard_gateway.access.buckets import Bucket
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config import ConfigError, origin
 from giftcard_gateway.config.changes import changed, fixed
-from giftcard_gateway.config.origin import SettingsOrigin, Watch
+from giftcard_gateway.config.origin import RereadRefused, SettingsOrigin, Watch
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.process.app import App
 from giftcard_gateway.providers.connections import Connection, Terms
 from tests.gateway.configuration import GOOD, MadeUpSettings, load
 from tests.world.app import open_app, until
+from tests.world.certificates import Authority
 from tests.world.clock import ShiftedClock
 from tests.world.provider import Scripted
 from tests.world.seen import Seen
@@ -238,3 +239,74 @@ async def test_a_pool_of_another_size_is_another_connection(served: App, tmp_pat
     assert served.connections.get("spar-za") is not before
     assert served.settings.providers["spar-za"].limits == PoolLimits(connections=30)
     assert served.settings.limits.calls_in_flight == 1
+
+
+def watched_by(file: Path) -> tuple[SettingsOrigin, Watch]:
+    """Return where a good configuration is read from again, and a look at its files."""
+    source = SettingsOrigin(file=file, environ={}, as_read=config.load(file, {}))
+    watch = Watch((file,))
+    watch.took(source.read().seen)
+    return source, watch
+
+
+def refused(source: SettingsOrigin, watch: Watch) -> str:
+    """Read what stands there, which must be wrong; return why."""
+    with pytest.raises(RereadRefused) as fault:
+        source.read(watch.files)
+    watch.took(fault.value.seen)
+    return str(fault.value)
+
+
+def settled(watch: Watch) -> bool:
+    """Look twice; tell whether there is something new at rest."""
+    watch.has_changed()
+    return watch.has_changed()
+
+
+def test_a_file_that_comes_later_is_noticed(tmp_path: Path) -> None:
+    """A secret, or an authority, that the configuration names before it is there is taken when it comes."""
+    file = written(tmp_path, GOOD)
+    source, watch = watched_by(file)
+    authority = tmp_path / "later" / "ca.pem"
+    text = file.read_text().replace("secrets/password", "later/password") + TLS.format(file=authority)
+    file.write_text(text, encoding="utf-8")
+    assert settled(watch)
+    assert "has no value" in refused(source, watch)
+    assert not settled(watch)
+    authority.parent.mkdir()
+    (authority.parent / "password").write_text("pass-word-9", encoding="utf-8")
+    (authority.parent / "password").chmod(0o600)
+    assert settled(watch)
+    assert "ca_file names a file that cannot be read" in refused(source, watch)
+    authority.write_bytes(Authority(tmp_path).file.read_bytes())
+    assert settled(watch)
+    assert password_in(source.read(watch.files).settings) == Secret("pass-word-9")
+
+
+def test_a_file_whose_readers_change_is_noticed(tmp_path: Path) -> None:
+    """A secret that others could read is refused, and taken once they cannot; its words are the same."""
+    source, watch = watched_by(written(tmp_path, GOOD))
+    turn(tmp_path, "pass-word-2")
+    (tmp_path / "pass-word-2" / "password").chmod(0o644)
+    assert settled(watch)
+    assert "password" in refused(source, watch)
+    (tmp_path / "pass-word-2" / "password").chmod(0o600)
+    assert settled(watch)
+    assert password_in(source.read(watch.files).settings) == Secret("pass-word-2")
+
+
+def test_a_listeners_file_is_looked_at_while_it_is_refused(tmp_path: Path) -> None:
+    """A configuration refused for a listener's certificate is read again once that is mended."""
+    pair = Authority(tmp_path).issue("server", "gateway.internal")
+    tls = f'\n[server.tls]\ncertificate_file = "{pair.certificate}"\nkey_file = "{pair.key}"\n'
+    file = written(tmp_path, GOOD + tls)
+    source, watch = watched_by(file)
+    whole = pair.certificate.read_bytes()
+    pair.certificate.write_bytes(b"half of")
+    assert not settled(watch)
+    file.write_text(file.read_text() + "# other\n", encoding="utf-8")
+    assert settled(watch)
+    assert "certificate_file" in refused(source, watch)
+    pair.certificate.write_bytes(whole)
+    assert settled(watch)
+    assert source.read(watch.files).settings.server.tls is not None

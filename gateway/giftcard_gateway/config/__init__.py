@@ -45,6 +45,8 @@ class ConfigError(OperatorError):
         """Keep every fault, so that a person mends them in one go."""
         super().__init__("\n".join(faults))
         self.faults = tuple(faults)
+        self.files: tuple[Path, ...] = ()
+        """Where `load_named` refused: every file that it depends on whether it is refused again."""
 
     @property
     def sentences(self) -> Sequence[str]:
@@ -93,13 +95,30 @@ def read(table: Table, environ: Mapping[str, str], folder: Path) -> Settings:
 def load_named(path: Path, environ: Mapping[str, str]) -> tuple[Settings, tuple[Path, ...]]:
     """Return what `load` does, and every file that it depends on, the configuration's own first.
 
-    A certificate that a listener of ours shows is not among them: it is read again by itself.
+    A certificate that a listener of ours shows is not among them: it is read again by itself. Where it was
+    looked at and refused, it is among those of the error.
     """
     reading = Reading(environ, path.parent)
-    settings = _read(_table(path), reading, environ)
-    wires = (one.tls for one in settings.providers.values())
-    named = (file for tls in wires for file in (tls.ca_file, tls.certificate_file, tls.key_file) if file)
-    return settings, tuple(dict.fromkeys((path, *reading.files, *map(Path, named))))
+    try:
+        settings = _read(_table(path), reading, environ)
+    except ConfigError as fault:
+        fault.files = tuple(dict.fromkeys((path, *reading.files, *fault.files)))
+        raise
+    return settings, tuple(dict.fromkeys((path, *reading.files, *_wired(settings))))
+
+
+def _wired(settings: Settings) -> Iterator[Path]:
+    """Name the files of providers' certificates and authorities."""
+    for tls in (one.tls for one in settings.providers.values()):
+        yield from (Path(file) for file in (tls.ca_file, tls.certificate_file, tls.key_file) if file)
+
+
+def _looked_at(settings: Settings) -> Iterator[Path]:
+    """Name the files that listeners show and callers are known by."""
+    for tls in (settings.server.tls, settings.webhooks.tls, settings.console.tls):
+        yield from map(Path, tls.files.values() if tls else ())
+    for issuer in settings.access.issuers.values():
+        yield from (Path(file) for file in (issuer.jwks_file, issuer.ca_file) if file)
 
 
 def _read(table: Table, reading: Reading, environ: Mapping[str, str]) -> Settings:
@@ -108,7 +127,9 @@ def _read(table: Table, reading: Reading, environ: Mapping[str, str]) -> Setting
     if reading.faults or not isinstance(settings, Settings):
         raise ConfigError(reading.faults)
     if faults := check(settings, environ):
-        raise ConfigError(faults)
+        refusal = ConfigError(faults)
+        refusal.files = (*_wired(settings), *_looked_at(settings))
+        raise refusal
     return settings
 
 

@@ -31,22 +31,35 @@ class SettingsOrigin(msgspec.Struct, frozen=True, kw_only=True):
         return f"SettingsOrigin({self.file})"
 
     def read(self, known: Iterable[Path] = ()) -> Reread:
-        """Return what stands there now; raise ConfigError with every fault.
+        """Return what stands there now; raise RereadRefused with every fault.
 
         `known` are the files it was read from before: where these are all, once is enough.
         """
         files = tuple(known) or (self.file,)
         for _ in range(_TRIES):
             before = stamps(files)
+            refused: ConfigError | None = None
             try:
                 settings, files = load_named(self.file, self.environ)
-            except ConfigError:
-                if stamps(files) == before:
-                    raise
+            except ConfigError as fault:
+                # Among them are files that were not there before: what is wrong may be mended there alone.
+                refused, files = fault, fault.files
+            if stamps(files) != before:
                 continue
-            if stamps(files) == before:
-                return Reread(settings, before)
-        raise ConfigError([f"{self.file}, or a file that it names, changes again and again while it is read"])
+            if refused is not None:
+                raise RereadRefused(refused.faults, before) from None
+            return Reread(settings, before)
+        unrest = f"{self.file}, or a file that it names, changes again and again while it is read"
+        raise RereadRefused([unrest], before)
+
+
+class RereadRefused(ConfigError):
+    """What stands there now is wrong; `seen` is how its files looked then, those too that are missing."""
+
+    def __init__(self, faults: Iterable[str], seen: Stamps) -> None:
+        """Keep every fault."""
+        super().__init__([*faults])
+        self.seen = seen
 
 
 class Reread:
@@ -67,7 +80,9 @@ def _stamp(file: Path) -> tuple[int, ...]:
         facts = file.stat()
     except OSError:
         return ()
-    return facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_size
+    # Also whose it is and who may read it: a secret that others could read is refused.
+    about = facts.st_mode, facts.st_uid, facts.st_gid
+    return facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_size, *about
 
 
 class Watch:

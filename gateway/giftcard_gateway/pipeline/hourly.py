@@ -21,6 +21,8 @@ _EVERY_S = 3600.0
 _BATCH = 200
 _BREATH_S = 0.2
 """Between batches: calls come first."""
+_MOST_UNTOLD = 10_000
+"""Rows and events: about as many can be deleted without a word when the process is killed."""
 
 
 async def every_hour(
@@ -38,10 +40,19 @@ async def every_hour(
         await clock.sleep(_EVERY_S)
 
 
-async def purge(journal: Journal, before: datetime, clock: Clock) -> int:
-    """Delete what finished before a time, a batch at a time; return how many rows and events it was."""
-    gone = 0
-    while done := await journal.purge(before=before, limit=_BATCH):
-        gone += done
-        await clock.sleep(_BREATH_S)
-    return gone
+async def purge(journal: Journal, before: datetime, clock: Clock, gone: Callable[[int], None]) -> None:
+    """Delete what finished before a time, a batch at a time.
+
+    `gone` hears how many rows and events that was, now and then and when it ends, also if it is cut short:
+    the audit has what was deleted though the journal went away over it, or the process was told to stop.
+    """
+    count = 0
+    try:
+        while done := await journal.purge(before=before, limit=_BATCH):
+            count += done
+            if count >= _MOST_UNTOLD:
+                gone(count)
+                count = 0
+            await clock.sleep(_BREATH_S)
+    finally:
+        gone(count)

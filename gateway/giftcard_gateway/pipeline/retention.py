@@ -54,9 +54,12 @@ class Retention:
         """Return the time that everything is erased from before."""
         return self._clock.now() - self._keeps
 
-    async def round(self) -> Erasure:
-        """Erase what is due of what was written since numbers are erased at all: O(due), not O(history)."""
-        done = Erasure()
+    async def round(self, done: Erasure | None = None) -> Erasure:
+        """Erase what is due of what was written since numbers are erased at all: O(due), not O(history).
+
+        What it came to so far is in `done` also when it is cut short.
+        """
+        done = Erasure() if done is None else done
         async for rows in self._marked():
             await self._erase(rows, done)
         place, is_behind = self._cursor, False

@@ -24,6 +24,7 @@ from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.pipeline.assembly import assemble
 from giftcard_gateway.pipeline.hourly import every_hour, purge
 from giftcard_gateway.pipeline.pauses import Pauses
+from giftcard_gateway.pipeline.retention import Erasure
 from giftcard_gateway.process.connecting import connect
 from giftcard_gateway.process.measuring import Measuring
 from giftcard_gateway.process.readiness import Readiness
@@ -287,14 +288,17 @@ class App:
         return passes
 
     async def _erase(self, retention: Retention) -> None:
-        done = await retention.round()
-        self._tell_gone(NUMBERS_ERASED, done.erased, retention.before())
+        done, before = Erasure(), retention.before()
+        try:
+            await retention.round(done)
+        finally:
+            self._tell_gone(NUMBERS_ERASED, before, done.erased)
 
     async def _purge(self) -> None:
         before = self.clock.now() - timedelta(days=self.settings.journal.retention_days)
-        self._tell_gone(PURGED, await purge(self.journal, before, self.clock), before)
+        await purge(self.journal, before, self.clock, partial(self._tell_gone, PURGED, before))
 
-    def _tell_gone(self, act: str, count: int, before: datetime) -> None:
+    def _tell_gone(self, act: str, before: datetime, count: int) -> None:
         if count:
             about = f"finished before {before:%Y-%m-%d}"
             self.trail.tell(AuditRecord(at=self.clock.now(), act=act, count=count, about=about))

@@ -54,6 +54,20 @@ def on_hangup(work: Callable[[], None]) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 
+def hear_no_more(loop: asyncio.AbstractEventLoop | None = None) -> None:
+    """Have the signals that end or reload a process do nothing from now on: it has stopped, and only exits.
+
+    `loop` is the one that heard them until now, if any did.
+
+    What the loop or the interpreter leaves behind would end it at once, with what telemetry still hands over
+    and another exit code. SIGKILL is still heard.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if loop is not None:
+            loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
+
+
 def stop_event() -> asyncio.Event:
     """Return an event that SIGTERM and SIGINT set, whenever they come from now on."""
     stop = asyncio.Event()

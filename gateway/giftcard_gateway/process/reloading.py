@@ -14,9 +14,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from giftcard_gateway.audit.records import CONFIG_REFUSED, CONFIG_RELOADED, AuditRecord
-from giftcard_gateway.config import ConfigError
 from giftcard_gateway.config.changes import changed, fixed, taken
-from giftcard_gateway.config.origin import Watch
+from giftcard_gateway.config.origin import RereadRefused, Watch
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.process.connecting import connect, described
 
@@ -73,11 +72,14 @@ class Reloading:
 
     async def _look_once(self) -> None:
         """Learn which files there are to look at; whatever changed since the start is a change."""
-        with suppress(ConfigError):
+        try:
             found = await asyncio.to_thread(self._origin.read)
-            self._watch.took(found.seen)
-            if changed(self._in_force, found.settings):
-                self.ask()
+        except RereadRefused:
+            self.ask()  # it says what is wrong, and learns where that is mended
+            return
+        self._watch.took(found.seen)
+        if changed(self._in_force, found.settings):
+            self.ask()
 
     async def _try(self) -> None:
         try:
@@ -90,8 +92,8 @@ class Reloading:
         """Read once, and take it or refuse it."""
         try:
             found = await asyncio.to_thread(self._origin.read, self._watch.files)
-        except ConfigError as fault:
-            self._watch.took()
+        except RereadRefused as fault:
+            self._watch.took(fault.seen)
             self._refuse(fault.sentences)
             return
         self._watch.took(found.seen)

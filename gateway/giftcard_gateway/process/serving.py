@@ -5,6 +5,7 @@ What is assembled is in `app`; the event loop is in `loop`; several processes on
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.process.app import App
-from giftcard_gateway.process.loop import on_hangup, settle, stop_event
+from giftcard_gateway.process.loop import hear_no_more, on_hangup, settle, stop_event
 from giftcard_gateway.telemetry import handshakes, open_telemetry
 from giftcard_gateway.telemetry.exporters import scraped
 from giftcard_gateway.telemetry.logs import set_up as set_up_logs
@@ -78,6 +79,7 @@ async def serve(
         await stop.wait()
     finally:
         await app.stop()
+        hear_no_more(asyncio.get_running_loop())
 
 
 def process_name() -> str:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from giftcard_gateway.config import ConfigError, Settings
+from giftcard_gateway.config import Settings
 from giftcard_gateway.config.changes import fixed, taken
-from giftcard_gateway.config.origin import Watch
+from giftcard_gateway.config.origin import RereadRefused, Watch
 from giftcard_gateway.errors import OperatorError
 from giftcard_gateway.process import loop, serving
 from giftcard_gateway.rpc.server import hold_port
@@ -94,6 +94,7 @@ def supervise(
                 wait([worker.sentinel for worker in workers], _AGAIN_S)
             if not stopping:
                 workers += [start(worker.name) for worker in ended]
+        loop.hear_no_more()
 
 
 def _on_port(settings: Settings, port: int) -> Settings:
@@ -143,7 +144,7 @@ class _Start:
         before = self._origin.as_read
         try:
             after = self._origin.read().settings
-        except ConfigError:
+        except RereadRefused:
             return
         after = msgspec.structs.replace(after, providers={**before.providers, **after.providers})
         if not fixed(before, after):
@@ -184,8 +185,8 @@ class _Hangups:
     def _look(self) -> None:
         try:
             self._watch.took(self._origin.read(self._watch.files).seen)
-        except ConfigError:
-            self._watch.took()
+        except RereadRefused as fault:
+            self._watch.took(fault.seen)
 
 
 def _work(

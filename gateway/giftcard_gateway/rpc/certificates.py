@@ -16,7 +16,7 @@ from giftcard_gateway.config.tls import SUITES, Chain, ChainUnusable, ListenerTl
 from giftcard_gateway.errors import OperatorError
 
 _log = logging.getLogger(__name__)
-_Stamp = tuple[tuple[int, int, int], ...]
+_Stamp = tuple[tuple[int, ...], ...]
 
 
 class TlsUnusable(OperatorError):
@@ -103,14 +103,16 @@ class Certificates:
         return context
 
     def _stamped(self) -> _Stamp:
-        found = []
+        found: list[tuple[int, ...]] = []
         for file in self._tls.files.values():
             try:
                 facts = os.stat(file)  # noqa: PTH116 - a path object for each handshake would cost more than it says
             except OSError:
-                found.append((0, 0, 0))
+                found.append(())
             else:
-                found.append((facts.st_ino, facts.st_mtime_ns, facts.st_size))
+                # Also who may read it: a key that others could read is refused until that is mended.
+                about = facts.st_mode, facts.st_uid, facts.st_gid
+                found.append((facts.st_ino, facts.st_mtime_ns, facts.st_size, *about))
         return tuple(found)
 
 

@@ -36,6 +36,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and .Values.tls.demandCertificates (not .Values.tls.secret) }}
 {{- fail "tls.demandCertificates needs tls.secret, with a ca.crt in it" }}
 {{- end }}
+{{- if and .Values.tls.secret .Values.insecure }}
+{{- fail "insecure says that callers come without TLS, and tls.secret that they come with it: set one of them" }}
+{{- end }}
+{{- $own := list }}
+{{- range include "gateway.own" . | fromYamlArray }}{{ $own = append $own .name }}{{ end }}
+{{- range $name, $_ := merge dict .Values.env .Values.secretEnv }}
+{{- if has $name $own }}
+{{- fail (printf "%s is set by the chart: env and secretEnv cannot set it too" $name) }}
+{{- end }}
+{{- if and (hasKey $.Values.env $name) (hasKey $.Values.secretEnv $name) }}
+{{- fail (printf "%s is in env and in secretEnv: leave one of them" $name) }}
+{{- end }}
+{{- end }}
 {{- if gt (int .Values.autoscaling.min) (int .Values.autoscaling.max) }}
 {{- fail "autoscaling.min is above autoscaling.max" }}
 {{- end }}
@@ -45,7 +58,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
 {{/* The settings that follow from the chart's own; they win over the file. */}}
-{{- define "gateway.env" -}}
+{{- define "gateway.own" -}}
 - name: GIFTCARD_GATEWAY__SERVER__LISTEN
   value: "0.0.0.0:50051"
 - name: GIFTCARD_GATEWAY__SERVER__WORKERS
@@ -92,6 +105,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
       name: {{ .Values.journal.urlSecret.name }}
       key: {{ .Values.journal.urlSecret.key }}
 {{- end }}
+{{- end }}
+
+{{/* All variables: those, and what the shop sets. */}}
+{{- define "gateway.env" -}}
+{{ include "gateway.own" . }}
 {{- range $name, $from := .Values.secretEnv }}
 - name: {{ $name }}
   valueFrom:
@@ -143,6 +161,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - name: journal
   persistentVolumeClaim:
     claimName: {{ include "gateway.name" . }}-journal
+{{- end }}
+{{- end }}
+
+{{/* Which nodes a pod may be on, and who may pull its image. */}}
+{{- define "gateway.placement" -}}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
