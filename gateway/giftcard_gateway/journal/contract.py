@@ -149,11 +149,18 @@ class Resealed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SchemaState(msgspec.Struct, frozen=True, kw_only=True):
-    """The schema version found (empty for none), the known one, and the SQL from one to the other."""
+    """The schema version found (empty for none), the known one, and the SQL from one to the other.
+
+    `sql` is empty where nothing is to be run, also where a newer gateway's schema was found. Gateways that
+    know `oldest_reader` or a later version work with what was found; `oldest_reader_after` is the same of
+    what the SQL leaves.
+    """
 
     found: str
     known: str
     sql: str
+    oldest_reader: str = ""
+    oldest_reader_after: str = ""
 
 
 class JournalClosed(OperatorError):
@@ -206,7 +213,8 @@ class Journal(Notes):
     async def upgrade(self) -> None:
         """Bring the database to the known schema, whole or not at all; needs no `start`.
 
-        Raises JournalBusy where a process has it open that must not, and SchemaUnknown for a newer schema.
+        Raises JournalBusy where a process has it open that must not, and SchemaUnknown for a schema that only
+        newer gateways work with.
         """
 
     @abstractmethod

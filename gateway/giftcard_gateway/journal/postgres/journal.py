@@ -128,6 +128,7 @@ class Postgres(Journal):
         try:
             found = await self._sessions.run(lambda connection, _: schema.read(connection))
             schema.STEPS.refuse_unknown(found, schema.NAME)
+            schema.STEPS.tell_newer(found, schema.NAME)
         except BaseException:
             await self._sessions.close()
             raise
