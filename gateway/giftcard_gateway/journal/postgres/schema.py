@@ -16,8 +16,8 @@ Session: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[a
 STEPS = Steps(Path(__file__).parent)
 NAME = "the PostgreSQL journal"
 
-# Any number serves, as long as only this uses it. Whoever waits for a table keeps all that come later waiting,
-# so that ends before a gateway's own patience does. To wait for another migration comes first, and may last.
+# Any number serves, as long as only this uses it. Who waits for a table keeps all that come later waiting, so
+# that ends before a gateway's own patience does. To wait for another migration comes first, and may last.
 _LOCK = "SELECT pg_advisory_xact_lock(7283640917);\nSET LOCAL lock_timeout = '2s';"
 
 _COLUMNS = """
