@@ -102,7 +102,9 @@ async def test_a_physical_copy_needs_nothing(server: PostgresServer) -> None:
         shutil.rmtree(copy.data)
         async with begun(Postgres(url)) as journal:
             kept = await fill(journal)
-            await tool("pg_basebackup", "-h", server.folder, "-U", "postgres", "-D", copy.data, "-c", "fast")
+            await tool(
+                "pg_basebackup", "-h", server.folder, "-U", "postgres", "-D", copy.data, "-c", "fast", "-N"
+            )
         with (copy.data / "postgresql.conf").open("a", encoding="utf-8") as conf:
             conf.write(f"unix_socket_directories = '{copy.folder}'\n")
         copy.start()
