@@ -132,7 +132,9 @@ def rollback(stage: Stage) -> None:
         scene.sandbox.running.stop()
     with closing(sqlite3.connect(stage.folder / "data" / "journal.db")) as file, file:
         (version,) = file.execute("SELECT max(version) FROM schema_version").fetchone()
-        file.execute("UPDATE schema_version SET version = '9999' WHERE version = ?", (version,))
+        file.execute(
+            "UPDATE schema_version SET version = '9999', oldest_reader = NULL WHERE version = ?", (version,)
+        )
     stage.say("broken: a newer version has written the journal, and this one is started")
     refused = run("serve", "--sandbox", "--data", "data", "--port", str(free_port()), folder=stage.folder)
     stage.say(refused.stderr.strip().replace(str(stage.folder), "."))

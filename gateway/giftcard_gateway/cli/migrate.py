@@ -36,7 +36,9 @@ def migrate(
 ) -> None:
     """Bring the journal to this version's schema, whole or not at all.
 
-    Safe to repeat, and safe from several hosts at once: they take turns.
+    Safe to repeat, and safe from several hosts at once: they take turns. It says which gateways work with the
+    schema before and after: those of the oldest schema named and later. They may go on, be started and be put
+    in the new version's place.
     """
     settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
     journal = open_journal(settings.journal)
@@ -51,13 +53,26 @@ async def _print(journal: Journal) -> None:
 
 async def _migrate(journal: Journal, *, is_check: bool) -> None:
     state = await journal.schema()
-    if state.found == state.known:
+    if state.found > state.known:
+        out.print(f"the journal has schema {state.found}, newer than this version's {state.known}")
+        out.print(_told(state.oldest_reader, "nothing to do"))
+    elif not state.sql:
         out.print(f"the journal has schema {state.found}, as this version knows it")
+        out.print(_told(state.oldest_reader))
     elif is_check:
         out.print(
             f"the journal has schema {state.found or 'none'}; this version knows {state.known}: run migrate"
         )
+        out.print(_told(state.oldest_reader_after, "then", before=state.oldest_reader))
         raise click.exceptions.Exit(1)
     else:
         await journal.upgrade()
         out.print(f"the journal went from schema {state.found or 'none'} to {state.known}")
+        out.print(_told(state.oldest_reader_after, before=state.oldest_reader))
+
+
+def _told(reader: str, word: str = "", *, before: str = "") -> str:
+    """Say which gateways work with a schema, and with the one before it."""
+    told = f"{word}: " if word else ""
+    was = f" (before: from {before} on)" if before else ""
+    return f"{told}gateways that know schema {reader} or a later one work with it{was}"

@@ -149,11 +149,18 @@ class Resealed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SchemaState(msgspec.Struct, frozen=True, kw_only=True):
-    """The schema version found (empty for none), the known one, and the SQL from one to the other."""
+    """The schema version found (empty for none), the known one, and the SQL from one to the other.
+
+    `sql` is empty where nothing is to be run, also where a newer gateway's schema was found. Gateways that
+    know `oldest_reader` or a later version work with what was found; `oldest_reader_after` is the same of
+    what the SQL leaves.
+    """
 
     found: str
     known: str
     sql: str
+    oldest_reader: str = ""
+    oldest_reader_after: str = ""
 
 
 class JournalClosed(OperatorError):
@@ -166,6 +173,10 @@ class JournalClosed(OperatorError):
 
 class SchemaUnknown(OperatorError):
     """The database's schema is not the one this gateway works with; the text says what to run."""
+
+
+class JournalRestored(OperatorError):
+    """The database came out of a dump, and its feed would hide changes; the text says what to run."""
 
 
 class JournalBusy(OperatorError):
@@ -206,12 +217,27 @@ class Journal(Notes):
     async def upgrade(self) -> None:
         """Bring the database to the known schema, whole or not at all; needs no `start`.
 
-        Raises JournalBusy where a process has it open that must not, and SchemaUnknown for a newer schema.
+        Raises JournalBusy where a process has it open that must not, and SchemaUnknown for a schema that only
+        newer gateways work with.
         """
 
     @abstractmethod
     async def start(self) -> None:
-        """Open the database; raise SchemaUnknown or JournalBusy with a sentence for the operator."""
+        """Open the database; raise SchemaUnknown, JournalRestored or JournalBusy, with a sentence each."""
+
+    async def hidden(self) -> int:
+        """Count changes and events that a restore from a dump hides from the feed; needs no `start`.
+
+        None where places in the feed survive every copy, as here.
+        """
+        return 0
+
+    async def mend_feed(self) -> int:
+        """Show in the feed again what is hidden; return how many rows got another place. Needs no `start`.
+
+        Their order stays; cursors given out before are void. Raises JournalBusy while gateways are connected.
+        """
+        return 0
 
     @abstractmethod
     async def close(self) -> None:

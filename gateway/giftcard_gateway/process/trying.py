@@ -61,7 +61,7 @@ async def _journal(settings: Settings) -> Trial:
     journal = open_journal(settings.journal)
     try:
         state = await journal.schema()
-        if state.found != state.known:
+        if state.sql:
             told = f"has schema {state.found or 'none'}, this version needs {state.known}: run migrate"
             return Trial(setting="journal", works=False, told=told)
         if journal.is_shared:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
@@ -23,8 +25,10 @@ from rich.table import Table
 from tests.conftest import has_postgres
 from tests.crash.failover.cluster import Cluster, missing_programs
 from tests.crash.failover.losses import losses
+from tests.crash.processes.releases import upgrade_to
 from tests.crash.processes.rounds import MOST_STRIKES, Result, World, open_world, play
 from tests.postgres import serving
+from tests.world.release import newer_release
 
 _console = Console(highlight=False)
 
@@ -39,6 +43,21 @@ async def _sqlite() -> AsyncIterator[World]:
 async def _postgres() -> AsyncIterator[World]:
     with serving() as server:
         async with open_world(server, workers=(1, 1, 2)) as world:
+            yield world
+
+
+@asynccontextmanager
+async def _releases() -> AsyncIterator[World]:
+    with tempfile.TemporaryDirectory(prefix="giftcard-release-") as folder, serving() as server:
+        strikes = upgrade_to(newer_release(Path(folder)))
+        async with open_world(server, workers=(1, 1, 2), strikes=strikes) as world:
+            yield world
+
+
+@asynccontextmanager
+async def _releases_alone() -> AsyncIterator[World]:
+    with tempfile.TemporaryDirectory(prefix="giftcard-release-") as folder:
+        async with open_world(strikes=upgrade_to(newer_release(Path(folder)))) as world:
             yield world
 
 
@@ -64,6 +83,9 @@ class Kind(NamedTuple):
 KINDS = {
     "sqlite": Kind(_sqlite),
     "postgres": Kind(_postgres),
+    # A round is a whole story: to the next release, back, and there again.
+    "sqlite-releases": Kind(_releases_alone, rounds=10, most_strikes=1),
+    "postgres-releases": Kind(_releases, rounds=10, most_strikes=1),
     # Each loss is followed by the lost machine's return, which takes patroni some 20 seconds.
     "failover": Kind(_failover, rounds=10, most_strikes=1),
 }
@@ -71,7 +93,7 @@ KINDS = {
 
 @click.command()
 @click.option("--kind", "kinds", type=click.Choice(tuple(KINDS)), multiple=True, help="Only this one.")
-@click.option("--rounds", type=int, help="How many of each; 100, and 10 of failover, if left out.")
+@click.option("--rounds", type=int, help="How many of each; if left out 100, or 10 of those that take long.")
 @click.option("--seed", default="crash", show_default=True, help="A round draws by SEED/KIND/NUMBER.")
 @click.option("--first", default=0, show_default=True, help="The first round's number.")
 def main(kinds: tuple[str, ...], rounds: int | None, seed: str, first: int) -> None:
@@ -89,7 +111,7 @@ def main(kinds: tuple[str, ...], rounds: int | None, seed: str, first: int) -> N
 
 
 def _missing(kind: str) -> str:
-    if kind != "sqlite" and not has_postgres():
+    if not kind.startswith("sqlite") and not has_postgres():
         return "PostgreSQL's programs are not on this machine"
     return missing_programs() if kind == "failover" else ""
 

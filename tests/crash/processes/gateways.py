@@ -22,6 +22,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from tests.e2e.processes import environment, free_port
 from tests.patience import PATIENCE_S
 from tests.world.app import HASH_KEY, HOST, KEY
+from tests.world.release import found_in
 
 CONFIRM_BY_S = 1.5
 LEASE_MARGIN_S = 1.0
@@ -99,6 +100,8 @@ class Gateway:
     port: int = field(default_factory=free_port)
     restarts: list[Restart] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
+    release: Path | None = None
+    """Where the packages of the release are that it runs from its next life on; None is this one."""
     orphaned: list[int] = field(default_factory=list)
     """Groups whose supervisor was killed alone; their workers end by themselves, and here at the latest."""
 
@@ -123,6 +126,7 @@ class Gateway:
                 stderr=log,
                 env=environment(
                     {
+                        **found_in(self.release),
                         "GIFTCARD_GATEWAY__SERVER__LISTEN": self.address,
                         "GIFTCARD_GATEWAY__SERVER__WORKERS": str(self.workers),
                     }

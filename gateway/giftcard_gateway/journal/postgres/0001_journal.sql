@@ -1,3 +1,4 @@
+-- oldest reader: 0001
 -- The journal's tables, for PostgreSQL 15 or newer. The same tables for SQLite are in ../sqlite/0001_journal.sql.
 --
 -- All times (`..._us`) are microseconds since 1970 in UTC.

@@ -1,3 +1,4 @@
+-- oldest reader: 0001
 -- Claims go provider by provider, so that what one is owed keeps nobody else waiting; and a heartbeat.
 --
 -- Making the index reads the whole table and holds writes back meanwhile. With a long history make it

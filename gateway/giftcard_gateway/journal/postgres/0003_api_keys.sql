@@ -1,3 +1,4 @@
+-- oldest reader: 0001
 -- API keys, so that every process of a gateway knows them, and within a second when one is revoked.
 
 CREATE TABLE api_keys (

@@ -1,9 +1,11 @@
+-- oldest reader: 0005
 -- Each transaction belongs to a tenant; all from before belong to `default`.
 --
 -- Adding the columns takes no time. Making the indexes reads both tables and holds writes back meanwhile. With a
 -- long history add the columns and make the indexes beforehand, by CREATE INDEX CONCURRENTLY under the same
--- names. Gateways of the release before go on writing, for `default`; until they are replaced their lists and
--- counts are slow, because the index they went by is gone.
+-- names. Gateways of the release before that are running go on writing, for `default`; until they are replaced their
+-- lists and counts are slow, because the index they went by is gone. None of them may start anew: it would show every
+-- tenant's transactions to whoever asks.
 --
 -- `transaction_id` is the id that provider and gateway use: the caller's for `default`, else derived from both.
 

@@ -1,9 +1,11 @@
+-- oldest reader: 0006
 -- The hash key rotates: each transaction says which one it is found by. All from before have the first.
 -- And keys in use are noted, so that a start finds at once which of them it does not know.
 --
 -- Noting those from before reads all transactions and events, and holds nothing back meanwhile; adding the column
--- takes no time. Gateways of the release before go on writing, under the first hash key; replace them before
--- another one becomes active.
+-- takes no time. Gateways of the release before that are running go on writing, under the first hash key; replace
+-- them before another one becomes active. None of them may start anew: under another hash key it finds no card and
+-- no reference, and mixes the indexes of what it writes.
 
 CREATE TABLE keys_in_use (
     kind TEXT COLLATE "C" NOT NULL,

@@ -32,19 +32,18 @@ from giftcard_gateway.journal.measured import Pool
 from giftcard_gateway.journal.microseconds import from_us, to_us
 from giftcard_gateway.journal.notes import AuditRow, KeyInUse, KeyRow, PauseRow
 from giftcard_gateway.journal.postgres import audit as of_audit
+from giftcard_gateway.journal.postgres import feed, schema
 from giftcard_gateway.journal.postgres import notes as of_notes
-from giftcard_gateway.journal.postgres import schema
 from giftcard_gateway.journal.postgres import statements as sql
+from giftcard_gateway.journal.postgres.alone import add_event, beat
 from giftcard_gateway.journal.postgres.batches import Batches, transposed
 from giftcard_gateway.journal.postgres.hosts import check_url, connect
 from giftcard_gateway.journal.postgres.reading import cursor_of, events_of, listed, place_in, statement_of
 from giftcard_gateway.journal.postgres.sessions import (
     LOST,
-    Connection,
     SessionLimits,
     Sessions,
     closed,
-    make_safe,
 )
 from giftcard_gateway.journal.postgres.wake import Wake
 from giftcard_gateway.journal.rows import (
@@ -53,7 +52,6 @@ from giftcard_gateway.journal.rows import (
     Write,
     change_of,
     event_of,
-    event_values_of,
     row_of,
 )
 from giftcard_gateway.journal.signal import Signal
@@ -122,12 +120,24 @@ class Postgres(Journal):
         async with self._session() as session:
             await schema.upgrade(session)
 
+    async def hidden(self) -> int:
+        """Count what the feed does not show; see Journal.hidden."""
+        return sum(each["count"] for each in await self._fetch_alone(feed.HIDDEN))
+
+    async def mend_feed(self) -> int:
+        """Give what the feed would hide new places; see Journal.mend_feed."""
+        async with self._session() as session:
+            schema.STEPS.refuse_unknown(await schema.read(session), schema.NAME)
+            return await feed.mend(session)
+
     async def start(self) -> None:
         """Connect, refuse a schema that is not known, and listen; see Journal.start."""
         await self._sessions.open()
         try:
             found = await self._sessions.run(lambda connection, _: schema.read(connection))
             schema.STEPS.refuse_unknown(found, schema.NAME)
+            schema.STEPS.tell_newer(found, schema.NAME)
+            await self._sessions.run(feed.must_show_all)
         except BaseException:
             await self._sessions.close()
             raise
@@ -194,7 +204,7 @@ class Postgres(Journal):
 
     async def beat(self, now: datetime, *, silence: timedelta) -> Outage | None:
         """Write down that this process can write; see Journal.beat."""
-        told = await self._sessions.run(partial(_beat, now=now, silence=silence), is_write=True)
+        told = await self._sessions.run(partial(beat, now=now, silence=silence), is_write=True)
         return None if told is None else heartbeat.outage_of(tuple(told))
 
     async def wait_changed(self, timeout_s: float) -> None:
@@ -285,7 +295,7 @@ class Postgres(Journal):
 
     async def add_event(self, event: EventRow, other_ids: Sequence[str] = ()) -> bool:
         """Insert an event; see Journal.add_event."""
-        is_new = await self._sessions.run(partial(_add_event, event, other_ids), is_write=True)
+        is_new = await self._sessions.run(partial(add_event, event, other_ids), is_write=True)
         self._changed()
         return is_new
 
@@ -420,29 +430,3 @@ class Postgres(Journal):
 
     async def _fetch(self, statement: str, *arguments: object) -> Sequence[asyncpg.Record]:
         return await self._sessions.run(lambda connection, _: connection.fetch(statement, *arguments))
-
-
-async def _add_event(
-    event: EventRow,
-    other_ids: Sequence[str],
-    connection: Connection,
-    is_repeat: bool,  # noqa: FBT001 - the shape of a Work
-) -> bool:
-    number = await connection.fetchval(sql.ADD_EVENT, *event_values_of(event), other_ids)
-    if number is not None:
-        return True
-    document = await connection.fetchval(sql.EVENT_DOCUMENT, event.provider, event.event_id)
-    await make_safe(connection)
-    return is_repeat and bool(document == event.document)
-
-
-async def _beat(
-    connection: Connection,
-    _: bool,  # noqa: FBT001 - as `Sessions.run` calls it
-    *,
-    now: datetime,
-    silence: timedelta,
-) -> asyncpg.Record | None:
-    # A beat whose wait for the standby was given up stands here all the same. Until it is safe, none follows.
-    await make_safe(connection)
-    return await connection.fetchrow(sql.BEAT, to_us(now), silence // timedelta(microseconds=1))

@@ -1,3 +1,4 @@
+-- oldest reader: 0001
 -- The journal's tables, for SQLite. The same tables for PostgreSQL are in ../postgres/0001_journal.sql.
 --
 -- All times (`..._us`) are microseconds since 1970 in UTC.

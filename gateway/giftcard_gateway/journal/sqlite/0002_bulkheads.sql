@@ -1,3 +1,4 @@
+-- oldest reader: 0001
 -- Claims go provider by provider, so that what one is owed keeps nobody else waiting; and a heartbeat.
 
 -- Finds what is due at one provider in one state, oldest first. Finished rows are not in it.

@@ -1,3 +1,4 @@
+-- oldest reader: 0001
 -- Who did what: rows are added, never changed, never deleted; see docs/security/audit.md.
 
 CREATE TABLE audit (

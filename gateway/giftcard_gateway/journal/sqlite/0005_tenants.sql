@@ -1,4 +1,6 @@
+-- oldest reader: 0005
 -- Each transaction belongs to a tenant; all from before belong to `default`.
+-- Gateways from before would show every tenant's transactions to whoever asks.
 --
 -- `transaction_id` is the id that provider and gateway use: the caller's for `default`, else derived from both.
 

@@ -1,5 +1,7 @@
+-- oldest reader: 0006
 -- The hash key rotates: each transaction says which one it is found by. All from before have the first.
 -- And keys in use are noted, so that a start finds at once which of them it does not know.
+-- Gateways from before would find nothing under another hash key, and mix the indexes of what they write.
 
 CREATE TABLE keys_in_use (
     kind TEXT NOT NULL,              -- `seal`: documents may be sealed with it; `hash`: transactions may be found by it

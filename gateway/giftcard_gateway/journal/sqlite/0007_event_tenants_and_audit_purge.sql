@@ -1,3 +1,4 @@
+-- oldest reader: 0006
 -- Each event is of a tenant, so that streams read their own; of those from before nobody noted whose they are.
 -- The audit's beginning may be purged, and nothing else of it.
 

@@ -1,4 +1,6 @@
+-- oldest reader: 0006
 -- Providers that an operator paused, so that every process of a gateway knows within a second.
+-- Gateways from before go on, and sell at a paused provider.
 
 CREATE TABLE pauses (
     provider TEXT NOT NULL PRIMARY KEY,  -- the provider's id

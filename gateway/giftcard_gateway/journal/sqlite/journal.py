@@ -344,6 +344,7 @@ def prepare(connection: sqlite3.Connection) -> None:
             schema.upgrade(connection)
         else:
             schema.STEPS.refuse_unknown(found, schema.NAME)
+            schema.STEPS.tell_newer(found, schema.NAME)
         file.free_drivers(connection)
     except sqlite3.Error as fault:
         raise file.closed(fault) from fault

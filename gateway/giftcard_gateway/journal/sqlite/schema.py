@@ -21,9 +21,11 @@ def read(connection: sqlite3.Connection) -> Found:
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if not tables:
         return Found(EMPTY)
-    if "version" in _columns(connection, "schema_version"):
-        (version,) = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-        return Found(str(version or EMPTY))
+    ours = _columns(connection, "schema_version")
+    if "version" in ours:
+        reader = "max(coalesce(oldest_reader, version))" if "oldest_reader" in ours else "NULL"
+        version, oldest = connection.execute(f"SELECT max(version), {reader} FROM schema_version").fetchone()
+        return Found(str(version or EMPTY), oldest_reader=str(oldest or EMPTY))
     is_alembic = "version_num" in _columns(connection, "alembic_version")
     if is_alembic and {"transactions", "handles"} <= tables:
         (version,) = connection.execute("SELECT max(version_num) FROM alembic_version").fetchone()
@@ -55,9 +57,7 @@ def state(path: str, steps: Steps = STEPS) -> SchemaState:
     found = _read_file(path)
     steps.refuse_newer(found, NAME)
     sql = steps.sql(found)
-    return SchemaState(
-        found=found.version, known=steps.known, sql=sql and f"BEGIN IMMEDIATE;\n\n{sql}\nCOMMIT;\n"
-    )
+    return steps.state(found, sql and f"BEGIN IMMEDIATE;\n\n{sql}\nCOMMIT;\n")
 
 
 def upgrade_file(path: str, steps: Steps = STEPS) -> None:
