@@ -207,6 +207,10 @@ async def _read_transactions(shop: Shop, sales: Sequence[Sale]) -> dict[str, v1.
             found[sale.transaction_id] = await shop.clients[0].get_transaction(sale.transaction_id)
         except NotFound:
             continue
+        except CallError as error:
+            # Whose request was forgotten and asked anew while its first outcome was still to be written.
+            if error.reason != "RECORD_ALTERED":
+                raise
     return found
 
 
