@@ -7,7 +7,7 @@ from functools import partial
 
 from giftcard import Client, v1
 from tests.drills.catalogue import drill
-from tests.drills.providers import TERMS, comes_to, sold, till
+from tests.drills.providers import TERMS, UNTRIED, comes_to, sold, till
 from tests.drills.stage import DrillFailed, Stage
 from tests.e2e.sandboxes import ELECTRUM
 
@@ -15,8 +15,6 @@ ADVICES_PILE_UP = "GiftcardAdvicesPileUp"
 SOONER = ("3600", "1")
 IN_HAND = 3
 """How many overdue transactions of four slots are worked on at once."""
-UNTRIED = {f"{TERMS}RETRY_BASE_S": "3000", f"{TERMS}RETRY_CAP_S": "3600"}
-"""What was not taken is not tried again by itself before a person comes."""
 
 
 def lost(path: str) -> Mapping[str, object]:
