@@ -118,9 +118,9 @@ class PostgresServer:
 
 
 @contextmanager
-def serving() -> Iterator[PostgresServer]:
-    """Run a server until the block ends."""
-    server = PostgresServer()
+def serving(settings: dict[str, str] | None = None) -> Iterator[PostgresServer]:
+    """Run a server until the block ends; `settings` are lines of its postgresql.conf."""
+    server = PostgresServer(settings or {})
     try:
         server.start()
         yield server

@@ -6,12 +6,15 @@ import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 
 import httpx
 
 from giftcard import CallError, Client, tls_credentials, v1
 from tests.drills.catalogue import drill
-from tests.drills.providers import ONCE, SETTINGS, TERMS, comes_to, sold, till
+from tests.drills.hosts import hosts
+from tests.drills.journal import Caller
+from tests.drills.providers import ONCE, SETTINGS, TERMS, comes_to, is_sold, sold, till
 from tests.drills.stage import TELEMETRY, CannotDrill, DrillFailed, Stage
 from tests.e2e.processes import run
 from tests.e2e.sandboxes import ELECTRUM, WEBHOOKS, sandbox
@@ -110,36 +113,72 @@ def api_key(stage: Stage) -> None:
 
 @drill("A certificate has expired")
 def certificate(stage: Stage) -> None:
-    """Callers do not trust the certificate any more; another is put in its place."""
+    """A certificate has expired, or is another authority's; callers come in again without a restart."""
     if shutil.which("openssl") is None:
         raise CannotDrill("openssl is not on this machine")
-    for name in ("old", "new"):
+    for name in ("ours", "other"):
         (stage.folder / name).mkdir()
-    old, new = Authority(stage.folder / "old"), Authority(stage.folder / "new")
-    files = old.issue("server", "127.0.0.1")
+    ours, other = Authority(stage.folder / "ours"), Authority(stage.folder / "other")
+    files = ours.issue("server", "127.0.0.1")
     environ = {
         "GIFTCARD_GATEWAY__SERVER__TLS__CERTIFICATE_FILE": str(files.certificate),
         "GIFTCARD_GATEWAY__SERVER__TLS__KEY_FILE": str(files.key),
     }
-    with stage.gateway(environ) as scene:
 
-        def is_in() -> bool:
-            credentials = tls_credentials(new.file.read_bytes())
-            with Client(scene.sandbox.address, credentials=credentials, policy=ONCE) as client:
-                try:
-                    sold(client)
-                except CallError:
-                    return False
-                return True
-
-        if is_in():
-            raise DrillFailed("a certificate that nobody vouches for is trusted")
-        stage.say("broken: callers do not trust the gateway's certificate any more")
-        fresh = new.issue("server", "127.0.0.1")
+    def replaced(by: Authority, **how: timedelta) -> None:
+        fresh = by.issue("fresh", "127.0.0.1", **how)
         fresh.key.replace(files.key)
         fresh.certificate.replace(files.certificate)
-        stage.typed("A certificate has expired", 0, {}, CERTIFICATE_FILE=str(files.certificate))
-        stage.say("mended: key and certificate are replaced by new files; the gateway is not touched")
+
+    with stage.gateway(environ) as scene:
+        approved = 0
+
+        def is_in() -> bool:
+            nonlocal approved
+            credentials = tls_credentials(ours.file.read_bytes())
+            with Client(scene.sandbox.address, credentials=credentials, policy=ONCE) as client:
+                is_let_in = is_sold(client)
+            approved += is_let_in
+            return is_let_in
+
         stage.until(is_in, "callers are let in")
-        stage.say("ended: callers are let in")
-        scene.booked(ELECTRUM, "redeem")
+        for said, by, how in (
+            ("the gateway's certificate has expired", ours, {"lasts": timedelta(minutes=-1)}),
+            ("the gateway's certificate is of an authority that callers do not trust", other, {}),
+        ):
+            replaced(by, **how)
+            stage.until(lambda: not is_in(), "callers are turned away")
+            stage.say(f"broken: {said}")
+            stage.typed("A certificate has expired", 0, {}, CERTIFICATE_FILE=str(files.certificate))
+            replaced(ours)
+            stage.say("mended: key and certificate are replaced by new files; the gateway is not touched")
+            stage.until(is_in, "callers are let in")
+            stage.say("ended: callers are let in")
+        scene.booked(ELECTRUM, *["redeem"] * approved)
+
+
+@drill("The configuration was refused")
+def configuration_refused(stage: Stage) -> None:
+    """A configuration with one fault is read again: nothing of it is in force before the fault is mended."""
+    alert, sooner = "GiftcardConfigurationRefused", ("[15m]", "[10s]")
+    with hosts(stage, f"sqlite:///{stage.folder / 'journal.db'}", number=1) as together:
+        (host,) = together.hosts
+        file = host.folder / "gateway.toml"
+        changed = file.read_text(encoding="utf-8").replace("prefixes =", "enabled = false\nprefixes =")
+        file.write_text(changed.replace("timeout_s = 5", 'timeout_s = "five"'), encoding="utf-8")
+        host.send(signal.SIGHUP)
+        stage.say("broken: a configuration switches a provider off, and has a fault elsewhere")
+        together.scene.rings(alert)
+        with host.till() as client:
+            caller = Caller(client)
+            caller.must_sell()
+            stage.say("the gateway goes on with the configuration before")
+            file.write_text(changed, encoding="utf-8")
+            shutil.copy(file, stage.folder / "gateway.toml")
+            stage.typed("The configuration was refused", 0, {})
+            host.send(signal.SIGHUP)
+            stage.say("mended: the fault is put right, and SIGHUP sent")
+            stage.until(lambda: not caller.is_sold(), "the provider is switched off")
+        stage.say("ended: the new configuration is in force: nothing new is sent to that provider")
+        together.scene.is_silent(alert, sooner=sooner)
+        together.scene.booked(ELECTRUM, *caller.books)

@@ -14,6 +14,8 @@ PAN = "6045000000000061"
 TERMS = "GIFTCARD_GATEWAY__PROVIDERS__ELECTRUM_SANDBOX__TERMS__"
 SETTINGS = "GIFTCARD_GATEWAY__PROVIDERS__ELECTRUM_SANDBOX__SETTINGS__"
 HURRIED = {f"{TERMS}CIRCUIT_THRESHOLD": "3", f"{TERMS}CIRCUIT_COOLDOWN_S": "0.5", f"{TERMS}RETRY_CAP_S": "1"}
+UNTRIED = {f"{TERMS}RETRY_BASE_S": "3000", f"{TERMS}RETRY_CAP_S": "3600"}
+"""What was not taken is not tried again by itself before a person comes."""
 ONCE = RepeatPolicy(attempts=1, deadline_s=PATIENCE_S)
 
 
@@ -132,7 +134,7 @@ UNRESOLVED = 'max(giftcard_backlog_transactions{giftcard_state="UNRESOLVED"}) > 
 @drill("Advices pile up")
 def advices_pile_up(stage: Stage) -> None:
     """Confirmations are answered 500, and then taken."""
-    with stage.gateway() as scene, till(scene) as client:
+    with stage.gateway(UNTRIED) as scene, till(scene) as client:
         done = sold(client)
         scene.sandbox.spoil(
             ELECTRUM, {"fault": "status", "status": 500, "match": {"path": "confirmations"}, "times": 9999}

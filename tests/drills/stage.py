@@ -84,13 +84,15 @@ class Stage:
     def typed(self, heading: str, block: int, environ: Mapping[str, str], **places: str) -> str:
         """Type a block of an entry, line by line, with placeholders such as TRANSACTION_ID filled in.
 
-        Questions are answered with yes; the sandbox's settings stand in for gateway.toml's.
-        Returns what was printed.
+        Questions are answered with yes. Where the folder has no gateway.toml, the sandbox's settings stand in
+        for it. Returns what was printed.
         """
         printed = ""
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        path = f"{Path(sys.executable).parent}:{ROOT / '.tools' / 'bin'}:{os.environ['PATH']}"
         for line in entries()[heading].blocks[block]:
-            filled = line.replace("--config gateway.toml", "--sandbox --data data")
+            filled = line
+            if not (self.folder / "gateway.toml").exists():
+                filled = line.replace("--config gateway.toml", "--sandbox --data data")
             for name, value in places.items():
                 filled = filled.replace(name, value)
             self.say(f"$ {line}")
@@ -186,15 +188,15 @@ class Scene:
 
 
 @contextmanager
-def prometheus(folder: Path, target: int) -> Iterator[str]:
-    """Start a Prometheus that scrapes a port each second and evaluates our rules; give its address."""
+def prometheus(folder: Path, *targets: int) -> Iterator[str]:
+    """Start a Prometheus that scrapes ports each second and evaluates our rules; give its address."""
     program = shutil.which("prometheus")
     if program is None:
         raise CannotDrill("prometheus is not on this machine; on Debian, apt-get install prometheus")
     address = f"127.0.0.1:{free_port()}"
     config = folder / "prometheus.yml"
     jobs = [
-        {"job_name": "gateway", "static_configs": [{"targets": [f"127.0.0.1:{target}"]}]},
+        {"job_name": "gateway", "static_configs": [{"targets": [f"127.0.0.1:{one}" for one in targets]}]},
     ]
     settings = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,7 +122,8 @@ def free_port() -> int:
     place = (os.getpid() * 7919 + next(_TAKEN)) * BLOCK
     for offset in range(0, _LAST - _FIRST, BLOCK):
         port = _FIRST + (place + offset) % (_LAST - _FIRST - BLOCK)
-        if all(_is_free(one) for one in range(port, port + BLOCK)):
+        if port not in _GIVEN and all(_is_free(one) for one in range(port, port + BLOCK)):
+            _GIVEN.append(port)
             return port
     raise AssertionError("no free ports")
 
@@ -134,6 +136,8 @@ def _numbers() -> Iterator[int]:
 
 
 _TAKEN = _numbers()
+_GIVEN: deque[int] = deque(maxlen=64)
+"""Given of late, and perhaps not listened on yet: whoever had to look further is not given them again."""
 
 
 def _is_free(port: int) -> bool:

@@ -37,12 +37,15 @@ class Authority:
         self.file = folder / f"{name}.pem"
         self.file.write_bytes(own.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
 
-    def issue(self, stem: str, *names: str) -> Files:
-        """Write a certificate for names (DNS, IP or URI) and its key over the files of this stem."""
+    def issue(self, stem: str, *names: str, lasts: timedelta = _DAY) -> Files:
+        """Write a certificate for names (DNS, IP or URI) and its key over the files of this stem.
+
+        It has been good for a day, and is for as long as it `lasts`; less than nothing is an expired one.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, stem)])
         signed = (
-            _builder(subject, self._name, key)
+            _builder(subject, self._name, key, lasts)
             .add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
@@ -54,7 +57,7 @@ class Authority:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, lasts: timedelta = _DAY
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
@@ -64,7 +67,7 @@ def _builder(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _DAY)
-        .not_valid_after(now + _DAY)
+        .not_valid_after(now + lasts)
     )
 
 
