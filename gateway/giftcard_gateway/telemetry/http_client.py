@@ -117,8 +117,9 @@ class TracedTransport(RoundTrips):
     def measure(self, key: tuple[str, ...], began_s: float, span: AnyWork) -> None:
         """Record how long an exchange took; `key` ends with its HTTP status and its error's type."""
         now_s = self._monotonic_s()
-        place = self._metrics.exchange(now_s - began_s, self._provider_id, *key, within=span.made)
-        self._pace.add(now_s, place, key[-2], key[-1])
+        took_s = now_s - began_s
+        place = self._metrics.exchange(took_s, self._provider_id, *key, within=span.made)
+        self._pace.add(now_s, took_s, place, key[-2], key[-1])
 
 
 class _Exchange:

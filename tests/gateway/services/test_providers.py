@@ -100,12 +100,12 @@ async def test_how_its_answers_came_of_late(served: Served) -> None:
     pace = Pace(served.app.clock.monotonic_s)
     served.app.telemetry.paces["first"] = pace
     assert not (await provider(served)).HasField("recent_exchanges")
-    pace.add(served.app.clock.monotonic_s(), 0, "", "ReadTimeout")
+    pace.add(served.app.clock.monotonic_s(), 0.001, 0, "", "ReadTimeout")
     told = (await provider(served)).recent_exchanges
     assert (told.exchange_count, told.failure_count) == (1, 1)
     assert not told.HasField("p50_latency")
     assert not told.HasField("p99_latency")
-    pace.add(served.app.clock.monotonic_s(), bisect_left(SECONDS, 0.06), "200", "")
+    pace.add(served.app.clock.monotonic_s(), 0.06, bisect_left(SECONDS, 0.06), "200", "")
     told = (await provider(served)).recent_exchanges
     assert (told.exchange_count, told.failure_count) == (2, 1)
     assert 50 < told.p50_latency.ToMilliseconds() <= told.p99_latency.ToMilliseconds() <= 75

@@ -29,7 +29,7 @@ class Hands:
 def took(pace: Pace, hands: Hands, *durations_s: float, status: str = "200", error: str = "") -> None:
     """Count exchanges that end now."""
     for duration_s in durations_s:
-        pace.add(hands.now_s, bisect_left(SECONDS, duration_s), status, error)
+        pace.add(hands.now_s, duration_s, bisect_left(SECONDS, duration_s), status, error)
 
 
 def seen(pace: Pace) -> SeenPace:
@@ -55,6 +55,19 @@ def test_the_middle_and_the_slowest_are_told_apart() -> None:
     assert 0.05 < told.p50_s < 0.075
     assert 1.0 < told.p99_s < 2.5
     assert (told.exchanges, told.failures) == (100, 0)
+
+
+def test_it_is_told_to_a_quarter() -> None:
+    """Whatever all answers took, from 5 ms to a minute, both figures are within a quarter of it."""
+    for step in range(95):
+        hands = Hands()
+        pace = Pace(hands)
+        truth_s = 0.005 * 1.1**step
+        assert truth_s < SECONDS[-1]
+        took(pace, hands, *[truth_s] * 100)
+        told = seen(pace)
+        for told_s in (told.p50_s, told.p99_s):
+            assert told_s == pytest.approx(truth_s, rel=0.25)
 
 
 def test_no_answer_is_a_failure_and_no_answer_time() -> None:
