@@ -11,10 +11,12 @@ from giftcard import Client
 from tests.conftest import ROOT
 from tests.e2e.browsers import Tab, browser
 from tests.e2e.sandboxes import ELECTRUM, Sandbox, sandbox
-from tests.e2e.test_console import console_of, sold, stuck
+from tests.e2e.test_console import click, console_of, fill, leads, sold, stuck
 
 FOLDER = ROOT / "docs" / "console"
 _LOST = {"fault": "status", "status": 503, "match": {"path": "confirmations"}, "times": 99}
+_SLOW = {"fault": "delay", "delay_s": 4, "match": {"path": "confirmations"}, "times": 99}
+_MANY = 17
 
 
 def _busy(running: Sandbox, client: Client) -> str:
@@ -24,6 +26,9 @@ def _busy(running: Sandbox, client: Client) -> str:
     owed = sold(client).transaction_id
     running.spoil(ELECTRUM, _LOST)
     client.confirm_redeem(transaction_id=owed)
+    for _ in range(_MANY):
+        sold(client)
+    running.spoil(ELECTRUM, _SLOW)
     return owed
 
 
@@ -36,6 +41,20 @@ async def _take(tab: Tab, name: str, address: str, *, width: int, height: int, s
     (FOLDER / name).write_bytes(base64.b64decode(picture["data"]))
 
 
+async def _begin_bulk(tab: Tab, home: str) -> None:
+    """Begin to confirm what is APPROVED, which the provider takes its time for."""
+    await tab.open(f"{home}search")
+    await click(tab, "input[value=APPROVED]")
+    await leads(tab, "#search", "/search/")
+    await click(tab, "[data-checks=pick]")
+    await click(tab, "input[value=confirm]")
+    await leads(tab, ".bulk button", "/bulk")
+    await fill(tab, "reason", "shop 7 called")
+    await click(tab, "input[name=sure]")
+    await leads(tab, "#run", "/bulk/")
+    await tab.until("document.getElementById('progress').value > 0")
+
+
 async def _take_all(running: Sandbox, owed: str, folder: Path) -> None:
     home = console_of(running)
     async with browser(folder) as tab:
@@ -45,6 +64,9 @@ async def _take_all(running: Sandbox, owed: str, folder: Path) -> None:
         await _take(tab, "phone.png", home, width=360, height=640, scheme="dark")
         await _take(tab, "transaction.png", f"{home}transactions/{owed}", width=1000, height=640)
         await _take(tab, "search.png", f"{home}search", width=1000, height=520)
+        await _take(tab, "providers.png", f"{home}providers", width=1000, height=640)
+        await _begin_bulk(tab, home)
+        await _take(tab, "bulk.png", await tab.run("location.href"), width=1000, height=560)
 
 
 def main() -> None:

@@ -31,9 +31,15 @@ def console_of(sandbox: Sandbox) -> str:
     return f"http://127.0.0.1:{sandbox.port + CONSOLE_PORT - PORT}/"
 
 
-def sold(client: Client) -> v1.Transaction:
+def sold(client: Client, external_reference: str = "") -> v1.Transaction:
     """Redeem one rand."""
-    return client.redeem(transaction_id=new_transaction_id(), card=PAN, amount_minor=100, currency="ZAR")
+    return client.redeem(
+        transaction_id=new_transaction_id(),
+        card=PAN,
+        amount_minor=100,
+        currency="ZAR",
+        external_reference=external_reference,
+    )
 
 
 def stuck(sandbox: Sandbox, client: Client) -> str:
@@ -112,6 +118,37 @@ async def test_a_lost_confirmation_is_found_by_its_card_and_delivered(shared: Sa
         await tab.until("document.body.innerText.includes('CONFIRMED')")
         ended = client.get_transaction(done.transaction_id, wait_s=60)
         assert ended.state == State.TRANSACTION_STATE_CONFIRMED
+
+
+async def test_many_are_decided_while_one_watches(shared: Sandbox, tab: Tab) -> None:
+    """The page counts by itself while a slow provider is told of each, also when loaded again, to the sum."""
+    reference, count = new_transaction_id(), 17
+    slow = {"fault": "delay", "delay_s": 4, "match": {"path": "confirmations"}, "times": count}
+    with shared.client() as client:
+        ids = [sold(client, external_reference=reference).transaction_id for _ in range(count)]
+        shared.spoil(ELECTRUM, slow)
+        await tab.open(f"{console_of(shared)}search")
+        await fill(tab, "external_reference", reference)
+        await leads(tab, "#search", "/search/")
+        await click(tab, "[data-checks=pick]")
+        await click(tab, "input[value=confirm]")
+        await leads(tab, ".bulk button", "/bulk")
+        assert f"Confirm now: {count} of {count}" in await tab.run("document.body.innerText")
+        await fill(tab, "reason", "shop 7 called")
+        await click(tab, "input[name=sure]")
+        await leads(tab, "#run", "/bulk/")
+        assert await tab.run("document.getElementById('progress').max") == count
+        await tab.open(await tab.run("location.href"))
+        await tab.run("window.isOld = true")
+        await tab.until("document.getElementById('summary').innerText !== ''")
+        assert await tab.run("window.isOld === true")
+        page = await tab.run("document.body.innerText")
+        assert f"Done with {count}; 0 refused" in page
+        assert all(one in page for one in ids)
+        assert await tab.run("document.getElementById('progress') === null")
+        shared.spoil(ELECTRUM)
+        for one in ids:
+            assert client.get_transaction(one, wait_s=60).state == State.TRANSACTION_STATE_CONFIRMED
 
 
 async def test_pages_serve_keyboards_readers_and_phones(shared: Sandbox, tab: Tab) -> None:

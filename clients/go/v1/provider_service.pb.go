@@ -445,9 +445,11 @@ type Provider struct {
 	// When it last answered. Left out if it has not answered since the gateway started.
 	LastAnswerTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=last_answer_time,json=lastAnswerTime,proto3" json:"last_answer_time,omitempty"`
 	// Why nothing new is sent to it. Left out while it is not paused.
-	Pause         *ProviderPause `protobuf:"bytes,13,opt,name=pause,proto3" json:"pause,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Pause *ProviderPause `protobuf:"bytes,13,opt,name=pause,proto3" json:"pause,omitempty"`
+	// How its answers came in the last minutes. Left out if the process that answers you asked it nothing in them.
+	RecentExchanges *RecentExchanges `protobuf:"bytes,20,opt,name=recent_exchanges,json=recentExchanges,proto3" json:"recent_exchanges,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Provider) Reset() {
@@ -571,6 +573,97 @@ func (x *Provider) GetPause() *ProviderPause {
 	return nil
 }
 
+func (x *Provider) GetRecentExchanges() *RecentExchanges {
+	if x != nil {
+		return x.RecentExchanges
+	}
+	return nil
+}
+
+// What one process of the gateway saw of a provider in the last minutes: its HTTP exchanges for money and for reads.
+// Other processes, and replicas, see others.
+type RecentExchanges struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How long ago the first of them can have begun: five minutes, or less after a start.
+	Window *durationpb.Duration `protobuf:"bytes,1,opt,name=window,proto3" json:"window,omitempty"`
+	// How many there were, answered or not. One that its caller gave up does not count.
+	ExchangeCount int64 `protobuf:"varint,2,opt,name=exchange_count,json=exchangeCount,proto3" json:"exchange_count,omitempty"`
+	// How many of them failed: no answer came, or one with HTTP status 429 or 500 and above. A decline is no failure.
+	FailureCount int64 `protobuf:"varint,3,opt,name=failure_count,json=failureCount,proto3" json:"failure_count,omitempty"`
+	// Half of the answers took no longer. Estimated between bounds of a histogram, to about a quarter of the value.
+	// Left out if no answer came.
+	P50Latency *durationpb.Duration `protobuf:"bytes,4,opt,name=p50_latency,json=p50Latency,proto3" json:"p50_latency,omitempty"`
+	// 99 of 100 answers took no longer, estimated in the same way, and at most a minute. Left out if no answer came.
+	P99Latency    *durationpb.Duration `protobuf:"bytes,5,opt,name=p99_latency,json=p99Latency,proto3" json:"p99_latency,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecentExchanges) Reset() {
+	*x = RecentExchanges{}
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecentExchanges) String() string {
+	return redact.String(x)
+}
+
+func (*RecentExchanges) ProtoMessage() {}
+
+func (x *RecentExchanges) ProtoReflect() protoreflect.Message {
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecentExchanges.ProtoReflect.Descriptor instead.
+func (*RecentExchanges) Descriptor() ([]byte, []int) {
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RecentExchanges) GetWindow() *durationpb.Duration {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+func (x *RecentExchanges) GetExchangeCount() int64 {
+	if x != nil {
+		return x.ExchangeCount
+	}
+	return 0
+}
+
+func (x *RecentExchanges) GetFailureCount() int64 {
+	if x != nil {
+		return x.FailureCount
+	}
+	return 0
+}
+
+func (x *RecentExchanges) GetP50Latency() *durationpb.Duration {
+	if x != nil {
+		return x.P50Latency
+	}
+	return nil
+}
+
+func (x *RecentExchanges) GetP99Latency() *durationpb.Duration {
+	if x != nil {
+		return x.P99Latency
+	}
+	return nil
+}
+
 // A pause that somebody asked for.
 type ProviderPause struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -586,7 +679,7 @@ type ProviderPause struct {
 
 func (x *ProviderPause) Reset() {
 	*x = ProviderPause{}
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[1]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -598,7 +691,7 @@ func (x *ProviderPause) String() string {
 func (*ProviderPause) ProtoMessage() {}
 
 func (x *ProviderPause) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[1]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -611,7 +704,7 @@ func (x *ProviderPause) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProviderPause.ProtoReflect.Descriptor instead.
 func (*ProviderPause) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{1}
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ProviderPause) GetPauseTime() *timestamppb.Timestamp {
@@ -662,7 +755,7 @@ type OperationSupport struct {
 
 func (x *OperationSupport) Reset() {
 	*x = OperationSupport{}
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[2]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -674,7 +767,7 @@ func (x *OperationSupport) String() string {
 func (*OperationSupport) ProtoMessage() {}
 
 func (x *OperationSupport) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[2]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -687,7 +780,7 @@ func (x *OperationSupport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperationSupport.ProtoReflect.Descriptor instead.
 func (*OperationSupport) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{2}
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *OperationSupport) GetOperation() Operation {
@@ -766,7 +859,7 @@ type ListProvidersRequest struct {
 
 func (x *ListProvidersRequest) Reset() {
 	*x = ListProvidersRequest{}
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[3]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -778,7 +871,7 @@ func (x *ListProvidersRequest) String() string {
 func (*ListProvidersRequest) ProtoMessage() {}
 
 func (x *ListProvidersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[3]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -791,7 +884,7 @@ func (x *ListProvidersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProvidersRequest.ProtoReflect.Descriptor instead.
 func (*ListProvidersRequest) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{3}
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ListProvidersRequest) GetPageSize() int32 {
@@ -821,7 +914,7 @@ type ListProvidersResponse struct {
 
 func (x *ListProvidersResponse) Reset() {
 	*x = ListProvidersResponse{}
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[4]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -833,7 +926,7 @@ func (x *ListProvidersResponse) String() string {
 func (*ListProvidersResponse) ProtoMessage() {}
 
 func (x *ListProvidersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[4]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -846,7 +939,7 @@ func (x *ListProvidersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProvidersResponse.ProtoReflect.Descriptor instead.
 func (*ListProvidersResponse) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{4}
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListProvidersResponse) GetProviders() []*Provider {
@@ -874,7 +967,7 @@ type GetProviderRequest struct {
 
 func (x *GetProviderRequest) Reset() {
 	*x = GetProviderRequest{}
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[5]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -886,7 +979,7 @@ func (x *GetProviderRequest) String() string {
 func (*GetProviderRequest) ProtoMessage() {}
 
 func (x *GetProviderRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[5]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -899,7 +992,7 @@ func (x *GetProviderRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProviderRequest.ProtoReflect.Descriptor instead.
 func (*GetProviderRequest) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{5}
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetProviderRequest) GetProvider() string {
@@ -920,7 +1013,7 @@ type GetProviderResponse struct {
 
 func (x *GetProviderResponse) Reset() {
 	*x = GetProviderResponse{}
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[6]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -932,7 +1025,7 @@ func (x *GetProviderResponse) String() string {
 func (*GetProviderResponse) ProtoMessage() {}
 
 func (x *GetProviderResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[6]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -945,7 +1038,7 @@ func (x *GetProviderResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProviderResponse.ProtoReflect.Descriptor instead.
 func (*GetProviderResponse) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{6}
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetProviderResponse) GetProvider() *Provider {
@@ -968,7 +1061,7 @@ type PauseProviderRequest struct {
 
 func (x *PauseProviderRequest) Reset() {
 	*x = PauseProviderRequest{}
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[7]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -980,7 +1073,7 @@ func (x *PauseProviderRequest) String() string {
 func (*PauseProviderRequest) ProtoMessage() {}
 
 func (x *PauseProviderRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[7]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -993,7 +1086,7 @@ func (x *PauseProviderRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseProviderRequest.ProtoReflect.Descriptor instead.
 func (*PauseProviderRequest) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{7}
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PauseProviderRequest) GetProvider() string {
@@ -1021,7 +1114,7 @@ type PauseProviderResponse struct {
 
 func (x *PauseProviderResponse) Reset() {
 	*x = PauseProviderResponse{}
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[8]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1033,7 +1126,7 @@ func (x *PauseProviderResponse) String() string {
 func (*PauseProviderResponse) ProtoMessage() {}
 
 func (x *PauseProviderResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[8]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1046,7 +1139,7 @@ func (x *PauseProviderResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseProviderResponse.ProtoReflect.Descriptor instead.
 func (*PauseProviderResponse) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{8}
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PauseProviderResponse) GetProvider() *Provider {
@@ -1069,7 +1162,7 @@ type ResumeProviderRequest struct {
 
 func (x *ResumeProviderRequest) Reset() {
 	*x = ResumeProviderRequest{}
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[9]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1081,7 +1174,7 @@ func (x *ResumeProviderRequest) String() string {
 func (*ResumeProviderRequest) ProtoMessage() {}
 
 func (x *ResumeProviderRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[9]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1094,7 +1187,7 @@ func (x *ResumeProviderRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeProviderRequest.ProtoReflect.Descriptor instead.
 func (*ResumeProviderRequest) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{9}
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ResumeProviderRequest) GetProvider() string {
@@ -1122,7 +1215,7 @@ type ResumeProviderResponse struct {
 
 func (x *ResumeProviderResponse) Reset() {
 	*x = ResumeProviderResponse{}
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[10]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1134,7 +1227,7 @@ func (x *ResumeProviderResponse) String() string {
 func (*ResumeProviderResponse) ProtoMessage() {}
 
 func (x *ResumeProviderResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_giftcard_v1_provider_service_proto_msgTypes[10]
+	mi := &file_giftcard_v1_provider_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1147,7 +1240,7 @@ func (x *ResumeProviderResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeProviderResponse.ProtoReflect.Descriptor instead.
 func (*ResumeProviderResponse) Descriptor() ([]byte, []int) {
-	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{10}
+	return file_giftcard_v1_provider_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ResumeProviderResponse) GetProvider() *Provider {
@@ -1161,7 +1254,7 @@ var File_giftcard_v1_provider_service_proto protoreflect.FileDescriptor
 
 const file_giftcard_v1_provider_service_proto_rawDesc = "" +
 	"\n" +
-	"\"giftcard/v1/provider_service.proto\x12\vgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x05\n" +
+	"\"giftcard/v1/provider_service.proto\x12\vgiftcard.v1\x1a\x18giftcard/v1/bounds.proto\x1a\x17giftcard/v1/scope.proto\x1a\x1dgiftcard/v1/transaction.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd6\x05\n" +
 	"\bProvider\x12\x1a\n" +
 	"\bprovider\x18\x01 \x01(\tR\bprovider\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x18\n" +
@@ -1178,7 +1271,16 @@ const file_giftcard_v1_provider_service_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\x10oldestAdviceTime\x12)\n" +
 	"\x10unresolved_count\x18\v \x01(\x03R\x0funresolvedCount\x12D\n" +
 	"\x10last_answer_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x0elastAnswerTime\x120\n" +
-	"\x05pause\x18\r \x01(\v2\x1a.giftcard.v1.ProviderPauseR\x05pause\"{\n" +
+	"\x05pause\x18\r \x01(\v2\x1a.giftcard.v1.ProviderPauseR\x05pause\x12G\n" +
+	"\x10recent_exchanges\x18\x14 \x01(\v2\x1c.giftcard.v1.RecentExchangesR\x0frecentExchanges\"\x88\x02\n" +
+	"\x0fRecentExchanges\x121\n" +
+	"\x06window\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06window\x12%\n" +
+	"\x0eexchange_count\x18\x02 \x01(\x03R\rexchangeCount\x12#\n" +
+	"\rfailure_count\x18\x03 \x01(\x03R\ffailureCount\x12:\n" +
+	"\vp50_latency\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"p50Latency\x12:\n" +
+	"\vp99_latency\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"p99Latency\"{\n" +
 	"\rProviderPause\x129\n" +
 	"\n" +
 	"pause_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tpauseTime\x12\x1b\n" +
@@ -1283,7 +1385,7 @@ func file_giftcard_v1_provider_service_proto_rawDescGZIP() []byte {
 }
 
 var file_giftcard_v1_provider_service_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_giftcard_v1_provider_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_giftcard_v1_provider_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_giftcard_v1_provider_service_proto_goTypes = []any{
 	(Guarantee)(0),                 // 0: giftcard.v1.Guarantee
 	(UnknownEnding)(0),             // 1: giftcard.v1.UnknownEnding
@@ -1292,53 +1394,58 @@ var file_giftcard_v1_provider_service_proto_goTypes = []any{
 	(ProviderHealth)(0),            // 4: giftcard.v1.ProviderHealth
 	(CircuitState)(0),              // 5: giftcard.v1.CircuitState
 	(*Provider)(nil),               // 6: giftcard.v1.Provider
-	(*ProviderPause)(nil),          // 7: giftcard.v1.ProviderPause
-	(*OperationSupport)(nil),       // 8: giftcard.v1.OperationSupport
-	(*ListProvidersRequest)(nil),   // 9: giftcard.v1.ListProvidersRequest
-	(*ListProvidersResponse)(nil),  // 10: giftcard.v1.ListProvidersResponse
-	(*GetProviderRequest)(nil),     // 11: giftcard.v1.GetProviderRequest
-	(*GetProviderResponse)(nil),    // 12: giftcard.v1.GetProviderResponse
-	(*PauseProviderRequest)(nil),   // 13: giftcard.v1.PauseProviderRequest
-	(*PauseProviderResponse)(nil),  // 14: giftcard.v1.PauseProviderResponse
-	(*ResumeProviderRequest)(nil),  // 15: giftcard.v1.ResumeProviderRequest
-	(*ResumeProviderResponse)(nil), // 16: giftcard.v1.ResumeProviderResponse
-	(*timestamppb.Timestamp)(nil),  // 17: google.protobuf.Timestamp
-	(Operation)(0),                 // 18: giftcard.v1.Operation
+	(*RecentExchanges)(nil),        // 7: giftcard.v1.RecentExchanges
+	(*ProviderPause)(nil),          // 8: giftcard.v1.ProviderPause
+	(*OperationSupport)(nil),       // 9: giftcard.v1.OperationSupport
+	(*ListProvidersRequest)(nil),   // 10: giftcard.v1.ListProvidersRequest
+	(*ListProvidersResponse)(nil),  // 11: giftcard.v1.ListProvidersResponse
+	(*GetProviderRequest)(nil),     // 12: giftcard.v1.GetProviderRequest
+	(*GetProviderResponse)(nil),    // 13: giftcard.v1.GetProviderResponse
+	(*PauseProviderRequest)(nil),   // 14: giftcard.v1.PauseProviderRequest
+	(*PauseProviderResponse)(nil),  // 15: giftcard.v1.PauseProviderResponse
+	(*ResumeProviderRequest)(nil),  // 16: giftcard.v1.ResumeProviderRequest
+	(*ResumeProviderResponse)(nil), // 17: giftcard.v1.ResumeProviderResponse
+	(*timestamppb.Timestamp)(nil),  // 18: google.protobuf.Timestamp
 	(*durationpb.Duration)(nil),    // 19: google.protobuf.Duration
+	(Operation)(0),                 // 20: giftcard.v1.Operation
 }
 var file_giftcard_v1_provider_service_proto_depIdxs = []int32{
-	8,  // 0: giftcard.v1.Provider.operations:type_name -> giftcard.v1.OperationSupport
+	9,  // 0: giftcard.v1.Provider.operations:type_name -> giftcard.v1.OperationSupport
 	3,  // 1: giftcard.v1.Provider.capabilities:type_name -> giftcard.v1.Capability
 	4,  // 2: giftcard.v1.Provider.health:type_name -> giftcard.v1.ProviderHealth
 	5,  // 3: giftcard.v1.Provider.circuit_state:type_name -> giftcard.v1.CircuitState
-	17, // 4: giftcard.v1.Provider.oldest_advice_time:type_name -> google.protobuf.Timestamp
-	17, // 5: giftcard.v1.Provider.last_answer_time:type_name -> google.protobuf.Timestamp
-	7,  // 6: giftcard.v1.Provider.pause:type_name -> giftcard.v1.ProviderPause
-	17, // 7: giftcard.v1.ProviderPause.pause_time:type_name -> google.protobuf.Timestamp
-	18, // 8: giftcard.v1.OperationSupport.operation:type_name -> giftcard.v1.Operation
-	0,  // 9: giftcard.v1.OperationSupport.guarantee:type_name -> giftcard.v1.Guarantee
-	1,  // 10: giftcard.v1.OperationSupport.unknown_endings:type_name -> giftcard.v1.UnknownEnding
-	19, // 11: giftcard.v1.OperationSupport.reversal_window:type_name -> google.protobuf.Duration
-	19, // 12: giftcard.v1.OperationSupport.resend_window:type_name -> google.protobuf.Duration
-	19, // 13: giftcard.v1.OperationSupport.confirm_within:type_name -> google.protobuf.Duration
-	2,  // 14: giftcard.v1.OperationSupport.confirm_by_action:type_name -> giftcard.v1.ConfirmByAction
-	6,  // 15: giftcard.v1.ListProvidersResponse.providers:type_name -> giftcard.v1.Provider
-	6,  // 16: giftcard.v1.GetProviderResponse.provider:type_name -> giftcard.v1.Provider
-	6,  // 17: giftcard.v1.PauseProviderResponse.provider:type_name -> giftcard.v1.Provider
-	6,  // 18: giftcard.v1.ResumeProviderResponse.provider:type_name -> giftcard.v1.Provider
-	9,  // 19: giftcard.v1.ProviderService.ListProviders:input_type -> giftcard.v1.ListProvidersRequest
-	11, // 20: giftcard.v1.ProviderService.GetProvider:input_type -> giftcard.v1.GetProviderRequest
-	13, // 21: giftcard.v1.ProviderService.PauseProvider:input_type -> giftcard.v1.PauseProviderRequest
-	15, // 22: giftcard.v1.ProviderService.ResumeProvider:input_type -> giftcard.v1.ResumeProviderRequest
-	10, // 23: giftcard.v1.ProviderService.ListProviders:output_type -> giftcard.v1.ListProvidersResponse
-	12, // 24: giftcard.v1.ProviderService.GetProvider:output_type -> giftcard.v1.GetProviderResponse
-	14, // 25: giftcard.v1.ProviderService.PauseProvider:output_type -> giftcard.v1.PauseProviderResponse
-	16, // 26: giftcard.v1.ProviderService.ResumeProvider:output_type -> giftcard.v1.ResumeProviderResponse
-	23, // [23:27] is the sub-list for method output_type
-	19, // [19:23] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	18, // 4: giftcard.v1.Provider.oldest_advice_time:type_name -> google.protobuf.Timestamp
+	18, // 5: giftcard.v1.Provider.last_answer_time:type_name -> google.protobuf.Timestamp
+	8,  // 6: giftcard.v1.Provider.pause:type_name -> giftcard.v1.ProviderPause
+	7,  // 7: giftcard.v1.Provider.recent_exchanges:type_name -> giftcard.v1.RecentExchanges
+	19, // 8: giftcard.v1.RecentExchanges.window:type_name -> google.protobuf.Duration
+	19, // 9: giftcard.v1.RecentExchanges.p50_latency:type_name -> google.protobuf.Duration
+	19, // 10: giftcard.v1.RecentExchanges.p99_latency:type_name -> google.protobuf.Duration
+	18, // 11: giftcard.v1.ProviderPause.pause_time:type_name -> google.protobuf.Timestamp
+	20, // 12: giftcard.v1.OperationSupport.operation:type_name -> giftcard.v1.Operation
+	0,  // 13: giftcard.v1.OperationSupport.guarantee:type_name -> giftcard.v1.Guarantee
+	1,  // 14: giftcard.v1.OperationSupport.unknown_endings:type_name -> giftcard.v1.UnknownEnding
+	19, // 15: giftcard.v1.OperationSupport.reversal_window:type_name -> google.protobuf.Duration
+	19, // 16: giftcard.v1.OperationSupport.resend_window:type_name -> google.protobuf.Duration
+	19, // 17: giftcard.v1.OperationSupport.confirm_within:type_name -> google.protobuf.Duration
+	2,  // 18: giftcard.v1.OperationSupport.confirm_by_action:type_name -> giftcard.v1.ConfirmByAction
+	6,  // 19: giftcard.v1.ListProvidersResponse.providers:type_name -> giftcard.v1.Provider
+	6,  // 20: giftcard.v1.GetProviderResponse.provider:type_name -> giftcard.v1.Provider
+	6,  // 21: giftcard.v1.PauseProviderResponse.provider:type_name -> giftcard.v1.Provider
+	6,  // 22: giftcard.v1.ResumeProviderResponse.provider:type_name -> giftcard.v1.Provider
+	10, // 23: giftcard.v1.ProviderService.ListProviders:input_type -> giftcard.v1.ListProvidersRequest
+	12, // 24: giftcard.v1.ProviderService.GetProvider:input_type -> giftcard.v1.GetProviderRequest
+	14, // 25: giftcard.v1.ProviderService.PauseProvider:input_type -> giftcard.v1.PauseProviderRequest
+	16, // 26: giftcard.v1.ProviderService.ResumeProvider:input_type -> giftcard.v1.ResumeProviderRequest
+	11, // 27: giftcard.v1.ProviderService.ListProviders:output_type -> giftcard.v1.ListProvidersResponse
+	13, // 28: giftcard.v1.ProviderService.GetProvider:output_type -> giftcard.v1.GetProviderResponse
+	15, // 29: giftcard.v1.ProviderService.PauseProvider:output_type -> giftcard.v1.PauseProviderResponse
+	17, // 30: giftcard.v1.ProviderService.ResumeProvider:output_type -> giftcard.v1.ResumeProviderResponse
+	27, // [27:31] is the sub-list for method output_type
+	23, // [23:27] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_giftcard_v1_provider_service_proto_init() }
@@ -1355,7 +1462,7 @@ func file_giftcard_v1_provider_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_giftcard_v1_provider_service_proto_rawDesc), len(file_giftcard_v1_provider_service_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1128,6 +1128,18 @@ func (x *ProviderPause) MarshalJSON() ([]byte, error) { return redact.MarshalJSO
 func (x *ProviderPause) UnmarshalJSON(text []byte) error { return redact.UnmarshalJSON(x, text) }
 
 // Format prints the message, with any verb, without its secrets.
+func (x *RecentExchanges) Format(state fmt.State, _ rune) { redact.Format(x, state) }
+
+// LogValue is the message without its secrets.
+func (x *RecentExchanges) LogValue() slog.Value { return redact.LogValue(x) }
+
+// MarshalJSON encodes as protojson does; it refuses a message that holds a secret.
+func (x *RecentExchanges) MarshalJSON() ([]byte, error) { return redact.MarshalJSON(x) }
+
+// UnmarshalJSON decodes as protojson does.
+func (x *RecentExchanges) UnmarshalJSON(text []byte) error { return redact.UnmarshalJSON(x, text) }
+
+// Format prints the message, with any verb, without its secrets.
 func (x *ReconcileRequest) Format(state fmt.State, _ rune) { redact.Format(x, state) }
 
 // LogValue is the message without its secrets.

@@ -27,7 +27,8 @@ _as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON, a l
 def status(address: str, ca: str, token_file: str, *, is_json: bool) -> None:
     """Show how the providers of a running gateway fare, and which are paused.
 
-    Health, circuit and last answer are what the process that answers has seen; the rest is the same for all.
+    Health, circuit, last answer, latency and calls (of the last five minutes) are what the process that
+    answers has seen; the rest is the same for all.
     """
     with client_of({"address": address, "ca": ca, "token_file": token_file}) as client, refusals():
         found = list(_every(client))
@@ -36,7 +37,17 @@ def status(address: str, ca: str, token_file: str, *, is_json: bool) -> None:
             print_json(one)
         return
     table(
-        ("provider", "new transactions", "health", "circuit", "owed advices", "unresolved", "last answer"),
+        (
+            "provider",
+            "new transactions",
+            "health",
+            "circuit",
+            "owed advices",
+            "unresolved",
+            "last answer",
+            "p50 / p99",
+            "calls / failed",
+        ),
         [
             (
                 one.provider,
@@ -47,9 +58,9 @@ def status(address: str, ca: str, token_file: str, *, is_json: bool) -> None:
                 v1.CircuitState.Name(one.circuit_state).removeprefix("CIRCUIT_STATE_"),
                 str(one.advice_backlog),
                 str(one.unresolved_count),
-                time_of(one.last_answer_time.ToJsonString())
-                if one.HasField("last_answer_time")
-                else "none yet",
+                _answered(one),
+                _latency(one.recent_exchanges),
+                _calls(one),
             )
             for one in found
         ],
@@ -70,6 +81,20 @@ def _every(client: Client) -> Iterator[v1.Provider]:
 
 def _answered(one: v1.Provider) -> str:
     return time_of(one.last_answer_time.ToJsonString()) if one.HasField("last_answer_time") else "none yet"
+
+
+def _latency(recent: v1.RecentExchanges) -> str:
+    if not recent.HasField("p50_latency"):
+        return "–"
+    return f"{recent.p50_latency.ToMilliseconds()} / {recent.p99_latency.ToMilliseconds()} ms"
+
+
+def _calls(one: v1.Provider) -> str:
+    recent = one.recent_exchanges
+    if not one.HasField("recent_exchanges"):
+        return "–"
+    window_s = round(recent.window.ToTimedelta().total_seconds())
+    return f"{recent.exchange_count} / {recent.failure_count} in {window_s} s"
 
 
 def _taking(one: v1.Provider) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.rpc.call import RpcCall
     from giftcard_gateway.rpc.handlers import Implementation
     from giftcard_gateway.services.dependencies import Dependencies
+    from giftcard_gateway.telemetry.pace import SeenPace
 
 _guarantee = enum_writer(Guarantee, v1.Guarantee.DESCRIPTOR)
 _circuit_state = enum_writer(CircuitState, v1.CircuitState.DESCRIPTOR)
@@ -76,6 +77,7 @@ class Providers:
         self._pauses = dependencies.pauses
         self._trail = dependencies.trail
         self._clock = dependencies.clock
+        self._paces = dependencies.telemetry.paces
 
     def calls(self) -> dict[str, Implementation]:
         """Return the implementations by the name of the RPC."""
@@ -101,13 +103,13 @@ class Providers:
         )
         backlog = await self._journal.backlog()
         return v1.ListProvidersResponse(
-            providers=[_provider(connection, backlog) for connection in page], next_page_token=token
+            providers=[self._told(connection, backlog) for connection in page], next_page_token=token
         )
 
     async def get(self, request: v1.GetProviderRequest, call: RpcCall) -> v1.GetProviderResponse:
         """Describe one provider."""
         connection = reached(self._connections, request.provider, call)
-        return v1.GetProviderResponse(provider=_provider(connection, await self._journal.backlog()))
+        return v1.GetProviderResponse(provider=self._told(connection, await self._journal.backlog()))
 
     async def pause(self, request: v1.PauseProviderRequest, call: RpcCall) -> v1.PauseProviderResponse:
         """Have nothing new sent to a provider."""
@@ -115,7 +117,7 @@ class Providers:
         is_new = await self._pauses.pause(connection, by=call.identity.name, note=request.note)
         if is_new:
             await self._tell(PROVIDER_PAUSED, request, call)
-        return v1.PauseProviderResponse(provider=_provider(connection, await self._journal.backlog()))
+        return v1.PauseProviderResponse(provider=self._told(connection, await self._journal.backlog()))
 
     async def resume(self, request: v1.ResumeProviderRequest, call: RpcCall) -> v1.ResumeProviderResponse:
         """Have new transactions sent to a provider again."""
@@ -123,13 +125,17 @@ class Providers:
         was_paused = await self._pauses.resume(connection)
         if was_paused:
             await self._tell(PROVIDER_RESUMED, request, call)
-        return v1.ResumeProviderResponse(provider=_provider(connection, await self._journal.backlog()))
+        return v1.ResumeProviderResponse(provider=self._told(connection, await self._journal.backlog()))
 
     def _whole(self, provider_id: str, call: RpcCall) -> Connection:
         """Return a provider; raise ProviderNotFound, or OutOfReach for who may use a part of it."""
         connection = reached(self._connections, provider_id, call)
         call.identity.demand_whole(connection)
         return connection
+
+    def _told(self, connection: Connection, backlog: Sequence[Backlog]) -> v1.Provider:
+        pace = self._paces.get(connection.provider_id)
+        return _provider(connection, backlog, None if pace is None else pace.seen())
 
     async def _tell(
         self, act: str, request: v1.PauseProviderRequest | v1.ResumeProviderRequest, call: RpcCall
@@ -145,7 +151,7 @@ class Providers:
             await self._trail.told(self._trail.tell(record))
 
 
-def _provider(connection: Connection, backlog: Sequence[Backlog]) -> v1.Provider:
+def _provider(connection: Connection, backlog: Sequence[Backlog], pace: SeenPace | None) -> v1.Provider:
     owed = [one for one in backlog if one.provider == connection.provider_id]
     advices = [one for one in owed if one.state in {State.CONFIRMING, State.REVERSING}]
     oldest_at = min((one.oldest_at for one in advices), default=None)
@@ -164,6 +170,19 @@ def _provider(connection: Connection, backlog: Sequence[Backlog]) -> v1.Provider
         unresolved_count=sum(one.count for one in owed if one.state == State.UNRESOLVED),
         last_answer_time=_time(connection.last_answer_at),
         pause=_pause(connection.pause),
+        recent_exchanges=_recent(pace),
+    )
+
+
+def _recent(pace: SeenPace | None) -> v1.RecentExchanges | None:
+    if pace is None:
+        return None
+    return v1.RecentExchanges(
+        window=seconds_to(pace.window_s),
+        exchange_count=pace.exchanges,
+        failure_count=pace.failures,
+        p50_latency=_duration(pace.p50_s),
+        p99_latency=_duration(pace.p99_s),
     )
 
 

@@ -28,6 +28,7 @@ from giftcard_gateway.telemetry.http_client import TracedTransport
 from giftcard_gateway.telemetry.log_copies import LogCopies
 from giftcard_gateway.telemetry.metrics import Metrics
 from giftcard_gateway.telemetry.observer import Watcher
+from giftcard_gateway.telemetry.pace import Pace
 from giftcard_gateway.telemetry.propagation import Propagation
 from giftcard_gateway.telemetry.rpc_server import ServerCall
 from giftcard_gateway.telemetry.runtime import watch_process
@@ -68,6 +69,8 @@ class Telemetry:
         self._propagation = propagation
         self._commits = Commits(spans)
         self.metrics = metrics
+        self.paces: dict[str, Pace] = {}
+        """How providers answered in the last minutes, by id; a connection made anew goes on with it."""
         self.audit_logs = audit_logs
         self.log_copies = log_copies
         """Takes the process's own log lines too, where they go out."""
@@ -100,6 +103,7 @@ class Telemetry:
             *(transport, self._spans, self._propagation),
             provider_id=provider_id,
             metrics=self.metrics,
+            pace=self.paces.setdefault(provider_id, Pace(self._clock.monotonic_s)),
             clock=self._clock,
         )
 

@@ -91,8 +91,11 @@ class Durations:
         self._lock = Lock()
         self._windows: list[_Window] = []
 
-    def record(self, duration_s: float, *key: str, within: SpanContext | None = None) -> None:
-        """Count a duration, of work in the span that `within` names; without a reader nothing is counted."""
+    def record(self, duration_s: float, *key: str, within: SpanContext | None = None) -> int:
+        """Count a duration, of work in the span that `within` names; return its place between the bounds.
+
+        Without a reader nothing is counted.
+        """
         is_example = self._is_any_example or (
             self._is_traced_example and within is not None and within[3] & TraceFlags.SAMPLED
         )
@@ -110,6 +113,7 @@ class Durations:
                     point.shortest_s = duration_s
                 if duration_s > point.longest_s:  # noqa: PLR1730 - the same
                     point.longest_s = duration_s
+        return place
 
     def _example(self, duration_s: float, within: SpanContext | None) -> Exemplar:
         if within is None or not within.is_valid:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from giftcard_adapters.roundtrip import Outgoing
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.telemetry.metrics import Metrics
+    from giftcard_gateway.telemetry.pace import Pace
     from giftcard_gateway.telemetry.propagation import Propagation
     from giftcard_gateway.telemetry.spans import AnyWork, Spans
 
@@ -44,6 +45,7 @@ class TracedTransport(RoundTrips):
         *,
         provider_id: str,
         metrics: Metrics,
+        pace: Pace,
         clock: Clock,
     ) -> None:
         """Wrap `inner`."""
@@ -52,6 +54,7 @@ class TracedTransport(RoundTrips):
         self._spans = spans
         self._told = propagation.told
         self._metrics = metrics
+        self._pace = pace
         self._monotonic_s = clock.monotonic_s
 
     async def roundtrip(self, sent: Outgoing) -> Reply:
@@ -112,8 +115,11 @@ class TracedTransport(RoundTrips):
         return _Exchange(self, span, (operation, method, origin.host, str(origin.port)), began_s)
 
     def measure(self, key: tuple[str, ...], began_s: float, span: AnyWork) -> None:
-        """Record how long an exchange took."""
-        self._metrics.exchange(self._monotonic_s() - began_s, self._provider_id, *key, within=span.made)
+        """Record how long an exchange took; `key` ends with its HTTP status and its error's type."""
+        now_s = self._monotonic_s()
+        took_s = now_s - began_s
+        place = self._metrics.exchange(took_s, self._provider_id, *key, within=span.made)
+        self._pace.add(now_s, took_s, place, key[-2], key[-1])
 
 
 class _Exchange:

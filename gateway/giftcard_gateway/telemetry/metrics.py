@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.trace import SpanContext
     from opentelemetry.util.types import AttributeValue
 
     from giftcard_gateway.telemetry.catalogue import Instrument
@@ -54,11 +53,16 @@ class Metrics:
         meter = (provider or NoOpMeterProvider()).get_meter(SCOPE, schema_url=SCHEMA_URL)
         self.calls = _durations(catalogue.CALLS, now_ns, exemplars=exemplars)
         """Calls we answered. Of the key's words the error's type is empty where all is well."""
-        self._exchanges = _durations(catalogue.EXCHANGES, now_ns, exemplars=exemplars)
+        exchanges = _durations(catalogue.EXCHANGES, now_ns, exemplars=exemplars)
+        self.exchange = exchanges.record
+        """Measures one exchange with a provider; the key has the labels in the catalogue's order.
+
+        The status is empty when no answer came, the error's type when all is well.
+        """
         self._commits = _durations(catalogue.COMMITS, now_ns, DATABASE_S, exemplars)
         self._queue = _durations(catalogue.QUEUE, now_ns, DATABASE_S, exemplars)
         self._loop = _durations(catalogue.LOOP, now_ns, DATABASE_S, exemplars)
-        self.durations = (self.calls, self._exchanges, self._commits, self._queue, self._loop)
+        self.durations = (self.calls, exchanges, self._commits, self._queue, self._loop)
         """The histograms, which readers have to `join`."""
         self._counts = {one: _Count(meter, one) for one in catalogue.COUNTED}
         self.reached = self._counts[catalogue.STATES].counted
@@ -95,13 +99,6 @@ class Metrics:
         self._zero(catalogue.FORGOT, [()])
         self._zero(catalogue.RELOADS, ((result,) for result in RELOADS))
         self._zero(catalogue.WEBHOOKS, ((one, result) for one in webhooks for result in RESULTS))
-
-    def exchange(self, duration_s: float, *key: str, within: SpanContext) -> None:
-        """Measure one exchange with a provider; `key` has the labels in the catalogue's order.
-
-        The status is empty when no answer came, the error's type when all is well.
-        """
-        self._exchanges.record(duration_s, *key, within=within)
 
     def batch(self, system: str, waited_s: float, took_s: float) -> None:
         """Measure a batch of writes: how long its first one waited, and how long it took; on any thread."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from bisect import bisect_left
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from giftcard import v1
 from giftcard_gateway.audit.records import AuditRecord, record_of
 from giftcard_gateway.config.access import Scope
 from giftcard_gateway.pipeline.recovery import Recovery
+from giftcard_gateway.telemetry.durations import SECONDS
+from giftcard_gateway.telemetry.pace import Pace
 from tests.gateway.console.visitors import OPERATE, PAN, PATIENT_S, READ, Place, open_place
 
 State = v1.TransactionState
@@ -92,7 +95,7 @@ async def test_many_are_decided_at_once() -> None:
                 "reason": "shop 7 called",
                 "sure": "yes",
             }
-            assert "Done with 2; 1 refused" in (await visitor.post("/bulk/run", **said)).text
+            assert "Done with 2; 1 refused" in await visitor.run(**said)
         assert (await till.get_transaction(approved[1])).state == State.TRANSACTION_STATE_CONFIRMED
 
 
@@ -187,7 +190,7 @@ async def test_what_would_be_done_with_many_is_shown_first() -> None:
         assert "Nothing: is CONFIRMING" in plan
         assert (await till.get_transaction(stuck[0])).state == State.TRANSACTION_STATE_UNRESOLVED
         assert (await visitor.post("/bulk/run", **(ENDED | {"sure": "", "pick": picks}))).status_code == 400
-        done = (await visitor.post("/bulk/run", **(ENDED | {"pick": picks}))).text
+        done = await visitor.run(**(ENDED | {"pick": picks}))
         assert "Done with 2; 1 refused" in done
         assert (await till.get_transaction(stuck[1])).state == State.TRANSACTION_STATE_REVERSED
         assert (await till.get_transaction(owed)).state == State.TRANSACTION_STATE_CONFIRMING
@@ -243,6 +246,33 @@ async def test_bad_searches_are_answered_with_the_form() -> None:
         bad = await visitor.get((await visitor.post("/search", card="7" * 100)).headers["location"])
         assert bad.status_code == 400
         assert "7" * 100 not in bad.text
+
+
+async def test_the_providers_page_tells_how_answers_came() -> None:
+    """Nothing is told without exchanges; then how long answers took, and how many calls failed a minute."""
+    async with open_place() as place, place.signed_in(*READ) as visitor:
+        empty = '<td data-label="p50 / p99" class="number">–</td>'
+        assert empty in (await visitor.get("/providers")).text
+        now_s = place.clock.monotonic_s
+        pace = place.app.telemetry.paces["spar-za"] = Pace(now_s)
+        for duration_s, status, error in ((0.06, "200", ""), (2.0, "200", ""), (9.0, "", "ReadTimeout")):
+            pace.add(now_s(), duration_s, bisect_left(SECONDS, duration_s), status, error)
+        page = (await visitor.get("/providers")).text
+        assert re.search(r'"p50 / p99" class="number">6[0-3] ms / 2\.[01] s<', page)
+        assert '"Calls / failures a minute" class="number">3 / 1<' in page
+        assert "what this process has seen" in page
+
+
+async def test_what_is_found_is_acted_on_like_the_inbox() -> None:
+    """Who operates chooses from what a search found; who reads has nothing to choose."""
+    async with open_place() as place, place.till() as till:
+        stuck = await place.stuck(till, external_reference="R-17")
+        for scopes, name, is_offered in ((OPERATE, "alex", True), (READ, "kim", False)):
+            async with place.signed_in(*scopes, name=name) as visitor:
+                await visitor.get("/search")
+                led = await visitor.post("/search", external_reference="R-17")
+                page = (await visitor.get(led.headers["location"])).text
+                assert (f'value="{stuck}@default"' in page, 'action="/bulk"' in page) == (is_offered,) * 2
 
 
 async def test_another_tenant_is_acted_for_by_who_may() -> None:

@@ -177,11 +177,12 @@ async def test_a_revoked_key_ends_its_session() -> None:
     """The credential goes with every call, so what lets nobody in any more shows nothing any more."""
     async with open_place() as place, place.signed_in(*READ) as visitor:
         assert (await visitor.get(PROVIDERS)).status_code == 200
-        await _revoke_all(place)
+        await revoke_all(place)
         assert (await visitor.get(PROVIDERS)).headers["location"] == "/sign-in"
 
 
-async def _revoke_all(place: Place) -> None:
+async def revoke_all(place: Place) -> None:
+    """Revoke every key, and have the gateway know."""
     for key in keys_of(await place.app.journal.api_keys()):
         await place.app.journal.put_api_key(row_of(revoked(key, place.clock.now())))
     assert place.app.signing_in.keys is not None

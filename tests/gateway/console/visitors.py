@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -147,6 +148,21 @@ class Visitor:
         """Send a form."""
         said = {"stamp": self.stamp, **fields}
         return self._seen(await self.http.post(path, data=said, headers=headers))
+
+    async def run(self, **fields: Any) -> str:  # noqa: ANN401 - texts and lists of them
+        """Have many done, and wait until all are through; return the page that tells what came of each."""
+        begun = await self.post("/bulk/run", **fields)
+        assert begun.status_code == 303, begun.text
+        return await self.ended(begun.headers["location"].removeprefix("/bulk/"))
+
+    async def ended(self, key: str) -> str:
+        """Wait until all of many are through; return the page that tells what came of each."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                page = await self.get(f"/bulk/{key}")
+                assert page.status_code == 200, page.text
+                if "Done with" in page.text:
+                    return page.text
 
     async def sign_in(self, credential: str, goes_on_to: str = "/") -> httpx.Response:
         """Show a credential on the form."""

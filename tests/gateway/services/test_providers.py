@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import grpc
 
 from giftcard import v1
 from giftcard_adapters.errors import NotSent
 from giftcard_adapters.values.advices import Acknowledgement, Receipt
 from giftcard_gateway.providers.connections import Terms
+from giftcard_gateway.telemetry.durations import SECONDS
+from giftcard_gateway.telemetry.pace import WINDOW_S, Pace
 from tests.gateway.services.served import Served, serve, unresolved
 from tests.gateway.wire.filled import PAN
 from tests.world.provider import REFUSED_CONNECTION
@@ -88,6 +92,25 @@ async def test_health_follows_the_answers(served: Served) -> None:
         health.PROVIDER_HEALTH_DOWN,
     ]
     assert told.circuit_state == v1.CircuitState.CIRCUIT_STATE_OPEN
+
+
+async def test_how_its_answers_came_of_late(served: Served) -> None:
+    """The last minutes' exchanges are told where there were any, with times where there were answers."""
+    assert not (await provider(served)).HasField("recent_exchanges")
+    pace = Pace(served.app.clock.monotonic_s)
+    served.app.telemetry.paces["first"] = pace
+    assert not (await provider(served)).HasField("recent_exchanges")
+    pace.add(served.app.clock.monotonic_s(), 0.001, 0, "", "ReadTimeout")
+    told = (await provider(served)).recent_exchanges
+    assert (told.exchange_count, told.failure_count) == (1, 1)
+    assert not told.HasField("p50_latency")
+    assert not told.HasField("p99_latency")
+    pace.add(served.app.clock.monotonic_s(), 0.06, bisect_left(SECONDS, 0.06), "200", "")
+    told = (await provider(served)).recent_exchanges
+    assert (told.exchange_count, told.failure_count) == (2, 1)
+    assert 50 < told.p50_latency.ToMilliseconds() <= told.p99_latency.ToMilliseconds() <= 75
+    assert told.window.ToTimedelta().total_seconds() <= WINDOW_S
+    assert not (await provider(served, "second")).HasField("recent_exchanges")
 
 
 async def test_backlog() -> None:

@@ -4440,6 +4440,30 @@ pub struct Provider {
     /// Why nothing new is sent to it. Left out while it is not paused.
     #[prost(message, optional, tag = "13")]
     pub pause: ::core::option::Option<ProviderPause>,
+    /// How its answers came in the last minutes. Left out if the process that answers you asked it nothing in them.
+    #[prost(message, optional, tag = "20")]
+    pub recent_exchanges: ::core::option::Option<RecentExchanges>,
+}
+/// What one process of the gateway saw of a provider in the last minutes: its HTTP exchanges for money and for reads.
+/// Other processes, and replicas, see others.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecentExchanges {
+    /// How long ago the first of them can have begun: five minutes, or less after a start.
+    #[prost(message, optional, tag = "1")]
+    pub window: ::core::option::Option<::prost_types::Duration>,
+    /// How many there were, answered or not. One that its caller gave up does not count.
+    #[prost(int64, tag = "2")]
+    pub exchange_count: i64,
+    /// How many of them failed: no answer came, or one with HTTP status 429 or 500 and above. A decline is no failure.
+    #[prost(int64, tag = "3")]
+    pub failure_count: i64,
+    /// Half of the answers took no longer. Estimated between bounds of a histogram, to about a quarter of the value.
+    /// Left out if no answer came.
+    #[prost(message, optional, tag = "4")]
+    pub p50_latency: ::core::option::Option<::prost_types::Duration>,
+    /// 99 of 100 answers took no longer, estimated in the same way, and at most a minute. Left out if no answer came.
+    #[prost(message, optional, tag = "5")]
+    pub p99_latency: ::core::option::Option<::prost_types::Duration>,
 }
 /// A pause that somebody asked for.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -1,38 +1,40 @@
 """What a person does: ends a transaction by hand, decides it, has what is owed tried now; each for many too.
 
 Every act is a call of the services, with the reason beside it for the audit. For many, what would be done is
-shown first; what has moved on in between is refused by the service like any other call.
+shown first; what has moved on in between is refused by the service like any other call. `bulks` does it then.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import re
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from giftcard import v1
 from giftcard_adapters.values.names import names_of
+from giftcard_gateway.http.console.bulks import AT_ONCE, BulkRun, PlannedAct
 from giftcard_gateway.http.console.providers import read_providers
-from giftcard_gateway.http.console.rows import AT, TAKES, ListedTransaction, row_of, windows_of
+from giftcard_gateway.http.console.rows import AT, TAKES, row_of, windows_of
 from giftcard_gateway.http.console.transaction import read_transaction
 from giftcard_gateway.http.console.visits import LONGEST_S, see
 from giftcard_gateway.http.console.words import state_of
 from giftcard_gateway.rpc.local import CallRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
     from aiohttp import web
     from google.protobuf.message import Message
 
+    from giftcard_gateway.http.console.rows import ListedTransaction, Windows
     from giftcard_gateway.http.console.visits import Visit
 
 _MOST = 200
-_AT_ONCE = 8
 _EACH_S = 5.0
 """How long one of many may take; what takes longer goes on, and is told as it stands."""
+_KEY = re.compile(r"[0-9a-f-]{36}")
 _RESOLUTIONS = {
     "confirmed": v1.Resolution.RESOLUTION_CONFIRMED,
     "reversed": v1.Resolution.RESOLUTION_REVERSED,
@@ -49,16 +51,6 @@ WORDS = {
 REVIEWS = {"approve": v1.Review.REVIEW_APPROVED, "refuse": v1.Review.REVIEW_REFUSED}
 DECISIONS = ("confirm", "reverse")
 """What its caller should have done, and needs the scope of callers."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlannedAct:
-    """One of many: what would be done with it, or what came of it."""
-
-    row: ListedTransaction | None
-    pick: str
-    is_taken: bool
-    words: str
 
 
 async def resolve(visit: Visit) -> web.Response:
@@ -118,44 +110,62 @@ async def show_plan(visit: Visit) -> web.Response:
         is_taken = row.state in TAKES[action]
         return is_taken, "" if is_taken else f"is {row.state}"
 
-    acts = await _for_each(visit, picks, partial(read_transaction, visit), judged)
-    return visit.page("plan.html", acts=acts, action=action, words=WORDS[action], is_done=False)
+    act = _acting(visit, windows_of(await read_providers(visit)), partial(read_transaction, visit), judged)
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(pick: str) -> PlannedAct:
+        async with room:
+            return await act(pick)
+
+    acts = await asyncio.gather(*map(one, dict.fromkeys(picks)))
+    return visit.page("plan.html", acts=acts, action=action, words=WORDS[action], key=visit.fresh_key)
 
 
 async def run_plan(visit: Visit) -> web.Response:
-    """Do what was shown, and tell what came of each."""
+    """Begin to do what was shown, and lead to where it is told what comes of each."""
+    session, key = visit.session, visit.form.text("key")
+    if key in session.bulks:
+        # The form came twice: by a second click, or loaded again.
+        return see(f"/bulk/{key}")
     action, picks = visit.form.text("action"), visit.form.all("pick")
     lacking = _lacking(visit)
     if lacking or action not in TAKES or not 0 < len(picks) <= _MOST:
         return visit.page(
             "refused.html", status=HTTPStatus.BAD_REQUEST, sentence=lacking or "Nothing was chosen."
         )
-    acts = await _for_each(visit, picks, partial(_do, visit, action), _told)
-    return visit.page("plan.html", acts=acts, action=action, words=WORDS[action], is_done=True)
+    windows = windows_of(await read_providers(visit))
+    if key in session.bulks:
+        return see(f"/bulk/{key}")
+    run = BulkRun(
+        key=key if _KEY.fullmatch(key) else visit.fresh_key,
+        words=WORDS[action],
+        picks=list(dict.fromkeys(picks)),
+        began_at=visit.now,
+    )
+    session.keep_run(run)
+    visit.runs.begin(run, session, _acting(visit, windows, partial(_do, visit, action), _told))
+    return see(f"/bulk/{run.key}")
 
 
-async def _for_each(
+def _acting(
     visit: Visit,
-    picks: Sequence[str],
+    windows: Windows,
     ask: Callable[[str, str], Awaitable[v1.Transaction]],
     judged: Callable[[ListedTransaction], tuple[bool, str]],
-) -> Sequence[PlannedAct]:
-    """Ask for each that was picked, a few at once; `judged` says whether it is taken, and in which words."""
-    windows = windows_of(await read_providers(visit))
-    room = asyncio.Semaphore(_AT_ONCE)
+) -> Callable[[str], Awaitable[PlannedAct]]:
+    """Return what asks for one that was picked; `judged` says whether it is taken, and in which words."""
 
     async def act(pick: str) -> PlannedAct:
         transaction_id, _, tenant = pick.partition(AT)
-        async with room:
-            try:
-                one = await ask(transaction_id, tenant)
-            except CallRefused as fault:
-                return PlannedAct(row=None, pick=pick, is_taken=False, words=str(fault))
+        try:
+            one = await ask(transaction_id, tenant)
+        except CallRefused as fault:
+            return PlannedAct(row=None, pick=pick, is_taken=False, words=str(fault))
         row = row_of(visit, one, windows)
         is_taken, words = judged(row)
         return PlannedAct(row=row, pick=pick, is_taken=is_taken, words=words)
 
-    return await asyncio.gather(*map(act, dict.fromkeys(picks)))
+    return act
 
 
 async def _do(visit: Visit, action: str, transaction_id: str, tenant: str | None) -> v1.Transaction:

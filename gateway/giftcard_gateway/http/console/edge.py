@@ -19,6 +19,7 @@ from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.access.signing_in import Shown
 from giftcard_gateway.errors import GatewayError
 from giftcard_gateway.http.console.actions import decide, redeliver, resolve, review, run_plan, show_plan
+from giftcard_gateway.http.console.bulks import BulkRuns, show_run
 from giftcard_gateway.http.console.inbox import show_inbox
 from giftcard_gateway.http.console.protection import Protection
 from giftcard_gateway.http.console.providers import pause, show_providers
@@ -26,7 +27,7 @@ from giftcard_gateway.http.console.rendering import Templates, static_files
 from giftcard_gateway.http.console.search import begin_search, show_found, show_search
 from giftcard_gateway.http.console.sessions import OpenSessions, Session
 from giftcard_gateway.http.console.transaction import show_transaction
-from giftcard_gateway.http.console.visits import Form, Visit, caller, see
+from giftcard_gateway.http.console.visits import Form, Visit, caller, peer_of, see
 from giftcard_gateway.http.listener import HttpListener
 from giftcard_gateway.rpc.local import CallRefused, LocalCalls
 
@@ -78,6 +79,7 @@ class ConsoleEdge:
         self._calls = calls
         self._signing_in = signing_in
         self._observer = observer
+        self._runs = BulkRuns(observer)
         self._protection = Protection(settings)
         self._sessions = OpenSessions(clock, idle_s=settings.idle_s, session_s=settings.session_s)
         self._templates = Templates(clock)
@@ -94,8 +96,9 @@ class ConsoleEdge:
         await self._listener.start(self._application())
 
     async def stop(self) -> None:
-        """Stop listening once the requests in hand are answered."""
+        """Stop listening once the requests in hand are answered, and acts in hand are through."""
         await self._listener.stop()
+        await self._runs.stop()
 
     def _application(self) -> web.Application:
         application = web.Application(client_max_size=_MOST_BYTES, middlewares=[self._around])
@@ -120,6 +123,7 @@ class ConsoleEdge:
             ("POST", "/transactions/{transaction_id}/review", review),
             ("POST", "/bulk", show_plan),
             ("POST", "/bulk/run", run_plan),
+            ("GET", "/bulk/{key}", show_run),
             ("GET", "/search", show_search),
             ("POST", "/search", begin_search),
             ("GET", "/search/{key}", show_found),
@@ -194,9 +198,11 @@ class ConsoleEdge:
             )
         visit = Visit(
             request=request,
+            peer=peer_of(request),
             session=session,
             stamp=self._sessions.stamp(token),
             calls=self._calls,
+            runs=self._runs,
             templates=self._templates,
             form=form,
             settings=self._settings,
@@ -246,7 +252,7 @@ class ConsoleEdge:
             return self._sign_in_form(
                 request, goes_on_to, status=HTTPStatus.BAD_REQUEST, sentence="That is no API key or token."
             )
-        shown = caller(request, credential)
+        shown = caller(request, credential, peer=peer_of(request))
         try:
             # A call like any other: counted, audited when it is refused, and it needs the scope to read.
             await self._calls.call("ListProviders", v1.ListProvidersRequest(page_size=1), shown)

@@ -60,6 +60,7 @@ async def show_inbox(visit: Visit) -> web.Response:
     return visit.page(
         "inbox.html",
         rows=rows,
+        runs=list(reversed(visit.session.bulks.values())),
         order=order,
         orders=list(_ORDERS),
         is_more=is_more or is_more_owed or is_more_late,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from giftcard import v1
 from giftcard_gateway.http.console.visits import see
-from giftcard_gateway.http.console.words import time_of
+from giftcard_gateway.http.console.words import exchanges_of, latency_of, time_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -36,6 +36,10 @@ class ProviderRow:
     paused_at: datetime | None
     paused_by: str
     paused_why: str
+    latency: str
+    """Within what time half of the last minutes' answers came, and 99 of 100; empty without any."""
+    exchanges: str
+    """How many exchanges a minute this process made in them, and how many failed; empty without any."""
 
 
 async def show_providers(visit: Visit) -> web.Response:
@@ -86,4 +90,6 @@ def _row(one: v1.Provider) -> ProviderRow:
         paused_at=time_of(one.pause.pause_time) if one.HasField("pause") else None,
         paused_by=one.pause.paused_by,
         paused_why=one.pause.note,
+        latency=latency_of(one),
+        exchanges=exchanges_of(one),
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from giftcard_adapters.values.secret import Secret
     from giftcard_gateway.access.identities import Identity
     from giftcard_gateway.clock import Clock
+    from giftcard_gateway.http.console.bulks import BulkRun
 
 _TOKEN_BYTES = 32
 _MOST = 1000
@@ -25,6 +26,7 @@ _MOST = 1000
 _MOST_OF_ONE = 20
 """OpenSessions of one identity, so that nobody signs everybody else out by signing in."""
 _MOST_SEARCHES = 20
+_MOST_BULKS = 5
 
 
 @dataclass(kw_only=True)
@@ -42,6 +44,18 @@ class Session:
     """What the next page tells once: what came of an action."""
     searches: OrderedDict[str, v1.TransactionFilter] = field(default_factory=OrderedDict)
     """What they looked for, by a number that stands in addresses; a card's number must not."""
+
+    bulks: OrderedDict[str, BulkRun] = field(default_factory=OrderedDict)
+    """What they had done with many at once, by the key in its address."""
+    is_over: bool = False
+    """Whether they signed out, or may not come back: nothing more is begun for them."""
+
+    def keep_run(self, run: BulkRun) -> None:
+        """Keep an act on many, and forget the oldest of several that have ended."""
+        self.bulks[run.key] = run
+        ended = [key for key, one in self.bulks.items() if one.is_ended]
+        for key in ended[: max(0, len(self.bulks) - _MOST_BULKS)]:
+            del self.bulks[key]
 
     def keep(self, key: str, wanted: v1.TransactionFilter) -> None:
         """Keep what was looked for, and forget the oldest of many."""
@@ -99,7 +113,8 @@ class OpenSessions:
 
     def close(self, token: str) -> None:
         """End a session."""
-        self._sessions.pop(_hashed(token), None)
+        if (session := self._sessions.pop(_hashed(token), None)) is not None:
+            session.is_over = True
 
     def stamp(self, token: str) -> str:
         """Return what a form must carry to be from a page of ours that this cookie's browser was shown."""

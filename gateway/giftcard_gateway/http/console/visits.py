@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from giftcard_gateway.config.settings import Console
+    from giftcard_gateway.http.console.bulks import BulkRuns
     from giftcard_gateway.http.console.rendering import Templates
     from giftcard_gateway.http.console.sessions import Session
     from giftcard_gateway.rpc.local import LocalCalls
@@ -32,6 +33,7 @@ def caller(
     request: web.Request,
     credential: str,
     *,
+    peer: str,
     tenant: str = "",
     reason: str = "",
     longest_s: float = LONGEST_S,
@@ -43,7 +45,7 @@ def caller(
     if reason:
         metadata.append((REASON, reason))
     metadata += [("x-forwarded-for", one) for one in request.headers.getall("X-Forwarded-For", ())]
-    return Caller(metadata=metadata, peer=peer_of(request), longest_s=longest_s)
+    return Caller(metadata=metadata, peer=peer, longest_s=longest_s)
 
 
 def peer_of(request: web.Request) -> str:
@@ -60,10 +62,13 @@ class Visit:
     """A request of somebody who may be here."""
 
     request: web.Request
+    peer: str
+    """Where the request came from, as gRPC writes it; known also when the browser has left."""
     session: Session
     stamp: str
     """What each form carries, so that no other site's form counts."""
     calls: LocalCalls
+    runs: BulkRuns
     templates: Templates
     form: Form
     settings: Console
@@ -98,7 +103,14 @@ class Visit:
         return await self.calls.call(
             name,
             request,
-            caller(self.request, credential, tenant=acting, reason=reason, longest_s=longest_s),
+            caller(
+                self.request,
+                credential,
+                peer=self.peer,
+                tenant=acting,
+                reason=reason,
+                longest_s=longest_s,
+            ),
         )
 
     def page(self, name: str, *, status: int = 200, **words: object) -> web.Response:

@@ -257,6 +257,7 @@ class Provider(_message.Message):
     UNRESOLVED_COUNT_FIELD_NUMBER: _builtins.int
     LAST_ANSWER_TIME_FIELD_NUMBER: _builtins.int
     PAUSE_FIELD_NUMBER: _builtins.int
+    RECENT_EXCHANGES_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Its id, as the configuration names it; what `provider` takes in requests."""
     display_name: _builtins.str
@@ -293,6 +294,10 @@ class Provider(_message.Message):
     def pause(self) -> Global___ProviderPause:
         """Why nothing new is sent to it. Left out while it is not paused."""
 
+    @_builtins.property
+    def recent_exchanges(self) -> Global___RecentExchanges:
+        """How its answers came in the last minutes. Left out if the process that answers you asked it nothing in them."""
+
     def __init__(
         self,
         *,
@@ -309,14 +314,63 @@ class Provider(_message.Message):
         unresolved_count: _builtins.int = ...,
         last_answer_time: _timestamp_pb2.Timestamp | None = ...,
         pause: Global___ProviderPause | None = ...,
+        recent_exchanges: Global___RecentExchanges | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_answer_time", b"last_answer_time", "oldest_advice_time", b"oldest_advice_time", "pause", b"pause"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_answer_time", b"last_answer_time", "oldest_advice_time", b"oldest_advice_time", "pause", b"pause", "recent_exchanges", b"recent_exchanges"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice_backlog", b"advice_backlog", "capabilities", b"capabilities", "circuit_state", b"circuit_state", "deletes_cards", b"deletes_cards", "display_name", b"display_name", "enabled", b"enabled", "health", b"health", "last_answer_time", b"last_answer_time", "oldest_advice_time", b"oldest_advice_time", "operations", b"operations", "pause", b"pause", "provider", b"provider", "unresolved_count", b"unresolved_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice_backlog", b"advice_backlog", "capabilities", b"capabilities", "circuit_state", b"circuit_state", "deletes_cards", b"deletes_cards", "display_name", b"display_name", "enabled", b"enabled", "health", b"health", "last_answer_time", b"last_answer_time", "oldest_advice_time", b"oldest_advice_time", "operations", b"operations", "pause", b"pause", "provider", b"provider", "recent_exchanges", b"recent_exchanges", "unresolved_count", b"unresolved_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Provider: _TypeAlias = Provider  # noqa: Y015
+
+@_typing.final
+class RecentExchanges(_message.Message):
+    """What one process of the gateway saw of a provider in the last minutes: its HTTP exchanges for money and for reads.
+    Other processes, and replicas, see others.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WINDOW_FIELD_NUMBER: _builtins.int
+    EXCHANGE_COUNT_FIELD_NUMBER: _builtins.int
+    FAILURE_COUNT_FIELD_NUMBER: _builtins.int
+    P50_LATENCY_FIELD_NUMBER: _builtins.int
+    P99_LATENCY_FIELD_NUMBER: _builtins.int
+    exchange_count: _builtins.int
+    """How many there were, answered or not. One that its caller gave up does not count."""
+    failure_count: _builtins.int
+    """How many of them failed: no answer came, or one with HTTP status 429 or 500 and above. A decline is no failure."""
+    @_builtins.property
+    def window(self) -> _duration_pb2.Duration:
+        """How long ago the first of them can have begun: five minutes, or less after a start."""
+
+    @_builtins.property
+    def p50_latency(self) -> _duration_pb2.Duration:
+        """Half of the answers took no longer. Estimated between bounds of a histogram, to about a quarter of the value.
+        Left out if no answer came.
+        """
+
+    @_builtins.property
+    def p99_latency(self) -> _duration_pb2.Duration:
+        """99 of 100 answers took no longer, estimated in the same way, and at most a minute. Left out if no answer came."""
+
+    def __init__(
+        self,
+        *,
+        window: _duration_pb2.Duration | None = ...,
+        exchange_count: _builtins.int = ...,
+        failure_count: _builtins.int = ...,
+        p50_latency: _duration_pb2.Duration | None = ...,
+        p99_latency: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["p50_latency", b"p50_latency", "p99_latency", b"p99_latency", "window", b"window"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exchange_count", b"exchange_count", "failure_count", b"failure_count", "p50_latency", b"p50_latency", "p99_latency", b"p99_latency", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecentExchanges: _TypeAlias = RecentExchanges  # noqa: Y015
 
 @_typing.final
 class ProviderPause(_message.Message):

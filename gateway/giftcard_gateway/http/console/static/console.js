@@ -23,6 +23,12 @@ async function refresh() {
   }
 }
 
+// What is under way says for itself how often it is worth looking.
+function keepFresh() {
+  const every = document.querySelector("[data-every]");
+  setTimeout(() => refresh().finally(keepFresh), every ? Number(every.dataset.every) : EVERY_MS);
+}
+
 if (pause) {
   pause.hidden = false;
   pause.addEventListener("click", () => {
@@ -30,7 +36,7 @@ if (pause) {
     pause.setAttribute("aria-pressed", String(isPaused));
     if (!isPaused) refresh();
   });
-  setInterval(refresh, EVERY_MS);
+  keepFresh();
 }
 for (const all of document.querySelectorAll("[data-checks]")) {
   all.addEventListener("change", () => {
