@@ -58,7 +58,7 @@ def test_it_has_time_to_stop() -> None:
 
 
 def test_its_lines_run(tmp_path: Path) -> None:
-    """The journal is made before the start; the gateway serves, takes SIGHUP and ends with 0 after SIGTERM."""
+    """The journal is made before the start; the gateway serves, takes SIGHUP, and SIGTERM ends it with 0."""
     port, config = free_port(), tmp_path / "gateway.toml"
     text = TOML.format(port=port, simulator=port + ELECTRUM, journal=f"sqlite:///{tmp_path}/journal.db")
     own = "".join(f"{key} = {json.dumps(value)}\n" for key, value in SANDBOXES[0].settings().items())
