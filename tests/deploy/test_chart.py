@@ -131,6 +131,19 @@ def test_the_network_lets_in_who_tests() -> None:
     assert tester.items() <= test.items()
 
 
+def test_a_pod_has_time_to_stop() -> None:
+    """The grace period is the lame duck's time, twice the drain and ten seconds, as the gateway is told."""
+    words = ("--set", "lameDuckSeconds=7", "--set", "drainSeconds=20")
+    made = yaml.safe_load_all(rendered(CHART / "ci/postgresql-values.yaml", *words))
+    (pod,) = (one["spec"]["template"]["spec"] for one in made if one and one["kind"] == "Deployment")
+    (container,) = pod["containers"]
+    told = {one["name"]: one.get("value") for one in container["env"]}
+    assert told["GIFTCARD_GATEWAY__SERVER__LAME_DUCK_S"] == "7"
+    assert told["GIFTCARD_GATEWAY__SERVER__DRAIN_S"] == "20"
+    assert pod["terminationGracePeriodSeconds"] == 7 + 2 * 20 + 10
+    assert "lifecycle" not in container
+
+
 def test_rules_are_those_of_prometheus() -> None:
     """The chart hands on the rules of deploy/prometheus as they are, but for where the runbook is."""
     (made,) = (

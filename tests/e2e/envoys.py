@@ -118,13 +118,21 @@ def settings(folder: Path, ports: Mapping[str, int], origin: str = PAGE, at_once
 
 
 @contextmanager
-def door(folder: Path, gateway: int, *, origin: str = PAGE, at_once: int = 5_000) -> Iterator[Door]:
-    """Start Envoy in a new folder, in front of a gateway's port; wait until it finds the gateway healthy."""
+def door(
+    folder: Path, gateway: int, *others: int, origin: str = PAGE, at_once: int = 5_000
+) -> Iterator[Door]:
+    """Start Envoy in a new folder, in front of gateways' ports; wait until it finds one healthy."""
     program = envoy_program()
     folder.mkdir()
     first = free_port()
     ports = {"plain": first, "tls": first + 1, "admin": first + 2, "gateway": gateway}
     settings(folder, ports, origin, at_once)
+    with (folder / "envoy.yaml").open("a", encoding="utf-8") as end_of_the_endpoints:
+        for port in others:
+            address = f"{{address: 127.0.0.1, port_value: {port}}}"
+            end_of_the_endpoints.write(
+                f"              - endpoint: {{address: {{socket_address: {address}}}}}\n"
+            )
     command = [program, "-c", "envoy.yaml", "--use-dynamic-base-id", "--concurrency", "1", "-l", "warn"]
     with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
         process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=err)

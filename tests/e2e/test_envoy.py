@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import ssl
 import struct
 import subprocess
@@ -368,3 +369,15 @@ def test_without_a_gateway_the_door_says_so(tmp_path: Path) -> None:
         assert gateway.running.stop() == 0
         assert running.ask("/v1/cards:balance", {"card": CARD}).status == 503
         wait_until(running, lambda: running.ask("/healthz").status == 503)
+
+
+def test_a_gateway_that_leaves_is_sent_nothing(tmp_path: Path) -> None:
+    """Not even the only one gets calls once it is NOT_SERVING, though it would answer them yet."""
+    environ = {"GIFTCARD_GATEWAY__SERVER__LAME_DUCK_S": "3600"}
+    with sandbox(tmp_path, environ=environ) as gateway, door(tmp_path / "door", gateway.port) as running:
+        gateway.running.send(signal.SIGTERM)
+        wait_until(running, lambda: running.ask("/healthz").status == 503)
+        assert running.ask("/v1/cards:balance", {"card": CARD}).status == 503
+        with gateway.client() as client:
+            assert client.balance(card=PAN).balances.available.units == 500
+        assert gateway.running.stop() == 0

@@ -210,3 +210,18 @@ def test_signals_that_come_again_change_nothing(tmp_path: Path, number: signal.S
                     running.running.process.wait(_AGAIN_S)
             assert running.running.ended() == 0
             assert "Traceback" not in running.running.complained
+
+
+def test_a_lame_duck_serves_until_it_is_hurried(tmp_path: Path) -> None:
+    """After SIGTERM health sends callers away and nobody is refused; a second SIGTERM drains at once."""
+    environ = {"GIFTCARD_GATEWAY__SERVER__LAME_DUCK_S": "3600"}
+    with sandbox(tmp_path, environ=environ) as running, calling(running) as channel:
+        told = watch_health(channel)
+        assert next(told).status == SERVING
+        running.running.send(signal.SIGTERM)
+        assert next(told).status == NOT_SERVING
+        assert code_of_a_new_call(running) == grpc.StatusCode.OK
+        redeemed = GiftCardServiceStub(channel).Redeem(redemption(FUNDED), timeout=PATIENCE_S)
+        assert redeemed.transaction.state == v1.TransactionState.TRANSACTION_STATE_APPROVED
+        assert running.running.stop() == 0
+        assert "Traceback" not in running.running.complained

@@ -103,6 +103,27 @@ async def test_two_processes_share_a_port_and_a_journal(
         assert playing.stop() == 0
 
 
+async def test_a_lame_duck_s_other_processes_are_not_hurried(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    """One killed after SIGTERM is not replaced, and what is left serves on, until a second SIGTERM."""
+    port = free_port()
+    configure(tmp_path, port, await postgres_server.create_database())
+    assert run("migrate", "--config", "gateway.toml", folder=tmp_path).returncode == 0
+    environ = {"GIFTCARD_GATEWAY__SERVER__LAME_DUCK_S": "3600"}
+    serving = started("serve", "--config", "gateway.toml", folder=tmp_path, environ=environ)
+    with simulators(tmp_path, port), serving as running:
+        running.wait_until(lambda: running.complained.count("serves on") == 2)
+        running.send(signal.SIGTERM)
+        running.wait_until(lambda: running.complained.count("calls are served for 3600 s yet") == 2)
+        os.kill(min(workers_of(running)), signal.SIGKILL)
+        running.wait_until(lambda: len(workers_of(running)) == 1)
+        redeem(f"127.0.0.1:{port}")
+        assert len(workers_of(running)) == 1
+        assert running.stop() == 0
+        assert "Traceback" not in running.complained
+
+
 async def test_a_journal_that_does_not_fit_is_told_once(
     tmp_path: Path, postgres_server: PostgresServer
 ) -> None:

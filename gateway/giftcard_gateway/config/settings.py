@@ -73,6 +73,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     keepalive_timeout_s: WaitSeconds = 20.0
     min_ping_interval_s: WaitSeconds = 10.0
     """A caller that pings more often is disconnected."""
+    lame_duck_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
+    """How long calls are still served after SIGTERM while health says NOT_SERVING; 0 for not at all."""
     drain_s: WaitSeconds = 30.0
     """How long calls in flight may take to end once we were told to stop."""
     watch_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -245,6 +246,18 @@ class App:
         if self.signing_in.keys is not None:
             self._background.append(asyncio.create_task(self.signing_in.keys.run()))
         await self.server.serve()
+
+    async def leave(self, hurried: asyncio.Event) -> None:
+        """Have callers sent elsewhere, and serve those who come yet, for `server.lame_duck_s` at most.
+
+        Returns when the time is over, or at once when `hurried` is set. Health never says SERVING again.
+        """
+        if (lame_duck_s := self.settings.server.lame_duck_s) and not hurried.is_set():
+            await self.server.leave()
+            _log.info("stopping: calls are served for %g s yet, and health says NOT_SERVING", lame_duck_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(lame_duck_s):
+                    await hurried.wait()
 
     async def stop(self) -> None:
         """Refuse new work, let money work in flight finish and be recorded, and put everything away."""

@@ -68,10 +68,31 @@ def hear_no_more(loop: asyncio.AbstractEventLoop | None = None) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+class Stopping:
+    """Hears from now on that the process is to stop: by SIGTERM in its own time, or without delay.
+
+    `told` is set by the first SIGTERM or SIGINT. `hurried` is set by SIGINT, behind which somebody waits at
+    a terminal, and by a second SIGTERM.
+    """
+
+    def __init__(self) -> None:
+        """Listen on the loop that runs."""
+        self.told = asyncio.Event()
+        self.hurried = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.terminated)
+        loop.add_signal_handler(signal.SIGINT, self.interrupted)
+
+    def terminated(self) -> None:
+        """Hear SIGTERM."""
+        (self.hurried if self.told.is_set() else self.told).set()
+
+    def interrupted(self) -> None:
+        """Hear SIGINT."""
+        self.told.set()
+        self.hurried.set()
+
+
 def stop_event() -> asyncio.Event:
     """Return an event that SIGTERM and SIGINT set, whenever they come from now on."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop
+    return Stopping().told

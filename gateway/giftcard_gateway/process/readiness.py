@@ -63,7 +63,7 @@ class Readiness:
                 self._observer.faulted("readiness", fault)
 
     async def look(self) -> None:
-        """Check the journal once and report a change; a process that drains stays NOT_SERVING."""
+        """Check the journal once and report a change; a process that leaves or drains stays NOT_SERVING."""
         try:
             await self._journal.check()
             await self._heartbeat.beat()

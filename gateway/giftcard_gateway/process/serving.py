@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.process.app import App
-from giftcard_gateway.process.loop import hear_no_more, on_hangup, settle, stop_event
+from giftcard_gateway.process.loop import Stopping, hear_no_more, on_hangup, settle
 from giftcard_gateway.telemetry import handshakes, open_telemetry
 from giftcard_gateway.telemetry.exporters import scraped
 from giftcard_gateway.telemetry.logs import set_up as set_up_logs
@@ -62,13 +62,15 @@ async def serve(
     origin: SettingsOrigin | None = None,
     started: Callable[[App], None] = lambda _: None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; `started` hears when calls are answered.
+    """Serve until SIGTERM or SIGINT, then for the lame duck's time, then drain.
+
+    `started` hears when calls are answered. SIGINT and a second SIGTERM leave the lame duck out.
 
     With an `origin`, SIGHUP has the settings read again.
 
     Raises OperatorError when it cannot start.
     """
-    stop = stop_event()
+    stopping = Stopping()
     app = App(settings, SystemClock(), watched, name=process_name(), origin=origin)
     if app.reloading is not None:
         on_hangup(app.reloading.ask)
@@ -76,7 +78,8 @@ async def serve(
         await app.start()
         settle()
         started(app)
-        await stop.wait()
+        await stopping.told.wait()
+        await app.leave(stopping.hurried)
     finally:
         await app.stop()
         hear_no_more(asyncio.get_running_loop())

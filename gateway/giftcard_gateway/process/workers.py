@@ -62,13 +62,15 @@ def supervise(
     cannot is tried again: the others may hold outcomes that no journal has yet.
     """
     workers: list[SpawnProcess] = []
+    told: set[SpawnProcess] = set()
     stopping = False
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
         nonlocal stopping
         stopping = True
+        told.update(workers)
         for worker in workers:
-            worker.terminate()
+            _end(worker, number)
 
     with hold_port(settings.server.listen) as held:
         start = _Start(_on_port(settings, held.getsockname()[1]), origin, started, complain, stop)
@@ -79,14 +81,13 @@ def supervise(
         first = tuple(workers)
         while workers:
             if stopping:
-                # Also the one that was being started when the signal came.
-                stop(signal.SIGTERM, None)
+                _tell_late(workers, told)
             hangups.pass_on(workers, start)
             ended = [worker for worker in workers if worker.exitcode is not None]
             workers = [worker for worker in workers if worker not in ended]
             failed = [worker for worker in ended if worker.exitcode == _CANNOT_START]
             if any(worker in first for worker in failed):
-                stop(signal.SIGTERM, None)
+                stop(signal.SIGINT, None)
                 for worker in workers:
                     worker.join()
                 raise WorkerFailed("a worker could not start")
@@ -95,6 +96,20 @@ def supervise(
             if not stopping:
                 workers += [start(worker.name) for worker in ended]
         loop.hear_no_more()
+
+
+def _tell_late(workers: list[SpawnProcess], told: set[SpawnProcess]) -> None:
+    """End the one that was being started when the signal came; a second SIGTERM would hurry the others."""
+    for worker in set(workers) - told:
+        told.add(worker)
+        worker.terminate()
+
+
+def _end(worker: SpawnProcess, number: int) -> None:
+    """Pass SIGTERM on; SIGINT too, which alone a worker that is not yet up would not hear."""
+    worker.terminate()
+    if number == signal.SIGINT and worker.pid is not None and worker.exitcode is None:
+        os.kill(worker.pid, signal.SIGINT)
 
 
 def _on_port(settings: Settings, port: int) -> Settings:

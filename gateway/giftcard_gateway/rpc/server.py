@@ -129,12 +129,19 @@ class Server:
         """Tell health checks to send callers elsewhere; calls are still answered."""
         await self._tell_health(is_serving=False)
 
+    async def leave(self) -> None:
+        """Tell health checks for good to send callers elsewhere: `serve` changes nothing any more.
+
+        Calls are still answered, until `drain`.
+        """
+        await self._health.enter_graceful_shutdown()
+
     async def drain(self, grace_s: float, idle: Awaitable[None]) -> None:
         """Refuse new calls, let those in flight finish for `grace_s`, then stop listening.
 
         Once our services are `idle` it is over: whoever watches health or reflection has no end.
         """
-        await self._health.enter_graceful_shutdown()
+        await self.leave()
         stopping = asyncio.ensure_future(self._stop(grace_s))
         working = asyncio.ensure_future(idle)
         await asyncio.wait((stopping, working), return_when=asyncio.FIRST_COMPLETED)

@@ -63,6 +63,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   value: "0.0.0.0:50051"
 - name: GIFTCARD_GATEWAY__SERVER__WORKERS
   value: "1"
+- name: GIFTCARD_GATEWAY__SERVER__LAME_DUCK_S
+  value: {{ .Values.lameDuckSeconds | quote }}
 - name: GIFTCARD_GATEWAY__SERVER__DRAIN_S
   value: {{ .Values.drainSeconds | quote }}
 - name: GIFTCARD_GATEWAY__TELEMETRY__PROMETHEUS
