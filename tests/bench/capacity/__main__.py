@@ -1,7 +1,7 @@
 """Measures what one PostgreSQL carries: `make capacity`, or `python -m tests.bench.capacity`.
 
-Every answer is checked, and every journal against what callers heard; anything wrong is told, and the exit code
-is 1. What follows from the figures for more is computed in `model`.
+Every answer is checked, and every journal against what callers heard; anything wrong is told, and the exit
+code is 1. What follows from the figures for more is computed in `model`.
 """
 
 from __future__ import annotations

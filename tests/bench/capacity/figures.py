@@ -30,8 +30,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     wal_bytes: float
     commits: float
     """Database transactions that wrote something."""
-    round_trips: float
-    """How often a gateway waited for PostgreSQL, or would have if nobody else had been waiting as well."""
+    statements: float
+    """What PostgreSQL was asked: each is a round trip, two through a pooler, where none stays prepared."""
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):

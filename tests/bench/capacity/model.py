@@ -1,4 +1,4 @@
-"""What the measured figures come to for more transactions a second: arithmetic, and so a model, not a measurement."""
+"""What the measured figures come to for more transactions a second: a model, not a measurement."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from tests.bench.compare.sections import Row, number, table
 RATES = (100, 1_000, 10_000)
 """Transactions a second at the busiest moment; a transaction is one that is redeemed and confirmed."""
 REFERENCE = "4 processes"
-"""The way whose costs are multiplied: its batches are the smallest, so PostgreSQL's part is on the safe side."""
+"""The way whose costs are multiplied: its processes have the fewest calls at once, and so small batches."""
+ALONE = "1 process"
+"""The way whose figures of one caller say what PostgreSQL costs where no two writes share a batch."""
 BUSY_SHARE = 0.6
 """How much of a core is to be used at that moment."""
 DAY_SHARE = 0.25
@@ -41,9 +43,9 @@ CONNECTIONS = Bound("sessions of the primary", 500.0, "more are possible, and co
 FREEZE_H = Bound(
     "hours in which 200 million transaction ids are used",
     24.0,
-    "`autovacuum_freeze_max_age`; until then every table has to be looked through, the largest are TBs",
+    "`autovacuum_freeze_max_age`: so often each table is looked through, and that must not take longer",
 )
-TABLE_TB = Bound("TB kept", 32.0, "PostgreSQL's bound of one table without partitions")
+TABLE_TB = Bound("TB kept", 32.0, "what one table may hold without partitions, if nearly all were in one")
 
 
 class Need(NamedTuple):
@@ -65,9 +67,11 @@ class Need(NamedTuple):
 
 def needs(measured: Measured, rate: int) -> list[Need]:
     """Return what so many transactions a second take, by the figures of one run."""
-    used = [_load(measured, method) for method in METHODS]
+    used = [max(_loads(measured, REFERENCE, method), key=_callers) for method in METHODS]
+    alone = [min(_loads(measured, ALONE, method), key=_callers) for method in METHODS]
     gateway_cores = rate * sum(one.gateway_us for one in used) / 1e6 / BUSY_SHARE
     postgres_cores = rate * sum(one.postgres_us for one in used) / 1e6 / BUSY_SHARE
+    alone_cores = rate * sum(one.postgres_us for one in alone) / 1e6 / BUSY_SHARE
     commits = rate * sum(one.commits for one in used)
     wal_mb = rate * sum(one.wal_bytes for one in used) / 1e6
     processes = math.ceil(gateway_cores)
@@ -76,6 +80,7 @@ def needs(measured: Measured, rate: int) -> list[Need]:
         Need("gateway, cores", gateway_cores),
         Need("gateway, processes", float(processes)),
         Need("primary, cores", postgres_cores, CORES),
+        Need("primary, cores if no two writes shared a batch", alone_cores),
         Need("primary, WAL in MB/s", wal_mb, WAL),
         Need("primary, commits a second", commits),
         Need(
@@ -105,13 +110,15 @@ def modelled_table(measured: Measured) -> str:
         row |= {f"{rate:,} a second": number(by_rate[rate][place].amount) for rate in RATES}
         row["one primary gives"] = _given(need)
         rows.append(row)
-    for title, told in (
-        ("what breaks first", lambda found: first_to_break(found).part),
-        ("at so much of its bound", lambda found: f"{100 * first_to_break(found).primaries:,.0f} %"),
-        ("primaries", lambda found: f"{primaries(found)}"),
-    ):
-        last: Row = {"part": title}
-        last |= {f"{rate:,} a second": told(by_rate[rate]) for rate in RATES}
+    weakest = {rate: first_to_break(found) for rate, found in by_rate.items()}
+    told: dict[str, dict[int, str]] = {
+        "what breaks first": {rate: need.part for rate, need in weakest.items()},
+        "at so much of its bound": {rate: f"{100 * need.primaries:,.0f} %" for rate, need in weakest.items()},
+        "primaries": {rate: f"{primaries(found)}" for rate, found in by_rate.items()},
+    }
+    for part, by in told.items():
+        last: Row = {"part": part}
+        last |= {f"{rate:,} a second": by[rate] for rate in RATES}
         rows.append(last | {"one primary gives": ""})
     return table(rows)
 
@@ -133,13 +140,13 @@ def measured_table(measured: Measured) -> str:
             "provider µs": one.provider_us,
             "WAL bytes": one.wal_bytes,
             "commits": one.commits,
-            "round trips": one.round_trips,
+            "statements": one.statements,
         }
         for one in measured.loads
     ]
     stored = (
-        f"A transaction that is redeemed and confirmed takes {number(measured.stored.written)} bytes of disk when new,"
-        f" and {number(measured.stored.kept)} once its tables are as dense as can be."
+        f"A transaction that is redeemed and confirmed takes {number(measured.stored.written)} bytes of disk"
+        f" when new, and {number(measured.stored.kept)} once its tables are as dense as can be."
     )
     return f"{measured.machine}\n\n{table(rows)}\n\n{stored}"
 
@@ -153,10 +160,12 @@ def bounds_table() -> str:
     return table(rows)
 
 
-def _load(measured: Measured, method: str) -> Load:
-    """Return the reference's figures where most call at once."""
-    found = [one for one in measured.loads if one.way == REFERENCE and one.method == method]
-    return max(found, key=lambda one: one.callers)
+def _loads(measured: Measured, way: str, method: str) -> list[Load]:
+    return [one for one in measured.loads if one.way == way and one.method == method]
+
+
+def _callers(one: Load) -> int:
+    return one.callers
 
 
 def _given(need: Need) -> str:

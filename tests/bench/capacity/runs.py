@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -23,13 +24,14 @@ from tests.bench.compare.sections import Spread
 from tests.e2e.processes import end
 from tests.pooler import Pooler
 
-
 SETTINGS = {"shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track_planning": "off"}
 """PostgreSQL counts its statements, which costs it some percent; the rest is as in `make bench`."""
 CONNECTIONS = 16
 """What the kernel spreads over the processes."""
-_POOL = 16
-_FINAL_STATE = "CONFIRMED"
+_POOL = 8
+_OF_SESSIONS = ("jit = off", "enable_seqscan = off", "plan_cache_mode = force_generic_plan")
+"""What a gateway asks of each session where there is no pooler; with one, docs/journal.md says to do this."""
+_CONFIRMED = "SELECT count(*) FROM transactions WHERE state = 'CONFIRMED'"
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +43,8 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     """Whether each commit waits until a standby has it."""
     is_pooled: bool = False
     """Whether PgBouncer stands between them, in transaction mode."""
+    poll_s: float = 0.0
+    """How often processes look whether others wrote, instead of listening around the pooler."""
 
 
 WAYS = (
@@ -49,6 +53,7 @@ WAYS = (
     Way(name="4 processes", processes=4),
     Way(name="2 processes, synchronous standby", processes=2, has_standby=True),
     Way(name="2 processes, PgBouncer", processes=2, is_pooled=True),
+    Way(name="2 processes, PgBouncer, no NOTIFY", processes=2, is_pooled=True, poll_s=0.25),
 )
 
 
@@ -68,7 +73,7 @@ class _Count(NamedTuple):
 
     wal_bytes: int
     commits: int
-    round_trips: int
+    statements: int
     beside_s: float
     load_s: float
 
@@ -97,7 +102,7 @@ def play(rig: Rig, how_much: HowMuch) -> Played:
         with _beside(rig, way) as beside:
             say(f"starting {way.name}")
             design = gateway(
-                rig, f"way-{number}", "postgres", workers=way.processes, through=_through(beside.pooler)
+                rig, f"way-{number}", "postgres", workers=way.processes, through=_through(way, beside.pooler)
             )
             one = _Loaded(rig, way, design, beside)
             one.play(how_much)
@@ -130,10 +135,17 @@ def _beside(rig: Rig, way: Way) -> Iterator[_Beside]:
             yield _Beside()
 
 
-def _through(pooler: Pooler | None) -> Callable[[str], tuple[str, str]] | None:
+def _through(way: Way, pooler: Pooler | None) -> Callable[[str], tuple[str, str]] | None:
     if pooler is None:
         return None
-    return lambda url: (pooler.url(url), f'listen_url = "{url}"')
+
+    def through(url: str) -> tuple[str, str]:
+        for setting in _OF_SESSIONS:
+            ask_postgres(url, f"ALTER DATABASE {urlsplit(url).path[1:]} SET {setting}")
+        more = f"pooled = true\npoll_s = {way.poll_s}" if way.poll_s else f'listen_url = "{url}"'
+        return pooler.url(url), more
+
+    return through
 
 
 class _Loaded:
@@ -148,8 +160,9 @@ class _Loaded:
 
     def play(self, how_much: HowMuch) -> None:
         """Redeem and confirm, from few and from many callers, as often as that; the first time uncounted."""
-        heard = self._slice("Redeem", 8, calls=300)
-        self._slice("ConfirmRedeem", 8, ids=heard)
+        most = max(how_much.callers)
+        heard = self._slice("Redeem", most, calls=10 * most)
+        self._slice("ConfirmRedeem", most, ids=heard)
         self._seen.clear()
         for number in range(how_much.rounds):
             say(f"round {number + 1} of {how_much.rounds}: {self._way.name}")
@@ -170,7 +183,7 @@ class _Loaded:
     def stored(self) -> Stored:
         """Return what a transaction takes, by the size of the database before and now."""
         url = self._design.journal
-        ((count,),) = ask_postgres(url, f"SELECT count(*) FROM transactions WHERE state = '{_FINAL_STATE}'")
+        ((count,),) = ask_postgres(url, _CONFIRMED)
         written = self._size() - self._empty_bytes
         ask_postgres(url, "VACUUM FULL")
         kept = self._size() - self._empty_bytes
@@ -195,7 +208,7 @@ class _Loaded:
         calls = sum(one.told.kinds.values())
         if one.wrong:
             self.faults.append(f"{self._way.name}, {method}: {one.wrong} {one.told.texts}")
-        wal, commits, trips, beside_s, load_s = (
+        wal, commits, statements, beside_s, load_s = (
             (late - early) / max(calls, 1) for early, late in zip(before, after, strict=True)
         )
         self._seen.setdefault((method, callers), []).append(
@@ -213,7 +226,7 @@ class _Loaded:
                 provider_us=one.provider_us,
                 wal_bytes=wal,
                 commits=commits,
-                round_trips=trips,
+                statements=statements,
             )
         )
         return heard
@@ -224,11 +237,10 @@ class _Loaded:
             "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint,"
             " pg_snapshot_xmax(pg_current_snapshot())::text, (SELECT sum(calls) FROM pg_stat_statements)",
         )
-        pooler = self._beside.pooler
         return _Count(
             wal_bytes=int(wal),
             commits=int(commits),
-            round_trips=int(statements) if pooler is None else pooler.queries(),
+            statements=int(statements),
             beside_s=costs.cpu_s(self._beside.process_id) if self._beside.process_id else 0.0,
             load_s=sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]),
         )
