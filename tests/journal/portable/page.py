@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import pkgutil
+import re
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
 
-from giftcard_gateway.journal.postgres import audit, polling, schema, statements
-from giftcard_gateway.journal.postgres.durably import AUDIT_COLUMNS, DURABLY
+from giftcard_gateway.journal import postgres
+from giftcard_gateway.journal.postgres import schema
 from tests.journal.portable.features import FEATURES, Engine, Feature, Travels, Verdict
 from tests.journal.portable.reading import PLAIN_DDL, read
 from tests.journal.portable.rows import STATEMENTS, Known, Reach
 
-_PARTS = {DURABLY, AUDIT_COLUMNS}
-"""What statements are made of and is none by itself."""
+_SQL = re.compile(r"[\s(]*(WITH|SELECT|INSERT|UPDATE|DELETE)\s")
+"""How a statement begins; names and parts of statements do not."""
 _IN_ONE = {Reach.ONE, Reach.EVERYWHERE}
 
 
 def sent() -> Mapping[str, str]:
     """Return the SQL of every statement that a running journal sends, by name."""
+    modules = (
+        import_module(f"{postgres.__name__}.{each.name}") for each in pkgutil.iter_modules(postgres.__path__)
+    )
     return {
         name: value
-        for module in (statements, audit, polling)
+        for module in modules
         for name, value in vars(module).items()
-        if name.isupper() and not name.startswith("_") and isinstance(value, str) and value not in _PARTS
+        if name.isupper() and not name.startswith("_") and isinstance(value, str) and _SQL.match(value)
     }
 
 
