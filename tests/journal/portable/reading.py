@@ -33,6 +33,7 @@ BY_FUNCTION = {
     "set_config": of.DURABLE,
     "pg_logical_emit_message": of.BARRIER,
     "pg_current_snapshot": of.SNAPSHOT,
+    "pg_snapshot_xmax": of.SNAPSHOT,
     "pg_snapshot_xmin": of.SNAPSHOT,
     "pg_current_xact_id": of.PLACE,
     "pg_notify": of.NOTIFY,
