@@ -162,6 +162,10 @@ deploy-check: $(READY) $(DEPLOYING) ## Check the image and the chart with real t
 bench: $(COMPARED) ## Measure the gateway beside servers written by hand; ARGS="--quick" takes two minutes
 	$(BIN)/python -m tests.bench.compare $(ARGS)
 
+.PHONY: capacity
+capacity: $(COMPARED) ## Measure what one PostgreSQL carries; ARGS=--quick takes four minutes
+	$(BIN)/python -m tests.bench.capacity $(ARGS)
+
 .PHONY: bench-guard
 bench-guard: $(COMPARED) ## Fail when a Redeem's CPU time beside the strong server's grew by 15 %
 	$(BIN)/python -m tests.bench.compare.guard $(ARGS)

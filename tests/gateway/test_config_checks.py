@@ -223,6 +223,26 @@ ADDED = {
         '[journal]\nlisten_url = "postgresql://localhost/d"',
         "journal.listen_url is for PostgreSQL: a SQLite journal has one process",
     ),
+    "a file that is looked at": (
+        "[journal]\npoll_s = 0.5",
+        "journal.poll_s is for PostgreSQL: a SQLite journal has one process",
+    ),
+    "a file behind a pooler": (
+        "[journal]\npooled = true",
+        "journal.pooled is for PostgreSQL: a SQLite journal has one process",
+    ),
+    "a pooler that nobody listens through": (
+        '[journal]\nurl = "postgresql://localhost/d"\npooled = true',
+        "journal.pooled needs journal.listen_url or journal.poll_s: no pooler can listen",
+    ),
+    "listening and looking": (
+        '[journal]\nurl = "postgresql://localhost/d"\nlisten_url = "postgresql://localhost/d"\npoll_s = 1',
+        "journal.listen_url is not used with journal.poll_s: leave one of them out",
+    ),
+    "looking all the time": (
+        '[journal]\nurl = "postgresql://localhost/d"\npoll_s = 0.001',
+        "journal.poll_s must be 0 or at least 0.05",
+    ),
     "key alone": (
         f'[providers.spar-za.tls]\nkey_file = "{__file__}"',
         "providers.spar-za.tls.key_file needs certificate_file beside it",

@@ -27,10 +27,12 @@ from giftcard_simulators.catalogue import (
     WEBHOOKS_PORT,
     Sandbox,
 )
+from tests.bench.capacity import figures, model
 from tests.conftest import ROOT
 from tests.gateway.wire.filled import METHODS
 from tests.house.reference import calls_table, enum_table, settings_page
 from tests.house.settings_tables import TABLES, written
+from tests.journal.portable.page import features_table, statements_table, steps_table
 
 
 class Table(NamedTuple):
@@ -65,6 +67,13 @@ def tables(root: Path = ROOT) -> Iterator[Table]:
     yield Table(root / "docs" / "calls.md", "calls", calls_table())
     yield Table(root / "docs" / "calls.md", "errors", enum_table("error_reason.proto", "ERROR_REASON"))
     yield Table(root / "docs" / "calls.md", "declines", enum_table("decline.proto", "DECLINE_REASON"))
+    yield Table(root / "docs" / "portability.md", "features", features_table())
+    yield Table(root / "docs" / "portability.md", "statements", statements_table())
+    yield Table(root / "docs" / "portability.md", "steps", steps_table())
+    measured = figures.kept()
+    yield Table(root / "docs" / "capacity.md", "measured", model.measured_table(measured))
+    yield Table(root / "docs" / "capacity.md", "modelled", model.modelled_table(measured))
+    yield Table(root / "docs" / "capacity.md", "bounds", model.bounds_table())
     yield Table(root / "docs" / "settings.md", "settings", settings_page(TABLES, written))
     for one, adapter in zip(PROVIDERS, adapters, strict=True):
         page = root / "docs" / "providers" / f"{package_of(one)}.md"

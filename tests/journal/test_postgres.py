@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
-import subprocess
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +25,8 @@ from tests.journal.samples import NOW, after, at, claim, event, ids, opened, row
 from tests.journal.severing import Wire, wire
 from tests.journal.test_audit import rows as audit_rows
 from tests.patience import PATIENCE_S
-from tests.postgres import PostgresServer, as_server_user, server_user
+from tests.pooler import Pooler, pgbouncer
+from tests.postgres import PostgresServer
 from tests.world.gateway import seal
 
 pytestmark = pytest.mark.postgres
@@ -309,15 +309,12 @@ async def test_a_plain_role_can_serve(fragile: Server, fragile_server: PostgresS
     await journal.close()
 
 
-@pytest.mark.skipif(shutil.which("pgbouncer") is None, reason="pgbouncer is not on this machine")
+@pytest.mark.skipif(not pgbouncer(), reason="pgbouncer is not on this machine")
 async def test_a_pooler_may_be_between(postgres_server: PostgresServer) -> None:
     """Through pgbouncer, which gives each statement another session, everything works, waking included."""
     place = await server_place(postgres_server)
-    folder = postgres_server.folder / "pooler"
-    url = place.url.replace(str(postgres_server.folder), str(folder)) + "&port=6432"
-    process = await asyncio.to_thread(_start_pooler, folder, postgres_server.folder)
-    try:
-        journal = Postgres(url, SessionLimits(is_pooled=True), listen_url=place.url)
+    with Pooler(postgres_server) as pooler:
+        journal = Postgres(pooler.url(place.url), SessionLimits(is_pooled=True), listen_url=place.url)
         await _start_when_it_answers(journal)
         rows = [row(due_at=NOW) for _ in range(200)]
         assert await asyncio.gather(*(journal.open(each) for each in rows)) == [None] * 200
@@ -326,31 +323,43 @@ async def test_a_pooler_may_be_between(postgres_server: PostgresServer) -> None:
         assert all(await asyncio.gather(*(journal.write(after(each, "APPROVED")) for each in taken)))
         await journal.check()
         await journal.close()
-    finally:
-        process.terminate()
-        await asyncio.to_thread(process.wait)
 
 
-def _start_pooler(folder: Path, server: Path) -> subprocess.Popen[bytes]:
-    folder.mkdir()
-    settings = folder / "pgbouncer.ini"
-    settings.write_text(
-        f"[databases]\n* = host={server} port=5432 user=postgres\n[pgbouncer]\npool_mode = transaction\n"
-        f"unix_socket_dir = {folder}\nlisten_addr =\nlisten_port = 6432\nauth_type = any\n"
-        f"default_pool_size = 3\nmax_client_conn = 50\n",
-        encoding="utf-8",
-    )
-    if (user := server_user()) is not None:
-        shutil.chown(folder, user)
-    program = shutil.which("pgbouncer")
-    assert program is not None
-    return subprocess.Popen([*as_server_user(), program, "-q", settings], stderr=subprocess.DEVNULL)
+LOOK = """
+import asyncio, sys
+from giftcard_gateway.journal.postgres.journal import Postgres
+from giftcard_gateway.journal.postgres.sessions import SessionLimits
+print(asyncio.run(Postgres(sys.argv[1], SessionLimits(is_pooled=True)).schema()).sql)
+"""
+"""What `migrate --print` asks of a journal."""
 
 
-async def _start_when_it_answers(journal: Journal) -> None:
+@pytest.mark.skipif(not pgbouncer(), reason="pgbouncer is not on this machine")
+async def test_one_command_after_another_goes_through_a_pooler(postgres_server: PostgresServer) -> None:
+    """Commands look at the journal through pgbouncer after each other, in sessions that others used before.
+
+    A statement that the driver keeps by name would be found there under the same name, from another process.
+    """
+    place = await server_place(postgres_server)
+    with Pooler(postgres_server) as pooler:
+        pooled = Postgres(pooler.url(place.url), SessionLimits(is_pooled=True))
+        await _start_when_it_answers(pooled, begin=pooled.upgrade)
+        for _ in range(3):
+            ran = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", LOOK, pooler.url(place.url)),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            told, faults = await ran.communicate()
+            assert told == b"\n", faults.decode()
+
+
+async def _start_when_it_answers(
+    journal: Journal, begin: Callable[[], Awaitable[None]] | None = None
+) -> None:
     """Start a journal whose server is only just coming, or whose time for a statement is short."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             with suppress(JournalClosed):
-                return await journal.start()
+                return await (begin or journal.start)()
             await asyncio.sleep(0.05)

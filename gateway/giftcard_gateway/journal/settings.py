@@ -20,6 +20,10 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The journal class, as module:Class, from any installed package; empty takes the one for the URL."""
     listen_url: Secret = Secret("")
     """The same PostgreSQL database directly; set it when `url` leads through a pooler such as pgbouncer."""
+    pooled: bool = False
+    """Whether `url` leads through a pooler such as pgbouncer; a `listen_url` says so too."""
+    poll_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 0.0
+    """How often a process looks whether others wrote, without LISTEN and NOTIFY; 0 listens and notifies."""
     pool_size: Annotated[int, msgspec.Meta(ge=1, le=500)] = 8
     connect_timeout_s: WaitSeconds = 5.0
     statement_timeout_s: WaitSeconds = 5.0

@@ -19,6 +19,11 @@ class Signal:
         # Not a set: those who wait are woken in the order they came, so that one seed makes one run.
         self._waiters: dict[asyncio.Future[None], None] = {}
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether any task waits at this moment."""
+        return bool(self._waiters)
+
     def fire(self) -> None:
         """Tell every task that something changed."""
         self._count += 1

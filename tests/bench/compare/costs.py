@@ -39,10 +39,11 @@ def _resident_pages(pid: int) -> int:
 
 def _tree(pid: int) -> Iterator[int]:
     yield pid
-    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = thread.read_text(encoding="ascii").split()
-        except OSError:  # the thread has just ended
-            continue
-        for child in children:
-            yield from _tree(int(child))
+    try:
+        threads = [
+            thread.read_text(encoding="ascii") for thread in Path(f"/proc/{pid}/task").glob("*/children")
+        ]
+    except OSError:  # it, or a thread of it, has just ended
+        return
+    for child in " ".join(threads).split():
+        yield from _tree(int(child))

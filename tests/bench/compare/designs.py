@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -28,6 +28,7 @@ workers = {workers}
 api_keys = true
 [journal]
 url = "{journal}"
+{journal_lines}
 [seal]
 active = "bench"
 keys = {{ bench = "{key}" }}
@@ -97,16 +98,22 @@ def gateway(
     workers: int = 1,
     program: tuple[str, ...] = GATEWAY,
     variables: Mapping[str, str] = EVERYTHING,
+    through: Callable[[str], tuple[str, str]] | None = None,
 ) -> Serving:
-    """Start a gateway with all on: API keys, budgets, sealing, and to a collector what `variables` say."""
+    """Start a gateway with all on: API keys, budgets, sealing, and to a collector what `variables` say.
+
+    `through` gives for its database's URL the one to use, and further lines of `[journal]`.
+    """
     port = rig.port()
     url = rig.database() if journal == "postgres" else f"sqlite:///{rig.folder}/{name}.db"
+    used, journal_lines = through(url) if through else (url, "")
     file = rig.folder / f"{name}.toml"
     file.write_text(
         _CONFIGURATION.format(
             port=port,
             workers=workers,
-            journal=url,
+            journal=used,
+            journal_lines=journal_lines,
             key=KEY,
             hash_key=HASH_KEY,
             provider=f"{rig.origin}{_PATH}",

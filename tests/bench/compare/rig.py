@@ -68,6 +68,8 @@ class Rig:
     folder: Path
     ports: range | None = None
     """Ports to take; any free ones unless told."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Lines of PostgreSQL's configuration, beside those it always has."""
     stack: ExitStack = field(default_factory=ExitStack)
     _postgres: PostgresServer | None = None
     _databases: int = 0
@@ -156,6 +158,14 @@ class Rig:
 
     def database(self) -> str:
         """Return the URL of a new database in a PostgreSQL that waits for its disk, as in production."""
+        self._databases += 1
+        name = f"bench_{self._databases}"
+        ask_postgres(self.server.url(), f"CREATE DATABASE {name}")
+        return self.server.url(name)
+
+    @property
+    def server(self) -> PostgresServer:
+        """The PostgreSQL; started when first asked for."""
         if self._postgres is None:
             if not has_postgres():
                 raise click.ClickException(
@@ -167,13 +177,10 @@ class Rig:
                 "shared_buffers": "256MB",
                 "max_wal_size": "4GB",
             }
-            self._postgres = PostgresServer(settings)
+            self._postgres = PostgresServer(settings | dict(self.settings))
             self.stack.callback(self._postgres.remove)
             self._postgres.start()
-        self._databases += 1
-        name = f"bench_{self._databases}"
-        _psql(self._postgres.url(), f"CREATE DATABASE {name}")
-        return self._postgres.url(name)
+        return self._postgres
 
     @property
     def postgres_cpu_s(self) -> float:
@@ -184,12 +191,9 @@ class Rig:
 
 def ask_postgres(url: str, statement: str) -> list[list[str]]:
     """Return the rows that a statement gives, as texts."""
-    return [line.split("|") for line in _psql(url, statement).splitlines()]
-
-
-def _psql(url: str, statement: str) -> str:
     command = ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement, url]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return [line.split("|") for line in told.splitlines()]
 
 
 def load_program() -> Path:

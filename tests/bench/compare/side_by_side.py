@@ -6,9 +6,10 @@ import math
 import random
 import signal
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.bench.compare.designs import start
 from tests.bench.compare.journals import check
@@ -116,10 +117,16 @@ def cost_us(one: Slice) -> float:
 
 
 @contextmanager
-def opened_rig() -> Iterator[Rig]:
-    """Give a rig in a new folder, with the requests to send in it; SIGTERM ends it as Ctrl-C does."""
+def opened_rig(settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[Rig]:
+    """Give a rig in a new folder, with the requests to send in it; SIGTERM ends it as Ctrl-C does.
+
+    `settings` are further lines of its PostgreSQL's configuration.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix="giftcard-bench-") as folder, Rig(Path(folder)) as rig:
+    with (
+        tempfile.TemporaryDirectory(prefix="giftcard-bench-") as folder,
+        Rig(Path(folder), settings=settings) as rig,
+    ):
         rig.folder.chmod(0o755)  # nginx's worker is another user
         prepare(rig.folder)
         yield rig

@@ -1,7 +1,7 @@
 """The journal in PostgreSQL 15 or newer, shared by any number of processes on any number of hosts.
 
 Rows are written in batches (`batches`), over a pool that repeats what was lost (`sessions`); other processes
-are woken by NOTIFY (`wake`); the SQL is in `statements` and `audit`.
+are woken by NOTIFY (`wake`), or look by themselves (`polling`); the SQL is in `statements` and `audit`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, cast
 
 import asyncpg
 
-from giftcard_adapters.errors import SettingsError
 from giftcard_gateway.journal import heartbeat
 from giftcard_gateway.journal.contract import (
     Backlog,
@@ -37,7 +36,9 @@ from giftcard_gateway.journal.postgres import notes as of_notes
 from giftcard_gateway.journal.postgres import statements as sql
 from giftcard_gateway.journal.postgres.alone import add_event, beat
 from giftcard_gateway.journal.postgres.batches import Batches, transposed
-from giftcard_gateway.journal.postgres.hosts import check_url, connect
+from giftcard_gateway.journal.postgres.hosts import connect
+from giftcard_gateway.journal.postgres.options import limits_of
+from giftcard_gateway.journal.postgres.polling import Polling
 from giftcard_gateway.journal.postgres.reading import cursor_of, events_of, listed, place_in, statement_of
 from giftcard_gateway.journal.postgres.sessions import (
     LOST,
@@ -68,13 +69,16 @@ _DEFAULT_LIMITS = SessionLimits()
 class Postgres(Journal):
     """A journal in the PostgreSQL database at `url`; of several hosts in it whichever may be written.
 
-    `listen_url` leads to the same database without a pooler; empty when `url` does so itself.
+    `listen_url` leads to the same database without a pooler; empty when `url` does so itself. With a `poll_s`
+    nobody listens: every process looks as often by itself.
     """
 
     is_shared = True
     system = "postgresql"
 
-    def __init__(self, url: str, limits: SessionLimits = _DEFAULT_LIMITS, *, listen_url: str = "") -> None:
+    def __init__(
+        self, url: str, limits: SessionLimits = _DEFAULT_LIMITS, *, listen_url: str = "", poll_s: float = 0.0
+    ) -> None:
         self._url = url
         self._limits = limits
         self._signal = Signal()
@@ -85,25 +89,18 @@ class Postgres(Journal):
             lambda *told: self.on_batch(self.system, *told),
             lambda: self.caller(),  # noqa: PLW0108 - it is set later
         )
-        self._wake = Wake(listen_url or url, self._sessions, self._signal.fire, limits.connect_timeout_s)
+        self._wake: Wake | Polling = (
+            Polling(self._sessions, self._signal, poll_s)
+            if poll_s
+            else Wake(listen_url or url, self._sessions, self._signal.fire, limits.connect_timeout_s)
+        )
 
     @classmethod
     def at(cls, settings: JournalSettings) -> Self:
         """Return the journal at a `postgresql://user:password@host1,host2/database` URL; see Journal.at."""
+        limits = limits_of(settings)
         listen_url = settings.listen_url.reveal()
-        check_url(settings.url.reveal())
-        if listen_url:
-            try:
-                check_url(listen_url)
-            except ValueError as fault:
-                raise SettingsError([f"journal.listen_url {fault}"]) from None
-        limits = SessionLimits(
-            pool_size=settings.pool_size,
-            connect_timeout_s=settings.connect_timeout_s,
-            statement_timeout_s=settings.statement_timeout_s,
-            is_pooled=bool(listen_url),
-        )
-        return cls(settings.url.reveal(), limits, listen_url=listen_url)
+        return cls(settings.url.reveal(), limits, listen_url=listen_url, poll_s=settings.poll_s)
 
     @property
     def pool(self) -> Pool | None:
@@ -391,7 +388,11 @@ class Postgres(Journal):
     async def _session(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
         """Give a session of its own, without the time limits that statements of a serving gateway have."""
         try:
-            session = await connect(self._url, timeout=self._limits.connect_timeout_s)
+            session = await connect(
+                self._url,
+                timeout=self._limits.connect_timeout_s,
+                statement_cache_size=self._limits.statements_kept,
+            )
         except (*LOST, ValueError) as fault:
             raise closed(fault) from fault
         try:

@@ -31,12 +31,13 @@ UNFIT = (ValueError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationErro
 LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """Faults of the server or the connection; a time-out is an OSError."""
 
-_OF_THE_STATEMENT = (
-    asyncpg.DeadlockDetectedError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.QueryCanceledError,
-    asyncpg.SerializationError,
-)
+UNDONE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+"""Faults after which the server has surely undone the statement (40P01, 40001); not so 40003."""
+
+MOST_UNDONE = 5
+_PAUSE_S = 0.01
+
+_OF_THE_STATEMENT = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
 """Faults that end a statement and leave its session usable."""
 
 
@@ -48,6 +49,11 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
     statement_timeout_s: float = 5.0
     is_pooled: bool = False
     """A pooler such as pgbouncer is between us and the server: nothing may be kept in a session."""
+
+    @property
+    def statements_kept(self) -> int:
+        """How many statements may stay prepared in a session."""
+        return 0 if self.is_pooled else 100
 
 
 class Doubtful(asyncpg.InterfaceError):
@@ -88,7 +94,7 @@ class Sessions:
                 # A little longer than the server's own limit, whose refusal says more. The server sets none
                 # to a commit that waits for its standby; this one ends that wait too.
                 command_timeout=limits.statement_timeout_s + 1,
-                statement_cache_size=0 if limits.is_pooled else 100,
+                statement_cache_size=limits.statements_kept,
                 server_settings=None if limits.is_pooled else _session_settings(limits.statement_timeout_s),
                 reset=_keep,
                 connect=connect,
@@ -108,18 +114,27 @@ class Sessions:
     async def run(self, work: Work[Result], *, is_write: bool = False, tries: int = 2) -> Result:
         """Do `work` in a session, and once more when the session was lost.
 
-        Raises JournalClosed when it was lost again, ValueError when a value does not fit a column.
+        What the server has undone because of others is done again up to MOST_UNDONE times in all, even where
+        `tries` is 1. A repeat is told that it is one all the same: `work` may have had a statement before.
+        Raises JournalClosed when it was lost or undone too often, ValueError when a value fits no column.
         """
         fault: Exception = JournalClosed("the journal is not open")
-        for attempt in range(tries):
+        lost = undone = 0
+        while lost < tries and undone < MOST_UNDONE:
             try:
-                return await self._try(work, is_repeat=attempt > 0, is_write=is_write)
+                return await self._try(work, is_repeat=lost + undone > 0, is_write=is_write)
             except UNFIT as unfit:
                 # The driver's own words may quote the values.
                 raise ValueError(f"this cannot be journalled: {type(unfit).__name__}") from None
-            except LOST as lost:
-                fault = lost
-                await self._forget(lost)
+            except UNDONE as conflict:
+                # Of those that hinder each other one always gets through, so a growing pause needs no chance.
+                fault = conflict
+                await asyncio.sleep(_PAUSE_S * 2**undone)
+                undone += 1
+            except LOST as gone:
+                fault = gone
+                lost += 1
+                await self._forget(gone)
         raise closed(fault) from fault
 
     async def _try(self, work: Work[Result], *, is_repeat: bool, is_write: bool) -> Result:

@@ -71,8 +71,15 @@ class Sqlite(Journal):
     @classmethod
     def at(cls, settings: JournalSettings) -> Self:
         """Return the journal in the file that a `sqlite:///` URL names; see Journal.at."""
-        if settings.listen_url.reveal():
-            raise SettingsError(["journal.listen_url is for PostgreSQL: a SQLite journal has one process"])
+        shared = {
+            "listen_url": settings.listen_url.reveal(),
+            "poll_s": settings.poll_s,
+            "pooled": settings.pooled,
+        }
+        if named := [f"journal.{name}" for name, value in shared.items() if value]:
+            raise SettingsError(
+                [f"{each} is for PostgreSQL: a SQLite journal has one process" for each in named]
+            )
         return cls(path_of(settings.url.reveal()))
 
     async def schema(self) -> SchemaState:
