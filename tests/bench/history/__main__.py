@@ -1,7 +1,7 @@
 """What layouts of the PostgreSQL journal cost over a history, beside each other.
 
-`python -m tests.bench.history --rows 200000` takes two minutes and prints one table; a million rows take 5 GB
-of disk for each layout, one after the other. What came of it is in `docs/decisions`.
+`python -m tests.bench.history --rows 200000` takes some minutes and prints a table, longer by each layout; a
+million rows take 5 GB of disk, of one layout at a time. What came of it is in `docs/decisions`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ def main() -> None:
     chosen = parser.parse_args()
     settings = SERVER | dict(one.split("=") for one in chosen.set)
     wanted = [one for one in LAYOUTS if one.name in (chosen.layouts or [each.name for each in LAYOUTS])]
-    report(wanted, [asyncio.run(measure(one, chosen.rows, chosen.lives, settings)) for one in wanted])
+    costs: list[Costs] = []
+    for one in wanted:
+        costs.append(asyncio.run(measure(one, chosen.rows, chosen.lives, settings)))
+        report(wanted[: len(costs)], costs)
 
 
 async def measure(layout: Layout, rows: int, lives: int, settings: dict[str, str]) -> Costs:
