@@ -1,0 +1,2 @@
+-- oldest reader: 0006
+-- Nothing to do: step 0002 dropped this index here, because no other process writes meanwhile.

@@ -1,0 +1,263 @@
+"""A history and a life of writes after it: what one layout of the PostgreSQL journal costs."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import asyncpg
+import msgspec
+
+from giftcard_gateway.journal.postgres import statements
+from giftcard_gateway.journal.postgres.batches import transposed
+from giftcard_gateway.journal.rows import COLUMNS, FINAL_STATES
+from tests.bench.history.layouts import FIRST_US, NOW_US, WEEK_US, Layout
+
+Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Figures = dict[str, float]
+
+CHUNK = 50_000
+BATCH = 16
+CHECKPOINT = 3_500
+"""Transactions between two checkpoints: five minutes of a million a day."""
+WARM = 1_600
+"""Transactions before those that are measured, so that the server has planned and read what they need."""
+DUE = 1_000
+ROUNDS = 40
+STEPS = (("PENDING", 600), ("APPROVED", 940), ("CONFIRMING", 1280), ("CONFIRMED", 1250))
+"""What a redemption is written as, and how many bytes its document then has."""
+TOLD = (4, 2, 0, 0)
+"""How many blind indexes each of its writes brings."""
+SETTINGS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
+"""As a gateway's sessions have them."""
+
+_MADE = f"""
+CREATE TEMPORARY TABLE made AS
+SELECT gen_random_uuid()::text COLLATE "C" AS transaction_id, 'redeem' COLLATE "C" AS operation,
+    'spar-za' COLLATE "C" AS provider,
+    CASE i % 100 WHEN 0 THEN 'DECLINED' WHEN 1 THEN 'FAILED' WHEN 2 THEN 'REVERSED' ELSE 'CONFIRMED' END
+        COLLATE "C" AS state,
+    {FIRST_US} + i * ({NOW_US - FIRST_US}::bigint / $1) AS created_us,
+    {FIRST_US} + i * ({NOW_US - FIRST_US}::bigint / $1) AS updated_us,
+    NULL::bigint AS due_us, '' COLLATE "C" AS driver, 4::bigint AS version, 1::bigint AS fence,
+    decode(repeat('a5', {STEPS[-1][1]}), 'hex') AS document, 'default' COLLATE "C" AS tenant,
+    '' COLLATE "C" AS asked_id, 'first' COLLATE "C" AS hash_key
+FROM generate_series($2::bigint, $3::bigint) AS i
+"""  # noqa: S608 - put together from our own text
+
+# Partitions count with the table they are of.
+_SIZES = """
+SELECT coalesce(p.inhparent, c.oid)::regclass::text AS name, sum(pg_table_size(c.oid))::bigint AS heap,
+    sum(pg_indexes_size(c.oid))::bigint AS indexes
+FROM pg_class AS c LEFT JOIN pg_inherits AS p ON p.inhrelid = c.oid
+WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+GROUP BY 1 HAVING sum(pg_table_size(c.oid) + pg_indexes_size(c.oid)) > 0
+"""
+_UPDATES = """
+SELECT sum(n_tup_upd)::bigint AS updates, sum(n_tup_hot_upd)::bigint AS hot, sum(n_dead_tup)::bigint AS dead,
+    sum(autovacuum_count)::bigint AS vacuumed
+FROM pg_stat_user_tables
+"""
+
+
+class Costs(msgspec.Struct, kw_only=True):
+    """What was measured of one layout; each figure by its name."""
+
+    figures: Figures
+    tables: dict[str, tuple[float, float]]
+    """Bytes that a transaction adds to each table and to its indexes."""
+
+
+async def fill(session: Session, layout: Layout, rows: int) -> None:
+    """Add a history of finished transactions, as old as a few days."""
+    await session.execute("SET synchronous_commit = off")
+    for first in range(0, rows, CHUNK):
+        made = (
+            _MADE.replace("$1", str(rows))
+            .replace("$2", str(first))
+            .replace("$3", str(min(first + CHUNK, rows) - 1))
+        )
+        await session.execute(made)
+        for one in layout.fill:
+            await session.execute(one)
+        await session.execute("DROP TABLE made")
+    await session.execute("RESET synchronous_commit")
+    await session.execute("VACUUM (FREEZE, ANALYZE)")
+    await session.execute("CHECKPOINT")
+
+
+async def cost(session: Session, layout: Layout, lives: int) -> Costs:
+    """Return what a layout costs over the history that is there."""
+    await open_due(session, layout)
+    claimed = await claim_ms(session, layout)
+    there = await session.fetch("SELECT transaction_id, handle FROM handles LIMIT 4000")
+    some, handles = [each["transaction_id"] for each in there], [each["handle"] for each in there]
+    newest = await session.fetchrow(statements.LAST_CHANGE) or (0, 0)
+    asked = {
+        "get a finished one, ms": lambda: session.fetch(layout.rows, [some[uuid.uuid4().int % len(some)]]),
+        "list by a blind index, ms": lambda: session.fetch(
+            statements.LIST_BY_INDEX,
+            None,
+            None,
+            None,
+            0,
+            2**62,
+            "",
+            50,
+            [handles[uuid.uuid4().int % len(handles)]],
+            None,
+        ),
+        "changes, 100 of the newest, ms": lambda: session.fetch(
+            statements.CHANGES, newest[0], newest[1], 100
+        ),
+    }
+    figures: Figures = {"claim 20 of 1,000 due, ms": claimed}
+    for name, ask in asked.items():
+        figures[name] = await _median_ms(ask)
+    await live(session, layout, WARM)
+    lived, tables = await live(session, layout, lives)
+    figures |= lived
+    figures["claim after that, ms"] = await claim_ms(session, layout)
+    figures |= await vacuum(session) | await purge(session, layout)
+    return Costs(figures=figures, tables=tables)
+
+
+async def live(
+    session: Session, layout: Layout, lives: int
+) -> tuple[Figures, dict[str, tuple[float, float]]]:
+    """Write whole lives of transactions in batches; return what one came to, and its bytes by table."""
+    before, stood = await _sizes(session), await _updates(session)
+    wal, spent, since = 0, 0.0, CHECKPOINT
+    worker = Path(f"/proc/{await session.fetchval('SELECT pg_backend_pid()')}/stat")
+    for first in range(0, lives, BATCH):
+        if since >= CHECKPOINT:
+            since = 0
+            await session.execute("CHECKPOINT")
+        since += BATCH
+        began, began_s = await _wal(session), _cpu_s(worker)
+        ids = [str(uuid.uuid4()) for _ in range(BATCH)]
+        for step in range(len(STEPS)):
+            await write(session, layout, ids, step, NOW_US + first * 1000)
+        spent += _cpu_s(worker) - began_s
+        wal += await _wal(session) - began
+    after, stands = await _sizes(session), await _updates(session)
+    updates = stands["updates"] - stood["updates"]
+    grown = {
+        table: ((heap - before.get(table, (0, 0))[0]) / lives, (of - before.get(table, (0, 0))[1]) / lives)
+        for table, (heap, of) in after.items()
+    }
+    return {
+        "bytes a transaction": sum(map(sum, grown.values())),
+        "WAL bytes a transaction": wal / lives,
+        "CPU of the server, µs a transaction": spent / lives * 1e6,
+        "updates a transaction": updates / lives,
+        "HOT, %": 100 * (stands["hot"] - stood["hot"]) / max(updates, 1),
+        "dead rows left": stands["dead"],
+        "vacuumed by itself meanwhile": stands["vacuumed"] - stood["vacuumed"],
+    }, grown
+
+
+async def write(
+    session: Session, layout: Layout, ids: Sequence[str], step: int, at_us: int, due_us: int | None = None
+) -> None:
+    """Write these transactions, in one batch, as they are after a step of their life."""
+    state, size = STEPS[step]
+    due = None if state in FINAL_STATES else due_us or at_us + 60_000_000
+    ids = sorted(ids)
+    document = uuid.uuid4().bytes * (size // 16)
+    opened = [
+        (*(one, "redeem", "spar-za", state, at_us, at_us, due, "me", 1, 1), document, "default", "", "first")
+        for one in ids
+    ]
+    written = [(one, state, at_us, due, "me", step + 1, 1, document, "first") for one in ids]
+    indexes = [(one, uuid.uuid4().bytes * 2) for one in ids for _ in range(TOLD[step])]
+    done = await session.fetchrow(
+        layout.batch,
+        *transposed([] if step else opened, len(COLUMNS)),
+        *transposed(written if step else [], 9),
+        *transposed(indexes, 2),
+        [],
+        *transposed([], 6),
+    )
+    assert done is not None
+    assert set(done["written" if step else "opened"]) == set(ids)
+
+
+async def open_due(session: Session, layout: Layout) -> None:
+    """Open transactions that are due; every claim takes them again."""
+    for _ in range(0, DUE, BATCH):
+        await write(
+            session, layout, [str(uuid.uuid4()) for _ in range(BATCH)], 0, NOW_US - 1, due_us=NOW_US - 1
+        )
+
+
+async def claim_ms(session: Session, layout: Layout) -> float:
+    """Return how long a claim of 20 takes, and put none out of reach of the next."""
+    return await _median_ms(
+        lambda: session.fetch(layout.claim, NOW_US, NOW_US, "me", 20, "spar-za", ["PENDING"], None)
+    )
+
+
+async def vacuum(session: Session) -> Figures:
+    """Return what cleaning up after the life takes: by history or by what changed."""
+    began, began_s = await _wal(session), time.perf_counter()
+    await session.execute("VACUUM (INDEX_CLEANUP ON)")
+    return {"VACUUM, s": time.perf_counter() - began_s, "VACUUM, WAL MB": (await _wal(session) - began) / 1e6}
+
+
+async def purge(session: Session, layout: Layout) -> Figures:
+    """Return what it takes to let the first week of the history go, and to clean up after that."""
+    began, began_s = await _wal(session), time.perf_counter()
+    if layout.drop:
+        await session.execute(layout.drop)
+    given: tuple[object, ...] = (FIRST_US + WEEK_US, 200)
+    given += (list(FINAL_STATES),) if "$3" in layout.purge else ()
+    gone = 0
+    while some := await session.fetchval(layout.purge, *given):
+        gone += some
+    await session.execute("DROP TABLE IF EXISTS going")
+    purged_s, purged = time.perf_counter() - began_s, await _wal(session) - began
+    cleaned = await vacuum(session)
+    return {
+        "purge of a week, rows": gone,
+        "purge, µs a row": purged_s / max(gone, 1) * 1e6,
+        "purge, WAL bytes a row": purged / max(gone, 1),
+        "VACUUM after it, s": cleaned["VACUUM, s"],
+    }
+
+
+async def _median_ms(ask: Callable[[], Awaitable[object]]) -> float:
+    times: list[float] = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        await ask()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times) * 1000
+
+
+def _cpu_s(worker: Path) -> float:
+    """Return how long a process of the server has computed: unlike the time that passed, its own."""
+    user, system = worker.read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+async def _wal(session: Session) -> int:
+    return int(await session.fetchval("SELECT pg_current_wal_insert_lsn() - '0/0'"))
+
+
+async def _sizes(session: Session) -> dict[str, tuple[int, int]]:
+    return {each["name"]: (each["heap"], each["indexes"]) for each in await session.fetch(_SIZES)}
+
+
+async def _updates(session: Session) -> dict[str, int]:
+    # What this session did is told when it is at rest, once it is asked to.
+    await session.execute("SELECT pg_stat_force_next_flush()")
+    await session.execute("SELECT pg_stat_clear_snapshot()")
+    found = await session.fetchrow(_UPDATES)
+    assert found is not None
+    return dict(found.items())
