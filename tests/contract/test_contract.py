@@ -35,6 +35,7 @@ CHANGES = {
     "StoredCardService": ("StoreCard", "DeleteStoredCard"),
     "CatalogService": ("SyncOffers",),
     "ReportService": ("ExtractAccounts", "Reconcile"),
+    "ProviderService": ("PauseProvider", "ResumeProvider"),
 }
 STREAMS = {
     "WatchTransactions": (False, True),

@@ -167,4 +167,19 @@ STATEMENTS = (
         (of.RECURSIVE, of.LATERAL, of.SUBQUERY),
     ),
     Known("PLACES", "finds the ends of both feeds", "", Reach.ALL, (of.SNAPSHOT, of.PLACE)),
+    Known(
+        "HIDDEN",
+        "counts what a restored dump would hide from readers",
+        "",
+        Reach.ALL,
+        (of.SNAPSHOT, of.PLACE),
+    ),
+    Known("PAUSES", "reads which providers are paused", "", Reach.EVERYWHERE, ()),
+    Known(
+        "PUT_PAUSE",
+        "pauses a provider, or lets it go on",
+        "provider",
+        Reach.EVERYWHERE,
+        (of.ON_CONFLICT, of.DURABLE),
+    ),
 )
