@@ -111,6 +111,12 @@ PROVIDERS = (
                 "0 closed, 1 half open, 2 open, at the process that sees it worst.",
             ),
             Panel(
+                "Paused",
+                "none",
+                ((shared("giftcard_provider_paused", "giftcard_provider"), "{{giftcard_provider}}"),),
+                "1 while nothing new is sent there. See: a provider is paused.",
+            ),
+            Panel(
                 "Exchanges",
                 "reqps",
                 (
@@ -334,6 +340,12 @@ PROCESS = (
         (
             Panel(
                 "Away", "s", (("giftcard_journal_away_seconds", "{{instance}}"),), "See: the journal is away."
+            ),
+            Panel(
+                "Forgot",
+                "none",
+                (("giftcard_journal_forgot_total", "{{instance}}"),),
+                "See: the journal has forgotten.",
             ),
             Panel(
                 "Commits",

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from giftcard_gateway.cli.console import complain
 from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.loading import loading
 
@@ -83,6 +82,8 @@ def _listener(file: Path, environ: Mapping[str, str], timeout_s: float) -> tuple
     if shown is None:
         raise CannotDo(*faults)
     # A listener that has read better files before goes on with those, and must not seem to be gone.
+    from giftcard_gateway.cli.console import complain  # noqa: PLC0415 - a supervisor asks every few seconds
+
     complain(faults)
     return address, shown
 

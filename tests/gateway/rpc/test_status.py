@@ -26,7 +26,9 @@ NEVER = {"NOT_IMPLEMENTED"}
 def kinds() -> list[type[GatewayError]]:
     """Return every error the gateway refuses with."""
     return [
-        kind for kind in vars(errors).values() if isinstance(kind, type) and kind.__base__ is GatewayError
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, GatewayError) and kind is not GatewayError
     ]
 
 

@@ -248,6 +248,8 @@ ASKED_OF_A_PROVIDER: dict[str, Callable[[v1.Card | None], Any]] = {
     "ExtractAccounts": lambda _: v1.ExtractAccountsRequest(provider="first"),
     "DownloadExport": lambda _: v1.DownloadExportRequest(provider="first", export_id="e"),
     "GetTicketStatistics": lambda _: v1.GetTicketStatisticsRequest(provider="first"),
+    "PauseProvider": lambda _: v1.PauseProviderRequest(provider="first", note="slow"),
+    "ResumeProvider": lambda _: v1.ResumeProviderRequest(provider="first", note="quick"),
 }
 
 
@@ -271,7 +273,9 @@ async def test_each_card_of_a_batch_is_within_reach_or_refused(served: Served, d
     assert not served.telling.asked
 
 
-@pytest.mark.parametrize("name", ["ExtractAccounts", "DownloadExport", "GetTicketStatistics"])
+@pytest.mark.parametrize(
+    "name", ["ExtractAccounts", "DownloadExport", "GetTicketStatistics", "PauseProvider", "ResumeProvider"]
+)
 async def test_reports_are_of_every_merchant(served: Served, disguise: Disguise, name: str) -> None:
     """Who sees some merchants only gets no report, because a provider's covers all of them."""
     method = next(one for full, one in METHODS.items() if full.endswith(f"/{name}"))

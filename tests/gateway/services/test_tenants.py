@@ -41,6 +41,8 @@ ACCOUNT = {
     "DownloadExport",
     "GetTicketStatistics",
     "Reconcile",
+    "PauseProvider",
+    "ResumeProvider",
 }
 """Calls about a provider's account as a whole: its owner's."""
 FILTERED = {"ListTransactions", "WatchTransactions", "StreamEvents"}

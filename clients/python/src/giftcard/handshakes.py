@@ -27,9 +27,13 @@ _SENTENCES = {
 }
 
 
+_UNCONNECTED = ("failed to connect to all addresses", "connections to all backends failing")
+"""What gRPC says of a call without a connection: to the first of the addresses, and to all to spread over."""
+
+
 def explain(words: str) -> str:
     """Return what gRPC says of a call, after a sentence about it where a handshake failed."""
-    if "failed to connect to all addresses" not in words:
+    if not any(sign in words for sign in _UNCONNECTED):
         return words
     sentence = next((told for sign, told in _SENTENCES.items() if sign in words), "")
     return f"{sentence} ({words})" if sentence else words
