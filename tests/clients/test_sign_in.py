@@ -9,6 +9,7 @@ from giftcard.handshakes import explain
 from tests.clients.scripted import ScriptedGateway
 
 LOST = "failed to connect to all addresses; last error: UNKNOWN: ipv4:1.2.3.4:5: "
+LOST_ALL = "connections to all backends failing; last error: UNAVAILABLE: ipv4:1.2.3.4:5: "
 
 
 async def test_a_fresh_token_goes_with_every_attempt(address: str, gateway: ScriptedGateway) -> None:
@@ -48,6 +49,7 @@ def test_a_sandbox_takes_tokens_too(target: str) -> None:
         (f"{LOST}Ssl handshake failed: WRONG_VERSION_NUMBER", "plaintext=True"),
         (f"{LOST}Tls handshake failed: CERTIFICATE_VERIFY_FAILED: unable to get", "tls_credentials(...)"),
         (f"{LOST}Socket closed", "closes plaintext=True"),
+        (f"{LOST_ALL}Socket closed", "closes plaintext=True"),
         (f"{LOST}TLSV1_ALERT_UNKNOWN_CA", "certificate"),
     ],
 )
