@@ -41,8 +41,6 @@ ACCOUNT = {
     "DownloadExport",
     "GetTicketStatistics",
     "Reconcile",
-    "PauseProvider",
-    "ResumeProvider",
 }
 """Calls about a provider's account as a whole: its owner's."""
 FILTERED = {"ListTransactions", "WatchTransactions", "StreamEvents"}
@@ -77,7 +75,7 @@ def test_every_call_has_its_place_here() -> None:
     kinds = (BEGINS, BY_ID, ACCOUNT, FILTERED, SHARED)
     assert set(SHORT) == set().union(*kinds)
     assert len(SHORT) == sum(map(len, kinds))
-    assert set(ASKED_OF_A_PROVIDER) - SHARED == ACCOUNT - {"Reconcile", "PauseProvider", "ResumeProvider"}
+    assert set(ASKED_OF_A_PROVIDER) - SHARED == ACCOUNT - {"Reconcile"}
 
 
 def about(name: str, transaction_id: str) -> Message:
@@ -240,7 +238,7 @@ async def test_anothers_events_are_not_even_read(served: Served, disguise: Disgu
     assert {row.tenant for row in read} == {"default"}
 
 
-@pytest.mark.parametrize("name", sorted(ACCOUNT - {"Reconcile", "PauseProvider", "ResumeProvider"}))
+@pytest.mark.parametrize("name", sorted(ACCOUNT - {"Reconcile"}))
 async def test_an_account_is_its_owners(served: Served, disguise: Disguise, name: str) -> None:
     """Reports and vault of a provider are one tenant's; another is refused and nothing is asked."""
     disguise.wear(tenant="second")
