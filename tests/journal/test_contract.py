@@ -368,6 +368,18 @@ async def test_the_backlog_counts_what_is_open(journal: Journal) -> None:
     assert set(counted) == {("spar-za", "UNRESOLVED"), ("spar-za", "PENDING"), ("gift-uk", "PENDING")}
 
 
+async def test_the_backlog_of_one_tenant_is_its_own(journal: Journal) -> None:
+    """Of a named tenant only its rows are counted, with the oldest of them; of an unknown one none."""
+    await opened(journal, row(created_at=at(0)), *(row(tenant="shop", created_at=at(n)) for n in (1, 2)))
+    assert [*await journal.backlog(tenant="shop")] == [
+        Backlog(provider="spar-za", state="PENDING", count=2, oldest_at=at(1))
+    ]
+    (default,) = await journal.backlog(tenant="default")
+    assert (default.count, default.oldest_at) == (1, at(0))
+    assert [*await journal.backlog(tenant="sho")] == []
+    assert [one.count for one in await journal.backlog()] == [3]
+
+
 async def test_what_was_written_outlives_the_journal(place: Place) -> None:
     """A journal that is closed and opened again holds every row, its feed and its events."""
     before = place.journal()

@@ -108,6 +108,7 @@ POSTGRES: dict[str, tuple[str, tuple[object, ...], set[str]]] = {
         {"handles_pkey", "transactions_pkey"},
     ),
     "backlog": (statements.BACKLOG, (), {"transactions_of_tenant"}),
+    "backlog of one": (statements.BACKLOG_OF_TENANT, ("second",), {"transactions_of_tenant"}),
     "changes": (statements.CHANGES, (1, 1, 10), {"changes_pkey"}),
     "list of one": (
         statements.LIST_OF_TENANT,

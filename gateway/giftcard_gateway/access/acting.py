@@ -20,7 +20,7 @@ from giftcard_gateway.errors import InvalidRequest
 if TYPE_CHECKING:
     from giftcard_gateway.access.identities import Identity
 
-OF_EVERY_TENANT = ("ListTransactions", "WatchTransactions", "StreamEvents")
+OF_EVERY_TENANT = ("ListTransactions", "WatchTransactions", "StreamEvents", "ListProviders")
 """The calls that may be made for every tenant at once; any other would have to leave the `*` unread."""
 _NAMES = f"{', '.join(OF_EVERY_TENANT[:-1])} and {OF_EVERY_TENANT[-1]}"
 _KEPT = frozenset({Scope.READ, Scope.OPERATE, Scope.TENANTS})
@@ -59,6 +59,11 @@ def acting(
     )
 
 
+def without_numbers(words: str) -> str:
+    """Return what a person said without what could be a card's number."""
+    return mask(words, _SHORTEST_NUMBER)
+
+
 def _tenant(before: str, named: str | bytes) -> str:
     try:
         tenant = named if named == EVERY_TENANT else msgspec.convert(named, CallerName)
@@ -73,7 +78,7 @@ def _why(before: str, said: str | bytes) -> str:
     """Return a reason without what could be a card's number: the audit must hold none."""
     if before or not isinstance(said, str) or not said.isprintable() or len(said) > _LONGEST_REASON:
         raise InvalidRequest([(REASON, f"must be one line of at most {_LONGEST_REASON} characters")])
-    return mask(said, _SHORTEST_NUMBER)
+    return without_numbers(said)
 
 
 def _person(before: str, named: str | bytes) -> str:

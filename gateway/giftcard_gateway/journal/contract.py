@@ -319,8 +319,11 @@ class Journal(Notes):
         """Return the cursor of the newest change; a watcher that starts there sees only later changes."""
 
     @abstractmethod
-    async def backlog(self) -> Sequence[Backlog]:
-        """Count rows in states that owe something or need a person, by provider and state; by index."""
+    async def backlog(self, *, tenant: str | None = None) -> Sequence[Backlog]:
+        """Count rows in states that owe something or need a person, by provider and state; by index.
+
+        Of one tenant where one is named.
+        """
 
     @abstractmethod
     async def damaged(self) -> int:

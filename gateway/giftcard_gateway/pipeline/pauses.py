@@ -5,6 +5,7 @@ A pause stands in the journal, so that every process keeps it within a second, a
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ class Pauses:
         self._clock = clock
         self._documents: dict[str, bytes] = {}
         self._pauses: dict[str, ProviderPause] = {}
+        # One at a time: what was read before a pause was written must not be taken for what is said since.
+        self._turn = asyncio.Lock()
 
     async def run(self) -> None:
         """Keep the connections paused that should be, until cancelled."""
@@ -45,11 +48,18 @@ class Pauses:
 
     async def read(self) -> None:
         """Read once; raise JournalClosed."""
+        async with self._turn:
+            await self._read()
+
+    async def _read(self) -> None:
         rows = await self._journal.pauses()
         documents = {row.provider: row.document for row in rows}
         if documents != self._documents:
             self._pauses, self._documents = _in_force(rows), documents
-        # A connection may be new since the last time, by a reload.
+        self.heed()
+
+    def heed(self) -> None:
+        """Keep those connections paused of which that was read last; one may be new since, by a reload."""
         for connection in self._connections:
             self._set(connection, self._pauses.get(connection.provider_id))
 
@@ -58,24 +68,26 @@ class Pauses:
 
         Raises JournalClosed.
         """
-        await self.read()
-        if connection.provider_id in self._pauses:
-            return False
-        await self._put(connection, ProviderPause(since=self._clock.now(), by=by, note=note))
-        return True
+        async with self._turn:
+            await self._read()
+            if connection.provider_id in self._pauses:
+                return False
+            await self._put(connection, ProviderPause(since=self._clock.now(), by=by, note=note))
+            return True
 
     async def resume(self, connection: Connection) -> bool:
         """Send to a provider again; tell whether it was paused. Raises JournalClosed."""
-        await self.read()
-        if (pause := self._pauses.get(connection.provider_id)) is None:
-            return False
-        await self._put(connection, msgspec.structs.replace(pause, until=self._clock.now()))
-        return True
+        async with self._turn:
+            await self._read()
+            if (pause := self._pauses.get(connection.provider_id)) is None:
+                return False
+            await self._put(connection, msgspec.structs.replace(pause, until=self._clock.now()))
+            return True
 
     async def _put(self, connection: Connection, pause: ProviderPause) -> None:
         row = PauseRow(provider=connection.provider_id, document=msgspec.json.encode(pause))
         await self._journal.put_pause(row)
-        await self.read()
+        await self._read()
 
     def _set(self, connection: Connection, pause: ProviderPause | None) -> None:
         if pause == connection.pause:

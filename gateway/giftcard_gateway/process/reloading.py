@@ -130,6 +130,8 @@ class Reloading:
             else:
                 connection.on_left_out = app.telemetry.observer.left_out
         app.connections.renew(made.get(name) or before[name] for name in after.providers)
+        # One that left while it was paused, and comes again, is paused before anything is sent to it.
+        app.pauses.heed()
         app.router.renew(after.rules(), after.routing.default)
         app.dependencies.shares.renew(after.limits)
         app.dependencies.guesses.renew(after.limits)

@@ -9,6 +9,7 @@ from giftcard import v1
 from giftcard_adapters.contract import has, traits_of
 from giftcard_adapters.values.operations import Operation
 from giftcard_adapters.values.traits import Ending, Guarantee
+from giftcard_gateway.access.acting import without_numbers
 from giftcard_gateway.audit.records import PROVIDER_PAUSED, PROVIDER_RESUMED, AuditRecord
 from giftcard_gateway.ledger.entry import State
 from giftcard_gateway.providers.circuit import CircuitState
@@ -101,7 +102,7 @@ class Providers:
             token=request.page_token,
             asked=fingerprint(b"providers"),
         )
-        backlog = await self._journal.backlog()
+        backlog = await self._backlog(call)
         return v1.ListProvidersResponse(
             providers=[self._told(connection, backlog) for connection in page], next_page_token=token
         )
@@ -109,15 +110,17 @@ class Providers:
     async def get(self, request: v1.GetProviderRequest, call: RpcCall) -> v1.GetProviderResponse:
         """Describe one provider."""
         connection = reached(self._connections, request.provider, call)
-        return v1.GetProviderResponse(provider=self._told(connection, await self._journal.backlog()))
+        return v1.GetProviderResponse(provider=self._told(connection, await self._backlog(call)))
 
     async def pause(self, request: v1.PauseProviderRequest, call: RpcCall) -> v1.PauseProviderResponse:
         """Have nothing new sent to a provider."""
         connection = self._whole(request.provider, call)
-        is_new = await self._pauses.pause(connection, by=call.identity.name, note=request.note)
+        # Every tenant's readers see it, and it is sealed nowhere.
+        note = without_numbers(request.note)
+        is_new = await self._pauses.pause(connection, by=call.identity.name, note=note)
         if is_new:
             await self._tell(PROVIDER_PAUSED, request, call)
-        return v1.PauseProviderResponse(provider=self._told(connection, await self._journal.backlog()))
+        return v1.PauseProviderResponse(provider=self._told(connection, await self._backlog(call)))
 
     async def resume(self, request: v1.ResumeProviderRequest, call: RpcCall) -> v1.ResumeProviderResponse:
         """Have new transactions sent to a provider again."""
@@ -125,7 +128,11 @@ class Providers:
         was_paused = await self._pauses.resume(connection)
         if was_paused:
             await self._tell(PROVIDER_RESUMED, request, call)
-        return v1.ResumeProviderResponse(provider=self._told(connection, await self._journal.backlog()))
+        return v1.ResumeProviderResponse(provider=self._told(connection, await self._backlog(call)))
+
+    async def _backlog(self, call: RpcCall) -> Sequence[Backlog]:
+        """Count what is the caller's tenant's, or every tenant's for who acts for all."""
+        return await self._journal.backlog(tenant=call.identity.only_tenant)
 
     def _whole(self, provider_id: str, call: RpcCall) -> Connection:
         """Return a provider; raise ProviderNotFound, or OutOfReach for who may use a part of it."""
@@ -146,7 +153,7 @@ class Providers:
                 act=act,
                 about=request.provider,
                 machine=call.machine,
-                **who_did(call.identity) | {"why": request.note},
+                **who_did(call.identity) | {"why": without_numbers(request.note)},
             )
             await self._trail.told(self._trail.tell(record))
 

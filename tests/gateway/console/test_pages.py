@@ -284,6 +284,7 @@ async def test_another_tenant_is_acted_for_by_who_may() -> None:
         async with place.visitor() as stranger:
             await stranger.sign_in(other)
             assert stuck not in (await stranger.get("/")).text
+            assert 'data-label="Unresolved">1<' not in (await stranger.get("/providers")).text
             assert (await stranger.post("/tenant", tenant="default")).status_code == 403
             assert (await stranger.get(f"/transactions/{stuck}?tenant=default")).status_code == 403
         operator = await place.key("sam", *OPERATE, Scope.TENANTS, tenant="ops")
@@ -293,6 +294,8 @@ async def test_another_tenant_is_acted_for_by_who_may() -> None:
             assert (await sam.post("/tenant", tenant="*")).status_code == 303
             inbox = (await sam.get("/")).text
             assert f"/transactions/{stuck}?tenant=default" in inbox
+            assert "1 here, 1 UNRESOLVED in all" in inbox
+            assert 'data-label="Unresolved">1<' in (await sam.get("/providers")).text
             shown = (await sam.get(f"/transactions/{stuck}?tenant=default")).text
             assert f'action="/transactions/{stuck}/resolve?tenant=default"' in shown
             done = await sam.post(f"/transactions/{stuck}/resolve?tenant=default", **ENDED)

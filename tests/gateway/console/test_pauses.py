@@ -57,6 +57,21 @@ async def test_who_may_read_may_not_pause() -> None:
         assert place.app.connections.get("spar-za").pause is None
 
 
+async def test_a_note_holds_no_cards_number() -> None:
+    """A card's number in a reason is masked on the page, in the journal and in the audit."""
+    number = "6045120000000007"
+    async with open_place() as place, place.signed_in(*OPERATE) as visitor:
+        await visitor.get("/providers")
+        for action in ("pause", "resume"):
+            await visitor.post("/providers", action=action, **SAID | {"reason": f"card {number} lost"})
+            assert number not in (await visitor.get("/providers")).text
+        rows = await place.app.journal.pauses()
+        assert [number.encode() in one.document for one in rows] == [False]
+        told_of = [one.why for one in await told(place) if one.about == "spar-za"]
+        assert len(told_of) == 2
+        assert not any(number in why for why in told_of)
+
+
 async def test_what_was_noted_is_no_markup() -> None:
     """A reason is shown as it was typed, and a browser takes none of it for its own."""
     async with open_place() as place, place.signed_in(*OPERATE) as visitor:

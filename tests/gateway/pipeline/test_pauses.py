@@ -79,6 +79,40 @@ async def test_another_process_knows_within_a_second(world: World) -> None:
     looking.cancel()
 
 
+async def test_a_look_that_began_before_a_pause_ends_none(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a look read before the pause was written is not taken for the latest, however late it arrives."""
+    connection, pauses = world.connections.get("first"), pauses_of(world)
+    journal, go_on, has_read = world.records.journal, asyncio.Event(), asyncio.Event()
+    read = journal.pauses
+
+    async def late() -> object:
+        monkeypatch.setattr(journal, "pauses", read)
+        rows = await read()
+        has_read.set()
+        await go_on.wait()
+        return rows
+
+    monkeypatch.setattr(journal, "pauses", late)
+    looking = asyncio.create_task(pauses.read())
+    await has_read.wait()
+    pausing = asyncio.create_task(pauses.pause(connection, by="ana", note="slow"))
+    await asyncio.sleep(0.5)
+    go_on.set()
+    await asyncio.gather(looking, pausing)
+    assert connection.pause is not None
+
+
+async def test_one_that_comes_again_is_paused_at_once(world: World) -> None:
+    """A connection that is new by a reload is paused by what was read last, without asking the journal."""
+    connection, pauses = world.connections.get("first"), pauses_of(world)
+    await pauses.pause(connection, by="ana", note="slow")
+    told, connection.pause = connection.pause, None
+    pauses.heed()
+    assert connection.pause == told is not None
+
+
 async def test_a_pause_that_nobody_can_read_holds(world: World) -> None:
     """Of a damaged row it is believed that somebody wanted a pause; whoever resumes it mends it."""
     connection, pauses = world.connections.get("first"), pauses_of(world)

@@ -112,6 +112,23 @@ async def test_every_tenants_transactions_are_listed(served: Served, disguise: D
     assert heard == {"house", "shop"}
 
 
+async def test_what_is_counted_of_a_provider_is_the_tenants(served: Served, disguise: Disguise) -> None:
+    """Advices and UNRESOLVED are counted for the caller's tenant, one it acts for, or with `*` for all."""
+    await of_the_shop(served, disguise)
+
+    async def counted(shown: Shown = ()) -> dict[str, int]:
+        told = await served.call("ListProviders", v1.ListProvidersRequest(), metadata=shown)
+        return {one.provider: one.unresolved_count for one in told.providers}
+
+    assert await counted() == {"first": 0, "second": 0}
+    alone = await served.call("GetProvider", v1.GetProviderRequest(provider="first"))
+    assert alone.provider.unresolved_count == 0
+    assert await counted(SHOP) == {"first": 1, "second": 0}
+    assert await counted(EVERY) == {"first": 1, "second": 0}
+    disguise.wear(tenant="shop", name="till")
+    assert await counted() == {"first": 1, "second": 0}
+
+
 ONE_TENANTS = [
     name
     for name, method in METHODS.items()

@@ -111,6 +111,7 @@ STATEMENTS = (
         ),
     ),
     Known("BACKLOG", "counts what is open", "", Reach.ALL, (of.RECURSIVE, of.LATERAL)),
+    Known("BACKLOG_OF_TENANT", "the same of one tenant", "", Reach.ALL, (of.RECURSIVE, of.LATERAL)),
     Known(
         "DAMAGED",
         "counts rows whose columns cannot be",

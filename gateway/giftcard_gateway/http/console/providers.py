@@ -55,7 +55,7 @@ async def pause(visit: Visit) -> web.Response:
     if not reason or not provider or not visit.form.text("sure"):
         sentence = "Choose a provider, give a reason, and say that you are sure."
         return visit.page("refused.html", status=HTTPStatus.BAD_REQUEST, sentence=sentence)
-    # As where they are read: a provider is of no tenant that somebody acts for.
+    # Whoever acts for another tenant pauses as themselves: an account is their own tenant's to pause.
     if is_resumed:
         resumed = v1.ResumeProviderRequest(provider=provider, note=reason)
         await visit.call("ResumeProvider", resumed, tenant="", reason=reason)
@@ -69,8 +69,8 @@ async def pause(visit: Visit) -> web.Response:
 
 async def read_providers(visit: Visit) -> list[v1.Provider]:
     """Return the providers; raise CallRefused."""
-    # Providers are of no tenant: whoever acts for all of them at once reads their own.
-    told = await visit.call("ListProviders", v1.ListProvidersRequest(page_size=_MOST), tenant="")
+    # Providers are of no tenant, but what is counted of them is of whom the person acts for.
+    told = await visit.call("ListProviders", v1.ListProvidersRequest(page_size=_MOST))
     return list(told.providers)
 
 

@@ -270,11 +270,12 @@ class Postgres(Journal):
         found = await self._fetch(sql.LAST_EVENT)
         return cursor_of(found[0]) if found else ""
 
-    async def backlog(self) -> Sequence[Backlog]:
+    async def backlog(self, *, tenant: str | None = None) -> Sequence[Backlog]:
         """Count what is open; see Journal.backlog."""
+        asked = (sql.BACKLOG,) if tenant is None else (sql.BACKLOG_OF_TENANT, tenant)
         return [
             Backlog(provider=provider, state=state, count=count, oldest_at=from_us(oldest_us))
-            for provider, state, count, oldest_us in await self._fetch(sql.BACKLOG)
+            for provider, state, count, oldest_us in await self._fetch(*asked)
         ]
 
     async def damaged(self) -> int:

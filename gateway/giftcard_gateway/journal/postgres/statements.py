@@ -347,8 +347,10 @@ _KNOWN = (
     f"streams.state IN ({_listed_in_sql(STATES)}) AND streams.operation IN ({_listed_in_sql(OPERATIONS)})"
 )
 
-BACKLOG = f"""
-WITH RECURSIVE {_STREAMS}
+
+def _backlog(streams: str) -> str:
+    return f"""
+WITH RECURSIVE {streams}
 SELECT streams.provider, streams.state, sum(counted.count)::bigint AS count,
     min(counted.oldest_us) AS oldest_us
 FROM streams CROSS JOIN LATERAL (
@@ -359,6 +361,10 @@ FROM streams CROSS JOIN LATERAL (
 WHERE streams.state IN ({_listed_in_sql(OPEN_STATES)})
 GROUP BY streams.provider, streams.state
 """
+
+
+BACKLOG = _backlog(_STREAMS)
+BACKLOG_OF_TENANT = _backlog(_streams("WHERE tenant = $1", "AND tenant = $1"))
 
 DAMAGED = f"""
 WITH RECURSIVE {_STREAMS}

@@ -184,9 +184,9 @@ class Sqlite(Journal):
         """Return the newest place in the feed; see Journal.last_cursor."""
         return await _ask(self._reader, lists.last_cursor)
 
-    async def backlog(self) -> Sequence[Backlog]:
+    async def backlog(self, *, tenant: str | None = None) -> Sequence[Backlog]:
         """Count what is open; see Journal.backlog."""
-        return await _ask(self._lister, lists.read_backlog)
+        return await _ask(self._lister, partial(lists.read_backlog, tenant=tenant))
 
     async def damaged(self) -> int:
         """Count rows whose plain columns cannot be; see Journal.damaged."""

@@ -152,10 +152,10 @@ def _newest(connection: sqlite3.Connection, feed: str) -> str:
     return str(found[0]) if found else ""
 
 
-def read_backlog(connection: sqlite3.Connection) -> Sequence[Backlog]:
+def read_backlog(connection: sqlite3.Connection, tenant: str | None = None) -> Sequence[Backlog]:
     """Count what is open; see Journal.backlog."""
     counted: dict[tuple[str, str], Backlog] = {}
-    for stream in _streams(connection):
+    for stream in _streams(connection, tenant):
         _, state, provider, _ = stream
         if state not in OPEN_STATES:
             continue
