@@ -341,12 +341,7 @@ PROCESS = (
             Panel(
                 "Away", "s", (("giftcard_journal_away_seconds", "{{instance}}"),), "See: the journal is away."
             ),
-            Panel(
-                "Forgot",
-                "none",
-                (("giftcard_journal_forgot_total", "{{instance}}"),),
-                "See: the journal has forgotten.",
-            ),
+            Panel("Forgot", "none", (("giftcard_journal_forgot_total", "{{instance}}"),), "The journal has."),
             Panel(
                 "Commits",
                 "s",

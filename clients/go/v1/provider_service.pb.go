@@ -436,11 +436,11 @@ type Provider struct {
 	Health ProviderHealth `protobuf:"varint,7,opt,name=health,proto3,enum=giftcard.v1.ProviderHealth" json:"health,omitempty"`
 	// Whether the gateway calls it now.
 	CircuitState CircuitState `protobuf:"varint,8,opt,name=circuit_state,json=circuitState,proto3,enum=giftcard.v1.CircuitState" json:"circuit_state,omitempty"`
-	// How many confirmations and reversals wait to be delivered.
+	// How many confirmations and reversals of your tenant wait to be delivered.
 	AdviceBacklog int64 `protobuf:"varint,9,opt,name=advice_backlog,json=adviceBacklog,proto3" json:"advice_backlog,omitempty"`
 	// When the oldest of them was written down. Left out if none waits.
 	OldestAdviceTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=oldest_advice_time,json=oldestAdviceTime,proto3" json:"oldest_advice_time,omitempty"`
-	// How many transactions are UNRESOLVED.
+	// How many transactions of your tenant are UNRESOLVED.
 	UnresolvedCount int64 `protobuf:"varint,11,opt,name=unresolved_count,json=unresolvedCount,proto3" json:"unresolved_count,omitempty"`
 	// When it last answered. Left out if it has not answered since the gateway started.
 	LastAnswerTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=last_answer_time,json=lastAnswerTime,proto3" json:"last_answer_time,omitempty"`

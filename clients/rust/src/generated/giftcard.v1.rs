@@ -4425,13 +4425,13 @@ pub struct Provider {
     /// Whether the gateway calls it now.
     #[prost(enumeration = "CircuitState", tag = "8")]
     pub circuit_state: i32,
-    /// How many confirmations and reversals wait to be delivered.
+    /// How many confirmations and reversals of your tenant wait to be delivered.
     #[prost(int64, tag = "9")]
     pub advice_backlog: i64,
     /// When the oldest of them was written down. Left out if none waits.
     #[prost(message, optional, tag = "10")]
     pub oldest_advice_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// How many transactions are UNRESOLVED.
+    /// How many transactions of your tenant are UNRESOLVED.
     #[prost(int64, tag = "11")]
     pub unresolved_count: i64,
     /// When it last answered. Left out if it has not answered since the gateway started.

@@ -271,9 +271,9 @@ class Provider(_message.Message):
     circuit_state: Global___CircuitState.ValueType
     """Whether the gateway calls it now."""
     advice_backlog: _builtins.int
-    """How many confirmations and reversals wait to be delivered."""
+    """How many confirmations and reversals of your tenant wait to be delivered."""
     unresolved_count: _builtins.int
-    """How many transactions are UNRESOLVED."""
+    """How many transactions of your tenant are UNRESOLVED."""
     @_builtins.property
     def operations(self) -> _containers.RepeatedCompositeFieldContainer[Global___OperationSupport]:
         """All seven money operations, each with what the provider promises."""
