@@ -363,3 +363,29 @@ async def _start_when_it_answers(
             with suppress(JournalClosed):
                 return await (begin or journal.start)()
             await asyncio.sleep(0.05)
+
+
+async def test_what_is_written_while_it_is_purged_stays(postgres_server: PostgresServer) -> None:
+    """A row that a purge has found and that is written before it is deleted owes something: it stays."""
+    place = await server_place(postgres_server)
+    journal = place.journal()
+    await journal.start()
+    kept, gone = await opened(
+        journal, row(state="CONFIRMED", due_at=None), row(state="CONFIRMED", due_at=None)
+    )
+    writer = await asyncpg.connect(place.url)
+    async with writer.transaction():
+        await writer.execute(
+            "UPDATE transactions SET state = 'REVERSING' WHERE transaction_id = $1", kept.transaction_id
+        )
+        purging = asyncio.create_task(journal.purge(before=LATER, limit=10))
+        looker = await asyncpg.connect(place.url)
+        async with asyncio.timeout(PATIENCE_S):
+            while not await looker.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 - another process waits
+                await asyncio.sleep(0.01)
+        await looker.close()
+    await writer.close()
+    assert await purging == 1
+    assert await journal.get(kept.transaction_id) is not None
+    assert await journal.get(gone.transaction_id) is None
+    await journal.close()

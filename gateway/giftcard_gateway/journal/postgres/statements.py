@@ -404,7 +404,8 @@ gone AS (
             ORDER BY created_us LIMIT $2
         ) AS run
         WHERE streams.state IN ({_listed_in_sql(FINAL_STATES)}) LIMIT $2
-    ))
+    -- Asked again of each row as it is deleted: it may have been written since it was found.
+    )) AND state IN ({_listed_in_sql(FINAL_STATES)}) AND updated_us < $1
     RETURNING transaction_id, created_us
 ), unfound AS (
     DELETE FROM handles USING gone
