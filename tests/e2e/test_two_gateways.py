@@ -33,6 +33,8 @@ from tests.postgres import PostgresServer
 pytestmark = pytest.mark.postgres
 RICH = "6045000000000111"
 CALLERS = 4
+PACE_S = 0.05
+"""Between two redemptions of a caller: together they stay below what the door gives an address a second."""
 FEW = 20
 """Redemptions that must have been answered before something happens, and again after it."""
 TERMS = """
@@ -125,7 +127,7 @@ class Load:
     def by_client(self, target: str) -> None:
         """Redeem by the client, which repeats what may be repeated."""
         with Client(target, plaintext=True) as client:
-            while not self.stopped.is_set():
+            while not self.stopped.wait(PACE_S):
                 transaction_id = new_transaction_id()
                 try:
                     self.told.append(
@@ -140,7 +142,7 @@ class Load:
         options = [*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
         with grpc.insecure_channel(target, options=options) as channel:
             stub = GiftCardServiceStub(channel)
-            while not self.stopped.is_set():
+            while not self.stopped.wait(PACE_S):
                 asked = redemption(RICH)
                 try:
                     self.told.append(stub.Redeem(asked, timeout=PATIENCE_S).transaction)
