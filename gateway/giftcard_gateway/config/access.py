@@ -20,8 +20,9 @@ Algorithm = Literal[
 CallerName = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$",
-        description="a name of up to 128 letters, digits and . _ : / @ + -",
+        # Names are told in logs and the audit: one that is an API key was put in the wrong place.
+        pattern=r"^(?!gck_)[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$",
+        description="a name of up to 128 letters, digits and . _ : / @ + -, and no API key",
     ),
 ]
 

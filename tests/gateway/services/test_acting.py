@@ -129,6 +129,7 @@ async def test_what_is_counted_of_a_provider_is_the_tenants(served: Served, disg
     assert await counted() == {"first": 1, "second": 0}
 
 
+AN_API_KEY = "gck_aaaaaaaaaaaaa_not-a-key"
 ONE_TENANTS = [
     name
     for name, method in METHODS.items()
@@ -148,10 +149,11 @@ async def test_every_tenant_at_once_is_for_lists(served: Served, disguise: Disgu
 
 
 @pytest.mark.parametrize(
-    "shown", [(*SHOP, *EVERY), (*SHOP, *SHOP), ((TENANT, "shop,house"),), ((TENANT, ""),)]
+    "shown",
+    [(*SHOP, *EVERY), (*SHOP, *SHOP), ((TENANT, "shop,house"),), ((TENANT, ""),), ((TENANT, AN_API_KEY),)],
 )
 async def test_several_tenants_are_none(served: Served, disguise: Disguise, shown: Shown) -> None:
-    """Two names, or a list of them, are refused by the header's name, also where `*` may stand."""
+    """Two names, a list of them, or an API key are refused by the header's name, also where `*` may stand."""
     disguise.wear(tenant="house", name="ops")
     refusal = await served.refused("ListTransactions", v1.ListTransactionsRequest(), metadata=shown)
     assert (refusal.reason, refusal.violations) == ("FIELD_INVALID", (TENANT,))
