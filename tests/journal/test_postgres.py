@@ -17,6 +17,7 @@ import pytest
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.contract import Journal, JournalClosed
 from giftcard_gateway.journal.keys_in_use import KeysInUse
+from giftcard_gateway.journal.notes import PauseRow
 from giftcard_gateway.journal.postgres.journal import Postgres
 from giftcard_gateway.journal.postgres.sessions import SessionLimits
 from tests.journal.conftest import server_place
@@ -290,7 +291,7 @@ async def test_a_plain_role_can_serve(fragile: Server, fragile_server: PostgresS
     await fragile_server.execute("CREATE ROLE clerk LOGIN")
     await fragile_server.execute(
         "GRANT SELECT, INSERT, UPDATE, DELETE ON"
-        " transactions, handles, changes, events, heartbeat, keys_in_use TO clerk;"
+        " transactions, handles, changes, events, heartbeat, keys_in_use, pauses TO clerk;"
         "GRANT SELECT ON schema_version, api_keys TO clerk; GRANT SELECT, INSERT ON audit TO clerk",
         database,
     )
@@ -305,6 +306,8 @@ async def test_a_plain_role_can_serve(fragile: Server, fragile_server: PostgresS
     await journal.add_audit(audit_rows("a", 1))
     assert [one.number for one in await journal.audit_heads(9)] == [1]
     assert await journal.api_keys() == []
+    await journal.put_pause(PauseRow(provider="spar-za", document=b"{}"))
+    assert [one.provider for one in await journal.pauses()] == ["spar-za"]
     assert await journal.purge(before=LATER, limit=1) == 1
     await journal.close()
 

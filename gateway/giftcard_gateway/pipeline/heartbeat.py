@@ -38,7 +38,8 @@ class Heartbeat:
     async def beat(self) -> None:
         """Beat unless that was done just now; raise JournalClosed when the journal is away."""
         now = self._clock.now()
-        if self._beat_at is not None and now - self._beat_at < _EVERY:
+        # A clock that was put back has not beaten just now, however far ahead it was.
+        if self._beat_at is not None and timedelta() <= now - self._beat_at < _EVERY:
             return
         # Of a journal for one process, whoever starts knows that nobody has served since the last beat.
         is_alone = self._beat_at is None and not self._journal.is_shared

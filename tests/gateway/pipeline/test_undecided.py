@@ -13,7 +13,7 @@ from giftcard_gateway.ledger.observer import Observer
 from giftcard_gateway.pipeline.heartbeat import Heartbeat
 from giftcard_gateway.providers.connections import Terms
 from tests.gateway.pipeline.conftest import Start
-from tests.world.clock import VirtualClock
+from tests.world.clock import ShiftedClock, VirtualClock
 from tests.world.gateway import World, running, sweeping
 from tests.world.journal import Unsteady
 from tests.world.observer import Heard
@@ -226,10 +226,12 @@ class Replaced:
         """Have been nowhere else yet."""
         self.since = since
         self.outage: Outage | None = None
+        self.beats: list[datetime] = []
 
     async def beat(self, now: datetime, *, silence: timedelta) -> Outage | None:
         """Tell of the last outage, as a journal does."""
-        del silence, now
+        del silence
+        self.beats.append(now)
         return self.outage
 
     def take_over(self, at: datetime) -> None:
@@ -262,4 +264,21 @@ async def test_an_outage_alone_is_no_loss_of_memory(clock: VirtualClock, journal
     await ours.beat()
     await theirs.beat()
     assert ours.outage is not None
+    assert heard.journal == []
+
+
+async def test_a_clock_that_is_put_right_goes_on_beating() -> None:
+    """Put back by an hour, it beats at once; an outage since then is no memory lost of the hour ahead."""
+    clock = ShiftedClock()
+    heard, journal = Heard(clock), Replaced(clock.now())
+    heartbeat = Heartbeat(cast("Journal", journal), clock, heard)
+    clock.skip(hours=1)
+    await heartbeat.beat()
+    clock.skip(hours=-1)
+    await heartbeat.beat()
+    assert len(journal.beats) == 2
+    journal.since = journal.beats[1]
+    clock.skip(hours=2)
+    journal.take_over(clock.now())
+    await heartbeat.beat()
     assert heard.journal == []
