@@ -24,13 +24,13 @@ _as_json = click.option("--json", "is_json", is_flag=True, help="Print JSON, a l
 @click.command()
 @gateway_options
 @_as_json
-def status(address: str, ca: str, token_file: str, *, is_json: bool) -> None:
+def status(*, is_json: bool, **asked: str) -> None:
     """Show how the providers of a running gateway fare, and which are paused.
 
     Health, circuit, last answer, latency and calls (of the last five minutes) are what the process that
     answers has seen; the rest is the same for all.
     """
-    with client_of({"address": address, "ca": ca, "token_file": token_file}) as client, refusals():
+    with client_of(asked) as client, refusals():
         found = list(_every(client))
     if is_json:
         for one in found:
@@ -115,12 +115,12 @@ def _paused(one: v1.Provider) -> str:
 @click.option("--note", required=True, help="Why; those who may read see it.")
 @gateway_options
 @_as_json
-def pause(provider: str, note: str, address: str, ca: str, token_file: str, *, is_json: bool) -> None:
+def pause(provider: str, note: str, *, is_json: bool, **asked: str) -> None:
     """Have a running gateway, with all its processes, send nothing new to a provider.
 
     Callers hear PROVIDER_PAUSED; what is open goes on to its end. It stays paused until it is resumed.
     """
-    with client_of({"address": address, "ca": ca, "token_file": token_file}) as client, refusals():
+    with client_of(asked) as client, refusals():
         one = client.pause_provider(provider=provider, note=note).provider
     _say(one, _paused(one), is_json=is_json)
 
@@ -130,9 +130,9 @@ def pause(provider: str, note: str, address: str, ca: str, token_file: str, *, i
 @click.option("--note", required=True, help="Why; kept in the audit.")
 @gateway_options
 @_as_json
-def resume(provider: str, note: str, address: str, ca: str, token_file: str, *, is_json: bool) -> None:
+def resume(provider: str, note: str, *, is_json: bool, **asked: str) -> None:
     """Have a running gateway send new transactions to a provider again."""
-    with client_of({"address": address, "ca": ca, "token_file": token_file}) as client, refusals():
+    with client_of(asked) as client, refusals():
         one = client.resume_provider(provider=provider, note=note).provider
     _say(one, f"{one.provider} takes new transactions.", is_json=is_json)
 
