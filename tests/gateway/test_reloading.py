@@ -7,6 +7,7 @@ import gc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from giftcard_adapters.engine import PoolLimits
@@ -17,9 +18,11 @@ from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.config import ConfigError, origin
 from giftcard_gateway.config.changes import changed, fixed
 from giftcard_gateway.config.origin import RereadRefused, SettingsOrigin, Watch
+from giftcard_gateway.journal.notes import PauseRow
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.process.app import App
 from giftcard_gateway.providers.connections import Connection, Terms
+from giftcard_gateway.providers.pause import ProviderPause
 from tests.gateway.configuration import GOOD, MadeUpSettings, load
 from tests.world.app import open_app, until
 from tests.world.certificates import Authority
@@ -239,6 +242,20 @@ async def test_a_pool_of_another_size_is_another_connection(served: App, tmp_pat
     assert served.connections.get("spar-za") is not before
     assert served.settings.providers["spar-za"].limits == PoolLimits(connections=30)
     assert served.settings.limits.calls_in_flight == 1
+
+
+async def test_who_comes_back_paused_is_paused_at_once(served: App, tmp_path: Path) -> None:
+    """A provider that a reload brings, and that was paused when it left, takes nothing new at all."""
+    said = ProviderPause(since=served.clock.now(), by="ana", note="slow")
+    await served.journal.put_pause(PauseRow(provider="late", document=msgspec.json.encode(said)))
+    await served.pauses.read()
+    file = tmp_path / "gateway.toml"
+    text = file.read_text()
+    stanza = text[text.index("[providers.spar-za]") :].partition("\n[server]")[0]
+    file.write_text(f"{text}\n{stanza.replace('spar-za', 'late')}", encoding="utf-8")
+    await reload(served)
+    assert served.connections.get("late").pause == said
+    assert served.connections.get("spar-za").pause is None
 
 
 def watched_by(file: Path) -> tuple[SettingsOrigin, Watch]:

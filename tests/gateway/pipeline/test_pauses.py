@@ -14,7 +14,7 @@ from giftcard_gateway.pipeline.pauses import Pauses
 from giftcard_gateway.providers.routing import Rule
 from tests.gateway.pipeline.conftest import Start
 from tests.world.gateway import World
-from tests.world.provider import AGAIN, ISSUED, LOST
+from tests.world.provider import AGAIN, APPROVED, ISSUED, LOST
 
 
 def pauses_of(world: World) -> Pauses:
@@ -122,3 +122,15 @@ async def test_a_pause_that_nobody_can_read_holds(world: World) -> None:
         await world.transactions.begin(world.redeem(), wait_s=30, by=LOCAL)
     assert await pauses.resume(connection)
     assert connection.pause is None
+
+
+async def test_nothing_is_sent_again_while_paused(world: World) -> None:
+    """An unknown that a repeat would end is looked for instead: a repeat could move money there anew."""
+    world.script.reactions.append(LOST)
+    ask = world.load()
+    await world.transactions.begin(ask, wait_s=0, by=LOCAL)
+    await pauses_of(world).pause(world.connections.get("first"), by="ana", note="slow")
+    world.script.found.append(APPROVED)
+    await asyncio.sleep(60)
+    assert (await world.entry(ask.transaction_id)).state is State.APPROVED
+    assert len(world.script.requests) == 1

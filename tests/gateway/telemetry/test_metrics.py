@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import grpc.aio
@@ -96,6 +97,19 @@ async def test_what_is_open(watched: Served, seen: Seen) -> None:
     assert values(seen, BACKLOG)[provider, "UNRESOLVED"] == 1
     assert values(seen, BACKLOG)[provider, "REVERSING"] == 0
     assert values(seen, AGE)[provider, "CONFIRMING"] > 0
+
+
+async def test_what_is_paused_and_forgotten_is_told(watched: Served, seen: Seen) -> None:
+    """A paused provider is 1 and any other 0; each time the journal forgot is counted."""
+    pauses, (first, *_) = watched.app.pauses, watched.app.connections
+    assert set(values(seen, "giftcard.provider.paused").values()) == {0}
+    await pauses.pause(first, by="ana", note="slow")
+    assert values(seen, "giftcard.provider.paused")[first.provider_id,] == 1
+    await pauses.resume(first)
+    assert values(seen, "giftcard.provider.paused")[first.provider_id,] == 0
+    now = watched.clock.now()
+    seen.telemetry.observer.journal_forgot(now - timedelta(seconds=4), now)
+    assert values(seen, "giftcard.journal.forgot") == {(): 1}
 
 
 async def test_commits_and_room(watched: Served, seen: Seen) -> None:
