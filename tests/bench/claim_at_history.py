@@ -23,6 +23,7 @@ import asyncpg
 from giftcard_gateway.journal.contract import Journal, RowQuery
 from giftcard_gateway.journal.microseconds import from_us, to_us
 from giftcard_gateway.journal.postgres.journal import Postgres
+from giftcard_gateway.journal.postgres.months import ADD_MONTH, month_of, next_month
 from giftcard_gateway.journal.rows import COLUMNS
 from giftcard_gateway.journal.sqlite.journal import Sqlite
 from tests.conftest import has_postgres
@@ -32,7 +33,7 @@ from tests.postgres import PostgresServer
 DUE = 2_000
 ROUNDS = 40
 CHUNK = 250_000
-HISTORY_US = to_us(NOW) - 10**15
+HISTORY_US = to_us(NOW) - 400 * 86_400 * 10**6
 
 # 97 % confirmed, the rest spread over the other final states; three providers, seven operations.
 KIND = (
@@ -41,9 +42,12 @@ KIND = (
     " CASE i % 3 WHEN 0 THEN 'spar-za' WHEN 1 THEN 'gift-uk' ELSE 'cards-fr' END,"
     " CASE i % 100 WHEN 0 THEN 'DECLINED' WHEN 1 THEN 'FAILED' WHEN 2 THEN 'REVERSED' ELSE 'CONFIRMED' END,"
 )
-ROWS = (
-    f"{KIND} {HISTORY_US} + i * CAST(1000 AS bigint), {HISTORY_US} + i * CAST(1000 AS bigint), NULL, '', 4, 1"
-)
+
+
+def filled(rows: int) -> str:
+    """Return the columns of so many rows `i`, spread over the 400 days before now."""
+    at = f"{HISTORY_US} + i * CAST({400 * 86_400 * 10**6 // rows} AS bigint)"
+    return f"{KIND} {at}, {at}, NULL, '', 4, 1"
 
 
 def main() -> None:
@@ -107,7 +111,7 @@ def fill_sqlite(database: sqlite3.Connection, rows: int) -> float:
         (last,) = database.execute("SELECT max(rowid) FROM transactions").fetchone()
         database.execute(
             f"INSERT INTO transactions ({FILLED}) {count}"  # noqa: S608 - put together from our own text
-            f" SELECT lower(hex(randomblob(16))), {ROWS}, randomblob(600) FROM n",
+            f" SELECT lower(hex(randomblob(16))), {filled(rows)}, randomblob(600) FROM n",
             bounds,
         )
         _follow_up(database, last)
@@ -133,12 +137,17 @@ def _follow_up(database: sqlite3.Connection, last: int) -> None:
 async def fill_postgres(session: asyncpg.Connection[asyncpg.Record], rows: int) -> float:
     """Add finished rows, each with a blind index and two changes; return how many seconds it took."""
     began = time.monotonic()
+    month = month_of(from_us(HISTORY_US))
+    while month <= month_of(NOW):
+        await session.execute(ADD_MONTH, month)
+        month = next_month(month)
     for first in range(0, rows, CHUNK):
         await session.execute(
             f"WITH made AS (INSERT INTO transactions ({FILLED})"  # noqa: S608 - put together from our own text
-            f" SELECT gen_random_uuid()::text, {ROWS}, decode(repeat('a5', 600), 'hex')"
+            f" SELECT gen_random_uuid()::text, {filled(rows)}, decode(repeat('a5', 600), 'hex')"
             f" FROM generate_series({first}, {min(first + CHUNK, rows) - 1}) AS i"
             " RETURNING transaction_id, created_us, state, updated_us),"
+            " taken AS (INSERT INTO transaction_ids SELECT transaction_id, created_us FROM made),"
             " found AS (INSERT INTO handles SELECT sha256(transaction_id::bytea), created_us, transaction_id"
             " FROM made)"
             " INSERT INTO changes (transaction_id, created_us, state, at_us)"
@@ -176,7 +185,7 @@ async def measure(make: Callable[[], Journal]) -> dict[str, float]:
         "list 50 of a state": lambda: journal.list(RowQuery(states=("FAILED",))),
         "list 50 of a provider": lambda: journal.list(RowQuery(providers=("gift-uk",))),
         "list 50 of an operation": lambda: journal.list(RowQuery(operations=("void",))),
-        "list 50, deep in the past": lambda: journal.list(RowQuery(after=(from_us(HISTORY_US + 10**9), ""))),
+        "list 50, deep in the past": lambda: journal.list(RowQuery(after=(from_us(HISTORY_US + 10**12), ""))),
         "backlog": journal.backlog,
         "changes, 100 of the newest": lambda: _newest_changes(journal),
         "open and write": lambda: _open_and_write(journal),

@@ -94,7 +94,8 @@ async def _of_server(place: Place, table: str) -> Sequence[tuple[str, Sequence[s
         columns = await connection.fetch(
             "SELECT column_name, data_type, column_name IN (SELECT attname FROM pg_index"
             " JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey)"
-            " WHERE indisprimary AND indrelid = $1::text::regclass) AS is_key"
+            " WHERE indisprimary AND indrelid IN (SELECT relid FROM pg_partition_tree($1::text::regclass)"
+            " UNION SELECT $1::text::regclass)) AS is_key"
             " FROM information_schema.columns WHERE table_name = $1 ORDER BY ordinal_position",
             table,
         )

@@ -291,8 +291,10 @@ async def test_a_plain_role_can_serve(fragile: Server, fragile_server: PostgresS
     await fragile_server.execute("CREATE ROLE clerk LOGIN")
     await fragile_server.execute(
         "GRANT SELECT, INSERT, UPDATE, DELETE ON"
-        " transactions, handles, changes, events, heartbeat, keys_in_use, pauses TO clerk;"
-        "GRANT SELECT ON schema_version, api_keys TO clerk; GRANT SELECT, INSERT ON audit TO clerk",
+        " transactions, open_transactions, ended_transactions, transaction_ids, handles, changes, events,"
+        " heartbeat, keys_in_use, pauses TO clerk;"
+        "GRANT SELECT ON schema_version, api_keys, dropped_months TO clerk;"
+        "GRANT SELECT, INSERT ON audit TO clerk",
         database,
     )
     journal = Postgres(fragile.url.replace("postgres@", "clerk@"))

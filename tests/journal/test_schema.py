@@ -52,7 +52,8 @@ async def shape(url: str) -> set[tuple[object, ...]]:
         " WHERE schemaname = 'public' AND tablename NOT LIKE '%version'"
         " UNION SELECT relname, array_to_string(reloptions, ','), attname, attstorage::text, '', '', ''"
         " FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
-        " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname NOT LIKE '%version'"
+        " WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace"
+        " AND relname NOT LIKE '%version'"
     )
     await session.close()
     return {tuple(record) for record in found}
@@ -209,10 +210,11 @@ async def test_everything_says_what_it_is_for(postgres_server: PostgresServer) -
     session = await asyncpg.connect(url)
     silent = await session.fetch(
         "SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
-        " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        " WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace"
         " AND attnum > 0 AND col_description(attrelid, attnum) IS NULL"
         " UNION ALL SELECT relname, '' FROM pg_class LEFT JOIN pg_constraint ON conindid = pg_class.oid"
-        " WHERE relkind IN ('r', 'i') AND relnamespace = 'public'::regnamespace"
+        " WHERE relkind IN ('r', 'p', 'i', 'I') AND NOT relispartition"
+        " AND relnamespace = 'public'::regnamespace"
         " AND conindid IS NULL AND obj_description(pg_class.oid) IS NULL"
     )
     await session.close()

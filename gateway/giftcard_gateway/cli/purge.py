@@ -77,6 +77,8 @@ async def _purge_batches(journal: Journal, days: int, before: datetime, tenant: 
     columns = (TextColumn("deleted {task.completed:,.0f}"), TimeElapsedColumn())
     with Progress(*columns, console=err) as progress:
         task = progress.add_task("", total=None)
+        if tenant is None:
+            await journal.drop(before=before)
         while deleted := await journal.purge(before=before, limit=_BATCH, tenant=tenant):
             progress.advance(task, deleted)
         total = progress.tasks[0].completed

@@ -339,6 +339,17 @@ class Journal(Notes):
         Then events that came before then and were carried over. Returns how many; 0 means none are left.
         """
 
+    async def tend(self, now: datetime) -> None:
+        """Get ready for what is written in the time to come: once an hour; nothing breaks without."""
+
+    async def drop(self, *, before: datetime) -> datetime:
+        """Let go of whole spans of time in which everything finished and was last written before a time.
+
+        Returns the time to purge by, one by one, for what is not let go of that way: here `before` itself,
+        elsewhere the beginning of the span it lies in. `purge` then counts what went with the spans.
+        """
+        return before
+
     @abstractmethod
     async def add_event(self, event: EventRow, other_ids: Sequence[str] = ()) -> bool:
         """Insert an event durably; False when this provider's event_id, or another of its ids, is there."""

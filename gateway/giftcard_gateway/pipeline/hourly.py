@@ -41,12 +41,13 @@ async def every_hour(
 
 
 async def purge(journal: Journal, before: datetime, clock: Clock, gone: Callable[[int], None]) -> None:
-    """Delete what finished before a time, a batch at a time.
+    """Delete what finished before a time: whole spans at once where the journal has them, then in batches.
 
     `gone` hears how many rows and events that was, now and then and when it ends, also if it is cut short:
     the audit has what was deleted though the journal went away over it, or the process was told to stop.
     """
     count = 0
+    before = await journal.drop(before=before)
     try:
         while done := await journal.purge(before=before, limit=_BATCH):
             count += done

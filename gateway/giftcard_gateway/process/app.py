@@ -294,12 +294,15 @@ class App:
 
     def _hourly(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """Return what is done to the journal once an hour."""
-        passes: dict[str, Callable[[], Awaitable[None]]] = {}
+        passes: dict[str, Callable[[], Awaitable[None]]] = {"tend": self._tend}
         if (retention := self.pipeline.retention) is not None:
             passes["retention"] = partial(self._erase, retention)
         if self.settings.journal.purges:
             passes["purge"] = self._purge
         return passes
+
+    async def _tend(self) -> None:
+        await self.journal.tend(self.clock.now())
 
     async def _erase(self, retention: Retention) -> None:
         done, before = Erasure(), retention.before()

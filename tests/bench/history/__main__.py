@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from giftcard_gateway.journal.postgres.journal import Postgres
 from tests.bench.history.layouts import LAYOUTS
-from tests.bench.history.life import SETTINGS, cost, fill
+from tests.bench.history.life import SETTINGS, cost, fill, lay_out
 from tests.postgres import PostgresServer
 
 if TYPE_CHECKING:
@@ -53,10 +52,8 @@ async def measure(layout: Layout, rows: int, lives: int, settings: dict[str, str
     try:
         server.start()
         url = await server.create_database()
-        await Postgres(url).upgrade()
         session = await asyncpg.connect(url, server_settings=SETTINGS, command_timeout=None)
-        if layout.script:
-            await session.execute(layout.script)
+        await lay_out(session, layout)
         began = time.monotonic()
         await fill(session, layout, rows)
         print(f"{layout.name}: {rows:,} in {time.monotonic() - began:.0f} s", flush=True)  # noqa: T201 - a program

@@ -8,17 +8,16 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
 
-import asyncpg
 import msgspec
 
-from giftcard_gateway.journal.postgres import statements
-from giftcard_gateway.journal.postgres.batches import transposed
-from giftcard_gateway.journal.rows import COLUMNS, FINAL_STATES
-from tests.bench.history.layouts import FIRST_US, NOW_US, WEEK_US, Layout
+from giftcard_gateway.journal.contract import Row
+from giftcard_gateway.journal.microseconds import from_us
+from giftcard_gateway.journal.postgres import months, schema
+from giftcard_gateway.journal.rows import FINAL_STATES, Open, Write
+from giftcard_gateway.journal.schema import Steps
+from tests.bench.history.layouts import FIRST_US, NOW_US, Layout, Session
 
-Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Figures = dict[str, float]
 
 CHUNK = 50_000
@@ -73,6 +72,16 @@ class Costs(msgspec.Struct, kw_only=True):
     """Bytes that a transaction adds to each table and to its indexes."""
 
 
+async def lay_out(session: Session, layout: Layout) -> None:
+    """Make the tables, and those of the months of the history."""
+    folder = Path(schema.__file__).parent
+    await schema.upgrade(session, Steps(folder, layout.until))
+    month = months.month_of(from_us(FIRST_US))
+    while not layout.until and month <= months.month_of(from_us(NOW_US)):
+        await session.execute(months.ADD_MONTH, month)
+        month = months.next_month(month)
+
+
 async def fill(session: Session, layout: Layout, rows: int) -> None:
     """Add a history of finished transactions, as old as a few days."""
     await session.execute("SET synchronous_commit = off")
@@ -97,11 +106,11 @@ async def cost(session: Session, layout: Layout, lives: int) -> Costs:
     claimed = await claim_ms(session, layout)
     there = await session.fetch("SELECT transaction_id, handle FROM handles LIMIT 4000")
     some, handles = [each["transaction_id"] for each in there], [each["handle"] for each in there]
-    newest = await session.fetchrow(statements.LAST_CHANGE) or (0, 0)
+    newest = tuple(await session.fetchrow(layout.last_change) or ())
     asked = {
-        "get a finished one, ms": lambda: session.fetch(layout.rows, [some[uuid.uuid4().int % len(some)]]),
+        "get a finished one, ms": lambda: session.fetch(layout.get, [some[uuid.uuid4().int % len(some)]]),
         "list by a blind index, ms": lambda: session.fetch(
-            statements.LIST_BY_INDEX,
+            layout.by_index,
             None,
             None,
             None,
@@ -112,9 +121,8 @@ async def cost(session: Session, layout: Layout, lives: int) -> Costs:
             [handles[uuid.uuid4().int % len(handles)]],
             None,
         ),
-        "changes, 100 of the newest, ms": lambda: session.fetch(
-            statements.CHANGES, newest[0], newest[1], 100
-        ),
+        "list 50, ms": lambda: session.fetch(layout.listed, None, None, None, 0, 2**62, "", 50),
+        "changes, 100 of the newest, ms": lambda: session.fetch(layout.changes, *newest, 100),
     }
     figures: Figures = {"claim 20 of 1,000 due, ms": claimed}
     for name, ask in asked.items():
@@ -170,19 +178,26 @@ async def write(
     due = None if state in FINAL_STATES else due_us or at_us + 60_000_000
     ids = sorted(ids)
     document = uuid.uuid4().bytes * (size // 16)
-    opened = [
-        (*(one, "redeem", "spar-za", state, at_us, at_us, due, "me", 1, 1), document, "default", "", "first")
+    rows = [
+        Row(
+            transaction_id=one,
+            operation="redeem",
+            provider="spar-za",
+            state=state,
+            # All of a life has one time, so that it stays one life.
+            created_at=from_us(at_us),
+            updated_at=from_us(at_us),
+            due_at=None if due is None else from_us(due),
+            driver="me",
+            version=step + 1,
+            fence=1,
+            document=document,
+            blind_indexes=tuple(uuid.uuid4().bytes * 2 for _ in range(TOLD[step])),
+        )
         for one in ids
     ]
-    written = [(one, state, at_us, due, "me", step + 1, 1, document, "first") for one in ids]
-    indexes = [(one, uuid.uuid4().bytes * 2) for one in ids for _ in range(TOLD[step])]
     done = await session.fetchrow(
-        layout.batch,
-        *transposed([] if step else opened, len(COLUMNS)),
-        *transposed(written if step else [], 9),
-        *transposed(indexes, 2),
-        [],
-        *transposed([], 6),
+        layout.batch, *layout.arguments([Write(row) if step else Open(row) for row in rows])
     )
     assert done is not None
     assert set(done["written" if step else "opened"]) == set(ids)
@@ -211,20 +226,21 @@ async def vacuum(session: Session) -> Figures:
 
 
 async def purge(session: Session, layout: Layout) -> Figures:
-    """Return what it takes to let the first week of the history go, and to clean up after that."""
+    """Return what it takes to let the first month of the history go, and to clean up after that."""
+    there = await session.fetchval("SELECT count(*) FROM transactions")
     began, began_s = await _wal(session), time.perf_counter()
-    if layout.drop:
-        await session.execute(layout.drop)
-    given: tuple[object, ...] = (FIRST_US + WEEK_US, 200)
-    given += (list(FINAL_STATES),) if "$3" in layout.purge else ()
-    gone = 0
-    while some := await session.fetchval(layout.purge, *given):
-        gone += some
-    await session.execute("DROP TABLE IF EXISTS going")
+    if layout.drop is not None:
+        await layout.drop(session)
+    dropped_s = time.perf_counter() - began_s
+    statement, given = layout.purge
+    while await session.fetchval(statement, *given):
+        pass
     purged_s, purged = time.perf_counter() - began_s, await _wal(session) - began
+    gone = there - await session.fetchval("SELECT count(*) FROM transactions")
     cleaned = await vacuum(session)
     return {
-        "purge of a week, rows": gone,
+        "purge of a month, rows": gone,
+        "of it dropped at once, ms": dropped_s * 1000,
         "purge, µs a row": purged_s / max(gone, 1) * 1e6,
         "purge, WAL bytes a row": purged / max(gone, 1),
         "VACUUM after it, s": cleaned["VACUUM, s"],

@@ -22,12 +22,21 @@ PLAIN_NODES = {
 }
 PLAIN_DDL = PLAIN_NODES | {
     *("AlterTableCmd", "AlterTableStmt", "ColumnDef", "CommentStmt", "Constraint", "CreateFunctionStmt"),
+    *(
+        "Boolean",
+        "DoStmt",
+        "FunctionParameter",
+        "ObjectWithArgs",
+        "RenameStmt",
+        "TypeName",
+        "VariableSetStmt",
+    ),
     *("CreateStmt", "CreateTrigStmt", "DefElem", "DropStmt", "Float", "IndexStmt"),
     *("PartitionBoundSpec", "PartitionCmd", "PartitionElem", "PartitionSpec"),
 }
 PLAIN_FUNCTIONS = {
     *("count", "current_setting", "encode", "get_byte", "length", "max", "min", "now", "substring", "sum"),
-    "unnest",
+    *("right", "to_date", "unnest"),
 }
 BY_FUNCTION = {
     "set_config": of.DURABLE,
@@ -38,6 +47,9 @@ BY_FUNCTION = {
     "pg_current_xact_id": of.PLACE,
     "pg_notify": of.NOTIFY,
     "pg_advisory_xact_lock": of.ADVISORY,
+    "add_month": of.PARTITIONS,
+    "drop_month": of.PARTITIONS,
+    "to_regclass": of.PARTITIONS,
 }
 BY_NODE = {
     "CreateTrigStmt": of.TRIGGER,

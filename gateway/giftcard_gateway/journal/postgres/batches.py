@@ -12,15 +12,24 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
-import asyncpg
-
 from giftcard_gateway.journal.contract import JournalClosed, Row
 from giftcard_gateway.journal.group_commit import RIDE_S
 from giftcard_gateway.journal.measured import monotonic_s
+from giftcard_gateway.journal.microseconds import to_us
 from giftcard_gateway.journal.postgres.audit import audit_values
+from giftcard_gateway.journal.postgres.reading import rows_by_id
 from giftcard_gateway.journal.postgres.sessions import Connection, Sessions, make_safe
-from giftcard_gateway.journal.postgres.statements import BATCH, ROWS
-from giftcard_gateway.journal.rows import COLUMNS, Append, Open, Write, is_same, row_of, values_of, written_of
+from giftcard_gateway.journal.postgres.writing import BATCH, REWRITE, WRITE_COLUMNS
+from giftcard_gateway.journal.rows import (
+    COLUMNS,
+    FINAL_STATES,
+    Append,
+    Open,
+    Write,
+    is_same,
+    values_of,
+    written_of,
+)
 
 Request: TypeAlias = Open | Write | Append
 Ack: TypeAlias = Row | bool | Exception | None
@@ -176,22 +185,47 @@ def _answer(batch: Sequence[Queued], acks: Sequence[Ack]) -> None:
 
 
 async def _send(batch: Sequence[Queued], connection: Connection, is_repeat: bool) -> Sequence[Ack]:  # noqa: FBT001 - the shape of a Work
-    done = await connection.fetchrow(BATCH, *_arguments([queued.request for queued in batch]))
-    stored = set(done["opened"]) | set(done["written"]) if done else set()
+    requests = [queued.request for queued in batch]
+    whole = [one for one in requests if isinstance(one, Write) and one.row.are_all_indexes]
+    stored: set[str] = set()
+    if len(whole) < len(requests):
+        done = await connection.fetchrow(BATCH, *arguments_of([one for one in requests if one not in whole]))
+        stored |= {*done["opened"], *done["written"]} if done else set()
+    stored |= await _rewrite(connection, whole)
     refused = [
-        queued.about
-        for queued in batch
-        if not isinstance(queued.request, Append) and queued.about not in stored
+        request
+        for request in requests
+        if not isinstance(request, Append) and request.row.transaction_id not in stored
     ]
-    recorded: dict[str, Row] = {}
-    if refused:
-        found: Sequence[asyncpg.Record] = await connection.fetch(ROWS, refused)
-        recorded = {record["transaction_id"]: row_of(tuple(record)) for record in found}
-        await make_safe(connection)
-    return [_ack(queued.request, stored, recorded, is_repeat=is_repeat) for queued in batch]
+    if not refused:
+        return [_ack(request, stored, {}, is_repeat=is_repeat) for request in requests]
+    recorded = await rows_by_id(connection, [request.row.transaction_id for request in refused])
+    # Of what ended BATCH writes nothing. Nothing that ended goes back, so what is found there stays.
+    ended = [
+        request
+        for request in refused
+        if isinstance(request, Write) and _may_follow(recorded.get(request.row.transaction_id), request.row)
+    ]
+    stored |= await _rewrite(connection, ended)
+    await make_safe(connection)
+    return [_ack(request, stored, recorded, is_repeat=is_repeat) for request in requests]
 
 
-def _arguments(requests: Sequence[Request]) -> list[Sequence[object]]:
+def _may_follow(there: Row | None, row: Row) -> bool:
+    return there is not None and there.state in FINAL_STATES and there.version == row.version - 1
+
+
+async def _rewrite(connection: Connection, writes: Sequence[Write]) -> set[str]:
+    """Write wherever the rows lie; return the ids of those that were."""
+    if not writes:
+        return set()
+    rows = sorted((write.row for write in writes), key=lambda row: row.transaction_id)
+    whole = [row.transaction_id for row in rows if row.are_all_indexes]
+    done = await connection.fetchrow(REWRITE, *_written(rows), whole, *_indexes(rows))
+    return set(done["written"]) if done else set()
+
+
+def arguments_of(requests: Sequence[Request]) -> list[Sequence[object]]:
     """Return the columns of a batch, ordered by id, so that two processes lock rows the same way."""
     records = [request for request in requests if isinstance(request, Append)]
     about_rows = sorted(
@@ -199,23 +233,24 @@ def _arguments(requests: Sequence[Request]) -> list[Sequence[object]]:
         key=lambda request: request.row.transaction_id,
     )
     opened = [values_of(request.row) for request in about_rows if isinstance(request, Open)]
-    written = [
-        (request.row.transaction_id, *written_of(request.row))
-        for request in about_rows
-        if isinstance(request, Write)
-    ]
-    indexes = [
-        (request.row.transaction_id, index) for request in about_rows for index in request.row.blind_indexes
-    ]
-    whole = [request.row.transaction_id for request in about_rows if request.row.are_all_indexes]
+    written = [request.row for request in about_rows if isinstance(request, Write)]
     audited = [audit_values(row) for append in records for row in append.rows]
     return [
         *transposed(opened, len(COLUMNS)),
-        *transposed(written, 9),
-        *transposed(indexes, 2),
-        whole,
+        *_written([row for row in written if row.state not in FINAL_STATES]),
+        *_written([row for row in written if row.state in FINAL_STATES]),
+        *_indexes([request.row for request in about_rows]),
         *transposed(audited, 6),
     ]
+
+
+def _written(rows: Sequence[Row]) -> Sequence[Sequence[object]]:
+    values = [(row.transaction_id, to_us(row.created_at), *written_of(row)) for row in rows]
+    return transposed(values, WRITE_COLUMNS)
+
+
+def _indexes(rows: Sequence[Row]) -> Sequence[Sequence[object]]:
+    return transposed([(row.transaction_id, index) for row in rows for index in row.blind_indexes], 2)
 
 
 def transposed(rows: Sequence[tuple[object, ...]], count: int) -> Sequence[Sequence[object]]:

@@ -31,7 +31,7 @@ from giftcard_gateway.journal.measured import Pool
 from giftcard_gateway.journal.microseconds import from_us, to_us
 from giftcard_gateway.journal.notes import AuditRow, KeyInUse, KeyRow, PauseRow
 from giftcard_gateway.journal.postgres import audit as of_audit
-from giftcard_gateway.journal.postgres import feed, schema
+from giftcard_gateway.journal.postgres import feed, months, schema
 from giftcard_gateway.journal.postgres import notes as of_notes
 from giftcard_gateway.journal.postgres import statements as sql
 from giftcard_gateway.journal.postgres.alone import add_event, beat
@@ -39,7 +39,14 @@ from giftcard_gateway.journal.postgres.batches import Batches, transposed
 from giftcard_gateway.journal.postgres.hosts import connect
 from giftcard_gateway.journal.postgres.options import limits_of
 from giftcard_gateway.journal.postgres.polling import Polling
-from giftcard_gateway.journal.postgres.reading import cursor_of, events_of, listed, place_in, statement_of
+from giftcard_gateway.journal.postgres.reading import (
+    cursor_of,
+    events_of,
+    listed,
+    place_in,
+    rows_by_id,
+    statement_of,
+)
 from giftcard_gateway.journal.postgres.sessions import (
     LOST,
     SessionLimits,
@@ -160,8 +167,8 @@ class Postgres(Journal):
 
     async def get(self, transaction_id: str) -> Row | None:
         """Return one row; see Journal.get."""
-        found = await self._fetch(sql.ROWS, [transaction_id])
-        return row_of(tuple(found[0])) if found else None
+        found = await self._sessions.run(lambda session, _: rows_by_id(session, [transaction_id]))
+        return found.get(transaction_id)
 
     async def list(self, query: RowQuery) -> Sequence[Row]:
         """Return rows newest first; see Journal.list."""
@@ -287,9 +294,24 @@ class Postgres(Journal):
         """Delete finished rows; see Journal.purge."""
         statement = sql.PURGE if tenant is None else sql.PURGE_OF_TENANT
         given = (to_us(before), limit, *(() if tenant is None else (tenant,)))
-        return await self._sessions.run(
+        gone: int = await self._sessions.run(
             lambda connection, _: connection.fetchval(statement, *given), is_write=True
         )
+        if gone or tenant is not None:
+            return gone
+        # Of months that were dropped, whose rows are counted here.
+        return await self._sessions.run(
+            lambda connection, _: connection.fetchval(months.FREE_IDS, limit), is_write=True
+        )
+
+    async def tend(self, now: datetime) -> None:
+        """Make the tables of the months to come; see Journal.tend."""
+        await self._sessions.run(lambda connection, _: months.make(connection, now), is_write=True)
+
+    async def drop(self, *, before: datetime) -> datetime:
+        """Drop whole months; see Journal.drop."""
+        async with self._session() as session:
+            return await months.drop(session, before)
 
     async def add_event(self, event: EventRow, other_ids: Sequence[str] = ()) -> bool:
         """Insert an event; see Journal.add_event."""

@@ -6,14 +6,15 @@ import re
 from typing import TYPE_CHECKING
 
 from giftcard_gateway.journal.postgres import statements as sql
-from giftcard_gateway.journal.rows import bounds, event_of
+from giftcard_gateway.journal.rows import bounds, event_of, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     import asyncpg
 
-    from giftcard_gateway.journal.contract import EventRow, RowQuery
+    from giftcard_gateway.journal.contract import EventRow, Row, RowQuery
+    from giftcard_gateway.journal.postgres.sessions import Connection
 
 _CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
 
@@ -54,3 +55,17 @@ def place_in(cursor: str) -> tuple[int, int]:
     if found is None:
         raise ValueError("this is not a cursor of this feed")
     return int(found[1]), int(found[2])
+
+
+async def rows_by_id(connection: Connection, ids: Sequence[str]) -> dict[str, Row]:
+    """Return rows by their ids, of those that are there.
+
+    In this order: a row that ends between the two statements is found by one of them.
+    """
+    found = {
+        record["transaction_id"]: row_of(tuple(record)) for record in await connection.fetch(sql.ROWS, ids)
+    }
+    if ended := [each for each in ids if each not in found]:
+        for record in await connection.fetch(sql.ENDED_ROWS, ended):
+            found[record["transaction_id"]] = row_of(tuple(record))
+    return found

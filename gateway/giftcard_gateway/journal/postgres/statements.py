@@ -1,5 +1,6 @@
-"""The SQL of the PostgreSQL journal. Who sends it, when, and what follows a lost answer is not here.
+"""The SQL of the PostgreSQL journal; more is in `writing` and `months`.
 
+Who sends it, when, and what follows a lost answer is not here.
 Each write is one statement, so it is one database transaction and one round trip.
 """
 
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from giftcard_gateway.journal import heartbeat
 from giftcard_gateway.journal.microseconds import EARLIEST_US, LATEST_US
-from giftcard_gateway.journal.postgres.durably import DURABLY, append
+from giftcard_gateway.journal.postgres.durably import DURABLY
+from giftcard_gateway.journal.postgres.writing import others
 from giftcard_gateway.journal.rows import (
+    COLUMNS,
     EVENT_COLUMNS,
     FINAL_STATES,
     OPEN_STATES,
@@ -22,89 +25,27 @@ from giftcard_gateway.journal.rows import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_WRITTEN = (
-    "transaction_id",
-    "state",
-    "updated_us",
-    "due_us",
-    "driver",
-    "version",
-    "fence",
-    "document",
-    "hash_key",
-)
-
-
-def _others(rows: str, ids: str, handles: str) -> str:
-    """What else `rows` are found by than what is given; that stays, for it is inserted at the same time."""
-    return f"""
-        handles.created_us = {rows}.created_us AND handles.transaction_id = {rows}.transaction_id
-        AND NOT EXISTS (
-            SELECT 1 FROM unnest({ids}::text[], {handles}::bytea[]) AS kept (transaction_id, handle)
-            WHERE kept.transaction_id = handles.transaction_id AND kept.handle = handles.handle
-        )
-    """
-
-
-# Ids are compared with = ANY as well as joined, so that even a plan made while the table was small goes by
-# the index. `was` gives the state before, which RETURNING cannot tell.
-BATCH = f"""
-WITH {DURABLY},
-opened AS (
-    INSERT INTO transactions ({columns()})
-    SELECT {columns()}
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[],
-        $8::text[], $9::bigint[], $10::bigint[], $11::bytea[], $12::text[], $13::text[], $14::text[])
-        AS given ({columns()})
-    ON CONFLICT (transaction_id) DO NOTHING
-    RETURNING transaction_id, created_us, state, updated_us, tenant
-), written AS (
-    UPDATE transactions AS now
-    SET state = given.state, updated_us = given.updated_us, due_us = given.due_us, driver = given.driver,
-        version = given.version, fence = given.fence, document = given.document,
-        hash_key = CASE
-            WHEN now.hash_key = given.hash_key OR given.transaction_id = ANY($26) THEN given.hash_key
-            ELSE '' END
-    FROM unnest($15::text[], $16::text[], $17::bigint[], $18::bigint[], $19::text[], $20::bigint[],
-        $21::bigint[], $22::bytea[], $23::text[]) AS given ({columns(names=_WRITTEN)}),
-        transactions AS was
-    WHERE now.transaction_id = ANY($15) AND now.transaction_id = given.transaction_id
-        AND was.transaction_id = ANY($15) AND was.transaction_id = given.transaction_id
-        AND now.version = given.version - 1
-    RETURNING now.transaction_id, now.created_us, now.state, now.updated_us, now.tenant,
-        was.state <> now.state AS is_change
-), changed AS (
-    INSERT INTO changes (transaction_id, created_us, state, at_us, tenant)
-    SELECT transaction_id, created_us, state, updated_us, tenant FROM opened
-    UNION ALL
-    SELECT transaction_id, created_us, state, updated_us, tenant FROM written WHERE is_change
-), unfound AS (
-    DELETE FROM handles USING written
-    WHERE written.transaction_id = ANY($26) AND {_others("written", "$24", "$25")}
-), found AS (
-    INSERT INTO handles (handle, created_us, transaction_id)
-    SELECT given.handle, stored.created_us, stored.transaction_id
-    FROM unnest($24::text[], $25::bytea[]) AS given (transaction_id, handle)
-    JOIN (
-        SELECT transaction_id, created_us FROM opened
-        UNION ALL
-        SELECT transaction_id, created_us FROM written
-    ) AS stored ON stored.transaction_id = given.transaction_id
-    ON CONFLICT DO NOTHING
-), audited AS (
-    {append(27)}
-)
-SELECT ARRAY(SELECT transaction_id FROM opened) AS opened,
-    ARRAY(SELECT transaction_id FROM written) AS written,
-    (SELECT synchronous_commit FROM durable) AS synchronous_commit
-"""
-
 # Writing anything makes this commit wait until all commits before it are as safe as it is, standby included.
 BARRIER = f"""
 WITH {DURABLY} SELECT pg_logical_emit_message(true, 'giftcard-journal', ''), synchronous_commit FROM durable
 """
 
-ROWS = f"SELECT {columns()} FROM transactions WHERE transaction_id = ANY($1)"
+ROWS = f"SELECT {columns()} FROM open_transactions WHERE transaction_id = ANY($1)"
+
+# An id whose row is not where it belongs has columns without values, as a damaged row may. Those of months
+# that were dropped are of nothing any more.
+_IS_KEPT = """
+    (t.transaction_id IS NOT NULL OR NOT EXISTS (
+        SELECT 1 FROM dropped_months AS d WHERE i.created_us >= d.since_us AND i.created_us < d.until_us
+    ))
+"""
+
+# Asked for what ROWS did not find, and after it: what ended since is found here, and nothing comes back.
+ENDED_ROWS = f"""
+SELECT i.transaction_id, {columns("t.", COLUMNS[1:])} FROM transaction_ids AS i LEFT JOIN transactions AS t
+    ON t.created_us = i.created_us AND t.transaction_id = i.transaction_id
+WHERE i.transaction_id = ANY($1) AND {_IS_KEPT}
+"""
 
 _OPENABLE = """
     ({0}::bytea[] IS NULL OR EXISTS (
@@ -120,13 +61,13 @@ CLAIM = f"""
 WITH {DURABLY},
 due AS (
     SELECT oldest.* FROM unnest($6::text[]) AS wanted (state) CROSS JOIN LATERAL (
-        SELECT transaction_id, due_us FROM transactions AS t
+        SELECT transaction_id, due_us FROM open_transactions AS t
         WHERE t.provider = $5 AND t.state = wanted.state AND due_us <= $1 AND {_OPENABLE.format("$7")}
         ORDER BY due_us LIMIT $4 FOR UPDATE SKIP LOCKED
     ) AS oldest
     ORDER BY due_us LIMIT $4
 )
-UPDATE transactions AS now
+UPDATE open_transactions AS now
 SET due_us = $2, driver = $3, fence = {_NEXT.format("fence")}, version = {_NEXT.format("version")}
 FROM due, durable
 WHERE now.transaction_id = due.transaction_id
@@ -136,11 +77,11 @@ RETURNING {columns("now.")}, due.due_us AS was_due_us
 # By one seek in the index for each provider and state.
 NEXT_DUE = f"""
 WITH RECURSIVE dues AS (
-    (SELECT provider, state, due_us FROM transactions WHERE due_us IS NOT NULL
+    (SELECT provider, state, due_us FROM open_transactions WHERE due_us IS NOT NULL
         AND due_us <= {LATEST_US} ORDER BY provider, state, due_us LIMIT 1)
     UNION ALL
     SELECT next.* FROM dues AS last CROSS JOIN LATERAL (
-        SELECT provider, state, due_us FROM transactions
+        SELECT provider, state, due_us FROM open_transactions
         WHERE due_us IS NOT NULL AND due_us <= {LATEST_US}
             AND (provider, state) > (last.provider, last.state)
         ORDER BY provider, state, due_us LIMIT 1
@@ -184,7 +125,7 @@ page AS (
         SELECT created_us, transaction_id FROM transactions AS t
         WHERE t.tenant = streams.tenant AND t.state = streams.state AND t.provider = streams.provider
             AND t.operation = streams.operation
-            AND created_us >= $4 AND (created_us, transaction_id) < ($5, $6)
+            AND created_us >= $4 AND created_us <= $5 AND (created_us, transaction_id) < ($5, $6)
         ORDER BY created_us DESC, transaction_id DESC LIMIT $7
     ) AS run
     WHERE ($1::text[] IS NULL OR streams.state = ANY($1))
@@ -192,7 +133,8 @@ page AS (
         AND ($3::text[] IS NULL OR streams.provider = ANY($3))
     ORDER BY created_us DESC, transaction_id DESC LIMIT $7
 )
-SELECT {columns("t.")} FROM page JOIN transactions AS t ON t.transaction_id = page.transaction_id
+SELECT {columns("t.")} FROM page JOIN transactions AS t
+    ON t.created_us = page.created_us AND t.transaction_id = page.transaction_id
 ORDER BY page.created_us DESC, page.transaction_id DESC
 """
 
@@ -208,7 +150,8 @@ WITH page AS (
         SELECT h.created_us, h.transaction_id
         FROM handles AS h JOIN transactions AS t
             ON t.transaction_id = h.transaction_id AND t.created_us = h.created_us
-        WHERE h.handle = wanted.handle AND h.created_us >= $4 AND (h.created_us, h.transaction_id) < ($5, $6)
+        WHERE h.handle = wanted.handle AND h.created_us >= $4 AND h.created_us <= $5
+            AND (h.created_us, h.transaction_id) < ($5, $6)
             AND ($1::text[] IS NULL OR t.state = ANY($1))
             AND ($2::text[] IS NULL OR t.operation = ANY($2))
             AND ($3::text[] IS NULL OR t.provider = ANY($3))
@@ -217,7 +160,8 @@ WITH page AS (
     ) AS run
     ORDER BY run.created_us DESC, run.transaction_id DESC LIMIT $7
 )
-SELECT {columns("t.")} FROM page JOIN transactions AS t ON t.transaction_id = page.transaction_id
+SELECT {columns("t.")} FROM page JOIN transactions AS t
+    ON t.created_us = page.created_us AND t.transaction_id = page.transaction_id
 ORDER BY page.created_us DESC, page.transaction_id DESC
 """
 
@@ -304,9 +248,13 @@ DELETE FROM keys_in_use USING unnest($1::text[], $2::text[]) AS given (kind, key
 WHERE keys_in_use.kind = given.kind AND keys_in_use.key_id = given.key_id
 """
 
-ROWS_AFTER = (
-    f"SELECT {columns()} FROM transactions WHERE transaction_id > $1 ORDER BY transaction_id LIMIT $2"
-)
+ROWS_AFTER = f"""
+SELECT i.transaction_id, {columns("t.", COLUMNS[1:])} FROM transaction_ids AS i LEFT JOIN LATERAL (
+    SELECT {columns()} FROM transactions AS kept
+    WHERE kept.created_us = i.created_us AND kept.transaction_id = i.transaction_id LIMIT 1
+) AS t ON TRUE
+WHERE i.transaction_id > $1 AND {_IS_KEPT} ORDER BY i.transaction_id LIMIT $2
+"""
 
 EVENTS_AFTER = f"""
 SELECT {columns(names=EVENT_COLUMNS)} FROM events
@@ -318,11 +266,13 @@ WITH {DURABLY}, replaced AS (
     UPDATE transactions AS now
     SET document = given.document, hash_key = coalesce(nullif(given.hash_key, ''), now.hash_key)
     FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::text[])
-        AS given (transaction_id, old, document, hash_key), durable
-    WHERE now.transaction_id = given.transaction_id AND now.document = given.old
+        AS given (transaction_id, old, document, hash_key), transaction_ids AS i, durable
+    WHERE i.transaction_id = ANY($1) AND i.transaction_id = given.transaction_id
+        AND now.created_us = i.created_us AND now.transaction_id = i.transaction_id
+        AND now.document = given.old
     RETURNING now.transaction_id, now.created_us, given.hash_key <> '' AS is_indexed
 ), unfound AS (
-    DELETE FROM handles USING replaced WHERE is_indexed AND {_others("replaced", "$5", "$6")}
+    DELETE FROM handles USING replaced WHERE is_indexed AND {others("replaced", "$5", "$6")}
 ), found AS (
     INSERT INTO handles (handle, created_us, transaction_id)
     SELECT given.handle, replaced.created_us, replaced.transaction_id
@@ -396,17 +346,20 @@ def _purge(streams: str, of_tenant: str = "") -> str:
     return f"""
 WITH RECURSIVE {DURABLY}, {streams},
 gone AS (
-    DELETE FROM transactions WHERE transaction_id = ANY(ARRAY(
-        SELECT run.transaction_id FROM streams CROSS JOIN LATERAL (
-            SELECT transaction_id FROM transactions AS t
+    DELETE FROM ended_transactions AS t USING (
+        SELECT run.created_us, run.transaction_id FROM streams CROSS JOIN LATERAL (
+            SELECT created_us, transaction_id FROM ended_transactions AS t
             WHERE t.tenant = streams.tenant AND t.state = streams.state AND t.provider = streams.provider
                 AND t.operation = streams.operation AND created_us < $1 AND updated_us < $1
             ORDER BY created_us LIMIT $2
         ) AS run
         WHERE streams.state IN ({_listed_in_sql(FINAL_STATES)}) LIMIT $2
+    ) AS old
     -- Asked again of each row as it is deleted: it may have been written since it was found.
-    )) AND state IN ({_listed_in_sql(FINAL_STATES)}) AND updated_us < $1
-    RETURNING transaction_id, created_us
+    WHERE t.created_us = old.created_us AND t.transaction_id = old.transaction_id AND t.updated_us < $1
+    RETURNING t.transaction_id, t.created_us
+), freed AS (
+    DELETE FROM transaction_ids AS i USING gone WHERE i.transaction_id = gone.transaction_id
 ), unfound AS (
     DELETE FROM handles USING gone
     WHERE handles.created_us = gone.created_us AND handles.transaction_id = gone.transaction_id

@@ -1,0 +1,252 @@
+-- oldest reader: 0010
+-- gateways: stopped
+-- What is open lies apart from what ended, and what ended lies by months.
+--
+-- Transactions that are open change for minutes and are few; they lie in open_transactions, whose indexes stay small.
+-- What ended lies still, in a table for each month in which it was created, with its blind indexes and changes: the
+-- oldest month is dropped, not deleted row by row. PostgreSQL moves a row that an UPDATE of `transactions` ends;
+-- `transactions` is all of them, for whoever reads or mends by hand.
+--
+-- An id is taken in transaction_ids, which is one table, because ids of several tables cannot be kept unique. It is
+-- never moved, so it is not free for a moment while its row is.
+--
+-- This step copies all rows: it takes as much room again, and a minute for each million.
+
+ALTER TABLE transactions RENAME TO transactions_before;
+ALTER INDEX transactions_pkey RENAME TO transactions_before_pkey;
+DROP INDEX IF EXISTS transactions_of_tenant, transactions_due_at_provider;
+ALTER TABLE handles RENAME TO handles_before;
+ALTER INDEX handles_pkey RENAME TO handles_before_pkey;
+DROP INDEX handles_by_transaction;
+CREATE TABLE transaction_ids (
+    transaction_id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    created_us BIGINT NOT NULL
+);
+
+COMMENT ON TABLE transaction_ids IS 'every id that is taken, and the month its transaction lies in once it ended';
+COMMENT ON COLUMN transaction_ids.transaction_id IS 'the id that gateway and provider use';
+COMMENT ON COLUMN transaction_ids.created_us IS 'its transaction''s';
+
+CREATE INDEX transaction_ids_by_time ON transaction_ids (created_us);
+
+COMMENT ON INDEX transaction_ids_by_time IS 'finds the ids of months that were dropped';
+
+CREATE TABLE transactions (
+    transaction_id TEXT COLLATE "C" NOT NULL,
+    operation TEXT COLLATE "C" NOT NULL,
+    provider TEXT COLLATE "C" NOT NULL,
+    state TEXT COLLATE "C" NOT NULL,
+    created_us BIGINT NOT NULL,
+    updated_us BIGINT NOT NULL,
+    due_us BIGINT,
+    driver TEXT COLLATE "C" NOT NULL,
+    version BIGINT NOT NULL,
+    fence BIGINT NOT NULL,
+    document BYTEA NOT NULL,
+    tenant TEXT COLLATE "C" NOT NULL DEFAULT 'default',
+    asked_id TEXT COLLATE "C" NOT NULL DEFAULT '',
+    hash_key TEXT COLLATE "C" NOT NULL DEFAULT 'first'
+) PARTITION BY LIST (state);
+
+COMMENT ON TABLE transactions IS
+    'one row for each transaction: columns to find work by, and a sealed document; open_transactions and ended_transactions';
+COMMENT ON COLUMN transactions.transaction_id IS 'the id that gateway and provider use';
+COMMENT ON COLUMN transactions.operation IS 'what was asked, such as redeem';
+COMMENT ON COLUMN transactions.provider IS 'the provider''s id; empty for a tombstone';
+COMMENT ON COLUMN transactions.state IS 'one of the nine states';
+COMMENT ON COLUMN transactions.created_us IS 'when the intent was written';
+COMMENT ON COLUMN transactions.updated_us IS 'when it was last written';
+COMMENT ON COLUMN transactions.due_us IS 'when another process may take it; null when nothing is owed';
+COMMENT ON COLUMN transactions.driver IS 'the process that works on it now; empty when none does';
+COMMENT ON COLUMN transactions.version IS 'counts writes; a write replaces only the version it read';
+COMMENT ON COLUMN transactions.fence IS 'counts how often it was taken by a process';
+COMMENT ON COLUMN transactions.document IS 'the whole transaction, encrypted';
+COMMENT ON COLUMN transactions.tenant IS 'whose it is';
+COMMENT ON COLUMN transactions.asked_id IS 'the id its caller made, where transaction_id is another';
+COMMENT ON COLUMN transactions.hash_key IS
+    'id of the key that all its handles are made with; empty when they are under several';
+
+-- Encrypted bytes do not compress; trying costs more than the whole statement. Partitions take it over.
+ALTER TABLE transactions ALTER COLUMN document SET STORAGE EXTERNAL;
+
+CREATE TABLE open_transactions PARTITION OF transactions DEFAULT;
+ALTER TABLE open_transactions ADD PRIMARY KEY (transaction_id);
+
+COMMENT ON TABLE open_transactions IS 'the transactions in which something is owed, or a person is needed';
+
+-- Rows are written two to five times in their minutes: without frequent cleaning the index of what is due fills
+-- with dead entries. The table is small, so a fraction of it says little.
+ALTER TABLE open_transactions SET (
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 2000,
+    autovacuum_vacuum_insert_scale_factor = 0,
+    autovacuum_vacuum_insert_threshold = 10000,
+    autovacuum_analyze_scale_factor = 0,
+    autovacuum_analyze_threshold = 10000
+);
+
+CREATE TABLE ended_transactions PARTITION OF transactions
+    FOR VALUES IN ('CONFIRMED', 'DECLINED', 'FAILED', 'REVERSED') PARTITION BY RANGE (created_us);
+ALTER TABLE ended_transactions ADD PRIMARY KEY (created_us, transaction_id);
+
+COMMENT ON TABLE ended_transactions IS 'the transactions in a state that nothing leaves, by months';
+
+CREATE INDEX transactions_of_tenant
+    ON transactions (tenant, state, provider, operation, created_us, transaction_id);
+
+COMMENT ON INDEX transactions_of_tenant IS
+    'serves every list (a merge of its runs, newest first), the count of the backlog, and purging';
+
+CREATE INDEX transactions_due_at_provider ON open_transactions (provider, state, due_us)
+    WHERE due_us IS NOT NULL;
+
+COMMENT ON INDEX transactions_due_at_provider IS
+    'finds what is due at one provider in one state, oldest first';
+
+CREATE INDEX ended_transactions_by_last_write ON ended_transactions USING brin (updated_us);
+
+COMMENT ON INDEX ended_transactions_by_last_write IS
+    'tells whether anything in a month was written too late for the month to be dropped';
+
+CREATE TABLE handles (
+    handle BYTEA NOT NULL,
+    created_us BIGINT NOT NULL,
+    transaction_id TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (handle, created_us, transaction_id)
+) PARTITION BY RANGE (created_us);
+
+COMMENT ON TABLE handles IS
+    'blind indexes: keyed hashes that transactions are found by without storing what was hashed; by months';
+COMMENT ON COLUMN handles.handle IS 'keyed hash of a card, a reference, a label, a merchant or a terminal';
+COMMENT ON COLUMN handles.created_us IS 'its transaction''s, so that pages are in order';
+COMMENT ON COLUMN handles.transaction_id IS 'the transaction it finds';
+
+CREATE INDEX handles_by_transaction ON handles (created_us, transaction_id);
+
+COMMENT ON INDEX handles_by_transaction IS 'finds the hashes of a transaction that is purged or hashed anew';
+
+CREATE TABLE dropped_months (
+    since_us BIGINT NOT NULL PRIMARY KEY,
+    until_us BIGINT NOT NULL,
+    dropped_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+
+COMMENT ON TABLE dropped_months IS 'the months whose tables were dropped; their ids are freed after that';
+COMMENT ON COLUMN dropped_months.since_us IS 'when the month began';
+COMMENT ON COLUMN dropped_months.until_us IS 'when the next one began';
+COMMENT ON COLUMN dropped_months.dropped_at IS 'when it was dropped';
+
+-- What was created in a month that has no tables, because nobody made them in time or a clock was wrong.
+CREATE TABLE ended_transactions_other PARTITION OF ended_transactions DEFAULT;
+CREATE TABLE handles_other PARTITION OF handles DEFAULT;
+
+-- A gateway's role need not own the tables, so the two functions run as their owner, for whoever may delete
+-- transactions. Neither waits long for a table: whoever waits for one keeps all that come later waiting.
+
+CREATE FUNCTION add_month(month DATE) RETURNS BOOLEAN LANGUAGE plpgsql SECURITY DEFINER
+SET lock_timeout = '500ms' AS
+$$
+DECLARE
+    since_us CONSTANT BIGINT := extract(epoch FROM date_trunc('month', month::timestamp) AT TIME ZONE 'UTC') * 1000000;
+    until_us CONSTANT BIGINT :=
+        extract(epoch FROM (date_trunc('month', month::timestamp) + interval '1 month') AT TIME ZONE 'UTC') * 1000000;
+    parent TEXT;
+    child TEXT;
+    is_taken BOOLEAN;
+    is_new BOOLEAN := FALSE;
+BEGIN
+    IF NOT has_table_privilege(session_user, 'transactions', 'DELETE') THEN
+        RAISE EXCEPTION 'permission denied for table transactions' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    FOREACH parent IN ARRAY ARRAY['ended_transactions', 'handles'] LOOP
+        child := parent || to_char(month, '_YYYY_MM');
+        CONTINUE WHEN to_regclass(child) IS NOT NULL;
+        -- Two processes make one month in turns.
+        PERFORM pg_advisory_xact_lock(7283640918);
+        CONTINUE WHEN to_regclass(child) IS NOT NULL;
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE created_us >= $1 AND created_us < $2)', parent || '_other')
+            INTO is_taken USING since_us, until_us;
+        -- Rows that came before their table stay where they are, and are purged one by one.
+        CONTINUE WHEN is_taken;
+        EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%s) TO (%s)', child, parent, since_us, until_us);
+        is_new := TRUE;
+    END LOOP;
+    RETURN is_new;
+END
+$$;
+
+COMMENT ON FUNCTION add_month(DATE) IS 'makes the tables of what is created in a month, where they are not there yet';
+
+CREATE FUNCTION drop_month(month DATE, before_us BIGINT) RETURNS BOOLEAN LANGUAGE plpgsql SECURITY DEFINER
+SET lock_timeout = '500ms' AS
+$$
+DECLARE
+    since_us CONSTANT BIGINT := extract(epoch FROM date_trunc('month', month::timestamp) AT TIME ZONE 'UTC') * 1000000;
+    until_us CONSTANT BIGINT :=
+        extract(epoch FROM (date_trunc('month', month::timestamp) + interval '1 month') AT TIME ZONE 'UTC') * 1000000;
+    suffix CONSTANT TEXT := to_char(month, '_YYYY_MM');
+    is_kept BOOLEAN;
+BEGIN
+    IF NOT has_table_privilege(session_user, 'transactions', 'DELETE') THEN
+        RAISE EXCEPTION 'permission denied for table transactions' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF until_us > before_us OR to_regclass('ended_transactions' || suffix) IS NULL THEN
+        RETURN FALSE;
+    END IF;
+    -- Asked before anybody is kept waiting, and again when nobody can write any more.
+    FOR turn IN 1 .. 2 LOOP
+        IF EXISTS (SELECT FROM open_transactions WHERE created_us >= since_us AND created_us < until_us) THEN
+            RETURN FALSE;
+        END IF;
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE updated_us >= $1)', 'ended_transactions' || suffix)
+            INTO is_kept USING before_us;
+        IF is_kept THEN
+            RETURN FALSE;
+        END IF;
+        IF turn = 1 THEN
+            EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', 'ended_transactions' || suffix);
+        END IF;
+    END LOOP;
+    EXECUTE format('DROP TABLE %I', 'ended_transactions' || suffix);
+    INSERT INTO dropped_months (since_us, until_us) VALUES (since_us, until_us);
+    EXECUTE format('DROP TABLE IF EXISTS %I', 'handles' || suffix);
+    RETURN TRUE;
+END
+$$;
+
+COMMENT ON FUNCTION drop_month(DATE, BIGINT) IS
+    'drops the tables of a month when all of it ended and was last written before a time; says whether it did';
+
+-- A function that runs as its owner must find the owner's tables, whatever its caller has set.
+DO $$
+DECLARE
+    place CONSTANT TEXT := current_schema();
+    oldest TIMESTAMP;
+BEGIN
+    EXECUTE format('ALTER FUNCTION add_month(DATE) SET search_path = %I, pg_temp', place);
+    EXECUTE format('ALTER FUNCTION drop_month(DATE, BIGINT) SET search_path = %I, pg_temp', place);
+    SELECT to_timestamp(min(created_us) / 1000000.0) AT TIME ZONE 'UTC' INTO oldest FROM transactions_before
+    WHERE created_us > extract(epoch FROM now() - interval '10 years') * 1000000;
+    PERFORM add_month(each::date) FROM generate_series(
+        date_trunc('month', least(oldest, now() AT TIME ZONE 'UTC')),
+        (now() AT TIME ZONE 'UTC') + interval '3 months',
+        interval '1 month'
+    ) AS each;
+END
+$$;
+
+INSERT INTO transaction_ids (transaction_id, created_us)
+SELECT transaction_id, created_us FROM transactions_before ORDER BY created_us;
+
+INSERT INTO transactions (
+    transaction_id, operation, provider, state, created_us, updated_us, due_us, driver, version, fence, document,
+    tenant, asked_id, hash_key
+)
+SELECT transaction_id, operation, provider, state, created_us, updated_us, due_us, driver, version, fence, document,
+    tenant, asked_id, hash_key
+FROM transactions_before ORDER BY created_us;
+
+INSERT INTO handles (handle, created_us, transaction_id)
+SELECT handle, created_us, transaction_id FROM handles_before;
+
+DROP TABLE transactions_before, handles_before;

@@ -1,0 +1,2 @@
+-- oldest reader: 0010
+-- Nothing: a file of one process keeps what is open and what ended in one table. PostgreSQL takes them apart here.
