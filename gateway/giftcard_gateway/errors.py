@@ -35,7 +35,7 @@ A class's docstring is its default message, and `rpc.status` maps each class to 
     OperatorError               the command line says the text and exits with 2
     ├── cli.faults.CannotDo     the arguments ask for what cannot be done
     ├── config.ConfigError      settings
-    ├── journal.contract        JournalClosed, JournalBusy, JournalRestored, SchemaUnknown
+    ├── journal.contract        JournalClosed, JournalBusy, SchemaUnknown
     ├── journal.keys_in_use     KeysUnknown
     ├── process.sandbox.FolderUnusable
     ├── process.workers.WorkerFailed

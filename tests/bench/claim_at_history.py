@@ -150,10 +150,13 @@ async def fill_postgres(session: asyncpg.Connection[asyncpg.Record], rows: int) 
             " taken AS (INSERT INTO transaction_ids SELECT transaction_id, created_us FROM made),"
             " found AS (INSERT INTO handles SELECT sha256(transaction_id::bytea), created_us, transaction_id"
             " FROM made)"
-            " INSERT INTO changes (transaction_id, created_us, state, at_us)"
-            " SELECT transaction_id, created_us, 'PENDING', updated_us FROM made"
-            " UNION ALL SELECT transaction_id, created_us, state, updated_us FROM made"
+            " INSERT INTO changes (number, transaction_id, created_us, state, at_us)"
+            " SELECT number, transaction_id, created_us, state, updated_us FROM ("
+            f"SELECT *, {2 * first} + row_number() OVER () AS number FROM ("
+            "SELECT transaction_id, created_us, 'PENDING' AS state, updated_us FROM made"
+            " UNION ALL SELECT transaction_id, created_us, state, updated_us FROM made) AS told) AS placed"
         )
+    await session.execute("UPDATE feed_ends SET last_change = $1", 2 * rows)
     await session.execute("VACUUM ANALYZE")
     await session.execute("CHECKPOINT")
     return time.monotonic() - began

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sqlite3
@@ -16,7 +15,6 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from giftcard_gateway.cli.person import person
 from giftcard_gateway.journal.postgres import schema as postgres_schema
 from giftcard_gateway.journal.schema import Steps
 from giftcard_gateway.journal.sqlite import schema as sqlite_schema
@@ -228,27 +226,3 @@ async def test_a_worker_on_a_newer_schema(tmp_path: Path, postgres_server: Postg
         running.wait_until(lambda: running.complained.count("serves on") == 3)
         assert running.complained.count(f"has schema {NEWER}, newer than {KNOWN}") == 1
         redeem(gateway.address)
-
-
-async def test_a_restored_dump_is_mended_by_one_command(url: str, tmp_path: Path) -> None:
-    """`journal mend-feed` says what it did, the audit who did it; `serve` and `check-config` ask for it."""
-    await bring_to(url, KNOWN)
-    if not url.startswith("sqlite"):
-        session = await asyncpg.connect(url)
-        # As in a server that has not come to this number yet.
-        await session.execute(
-            "INSERT INTO changes (written_in, transaction_id, created_us, state, at_us)"
-            " VALUES ('9000000000', 'old', 1, 'APPROVED', 1)"
-        )
-        await session.close()
-        (said,) = complaints(run("serve", *CONFIG, folder=tmp_path))
-        assert said.endswith("run: giftcard-gateway journal mend-feed --config gateway.toml")
-        done = run("journal", "mend-feed", *CONFIG, folder=tmp_path)
-        assert done.stdout.startswith(
-            "the feed shows 1 changes and events again; 1 have another place in it\n"
-        )
-        kept = run("audit", "export", *CONFIG, folder=tmp_path).stdout
-        told = [(one["act"], one["by"], one["about"]) for one in map(json.loads, kept.splitlines())]
-        assert told == [("feed_mended", person(), "1 hidden changes and events")]
-    again = run("journal", "mend-feed", *CONFIG, folder=tmp_path)
-    assert (again.returncode, again.stdout) == (0, "the feed hides nothing: there is nothing to mend\n")

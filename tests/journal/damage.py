@@ -35,7 +35,7 @@ _OF_FILE = {
 _ANYTHING = ("'x'", "x'00ff'", "CAST(x'ff50' AS TEXT)", "1.5", "9e99")
 """What SQLite keeps in a column of any type, text that is not UTF-8 among it."""
 _CHANGED = {"document": ("substr(document, 1, length(document) - 1)",)}
-_PLACES = {"number", "only_row", "written_in"}
+_PLACES = {"number", "only_row", "arrived"}
 """Columns that the database numbers itself: places of a feed."""
 
 
@@ -100,7 +100,7 @@ async def _of_server(place: Place, table: str) -> Sequence[tuple[str, Sequence[s
             table,
         )
         for name, _, is_key in columns:
-            if not is_key:
+            if not is_key and name not in _PLACES:
                 await connection.execute(f"ALTER TABLE {table} ALTER COLUMN {name} DROP NOT NULL")
     finally:
         await connection.close()

@@ -9,10 +9,9 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import asyncpg
 import pytest
 
-from giftcard_gateway.journal.contract import Change, Journal, JournalBusy, JournalRestored
+from giftcard_gateway.journal.contract import Change, Journal
 from giftcard_gateway.journal.postgres.journal import Postgres
 from giftcard_gateway.journal.sqlite.journal import Sqlite
 from tests.journal.samples import after, opened, row
@@ -109,7 +108,6 @@ async def test_a_physical_copy_needs_nothing(server: PostgresServer) -> None:
             conf.write(f"unix_socket_directories = '{copy.folder}'\n")
         copy.start()
         restored = Postgres(url.replace(str(server.folder), str(copy.folder)))
-        assert await restored.hidden() == 0
         await goes_on(restored, kept)
         async with begun(restored) as journal:
             assert told(await journal.changes(after=kept[-2].cursor, limit=1)) == told(kept[-1:])
@@ -131,53 +129,10 @@ async def dumped(server: PostgresServer, into: PostgresServer) -> tuple[str, Seq
 
 
 @pytest.mark.postgres
-async def test_a_restored_dump_is_refused_until_it_is_mended(server: PostgresServer) -> None:
-    """A dump in a server that counts anew is refused with the command to run, which shows it in order."""
+async def test_a_restored_dump_needs_nothing(server: PostgresServer) -> None:
+    """A dump in a server that counts anew shows all changes, and cursors from before hold."""
     with serving() as young:
         url, kept = await dumped(server, young)
-        with pytest.raises(JournalRestored, match="giftcard-gateway journal mend-feed"):
-            await Postgres(url).start()
-        assert await Postgres(url).hidden() == len(kept) == 2 * _OLD
-        assert await Postgres(url).mend_feed() == len(kept)
-        assert await Postgres(url).hidden() == 0
-        assert await Postgres(url).mend_feed() == 0
         await goes_on(Postgres(url), kept)
-
-
-async def run_ahead(url: str, where: str) -> None:
-    """Give changes numbers that the server has not come to, as a restore from a dump does."""
-    session = await asyncpg.connect(url)
-    await session.execute(f"UPDATE changes SET written_in = '9000000000' WHERE {where}")  # noqa: S608 - our own
-    await session.close()
-
-
-@pytest.mark.postgres
-async def test_a_mended_journal_is_mended_again(postgres_server: PostgresServer) -> None:
-    """What was mended once, written on, dumped and restored again is mended again, in its order."""
-    url = await postgres_server.create_database()
-    await Postgres(url).upgrade()
-    async with begun(Postgres(url)) as journal:
-        await fill(journal)
-    await run_ahead(url, "true")
-    assert await Postgres(url).mend_feed() == 2 * _OLD
-    async with begun(Postgres(url)) as journal:
-        await opened(journal, row(transaction_id="between"))
-        kept = await journal.changes(after="", limit=10 * _OLD)
-    await run_ahead(url, "transaction_id = 'between'")
-    assert await Postgres(url).hidden() == 1
-    assert await Postgres(url).mend_feed() == 1
-    await goes_on(Postgres(url), kept)
-
-
-@pytest.mark.postgres
-async def test_it_is_not_mended_under_a_gateway(postgres_server: PostgresServer) -> None:
-    """While a gateway is connected nothing is mended: who watches there would miss what was hidden."""
-    url = await postgres_server.create_database()
-    await Postgres(url).upgrade()
-    async with begun(Postgres(url)) as journal:
-        await fill(journal)
-        await run_ahead(url, "true")
-        with pytest.raises(JournalBusy, match="stop them first"):
-            await Postgres(url).mend_feed()
-        assert await Postgres(url).hidden() == 2 * _OLD
-    assert await Postgres(url).mend_feed() == 2 * _OLD
+        async with begun(Postgres(url)) as journal:
+            assert told(await journal.changes(after=kept[-2].cursor, limit=1)) == told(kept[-1:])

@@ -78,7 +78,7 @@ async def test_nothing_is_inserted_behind_a_reader(place: Place) -> None:
         await each.close()
 
 
-@pytest.mark.parametrize("cursor", ["x", "1;2", "-1", "9" * 30, "1.2.3", "٣"])
+@pytest.mark.parametrize("cursor", ["x", "1;2", "-1", "9" * 30, "1.2", "1.2.3", "٣"])
 async def test_a_made_up_cursor_is_refused(journal: Journal, cursor: str) -> None:
     """Text that no feed gave is refused, not read as some place."""
     with pytest.raises(ValueError, match="cursor"):

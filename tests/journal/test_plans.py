@@ -20,6 +20,7 @@ from giftcard_gateway.journal.microseconds import EARLIEST_US, LATEST_US, to_us
 from giftcard_gateway.journal.postgres import statements
 from giftcard_gateway.journal.postgres.journal import Postgres
 from giftcard_gateway.journal.postgres.months import FREE_IDS
+from giftcard_gateway.journal.postgres.numbering import NUMBER_CHANGES, NUMBER_EVENTS
 from giftcard_gateway.journal.postgres.reading import statement_of
 from giftcard_gateway.journal.records import Records
 from giftcard_gateway.journal.sqlite import file as sqlite_file
@@ -147,26 +148,29 @@ POSTGRES: dict[str, tuple[str, tuple[object, ...], set[str]]] = {
     ),
     "backlog": (statements.BACKLOG, (), {"transactions_of_tenant"}),
     "backlog of one": (statements.BACKLOG_OF_TENANT, ("second",), {"transactions_of_tenant"}),
-    "changes": (statements.CHANGES, (1, 1, 10), {"changes_pkey"}),
+    "changes": (statements.CHANGES, (1, 10), {"changes_pkey"}),
     "list of one": (
         statements.LIST_OF_TENANT,
         (*LISTED, "default"),
         LISTS,
     ),
-    "changes of one": (statements.CHANGES_OF_TENANT, (1, 1, 10, "second"), {"changes_of_tenant"}),
+    "changes of one": (statements.CHANGES_OF_TENANT, (1, 10, "second"), {"changes_of_tenant"}),
     "last change": (statements.LAST_CHANGE, (), {"changes_pkey"}),
-    "events": (statements.EVENTS, (1, 1, 10), {"events_pkey"}),
+    "events": (statements.EVENTS, (1, 10), {"events_by_number"}),
     "events of one": (
         statements.EVENTS_OF_PROVIDER,
-        (1, 1, 10, "provider-7"),
+        (1, 10, "provider-7"),
         {"events_of_provider"},
     ),
-    "events of a tenant": (statements.EVENTS_OF_TENANT, (1, 1, 10, "second"), {"events_of_tenant"}),
+    "events of a tenant": (statements.EVENTS_OF_TENANT, (1, 10, "second"), {"events_of_tenant"}),
     "events of a tenant and provider": (
         statements.EVENTS_OF_TENANT_AND_PROVIDER,
-        (1, 1, 10, "second", "provider-7"),
+        (1, 10, "second", "provider-7"),
         {"events_of_tenant_and_provider"},
     ),
+    "last event": (statements.LAST_EVENT, (), {"events_by_number"}),
+    "numbering changes": (NUMBER_CHANGES, (10,), {"fresh_changes_pkey"}),
+    "numbering events": (NUMBER_EVENTS, (10,), {"events_unnumbered", "events_pkey"}),
     "unapplied": (statements.EVENTS_UNAPPLIED, (10, [b"\x01\x02k1"]), {"events_unapplied"}),
     "purge": (
         statements.PURGE,

@@ -52,7 +52,7 @@ def test_a_step_makes_nothing_unheard_of(name: str) -> None:
         ("WITH RECURSIVE a AS (SELECT 1 UNION ALL SELECT 2 FROM a) SELECT 1 FROM a", of.RECURSIVE),
         ("SELECT 1 FROM a FOR SHARE", of.LOCKS),
         ("INSERT INTO a (b) VALUES (1) ON CONFLICT DO NOTHING", of.ON_CONFLICT),
-        ("INSERT INTO changes (state) VALUES ('a')", of.PLACE),
+        ("SELECT row_number() FROM a", of.WINDOW),
         ("SELECT written_in FROM a", of.PLACE),
         ("UPDATE a SET b = 1 FROM c WHERE a.d = c.d", of.JOINED_WRITE),
         ("DELETE FROM a USING b WHERE a.c = b.c", of.JOINED_WRITE),

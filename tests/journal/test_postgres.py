@@ -242,20 +242,23 @@ async def test_a_row_that_a_stranger_locks_does_not_hang(fragile: Server) -> Non
 
 
 async def test_a_change_not_yet_committed_is_never_passed(postgres_server: PostgresServer) -> None:
-    """The feed waits for an older database transaction that still runs, then tells both in order."""
+    """A change that is committed late is told after what was told before, and holds nothing back."""
     place = await server_place(postgres_server)
     journal = place.journal()
     await journal.start()
     slow = await asyncpg.connect(place.url)
     async with slow.transaction():
         await slow.execute(
-            "INSERT INTO changes (transaction_id, created_us, state, at_us) VALUES ('slow', 1, 'PENDING', 1)"
+            "INSERT INTO fresh_changes (at_us, transaction_id, version, created_us, state, tenant)"
+            " VALUES (1, 'slow', 1, 1, 'PENDING', 'default')"
         )
         (first,) = await opened(journal, row())
-        assert not await journal.changes(after="", limit=9)
-        assert await journal.last_cursor() == ""
+        (told,) = await journal.changes(after="", limit=9)
+        assert told.transaction_id == first.transaction_id
+        assert await journal.last_cursor() == told.cursor
     await slow.close()
-    assert ids(await journal.changes(after="", limit=9)) == ["slow", first.transaction_id]
+    assert ids(await journal.changes(after=told.cursor, limit=9)) == ["slow"]
+    assert ids(await journal.changes(after="", limit=9)) == [first.transaction_id, "slow"]
     await journal.close()
 
 
@@ -292,7 +295,7 @@ async def test_a_plain_role_can_serve(fragile: Server, fragile_server: PostgresS
     await fragile_server.execute(
         "GRANT SELECT, INSERT, UPDATE, DELETE ON"
         " transactions, open_transactions, ended_transactions, transaction_ids, handles, changes, events,"
-        " heartbeat, keys_in_use, pauses TO clerk;"
+        " fresh_changes, feed_ends, heartbeat, keys_in_use, pauses TO clerk;"
         "GRANT SELECT ON schema_version, api_keys, dropped_months TO clerk;"
         "GRANT SELECT, INSERT ON audit TO clerk",
         database,

@@ -211,7 +211,7 @@ async def test_everything_says_what_it_is_for(postgres_server: PostgresServer) -
     silent = await session.fetch(
         "SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
         " WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace"
-        " AND attnum > 0 AND col_description(attrelid, attnum) IS NULL"
+        " AND attnum > 0 AND NOT attisdropped AND col_description(attrelid, attnum) IS NULL"
         " UNION ALL SELECT relname, '' FROM pg_class LEFT JOIN pg_constraint ON conindid = pg_class.oid"
         " WHERE relkind IN ('r', 'p', 'i', 'I') AND NOT relispartition"
         " AND relnamespace = 'public'::regnamespace"

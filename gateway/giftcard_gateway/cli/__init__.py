@@ -24,7 +24,6 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "check-config": ("inspect:check_config", "Check the configuration and show what is in force."),
     "demo": ("demo:demo", "Tell a gift card's story on a sandbox, step by step."),
     "health": ("health:health", "Ask a running gateway whether it serves, for supervisors."),
-    "journal": ("journal:journal", "Mend a journal that was restored from a dump."),
     "keys": ("keys:keys", "Make, list and revoke the API keys that callers sign in with."),
     "migrate": ("migrate:migrate", "Bring the journal to this version's schema."),
     "new-adapter": ("new_adapter:new_adapter", "Write the skeleton of an adapter."),

@@ -175,10 +175,6 @@ class SchemaUnknown(OperatorError):
     """The database's schema is not the one this gateway works with; the text says what to run."""
 
 
-class JournalRestored(OperatorError):
-    """The database came out of a dump, and its feed would hide changes; the text says what to run."""
-
-
 class JournalBusy(OperatorError):
     """Another process has this journal open, and this kind allows one; the text says which process."""
 
@@ -223,21 +219,7 @@ class Journal(Notes):
 
     @abstractmethod
     async def start(self) -> None:
-        """Open the database; raise SchemaUnknown, JournalRestored or JournalBusy, with a sentence each."""
-
-    async def hidden(self) -> int:
-        """Count changes and events that a restore from a dump hides from the feed; needs no `start`.
-
-        None where places in the feed survive every copy, as here.
-        """
-        return 0
-
-    async def mend_feed(self) -> int:
-        """Show in the feed again what is hidden; return how many rows got another place. Needs no `start`.
-
-        Their order stays; cursors given out before are void. Raises JournalBusy while gateways are connected.
-        """
-        return 0
+        """Open the database; raise SchemaUnknown or JournalBusy, with a sentence each."""
 
     @abstractmethod
     async def close(self) -> None:

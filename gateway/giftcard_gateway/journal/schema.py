@@ -20,6 +20,7 @@ EMPTY = ""
 _STEP = re.compile(r"(\d{4})_\w+\.sql", re.ASCII)
 _VERSION = re.compile(r"\d{4}", re.ASCII)
 _READER = re.compile(r"-- oldest reader: (\d{4})\n", re.ASCII)
+_STOPPED = re.compile(r"-- oldest reader: \d{4}\n-- gateways: stopped\n", re.ASCII)
 _log = logging.getLogger(__name__)
 
 
@@ -53,6 +54,11 @@ class Steps:
         """
         said = _READER.match(_text(self._files[number]))
         return said[1] if said else number
+
+    def wants_gateways_stopped(self, found: Found) -> bool:
+        """Tell whether a step that is due says that no gateway of before works on while it is made."""
+        due = (file for number, file in self._files.items() if EMPTY < found.version < number)
+        return any(_STOPPED.match(_text(file)) for file in due)
 
     def oldest_reader(self, version: str) -> str:
         """Return the oldest gateways that work with a schema of a version, empty for no version."""

@@ -208,8 +208,7 @@ class App:
     async def start(self) -> None:
         """Open the journal, listen, and begin to finish what was left open.
 
-        Raises SchemaUnknown, JournalRestored, JournalBusy, JournalClosed, KeysUnknown or PortTaken, with a
-        sentence each.
+        Raises SchemaUnknown, JournalBusy, JournalClosed, KeysUnknown or PortTaken, with a sentence each.
         """
         for warning in exposure.warnings(self.settings):
             _log.warning(warning)

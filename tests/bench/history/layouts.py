@@ -17,6 +17,7 @@ import msgspec
 from giftcard_gateway.journal.microseconds import from_us
 from giftcard_gateway.journal.postgres import months, statements
 from giftcard_gateway.journal.postgres.batches import arguments_of, transposed
+from giftcard_gateway.journal.postgres.numbering import NUMBER_CHANGES
 from giftcard_gateway.journal.postgres.writing import BATCH
 from giftcard_gateway.journal.rows import COLUMNS, Open, Write, columns, values_of, written_of
 
@@ -40,6 +41,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     batch: str
     arguments: Callable[[Requests], Sequence[Sequence[object]]]
     claim: str
+    number: str = ""
+    """Gives fresh changes their places until it answers 0; empty where writes do."""
     get: str
     listed: str
     by_index: str
@@ -76,6 +79,15 @@ INSERT INTO changes (transaction_id, created_us, state, at_us, tenant)
 SELECT transaction_id, created_us, past.state, updated_us, tenant
 FROM made, unnest(ARRAY['PENDING', 'APPROVED', 'CONFIRMING', 'CONFIRMED']) AS past (state)
 """
+_NUMBERED = """
+WITH turn AS (
+    UPDATE feed_ends SET last_change = last_change + (SELECT 4 * count(*) FROM made)
+    RETURNING last_change - (SELECT 4 * count(*) FROM made) AS base
+)
+INSERT INTO changes (number, transaction_id, created_us, state, at_us, tenant)
+SELECT turn.base + row_number() OVER (), transaction_id, created_us, past.state, updated_us, tenant
+FROM turn, made, unnest(ARRAY['PENDING', 'APPROVED', 'CONFIRMING', 'CONFIRMED']) AS past (state)
+"""
 
 _FILE = Path(__file__).parent / "before.sql"
 _THEN = dict(re.findall(r"^-- name: (\w+)\n(.*?);$", _FILE.read_text(), re.MULTILINE | re.DOTALL))
@@ -100,6 +112,7 @@ TODAY = Layout(
     until="",
     batch=BATCH,
     arguments=arguments_of,
+    number=NUMBER_CHANGES,
     claim=statements.CLAIM,
     get=statements.ENDED_ROWS,
     listed=statements.LIST,
@@ -110,7 +123,7 @@ TODAY = Layout(
         _MADE.format("transaction_ids", "transaction_id, created_us"),
         _MADE.format("transactions", columns()),
         _HANDLES,
-        _CHANGES,
+        _NUMBERED,
     ),
     purge=(months.FREE_IDS, (_PURGED,)),
     drop=lambda session: months.drop(session, from_us(GOES_US)),

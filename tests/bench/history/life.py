@@ -14,6 +14,7 @@ import msgspec
 from giftcard_gateway.journal.contract import Row
 from giftcard_gateway.journal.microseconds import from_us
 from giftcard_gateway.journal.postgres import months, schema
+from giftcard_gateway.journal.postgres.numbering import AT_ONCE
 from giftcard_gateway.journal.rows import FINAL_STATES, Open, Write
 from giftcard_gateway.journal.schema import Steps
 from tests.bench.history.layouts import FIRST_US, NOW_US, Layout, Session
@@ -26,6 +27,8 @@ CHECKPOINT = 3_500
 """Transactions between two checkpoints: five minutes of a million a day."""
 WARM = 1_600
 """Transactions before those that are measured, so that the server has planned and read what they need."""
+NUMBERED = 160
+"""Transactions between two looks at the feed: some milliseconds of a busy gateway's."""
 DUE = 1_000
 ROUNDS = 40
 STEPS = (("PENDING", 600), ("APPROVED", 940), ("CONFIRMING", 1280), ("CONFIRMED", 1250))
@@ -151,6 +154,8 @@ async def live(
         ids = [str(uuid.uuid4()) for _ in range(BATCH)]
         for step in range(len(STEPS)):
             await write(session, layout, ids, step, NOW_US + first * 1000)
+        if first % NUMBERED < BATCH:
+            await settle(session, layout)
         spent += _cpu_s(worker) - began_s
         wal += await _wal(session) - began
     after, stands = await _sizes(session), await _updates(session)
@@ -201,6 +206,12 @@ async def write(
     )
     assert done is not None
     assert set(done["written" if step else "opened"]) == set(ids)
+
+
+async def settle(session: Session, layout: Layout) -> None:
+    """Give what is fresh its places, as every beat does and whoever reads the feed."""
+    while layout.number and await session.fetchval(layout.number, AT_ONCE):
+        pass
 
 
 async def open_due(session: Session, layout: Layout) -> None:

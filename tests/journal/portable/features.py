@@ -132,8 +132,17 @@ BARRIER = _feature(
     Verdict(Travels.REFUSED, "no such function"),
     _SAME,
 )
-SNAPSHOT = _feature("pg_current_snapshot", _PER_NODE, _NO_XID, _NO_XID_HERE, _SAME)
-PLACE = _feature("place of xid8 and number", _PER_NODE, _NO_XID, _NO_XID_HERE, _SAME)
+SNAPSHOT = _feature(
+    "pg_current_snapshot, which nothing uses any more", _PER_NODE, _NO_XID, _NO_XID_HERE, _SAME
+)
+PLACE = _feature("place of xid8 and number, until step 0010", _PER_NODE, _NO_XID, _NO_XID_HERE, _SAME)
+WINDOW = _feature(
+    "window functions",
+    Verdict(Travels.HOLDS, "on the coordinator, where they are not apart by the distribution column"),
+    _FORK,
+    Verdict(Travels.HOLDS, "", DOCUMENTS),
+    _SAME,
+)
 NOTIFY = _feature(
     "NOTIFY",
     Verdict(Travels.ONE_SHARD, "heard by sessions of the same node"),

@@ -46,6 +46,7 @@ BY_FUNCTION = {
     "pg_snapshot_xmin": of.SNAPSHOT,
     "pg_current_xact_id": of.PLACE,
     "pg_notify": of.NOTIFY,
+    "row_number": of.WINDOW,
     "pg_advisory_xact_lock": of.ADVISORY,
     "add_month": of.PARTITIONS,
     "drop_month": of.PARTITIONS,
@@ -67,8 +68,6 @@ PLAIN_FIELDS = {
     },
 }
 """The clauses that every engine has, of what has clauses without a node of their own."""
-FEEDS = {"changes", "events"}
-"""Tables whose rows are given a place as they are inserted."""
 _WRITES = {"InsertStmt", "UpdateStmt", "DeleteStmt"}
 
 
@@ -122,7 +121,13 @@ def _features(kind: str, node: Node) -> Iterator[Feature]:
 
 def _odd_fields(kind: str, node: Node) -> Iterator[str]:
     """Give the clauses of a statement or call that have no node of their own, such as OVER."""
-    yield from (f"{kind}.{name}" for name in node if kind in PLAIN_FIELDS and name not in PLAIN_FIELDS[kind])
+    yield from (
+        f"{kind}.{name}"
+        for name in node
+        if kind in PLAIN_FIELDS
+        and name not in PLAIN_FIELDS[kind]
+        and not (name == "over" and _name(node) == "row_number")
+    )
 
 
 def _keys(nodes: list[tuple[str, Node]]) -> Iterator[str]:
@@ -154,7 +159,6 @@ _USES: tuple[tuple[str, Feature, Callable[[Node], bool]], ...] = (
     ("RangeSubselect", of.LATERAL, lambda node: "lateral" in node),
     ("LockingClause", of.LOCKS, lambda _: True),
     ("InsertStmt", of.ON_CONFLICT, lambda node: "onConflictClause" in node),
-    ("InsertStmt", of.PLACE, lambda node: node["relation"]["relname"] in FEEDS),
     ("UpdateStmt", of.JOINED_WRITE, lambda node: "fromClause" in node),
     ("DeleteStmt", of.JOINED_WRITE, lambda node: "usingClause" in node),
     ("FuncCall", of.UNNEST, lambda node: _name(node) == "unnest" and len(node["args"]) > 1),

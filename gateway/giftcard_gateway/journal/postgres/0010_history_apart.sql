@@ -1,6 +1,6 @@
 -- oldest reader: 0010
 -- gateways: stopped
--- What is open lies apart from what ended, and what ended lies by months.
+-- What is open lies apart from what ended, what ended lies by months, and the feed is numbered late.
 --
 -- Transactions that are open change for minutes and are few; they lie in open_transactions, whose indexes stay small.
 -- What ended lies still, in a table for each month in which it was created, with its blind indexes and changes: the
@@ -10,6 +10,12 @@
 -- An id is taken in transaction_ids, which is one table, because ids of several tables cannot be kept unique. It is
 -- never moved, so it is not free for a moment while its row is.
 --
+-- A change gets its place in the feed after it was committed, so that nothing is ever inserted behind a reader: it
+-- is written into fresh_changes, and whoever reads the feed, or beats, numbers what is there. They take turns at the
+-- row of feed_ends; writers never wait for that. Places were made of the numbers of database transactions before,
+-- which one server alone has, which a restore from a dump begins anew, and which anybody's long transaction held
+-- back. They are given anew here, in their order: whoever watches begins anew.
+--
 -- This step copies all rows: it takes as much room again, and a minute for each million.
 
 ALTER TABLE transactions RENAME TO transactions_before;
@@ -18,6 +24,10 @@ DROP INDEX IF EXISTS transactions_of_tenant, transactions_due_at_provider;
 ALTER TABLE handles RENAME TO handles_before;
 ALTER INDEX handles_pkey RENAME TO handles_before_pkey;
 DROP INDEX handles_by_transaction;
+ALTER TABLE changes RENAME TO changes_before;
+ALTER INDEX changes_pkey RENAME TO changes_before_pkey;
+DROP INDEX changes_by_transaction, changes_of_tenant;
+
 CREATE TABLE transaction_ids (
     transaction_id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     created_us BIGINT NOT NULL
@@ -125,6 +135,64 @@ CREATE INDEX handles_by_transaction ON handles (created_us, transaction_id);
 
 COMMENT ON INDEX handles_by_transaction IS 'finds the hashes of a transaction that is purged or hashed anew';
 
+CREATE TABLE feed_ends (
+    only_row INTEGER NOT NULL PRIMARY KEY CHECK (only_row = 1),
+    last_change BIGINT NOT NULL,
+    last_event BIGINT NOT NULL
+);
+
+COMMENT ON TABLE feed_ends IS 'one row: up to where places were given; who gives some holds it meanwhile';
+COMMENT ON COLUMN feed_ends.only_row IS 'always 1';
+COMMENT ON COLUMN feed_ends.last_change IS 'no change has a higher number';
+COMMENT ON COLUMN feed_ends.last_event IS 'no event has a higher number';
+
+CREATE TABLE fresh_changes (
+    at_us BIGINT NOT NULL,
+    transaction_id TEXT COLLATE "C" NOT NULL,
+    version BIGINT NOT NULL,
+    created_us BIGINT NOT NULL,
+    state TEXT COLLATE "C" NOT NULL,
+    tenant TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (at_us, transaction_id, version)
+);
+
+COMMENT ON TABLE fresh_changes IS 'changes of state that have no place in the feed yet';
+COMMENT ON COLUMN fresh_changes.at_us IS 'when; never before the transaction''s last';
+COMMENT ON COLUMN fresh_changes.transaction_id IS 'the transaction that changed';
+COMMENT ON COLUMN fresh_changes.version IS 'its version then';
+COMMENT ON COLUMN fresh_changes.created_us IS 'its transaction''s';
+COMMENT ON COLUMN fresh_changes.state IS 'the state it came to';
+COMMENT ON COLUMN fresh_changes.tenant IS 'its transaction''s';
+
+-- It is filled and emptied all day, so what is dead in it is many times what is not.
+ALTER TABLE fresh_changes SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+
+CREATE TABLE changes (
+    number BIGINT NOT NULL,
+    transaction_id TEXT COLLATE "C" NOT NULL,
+    created_us BIGINT NOT NULL,
+    state TEXT COLLATE "C" NOT NULL,
+    at_us BIGINT NOT NULL,
+    tenant TEXT COLLATE "C" NOT NULL DEFAULT 'default',
+    PRIMARY KEY (number, created_us)
+) PARTITION BY RANGE (created_us);
+
+COMMENT ON TABLE changes IS 'the feed: one row for each change of state; by months';
+COMMENT ON COLUMN changes.number IS 'its place in the feed';
+COMMENT ON COLUMN changes.transaction_id IS 'the transaction that changed';
+COMMENT ON COLUMN changes.created_us IS 'its transaction''s, so that it goes with it';
+COMMENT ON COLUMN changes.state IS 'the state it came to';
+COMMENT ON COLUMN changes.at_us IS 'when';
+COMMENT ON COLUMN changes.tenant IS 'its transaction''s';
+
+CREATE INDEX changes_by_transaction ON changes (created_us, transaction_id);
+
+COMMENT ON INDEX changes_by_transaction IS 'finds the changes of a transaction that is purged';
+
+CREATE INDEX changes_of_tenant ON changes (tenant, number);
+
+COMMENT ON INDEX changes_of_tenant IS 'serves the feed of one tenant';
+
 CREATE TABLE dropped_months (
     since_us BIGINT NOT NULL PRIMARY KEY,
     until_us BIGINT NOT NULL,
@@ -139,6 +207,7 @@ COMMENT ON COLUMN dropped_months.dropped_at IS 'when it was dropped';
 -- What was created in a month that has no tables, because nobody made them in time or a clock was wrong.
 CREATE TABLE ended_transactions_other PARTITION OF ended_transactions DEFAULT;
 CREATE TABLE handles_other PARTITION OF handles DEFAULT;
+CREATE TABLE changes_other PARTITION OF changes DEFAULT;
 
 -- A gateway's role need not own the tables, so the two functions run as their owner, for whoever may delete
 -- transactions. Neither waits long for a table: whoever waits for one keeps all that come later waiting.
@@ -158,7 +227,7 @@ BEGIN
     IF NOT has_table_privilege(session_user, 'transactions', 'DELETE') THEN
         RAISE EXCEPTION 'permission denied for table transactions' USING ERRCODE = 'insufficient_privilege';
     END IF;
-    FOREACH parent IN ARRAY ARRAY['ended_transactions', 'handles'] LOOP
+    FOREACH parent IN ARRAY ARRAY['ended_transactions', 'handles', 'changes'] LOOP
         child := parent || to_char(month, '_YYYY_MM');
         CONTINUE WHEN to_regclass(child) IS NOT NULL;
         -- Two processes make one month in turns.
@@ -209,7 +278,7 @@ BEGIN
     END LOOP;
     EXECUTE format('DROP TABLE %I', 'ended_transactions' || suffix);
     INSERT INTO dropped_months (since_us, until_us) VALUES (since_us, until_us);
-    EXECUTE format('DROP TABLE IF EXISTS %I', 'handles' || suffix);
+    EXECUTE format('DROP TABLE IF EXISTS %I, %I', 'changes' || suffix, 'handles' || suffix);
     RETURN TRUE;
 END
 $$;
@@ -249,4 +318,50 @@ FROM transactions_before ORDER BY created_us;
 INSERT INTO handles (handle, created_us, transaction_id)
 SELECT handle, created_us, transaction_id FROM handles_before;
 
-DROP TABLE transactions_before, handles_before;
+INSERT INTO changes (number, transaction_id, created_us, state, at_us, tenant)
+SELECT row_number() OVER (ORDER BY written_in, number), transaction_id, created_us, state, at_us, tenant
+FROM changes_before;
+
+DROP TABLE transactions_before, handles_before, changes_before;
+
+ALTER TABLE events DROP CONSTRAINT events_pkey;
+ALTER TABLE events DROP CONSTRAINT events_once;
+ALTER TABLE events RENAME COLUMN number TO arrived;
+ALTER TABLE events ADD COLUMN number BIGINT;
+UPDATE events SET number = placed.number FROM (
+    SELECT provider, event_id, row_number() OVER (ORDER BY written_in, arrived) AS number FROM events
+) AS placed
+WHERE events.provider = placed.provider AND events.event_id = placed.event_id;
+DROP INDEX events_unapplied, events_of_provider, events_of_tenant, events_of_tenant_and_provider;
+ALTER TABLE events DROP COLUMN written_in;
+ALTER TABLE events ADD PRIMARY KEY (provider, event_id);
+
+COMMENT ON COLUMN events.arrived IS 'tells in which order events came';
+COMMENT ON COLUMN events.number IS 'its place in the feed of events; null until it gets one';
+
+CREATE UNIQUE INDEX events_by_number ON events (number);
+
+COMMENT ON INDEX events_by_number IS 'serves pages of all events';
+
+CREATE INDEX events_unnumbered ON events (arrived) WHERE number IS NULL;
+
+COMMENT ON INDEX events_unnumbered IS 'finds events that have no place yet; others are not in it';
+
+CREATE INDEX events_unapplied ON events (arrived) WHERE NOT applied;
+
+COMMENT ON INDEX events_unapplied IS 'finds events still to be applied, oldest first; applied ones are not in it';
+
+CREATE INDEX events_of_provider ON events (provider, number);
+
+COMMENT ON INDEX events_of_provider IS 'serves pages of one provider''s events';
+
+CREATE INDEX events_of_tenant ON events (tenant, number);
+
+COMMENT ON INDEX events_of_tenant IS 'serves the events of one tenant';
+
+CREATE INDEX events_of_tenant_and_provider ON events (tenant, provider, number);
+
+COMMENT ON INDEX events_of_tenant_and_provider IS 'serves the events of one tenant that came from one provider';
+
+INSERT INTO feed_ends (only_row, last_change, last_event)
+SELECT 1, (SELECT coalesce(max(number), 0) FROM changes), (SELECT coalesce(max(number), 0) FROM events);

@@ -21,8 +21,8 @@ async def add_event(
     is_repeat: bool,  # noqa: FBT001 - the shape of a Work
 ) -> bool:
     """Insert an event, unless it is known by any of its ids; return whether it is new."""
-    number = await connection.fetchval(sql.ADD_EVENT, *event_values_of(event), other_ids)
-    if number is not None:
+    added = await connection.fetchval(sql.ADD_EVENT, *event_values_of(event), other_ids)
+    if added is not None:
         return True
     document = await connection.fetchval(sql.EVENT_DOCUMENT, event.provider, event.event_id)
     await make_safe(connection)

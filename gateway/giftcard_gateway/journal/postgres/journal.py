@@ -31,12 +31,13 @@ from giftcard_gateway.journal.measured import Pool
 from giftcard_gateway.journal.microseconds import from_us, to_us
 from giftcard_gateway.journal.notes import AuditRow, KeyInUse, KeyRow, PauseRow
 from giftcard_gateway.journal.postgres import audit as of_audit
-from giftcard_gateway.journal.postgres import feed, months, schema
+from giftcard_gateway.journal.postgres import months, schema
 from giftcard_gateway.journal.postgres import notes as of_notes
 from giftcard_gateway.journal.postgres import statements as sql
 from giftcard_gateway.journal.postgres.alone import add_event, beat
 from giftcard_gateway.journal.postgres.batches import Batches, transposed
 from giftcard_gateway.journal.postgres.hosts import connect
+from giftcard_gateway.journal.postgres.numbering import NUMBER_CHANGES, NUMBER_EVENTS, Numbering
 from giftcard_gateway.journal.postgres.options import limits_of
 from giftcard_gateway.journal.postgres.polling import Polling
 from giftcard_gateway.journal.postgres.reading import (
@@ -96,8 +97,10 @@ class Postgres(Journal):
             lambda *told: self.on_batch(self.system, *told),
             lambda: self.caller(),  # noqa: PLW0108 - it is set later
         )
+        self._changes = Numbering(self._sessions, NUMBER_CHANGES)
+        self._events = Numbering(self._sessions, NUMBER_EVENTS)
         self._wake: Wake | Polling = (
-            Polling(self._sessions, self._signal, poll_s)
+            Polling(self._sessions, self._signal, poll_s, (self._changes, self._events))
             if poll_s
             else Wake(listen_url or url, self._sessions, self._signal.fire, limits.connect_timeout_s)
         )
@@ -124,16 +127,6 @@ class Postgres(Journal):
         async with self._session() as session:
             await schema.upgrade(session)
 
-    async def hidden(self) -> int:
-        """Count what the feed does not show; see Journal.hidden."""
-        return sum(each["count"] for each in await self._fetch_alone(feed.HIDDEN))
-
-    async def mend_feed(self) -> int:
-        """Give what the feed would hide new places; see Journal.mend_feed."""
-        async with self._session() as session:
-            schema.STEPS.refuse_unknown(await schema.read(session), schema.NAME)
-            return await feed.mend(session)
-
     async def start(self) -> None:
         """Connect, refuse a schema that is not known, and listen; see Journal.start."""
         await self._sessions.open()
@@ -141,7 +134,6 @@ class Postgres(Journal):
             found = await self._sessions.run(lambda connection, _: schema.read(connection))
             schema.STEPS.refuse_unknown(found, schema.NAME)
             schema.STEPS.tell_newer(found, schema.NAME)
-            await self._sessions.run(feed.must_show_all)
         except BaseException:
             await self._sessions.close()
             raise
@@ -151,6 +143,8 @@ class Postgres(Journal):
         """Finish the writes that wait and let go of the server."""
         await self._batches.drain()
         await self._wake.close()
+        await self._changes.close()
+        await self._events.close()
         await self._sessions.close()
 
     async def check(self) -> None:
@@ -209,6 +203,8 @@ class Postgres(Journal):
     async def beat(self, now: datetime, *, silence: timedelta) -> Outage | None:
         """Write down that this process can write; see Journal.beat."""
         told = await self._sessions.run(partial(beat, now=now, silence=silence), is_write=True)
+        await self._changes.settle()
+        await self._events.settle()
         return None if told is None else heartbeat.outage_of(tuple(told))
 
     async def wait_changed(self, timeout_s: float) -> None:
@@ -217,14 +213,17 @@ class Postgres(Journal):
 
     async def changes(self, *, after: str, limit: int, tenant: str | None = None) -> Sequence[Change]:
         """Return the feed after a cursor; see Journal.changes."""
+        place = place_in(after)
+        await self._changes.settle()
         if tenant is None:
-            found = await self._fetch(sql.CHANGES, *place_in(after), limit)
+            found = await self._fetch(sql.CHANGES, place, limit)
         else:
-            found = await self._fetch(sql.CHANGES_OF_TENANT, *place_in(after), limit, tenant)
-        return [change_of(cursor_of(record), tuple(record)[2:]) for record in found]
+            found = await self._fetch(sql.CHANGES_OF_TENANT, place, limit, tenant)
+        return [change_of(cursor_of(record), tuple(record)[1:]) for record in found]
 
     async def last_cursor(self) -> str:
         """Return the newest place in the feed; see Journal.last_cursor."""
+        await self._changes.settle()
         found = await self._fetch(sql.LAST_CHANGE)
         return cursor_of(found[0]) if found else ""
 
@@ -274,6 +273,7 @@ class Postgres(Journal):
 
     async def last_event_cursor(self) -> str:
         """Return the newest place among the events; see Journal.last_event_cursor."""
+        await self._events.settle()
         found = await self._fetch(sql.LAST_EVENT)
         return cursor_of(found[0]) if found else ""
 
@@ -292,6 +292,9 @@ class Postgres(Journal):
 
     async def purge(self, *, before: datetime, limit: int, tenant: str | None = None) -> int:
         """Delete finished rows; see Journal.purge."""
+        # What has no place yet would get one when its transaction is gone.
+        await self._changes.settle()
+        await self._events.settle()
         statement = sql.PURGE if tenant is None else sql.PURGE_OF_TENANT
         given = (to_us(before), limit, *(() if tenant is None else (tenant,)))
         gone: int = await self._sessions.run(
@@ -398,14 +401,16 @@ class Postgres(Journal):
         self, *, after: str, limit: int, provider: str | None = None, tenant: str | None = None
     ) -> Sequence[EventRow]:
         """Return events after a cursor; see Journal.events."""
+        place = place_in(after)
+        await self._events.settle()
         if tenant is not None:
-            of_tenant = (*place_in(after), limit, tenant)
+            of_tenant = (place, limit, tenant)
             if provider is None:
                 return events_of(await self._fetch(sql.EVENTS_OF_TENANT, *of_tenant))
             return events_of(await self._fetch(sql.EVENTS_OF_TENANT_AND_PROVIDER, *of_tenant, provider))
         if provider is None:
-            return events_of(await self._fetch(sql.EVENTS, *place_in(after), limit))
-        return events_of(await self._fetch(sql.EVENTS_OF_PROVIDER, *place_in(after), limit, provider))
+            return events_of(await self._fetch(sql.EVENTS, place, limit))
+        return events_of(await self._fetch(sql.EVENTS_OF_PROVIDER, place, limit, provider))
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:

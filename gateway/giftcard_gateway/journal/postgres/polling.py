@@ -10,24 +10,25 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from giftcard_gateway.journal.contract import JournalClosed
-from giftcard_gateway.journal.postgres.statements import LAST_CHANGE, LAST_EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import asyncpg
 
+    from giftcard_gateway.journal.postgres.numbering import Numbering
     from giftcard_gateway.journal.postgres.sessions import Connection, Sessions
     from giftcard_gateway.journal.signal import Signal
 
-PLACES = f"({LAST_CHANGE}) UNION ALL ({LAST_EVENT})"
+PLACES = "SELECT last_change, last_event FROM feed_ends"
 
 
 class Polling:
     """Looks at the ends of both feeds, and wakes who waits when one has moved; stands in for `Wake`."""
 
-    def __init__(self, sessions: Sessions, signal: Signal, poll_s: float) -> None:
-        """Look through `sessions` every `poll_s` seconds."""
+    def __init__(self, sessions: Sessions, signal: Signal, poll_s: float, feeds: Sequence[Numbering]) -> None:
+        """Look through `sessions` every `poll_s` seconds, when what is new in `feeds` has its places."""
+        self._feeds = feeds
         self._sessions = sessions
         self._signal = signal
         self._poll_s = poll_s
@@ -53,6 +54,8 @@ class Polling:
             await asyncio.sleep(self._poll_s)
             if self._signal.is_waited_for:
                 with suppress(JournalClosed):
+                    for feed in self._feeds:
+                        await feed.settle()
                     found = await self._sessions.run(_places)
                     if found != seen:
                         seen = found

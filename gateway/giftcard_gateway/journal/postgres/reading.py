@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from giftcard_gateway.journal.contract import EventRow, Row, RowQuery
     from giftcard_gateway.journal.postgres.sessions import Connection
 
-_CURSOR = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
+_CURSOR = re.compile(r"\d{1,18}", re.ASCII)
 
 
 def listed(heads: Collection[bytes] | None) -> Sequence[bytes] | None:
@@ -39,22 +39,21 @@ def statement_of(query: RowQuery) -> tuple[str, Sequence[object]]:
 
 def events_of(found: Sequence[asyncpg.Record]) -> Sequence[EventRow]:
     """Return events with their places in the feed."""
-    return [event_of(cursor_of(record), tuple(record)[2:]) for record in found]
+    return [event_of(cursor_of(record), tuple(record)[1:]) for record in found]
 
 
 def cursor_of(record: asyncpg.Record) -> str:
     """Return the cursor of a place in a feed."""
-    return f"{record['written_in']}.{record['number']}"
+    return "" if record["number"] is None else str(record["number"])
 
 
-def place_in(cursor: str) -> tuple[int, int]:
+def place_in(cursor: str) -> int:
     """Return the place a cursor means; raise ValueError for text that no feed gave."""
     if not cursor:
-        return 0, 0
-    found = _CURSOR.fullmatch(cursor)
-    if found is None:
+        return 0
+    if not _CURSOR.fullmatch(cursor):
         raise ValueError("this is not a cursor of this feed")
-    return int(found[1]), int(found[2])
+    return int(cursor)
 
 
 async def rows_by_id(connection: Connection, ids: Sequence[str]) -> dict[str, Row]:

@@ -31,6 +31,10 @@ SELECT EXISTS (
     AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')
 )
 """
+_GATEWAYS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE application_name = 'giftcard-gateway' AND datname = current_database() AND pid <> pg_backend_pid()
+"""
 
 
 async def read(session: Session) -> Found:
@@ -57,13 +61,19 @@ async def read(session: Session) -> Found:
 async def upgrade(session: Session, steps: Steps = STEPS) -> None:
     """Bring a database to the last step, whole or not at all; two at once take turns.
 
-    Raises JournalBusy where another session does not let go of a table.
+    Raises JournalBusy where another session does not let go of a table, and where gateways are connected that
+    have to be stopped first.
     """
     try:
         async with session.transaction():
             await session.execute(_LOCK)
             found = await read(session)
             steps.refuse_newer(found, NAME)
+            if steps.wants_gateways_stopped(found) and (count := await session.fetchval(_GATEWAYS)):
+                raise JournalBusy(
+                    f"gateways have {count} sessions with this journal, and none of before works with the"
+                    " schema that comes: stop them all, then run migrate again; nothing was changed"
+                )
             if sql := steps.sql(found):
                 await session.execute(sql)
     except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):

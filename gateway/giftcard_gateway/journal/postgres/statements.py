@@ -165,55 +165,40 @@ SELECT {columns("t.")} FROM page JOIN transactions AS t
 ORDER BY page.created_us DESC, page.transaction_id DESC
 """
 
-# What a database transaction that still runs will add cannot be seen yet, so a reader stops before the oldest
-# of them, and goes by their numbers: all that comes later has a higher one.
-_SETTLED = "written_in < pg_snapshot_xmin(pg_current_snapshot())"
-
-CHANGES = f"""
-SELECT written_in, number, transaction_id, state, at_us FROM changes
-WHERE (written_in, number) > ($1, $2) AND {_SETTLED} ORDER BY written_in, number LIMIT $3
+CHANGES = """
+SELECT number, transaction_id, state, at_us FROM changes WHERE number > $1 ORDER BY number LIMIT $2
 """
 
-CHANGES_OF_TENANT = f"""
-SELECT written_in, number, transaction_id, state, at_us FROM changes
-WHERE tenant = $4 AND (written_in, number) > ($1, $2) AND {_SETTLED} ORDER BY written_in, number LIMIT $3
+CHANGES_OF_TENANT = """
+SELECT number, transaction_id, state, at_us FROM changes
+WHERE tenant = $3 AND number > $1 ORDER BY number LIMIT $2
 """
 
-LAST_CHANGE = f"""
-SELECT written_in, number FROM changes WHERE {_SETTLED} ORDER BY written_in DESC, number DESC LIMIT 1
-"""
+LAST_CHANGE = "SELECT number FROM changes ORDER BY number DESC LIMIT 1"
 
-LAST_EVENT = f"""
-SELECT written_in, number FROM events WHERE {_SETTLED} ORDER BY written_in DESC, number DESC LIMIT 1
-"""
+LAST_EVENT = "SELECT number FROM events WHERE number IS NOT NULL ORDER BY number DESC LIMIT 1"
 
-_EVENTS = f"SELECT written_in, number, {columns(names=EVENT_COLUMNS)} FROM events"
+_EVENTS = f"SELECT number, {columns(names=EVENT_COLUMNS)} FROM events"
 
-EVENTS = (
-    f"{_EVENTS} WHERE (written_in, number) > ($1, $2) AND {_SETTLED} ORDER BY written_in, number LIMIT $3"
-)
+EVENTS = f"{_EVENTS} WHERE number > $1 ORDER BY number LIMIT $2"
 
-EVENTS_OF_PROVIDER = f"""
-{_EVENTS} WHERE provider = $4 AND (written_in, number) > ($1, $2) AND {_SETTLED}
-ORDER BY written_in, number LIMIT $3
-"""
+EVENTS_OF_PROVIDER = f"{_EVENTS} WHERE provider = $3 AND number > $1 ORDER BY number LIMIT $2"
 
 
 def _events_of_tenant(provider: str = "") -> str:
     """Two runs of one index, merged: the tenant's own, and those from before anybody noted whose they are."""
     runs = (
-        f"({_EVENTS} WHERE tenant = {tenant} {provider} AND (written_in, number) > ($1, $2) AND {_SETTLED}"
-        " ORDER BY written_in, number LIMIT $3)"
-        for tenant in ("$4", "''")
+        f"({_EVENTS} WHERE tenant = {tenant} {provider} AND number > $1 ORDER BY number LIMIT $2)"
+        for tenant in ("$3", "''")
     )
-    return f"{' UNION ALL '.join(runs)} ORDER BY written_in, number LIMIT $3"
+    return f"{' UNION ALL '.join(runs)} ORDER BY number LIMIT $2"
 
 
 EVENTS_OF_TENANT = _events_of_tenant()
-EVENTS_OF_TENANT_AND_PROVIDER = _events_of_tenant("AND provider = $5")
+EVENTS_OF_TENANT_AND_PROVIDER = _events_of_tenant("AND provider = $4")
 
 EVENTS_UNAPPLIED = f"""
-{_EVENTS} WHERE NOT applied AND {_OPENABLE.format("$2")} ORDER BY written_in, number LIMIT $1
+{_EVENTS} WHERE NOT applied AND {_OPENABLE.format("$2")} ORDER BY arrived LIMIT $1
 """
 
 _HEAD = """
@@ -367,15 +352,12 @@ gone AS (
     DELETE FROM changes USING gone
     WHERE changes.created_us = gone.created_us AND changes.transaction_id = gone.transaction_id
 ), old_events AS MATERIALIZED (
-    SELECT written_in, number FROM (
-        SELECT written_in, number, received_us FROM events WHERE applied {of_tenant}
-        ORDER BY written_in, number LIMIT $2 - (SELECT count(*) FROM gone)
+    SELECT number FROM (
+        SELECT number, received_us FROM events WHERE applied AND number > 0 {of_tenant}
+        ORDER BY number LIMIT $2 - (SELECT count(*) FROM gone)
     ) AS first WHERE received_us < $1
 ), gone_events AS (
-    -- No two events have one number, so no other event is of these transactions and these numbers.
-    DELETE FROM events WHERE written_in = ANY(ARRAY(SELECT written_in FROM old_events))
-        AND number = ANY(ARRAY(SELECT number FROM old_events))
-    RETURNING number
+    DELETE FROM events WHERE number = ANY(ARRAY(SELECT number FROM old_events)) RETURNING number
 )
 SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM gone_events), synchronous_commit FROM durable
 """
@@ -389,7 +371,7 @@ WITH {DURABLY}
 INSERT INTO events ({columns(names=EVENT_COLUMNS)})
 SELECT $1, $2, $3, $4, $5, $6, $7 FROM durable
 WHERE NOT EXISTS (SELECT 1 FROM events WHERE provider = $1 AND event_id = ANY($8))
-ON CONFLICT (provider, event_id) DO NOTHING RETURNING number
+ON CONFLICT (provider, event_id) DO NOTHING RETURNING event_id
 """
 
 EVENT_DOCUMENT = "SELECT document FROM events WHERE provider = $1 AND event_id = $2"

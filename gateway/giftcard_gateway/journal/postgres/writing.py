@@ -22,7 +22,9 @@ _WRITTEN = {
 }
 """What a write gives, with its type; what it does not replace is compared."""
 WRITE_COLUMNS = len(_WRITTEN)
-_CHANGE = "transaction_id, created_us, state, updated_us, tenant"
+_CHANGE = "updated_us, transaction_id, version, created_us, state, tenant"
+_CHANGED = "now.updated_us, now.transaction_id, now.version, now.created_us, now.state, now.tenant"
+_FRESH = "INSERT INTO fresh_changes (at_us, transaction_id, version, created_us, state, tenant)"
 
 
 def _given(first: int) -> str:
@@ -93,8 +95,7 @@ taken AS (
     FROM {_given(15)}, open_transactions AS was
     WHERE {_is_next("now", 15)}
         AND was.transaction_id = ANY($15) AND was.transaction_id = given.transaction_id
-    RETURNING now.transaction_id, now.created_us, now.state, now.updated_us, now.tenant,
-        was.state <> now.state AS is_change
+    RETURNING {_CHANGED}, was.state <> now.state AS is_change
 ), ended AS (
     DELETE FROM open_transactions AS now USING {_given(25)} WHERE {_is_next("now", 25)}
     RETURNING now.transaction_id, now.operation, now.provider, given.state, now.created_us, given.updated_us,
@@ -103,7 +104,7 @@ taken AS (
 ), at_rest AS (
     INSERT INTO ended_transactions ({columns()}) SELECT {columns()} FROM ended
 ), changed AS (
-    INSERT INTO changes (transaction_id, created_us, state, at_us, tenant)
+    {_FRESH}
     SELECT {_CHANGE} FROM opened
     UNION ALL
     SELECT {_CHANGE} FROM still_open WHERE is_change
@@ -131,10 +132,9 @@ written AS (
     WHERE {_is_next("now", 1)}
         AND was.transaction_id = ANY($1) AND was.transaction_id = given.transaction_id
         AND was.created_us = given.created_us
-    RETURNING now.transaction_id, now.created_us, now.state, now.updated_us, now.tenant,
-        was.state <> now.state AS is_change
+    RETURNING {_CHANGED}, was.state <> now.state AS is_change
 ), changed AS (
-    INSERT INTO changes (transaction_id, created_us, state, at_us, tenant)
+    {_FRESH}
     SELECT {_CHANGE} FROM written WHERE is_change
 ), unfound AS (
     DELETE FROM handles USING written

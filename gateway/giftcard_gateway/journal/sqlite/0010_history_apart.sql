@@ -1,2 +1,3 @@
 -- oldest reader: 0010
--- Nothing: a file of one process keeps what is open and what ended in one table. PostgreSQL takes them apart here.
+-- Nothing: one process writes a file, in which changes are numbered as they are committed, and one table keeps all.
+-- PostgreSQL takes what is open and what ended apart here, and numbers changes later.
