@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="only 127.0.0.1 is this machine elsewhere"),
 ]
 CALLS, A_SECOND, AT_ONCE = 480, 60, 8
+NOTICED_S = 6.0
+"""Within this deploy/envoy notices, by its page; who spreads calls himself notices at once."""
 ID = "%08x-0000-4000-8000-000000000000"
 """Ids by the number that ghz gives each call, so that a test knows them without its report."""
 REDEEM = json.dumps(
@@ -91,7 +94,15 @@ def kept(report: dict[str, Any], way: str) -> None:
     folder = ROOT / "build" / "deploy"
     folder.mkdir(parents=True, exist_ok=True)
     told = {name: one for name, one in report.items() if name not in {"details", "options", "histogram"}}
+    told["missed_s"] = missed_s(report)
     (folder / f"ghz-{way}.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
+
+
+def missed_s(report: dict[str, Any]) -> float:
+    """Return how long calls failed, from the first that did to the last; 0.0 if none did."""
+    failed = [one["timestamp"] for one in report["details"] if one["status"] != "OK"]
+    times = [datetime.fromisoformat(one) for one in failed]
+    return (max(times) - min(times)).total_seconds() if times else 0.0
 
 
 @pytest.mark.parametrize("way", ["envoy", "directly"])
@@ -122,7 +133,7 @@ async def test_one_of_two_is_killed(tmp_path: Path, postgres_server: PostgresSer
         kept(report, way)
         ended = Counter(one["status"] for one in report["details"])
         assert set(ended) <= {"OK", "Unavailable"}, ended
-        assert ended["OK"] > CALLS * 0.95
+        assert missed_s(report) < NOTICED_S
         assert {one["status"] for one in report["details"][-FEW:]} == {"OK"}
         moved = settled(running, f"127.0.0.1:{running.ports[0]}")
         assert ended["OK"] <= moved <= CALLS
