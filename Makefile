@@ -24,6 +24,7 @@ INCLUDE := $(CURDIR)/protos/include/README
 DEPLOYING := .venv/.deploying
 HELM := .tools/bin/helm
 HELM_VERSION := v3.22.0
+GHZ := .tools/bin/ghz
 # What people write gateways of by hand with, apart: none of it is ours to depend on.
 COMPARED := .venv/.compared
 # What makes the pages a site, apart for the same reason.
@@ -50,6 +51,10 @@ run: $(READY) ## Start a gateway with simulated providers on 127.0.0.1:50051
 .PHONY: envoy
 envoy: $(READY) ## Put into build/envoy what Envoy needs to stand in front of a gateway
 	$(BIN)/python -m deploy.envoy build/envoy
+
+.PHONY: compose
+compose: $(READY) ## Put into build/compose what deploy/compose.yaml needs: fresh keys, and Envoy's files
+	$(BIN)/python -m deploy.compose build/compose
 
 .PHONY: demo
 demo: $(READY) ## Tell a gift card's life on a running gateway, step by step
@@ -154,7 +159,7 @@ stress: $(READY) ## Run the tests beside busy loops, with processes stopped at r
 	$(BIN)/python -m tests.stress -n $(JOBS) $(ARGS)
 
 .PHONY: deploy-check
-deploy-check: $(READY) $(DEPLOYING) ## Check the image and the chart with real tools, and run the image (minutes; root, Go)
+deploy-check: $(READY) $(DEPLOYING) | $(GHZ) ## Check the image and the chart with real tools, and run the image (minutes; root, Go)
 	$(BIN)/pytest -q --no-header tests/deploy $(ARGS)
 	$(BIN)/python -m tests.deploy.replay
 
@@ -262,6 +267,11 @@ $(DEPLOYING): deploy/requirements/deploy.txt | $(BIN)/python $(HELM)
 $(HELM):
 	@echo 'Building helm with Go (minutes the first time).' >&2
 	@GOBIN=$(CURDIR)/.tools/bin go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
+
+# Its version is pinned in .ci/run.
+$(GHZ):
+	@echo 'Building ghz with Go (minutes the first time).' >&2
+	@GOBIN=$(CURDIR)/.tools/bin go install $$(awk '$$1 == "ghz" { print $$2 "@" $$3 }' .ci/run)
 
 $(READY): $(PINS) $(STUBS) $(PROJECTS) | $(INCLUDE)
 	@$(PIP) install --no-deps --no-build-isolation $(addprefix -e ,$(DISTRIBUTIONS))

@@ -12,7 +12,7 @@ import ipaddress
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,14 @@ from protos import contract
 
 HERE = Path(__file__).resolve().parent
 FILES = ("envoy.yaml", "strict.lua", "trailing.lua", "connect.lua")
+PLAIN_LISTENER = "{address: 127.0.0.1, port_value: 8080}"
+"""Where the listener without TLS is, as it stands in envoy.yaml."""
+ENDPOINT = """\
+              - endpoint:
+                  address:
+                    socket_address: {address: 127.0.0.1, port_value: 50051}
+"""
+"""A gateway there."""
 HTTP: Any = annotations_pb2.http
 PLAIN = {"google.protobuf.Timestamp": "time", "google.protobuf.Duration": "span"}
 """Messages that JSON writes as a text, and what strict.lua calls them."""
@@ -42,11 +50,19 @@ SCALARS = {
 """What strict.lua calls the other types. One that the contract does not have yet needs its check there."""
 
 
-def prepare(folder: Path) -> None:
-    """Fill a folder, which Envoy is then started in."""
+def prepare(folder: Path, gateways: Sequence[int] = (50051,), plain: str = "127.0.0.1") -> None:
+    """Fill a folder, which Envoy is then started in.
+
+    `gateways` are ports on loopback; `plain` is the address of the listener without TLS.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         shutil.copyfile(HERE / name, folder / name)
+    text = (folder / "envoy.yaml").read_text(encoding="utf-8")
+    before, one, after = text.partition(ENDPOINT)
+    several = "".join(one.replace("50051", str(port)) for port in gateways)
+    opened = before.replace(PLAIN_LISTENER, PLAIN_LISTENER.replace("127.0.0.1", plain))
+    (folder / "envoy.yaml").write_text(opened + several + after, encoding="utf-8")
     contract.write_image(folder / "contract.binpb", "--include_source_info", beside=contract.BESIDE)
     (folder / "contract.lua").write_text(tables(), encoding="utf-8")
     if not (folder / "door.crt").exists():

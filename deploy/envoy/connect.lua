@@ -32,7 +32,12 @@ end
 function envoy_on_response(handle)
   if not handle:streamInfo():dynamicMetadata():get("door.connect") then return end
   local kind = handle:headers():get("content-type")
-  if kind == "application/json" then
+  if handle:headers():get(":status") == "429" and kind ~= "application/json" then
+    -- The door's own measure, which it tells by an HTTP status and a word.
+    local body = handle:body()
+    handle:headers():replace("content-type", "application/json")
+    if body then body:setBytes('{"code":"resource_exhausted","message":"the door takes no more calls of this kind for now"}') end
+  elseif kind == "application/json" then
     local body = handle:body()
     if body then body:setBytes(renamed(body:getBytes(0, body:length()))) end
   elseif kind == "application/connect+proto" then

@@ -317,6 +317,10 @@ local function check_body(handle, request, call)
 end
 
 function envoy_on_request(handle)
+  -- Whatever the wire, it is gRPC by now, but for plain JSON. trailing.lua asks.
+  if (handle:headers():get("content-type") or ""):find("^application/grpc") then
+    handle:streamInfo():dynamicMetadata():set("door.call", "is_grpc", true)
+  end
   local headers = handle:headers()
   local kind = headers:get("content-type") or ""
   -- gRPC, which the transcoder lets pass as it is; gRPC-Web has become it by now.

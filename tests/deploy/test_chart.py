@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.deploy.custom_resources import KINDS, faults_in
 from tests.deploy.tools import DEPLOY, ran, tool
 
 CHART = DEPLOY / "helm" / "giftcard-gateway"
 VALUES = sorted(CHART.glob("ci/*-values.yaml"))
 KUBERNETES = ("1.35", "1.36", "1.37")
 RUNS = {"Deployment", "Job"}
-FOREIGN = {"PrometheusRule", "ServiceMonitor"}
-"""Kinds that are not Kubernetes' own, for which there is no schema here."""
 
 
 def rendered(values: Path, *more: str) -> str:
@@ -33,16 +32,44 @@ def manifests(values: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("values", VALUES, ids=lambda one: one.stem)
 def test_manifests_are_valid(values: Path, tmp_path: Path) -> None:
-    """Helm's linter is content; each manifest fits the schemas of three versions of Kubernetes."""
+    """Helm's linter is content; manifests fit Kubernetes' schemas in three versions, or the operator's."""
     linted = ran(tool("helm"), "lint", "--strict", str(CHART), "-f", str(values), "--kube-version", "1.37.0")
     assert linted.returncode == 0, linted.stdout
-    own = [one for one in manifests(values) if one["kind"] not in FOREIGN]
+    made = manifests(values)
+    assert [fault for one in made if one["kind"] in KINDS for fault in faults_in(one)] == []
+    own = [one for one in made if one["kind"] not in KINDS]
     (tmp_path / "all.yaml").write_text(yaml.safe_dump_all(own), encoding="utf-8")
     for version in KUBERNETES:
         words = ("-k", version, "--strict", str(tmp_path / "all.yaml"))
         done = ran(tool("kubernetes-validate"), *words)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "WARN" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "name", "value"),
+    [
+        ("ServiceMonitor", ["spec", "endpoints", 0], "intervall", "30s"),
+        ("ServiceMonitor", ["spec", "endpoints", 0], "interval", "half a minute"),
+        ("ServiceMonitor", ["spec", "endpoints", 0], "port", 9464),
+        ("ServiceMonitor", ["spec", "selector"], "matchLabel", {}),
+        ("PrometheusRule", ["spec", "groups", 0], "rule", []),
+        ("PrometheusRule", ["spec", "groups", 0, "rules", 0], "exp", "up"),
+        ("PrometheusRule", ["spec", "groups", 0, "rules", 0], "for", "a while"),
+    ],
+)
+def test_what_the_operator_does_not_know_is_seen(
+    kind: str, place: list[str | int], name: str, value: object
+) -> None:
+    """A field that prometheus-operator would drop, or cannot read, is told with its place."""
+    made = manifests(CHART / "ci/postgresql-values.yaml")
+    (manifest,) = (one for one in made if one["kind"] == kind)
+    inside: Any = manifest
+    for step in place:
+        inside = inside[step]
+    inside[name] = value
+    (fault,) = faults_in(manifest)
+    assert name in fault
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,10 @@ PORTS = {"plain": 8080, "tls": 8443, "admin": 9901, "gateway": 50051}
 """The ports that stand in envoy.yaml, by what they are for."""
 PAGE = "http://127.0.0.1:8088"
 """The origin of the page that may call, as it stands in envoy.yaml."""
-PER_CALLER = "max_tokens: 200, tokens_per_fill: 100,"
-"""What one machine may ask, as it stands there."""
+MEASURES = ("door", "money", "reads", "long")
+"""What has buckets there: the door, and kinds of routes. One is for all together, the other for a machine."""
+AMPLE = 100_000
+"""What a caller may ask at once of each in a test that is about something else."""
 JSON = {"content-type": "application/json"}
 
 
@@ -104,32 +106,46 @@ class Door:
         self.process.wait(PATIENCE_S)
 
 
-def settings(folder: Path, ports: Mapping[str, int], origin: str = PAGE, at_once: int = 5_000) -> None:
-    """Fill a folder with what Envoy needs, with ports of a test and how much a caller may ask at once."""
+def settings(
+    folder: Path, ports: Mapping[str, int], origin: str = PAGE, may: Mapping[str, int] | None = None
+) -> None:
+    """Fill a folder with what Envoy needs, with a test's ports and what a caller may ask of MEASURES."""
     prepare(folder)
     text = (folder / "envoy.yaml").read_text(encoding="utf-8")
     for name, port in PORTS.items():
         assert text.count(f"port_value: {port}") == 1
         text = text.replace(f"port_value: {port}", f"port_value: {ports[name]}")
-    for before, after in ((PAGE, origin), (PER_CALLER, f"max_tokens: {at_once}, tokens_per_fill: 1,")):
-        assert text.count(before) == 1
-        text = text.replace(before, after)
+    assert text.count(PAGE) == 1
+    text = text.replace(PAGE, origin)
+    for name, at_once in (dict.fromkeys(MEASURES, AMPLE) | dict(may or {})).items():
+        text = measured(text, name, at_once)
     (folder / "envoy.yaml").write_text(text, encoding="utf-8")
+
+
+def measured(text: str, name: str, at_once: int) -> str:
+    """Return the configuration with what a machine may ask at once of one of MEASURES, and one a second."""
+    buckets = re.compile(
+        rf"(stat_prefix: {name}\n.*?\bmax_tokens: )\d+(.*?\bmax_tokens: )\d+(, .*?: )\d+", re.DOTALL
+    )
+    text, found = buckets.subn(rf"\g<1>{10 * at_once}\g<2>{at_once}\g<3>1", text, count=1)
+    assert found
+    return text
 
 
 @contextmanager
 def door(
-    folder: Path, gateway: int, *others: int, origin: str = PAGE, at_once: int = 5_000
+    folder: Path, gateway: int, *others: int | str, origin: str = PAGE, may: Mapping[str, int] | None = None
 ) -> Iterator[Door]:
-    """Start Envoy in a new folder, in front of gateways' ports; wait until it finds one healthy."""
+    """Start Envoy in a new folder, before gateways' ports or addresses; wait until it finds one healthy."""
     program = envoy_program()
     folder.mkdir()
     first = free_port()
     ports = {"plain": first, "tls": first + 1, "admin": first + 2, "gateway": gateway}
-    settings(folder, ports, origin, at_once)
+    settings(folder, ports, origin, may)
     with (folder / "envoy.yaml").open("a", encoding="utf-8") as end_of_the_endpoints:
-        for port in others:
-            address = f"{{address: 127.0.0.1, port_value: {port}}}"
+        for other in others:
+            host, _, port = (f"127.0.0.1:{other}" if isinstance(other, int) else other).partition(":")
+            address = f"{{address: {host}, port_value: {port}}}"
             end_of_the_endpoints.write(
                 f"              - endpoint: {{address: {{socket_address: {address}}}}}\n"
             )

@@ -356,7 +356,7 @@ def test_nobody_is_lent_a_name(tmp_path: Path) -> None:
 
 def test_one_machine_cannot_take_all(tmp_path: Path, shared: Sandbox) -> None:
     """What a machine asks beyond its measure is refused at the door, and health still answers."""
-    with door(tmp_path / "door", shared.port, at_once=3) as running:
+    with door(tmp_path / "door", shared.port, may={"door": 3}) as running:
         statuses = [running.ask("/v1/cards:balance", {"card": CARD}).status for _ in range(30)]
         assert statuses[:3] == [200] * 3
         assert 429 in statuses

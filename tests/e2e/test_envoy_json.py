@@ -129,7 +129,7 @@ def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Door, list[
     """Give a door in front of a gateway that keeps what it is asked and answers NOT_FOUND."""
     with (
         refusing(grpc.StatusCode.NOT_FOUND) as (port, asked),
-        door(tmp_path_factory.mktemp("json") / "door", port, at_once=1_000_000) as opened,
+        door(tmp_path_factory.mktemp("json") / "door", port) as opened,
     ):
         yield opened, asked
 

@@ -88,10 +88,14 @@ def redemptions_in(text: str) -> int:
 
 
 @contextmanager
-def pair(folder: Path, journal: str, lame_duck_s: float) -> Iterator[Pair]:
-    """Start the provider and two gateways that share a journal."""
+def pair(
+    folder: Path, journal: str, lame_duck_s: float, hosts: tuple[str, str] = ("127.0.0.1", "127.0.0.1")
+) -> Iterator[Pair]:
+    """Start the provider and two gateways that share a journal; on two hosts they have the same port."""
     first, ports = free_port(), [free_port(), free_port()]
     scraped = [port + 1 for port in ports]
+    if hosts[0] != hosts[1]:
+        ports[1] = ports[0]
     text = TOML.format(port=first, simulator=first + ELECTRUM, journal=journal).replace("workers = 2", "")
     own = "".join(f"{key} = {json.dumps(value)}\n" for key, value in SANDBOXES[0].settings().items())
     (folder / "gateway.toml").write_text(text + own + TERMS, encoding="utf-8")
@@ -104,7 +108,7 @@ def pair(folder: Path, journal: str, lame_duck_s: float) -> Iterator[Pair]:
             own_folder = folder / f"gateway-{number}"
             own_folder.mkdir()
             environ = {
-                "GIFTCARD_GATEWAY__SERVER__LISTEN": f"127.0.0.1:{port}",
+                "GIFTCARD_GATEWAY__SERVER__LISTEN": f"{hosts[number]}:{port}",
                 "GIFTCARD_GATEWAY__SERVER__LAME_DUCK_S": str(lame_duck_s),
                 "GIFTCARD_GATEWAY__TELEMETRY__PROMETHEUS": f"127.0.0.1:{scraped[number]}",
             }
