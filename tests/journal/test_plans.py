@@ -18,11 +18,14 @@ from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.journal.contract import RowQuery
 from giftcard_gateway.journal.microseconds import EARLIEST_US, LATEST_US, to_us
 from giftcard_gateway.journal.postgres import statements
+from giftcard_gateway.journal.postgres.batches import arguments_of
 from giftcard_gateway.journal.postgres.journal import Postgres
 from giftcard_gateway.journal.postgres.months import FREE_IDS
 from giftcard_gateway.journal.postgres.numbering import NUMBER_CHANGES, NUMBER_EVENTS
 from giftcard_gateway.journal.postgres.reading import statement_of
+from giftcard_gateway.journal.postgres.writing import BATCH
 from giftcard_gateway.journal.records import Records
+from giftcard_gateway.journal.rows import Open, Write
 from giftcard_gateway.journal.sqlite import file as sqlite_file
 from giftcard_gateway.journal.sqlite import lists
 from giftcard_gateway.journal.sqlite import schema as sqlite_schema
@@ -30,7 +33,7 @@ from giftcard_gateway.journal.sqlite.journal import Sqlite
 from giftcard_gateway.seal import KEY_BYTES, Seal
 from giftcard_gateway.services.filters import SERVED, Filter
 from tests.bench.claim_at_history import HISTORY_US, fill_postgres, fill_sqlite
-from tests.journal.samples import NOW
+from tests.journal.samples import NOW, after, opened, row
 from tests.postgres import PostgresServer
 
 HISTORY = 20_000
@@ -297,6 +300,28 @@ async def test_postgresql_goes_along_an_index(server_with_history: str, name: st
     await session.close()
     assert "Seq Scan" not in plan
     assert {index for index in expected if f'"{index}"' in plan} == expected
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("is_new", [True, False], ids=["new", "emptied"])
+async def test_a_batch_planned_early_goes_by_ids(postgres_server: PostgresServer, *, is_new: bool) -> None:
+    """A plan made while nothing was open is kept for minutes: it must walk through no index."""
+    url = await postgres_server.create_database()
+    journal = Postgres(url)
+    await journal.upgrade()
+    session = await asyncpg.connect(url, server_settings=SETTINGS | {"plan_cache_mode": "force_generic_plan"})
+    if not is_new:
+        await journal.start()
+        rows = await opened(journal, *(row() for _ in range(20)))
+        assert all([await journal.write(after(one, "CONFIRMED")) for one in rows])
+        await journal.close()
+        await session.execute("VACUUM ANALYZE open_transactions")
+    asked = [Open(row()), Write(after(row(), "APPROVED")), Write(after(row(), "CONFIRMED"))]
+    plan = await planned(session, BATCH, arguments_of(asked))
+    await session.close()
+    assert '"open_transactions_pkey"' in plan
+    assert '"transactions_of_tenant"' not in plan
+    assert "Seq Scan" not in plan
 
 
 @pytest.mark.postgres

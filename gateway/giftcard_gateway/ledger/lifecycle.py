@@ -67,8 +67,7 @@ def move(
     if state not in ALLOWED[entry.state]:
         raise ValueError(f"a transaction cannot go from {entry.state} to {state}")
     if entry.changes and at < entry.changes[-1].at:
-        # The feed goes by these times, and the last one may be of a process whose clock is ahead.
-        at = entry.changes[-1].at
+        at = entry.changes[-1].at  # Its process's clock is ahead, and the feed goes by these times.
     changes = (*entry.changes, StateChange(state=state, at=at, cause=cause, actor=actor))
     fields = {"attempts": 0, "due_at": None, "driver": "", "asked_end": None, **more}
     return msgspec.structs.replace(entry, state=state, updated_at=at, changes=changes, **fields)

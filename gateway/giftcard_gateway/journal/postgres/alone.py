@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from giftcard_gateway.journal.contract import EventRow
+from giftcard_gateway.journal.contract import EventRow, Resealed, Row
 from giftcard_gateway.journal.microseconds import to_us
 from giftcard_gateway.journal.postgres import statements as sql
+from giftcard_gateway.journal.postgres.batches import transposed
 from giftcard_gateway.journal.postgres.sessions import Connection, make_safe
 from giftcard_gateway.journal.rows import event_values_of
 
@@ -40,3 +41,27 @@ async def beat(
     # A beat whose wait for the standby was given up stands here all the same. Until it is safe, none follows.
     await make_safe(connection)
     return await connection.fetchrow(sql.BEAT, to_us(now), silence // timedelta(microseconds=1))
+
+
+def resealed_arguments(resealed: Sequence[Resealed]) -> Sequence[Sequence[object]]:
+    """Return the columns of documents that take the place of others."""
+    rows = [
+        (each.row.transaction_id, each.row.document, each.document, each.hash_key)
+        for each in resealed
+        if isinstance(each.row, Row)
+    ]
+    events = [
+        (
+            *(each.row.provider, each.row.event_id, each.row.document, each.document),
+            *((each.renamed or each.row).event_id, (each.renamed or each.row).name),
+        )
+        for each in resealed
+        if isinstance(each.row, EventRow)
+    ]
+    indexes = [
+        (each.row.transaction_id, index)
+        for each in resealed
+        if isinstance(each.row, Row)
+        for index in each.blind_indexes
+    ]
+    return [*transposed(rows, 4), *transposed(indexes, 2), *transposed(events, 6)]

@@ -34,7 +34,7 @@ from giftcard_gateway.journal.postgres import audit as of_audit
 from giftcard_gateway.journal.postgres import months, schema
 from giftcard_gateway.journal.postgres import notes as of_notes
 from giftcard_gateway.journal.postgres import statements as sql
-from giftcard_gateway.journal.postgres.alone import add_event, beat
+from giftcard_gateway.journal.postgres.alone import add_event, beat, resealed_arguments
 from giftcard_gateway.journal.postgres.batches import Batches, transposed
 from giftcard_gateway.journal.postgres.hosts import connect
 from giftcard_gateway.journal.postgres.numbering import NUMBER_CHANGES, NUMBER_EVENTS, Numbering
@@ -374,27 +374,7 @@ class Postgres(Journal):
 
     async def reseal(self, resealed: Sequence[Resealed]) -> int:
         """Replace documents; see Journal.reseal."""
-        rows = [
-            (each.row.transaction_id, each.row.document, each.document, each.hash_key)
-            for each in resealed
-            if isinstance(each.row, Row)
-        ]
-        events = [
-            (
-                *(each.row.provider, each.row.event_id, each.row.document, each.document),
-                *((each.renamed or each.row).event_id, (each.renamed or each.row).name),
-            )
-            for each in resealed
-            if isinstance(each.row, EventRow)
-        ]
-        indexes = [
-            (each.row.transaction_id, index)
-            for each in resealed
-            if isinstance(each.row, Row)
-            for index in each.blind_indexes
-        ]
-        arguments = [*transposed(rows, 4), *transposed(indexes, 2), *transposed(events, 6)]
-        ((done,),) = await self._fetch_alone(sql.RESEAL, *arguments)
+        ((done,),) = await self._fetch_alone(sql.RESEAL, *resealed_arguments(resealed))
         return int(done)
 
     async def events(

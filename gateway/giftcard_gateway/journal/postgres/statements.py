@@ -93,17 +93,26 @@ SELECT provider, state, due_us FROM dues
 BEAT = heartbeat.statement("$1::bigint", "$2::bigint")
 
 _STREAM = "tenant, state, provider, operation"
+_LISTED = "tenant >= ''"
+"""What every row is; who says so goes by the index of lists, and nobody else."""
 
 
-def _streams(of_tenant: str = "", next_of_tenant: str = "") -> str:
+_OF_STREAM = f"""
+    t.{_LISTED} AND t.tenant = streams.tenant AND t.state = streams.state
+        AND t.provider = streams.provider AND t.operation = streams.operation
+"""
+
+
+def _streams(of_tenant: str = "") -> str:
     """Which tenants, states, providers and operations occur, by one seek in the index for each."""
     return f"""
 streams AS (
-    (SELECT {_STREAM} FROM transactions {of_tenant} ORDER BY {_STREAM} LIMIT 1)
+    (SELECT {_STREAM} FROM transactions WHERE {_LISTED} {of_tenant} ORDER BY {_STREAM} LIMIT 1)
     UNION ALL
     SELECT next.* FROM streams AS last CROSS JOIN LATERAL (
         SELECT {_STREAM} FROM transactions
-        WHERE ({_STREAM}) > (last.tenant, last.state, last.provider, last.operation) {next_of_tenant}
+        WHERE {_LISTED} AND ({_STREAM}) > (last.tenant, last.state, last.provider, last.operation)
+            {of_tenant}
         ORDER BY {_STREAM} LIMIT 1
     ) AS next
 )
@@ -123,8 +132,7 @@ WITH RECURSIVE {streams},
 page AS (
     SELECT run.* FROM streams CROSS JOIN LATERAL (
         SELECT created_us, transaction_id FROM transactions AS t
-        WHERE t.tenant = streams.tenant AND t.state = streams.state AND t.provider = streams.provider
-            AND t.operation = streams.operation
+        WHERE {_OF_STREAM}
             AND created_us >= $4 AND created_us <= $5 AND (created_us, transaction_id) < ($5, $6)
         ORDER BY created_us DESC, transaction_id DESC LIMIT $7
     ) AS run
@@ -140,7 +148,7 @@ ORDER BY page.created_us DESC, page.transaction_id DESC
 
 
 LIST = _list(_STREAMS)
-LIST_OF_TENANT = _list(_streams("WHERE tenant = $8", "AND tenant = $8"))
+LIST_OF_TENANT = _list(_streams("AND tenant = $8"))
 
 # One statement for all hash keys, because a row may be indexed under another between two.
 LIST_BY_INDEX = f"""
@@ -290,8 +298,7 @@ SELECT streams.provider, streams.state, sum(counted.count)::bigint AS count,
     min(counted.oldest_us) AS oldest_us
 FROM streams CROSS JOIN LATERAL (
     SELECT count(*) AS count, min(created_us) AS oldest_us FROM transactions AS t
-    WHERE t.tenant = streams.tenant AND t.state = streams.state AND t.provider = streams.provider
-        AND t.operation = streams.operation
+    WHERE {_OF_STREAM}
 ) AS counted
 WHERE streams.state IN ({_listed_in_sql(OPEN_STATES)})
 GROUP BY streams.provider, streams.state
@@ -299,28 +306,25 @@ GROUP BY streams.provider, streams.state
 
 
 BACKLOG = _backlog(_STREAMS)
-BACKLOG_OF_TENANT = _backlog(_streams("WHERE tenant = $1", "AND tenant = $1"))
+BACKLOG_OF_TENANT = _backlog(_streams("AND tenant = $1"))
 
 DAMAGED = f"""
 WITH RECURSIVE {_STREAMS}
 SELECT coalesce(sum(found.count), 0)::bigint FROM (
     SELECT count(*) AS count FROM streams JOIN transactions AS t
-        ON t.tenant = streams.tenant AND t.state = streams.state AND t.provider = streams.provider
-        AND t.operation = streams.operation
+        ON {_OF_STREAM}
     WHERE NOT ({_KNOWN})
     UNION ALL
     SELECT (
         SELECT count(*) FROM transactions AS t
-        WHERE t.tenant = streams.tenant AND t.state = streams.state AND t.provider = streams.provider
-            AND t.operation = streams.operation AND t.created_us < {EARLIEST_US}
+        WHERE {_OF_STREAM} AND t.created_us < {EARLIEST_US}
     ) + (
         SELECT count(*) FROM transactions AS t
-        WHERE t.tenant = streams.tenant AND t.state = streams.state AND t.provider = streams.provider
-            AND t.operation = streams.operation AND t.created_us > {LATEST_US}
+        WHERE {_OF_STREAM} AND t.created_us > {LATEST_US}
     ) FROM streams WHERE {_KNOWN}
     UNION ALL
     SELECT (
-        SELECT count(*) FROM transactions AS t
+        SELECT count(*) FROM open_transactions AS t
         WHERE t.provider = places.provider AND t.state = places.state AND t.due_us > {LATEST_US}
     ) FROM (SELECT DISTINCT provider, state FROM streams) AS places
 ) AS found
@@ -334,8 +338,7 @@ gone AS (
     DELETE FROM ended_transactions AS t USING (
         SELECT run.created_us, run.transaction_id FROM streams CROSS JOIN LATERAL (
             SELECT created_us, transaction_id FROM ended_transactions AS t
-            WHERE t.tenant = streams.tenant AND t.state = streams.state AND t.provider = streams.provider
-                AND t.operation = streams.operation AND created_us < $1 AND updated_us < $1
+            WHERE {_OF_STREAM} AND created_us < $1 AND updated_us < $1
             ORDER BY created_us LIMIT $2
         ) AS run
         WHERE streams.state IN ({_listed_in_sql(FINAL_STATES)}) LIMIT $2
@@ -364,7 +367,7 @@ SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM gone_events), synchro
 
 
 PURGE = _purge(_STREAMS)
-PURGE_OF_TENANT = _purge(_streams("WHERE tenant = $3", "AND tenant = $3"), "AND tenant = $3")
+PURGE_OF_TENANT = _purge(_streams("AND tenant = $3"), "AND tenant = $3")
 
 ADD_EVENT = f"""
 WITH {DURABLY}

@@ -33,15 +33,20 @@ def _given(first: int) -> str:
     return f"unnest({arrays}) AS given ({', '.join(_WRITTEN)})"
 
 
-def _is_next(row: str, first: int) -> str:
-    """Tell whether a write follows on a recorded row: the next version of the same life of its id.
+def _is_one(row: str, first: int) -> str:
+    """Tell whether a write is about a row.
 
-    Ids are compared with = ANY as well as joined, so that even a plan made while the table was small goes by
-    the index.
+    Ids are found by = ANY, and joined in a way that no index serves. A plan is kept for minutes, and the one
+    that is made while the table is empty would else walk through an index in which the id comes last.
     """
+    return f"{row}.transaction_id = ANY(${first}) AND {row}.transaction_id || '' = given.transaction_id"
+
+
+def _is_next(row: str, first: int) -> str:
+    """Tell whether a write follows on a recorded row: the next version of the same life of its id."""
     return (
-        f"{row}.transaction_id = ANY(${first}) AND {row}.transaction_id = given.transaction_id"
-        f" AND {row}.created_us = given.created_us AND {row}.version = given.version - 1"
+        f"{_is_one(row, first)} AND {row}.created_us IS NOT DISTINCT FROM given.created_us"
+        f" AND {row}.version = given.version - 1"
     )
 
 
@@ -93,8 +98,7 @@ taken AS (
     SET state = given.state, updated_us = given.updated_us, due_us = given.due_us, driver = given.driver,
         version = given.version, fence = given.fence, document = given.document, hash_key = {_ONE_KEY}
     FROM {_given(15)}, open_transactions AS was
-    WHERE {_is_next("now", 15)}
-        AND was.transaction_id = ANY($15) AND was.transaction_id = given.transaction_id
+    WHERE {_is_next("now", 15)} AND {_is_one("was", 15)}
     RETURNING {_CHANGED}, was.state <> now.state AS is_change
 ), ended AS (
     DELETE FROM open_transactions AS now USING {_given(25)} WHERE {_is_next("now", 25)}
@@ -129,9 +133,9 @@ written AS (
         version = given.version, fence = given.fence, document = given.document,
         hash_key = CASE WHEN given.transaction_id = ANY($11) THEN given.hash_key ELSE {_ONE_KEY} END
     FROM {_given(1)}, transactions AS was
-    WHERE {_is_next("now", 1)}
-        AND was.transaction_id = ANY($1) AND was.transaction_id = given.transaction_id
-        AND was.created_us = given.created_us
+    WHERE now.created_us = given.created_us AND now.transaction_id = given.transaction_id
+        AND now.version = given.version - 1
+        AND was.created_us = given.created_us AND was.transaction_id = given.transaction_id
     RETURNING {_CHANGED}, was.state <> now.state AS is_change
 ), changed AS (
     {_FRESH}
