@@ -38,7 +38,7 @@ A class's docstring is its default message, and `rpc.status` maps each class to 
     ├── config.ConfigError      settings
     ├── journal.contract        JournalClosed, JournalBusy, JournalRestored, SchemaUnknown
     ├── journal.keys_in_use     KeysUnknown
-    ├── process.at_home.TenantMoved
+    ├── process.at_home         TenantMoved, CellUnread
     ├── process.sandbox.FolderUnusable
     ├── process.workers.WorkerFailed
     └── rpc.server.PortTaken

@@ -58,6 +58,7 @@ prefixes = ["60450"]
 [providers.shop.settings]
 base_url = "http://127.0.0.1:{simulator}/giftcard/v3"
 """
+SCOPES = ("--scope", "money", "--scope", "read", "--scope", "tenants")
 TENANTS = {"default": "south", "eu": "north"}
 
 
@@ -77,6 +78,19 @@ class Cells:
             try:
                 Stubs(channel).gift_cards.Redeem(
                     request or redemption(PAN), metadata=metadata, timeout=PATIENCE_S
+                )
+            except grpc.RpcError as fault:
+                refused = cast("grpc.Call", fault)
+                return f"{refused.code().name} {_reason(refused)}"
+        return "OK"
+
+    def list_every_tenant(self, cell: str, tenant: str) -> str:
+        """Ask for the transactions of all tenants, and return as `redeem` does."""
+        with grpc.insecure_channel(f"127.0.0.1:{self.ports[cell]}") as channel:
+            metadata = (("authorization", f"Bearer {self.keys[tenant]}"), ("giftcard-tenant", "*"))
+            try:
+                Stubs(channel).transactions.ListTransactions(
+                    v1.ListTransactionsRequest(), metadata=metadata, timeout=PATIENCE_S
                 )
             except grpc.RpcError as fault:
                 refused = cast("grpc.Call", fault)
@@ -118,7 +132,7 @@ def opened(folder: Path, stack: ExitStack, urls: dict[str, str]) -> Cells:
     assert migrated.returncode == 0, migrated.stderr
     keys = {}
     for tenant in TENANTS.values():
-        words = ["keys", "create", "till", "--scope", "money", "--tenant", tenant, "--config", "gateway.toml"]
+        words = ["keys", "create", "till", *SCOPES, "--tenant", tenant, "--config", "gateway.toml"]
         made = run(*words, folder=folder, environ=environ("eu"))
         assert made.returncode == 0, made.stderr
         keys[tenant] = made.stdout.strip()
@@ -160,12 +174,28 @@ def moved(cells: Cells, tenant: str, to: str) -> list[str]:
     return told
 
 
+def start_with_a_new_tenant(cells: Cells) -> str:
+    """Name a tenant for the default cell that has no transactions, and return what its start says."""
+    file = cells.folder / "gateway.toml"
+    before = file.read_text(encoding="utf-8")
+    file.write_text(before.replace("[seal]", '[tenants.west]\ncell = "default"\n\n[seal]'), encoding="utf-8")
+    words = ("serve", "--config", "gateway.toml")
+    done = run(*words, folder=cells.folder, environ=environ("default", free_port()))
+    assert done.returncode == 2, done.stderr
+    file.write_text(before, encoding="utf-8")
+    return done.stderr
+
+
 async def test_two_sqlite_cells(tmp_path: Path) -> None:
     """Each tenant is served by its cell alone, with SQLite files, and its rows are in no other."""
     with ExitStack() as serving:
         urls = {cell: f"sqlite:///{tmp_path / cell}.db" for cell in TENANTS}
         cells = opened(tmp_path, serving, urls)
         await proves_cells(cells)
+        assert cells.list_every_tenant("default", "south") == "INVALID_ARGUMENT FIELD_INVALID"
+        purged = ("transactions", "purge", "--older-than", "400", "--tenant", "north")
+        done = run(*purged, "--config", "gateway.toml", folder=tmp_path, environ=environ("default"))
+        assert (done.returncode, "--tenant north is in the cell eu" in done.stderr) == (2, True)
     for told in moved(cells, "south", "eu"):
         assert "tenants.south.cell is eu, and the tenant has transactions in the cell default" in told
     for told in moved(cells, "north", "default"):
@@ -191,6 +221,8 @@ async def test_a_cell_that_is_away_takes_no_other_with_it(
         assert cells.redeem("eu", "north", again) == "UNAVAILABLE JOURNAL_UNAVAILABLE"
         assert cells.redeem("default", "south") == "OK"
         assert cells.redeem("default", "north") == "UNAVAILABLE CELL_NOT_SERVED"
+        told = start_with_a_new_tenant(cells)
+        assert "the cell eu cannot tell whether it has transactions of west" in told
         fragile_server.start()
         until = time.monotonic() + PATIENCE_S
         while (said := cells.redeem("eu", "north", again)) != "OK":

@@ -68,7 +68,7 @@ class WebhookEdge:
             if settings.listen is None
             else HttpListener("webhooks", settings.listen, settings.tls, most_connections=MOST_SENDERS)
         )
-        self._cell = cell
+        self.cell = cell
         self._in_hand = 0
         self._bodies = Bodies(ipv6_prefix)
         self._quiet_until: dict[str, datetime] = {}
@@ -116,7 +116,7 @@ class WebhookEdge:
         connection = self._connection(request.match_info["provider"])
         if connection is None:
             return web.Response(status=HTTPStatus.NOT_FOUND)
-        if self._cell is not None and not self._cell.keeps(connection.tenant):
+        if self.cell is not None and not self.cell.keeps(connection.tenant):
             # Kept here it would be another cell's tenant's. Whoever brought it comes again.
             raise web.HTTPServiceUnavailable
         if (request.content_length or 0) > self._settings.max_body_bytes:

@@ -20,6 +20,7 @@ from giftcard_gateway.access.shares import Shares
 from giftcard_gateway.audit.records import NUMBERS_ERASED, PURGED, AuditRecord, exported
 from giftcard_gateway.audit.trail import Trail
 from giftcard_gateway.config import exposure
+from giftcard_gateway.config.settings import DEFAULT_CELL
 from giftcard_gateway.journal.keys_in_use import KeysInUse
 from giftcard_gateway.journal.microseconds import to_us
 from giftcard_gateway.journal.stores import open_journal
@@ -123,7 +124,7 @@ class App:
 
     def _keys(self) -> Journal:
         """Return the journal that API keys are read from, beside whoever has it open."""
-        is_elsewhere = self.settings.keys_at is not self.settings.journal
+        is_elsewhere = self.cell is not None and self.cell.name != DEFAULT_CELL
         return open_journal(self.settings.keys_at) if is_elsewhere else self.journal
 
     def _guard(self) -> Guard:
@@ -220,8 +221,8 @@ class App:
     async def start(self) -> None:
         """Open the journal, listen, and begin to finish what was left open.
 
-        Raises SchemaUnknown, JournalRestored, JournalBusy, JournalClosed, TenantMoved, KeysUnknown or
-        PortTaken, with a sentence each.
+        Raises SchemaUnknown, JournalRestored, JournalBusy, JournalClosed, TenantMoved, CellUnread,
+        KeysUnknown or PortTaken, with a sentence each.
         """
         for warning in exposure.warnings(self.settings):
             _log.warning(warning)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 _BATCH = 500
 
 
+class CellUnread(OperatorError):
+    """Another cell cannot tell whether it has transactions of a new tenant; the text says which, and why."""
+
+
 class TenantMoved(OperatorError):
     """A tenant's transactions are in another cell than the settings say; the text says whose, and where."""
 
@@ -27,8 +31,7 @@ async def must_be_at_home(journal: Journal, settings: Settings, cell: Cell) -> N
     """Raise TenantMoved where a tenant that names a cell has transactions in another one.
 
     Other cells are asked only for tenants that have nothing here yet, so one that is away keeps no gateway of
-    another from starting, unless a tenant is new. Raises JournalClosed or SchemaUnknown where such a cell
-    cannot be read.
+    another from starting, unless a tenant is new. Raises CellUnread where such a cell cannot be read.
     """
     fresh = []
     for tenant, home in cell.homes.items():
@@ -41,7 +44,14 @@ async def must_be_at_home(journal: Journal, settings: Settings, cell: Cell) -> N
         if name == cell.name:
             continue
         other = open_journal(place)
-        for tenant in await _found(other, fresh):
+        try:
+            found = await _found(other, fresh)
+        except OperatorError as fault:
+            raise CellUnread(
+                f"the cell {name} cannot tell whether it has transactions of {', '.join(fresh)},"
+                f" who have none in {cell.name} yet: {fault}"
+            ) from None
+        for tenant in found:
             raise TenantMoved(_sentence(tenant, cell.name, name))
 
 
