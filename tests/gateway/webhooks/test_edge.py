@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from giftcard_adapters.codec import pack
 from giftcard_adapters.values.reads import ProviderEvent
-from giftcard_gateway.access.cells import Cell
 from giftcard_gateway.http import bodies, webhooks
 from giftcard_gateway.rpc.server import PortTaken
 from giftcard_simulators.sandbox import SimRequest
@@ -71,16 +70,6 @@ async def test_authentic_event_is_kept_once(edge: Edge, provider: str) -> None:
     (row,) = await edge.kept()
     assert (row.provider, row.applied) == (provider, False)
     assert edge.app.pipeline.events.open(row).event_id == row.event_id
-
-
-@pytest.mark.parametrize(("cell", "status"), [("eu", 503), ("default", 200)])
-async def test_an_event_of_another_cell_s_account_comes_again(cell: str, status: int) -> None:
-    """Where the account's tenant is kept in another cell it is not kept, and not refused for good either."""
-    async with open_edge() as edge:
-        edge_of(edge.app).cell = Cell(name=cell, homes={})
-        answer = await edge.post("gr4vy", edge.event_of("gr4vy"))
-        assert answer.status_code == status
-        assert len(await edge.kept()) == (status == HTTPStatus.OK)
 
 
 async def test_either_secret_is_good_while_one_is_replaced(edge: Edge) -> None:
