@@ -27,6 +27,7 @@
     ├── ProviderFailed          a read got an answer nobody can read
     ├── SealKeyMissing          this process lacks the key of a transaction; another may have it
     ├── RecordAltered           a transaction is not what was last written down
+    ├── CellNotServed           another process serves the tenant's cell; surely not sent
     ├── JournalUnavailable      nothing can be written down; surely not sent
     └── ShuttingDown            this process takes no new work; surely not sent
 
@@ -37,6 +38,7 @@ A class's docstring is its default message, and `rpc.status` maps each class to 
     ├── config.ConfigError      settings
     ├── journal.contract        JournalClosed, JournalBusy, SchemaUnknown
     ├── journal.keys_in_use     KeysUnknown
+    ├── process.at_home         TenantMoved, CellUnread
     ├── process.sandbox.FolderUnusable
     ├── process.workers.WorkerFailed
     └── rpc.server.PortTaken
@@ -263,6 +265,13 @@ class JournalUnavailable(GatewayError):
 
     reason = "JOURNAL_UNAVAILABLE"
     retry_after_s = 2.0
+
+
+class CellNotServed(GatewayError):
+    """Another process serves the tenant's cell; nothing was sent, ask there."""
+
+    reason = "CELL_NOT_SERVED"
+    retry_after_s = 5.0
 
 
 class SealKeyMissing(GatewayError):

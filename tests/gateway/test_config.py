@@ -144,8 +144,8 @@ VALUES = {
         "[zzz]",
         (
             "zzz is not known; "
-            "known are access, console, journal, kms, limits, providers, routing, seal, server, telemetry,"
-            " webhooks"
+            "known are access, cells, console, journal, kms, limits, providers, routing, seal, server,"
+            " telemetry, tenants, webhooks"
         ),
     ),
     "a value for a list": ('[routing]\nrules = "x"', "routing.rules must be a list"),

@@ -22,6 +22,8 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "[access.issuers.ID]": Issuer,
     '[access.certificates."NAME"]': Grant,
     "[journal]": JournalSettings,
+    "[cells.ID]": JournalSettings,
+    '[tenants."NAME"]': settings.Tenant,
     "[seal]": settings.Seal,
     "[kms.ID]": Pkcs11Settings,
     "[telemetry]": settings.Telemetry,

@@ -19,6 +19,7 @@ from giftcard_adapters.stanza import find_adapter
 from giftcard_gateway.cli import commands
 from giftcard_gateway.config.access import Issuer
 from giftcard_gateway.config.settings import Provider, Settings
+from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.kms.settings import Pkcs11Settings
 from giftcard_gateway.telemetry.catalogue import INSTRUMENTS
 from tests.house.source import ROOT, files, import_name, modules, text_of
@@ -198,6 +199,7 @@ def inner_table(hint: object) -> Struct | None:
 def tables() -> Mapping[str, Struct]:
     """Return every table of the configuration by the last word of its heading: `server`, `rules`, `terms`."""
     found: dict[str, Struct] = {"providers.ID": Provider, "issuers.ID": Issuer, "kms.ID": Pkcs11Settings}
+    found |= {"cells.ID": JournalSettings}
     waiting = [Settings, Provider]
     while waiting:
         for name, hint in fields(waiting.pop()).items():

@@ -104,6 +104,9 @@ const (
 	// UNAVAILABLE: the operator has paused the provider; nothing was sent. Offer another tender, or wait as RetryInfo says
 	// and repeat with the same id.
 	ErrorReason_ERROR_REASON_PROVIDER_PAUSED ErrorReason = 31
+	// UNAVAILABLE: this process does not serve the cell that the tenant's transactions are kept in, metadata `cell`;
+	// nothing was sent. Repeat with the same id at a gateway that serves it.
+	ErrorReason_ERROR_REASON_CELL_NOT_SERVED ErrorReason = 32
 )
 
 // Enum value maps for ErrorReason.
@@ -140,6 +143,7 @@ var (
 		29: "ERROR_REASON_SEAL_KEY_MISSING",
 		30: "ERROR_REASON_RECORD_ALTERED",
 		31: "ERROR_REASON_PROVIDER_PAUSED",
+		32: "ERROR_REASON_CELL_NOT_SERVED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":           0,
@@ -173,6 +177,7 @@ var (
 		"ERROR_REASON_SEAL_KEY_MISSING":      29,
 		"ERROR_REASON_RECORD_ALTERED":        30,
 		"ERROR_REASON_PROVIDER_PAUSED":       31,
+		"ERROR_REASON_CELL_NOT_SERVED":       32,
 	}
 )
 
@@ -207,7 +212,7 @@ var File_giftcard_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_giftcard_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1egiftcard/v1/error_reason.proto\x12\vgiftcard.v1*\xc1\b\n" +
+	"\x1egiftcard/v1/error_reason.proto\x12\vgiftcard.v1*\xe3\b\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_FIELD_INVALID\x10\x01\x12\x19\n" +
@@ -240,7 +245,8 @@ const file_giftcard_v1_error_reason_proto_rawDesc = "" +
 	"\x1fERROR_REASON_ISSUER_UNREACHABLE\x10\x1c\x12!\n" +
 	"\x1dERROR_REASON_SEAL_KEY_MISSING\x10\x1d\x12\x1f\n" +
 	"\x1bERROR_REASON_RECORD_ALTERED\x10\x1e\x12 \n" +
-	"\x1cERROR_REASON_PROVIDER_PAUSED\x10\x1f\"\x04\b\x0e\x10\x0eB\xdb\x01\n" +
+	"\x1cERROR_REASON_PROVIDER_PAUSED\x10\x1f\x12 \n" +
+	"\x1cERROR_REASON_CELL_NOT_SERVED\x10 \"\x04\b\x0e\x10\x0eB\xdb\x01\n" +
 	"#example.giftcardgateway.giftcard.v1B\x10ErrorReasonProtoP\x01Z1giftcardgateway.example/giftcard-go/v1;giftcardv1\xa2\x02\x03GFC\xaa\x02\x1bGiftcardgateway.Giftcard.V1\xba\x02\n" +
 	"GiftcardV1\xca\x02\x1bGiftcardgateway\\Giftcard\\V1\xea\x02\x1dGiftcardgateway::Giftcard::V1b\x06proto3"
 

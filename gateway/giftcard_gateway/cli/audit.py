@@ -17,6 +17,7 @@ from giftcard_gateway.audit.records import AUDIT_PURGED, COMMAND, AuditRecord, e
 from giftcard_gateway.audit.verify import verify as check
 from giftcard_gateway.cli.console import err, in_style, out
 from giftcard_gateway.cli.faults import CannotDo
+from giftcard_gateway.cli.kept import demand_kept
 from giftcard_gateway.cli.options import read_settings, settings_options, settings_with_keys
 from giftcard_gateway.cli.person import person
 from giftcard_gateway.clock import SystemClock
@@ -79,6 +80,7 @@ def export(
     """
     settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
     known = _last(_records(kept))
+    demand_kept(settings, tenant)
     loop.run(_export(open_journal(settings.journal), known, _utc(since), _utc(until), tenant))
 
 

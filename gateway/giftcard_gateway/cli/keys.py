@@ -152,7 +152,7 @@ def revoke(
 
 async def _put(settings: Settings, key: ApiKey, act: str) -> None:
     """Write a key, and down in the audit who did so: first, so that no key comes or goes unrecorded."""
-    journal, clock = open_journal(settings.journal), SystemClock()
+    journal, clock = open_journal(settings.keys_at), SystemClock()
     record = AuditRecord(
         at=clock.now(),
         act=act,
@@ -167,7 +167,7 @@ async def _put(settings: Settings, key: ApiKey, act: str) -> None:
 
 def _read(settings: Settings) -> Sequence[ApiKey]:
     found: list[ApiKey] = []
-    loop.run(_gather(open_journal(settings.journal), found))
+    loop.run(_gather(open_journal(settings.keys_at), found))
     return found
 
 

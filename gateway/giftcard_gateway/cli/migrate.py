@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from giftcard_gateway.cli.console import out
+from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import read_settings, settings_options
+from giftcard_gateway.config.settings import DEFAULT_CELL
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.process import loop
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--print", "is_print", is_flag=True, help="Only print the SQL that would run, to read or to run by hand."
 )
+@click.option("--cell", "only", help="Only this cell's journal; without it, every cell's in turn.")
 @click.pass_obj
 def migrate(
     environ: dict[str, str],
@@ -33,6 +36,7 @@ def migrate(
     is_sandbox: bool,
     is_check: bool,
     is_print: bool,
+    only: str | None,
 ) -> None:
     """Bring the journal to this version's schema, whole or not at all.
 
@@ -41,8 +45,22 @@ def migrate(
     in the new version's place.
     """
     settings = read_settings(environ, file=file, is_sandbox=is_sandbox, data=data)
-    journal = open_journal(settings.journal)
-    loop.run(_print(journal) if is_print else _migrate(journal, is_check=is_check))
+    cells = settings.cells or {DEFAULT_CELL: settings.journal}
+    if only is not None and only not in cells:
+        raise CannotDo(f"--cell names no cell; known are {', '.join(cells)}")
+    is_behind = False
+    for name in cells if only is None else (only,):
+        if settings.cells:
+            click.echo(f"-- The cell {name}:")
+        journal = open_journal(cells[name])
+        if is_print:
+            loop.run(_print(journal))
+        else:
+            behind: list[bool] = []
+            loop.run(_migrate(journal, behind, is_check=is_check))
+            is_behind = is_behind or bool(behind)
+    if is_behind:
+        raise click.exceptions.Exit(1)
 
 
 async def _print(journal: Journal) -> None:
@@ -51,7 +69,8 @@ async def _print(journal: Journal) -> None:
     click.echo(state.sql or f"-- The journal has schema {state.found}: there is nothing to run.")
 
 
-async def _migrate(journal: Journal, *, is_check: bool) -> None:
+async def _migrate(journal: Journal, behind: list[bool], *, is_check: bool) -> None:
+    """Bring one journal up, or tell how it stands; `behind` hears when only telling found something to do."""
     state = await journal.schema()
     if state.found > state.known:
         out.print(f"the journal has schema {state.found}, newer than this version's {state.known}")
@@ -64,7 +83,7 @@ async def _migrate(journal: Journal, *, is_check: bool) -> None:
             f"the journal has schema {state.found or 'none'}; this version knows {state.known}: run migrate"
         )
         out.print(_told(state.oldest_reader_after, "then", before=state.oldest_reader))
-        raise click.exceptions.Exit(1)
+        behind.append(True)
     else:
         await journal.upgrade()
         out.print(f"the journal went from schema {state.found or 'none'} to {state.known}")

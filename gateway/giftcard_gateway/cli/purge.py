@@ -12,6 +12,7 @@ from giftcard_gateway.audit.records import COMMAND, PURGED, AuditRecord
 from giftcard_gateway.audit.trail import tell_once
 from giftcard_gateway.cli.console import err, out
 from giftcard_gateway.cli.faults import CannotDo
+from giftcard_gateway.cli.kept import demand_kept
 from giftcard_gateway.cli.options import settings_options, settings_with_keys
 from giftcard_gateway.cli.person import person
 from giftcard_gateway.clock import SystemClock
@@ -47,6 +48,7 @@ def purge(
     the user of the operating system who did.
     """
     settings = settings_with_keys(environ, file=file, is_sandbox=is_sandbox, data=data)
+    demand_kept(settings, tenant)
     least = settings.journal.retention_days
     if days < least:
         raise CannotDo(f"--older-than {days} is less than journal.retention_days, which is {least}")

@@ -7,6 +7,7 @@ and said in sentences; what the settings are is `settings`, and nothing here ope
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from giftcard_adapters.values.secret import Secret
+from giftcard_gateway.config import cells
 from giftcard_gateway.config.checks import check
 from giftcard_gateway.config.reading import Reading
 from giftcard_gateway.config.settings import Server, Settings
@@ -35,6 +37,7 @@ __all__ = [
     "read",
 ]
 
+_CELL_URL = re.compile(r"cells\.[^.]+\.url")
 _GRPC_VERBOSITY = "GRPC_VERBOSITY"
 
 
@@ -130,7 +133,7 @@ def _read(table: Table, reading: Reading, environ: Mapping[str, str]) -> Setting
         refusal = ConfigError(faults)
         refusal.files = (*_wired(settings), *_looked_at(settings))
         raise refusal
-    return settings
+    return cells.served(settings)
 
 
 def pin_grpc(settings: Settings) -> None:
@@ -168,7 +171,7 @@ def _lines(path: str, value: object) -> Iterator[str]:
 
 
 def _shown(path: str, value: object) -> str:
-    if path == "journal.url" and isinstance(value, Secret):
+    if (path == "journal.url" or _CELL_URL.fullmatch(path)) and isinstance(value, Secret):
         url = urlsplit(value.reveal())
         return f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
     if isinstance(value, Secret):

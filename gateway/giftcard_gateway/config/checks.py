@@ -11,14 +11,16 @@ import ipaddress
 import math
 from collections.abc import Container, Iterator, Mapping
 
+import msgspec
+
 from giftcard_adapters.contract import traits_of
 from giftcard_adapters.errors import SettingsError
 from giftcard_adapters.stanza import find_adapter
 from giftcard_adapters.values.money import MoneyError, exponent_of
 from giftcard_adapters.values.operations import Operation
-from giftcard_gateway.config import connections, console, exposure, otel
+from giftcard_gateway.config import cells, connections, console, exposure, otel
 from giftcard_gateway.config.secret_files import exposed_of_postgresql
-from giftcard_gateway.config.settings import Seal, Settings
+from giftcard_gateway.config.settings import DEFAULT_CELL, Seal, Settings
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.kms.contract import WrappedKey
 from giftcard_gateway.providers.routing import Rule
@@ -36,8 +38,8 @@ def check(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *exposure.faults(settings),
         *console.faults(settings),
         *_connection_age(settings),
-        *_journal(settings),
-        *exposed_of_postgresql(settings.journal.url.reveal(), environ),
+        *cells.faults(settings),
+        *_journals(settings, environ),
         *otel.faults(environ),
         *_seal(settings),
         *_routing(settings),
@@ -46,7 +48,6 @@ def check(settings: Settings, environ: Mapping[str, str]) -> list[str]:
             for name, provider in settings.providers.items()
             for fault in connections.faults(name, provider)
         ),
-        *(fault for name in settings.providers for fault in _retention(name, settings)),
     ]
 
 
@@ -90,6 +91,17 @@ def _connection_age(settings: Settings) -> Iterator[str]:
             f"server.max_connection_age_grace_s must be above {longest.settings.timeout_s:g}: a call may wait"
             f" so long for {name}, and the end of its connection would end it unheard"
         )
+
+
+def _journals(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
+    """Check each cell's journal as if it were the only one; the workers are the served one's."""
+    alone = msgspec.structs.replace(settings.server, workers=1)
+    for name, (path, cell) in cells.every(settings).items():
+        is_served = name == (settings.server.cell or DEFAULT_CELL)
+        one = msgspec.structs.replace(settings, journal=cell, server=settings.server if is_served else alone)
+        found = [*_journal(one), *exposed_of_postgresql(cell.url.reveal(), environ)]
+        found += [fault for provider in settings.providers for fault in _retention(provider, one)]
+        yield from (fault.replace("journal.", f"{path}.") for fault in found)
 
 
 def _journal(settings: Settings) -> Iterator[str]:

@@ -35,6 +35,12 @@ ProviderId = Annotated[
 ]
 Times = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 """How often, in a second or in a row."""
+DEFAULT_CELL = "default"
+"""The cell that is [journal]."""
+CellName = Annotated[
+    str,
+    msgspec.Meta(pattern=PROVIDER_ID, description="a lower-case name of up to 63 letters, digits and dashes"),
+]
 Bytes = Annotated[int, msgspec.Meta(ge=1024, le=64 * 1024 * 1024)]
 
 
@@ -79,6 +85,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     """How long calls in flight may take to end once we were told to stop."""
     watch_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
     """How often the files of the configuration are looked at, to take what changed in them; 0 for never."""
+    cell: str = ""
+    """The cell that this process serves: default, or one of [cells.ID]; needed where there are such."""
     reflection: bool = True
     channelz: bool = False
 
@@ -220,6 +228,13 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     terms: Terms = Terms()
 
 
+class Tenant(msgspec.Struct, frozen=True, kw_only=True):
+    """[tenants."NAME"]: where a tenant is kept."""
+
+    cell: str = DEFAULT_CELL
+    """The cell its transactions are in; with a transaction in it, it is that for good."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of `gateway.toml`."""
 
@@ -234,6 +249,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     console: Console = Console()
     routing: Routing = Routing()
     access: Access = Access()
+    cells: dict[CellName, JournalSettings] = {}
+    """[cells.ID]: further journals, each with what [journal] has. Once read, [journal]'s is among them."""
+    tenants: dict[CallerName, Tenant] = {}
+
+    @property
+    def keys_at(self) -> JournalSettings:
+        """Where API keys are kept: in the default cell, whichever is served."""
+        return self.cells.get(DEFAULT_CELL, self.journal)
 
     def rules(self) -> tuple[Rule, ...]:
         """Return every routing rule: those written as rules, then those the providers' prefixes stand for."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
+    from giftcard_gateway.access.cells import Cell
     from giftcard_gateway.clock import Clock
     from giftcard_gateway.config.settings import Webhooks as Settings
     from giftcard_gateway.ledger.observer import Observer
@@ -54,6 +55,7 @@ class WebhookEdge:
         clock: Clock,
         observer: Observer,
         ipv6_prefix: int,
+        cell: Cell | None = None,
     ) -> None:
         """Keep the parts that each request needs; nothing listens yet."""
         self._settings = settings
@@ -66,6 +68,7 @@ class WebhookEdge:
             if settings.listen is None
             else HttpListener("webhooks", settings.listen, settings.tls, most_connections=MOST_SENDERS)
         )
+        self.cell = cell
         self._in_hand = 0
         self._bodies = Bodies(ipv6_prefix)
         self._quiet_until: dict[str, datetime] = {}
@@ -113,6 +116,9 @@ class WebhookEdge:
         connection = self._connection(request.match_info["provider"])
         if connection is None:
             return web.Response(status=HTTPStatus.NOT_FOUND)
+        if self.cell is not None and not self.cell.keeps(connection.tenant):
+            # Kept here it would be another cell's tenant's. Whoever brought it comes again.
+            raise web.HTTPServiceUnavailable
         if (request.content_length or 0) > self._settings.max_body_bytes:
             return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         headers = _headers(request)

@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from giftcard_gateway.access.cells import cell_of
 from giftcard_gateway.access.guesses import Guesses
 from giftcard_gateway.access.machines import Machines
 from giftcard_gateway.access.opening import open_signing_in
@@ -19,6 +20,7 @@ from giftcard_gateway.access.shares import Shares
 from giftcard_gateway.audit.records import NUMBERS_ERASED, PURGED, AuditRecord, exported
 from giftcard_gateway.audit.trail import Trail
 from giftcard_gateway.config import exposure
+from giftcard_gateway.config.settings import DEFAULT_CELL
 from giftcard_gateway.journal.keys_in_use import KeysInUse
 from giftcard_gateway.journal.microseconds import to_us
 from giftcard_gateway.journal.stores import open_journal
@@ -26,6 +28,7 @@ from giftcard_gateway.pipeline.assembly import assemble
 from giftcard_gateway.pipeline.hourly import every_hour, purge
 from giftcard_gateway.pipeline.pauses import Pauses
 from giftcard_gateway.pipeline.retention import Erasure
+from giftcard_gateway.process.at_home import must_be_at_home
 from giftcard_gateway.process.connecting import connect
 from giftcard_gateway.process.measuring import Measuring
 from giftcard_gateway.process.readiness import Readiness
@@ -83,6 +86,7 @@ class App:
         self.settings = settings
         self.clock = clock
         self.telemetry = telemetry
+        self.cell = cell_of(settings)
         self.journal = journal or open_journal(settings.journal)
         self.connections = connections or _connections(settings, clock, telemetry)
         self.router = Router(settings.rules(), settings.routing.default)
@@ -102,19 +106,26 @@ class App:
         self.pipeline.transactions.reviews_within = settings.access.reviews_within
         self.keys_in_use = KeysInUse(self.journal, self.seal, settings.seal.do_without)
         self.measuring = self._measuring()
-        self.signing_in = signing_in or open_signing_in(settings, self.journal, clock)
+        self.signing_in = signing_in or open_signing_in(settings, self._keys(), clock)
         self.admission = _admission(settings, clock)
         self.dependencies = self._dependencies()
         self.scrapes = self._scrapes()
         self.webhooks = None if settings.webhooks.listen is None else self._webhooks()
         served = handlers(self.dependencies)
-        self.server = Server(settings.server, served, service_names(), guard=self._guard())
+        self.server = Server(
+            settings.server, served, service_names(), guard=self._guard(), cell=settings.server.cell
+        )
         listen = settings.console.listen
         self.console = None if listen is None else self._console(listen, served)
         self.readiness = self._readiness()
         self.measuring.watch(self.server, self.admission, self.readiness)
         self.reloading = None if origin is None else Reloading(self, origin)
         self._background: list[asyncio.Task[None]] = []
+
+    def _keys(self) -> Journal:
+        """Return the journal that API keys are read from, beside whoever has it open."""
+        is_elsewhere = self.cell is not None and self.cell.name != DEFAULT_CELL
+        return open_journal(self.settings.keys_at) if is_elsewhere else self.journal
 
     def _guard(self) -> Guard:
         """Return what stands before reflection and the other services that are not ours."""
@@ -168,6 +179,7 @@ class App:
             clock=self.clock,
             observer=self.telemetry.observer,
             ipv6_prefix=self.settings.limits.ipv6_prefix,
+            cell=self.cell,
         )
 
     def _console(self, listen: str, served: Handlers) -> ConsoleEdge:
@@ -201,6 +213,7 @@ class App:
             signing_in=self.signing_in,
             trail=self.trail,
             shares=Shares(limits, self.clock),
+            cell=self.cell,
             guesses=Guesses(limits, self.clock, indexes),
             admission=self.admission,
         )
@@ -208,11 +221,14 @@ class App:
     async def start(self) -> None:
         """Open the journal, listen, and begin to finish what was left open.
 
-        Raises SchemaUnknown, JournalBusy, JournalClosed, KeysUnknown or PortTaken, with a sentence each.
+        Raises SchemaUnknown, JournalBusy, JournalClosed, TenantMoved, CellUnread,
+        KeysUnknown or PortTaken, with a sentence each.
         """
         for warning in exposure.warnings(self.settings):
             _log.warning(warning)
         await self.journal.start()
+        if self.cell is not None:
+            await must_be_at_home(self.journal, self.settings, self.cell)
         await self.keys_in_use.must_be_known()
         await self.trail.start()
         # Before any call: what is approved without knowing of earlier outages would be put off for them all.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
 
     from giftcard_gateway.config import Settings
+    from giftcard_gateway.journal.settings import JournalSettings
 
 _LONGEST_S = 10.0
 """For one machine; a person waits, and who takes longer than this serves no till."""
@@ -54,16 +55,18 @@ def _all(settings: Settings) -> list[Coroutine[object, object, Trial]]:
         for name, issuer in settings.access.issuers.items()
         if issuer.jwks_url is not None
     ]
-    return [_journal(settings), *issuers, *providers]
+    others = {f"cells.{name}": cell for name, cell in settings.cells.items() if name != settings.server.cell}
+    journals = {"journal": settings.journal, **others}
+    return [*(_journal(setting, cell) for setting, cell in journals.items()), *issuers, *providers]
 
 
-async def _journal(settings: Settings) -> Trial:
-    journal = open_journal(settings.journal)
+async def _journal(setting: str, settings: JournalSettings) -> Trial:
+    journal = open_journal(settings)
     try:
         state = await journal.schema()
         if state.sql:
             told = f"has schema {state.found or 'none'}, this version needs {state.known}: run migrate"
-            return Trial(setting="journal", works=False, told=told)
+            return Trial(setting=setting, works=False, told=told)
         if journal.is_shared:
             await journal.start()
             try:
@@ -71,10 +74,10 @@ async def _journal(settings: Settings) -> Trial:
             finally:
                 await journal.close()
     except OperatorError as fault:
-        return Trial(setting="journal", works=False, told=str(fault))
+        return Trial(setting=setting, works=False, told=str(fault))
     # Who writes a journal of one process holds it: it is not tried, because a gateway may be serving.
     done = "can be read and written" if journal.is_shared else "can be read"
-    return Trial(setting="journal", works=True, told=f"{done}, schema {state.found}")
+    return Trial(setting=setting, works=True, told=f"{done}, schema {state.found}")
 
 
 async def _machine(setting: str, url: str, tls: Tls) -> Trial:

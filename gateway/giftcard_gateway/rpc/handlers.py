@@ -35,6 +35,7 @@ from giftcard_gateway.wire.bounds import TooMany, read
 from giftcard_gateway.wire.validation import validator
 
 if TYPE_CHECKING:
+    from giftcard_gateway.access.cells import Cell
     from giftcard_gateway.access.identities import Identity
     from giftcard_gateway.access.machines import Machines
     from giftcard_gateway.access.shares import Share, Shares
@@ -62,6 +63,8 @@ class Surroundings:
     shares: Shares
     telemetry: Telemetry
     audit: CallAudit
+    cell: Cell | None = None
+    """The cell that is served beside others; None where there is one journal for all."""
 
 
 def build(
@@ -230,6 +233,8 @@ class _Wrapper:
                     caller, is_stream=self._is_stream, is_money=self._is_money, to_share=to_share
                 )
                 identity.demand(self._scope)
+                if around.cell is not None:
+                    around.cell.demand(identity.tenant)
                 call = RpcCall(
                     *(context, identity, around.admission),
                     caller=caller,

@@ -44,6 +44,9 @@ _LAST_WORD_S = 0.5
 SEAL = "giftcard.seal"
 """The name in health checks that tells whether this process has every key it needs."""
 
+CELL = "cell/"
+"""What stands before a cell's name in health checks."""
+
 
 class PortTaken(OperatorError):
     """The gRPC port cannot be listened on; the text says which."""
@@ -59,10 +62,14 @@ class Server:
         names: Sequence[str],
         *,
         guard: Guard,
+        cell: str = "",
     ) -> None:
-        """Make the server with every service registered; nothing listens yet. Raises TlsUnusable."""
+        """Make the server with every service registered; nothing listens yet. Raises TlsUnusable.
+
+        Health checks also know the cell that is served, by its name after CELL.
+        """
         self._settings = settings
-        self._names = names
+        self._names = [*names, CELL + cell] if cell else names
         self._health = health.HealthServicer()
         self._listeners = min(_LISTENERS, max(1, settings.max_connections // _CONNECTIONS))
         self._servers = [

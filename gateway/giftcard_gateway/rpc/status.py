@@ -56,6 +56,7 @@ CODES: Mapping[type[GatewayError], grpc.StatusCode] = {
     errors.SealKeyMissing: grpc.StatusCode.UNAVAILABLE,
     errors.RecordAltered: grpc.StatusCode.DATA_LOSS,
     errors.JournalUnavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.CellNotServed: grpc.StatusCode.UNAVAILABLE,
     errors.ShuttingDown: grpc.StatusCode.UNAVAILABLE,
 }
 

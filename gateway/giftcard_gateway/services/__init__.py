@@ -50,6 +50,7 @@ def handlers(parts: Dependencies) -> list[grpc.GenericRpcHandler]:
         shares=parts.shares,
         telemetry=parts.telemetry,
         audit=CallAudit(parts.trail, parts.clock),
+        cell=parts.cell,
     )
     return [build(service, kind(parts).calls(), around) for service, kind in _SERVICES]
 

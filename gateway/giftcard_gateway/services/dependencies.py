@@ -9,6 +9,7 @@ from giftcard_gateway.access.signing_in import SigningIn
 from giftcard_gateway.rpc.admission import Admission
 
 if TYPE_CHECKING:
+    from giftcard_gateway.access.cells import Cell
     from giftcard_gateway.access.guesses import Guesses
     from giftcard_gateway.access.machines import Machines
     from giftcard_gateway.access.shares import Shares
@@ -42,4 +43,5 @@ class Dependencies:
     trail: Trail | None = None
     machines: Machines
     signing_in: SigningIn
+    cell: Cell | None = None
     admission: Admission = field(default_factory=lambda: Admission(1024))

@@ -826,6 +826,9 @@ pub enum ErrorReason {
     /// UNAVAILABLE: the operator has paused the provider; nothing was sent. Offer another tender, or wait as RetryInfo says
     /// and repeat with the same id.
     ProviderPaused = 31,
+    /// UNAVAILABLE: this process does not serve the cell that the tenant's transactions are kept in, metadata `cell`;
+    /// nothing was sent. Repeat with the same id at a gateway that serves it.
+    CellNotServed = 32,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -865,6 +868,7 @@ impl ErrorReason {
             Self::SealKeyMissing => "ERROR_REASON_SEAL_KEY_MISSING",
             Self::RecordAltered => "ERROR_REASON_RECORD_ALTERED",
             Self::ProviderPaused => "ERROR_REASON_PROVIDER_PAUSED",
+            Self::CellNotServed => "ERROR_REASON_CELL_NOT_SERVED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -901,6 +905,7 @@ impl ErrorReason {
             "ERROR_REASON_SEAL_KEY_MISSING" => Some(Self::SealKeyMissing),
             "ERROR_REASON_RECORD_ALTERED" => Some(Self::RecordAltered),
             "ERROR_REASON_PROVIDER_PAUSED" => Some(Self::ProviderPaused),
+            "ERROR_REASON_CELL_NOT_SERVED" => Some(Self::CellNotServed),
             _ => None,
         }
     }

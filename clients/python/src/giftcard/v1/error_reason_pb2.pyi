@@ -105,6 +105,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE: the operator has paused the provider; nothing was sent. Offer another tender, or wait as RetryInfo says
     and repeat with the same id.
     """
+    ERROR_REASON_CELL_NOT_SERVED: _ErrorReason.ValueType  # 32
+    """UNAVAILABLE: this process does not serve the cell that the tenant's transactions are kept in, metadata `cell`;
+    nothing was sent. Repeat with the same id at a gateway that serves it.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Every reason a call can be refused for.
@@ -196,5 +200,9 @@ operator must look.
 ERROR_REASON_PROVIDER_PAUSED: ErrorReason.ValueType  # 31
 """UNAVAILABLE: the operator has paused the provider; nothing was sent. Offer another tender, or wait as RetryInfo says
 and repeat with the same id.
+"""
+ERROR_REASON_CELL_NOT_SERVED: ErrorReason.ValueType  # 32
+"""UNAVAILABLE: this process does not serve the cell that the tenant's transactions are kept in, metadata `cell`;
+nothing was sent. Repeat with the same id at a gateway that serves it.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
