@@ -202,6 +202,65 @@ async def test_two_sqlite_cells(tmp_path: Path) -> None:
         assert "tenants.north.cell is default, and the tenant has transactions in the cell eu" in told
 
 
+def settled(cells: Cells, cell: str, tenant: str) -> v1.RedeemRequest:
+    """Redeem and confirm as a tenant; return what was asked."""
+    request = redemption(PAN)
+    assert cells.redeem(cell, tenant, request) == "OK"
+    with grpc.insecure_channel(f"127.0.0.1:{cells.ports[cell]}") as channel:
+        metadata = (("authorization", f"Bearer {cells.keys[tenant]}"),)
+        asked = v1.ConfirmRedeemRequest(transaction_id=request.transaction_id)
+        Stubs(channel).gift_cards.ConfirmRedeem(asked, metadata=metadata, timeout=PATIENCE_S)
+    return request
+
+
+def serve_cell(cells: Cells, cell: str, stack: ExitStack) -> None:
+    """Start a gateway of a cell again."""
+    words = ["serve", "--config", str(cells.folder / "gateway.toml")]
+    running = stack.enter_context(
+        started(*words, folder=cells.folder / cell, environ=environ(cell, cells.ports[cell]))
+    )
+    running.wait_until(lambda: "serves on" in running.complained)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def test_a_tenant_is_moved(tmp_path: Path, request: pytest.FixtureRequest, kind: str) -> None:
+    """By the words of docs/cells.md: it is served by its new cell, which knows every id, and by no other."""
+    if kind == "sqlite":
+        urls = {cell: f"sqlite:///{tmp_path / cell}.db" for cell in TENANTS}
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        urls = {cell: await server.create_database() for cell in TENANTS}
+    command = ("cells", "move", "south", "--to", "eu", "--config", "gateway.toml")
+    with ExitStack() as serving:
+        cells = opened(tmp_path, serving, urls)
+        asked = settled(cells, "default", "south")
+    file = tmp_path / "gateway.toml"
+    text = file.read_text(encoding="utf-8")
+    home = '[tenants.south]\ncell = "default"'
+    refused = run(*command, folder=tmp_path, environ=environ("eu"))
+    assert (refused.returncode, "tenants.south.leaving is not true" in refused.stderr) == (2, True)
+    file.write_text(text.replace(home, f"{home}\nleaving = true"), encoding="utf-8")
+    with ExitStack() as serving:
+        serve_cell(cells, "default", serving)
+        assert cells.redeem("default", "south") == "UNAVAILABLE CELL_NOT_SERVED"
+    done = run(*command, folder=tmp_path, environ=environ("eu"))
+    assert done.returncode == 0, done.stderr
+    assert "moved 1 transactions of south from the cell default to the cell eu" in done.stdout
+    again = run(*command, folder=tmp_path, environ=environ("eu"))
+    assert "moved 0 transactions of south" in again.stdout
+    file.write_text(text.replace(home, '[tenants.south]\ncell = "eu"'), encoding="utf-8")
+    with ExitStack() as serving:
+        # Without the simulator: what is known is answered, and nothing is sent.
+        for cell in TENANTS:
+            serve_cell(cells, cell, serving)
+        assert cells.redeem("eu", "south", asked) == "OK"
+        assert cells.redeem("default", "south", asked) == "UNAVAILABLE CELL_NOT_SERVED"
+    assert {cell: await cells.tenants(cell) for cell in TENANTS} == {"default": set(), "eu": {"south"}}
+    kept = run("audit", "export", "--config", "gateway.toml", folder=tmp_path, environ=environ("eu")).stdout
+    told = [one for one in map(json.loads, kept.splitlines()) if one["act"] == "tenant_moved"]
+    assert {one["about"] for one in told} == {"from the cell default to the cell eu"}
+
+
 @pytest.mark.postgres
 async def test_a_cell_that_is_away_takes_no_other_with_it(
     tmp_path: Path, postgres_server: PostgresServer, fragile_server: PostgresServer

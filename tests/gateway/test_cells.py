@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from giftcard_gateway import config
@@ -50,6 +51,8 @@ def test_a_cell_knows_its_tenants(tmp_path: Path) -> None:
     cell = cell_of(load(tmp_path, GOOD + CELLS, SERVES))
     assert cell == Cell(name="eu", homes={"north": "eu"})
     cell.demand("north")
+    with pytest.raises(CellNotServed):
+        msgspec.structs.replace(cell, leaving=frozenset({"north"})).demand("north")
     for tenant, home in ((DEFAULT_TENANT, "default"), ("south", "")):
         with pytest.raises(CellNotServed) as refused:
             cell.demand(tenant)
@@ -123,5 +126,6 @@ def test_cells_do_not_change_while_serving(tmp_path: Path) -> None:
     before = load(tmp_path, GOOD + CELLS, SERVES)
     after = load(tmp_path, GOOD + CELLS + '[tenants.south]\ncell = "eu"\n', SERVES)
     assert changes.fixed(before, after) == [
-        "tenants.south.cell cannot change while serving: it needs a restart"
+        "tenants.south.cell cannot change while serving: it needs a restart",
+        "tenants.south.leaving cannot change while serving: it needs a restart",
     ]

@@ -316,7 +316,11 @@ async def test_a_batch_planned_early_goes_by_ids(postgres_server: PostgresServer
         assert all([await journal.write(after(one, "CONFIRMED")) for one in rows])
         await journal.close()
         await session.execute("VACUUM ANALYZE open_transactions")
-    asked = [Open(row()), Write(after(row(), "APPROVED")), Write(after(row(), "CONFIRMED"))]
+    asked: list[Open | Write] = [
+        Open(row()),
+        Write(after(row(), "APPROVED")),
+        Write(after(row(), "CONFIRMED")),
+    ]
     plan = await planned(session, BATCH, arguments_of(asked))
     await session.close()
     assert '"open_transactions_pkey"' in plan

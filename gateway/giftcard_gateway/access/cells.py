@@ -26,6 +26,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     homes: Mapping[str, str]
     """The cell of each tenant that names one."""
+    leaving: frozenset[str] = frozenset()
+    """Tenants that no cell serves, because they are moved into another."""
 
     def home_of(self, tenant: str) -> str:
         """Return the name of a tenant's cell; empty for one that names none, which none serves.
@@ -39,13 +41,16 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         return self.home_of(tenant) == self.name
 
     def demand(self, tenant: str) -> None:
-        """Raise CellNotServed for a tenant of another cell or of none, and InvalidRequest for all at once."""
+        """Raise CellNotServed for a tenant of another cell or of none, or that leaves this one.
+
+        Raises InvalidRequest for every tenant at once.
+        """
         if tenant == EVERY_TENANT:
             fault = (
                 "must name one tenant here: this gateway serves one cell, and * would leave out the others"
             )
             raise InvalidRequest([(TENANT, fault)])
-        if not self.keeps(tenant):
+        if tenant in self.leaving or not self.keeps(tenant):
             raise CellNotServed(cell=self.home_of(tenant))
 
 
@@ -54,4 +59,5 @@ def cell_of(settings: Settings) -> Cell | None:
     if not settings.cells:
         return None
     homes = {tenant: one.cell for tenant, one in settings.tenants.items()}
-    return Cell(name=settings.server.cell, homes=homes)
+    leaving = frozenset(tenant for tenant, one in settings.tenants.items() if one.leaving)
+    return Cell(name=settings.server.cell, homes=homes, leaving=leaving)

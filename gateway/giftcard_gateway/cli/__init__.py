@@ -21,6 +21,7 @@ _CANNOT = 2
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "audit": ("audit:audit", "Export and check the records of who did what."),
+    "cells": ("cells:cells", "Move a tenant into another cell."),
     "check-config": ("inspect:check_config", "Check the configuration and show what is in force."),
     "demo": ("demo:demo", "Tell a gift card's story on a sandbox, step by step."),
     "health": ("health:health", "Ask a running gateway whether it serves, for supervisors."),

@@ -232,7 +232,9 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     """[tenants."NAME"]: where a tenant is kept."""
 
     cell: str = DEFAULT_CELL
-    """The cell its transactions are in; with a transaction in it, it is that for good."""
+    """The cell its transactions are in; with a transaction in it, only `cells move` changes that."""
+    leaving: bool = False
+    """Whether it is refused in its cell too, while it is moved into another one."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,142 @@
+"""Moves all of one tenant from one journal into another, so that another cell can serve it (decision 0070).
+
+Nothing of it may be open, and nobody may be served for it meanwhile: who moves sees to that. Everything is in
+both journals before anything is deleted from the first, so a move that was cut short is begun again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from giftcard_adapters.codec import unpacker
+from giftcard_gateway.errors import OperatorError
+from giftcard_gateway.journal.contract import RowQuery
+from giftcard_gateway.journal.damage import decoded, must_be_whole
+from giftcard_gateway.journal.indexes import BlindIndexes
+from giftcard_gateway.journal.places import place_of
+from giftcard_gateway.journal.rows import OPEN_STATES, is_same
+from giftcard_gateway.ledger.entry import Entry
+from giftcard_gateway.seal import KeyMissing, SealBroken
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from datetime import datetime
+
+    from giftcard_gateway.journal.contract import EventRow, Journal, Row
+    from giftcard_gateway.seal import Seal
+
+_ENTRY = unpacker(Entry)
+_BATCH = 200
+_NAMED = 5
+"""Transactions that a refusal names."""
+
+
+class MoveStopped(OperatorError):
+    """A tenant cannot be moved as it stands; the text says why, and nothing was deleted."""
+
+
+class TenantMove:
+    """Moves one tenant between two journals that are started."""
+
+    def __init__(
+        self, tenant: str, source: Journal, target: Journal, seal: Seal, *, marks_numbers: bool = False
+    ) -> None:
+        """Keep the parts; `marks_numbers` is as in BlindIndexes, of the journal it goes to."""
+        self._tenant = tenant
+        self._source = source
+        self._target = target
+        self._seal = seal
+        self._indexes = BlindIndexes(seal.hash_key, marks_numbers=marks_numbers)
+
+    async def must_be_at_rest(self) -> None:
+        """Raise MoveStopped where a transaction is open, or an event still to be carried over."""
+        query = RowQuery(tenant=self._tenant, states=OPEN_STATES, limit=_NAMED)
+        if rows := await self._source.list(query):
+            told = ", ".join(row.transaction_id for row in rows)
+            raise MoveStopped(f"transactions of {self._tenant} are open, such as {told}: let them end first")
+        async for events in self._events():
+            if left := [one.event_id for one in events if not one.applied]:
+                raise MoveStopped(
+                    f"events of {self._tenant} are still to be carried over: {', '.join(left[:_NAMED])}"
+                )
+
+    async def copy(self, advance: Callable[[int], None]) -> int:
+        """Put everything into the other journal that is not there; return how many transactions there are.
+
+        `advance` hears how many transactions and events were copied. The feed there tells each transaction by
+        its last state. Raises MoveStopped for one that cannot be read, or that is another one there.
+        """
+        # First, because a process that starts there has to know them.
+        await self._target.use_keys(await self._source.keys_in_use())
+        count = 0
+        async for rows in self._rows(self._source):
+            await asyncio.gather(*(self._put(self._indexed(row)) for row in rows))
+            count += len(rows)
+            advance(len(rows))
+        async for events in self._events():
+            for one in events:
+                await self._target.add_event(msgspec.structs.replace(one, cursor=""))
+            advance(len(events))
+        return count
+
+    async def compare(self) -> None:
+        """Raise MoveStopped unless all that there is in the first journal is the same in the other."""
+        async for rows in self._rows(self._source):
+            found = await asyncio.gather(*(self._target.get(row.transaction_id) for row in rows))
+            for row, there in zip(rows, found, strict=True):
+                if there is None or not _is_copy(there, row):
+                    raise MoveStopped(
+                        f"the transaction {row.transaction_id} is not the same in both journals"
+                    )
+
+    async def leave(self, before: datetime, advance: Callable[[int], None]) -> None:
+        """Delete the tenant's transactions and events, last written before a time, from the first journal.
+
+        Raises MoveStopped where something was written since: it is to be copied, and this done again.
+        """
+        while gone := await self._source.purge(before=before, limit=_BATCH, tenant=self._tenant):
+            advance(gone)
+        if rows := await self._source.list(RowQuery(tenant=self._tenant, limit=1)):
+            raise MoveStopped(
+                f"the transaction {rows[0].transaction_id} came meanwhile: a gateway still serves"
+                f" {self._tenant} where it was; stop it, and run this again"
+            )
+
+    async def _put(self, row: Row) -> None:
+        there = await self._target.open(row)
+        if there is not None and not _is_copy(there, row):
+            raise MoveStopped(f"the id {row.transaction_id} is another transaction's in the other journal")
+
+    def _indexed(self, row: Row) -> Row:
+        """Return a row with all that it is found by, which is read back with none of it."""
+        try:
+            must_be_whole("transactions", row.damaged)
+            text = self._seal.open(row.document, place_of(row))
+            entry: Entry = decoded(_ENTRY.decode, text, "transaction")
+        except (KeyMissing, SealBroken) as fault:
+            raise MoveStopped(f"the transaction {row.transaction_id} cannot be read: {fault}") from None
+        return msgspec.structs.replace(
+            row,
+            blind_indexes=tuple(self._indexes.all_of(entry)),
+            are_all_indexes=True,
+            hash_key=self._indexes.key_id,
+        )
+
+    async def _rows(self, journal: Journal) -> AsyncIterator[Sequence[Row]]:
+        last = ""
+        while rows := await journal.rows_after(last, _BATCH):
+            yield [row for row in rows if row.tenant == self._tenant]
+            last = rows[-1].transaction_id
+
+    async def _events(self) -> AsyncIterator[Sequence[EventRow]]:
+        place = ("", "")
+        while events := await self._source.events_after(place, _BATCH):
+            yield [one for one in events if one.tenant == self._tenant]
+            place = (events[-1].provider, events[-1].event_id)
+
+
+def _is_copy(there: Row, row: Row) -> bool:
+    return is_same(there, row) and there.tenant == row.tenant
