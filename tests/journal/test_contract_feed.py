@@ -87,6 +87,27 @@ async def test_a_made_up_cursor_is_refused(journal: Journal, cursor: str) -> Non
         await journal.events(after=cursor, limit=1)
 
 
+async def test_a_cursor_ahead_of_the_feed_is_refused(journal: Journal) -> None:
+    """A place that the feed has not come to is of a journal that was lost: nothing is passed over."""
+    (first,) = await opened(journal, row())
+    await journal.add_event(event())
+    (told,) = await journal.changes(after="", limit=9)
+    (come,) = await journal.events(after="", limit=9)
+    ahead = "900000000"
+    for tenant in (None, "default"):
+        assert await journal.changes(after=told.cursor, limit=9, tenant=tenant) == []
+        assert await journal.events(after=come.cursor, limit=9, tenant=tenant) == []
+        with pytest.raises(ValueError, match="cursor"):
+            await journal.changes(after=ahead, limit=9, tenant=tenant)
+        for provider in (None, come.provider):
+            with pytest.raises(ValueError, match="cursor"):
+                await journal.events(after=ahead, limit=9, tenant=tenant, provider=provider)
+    assert await journal.write(after(first, "DECLINED"))
+    await journal.changes(after=told.cursor, limit=9)
+    assert await journal.purge(before=LATER, limit=9) == 1
+    assert await journal.changes(after=told.cursor, limit=9) == []
+
+
 async def test_a_write_wakes_those_who_wait(journal: Journal) -> None:
     """Whoever waits for a change is woken by the next write, long before the time-out."""
 

@@ -195,6 +195,7 @@ async def test_a_month_goes_whole(journal: Postgres, place: Server) -> None:
     assert [await journal.get(one.transaction_id) for one in old] == [None] * 5
     assert await count(place, "transaction_ids") == 0
     assert await journal.list(RowQuery(blind_indexes=(b"h",))) == []
+    assert await journal.changes(after="", limit=99) == []
     assert await journal.open(of(AUGUST, transaction_id=old[0].transaction_id)) is None
 
 
@@ -292,6 +293,40 @@ async def test_a_long_look_is_not_waited_for(place: Server, journal: Postgres) -
     await looker.close()
     await journal.drop(before=AUGUST)
     assert await journal.get(old.transaction_id) is None
+
+
+async def test_a_month_is_dropped_between_lists(place: Server, journal: Postgres) -> None:
+    """Readers of all months, one after the other all the time, neither keep a month from going nor fail."""
+    old = await opened(journal, *(of(JUNE, **ENDED, blind_indexes=(b"h",)) for _ in range(30)))
+    over = asyncio.Event()
+
+    async def look() -> int:
+        reader = Postgres(place.url)
+        await reader.start()
+        looks = 0
+        while not over.is_set():
+            for query in (RowQuery(), RowQuery(blind_indexes=(b"h",)), RowQuery(states=("CONFIRMED",))):
+                assert len(await reader.list(query)) in {0, len(old)}
+            looks += 1
+        await reader.close()
+        return looks
+
+    looking = [asyncio.create_task(look()) for _ in range(4)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE_S):
+        await journal.drop(before=AUGUST)
+    over.set()
+    assert all([await one for one in looking])
+    assert "ended_transactions_2020_06" not in await tables(place)
+
+
+async def test_what_came_before_its_table_goes_with_the_month(place: Server, journal: Postgres) -> None:
+    """Blind indexes and changes that lie beside, because they came before their tables, go with it."""
+    await place.execute("DROP TABLE handles_2020_06, changes_2020_06")
+    await opened(journal, of(JUNE, **ENDED, blind_indexes=(b"h",)))
+    assert len(await journal.changes(after="", limit=9)) == 1
+    await journal.drop(before=AUGUST)
+    assert (await count(place, "handles"), await count(place, "changes")) == (0, 0)
 
 
 async def test_only_who_may_delete_may_drop(place: Server, postgres_server: PostgresServer) -> None:

@@ -212,10 +212,11 @@ CREATE TABLE handles_other PARTITION OF handles DEFAULT;
 CREATE TABLE changes_other PARTITION OF changes DEFAULT;
 
 -- A gateway's role need not own the tables, so the two functions run as their owner, for whoever may delete
--- transactions. Neither waits long for a table: whoever waits for one keeps all that come later waiting.
+-- transactions. Neither waits long for a table, because whoever waits for one keeps all that come later waiting; who
+-- calls them tries again.
 
 CREATE FUNCTION add_month(month DATE) RETURNS BOOLEAN LANGUAGE plpgsql SECURITY DEFINER
-SET lock_timeout = '500ms' AS
+SET lock_timeout = '100ms' AS
 $$
 DECLARE
     since_us CONSTANT BIGINT := extract(epoch FROM date_trunc('month', month::timestamp) AT TIME ZONE 'UTC') * 1000000;
@@ -249,7 +250,7 @@ $$;
 COMMENT ON FUNCTION add_month(DATE) IS 'makes the tables of what is created in a month, where they are not there yet';
 
 CREATE FUNCTION drop_month(month DATE, before_us BIGINT) RETURNS BOOLEAN LANGUAGE plpgsql SECURITY DEFINER
-SET lock_timeout = '500ms' AS
+SET lock_timeout = '100ms' AS
 $$
 DECLARE
     since_us CONSTANT BIGINT := extract(epoch FROM date_trunc('month', month::timestamp) AT TIME ZONE 'UTC') * 1000000;
@@ -275,12 +276,17 @@ BEGIN
             RETURN FALSE;
         END IF;
         IF turn = 1 THEN
+            -- The whole before its part, as readers take them; or each would wait for the other.
+            LOCK TABLE ONLY ended_transactions, ONLY handles, ONLY changes IN ACCESS EXCLUSIVE MODE;
             EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', 'ended_transactions' || suffix);
         END IF;
     END LOOP;
     EXECUTE format('DROP TABLE %I', 'ended_transactions' || suffix);
     INSERT INTO dropped_months (since_us, until_us) VALUES (since_us, until_us);
     EXECUTE format('DROP TABLE IF EXISTS %I, %I', 'changes' || suffix, 'handles' || suffix);
+    -- What came before its table was made lies here.
+    DELETE FROM handles_other AS o WHERE o.created_us >= since_us AND o.created_us < until_us;
+    DELETE FROM changes_other AS o WHERE o.created_us >= since_us AND o.created_us < until_us;
     RETURN TRUE;
 END
 $$;

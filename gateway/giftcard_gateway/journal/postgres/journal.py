@@ -39,9 +39,11 @@ from giftcard_gateway.journal.postgres.batches import Batches, transposed
 from giftcard_gateway.journal.postgres.hosts import connect
 from giftcard_gateway.journal.postgres.numbering import NUMBER_CHANGES, NUMBER_EVENTS, Numbering
 from giftcard_gateway.journal.postgres.options import limits_of
-from giftcard_gateway.journal.postgres.polling import Polling
+from giftcard_gateway.journal.postgres.polling import PLACES, Polling
 from giftcard_gateway.journal.postgres.reading import (
+    changes_after,
     cursor_of,
+    events_after,
     events_of,
     listed,
     place_in,
@@ -215,10 +217,9 @@ class Postgres(Journal):
         """Return the feed after a cursor; see Journal.changes."""
         place = place_in(after)
         await self._changes.settle()
-        if tenant is None:
-            found = await self._fetch(sql.CHANGES, place, limit)
-        else:
-            found = await self._fetch(sql.CHANGES_OF_TENANT, place, limit, tenant)
+        found = await self._fetch(*changes_after(place, limit, tenant))
+        if not found:
+            await self._must_have_come_to(place, "last_change")
         return [change_of(cursor_of(record), tuple(record)[1:]) for record in found]
 
     async def last_cursor(self) -> str:
@@ -383,14 +384,20 @@ class Postgres(Journal):
         """Return events after a cursor; see Journal.events."""
         place = place_in(after)
         await self._events.settle()
-        if tenant is not None:
-            of_tenant = (place, limit, tenant)
-            if provider is None:
-                return events_of(await self._fetch(sql.EVENTS_OF_TENANT, *of_tenant))
-            return events_of(await self._fetch(sql.EVENTS_OF_TENANT_AND_PROVIDER, *of_tenant, provider))
-        if provider is None:
-            return events_of(await self._fetch(sql.EVENTS, place, limit))
-        return events_of(await self._fetch(sql.EVENTS_OF_PROVIDER, place, limit, provider))
+        found = await self._fetch(*events_after(place, limit, provider, tenant))
+        if not found:
+            await self._must_have_come_to(place, "last_event")
+        return events_of(found)
+
+    async def _must_have_come_to(self, place: int, column: str) -> None:
+        """Raise ValueError for a place that a feed has not come to: what comes next would be passed over.
+
+        The journal was restored, or a failover forgot what it had.
+        """
+        if place:
+            (ends,) = await self._fetch(PLACES)
+            if ends[column] < place:
+                raise ValueError("this is not a cursor of this feed")
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:

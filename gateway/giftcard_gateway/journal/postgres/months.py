@@ -5,7 +5,9 @@ Two functions of the schema do it as the owner of the tables; what they check st
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
+from typing import TypeAlias
 
 import asyncpg
 
@@ -15,6 +17,10 @@ from giftcard_gateway.journal.postgres.sessions import Connection
 
 AHEAD = 3
 """Months that have their tables before anything is written in them."""
+
+TRIES = 10
+_PAUSE_S = 0.2
+Session: TypeAlias = "asyncpg.Connection[asyncpg.Record] | Connection"
 
 MONTHS = """
 SELECT to_date(right(c.relname, 7), 'YYYY_MM') AS month
@@ -54,13 +60,25 @@ def next_month(month: date) -> date:
     return (month + timedelta(days=31)).replace(day=1)
 
 
+async def _insist(session: Session, statement: str, *arguments: object) -> None:
+    """Try again and again, in the gaps between those who hold the tables; raise what came of the last try."""
+    for _ in range(TRIES - 1):
+        try:
+            await session.execute(statement, *arguments)
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            await asyncio.sleep(_PAUSE_S)
+        else:
+            return
+    await session.execute(statement, *arguments)
+
+
 async def make(connection: Connection, now: datetime) -> None:
     """Make the tables of this month and those to come, where they are not there yet."""
     there = {each["month"] for each in await connection.fetch(MONTHS)}
     month = month_of(now)
     for _ in range(1 + AHEAD):
         if month not in there:
-            await connection.execute(ADD_MONTH, month)
+            await _insist(connection, ADD_MONTH, month)
         month = next_month(month)
 
 
@@ -69,5 +87,5 @@ async def drop(session: asyncpg.Connection[asyncpg.Record], before: datetime) ->
     first = month_of(before)
     for each in await session.fetch(MONTHS):
         if each["month"] < first:
-            await session.execute(DROP_MONTH, each["month"], to_us(before))
+            await _insist(session, DROP_MONTH, each["month"], to_us(before))
     return datetime(first.year, first.month, 1, tzinfo=UTC)

@@ -37,6 +37,26 @@ def statement_of(query: RowQuery) -> tuple[str, Sequence[object]]:
     return sql.LIST_BY_INDEX, [*arguments, list(query.blind_indexes), query.tenant]
 
 
+def changes_after(place: int, limit: int, tenant: str | None) -> tuple[str, *tuple[object, ...]]:
+    """Return the statement that reads the feed after a place, and its arguments."""
+    if tenant is None:
+        return sql.CHANGES, place, limit
+    return sql.CHANGES_OF_TENANT, place, limit, tenant
+
+
+def events_after(
+    place: int, limit: int, provider: str | None, tenant: str | None
+) -> tuple[str, *tuple[object, ...]]:
+    """Return the statement that reads events after a place, and its arguments."""
+    if tenant is not None:
+        if provider is None:
+            return sql.EVENTS_OF_TENANT, place, limit, tenant
+        return sql.EVENTS_OF_TENANT_AND_PROVIDER, place, limit, tenant, provider
+    if provider is None:
+        return sql.EVENTS, place, limit
+    return sql.EVENTS_OF_PROVIDER, place, limit, provider
+
+
 def events_of(found: Sequence[asyncpg.Record]) -> Sequence[EventRow]:
     """Return events with their places in the feed."""
     return [event_of(cursor_of(record), tuple(record)[1:]) for record in found]

@@ -129,10 +129,11 @@ def read_changes(
     connection: sqlite3.Connection, *, after: str, limit: int, tenant: str | None
 ) -> Sequence[Change]:
     """Return the feed after a cursor; see Journal.changes."""
+    place = _place(connection, "changes", after)
     if tenant is None:
-        found = connection.execute(CHANGES, (_number(after), limit))
+        found = connection.execute(CHANGES, (place, limit))
     else:
-        found = connection.execute(CHANGES_OF_TENANT, (tenant, _number(after), limit))
+        found = connection.execute(CHANGES_OF_TENANT, (tenant, place, limit))
     return [change_of(str(number), values) for number, *values in found]
 
 
@@ -219,7 +220,8 @@ def read_events(
     connection: sqlite3.Connection, *, after: str, limit: int, provider: str | None, tenant: str | None
 ) -> Sequence[EventRow]:
     """Return events after a cursor; see Journal.events."""
-    run = (_number(after),) if provider is None else (provider, _number(after))
+    place = _place(connection, "events", after)
+    run = (place,) if provider is None else (provider, place)
     if tenant is not None:
         statement = EVENTS_OF_TENANT if provider is None else EVENTS_OF_TENANT_AND_PROVIDER
         return _read_events(connection.execute(statement, (tenant, *run, *run, limit)))
@@ -275,8 +277,14 @@ def _indexed_keys(connection: sqlite3.Connection, query: RowQuery) -> Iterator[R
             yield last
 
 
-def _number(cursor: str) -> int:
-    """Return the place a cursor means; raise ValueError for text that no feed gave."""
-    if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):  # noqa: PLR2004 - fits 64 bits
+def _place(connection: sqlite3.Connection, feed: str, cursor: str) -> int:
+    """Return the place a cursor means; raise ValueError for text that this feed did not give.
+
+    So is a place that it has not come to: the file was restored, and what comes next would be passed over.
+    """
+    if not cursor:
+        return 0
+    is_number = cursor.isascii() and cursor.isdigit() and len(cursor) <= 18  # noqa: PLR2004 - fits 64 bits
+    if not is_number or int(cursor) > int(_newest(connection, feed) or 0):
         raise ValueError("this is not a cursor of this feed")
-    return int(cursor or 0)
+    return int(cursor)
