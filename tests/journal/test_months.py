@@ -295,6 +295,19 @@ async def test_a_long_look_is_not_waited_for(place: Server, journal: Postgres) -
     assert await journal.get(old.transaction_id) is None
 
 
+async def test_a_month_that_is_held_keeps_no_other(place: Server, journal: Postgres) -> None:
+    """Who looks at one month for long, and never ends, keeps that one only."""
+    looker = await asyncpg.connect(place.url)
+    async with looker.transaction():
+        await looker.fetch("SELECT * FROM ended_transactions_2020_06")
+        with pytest.raises(JournalClosed):
+            await journal.drop(before=AUGUST)
+    await looker.close()
+    there = await tables(place)
+    assert "ended_transactions_2020_06" in there
+    assert "ended_transactions_2020_07" not in there
+
+
 async def test_a_month_is_dropped_between_lists(place: Server, journal: Postgres) -> None:
     """Readers of all months, one after the other all the time, neither keep a month from going nor fail."""
     old = await opened(journal, *(of(JUNE, **ENDED, blind_indexes=(b"h",)) for _ in range(30)))
