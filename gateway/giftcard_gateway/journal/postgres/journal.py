@@ -7,7 +7,7 @@ are woken by NOTIFY (`wake`), or look by themselves (`polling`); the SQL is in `
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -415,7 +415,8 @@ class Postgres(Journal):
         except LOST as fault:
             raise closed(fault) from fault
         finally:
-            await session.close()
+            with suppress(*LOST):
+                await session.close()
 
     async def _fetch_alone(self, statement: str, *arguments: object) -> Sequence[asyncpg.Record]:
         async with self._session() as session:
