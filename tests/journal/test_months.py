@@ -295,6 +295,54 @@ async def test_a_long_look_is_not_waited_for(place: Server, journal: Postgres) -
     assert await journal.get(old.transaction_id) is None
 
 
+async def test_several_processes_drop_at_once(place: Server) -> None:
+    """Gateways that purge at the same moment do not fail because another was first."""
+    processes = [Postgres(place.url) for _ in range(6)]
+    async with asyncio.timeout(PATIENCE_S):
+        await asyncio.gather(*(one.drop(before=AUGUST) for one in processes))
+    assert [one[-7:] for one in await tables(place)] == ["2020_08"] * 3
+    assert await count(place, "dropped_months") == 2
+
+
+async def test_a_drop_whose_session_is_ended_is_undone(place: Server, journal: Postgres) -> None:
+    """A process that is cut off while it drops a month has dropped nothing, and the next one drops it."""
+    (old,) = await opened(journal, of(JUNE, **ENDED, blind_indexes=(b"h",)))
+    looker, ender = await asyncpg.connect(place.url), await asyncpg.connect(place.url)
+    async with looker.transaction():
+        await looker.fetch("SELECT * FROM ended_transactions_2020_06")
+        dropping = asyncio.create_task(journal.drop(before=AUGUST))
+        ended = 0
+        async with asyncio.timeout(PATIENCE_S):
+            while not ended:
+                ended = await ender.fetchval(
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                    " WHERE query LIKE '%drop_month%' AND state = 'active' AND datname = current_database()"
+                    " AND pid <> pg_backend_pid()"
+                )
+        with pytest.raises(JournalClosed):
+            await dropping
+    await looker.close()
+    await ender.close()
+    (found,) = await journal.list(RowQuery(blind_indexes=(b"h",)))
+    assert found.transaction_id == old.transaction_id
+    assert await count(place, "dropped_months") == 0
+    await journal.drop(before=AUGUST)
+    assert await journal.get(old.transaction_id) is None
+
+
+async def test_a_month_that_is_held_keeps_no_other(place: Server, journal: Postgres) -> None:
+    """Who looks at one month for long, and never ends, keeps that one only."""
+    looker = await asyncpg.connect(place.url)
+    async with looker.transaction():
+        await looker.fetch("SELECT * FROM ended_transactions_2020_06")
+        with pytest.raises(JournalClosed):
+            await journal.drop(before=AUGUST)
+    await looker.close()
+    there = await tables(place)
+    assert "ended_transactions_2020_06" in there
+    assert "ended_transactions_2020_07" not in there
+
+
 async def test_a_month_is_dropped_between_lists(place: Server, journal: Postgres) -> None:
     """Readers of all months, one after the other all the time, neither keep a month from going nor fail."""
     old = await opened(journal, *(of(JUNE, **ENDED, blind_indexes=(b"h",)) for _ in range(30)))

@@ -214,6 +214,47 @@ async def test_a_beat_that_no_standby_has_hides_no_outage(
     await journal.close()
 
 
+async def test_a_place_that_no_standby_has_is_not_told(
+    fragile: Server, fragile_server: PostgresServer
+) -> None:
+    """While a standby is away, no process tells a place that another server would give to another change."""
+    journal, hurried = fragile.journal(), Postgres(fragile.url, HURRY)
+    late = Postgres(fragile.url, HURRY)
+    await journal.start()
+    for started in (hurried, late):
+        await _start_when_it_answers(started)
+    (first,) = await opened(journal, row())
+    await journal.add_event(event())
+    (safe,) = await journal.changes(after="", limit=9)
+    (come,) = await journal.events(after="", limit=9)
+    assert await hurried.changes(after="", limit=9) == [safe]
+    assert await hurried.events(after="", limit=9) == [come]
+    assert await journal.write(after(first, "APPROVED"))
+    await journal.add_event(event())
+    await _name_standby(fragile_server, "nobody")
+    try:
+        # Each of these commits here what it gives a place, and is told that no standby has it.
+        for _ in range(3):
+            assert await hurried.changes(after="", limit=9) == [safe]
+            assert await hurried.events(after="", limit=9) == [come]
+        assert await hurried.changes(after=await hurried.last_cursor(), limit=9) == []
+        for asked in (late.changes, late.events):
+            with pytest.raises(JournalClosed):
+                await asked(after="", limit=9)
+        with pytest.raises(JournalClosed):
+            await late.last_cursor()
+        cursors = await hurried.last_cursor(), await hurried.last_event_cursor()
+    finally:
+        await _name_standby(fragile_server, "")
+    both: tuple[Journal, ...] = (journal, hurried, late)
+    for one in both:
+        assert len(await one.changes(after="", limit=9)) == 2
+        assert len(await one.events(after="", limit=9)) == 2
+        assert len(await one.changes(after=cursors[0], limit=9)) == 1
+        assert len(await one.events(after=cursors[1], limit=9)) == 1
+        await one.close()
+
+
 async def _name_standby(server: PostgresServer, name: str) -> None:
     await server.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
     await server.execute("SELECT pg_reload_conf()")

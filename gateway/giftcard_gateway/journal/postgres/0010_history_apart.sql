@@ -233,9 +233,9 @@ BEGIN
     FOREACH parent IN ARRAY ARRAY['ended_transactions', 'handles', 'changes'] LOOP
         child := parent || to_char(month, '_YYYY_MM');
         CONTINUE WHEN to_regclass(child) IS NOT NULL;
-        -- Two processes make one month in turns.
+        -- Two processes make one month in turns. What a name means may be remembered from before the turn.
         PERFORM pg_advisory_xact_lock(7283640918);
-        CONTINUE WHEN to_regclass(child) IS NOT NULL;
+        CONTINUE WHEN EXISTS (SELECT FROM pg_tables WHERE schemaname = current_schema() AND tablename = child);
         EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE created_us >= $1 AND created_us < $2)', parent || '_other')
             INTO is_taken USING since_us, until_us;
         -- Rows that came before their table stay where they are, and are purged one by one.
@@ -262,7 +262,11 @@ BEGIN
     IF NOT has_table_privilege(session_user, 'transactions', 'DELETE') THEN
         RAISE EXCEPTION 'permission denied for table transactions' USING ERRCODE = 'insufficient_privilege';
     END IF;
-    IF until_us > before_us OR to_regclass('ended_transactions' || suffix) IS NULL THEN
+    -- Every gateway drops months, and they begin at the same time: whoever comes second finds the month gone.
+    PERFORM pg_advisory_xact_lock(7283640918);
+    IF until_us > before_us OR NOT EXISTS (
+        SELECT FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'ended_transactions' || suffix
+    ) THEN
         RETURN FALSE;
     END IF;
     -- Asked before anybody is kept waiting, and again when nobody can write any more.

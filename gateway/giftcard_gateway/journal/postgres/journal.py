@@ -7,7 +7,7 @@ are woken by NOTIFY (`wake`), or look by themselves (`polling`); the SQL is in `
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -43,12 +43,14 @@ from giftcard_gateway.journal.postgres.polling import PLACES, Polling
 from giftcard_gateway.journal.postgres.reading import (
     changes_after,
     cursor_of,
+    end_of,
     events_after,
     events_of,
     listed,
     place_in,
     rows_by_id,
     statement_of,
+    until,
 )
 from giftcard_gateway.journal.postgres.sessions import (
     LOST,
@@ -205,8 +207,8 @@ class Postgres(Journal):
     async def beat(self, now: datetime, *, silence: timedelta) -> Outage | None:
         """Write down that this process can write; see Journal.beat."""
         told = await self._sessions.run(partial(beat, now=now, silence=silence), is_write=True)
-        await self._changes.settle()
-        await self._events.settle()
+        self._changes.begin()
+        self._events.begin()
         return None if told is None else heartbeat.outage_of(tuple(told))
 
     async def wait_changed(self, timeout_s: float) -> None:
@@ -216,17 +218,16 @@ class Postgres(Journal):
     async def changes(self, *, after: str, limit: int, tenant: str | None = None) -> Sequence[Change]:
         """Return the feed after a cursor; see Journal.changes."""
         place = place_in(after)
-        await self._changes.settle()
+        safe = await self._changes.safe()
         found = await self._fetch(*changes_after(place, limit, tenant))
         if not found:
             await self._must_have_come_to(place, "last_change")
-        return [change_of(cursor_of(record), tuple(record)[1:]) for record in found]
+        return [change_of(cursor_of(one), tuple(one)[1:]) for one in until(safe, found)]
 
     async def last_cursor(self) -> str:
         """Return the newest place in the feed; see Journal.last_cursor."""
-        await self._changes.settle()
-        found = await self._fetch(sql.LAST_CHANGE)
-        return cursor_of(found[0]) if found else ""
+        safe = await self._changes.safe()
+        return end_of(await self._fetch(sql.LAST_CHANGE), safe)
 
     async def api_keys(self) -> Sequence[KeyRow]:
         """Return every API key; see Notes.api_keys."""
@@ -274,9 +275,8 @@ class Postgres(Journal):
 
     async def last_event_cursor(self) -> str:
         """Return the newest place among the events; see Journal.last_event_cursor."""
-        await self._events.settle()
-        found = await self._fetch(sql.LAST_EVENT)
-        return cursor_of(found[0]) if found else ""
+        safe = await self._events.safe()
+        return end_of(await self._fetch(sql.LAST_EVENT), safe)
 
     async def backlog(self, *, tenant: str | None = None) -> Sequence[Backlog]:
         """Count what is open; see Journal.backlog."""
@@ -383,11 +383,11 @@ class Postgres(Journal):
     ) -> Sequence[EventRow]:
         """Return events after a cursor; see Journal.events."""
         place = place_in(after)
-        await self._events.settle()
+        safe = await self._events.safe()
         found = await self._fetch(*events_after(place, limit, provider, tenant))
         if not found:
             await self._must_have_come_to(place, "last_event")
-        return events_of(found)
+        return events_of(until(safe, found))
 
     async def _must_have_come_to(self, place: int, column: str) -> None:
         """Raise ValueError for a place that a feed has not come to: what comes next would be passed over.
@@ -415,7 +415,8 @@ class Postgres(Journal):
         except LOST as fault:
             raise closed(fault) from fault
         finally:
-            await session.close()
+            with suppress(*LOST):
+                await session.close()
 
     async def _fetch_alone(self, statement: str, *arguments: object) -> Sequence[asyncpg.Record]:
         async with self._session() as session:

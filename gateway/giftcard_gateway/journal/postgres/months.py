@@ -20,6 +20,7 @@ AHEAD = 3
 
 TRIES = 10
 _PAUSE_S = 0.2
+_HELD = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 Session: TypeAlias = "asyncpg.Connection[asyncpg.Record] | Connection"
 
 MONTHS = """
@@ -65,7 +66,7 @@ async def _insist(session: Session, statement: str, *arguments: object) -> None:
     for _ in range(TRIES - 1):
         try:
             await session.execute(statement, *arguments)
-        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+        except _HELD:
             await asyncio.sleep(_PAUSE_S)
         else:
             return
@@ -83,9 +84,18 @@ async def make(connection: Connection, now: datetime) -> None:
 
 
 async def drop(session: asyncpg.Connection[asyncpg.Record], before: datetime) -> datetime:
-    """Drop months that ended and were last written before a time; return when its own month began."""
+    """Drop months that ended and were last written before a time; return when its own month began.
+
+    Raises what came of the last try of a month that somebody holds, when the others are dropped.
+    """
+    held: Exception | None = None
     first = month_of(before)
     for each in await session.fetch(MONTHS):
         if each["month"] < first:
-            await _insist(session, DROP_MONTH, each["month"], to_us(before))
+            try:
+                await _insist(session, DROP_MONTH, each["month"], to_us(before))
+            except _HELD as fault:
+                held = fault
+    if held is not None:
+        raise held
     return datetime(first.year, first.month, 1, tzinfo=UTC)

@@ -7,6 +7,8 @@ beat, so that nothing piles up where nobody reads. Nothing is ever inserted behi
 - A statement's snapshot may be older than its turn. What was numbered meanwhile it finds gone, or numbered.
 - Of one transaction a later change is committed after an earlier one and is not before it by time. So whoever
   takes the later one, in the order of times and however many at once, takes the earlier one before it.
+- A place whose commit was not waited for, because a standby was missing, can be seen, and may be forgotten by
+  a failover, after which others get it. So none is told before it is known to be safe.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from contextlib import suppress
 
 from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.journal.postgres.durably import DURABLY
-from giftcard_gateway.journal.postgres.sessions import Connection, Sessions
+from giftcard_gateway.journal.postgres.sessions import Connection, Sessions, make_safe
 
 AT_ONCE = 1000
 """Places that are given by one statement; those it does not need stay empty."""
@@ -40,7 +42,10 @@ turn AS (
 ), placed AS (
     INSERT INTO changes (number, transaction_id, created_us, state, at_us, tenant) SELECT * FROM taken
 )
-SELECT (SELECT count(*) FROM turn) AS turns, synchronous_commit FROM durable
+SELECT (SELECT count(*) FROM turn) AS turns,
+    coalesce((SELECT base + $1 FROM turn), (SELECT last_change FROM feed_ends WHERE only_row = 1)) AS last,
+    synchronous_commit
+FROM durable
 """
 
 NUMBER_EVENTS = f"""
@@ -56,7 +61,10 @@ turn AS (
     ) AS oldest
     WHERE e.provider = oldest.provider AND e.event_id = oldest.event_id AND e.number IS NULL
 )
-SELECT (SELECT count(*) FROM turn) AS turns, synchronous_commit FROM durable
+SELECT (SELECT count(*) FROM turn) AS turns,
+    coalesce((SELECT base + $1 FROM turn), (SELECT last_event FROM feed_ends WHERE only_row = 1)) AS last,
+    synchronous_commit
+FROM durable
 """
 
 
@@ -68,18 +76,32 @@ class Numbering:
         self._sessions = sessions
         self._statement = statement
         self._running: asyncio.Task[None] | None = None
+        self._safe: int | None = None
+
+    def begin(self) -> None:
+        """Have it done, without waiting for it, for who must not be kept: somebody may hold `feed_ends`."""
+        if self._running is None or self._running.done():
+            self._running = asyncio.get_running_loop().create_task(self._number())
 
     async def settle(self) -> None:
-        """Return when all that was committed before this call has its place.
-
-        Where that cannot be, as with a standby that is missing, what has one can be read all the same.
-        """
+        """Return when all that was committed before this call has its place, or when that cannot be."""
         if running := self._running:
             # It may have looked before what is wanted now was there; whoever waits with us shares the next.
             await asyncio.wait((running,))
         if self._running is running or self._running is None:
             self._running = asyncio.get_running_loop().create_task(self._number())
         await asyncio.wait((self._running,))
+
+    async def safe(self) -> int:
+        """Settle, and return the last place that may be told.
+
+        Where nothing can be settled, as with a standby that is missing, it is the last that is known to be
+        safe. Raises JournalClosed when none is.
+        """
+        await self.settle()
+        if self._safe is None:
+            raise JournalClosed("it is not known how much of the feed is safe")
+        return self._safe
 
     async def close(self) -> None:
         """Return when nothing runs."""
@@ -89,9 +111,14 @@ class Numbering:
     async def _number(self) -> None:
         with suppress(JournalClosed):
             # A turn may find that others took all that it knew of, and there may be more than one takes.
-            while await self._sessions.run(self._turns, is_write=True):
-                pass
+            turns = 1
+            while turns:
+                turns, self._safe = await self._sessions.run(self._turns, is_write=True)
 
-    async def _turns(self, connection: Connection, _: bool) -> int:  # noqa: FBT001 - the shape of a Work
-        turns: int = await connection.fetchval(self._statement, AT_ONCE)
-        return turns
+    async def _turns(self, connection: Connection, _: bool) -> tuple[int, int | None]:  # noqa: FBT001 - the shape of a Work
+        """Return how many turns were taken, and the last place, which is safe when this is committed."""
+        done = await connection.fetchrow(self._statement, AT_ONCE)
+        turns, last = (done["turns"], done["last"]) if done else (0, None)
+        if not turns and last != self._safe:
+            await make_safe(connection)
+        return turns, last

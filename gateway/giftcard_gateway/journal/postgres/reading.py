@@ -62,6 +62,16 @@ def events_of(found: Sequence[asyncpg.Record]) -> Sequence[EventRow]:
     return [event_of(cursor_of(record), tuple(record)[1:]) for record in found]
 
 
+def until(safe: int, found: Sequence[asyncpg.Record]) -> Sequence[asyncpg.Record]:
+    """Leave out places that a failover may forget."""
+    return [record for record in found if record["number"] <= safe]
+
+
+def end_of(found: Sequence[asyncpg.Record], safe: int) -> str:
+    """Return the cursor of the last place found, but of none that a failover may forget."""
+    return str(min(found[0]["number"], safe)) if found else ""
+
+
 def cursor_of(record: asyncpg.Record) -> str:
     """Return the cursor of a place in a feed."""
     return "" if record["number"] is None else str(record["number"])
