@@ -25,7 +25,7 @@ from giftcard_gateway.rpc.health import ask_health
 from giftcard_simulators.catalogue import SANDBOXES
 from tests.e2e.processes import free_port, run, started
 from tests.e2e.sandboxes import ELECTRUM, redemption
-from tests.e2e.test_workers import simulators
+from tests.e2e.test_workers import SHOP, simulators
 from tests.patience import PATIENCE_S
 from tests.postgres import PostgresServer
 
@@ -45,18 +45,6 @@ cell = "eu"
 
 [tenants.south]
 cell = "default"
-
-[seal]
-active = "one"
-hash_key = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI="
-keys = {{ one = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=" }}
-
-[providers.shop]
-adapter = "giftcard_adapters.electrum:Electrum"
-prefixes = ["60450"]
-
-[providers.shop.settings]
-base_url = "http://127.0.0.1:{simulator}/giftcard/v3"
 """
 SCOPES = ("--scope", "money", "--scope", "read", "--scope", "tenants")
 TENANTS = {"default": "south", "eu": "north"}
@@ -124,7 +112,7 @@ def environ(cell: str, port: int = 1) -> dict[str, str]:
 def opened(folder: Path, stack: ExitStack, urls: dict[str, str]) -> Cells:
     """Bring both journals up, make the keys, and start a gateway for each cell."""
     ports = {"default": free_port(), "eu": free_port()}
-    text = TOML.format(simulator=ports["default"] + ELECTRUM, **urls)
+    text = (TOML + SHOP).format(simulator=ports["default"] + ELECTRUM, **urls)
     more = (f"{key} = {json.dumps(value)}\n" for key, value in SANDBOXES[0].settings().items())
     (folder / "gateway.toml").write_text(text + "".join(more), encoding="utf-8")
     (folder / "gateway.toml").chmod(0o600)

@@ -23,14 +23,7 @@ from tests.postgres import PostgresServer
 
 pytestmark = pytest.mark.postgres
 PAN = "6045000000000111"
-TOML = """
-[server]
-listen = "127.0.0.1:{port}"
-workers = 2
-
-[journal]
-url = "{journal}"
-
+SHOP = """
 [seal]
 active = "one"
 hash_key = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI="
@@ -43,11 +36,21 @@ prefixes = ["60450"]
 [providers.shop.settings]
 base_url = "http://127.0.0.1:{simulator}/giftcard/v3"
 """
+"""A seal, and a shop at the simulators of a sandbox."""
+TOML = """
+[server]
+listen = "127.0.0.1:{port}"
+workers = 2
+
+[journal]
+url = "{journal}"
+
+"""
 
 
 def configure(folder: Path, port: int, journal: str) -> None:
     """Write a configuration for two processes on `port`, with the simulators of a sandbox beside it."""
-    text = TOML.format(port=port, simulator=port + ELECTRUM, journal=journal)
+    text = (TOML + SHOP).format(port=port, simulator=port + ELECTRUM, journal=journal)
     settings = (f"{key} = {json.dumps(value)}\n" for key, value in SANDBOXES[0].settings().items())
     (folder / "gateway.toml").write_text(text + "".join(settings), encoding="utf-8")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -53,7 +54,7 @@ def records(journal: Journal) -> Records:
     return Records(journal, seal(SystemClock()))
 
 
-async def kept(journal: Journal, tenant: str, state: State = State.CONFIRMED) -> str:
+async def kept(journal: Journal, tenant: str, state: State = State.CONFIRMED, at: datetime = NOW) -> str:
     """Write down a redemption of a tenant, and return its id."""
     ask = Redeem(
         transaction_id=SystemClock().uuid4(),
@@ -66,8 +67,8 @@ async def kept(journal: Journal, tenant: str, state: State = State.CONFIRMED) ->
         transaction_id=ask.transaction_id,
         operation=ask.operation,
         state=state,
-        created_at=NOW,
-        updated_at=NOW,
+        created_at=at,
+        updated_at=at,
         provider="shop",
         ask=ask,
         tenant=tenant,
@@ -83,11 +84,11 @@ def mover(pair: Pair, tenant: str = "north") -> TenantMove:
 
 async def moved(pair: Pair, advance: Callable[[int], None] = lambda _: None) -> int:
     """TenantMove the tenant north, as the command does."""
-    moving = mover(pair)
+    moving, began = mover(pair), SystemClock().now()
     await moving.must_be_at_rest()
     count = await moving.copy(advance)
     await moving.compare()
-    await moving.leave(SystemClock().now(), advance)
+    await moving.leave(began, advance)
     return count
 
 
@@ -206,12 +207,15 @@ async def test_what_cannot_be_read_stops_a_move(pair: Pair) -> None:
     assert (await whose(old))["north"] == [one]
 
 
-async def test_what_came_meanwhile_is_not_left_behind(pair: Pair) -> None:
-    """A transaction that a forgotten gateway opened during a move is found, and the move says so."""
-    old, _ = pair
+@pytest.mark.parametrize("state", [State.PENDING, State.DECLINED])
+async def test_what_came_meanwhile_is_not_left_behind(pair: Pair, state: State) -> None:
+    """What a forgotten gateway writes during a move is found, open or ended, and stays until it is copied."""
+    old, new = pair
     await kept(old, "north")
-    moving = mover(pair)
+    moving, began = mover(pair), SystemClock().now()
     await moving.copy(lambda _: None)
-    late = await kept(old, "north", State.PENDING)
+    late = await kept(old, "north", state, at=SystemClock().now())
     with pytest.raises(MoveStopped, match=late):
-        await moving.leave(SystemClock().now(), lambda _: None)
+        await moving.leave(began, lambda _: None)
+    assert await old.get(late) is not None
+    assert await new.get(late) is None

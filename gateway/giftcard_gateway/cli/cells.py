@@ -78,6 +78,8 @@ async def _move(settings: Settings, tenant: str, source: str, target: str) -> No
         for one in (old, new):
             await one.start()
             opened.append(one)
+        # What is written from now on may not be copied, so it is not deleted either.
+        began = clock.now()
         await moving.must_be_at_rest()
         # First, so that nothing goes unrecorded.
         about = f"from the cell {source} to the cell {target}"
@@ -92,7 +94,7 @@ async def _move(settings: Settings, tenant: str, source: str, target: str) -> No
             count = await moving.copy(lambda done: progress.advance(task, done))
             await moving.compare()
             task = progress.add_task("deleted")
-            await moving.leave(clock.now(), lambda done: progress.advance(task, done))
+            await moving.leave(began, lambda done: progress.advance(task, done))
     finally:
         for one in opened:
             await one.close()

@@ -93,7 +93,7 @@ class TenantMove:
                     )
 
     async def leave(self, before: datetime, advance: Callable[[int], None]) -> None:
-        """Delete the tenant's transactions and events, last written before a time, from the first journal.
+        """Delete what was last written before a time, when copying had not begun, from the first journal.
 
         Raises MoveStopped where something was written since: it is to be copied, and this done again.
         """

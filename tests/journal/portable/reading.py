@@ -29,7 +29,7 @@ PLAIN_DDL = PLAIN_NODES | {
         "ObjectWithArgs",
         "RenameStmt",
         "TypeName",
-        "VariableSetStmt",
+        *("TableLikeClause", "VariableSetStmt"),
     ),
     *("CreateStmt", "CreateTrigStmt", "DefElem", "DropStmt", "Float", "IndexStmt"),
     *("PartitionBoundSpec", "PartitionCmd", "PartitionElem", "PartitionSpec"),

@@ -34,21 +34,23 @@ class Known(NamedTuple):
     features: tuple[Feature, ...]
 
 
+_WRITES = (
+    of.WRITES_IN_WITH,
+    of.WRITTEN_TWICE,
+    of.SUBQUERY,
+    of.ON_CONFLICT,
+    of.JOINED_WRITE,
+    of.UNNEST,
+    of.DURABLE,
+)
+"""What a statement uses that writes rows with all that belongs to them."""
 STATEMENTS = (
     Known(
         "BATCH",
         "opens and writes rows with their blind indexes, changes and records of the audit",
         "transaction_id",
         Reach.MANY,
-        (
-            of.WRITES_IN_WITH,
-            of.WRITTEN_TWICE,
-            of.SUBQUERY,
-            of.ON_CONFLICT,
-            of.JOINED_WRITE,
-            of.UNNEST,
-            of.DURABLE,
-        ),
+        _WRITES,
     ),
     Known("BARRIER", "waits until all commits before it are safe", "", Reach.ALL, (of.DURABLE, of.BARRIER)),
     Known(
@@ -56,15 +58,7 @@ STATEMENTS = (
         "writes rows that have ended, or all that a row is found by",
         "transaction_id",
         Reach.MANY,
-        (
-            of.WRITES_IN_WITH,
-            of.WRITTEN_TWICE,
-            of.SUBQUERY,
-            of.ON_CONFLICT,
-            of.JOINED_WRITE,
-            of.UNNEST,
-            of.DURABLE,
-        ),
+        _WRITES,
     ),
     Known("ROWS", "reads open rows by their ids", "transaction_id", Reach.MANY, ()),
     Known("ENDED_ROWS", "reads other rows by their ids", "transaction_id", Reach.MANY, (of.SUBQUERY,)),
@@ -121,15 +115,7 @@ STATEMENTS = (
         "replaces documents and blind indexes, of rows and events",
         "transaction_id",
         Reach.MANY,
-        (
-            of.WRITES_IN_WITH,
-            of.WRITTEN_TWICE,
-            of.SUBQUERY,
-            of.ON_CONFLICT,
-            of.JOINED_WRITE,
-            of.UNNEST,
-            of.DURABLE,
-        ),
+        _WRITES,
     ),
     Known("BACKLOG", "counts what is open", "", Reach.ALL, (of.RECURSIVE, of.LATERAL)),
     Known("BACKLOG_OF_TENANT", "the same of one tenant", "", Reach.ALL, (of.RECURSIVE, of.LATERAL)),

@@ -41,44 +41,12 @@ CREATE INDEX transaction_ids_by_time ON transaction_ids (created_us);
 
 COMMENT ON INDEX transaction_ids_by_time IS 'finds the ids of months that were dropped';
 
-CREATE TABLE transactions (
-    transaction_id TEXT COLLATE "C" NOT NULL,
-    operation TEXT COLLATE "C" NOT NULL,
-    provider TEXT COLLATE "C" NOT NULL,
-    state TEXT COLLATE "C" NOT NULL,
-    created_us BIGINT NOT NULL,
-    updated_us BIGINT NOT NULL,
-    due_us BIGINT,
-    driver TEXT COLLATE "C" NOT NULL,
-    version BIGINT NOT NULL,
-    fence BIGINT NOT NULL,
-    document BYTEA NOT NULL,
-    tenant TEXT COLLATE "C" NOT NULL DEFAULT 'default',
-    asked_id TEXT COLLATE "C" NOT NULL DEFAULT '',
-    hash_key TEXT COLLATE "C" NOT NULL DEFAULT 'first'
-) PARTITION BY LIST (state);
+-- Columns keep their comments, defaults and storage; the parts take them over.
+CREATE TABLE transactions (LIKE transactions_before INCLUDING COMMENTS INCLUDING DEFAULTS INCLUDING STORAGE)
+    PARTITION BY LIST (state);
 
 COMMENT ON TABLE transactions IS
     'one row for each transaction: columns to find work by, and a sealed document; open_transactions and ended_transactions';
-COMMENT ON COLUMN transactions.transaction_id IS 'the id that gateway and provider use';
-COMMENT ON COLUMN transactions.operation IS 'what was asked, such as redeem';
-COMMENT ON COLUMN transactions.provider IS 'the provider''s id; empty for a tombstone';
-COMMENT ON COLUMN transactions.state IS 'one of the nine states';
-COMMENT ON COLUMN transactions.created_us IS 'when the intent was written';
-COMMENT ON COLUMN transactions.updated_us IS 'when it was last written';
-COMMENT ON COLUMN transactions.due_us IS 'when another process may take it; null when nothing is owed';
-COMMENT ON COLUMN transactions.driver IS 'the process that works on it now; empty when none does';
-COMMENT ON COLUMN transactions.version IS 'counts writes; a write replaces only the version it read';
-COMMENT ON COLUMN transactions.fence IS 'counts how often it was taken by a process';
-COMMENT ON COLUMN transactions.document IS 'the whole transaction, encrypted';
-COMMENT ON COLUMN transactions.tenant IS 'whose it is';
-COMMENT ON COLUMN transactions.asked_id IS 'the id its caller made, where transaction_id is another';
-COMMENT ON COLUMN transactions.hash_key IS
-    'id of the key that all its handles are made with; empty when they are under several';
-
--- Encrypted bytes do not compress; trying costs more than the whole statement. Partitions take it over.
-ALTER TABLE transactions ALTER COLUMN document SET STORAGE EXTERNAL;
-
 CREATE TABLE open_transactions PARTITION OF transactions DEFAULT;
 ALTER TABLE open_transactions ADD PRIMARY KEY (transaction_id);
 
@@ -121,18 +89,12 @@ COMMENT ON INDEX ended_transactions_by_last_write IS
     'tells whether anything in a month was written too late for the month to be dropped';
 
 CREATE TABLE handles (
-    handle BYTEA NOT NULL,
-    created_us BIGINT NOT NULL,
-    transaction_id TEXT COLLATE "C" NOT NULL,
+    LIKE handles_before INCLUDING COMMENTS,
     PRIMARY KEY (handle, created_us, transaction_id)
 ) PARTITION BY RANGE (created_us);
 
 COMMENT ON TABLE handles IS
     'blind indexes: keyed hashes that transactions are found by without storing what was hashed; by months';
-COMMENT ON COLUMN handles.handle IS 'keyed hash of a card, a reference, a label, a merchant or a terminal';
-COMMENT ON COLUMN handles.created_us IS 'its transaction''s, so that pages are in order';
-COMMENT ON COLUMN handles.transaction_id IS 'the transaction it finds';
-
 CREATE INDEX handles_by_transaction ON handles (created_us, transaction_id);
 
 COMMENT ON INDEX handles_by_transaction IS 'finds the hashes of a transaction that is purged or hashed anew';

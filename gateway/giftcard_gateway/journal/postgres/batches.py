@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeGuard
 
 from giftcard_gateway.journal.contract import JournalClosed, Row
 from giftcard_gateway.journal.group_commit import RIDE_S
@@ -186,10 +186,11 @@ def _answer(batch: Sequence[Queued], acks: Sequence[Ack]) -> None:
 
 async def _send(batch: Sequence[Queued], connection: Connection, is_repeat: bool) -> Sequence[Ack]:  # noqa: FBT001 - the shape of a Work
     requests = [queued.request for queued in batch]
-    whole = [one for one in requests if isinstance(one, Write) and one.row.are_all_indexes]
+    whole = [one for one in requests if _is_whole(one)]
+    rest = [one for one in requests if not _is_whole(one)] if whole else requests
     stored: set[str] = set()
-    if len(whole) < len(requests):
-        done = await connection.fetchrow(BATCH, *arguments_of([one for one in requests if one not in whole]))
+    if rest:
+        done = await connection.fetchrow(BATCH, *arguments_of(rest))
         stored |= {*done["opened"], *done["written"]} if done else set()
     stored |= await _rewrite(connection, whole)
     refused = [
@@ -209,6 +210,10 @@ async def _send(batch: Sequence[Queued], connection: Connection, is_repeat: bool
     stored |= await _rewrite(connection, ended)
     await make_safe(connection)
     return [_ack(request, stored, recorded, is_repeat=is_repeat) for request in requests]
+
+
+def _is_whole(request: Request) -> TypeGuard[Write]:
+    return isinstance(request, Write) and request.row.are_all_indexes
 
 
 def _may_follow(there: Row | None, row: Row) -> bool:
