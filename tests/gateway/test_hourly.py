@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,7 @@ from giftcard_adapters.values.secret import Secret
 from giftcard_gateway.access.identities import LOCAL
 from giftcard_gateway.audit.records import NUMBERS_ERASED, PURGED, exported
 from giftcard_gateway.config.settings import Routing
-from giftcard_gateway.journal.contract import JournalClosed
+from giftcard_gateway.journal.contract import Journal, JournalClosed
 from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.journal.sqlite.journal import Sqlite
 from giftcard_gateway.ledger.entry import State
@@ -100,6 +101,24 @@ async def test_what_became_due_is_erased_within_the_hour(tmp_path: Path) -> None
     assert entry.state is State.CONFIRMED
     assert NUMBER.encode() not in pack(entry)
     assert await told(journal, NUMBERS_ERASED) == [1]
+
+
+async def test_a_journal_is_made_ready_every_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A serving gateway tells its journal the time once an hour, for what is written in months to come."""
+    clock, heard = Hourly(), list[datetime]()
+
+    async def tend(_: Journal, now: datetime) -> None:
+        heard.append(now)
+
+    monkeypatch.setattr(Journal, "tend", tend)
+    journal = JournalSettings(url=Secret(f"sqlite:///{tmp_path}/journal.db"), purges=False)
+    connections = Connections([Connection("first", Scripted.open(clock), Terms(), clock)])
+    table = settings(journal=journal, routing=Routing(default="first"))
+    async with open_app(table, clock, connections=connections):
+        await clock.strikes()
+        clock.skip(days=40)
+        await clock.strikes()
+    assert [one - heard[0] >= timedelta(days=40) for one in heard] == [False, False, True]
 
 
 @pytest.mark.parametrize("purges", [True, False])

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
+import asyncpg
 import pytest
 
-from giftcard_gateway.journal.contract import SchemaUnknown
+from giftcard_gateway.journal.contract import JournalBusy, SchemaUnknown
 from giftcard_gateway.journal.schema import Steps
 from tests.journal.samples import opened, row
 from tests.journal.schemas import FOLDERS, journal_at, run_sql, upgrade_with
+from tests.patience import PATIENCE_S
+from tests.postgres import PostgresServer
 
 KNOWN = Steps(FOLDERS["sqlite"]).known
 STEPS = sorted(file for folder in FOLDERS.values() for file in folder.glob("0*.sql"))
@@ -84,6 +89,36 @@ async def test_a_newer_schema_that_shuts_it_out_is_refused(url: str, tmp_path: P
         await journal_at(url).start()
     with pytest.raises(SchemaUnknown, match="run a newer giftcard-gateway"):
         await journal_at(url).upgrade()
+
+
+@pytest.mark.postgres
+async def test_a_step_that_wants_gateways_stopped_waits_for_that(postgres_server: PostgresServer) -> None:
+    """While a gateway is connected such a step is refused, and changes nothing; then it is made."""
+    url = await postgres_server.create_database()
+    await upgrade_with(url, lambda folder: Steps(folder, until="0009"))
+    gateway = await asyncpg.connect(url, server_settings={"application_name": "giftcard-gateway"})
+    with pytest.raises(JournalBusy, match=r"1 sessions with this journal.*stop them all"):
+        await journal_at(url).upgrade()
+    assert (await journal_at(url).schema()).found == "0009"
+    await gateway.close()
+    other = await asyncpg.connect(url, server_settings={"application_name": "psql"})
+    async with asyncio.timeout(PATIENCE_S):
+        while (await journal_at(url).schema()).found != KNOWN:
+            # The server needs a moment to see that a session is gone.
+            with suppress(JournalBusy):
+                await journal_at(url).upgrade()
+    await other.close()
+
+
+@pytest.mark.postgres
+async def test_a_step_that_is_made_stops_nobody(postgres_server: PostgresServer) -> None:
+    """Where such a step was made already, or there is no journal yet, a connected gateway hinders nothing."""
+    url = await postgres_server.create_database()
+    gateway = await asyncpg.connect(url, server_settings={"application_name": "giftcard-gateway"})
+    for _ in range(2):
+        await journal_at(url).upgrade()
+    assert (await journal_at(url).schema()).found == KNOWN
+    await gateway.close()
 
 
 async def say_nothing(url: str, *versions: str) -> None:

@@ -317,3 +317,13 @@ def test_how_an_unknown_is_ended(
         guarantee=Guarantee.NATIVE, unknown=unknown, resend_window_s=resend_s, find_window_s=2 * HOUR
     )
     assert lifecycle.ending(intended(), traits, T0 + timedelta(seconds=age_s)) is ending
+
+
+def test_a_change_is_not_before_the_last() -> None:
+    """Where a process's clock is behind, a change has the time of the one before: the feed goes by it."""
+    entry = intended()
+    ahead = lifecycle.move(entry, State.APPROVED, T1 + timedelta(seconds=9), "provider approved")
+    behind = msgspec.structs.replace(ahead, updated_at=T1)
+    ended = lifecycle.move(behind, State.CONFIRMING, T1, "confirmed")
+    assert [change.at for change in ended.changes] == [entry.created_at, *[T1 + timedelta(seconds=9)] * 2]
+    assert ended.updated_at == T1 + timedelta(seconds=9)
