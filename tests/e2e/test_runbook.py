@@ -252,7 +252,12 @@ async def test_a_provider_is_paused_and_resumed_in_the_words_of_its_entry(
             await tab.run(
                 f"[...document.querySelectorAll('nav a')].find(one => one.text === {pages!r}).click()"
             )
-            await tab.until("location.pathname === '/providers' && document.readyState === 'complete'")
+            # The page that told of the pause is of the same path, and has a notice; the one to come has none.
+            await tab.until(
+                "location.pathname === '/providers' && document.readyState === 'complete'"
+                " && document.querySelector('.notice') === null"
+            )
+            await tab.until("document.querySelectorAll('form').length > 1")
             form = f"[...document.querySelectorAll('form')].find(one => one.innerText.includes({legend!r}))"
             label = f"[...{form}.querySelectorAll('label')].find(one => one.innerText === {reason!r})"
             await tab.run(f"{form}.querySelector('select').value = 'electrum-sandbox'")

@@ -37,7 +37,8 @@ prefixes = ["60450"]
 base_url = "http://127.0.0.1:{simulator}/giftcard/v3"
 """
 """A seal, and a shop at the simulators of a sandbox."""
-TOML = """
+TOML = (
+    """
 [server]
 listen = "127.0.0.1:{port}"
 workers = 2
@@ -46,11 +47,13 @@ workers = 2
 url = "{journal}"
 
 """
+    + SHOP
+)
 
 
 def configure(folder: Path, port: int, journal: str) -> None:
     """Write a configuration for two processes on `port`, with the simulators of a sandbox beside it."""
-    text = (TOML + SHOP).format(port=port, simulator=port + ELECTRUM, journal=journal)
+    text = TOML.format(port=port, simulator=port + ELECTRUM, journal=journal)
     settings = (f"{key} = {json.dumps(value)}\n" for key, value in SANDBOXES[0].settings().items())
     (folder / "gateway.toml").write_text(text + "".join(settings), encoding="utf-8")
 

@@ -36,7 +36,11 @@ def machine(context: ssl.SSLContext | None = None) -> Iterator[int]:
                     while way.recv(4096):
                         pass
 
-    with socketserver.ThreadingTCPServer((HOST, 0), Silent) as server:
+    class Machine(socketserver.ThreadingTCPServer):
+        # Callers may leave after us: their loop is ours, and stands still while we would wait for them.
+        daemon_threads = True
+
+    with Machine((HOST, 0), Silent) as server:
         serving = threading.Thread(target=server.serve_forever, args=(0.01,))
         serving.start()
         try:
