@@ -1,7 +1,7 @@
 """What layouts of the PostgreSQL journal cost over a history, beside each other.
 
-`python -m tests.bench.history --rows 200000` takes some minutes and prints a table, longer by each layout; a
-million rows take 5 GB of disk, of one layout at a time. What came of it is in `docs/decisions`.
+`python -m tests.bench.history --rows 200000` takes a minute and prints a table, longer by each layout; a
+million rows take 6 GB of disk, of one layout at a time. What came of it is in `docs/decisions`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ async def measure(layout: Layout, rows: int, lives: int, settings: dict[str, str
         began = time.monotonic()
         await fill(session, layout, rows)
         print(f"{layout.name}: {rows:,} in {time.monotonic() - began:.0f} s", flush=True)  # noqa: T201 - a program
-        costs = await cost(session, layout, lives)
+        costs = await cost(session, layout, rows, lives)
         await session.close()
     finally:
         server.remove()

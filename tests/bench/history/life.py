@@ -35,6 +35,8 @@ STEPS = (("PENDING", 600), ("APPROVED", 940), ("CONFIRMING", 1280), ("CONFIRMED"
 """What a redemption is written as, and how many bytes its document then has."""
 TOLD = (4, 2, 0, 0)
 """How many blind indexes each of its writes brings."""
+LOADING = ("fsync = off", "full_page_writes = off", "autovacuum = off", "maintenance_work_mem = '2GB'")
+"""Settings of the server while the history is loaded, of which nothing is measured."""
 SETTINGS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
 """As a gateway's sessions have them."""
 
@@ -51,6 +53,28 @@ SELECT gen_random_uuid()::text COLLATE "C" AS transaction_id, 'redeem' COLLATE "
     '' COLLATE "C" AS asked_id, 'first' COLLATE "C" AS hash_key
 FROM generate_series($2::bigint, $3::bigint) AS i
 """  # noqa: S608 - put together from our own text
+
+# Of each btree that is no part of another index: what takes it away, and what makes it again, 70 % full.
+# What is partitioned calls its index ONLY its own, which would leave the partitions without.
+_INDEXES = """
+SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS away,
+    format('ALTER TABLE %s ADD CONSTRAINT %I %s WITH (fillfactor = 70)', conrelid::regclass, conname,
+        pg_get_constraintdef(oid)) AS again
+FROM pg_constraint
+WHERE contype IN ('p', 'u') AND conparentid = 0 AND connamespace = 'public'::regnamespace
+UNION ALL
+SELECT format('DROP INDEX %s', indexrelid::regclass),
+    regexp_replace(replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON '), '( WHERE .*)?$',
+        ' WITH (fillfactor = 70)\\1')
+FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON pg_am.oid = relam AND amname = 'btree'
+WHERE relnamespace = 'public'::regnamespace AND NOT relispartition
+    AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
+"""
+_FILLED = """
+SELECT format('ALTER INDEX %s RESET (fillfactor)', oid::regclass) AS reset
+FROM pg_class
+WHERE relkind = 'i' AND relnamespace = 'public'::regnamespace AND 'fillfactor=70' = ANY(reloptions)
+"""
 
 # Partitions count with the table they are of.
 _SIZES = """
@@ -86,8 +110,17 @@ async def lay_out(session: Session, layout: Layout) -> None:
 
 
 async def fill(session: Session, layout: Layout, rows: int) -> None:
-    """Add a history of finished transactions, as old as a few days."""
-    await session.execute("SET synchronous_commit = off")
+    """Add a history of finished transactions, as old as a few days.
+
+    Indexes are made after the rows, which takes a fraction of the time, and as full as growing would have
+    left those of random keys.
+    """
+    for one in LOADING:
+        await session.execute(f"ALTER SYSTEM SET {one}")
+    await session.execute("SELECT pg_reload_conf()")
+    bare = [(each["away"], each["again"]) for each in await session.fetch(_INDEXES)]
+    for away, _ in bare:
+        await session.execute(away)
     for first in range(0, rows, CHUNK):
         made = (
             _MADE.replace("$1", str(rows))
@@ -98,12 +131,18 @@ async def fill(session: Session, layout: Layout, rows: int) -> None:
         for one in layout.fill:
             await session.execute(one)
         await session.execute("DROP TABLE made")
-    await session.execute("RESET synchronous_commit")
+    for _, again in bare:
+        await session.execute(again)
+    # What is added from here on is to be laid out as an index that was never loaded would have it.
+    for each in await session.fetch(_FILLED):
+        await session.execute(each["reset"])
     await session.execute("VACUUM (FREEZE, ANALYZE)")
+    await session.execute("ALTER SYSTEM RESET ALL")
+    await session.execute("SELECT pg_reload_conf()")
     await session.execute("CHECKPOINT")
 
 
-async def cost(session: Session, layout: Layout, lives: int) -> Costs:
+async def cost(session: Session, layout: Layout, rows: int, lives: int) -> Costs:
     """Return what a layout costs over the history that is there."""
     await open_due(session, layout)
     claimed = await claim_ms(session, layout)
@@ -127,7 +166,10 @@ async def cost(session: Session, layout: Layout, lives: int) -> Costs:
         "list 50, ms": lambda: session.fetch(layout.listed, None, None, None, 0, 2**62, "", 50),
         "changes, 100 of the newest, ms": lambda: session.fetch(layout.changes, *newest, 100),
     }
-    figures: Figures = {"claim 20 of 1,000 due, ms": claimed}
+    figures: Figures = {
+        "history, bytes a transaction": sum(map(sum, (await _sizes(session)).values())) / rows,
+        "claim 20 of 1,000 due, ms": claimed,
+    }
     for name, ask in asked.items():
         figures[name] = await _median_ms(ask)
     await live(session, layout, WARM)
