@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from datetime import UTC, date, datetime
 from typing import TypeAlias
 
 import asyncpg
@@ -20,7 +21,7 @@ from giftcard_gateway.journal.microseconds import EARLIEST_US, LATEST_US, to_us
 from giftcard_gateway.journal.postgres import statements
 from giftcard_gateway.journal.postgres.batches import arguments_of
 from giftcard_gateway.journal.postgres.journal import Postgres
-from giftcard_gateway.journal.postgres.months import FREE_IDS
+from giftcard_gateway.journal.postgres.months import ADD_MONTH, FREE_IDS
 from giftcard_gateway.journal.postgres.numbering import NUMBER_CHANGES, NUMBER_EVENTS
 from giftcard_gateway.journal.postgres.reading import statement_of
 from giftcard_gateway.journal.postgres.writing import BATCH
@@ -338,3 +339,23 @@ async def test_postgresql_serves_each_filter_by_an_index(server_with_history: st
     await session.close()
     assert "Seq Scan" not in plan
     assert ('"handles_pkey"' in plan) == (name in BLIND)
+
+
+@pytest.mark.postgres
+async def test_a_search_since_a_moment_opens_no_earlier_month(postgres_server: PostgresServer) -> None:
+    """Without `created_from` a search by a card looks into every month, and with it into those since."""
+    url = await postgres_server.create_database()
+    await Postgres(url).upgrade()
+    session = await asyncpg.connect(url, server_settings=SETTINGS | {"plan_cache_mode": "force_generic_plan"})
+    months = [date(2025, month, 1) for month in range(1, 13)]
+    for month in months:
+        await session.execute(ADD_MONTH, month)
+    await session.execute(f"PREPARE found AS {statements.LIST_BY_INDEX}")
+    since = to_us(datetime(2025, 10, 15, tzinfo=UTC))
+    looked_into = []
+    for from_us in (EARLIEST_US, since):
+        given = f"NULL, NULL, NULL, {from_us}, {LATEST_US}, '', 50, ARRAY['\\xa5'::bytea], NULL"
+        plan = await session.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE found ({given})")
+        looked_into.append([month for month in months if f'"handles_{month:%Y_%m}"' in plan])
+    await session.close()
+    assert looked_into == [months, months[9:]]

@@ -113,8 +113,9 @@ async def _lose(cluster: Cluster, lines: Mapping[str, Line], still_s: float, sce
     if still_s:
         lines[primary.name].stand_still()
         await asyncio.sleep(still_s)
-    scene.losses.append(datetime.now(UTC))
     died_at, _ = await asyncio.gather(scene.gateways[0].kill(), asyncio.to_thread(primary.kill))
+    # Dying takes its time, and what is sold meanwhile by way of the primary is forgotten with the rest.
+    scene.losses.append(datetime.now(UTC))
     lines[primary.name].cut()
     await wait_for(partial(other.is_, "primary"))
     scene.database_restarts.append(Restart(scene.losses[-1], datetime.now(UTC)))
