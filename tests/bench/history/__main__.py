@@ -28,6 +28,8 @@ SERVER = {
     "max_locks_per_transaction": "256",
     "jit": "off",
 }
+LOADING = ("fsync = off", "full_page_writes = off", "autovacuum = off", "maintenance_work_mem = '2GB'")
+"""Settings of the server while the history is loaded, of which nothing is measured."""
 
 
 def main() -> None:
@@ -55,7 +57,12 @@ async def measure(layout: Layout, rows: int, lives: int, settings: dict[str, str
         session = await asyncpg.connect(url, server_settings=SETTINGS, command_timeout=None)
         await lay_out(session, layout)
         began = time.monotonic()
+        for one in LOADING:
+            await session.execute(f"ALTER SYSTEM SET {one}")
+        await session.execute("SELECT pg_reload_conf()")
         await fill(session, layout, rows)
+        await session.execute("ALTER SYSTEM RESET ALL")
+        await session.execute("SELECT pg_reload_conf()")
         print(f"{layout.name}: {rows:,} in {time.monotonic() - began:.0f} s", flush=True)  # noqa: T201 - a program
         costs = await cost(session, layout, rows, lives)
         await session.close()

@@ -35,8 +35,6 @@ STEPS = (("PENDING", 600), ("APPROVED", 940), ("CONFIRMING", 1280), ("CONFIRMED"
 """What a redemption is written as, and how many bytes its document then has."""
 TOLD = (4, 2, 0, 0)
 """How many blind indexes each of its writes brings."""
-LOADING = ("fsync = off", "full_page_writes = off", "autovacuum = off", "maintenance_work_mem = '2GB'")
-"""Settings of the server while the history is loaded, of which nothing is measured."""
 SETTINGS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
 """As a gateway's sessions have them."""
 
@@ -115,9 +113,6 @@ async def fill(session: Session, layout: Layout, rows: int) -> None:
     Indexes are made after the rows, which takes a fraction of the time, and as full as growing would have
     left those of random keys.
     """
-    for one in LOADING:
-        await session.execute(f"ALTER SYSTEM SET {one}")
-    await session.execute("SELECT pg_reload_conf()")
     bare = [(each["away"], each["again"]) for each in await session.fetch(_INDEXES)]
     for away, _ in bare:
         await session.execute(away)
@@ -137,8 +132,6 @@ async def fill(session: Session, layout: Layout, rows: int) -> None:
     for each in await session.fetch(_FILLED):
         await session.execute(each["reset"])
     await session.execute("VACUUM (FREEZE, ANALYZE)")
-    await session.execute("ALTER SYSTEM RESET ALL")
-    await session.execute("SELECT pg_reload_conf()")
     await session.execute("CHECKPOINT")
 
 
