@@ -18,7 +18,7 @@ async def test_each_layout_takes_a_life(postgres_server: PostgresServer, layout:
     session = await asyncpg.connect(await postgres_server.create_database(), server_settings=SETTINGS)
     await lay_out(session, layout)
     await fill(session, layout, 600)
-    costs = await cost(session, layout, BATCH * 4)
+    costs = await cost(session, layout, 600, BATCH * 4)
     await session.close()
     assert costs.figures["WAL bytes a transaction"] > 0
     assert costs.figures["purge of a month, rows"] == pytest.approx(600 * 31 / 400, abs=1)
