@@ -304,6 +304,18 @@ async def test_several_processes_drop_at_once(place: Server) -> None:
     assert await count(place, "dropped_months") == 2
 
 
+async def test_a_month_that_was_made_again_is_dropped_again(journal: Postgres, place: Server) -> None:
+    """A clock set back over a month's end makes the tables of a dropped month anew, and they go as well."""
+    for _ in range(2):
+        await journal.tend(datetime(2020, 6, 30, 23, 59, tzinfo=UTC))
+        (old,) = await opened(journal, of(JUNE, **ENDED))
+        assert await count(place, "ended_transactions_2020_06") == 1
+        await purge(journal, AUGUST, SystemClock(), lambda _: None)
+        assert "ended_transactions_2020_06" not in await tables(place)
+        assert await journal.open(of(AUGUST, transaction_id=old.transaction_id)) is None
+    assert await count(place, "dropped_months") == 2
+
+
 async def test_a_drop_whose_session_is_ended_is_undone(place: Server, journal: Postgres) -> None:
     """A process that is cut off while it drops a month has dropped nothing, and the next one drops it."""
     (old,) = await opened(journal, of(JUNE, **ENDED, blind_indexes=(b"h",)))
