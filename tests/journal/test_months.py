@@ -18,6 +18,7 @@ from giftcard_gateway.pipeline.hourly import purge
 from tests.journal.conftest import server_place
 from tests.journal.places import Server
 from tests.journal.samples import after, opened, row
+from tests.journal.test_moving import kept, moved
 from tests.patience import PATIENCE_S
 from tests.postgres import PostgresServer
 
@@ -387,6 +388,24 @@ async def test_what_came_before_its_table_goes_with_the_month(place: Server, jou
     assert len(await journal.changes(after="", limit=9)) == 1
     await journal.drop(before=AUGUST)
     assert (await count(place, "handles"), await count(place, "changes")) == (0, 0)
+
+
+async def test_a_tenant_that_is_moved_lies_by_months(
+    journal: Postgres, place: Server, postgres_server: PostgresServer
+) -> None:
+    """Its history gets the tables of its months in the new cell, so that they are dropped whole there too."""
+    old = Postgres((await server_place(postgres_server)).url)
+    await old.start()
+    at = datetime(2020, 2, 29, 23, 59, tzinfo=UTC)
+    one = await kept(old, "north", at=at)
+    assert await moved((old, journal)) == 1
+    await old.close()
+    assert await count(place, "ended_transactions_2020_02") == 1
+    assert await count(place, "handles_other") == 0
+    found = await journal.get(one)
+    assert found is not None
+    await purge(journal, JUNE, SystemClock(), lambda _: None)
+    assert await journal.get(one) is None
 
 
 async def test_only_who_may_delete_may_drop(place: Server, postgres_server: PostgresServer) -> None:
