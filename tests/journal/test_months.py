@@ -18,7 +18,6 @@ from giftcard_gateway.pipeline.hourly import purge
 from tests.journal.conftest import server_place
 from tests.journal.places import Server
 from tests.journal.samples import after, opened, row
-from tests.journal.test_moving import kept, moved
 from tests.patience import PATIENCE_S
 from tests.postgres import PostgresServer
 
@@ -305,18 +304,6 @@ async def test_several_processes_drop_at_once(place: Server) -> None:
     assert await count(place, "dropped_months") == 2
 
 
-async def test_a_month_that_was_made_again_is_dropped_again(journal: Postgres, place: Server) -> None:
-    """A clock set back over a month's end makes the tables of a dropped month anew, and they go as well."""
-    for _ in range(2):
-        await journal.tend(datetime(2020, 6, 30, 23, 59, tzinfo=UTC))
-        (old,) = await opened(journal, of(JUNE, **ENDED))
-        assert await count(place, "ended_transactions_2020_06") == 1
-        await purge(journal, AUGUST, SystemClock(), lambda _: None)
-        assert "ended_transactions_2020_06" not in await tables(place)
-        assert await journal.open(of(AUGUST, transaction_id=old.transaction_id)) is None
-    assert await count(place, "dropped_months") == 2
-
-
 async def test_a_drop_whose_session_is_ended_is_undone(place: Server, journal: Postgres) -> None:
     """A process that is cut off while it drops a month has dropped nothing, and the next one drops it."""
     (old,) = await opened(journal, of(JUNE, **ENDED, blind_indexes=(b"h",)))
@@ -388,24 +375,6 @@ async def test_what_came_before_its_table_goes_with_the_month(place: Server, jou
     assert len(await journal.changes(after="", limit=9)) == 1
     await journal.drop(before=AUGUST)
     assert (await count(place, "handles"), await count(place, "changes")) == (0, 0)
-
-
-async def test_a_tenant_that_is_moved_lies_by_months(
-    journal: Postgres, place: Server, postgres_server: PostgresServer
-) -> None:
-    """Its history gets the tables of its months in the new cell, so that they are dropped whole there too."""
-    old = Postgres((await server_place(postgres_server)).url)
-    await old.start()
-    at = datetime(2020, 2, 29, 23, 59, tzinfo=UTC)
-    one = await kept(old, "north", at=at)
-    assert await moved((old, journal)) == 1
-    await old.close()
-    assert await count(place, "ended_transactions_2020_02") == 1
-    assert await count(place, "handles_other") == 0
-    found = await journal.get(one)
-    assert found is not None
-    await purge(journal, JUNE, SystemClock(), lambda _: None)
-    assert await journal.get(one) is None
 
 
 async def test_only_who_may_delete_may_drop(place: Server, postgres_server: PostgresServer) -> None:

@@ -23,6 +23,7 @@ from giftcard_gateway.journal.sqlite.journal import Sqlite
 from giftcard_gateway.ledger.entry import Entry, State
 from tests.journal.conftest import server_place
 from tests.journal.samples import MICROSECOND, NOW, after, event
+from tests.journal.samples import row as sample
 from tests.postgres import PostgresServer
 from tests.world.gateway import seal
 
@@ -168,6 +169,14 @@ async def test_what_is_open_stops_a_move(pair: Pair, state: State) -> None:
     await kept(pair[0], "north")
     one = await kept(pair[0], "north", state)
     with pytest.raises(MoveStopped, match=one):
+        await mover(pair).must_be_at_rest()
+
+
+async def test_a_refusal_names_the_id_that_its_caller_made(pair: Pair) -> None:
+    """Of a tenant's transaction people know the id that was asked for, and not the one that it is kept by."""
+    asked = SystemClock().uuid4()
+    assert await pair[0].open(sample(tenant="north", asked_id=asked)) is None
+    with pytest.raises(MoveStopped, match=asked):
         await mover(pair).must_be_at_rest()
 
 
