@@ -41,7 +41,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         return self.home_of(tenant) == self.name
 
     def serves(self, tenant: str) -> bool:
-        """Tell whether anything new of a tenant is taken here: its transactions are in this cell, and stay."""
+        """Tell whether anything of a tenant is taken here: its transactions are in this cell, and stay."""
         return tenant not in self.leaving and self.keeps(tenant)
 
     def demand(self, tenant: str) -> None:

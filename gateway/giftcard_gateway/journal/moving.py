@@ -60,7 +60,7 @@ class TenantMove:
         """Raise MoveStopped where a transaction is open, or an event still to be carried over."""
         query = RowQuery(tenant=self._tenant, states=OPEN_STATES, limit=_NAMED)
         if rows := await self._source.list(query):
-            told = ", ".join(row.transaction_id for row in rows)
+            told = ", ".join(map(_name, rows))
             raise MoveStopped(f"transactions of {self._tenant} are open, such as {told}: let them end first")
         async for events in self._events():
             if left := [one.event_id for one in events if not one.applied]:
@@ -95,7 +95,7 @@ class TenantMove:
             for row, there in zip(rows, found, strict=True):
                 if there is None or not _is_copy(there, row):
                     raise MoveStopped(
-                        f"the transaction {row.transaction_id} is not the same in both journals:"
+                        f"the transaction {_name(row)} is not the same in both journals:"
                         " it changed meanwhile; run this again"
                     )
 
@@ -110,7 +110,7 @@ class TenantMove:
             there = await self._target.get(row.transaction_id)
             at = max(row.created_at, row.updated_at)
             raise self._late(
-                f"transaction {row.transaction_id}", at, is_copied=there is not None and _is_copy(there, row)
+                f"transaction {_name(row)}", at, is_copied=there is not None and _is_copy(there, row)
             )
         async for events in self._events():
             for one in events:
@@ -143,10 +143,10 @@ class TenantMove:
         if there is None or _is_copy(there, row):
             return
         if not _is_life(there, row):
-            raise MoveStopped(f"the id {row.transaction_id} is another transaction's in the other journal")
+            raise MoveStopped(f"the id {_name(row)} is another transaction's in the other journal")
         if not await self._renew(there, row):
             raise MoveStopped(
-                f"the transaction {row.transaction_id} was written in the other journal, where nobody may be"
+                f"the transaction {_name(row)} was written in the other journal, where nobody may be"
                 " served for it yet, and differs there from what is to be moved: a person has to decide"
             )
 
@@ -171,7 +171,7 @@ class TenantMove:
             text = self._seal.open(row.document, place_of(row))
             entry: Entry = decoded(_ENTRY.decode, text, "transaction")
         except (KeyMissing, SealBroken) as fault:
-            raise MoveStopped(f"the transaction {row.transaction_id} cannot be read: {fault}") from None
+            raise MoveStopped(f"the transaction {_name(row)} cannot be read: {fault}") from None
         return msgspec.structs.replace(
             row,
             blind_indexes=tuple(self._indexes.all_of(entry)),
@@ -190,6 +190,11 @@ class TenantMove:
         while events := await self._source.events_after(place, _BATCH):
             yield [one for one in events if one.tenant == self._tenant]
             place = (events[-1].provider, events[-1].event_id)
+
+
+def _name(row: Row) -> str:
+    """Return the id that people know a transaction by."""
+    return row.asked_id or row.transaction_id
 
 
 def _is_copy(there: Row, row: Row) -> bool:
