@@ -268,7 +268,7 @@ class JournalUnavailable(GatewayError):
 
 
 class CellNotServed(GatewayError):
-    """Another process serves the tenant's cell; nothing was sent, ask there."""
+    """The tenant is not served here, or is being moved; nothing was sent, ask in its cell."""
 
     reason = "CELL_NOT_SERVED"
     retry_after_s = 5.0

@@ -109,8 +109,8 @@ def environ(cell: str, port: int = 1) -> dict[str, str]:
     return {"GIFTCARD_GATEWAY__SERVER__CELL": cell, "GIFTCARD_GATEWAY__SERVER__LISTEN": f"127.0.0.1:{port}"}
 
 
-def opened(folder: Path, stack: ExitStack, urls: dict[str, str]) -> Cells:
-    """Bring both journals up, make the keys, and start a gateway for each cell."""
+def prepared(folder: Path, urls: dict[str, str]) -> Cells:
+    """Bring both journals up and make the keys."""
     ports = {"default": free_port(), "eu": free_port()}
     text = (TOML + SHOP).format(simulator=ports["default"] + ELECTRUM, **urls)
     more = (f"{key} = {json.dumps(value)}\n" for key, value in SANDBOXES[0].settings().items())
@@ -124,13 +124,18 @@ def opened(folder: Path, stack: ExitStack, urls: dict[str, str]) -> Cells:
         made = run(*words, folder=folder, environ=environ("eu"))
         assert made.returncode == 0, made.stderr
         keys[tenant] = made.stdout.strip()
-    stack.enter_context(simulators(folder, ports["default"]))
-    for cell, port in ports.items():
+    for cell in ports:
         (folder / cell).mkdir()
-        words = ["serve", "--config", str(folder / "gateway.toml")]
-        running = stack.enter_context(started(*words, folder=folder / cell, environ=environ(cell, port)))
-        running.wait_until(lambda running=running: "serves on" in running.complained)  # type: ignore[misc]  # mypy infers no default of a lambda
     return Cells(folder, urls, ports, keys)
+
+
+def opened(folder: Path, stack: ExitStack, urls: dict[str, str]) -> Cells:
+    """Do that, and start a gateway for each cell."""
+    cells = prepared(folder, urls)
+    stack.enter_context(simulators(folder, cells.ports["default"]))
+    for cell in TENANTS:
+        serve_cell(cells, cell, stack)
+    return cells
 
 
 async def proves_cells(cells: Cells) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -17,11 +17,13 @@ from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.contract import Journal, Resealed, RowQuery
 from giftcard_gateway.journal.moving import MoveStopped, TenantMove
 from giftcard_gateway.journal.notes import KeyInUse
+from giftcard_gateway.journal.places import place_of
 from giftcard_gateway.journal.records import Records
 from giftcard_gateway.journal.sqlite.journal import Sqlite
 from giftcard_gateway.ledger.entry import Entry, State
 from tests.journal.conftest import server_place
-from tests.journal.samples import NOW, event
+from tests.journal.samples import MICROSECOND, NOW, after, event
+from tests.journal.samples import row as sample
 from tests.postgres import PostgresServer
 from tests.world.gateway import seal
 
@@ -170,6 +172,14 @@ async def test_what_is_open_stops_a_move(pair: Pair, state: State) -> None:
         await mover(pair).must_be_at_rest()
 
 
+async def test_a_refusal_names_the_id_that_its_caller_made(pair: Pair) -> None:
+    """Of a tenant's transaction people know the id that was asked for, and not the one that it is kept by."""
+    asked = SystemClock().uuid4()
+    assert await pair[0].open(sample(tenant="north", asked_id=asked)) is None
+    with pytest.raises(MoveStopped, match=asked):
+        await mover(pair).must_be_at_rest()
+
+
 async def test_an_event_to_be_carried_over_stops_a_move(pair: Pair) -> None:
     """An event that its transaction does not know yet is not left behind."""
     await pair[0].add_event(event(tenant="south", event_id="theirs"))
@@ -185,7 +195,7 @@ async def test_an_id_of_another_transaction_stops_a_move(pair: Pair) -> None:
     one = await kept(old, "north")
     row = await old.get(one)
     assert row is not None
-    other = msgspec.structs.replace(row, document=b"another")
+    other = msgspec.structs.replace(row, document=b"another", created_at=row.created_at + MICROSECOND)
     assert await new.open(other) is None
     with pytest.raises(MoveStopped, match=one):
         await moved(pair)
@@ -219,3 +229,89 @@ async def test_what_came_meanwhile_is_not_left_behind(pair: Pair, state: State) 
         await moving.leave(began, lambda _: None)
     assert await old.get(late) is not None
     assert await new.get(late) is None
+
+
+async def resealed(journal: Journal, transaction_id: str) -> None:
+    """Seal a document anew, as erasing and rotation do: its columns stay what they were."""
+    row = await journal.get(transaction_id)
+    assert row is not None
+    there = seal(SystemClock())
+    document = there.close(there.open(row.document, place_of(row)), place_of(row))
+    assert await journal.reseal([Resealed(row=row, document=document)]) == 1
+
+
+@pytest.mark.parametrize("where", ["old", "new", "both"])
+async def test_a_copy_that_was_sealed_anew_is_no_other_transaction(pair: Pair, where: str) -> None:
+    """Between two runs gateways of either cell erase numbers and rotate keys: the next run ends the move."""
+    one = await kept(pair[0], "north")
+    await mover(pair).copy(lambda _: None)
+    for name, journal in zip(("old", "new"), pair, strict=True):
+        if where in {name, "both"}:
+            await resealed(journal, one)
+    row = await pair[0].get(one)
+    assert await moved(pair) == 1
+    assert await pair[1].get(one) == row
+    for index in await found_by(pair[1], one):
+        assert await pair[1].list(RowQuery(blind_indexes=(index,)))
+    assert await whose(pair[0]) == {}
+
+
+@pytest.mark.parametrize("writes", [1, 3])
+async def test_a_late_word_after_it_was_copied_goes_along(pair: Pair, writes: int) -> None:
+    """What a provider says of it after it was copied is in the copy when the next run ends."""
+    old, new = pair
+    one = await kept(old, "north")
+    await mover(pair).copy(lambda _: None)
+    for _ in range(writes):
+        entry = await records(old).get(one)
+        assert entry is not None
+        later = msgspec.structs.replace(entry, updated_at=SystemClock().now())
+        assert await records(old).write(later) is not None
+    with pytest.raises(MoveStopped, match=one):
+        await mover(pair).compare()
+    row = await old.get(one)
+    assert await moved(pair) == 1
+    assert await new.get(one) == row
+    assert await records(new).get(one) is not None
+    assert await whose(old) == {}
+
+
+async def test_a_copy_that_was_written_further_is_left_to_a_person(pair: Pair) -> None:
+    """What somebody wrote in the other cell, where nobody is served yet, is neither lost nor taken over."""
+    old, new = pair
+    one = await kept(old, "north")
+    await mover(pair).copy(lambda _: None)
+    copy, row = await new.get(one), await old.get(one)
+    assert copy is not None
+    further = after(copy, "CONFIRMED")
+    assert await new.write(further)
+    with pytest.raises(MoveStopped, match="a person has to decide"):
+        await moved(pair)
+    assert (await old.get(one), await new.get(one)) == (row, further)
+
+
+async def test_an_event_that_came_meanwhile_is_not_left_behind(pair: Pair) -> None:
+    """An event that a forgotten gateway takes during a move stops it, applied or not, and is not deleted."""
+    old, _ = pair
+    await kept(old, "north")
+    moving, began = mover(pair), SystemClock().now()
+    await moving.copy(lambda _: None)
+    await old.add_event(event(tenant="north", event_id="late", received_at=SystemClock().now(), applied=True))
+    with pytest.raises(MoveStopped, match="late"):
+        await moving.leave(began, lambda _: None)
+    assert [one.event_id for one in await old.events(after="", limit=9)] == ["late"]
+
+
+@pytest.mark.parametrize("at", [datetime(1970, 1, 1, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)])
+async def test_a_clock_that_was_wrong(pair: Pair, at: datetime) -> None:
+    """What was written decades ago is moved like any other; of what is yet to come the refusal says so."""
+    old, new = pair
+    one = await kept(old, "north", at=at)
+    if at > SystemClock().now():
+        with pytest.raises(MoveStopped, match=f"{one} bears the time 2031-01-01 00:00:00 UTC"):
+            await moved(pair)
+        assert await old.get(one) == await new.get(one)
+    else:
+        await moved(pair)
+        assert await whose(old) == {}
+    assert await whose(new) == {"north": [one]}

@@ -40,6 +40,10 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         """Tell whether a tenant's transactions are in this cell."""
         return self.home_of(tenant) == self.name
 
+    def serves(self, tenant: str) -> bool:
+        """Tell whether anything of a tenant is taken here: its transactions are in this cell, and stay."""
+        return tenant not in self.leaving and self.keeps(tenant)
+
     def demand(self, tenant: str) -> None:
         """Raise CellNotServed for a tenant of another cell or of none, or that leaves this one.
 
@@ -50,7 +54,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
                 "must name one tenant here: this gateway serves one cell, and * would leave out the others"
             )
             raise InvalidRequest([(TENANT, fault)])
-        if tenant in self.leaving or not self.keeps(tenant):
+        if not self.serves(tenant):
             raise CellNotServed(cell=self.home_of(tenant))
 
 

@@ -116,8 +116,8 @@ class WebhookEdge:
         connection = self._connection(request.match_info["provider"])
         if connection is None:
             return web.Response(status=HTTPStatus.NOT_FOUND)
-        if self.cell is not None and not self.cell.keeps(connection.tenant):
-            # Kept here it would be another cell's tenant's. Whoever brought it comes again.
+        if self.cell is not None and not self.cell.serves(connection.tenant):
+            # Kept here it would be another cell's tenant's, now or soon. Whoever brought it comes again.
             raise web.HTTPServiceUnavailable
         if (request.content_length or 0) > self._settings.max_body_bytes:
             return web.Response(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)

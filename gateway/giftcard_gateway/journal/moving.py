@@ -1,19 +1,22 @@
 """Moves all of one tenant from one journal into another, so that another cell can serve it (decision 0070).
 
 Nothing of it may be open, and nobody may be served for it meanwhile: who moves sees to that. Everything is in
-both journals before anything is deleted from the first, so a move that was cut short is begun again.
+both journals before anything is deleted from the first, so a move that was cut short is begun again. Until
+then either may change: card numbers are erased, documents sealed anew, and a provider has a late word. So a
+copy is brought up to what it was made of, which counts until it is deleted.
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from giftcard_adapters.codec import unpacker
 from giftcard_gateway.errors import OperatorError
-from giftcard_gateway.journal.contract import RowQuery
+from giftcard_gateway.journal.contract import JournalClosed, Resealed, RowQuery
 from giftcard_gateway.journal.damage import decoded, must_be_whole
 from giftcard_gateway.journal.indexes import BlindIndexes
 from giftcard_gateway.journal.places import place_of
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 _ENTRY = unpacker(Entry)
 _BATCH = 200
+_MOST_MONTHS = 120
+"""Of a history that room is made for; what clocks that were wrong wrote has no end of months."""
 _NAMED = 5
 """Transactions that a refusal names."""
 
@@ -55,7 +60,7 @@ class TenantMove:
         """Raise MoveStopped where a transaction is open, or an event still to be carried over."""
         query = RowQuery(tenant=self._tenant, states=OPEN_STATES, limit=_NAMED)
         if rows := await self._source.list(query):
-            told = ", ".join(row.transaction_id for row in rows)
+            told = ", ".join(map(_name, rows))
             raise MoveStopped(f"transactions of {self._tenant} are open, such as {told}: let them end first")
         async for events in self._events():
             if left := [one.event_id for one in events if not one.applied]:
@@ -71,8 +76,9 @@ class TenantMove:
         """
         # First, because a process that starts there has to know them.
         await self._target.use_keys(await self._source.keys_in_use())
-        count = 0
+        count, months = 0, set[tuple[int, int]]()
         async for rows in self._rows(self._source):
+            await self._tend(rows, months)
             await asyncio.gather(*(self._put(self._indexed(row)) for row in rows))
             count += len(rows)
             advance(len(rows))
@@ -89,7 +95,8 @@ class TenantMove:
             for row, there in zip(rows, found, strict=True):
                 if there is None or not _is_copy(there, row):
                     raise MoveStopped(
-                        f"the transaction {row.transaction_id} is not the same in both journals"
+                        f"the transaction {_name(row)} is not the same in both journals:"
+                        " it changed meanwhile; run this again"
                     )
 
     async def leave(self, before: datetime, advance: Callable[[int], None]) -> None:
@@ -99,16 +106,63 @@ class TenantMove:
         """
         while gone := await self._source.purge(before=before, limit=_BATCH, tenant=self._tenant):
             advance(gone)
-        if rows := await self._source.list(RowQuery(tenant=self._tenant, limit=1)):
-            raise MoveStopped(
-                f"the transaction {rows[0].transaction_id} came meanwhile: a gateway still serves"
-                f" {self._tenant} where it was; stop it, and run this again"
+        for row in await self._source.list(RowQuery(tenant=self._tenant, limit=1)):
+            there = await self._target.get(row.transaction_id)
+            at = max(row.created_at, row.updated_at)
+            raise self._late(
+                f"transaction {_name(row)}", at, is_copied=there is not None and _is_copy(there, row)
             )
+        async for events in self._events():
+            for one in events:
+                raise self._late(f"event {one.event_id}", one.received_at, is_copied=False)
+
+    def _late(self, what: str, at: datetime, *, is_copied: bool) -> MoveStopped:
+        """Return what to say of something that was not deleted."""
+        if is_copied:
+            return MoveStopped(
+                f"the {what} bears the time {at:%Y-%m-%d %H:%M:%S} UTC, which had not come when this began:"
+                " a clock is wrong here, or was where it was written; run this again after that time"
+            )
+        return MoveStopped(
+            f"the {what} came meanwhile: a gateway still serves {self._tenant} where it was; stop it, and run"
+            " this again"
+        )
+
+    async def _tend(self, rows: Sequence[Row], months: set[tuple[int, int]]) -> None:
+        """Make room where the rows go, as their gateways did where they come from; `months` have it."""
+        for at in sorted(row.created_at for row in rows):
+            if (at.year, at.month) in months or len(months) == _MOST_MONTHS:
+                continue
+            months.add((at.year, at.month))
+            # Who reads there for long may be in the way: then they lie beside, and are found all the same.
+            with suppress(JournalClosed):
+                await self._target.tend(at)
 
     async def _put(self, row: Row) -> None:
         there = await self._target.open(row)
-        if there is not None and not _is_copy(there, row):
-            raise MoveStopped(f"the id {row.transaction_id} is another transaction's in the other journal")
+        if there is None or _is_copy(there, row):
+            return
+        if not _is_life(there, row):
+            raise MoveStopped(f"the id {_name(row)} is another transaction's in the other journal")
+        if not await self._renew(there, row):
+            raise MoveStopped(
+                f"the transaction {_name(row)} was written in the other journal, where nobody may be"
+                " served for it yet, and differs there from what is to be moved: a person has to decide"
+            )
+
+    async def _renew(self, copy: Row, row: Row) -> bool:
+        """Bring a copy up to what it was made of; False for one that was written further, or is another."""
+        if place_of(copy) == place_of(row):
+            # The same write in another document.
+            anew = Resealed(
+                row=copy, document=row.document, hash_key=row.hash_key, blind_indexes=row.blind_indexes
+            )
+            return await self._target.reseal([anew]) == 1
+        is_done = False
+        # A row is replaced by its next version only. Between two it cannot be opened, and nobody asks for it.
+        for version in range(copy.version + 1, row.version + 1):
+            is_done = await self._target.write(msgspec.structs.replace(row, version=version))
+        return is_done
 
     def _indexed(self, row: Row) -> Row:
         """Return a row with all that it is found by, which is read back with none of it."""
@@ -117,7 +171,7 @@ class TenantMove:
             text = self._seal.open(row.document, place_of(row))
             entry: Entry = decoded(_ENTRY.decode, text, "transaction")
         except (KeyMissing, SealBroken) as fault:
-            raise MoveStopped(f"the transaction {row.transaction_id} cannot be read: {fault}") from None
+            raise MoveStopped(f"the transaction {_name(row)} cannot be read: {fault}") from None
         return msgspec.structs.replace(
             row,
             blind_indexes=tuple(self._indexes.all_of(entry)),
@@ -138,5 +192,21 @@ class TenantMove:
             place = (events[-1].provider, events[-1].event_id)
 
 
+def _name(row: Row) -> str:
+    """Return the id that people know a transaction by."""
+    return row.asked_id or row.transaction_id
+
+
 def _is_copy(there: Row, row: Row) -> bool:
     return is_same(there, row) and there.tenant == row.tenant
+
+
+def _is_life(there: Row, row: Row) -> bool:
+    """Tell whether two rows are of one transaction: by what no write changes."""
+    return (there.tenant, there.created_at, there.operation, there.provider, there.asked_id) == (
+        row.tenant,
+        row.created_at,
+        row.operation,
+        row.provider,
+        row.asked_id,
+    )

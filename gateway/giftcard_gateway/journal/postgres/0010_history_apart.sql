@@ -248,7 +248,9 @@ BEGIN
         END IF;
     END LOOP;
     EXECUTE format('DROP TABLE %I', 'ended_transactions' || suffix);
-    INSERT INTO dropped_months (since_us, until_us) VALUES (since_us, until_us);
+    -- A clock that is set back makes a month again that was dropped.
+    INSERT INTO dropped_months (since_us, until_us) VALUES (since_us, until_us)
+    ON CONFLICT ON CONSTRAINT dropped_months_pkey DO UPDATE SET dropped_at = now();
     EXECUTE format('DROP TABLE IF EXISTS %I, %I', 'changes' || suffix, 'handles' || suffix);
     -- What came before its table was made lies here.
     DELETE FROM handles_other AS o WHERE o.created_us >= since_us AND o.created_us < until_us;

@@ -20,7 +20,8 @@ AHEAD = 3
 
 TRIES = 10
 _PAUSE_S = 0.2
-_HELD = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
+# The last one: something of the month was written beside after add_month looked; asked again, it sees that.
+_HELD = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.CheckViolationError)
 Session: TypeAlias = "asyncpg.Connection[asyncpg.Record] | Connection"
 
 MONTHS = """
