@@ -15,12 +15,12 @@ from pathlib import Path
 
 import click
 
-from tests.drills import advices, backups, deploys, hostility, journal, keys, providers
+from tests.drills import advices, backups, deploys, hostility, journal, keys, moves, providers
 from tests.drills.catalogue import DRILLS, Drill
 from tests.drills.runbook import record
 from tests.drills.stage import CannotDrill, DrillFailed, Stage
 
-ROOMS = (providers, hostility, advices, journal, backups, keys, deploys)
+ROOMS = (providers, hostility, advices, journal, backups, keys, moves, deploys)
 
 
 @click.command(help=__doc__)
