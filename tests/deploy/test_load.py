@@ -36,6 +36,8 @@ pytestmark = [
 CALLS, A_SECOND, AT_ONCE = 480, 60, 8
 NOTICED_S = 6.0
 """Within this deploy/envoy notices, by its page; who spreads calls himself notices at once."""
+LOST = AT_ONCE + 3
+"""Calls that may fail: those under way, and those that Envoy's outlier detection counts."""
 ID = "%08x-0000-4000-8000-000000000000"
 """Ids by the number that ghz gives each call, so that a test knows them without its report."""
 REDEEM = json.dumps(
@@ -134,6 +136,7 @@ async def test_one_of_two_is_killed(tmp_path: Path, postgres_server: PostgresSer
         ended = Counter(one["status"] for one in report["details"])
         assert set(ended) <= {"OK", "Unavailable"}, ended
         assert missed_s(report) < NOTICED_S
+        assert ended["Unavailable"] <= LOST
         assert {one["status"] for one in report["details"][-FEW:]} == {"OK"}
         moved = settled(running, f"127.0.0.1:{running.ports[0]}")
         assert ended["OK"] <= moved <= CALLS
