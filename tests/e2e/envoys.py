@@ -107,9 +107,16 @@ class Door:
 
 
 def settings(
-    folder: Path, ports: Mapping[str, int], origin: str = PAGE, may: Mapping[str, int] | None = None
+    folder: Path,
+    ports: Mapping[str, int],
+    origin: str = PAGE,
+    may: Mapping[str, int] | None = None,
+    changed: Callable[[str], str] = str,
 ) -> None:
-    """Fill a folder with what Envoy needs, with a test's ports and what a caller may ask of MEASURES."""
+    """Fill a folder with what Envoy needs, with a test's ports and what a caller may ask of MEASURES.
+
+    `changed` returns the configuration as somebody made it from that.
+    """
     prepare(folder)
     text = (folder / "envoy.yaml").read_text(encoding="utf-8")
     for name, port in PORTS.items():
@@ -119,7 +126,7 @@ def settings(
     text = text.replace(PAGE, origin)
     for name, at_once in (dict.fromkeys(MEASURES, AMPLE) | dict(may or {})).items():
         text = measured(text, name, at_once)
-    (folder / "envoy.yaml").write_text(text, encoding="utf-8")
+    (folder / "envoy.yaml").write_text(changed(text), encoding="utf-8")
 
 
 def measured(text: str, name: str, at_once: int) -> str:
@@ -134,14 +141,19 @@ def measured(text: str, name: str, at_once: int) -> str:
 
 @contextmanager
 def door(
-    folder: Path, gateway: int, *others: int | str, origin: str = PAGE, may: Mapping[str, int] | None = None
+    folder: Path,
+    gateway: int,
+    *others: int | str,
+    origin: str = PAGE,
+    may: Mapping[str, int] | None = None,
+    changed: Callable[[str], str] = str,
 ) -> Iterator[Door]:
     """Start Envoy in a new folder, before gateways' ports or addresses; wait until it finds one healthy."""
     program = envoy_program()
     folder.mkdir()
     first = free_port()
     ports = {"plain": first, "tls": first + 1, "admin": first + 2, "gateway": gateway}
-    settings(folder, ports, origin, may)
+    settings(folder, ports, origin, may, changed)
     with (folder / "envoy.yaml").open("a", encoding="utf-8") as end_of_the_endpoints:
         for other in others:
             host, _, port = (f"127.0.0.1:{other}" if isinstance(other, int) else other).partition(":")

@@ -59,10 +59,15 @@ class Cells:
     ports: dict[str, int]
     keys: dict[str, str]
 
-    def redeem(self, cell: str, tenant: str, request: v1.RedeemRequest | None = None) -> str:
-        """Redeem as a tenant at a cell's gateway; return `OK`, or the code and the reason of the refusal."""
+    def redeem(
+        self, cell: str, tenant: str, request: v1.RedeemRequest | None = None, *more: tuple[str, str]
+    ) -> str:
+        """Redeem as a tenant at a cell's gateway; return `OK`, or the code and the reason of the refusal.
+
+        `more` is metadata.
+        """
         with grpc.insecure_channel(f"127.0.0.1:{self.ports[cell]}") as channel:
-            metadata = (("authorization", f"Bearer {self.keys[tenant]}"),)
+            metadata = (("authorization", f"Bearer {self.keys[tenant]}"), *more)
             try:
                 Stubs(channel).gift_cards.Redeem(
                     request or redemption(PAN), metadata=metadata, timeout=PATIENCE_S
