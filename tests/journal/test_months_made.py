@@ -59,7 +59,7 @@ async def test_a_month_is_not_made_over_what_is_just_written(journal: Postgres, 
 
 
 async def test_several_gateways_purge_at_a_month_s_end(place: Server) -> None:
-    """What was created in a month's first microsecond stays when the one before goes, as does what is open."""
+    """What was created in a month's first microsecond stays when the last one goes, as does what is open."""
     july = datetime(2020, 7, 1, tzinfo=UTC)
     gateways = [Postgres(place.url) for _ in range(4)]
     for one in gateways:

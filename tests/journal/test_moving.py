@@ -85,7 +85,7 @@ def mover(pair: Pair, tenant: str = "north") -> TenantMove:
 
 
 async def moved(pair: Pair, advance: Callable[[int], None] = lambda _: None) -> int:
-    """TenantMove the tenant north, as the command does."""
+    """Move the tenant north, as the command does."""
     moving, began = mover(pair), SystemClock().now()
     await moving.must_be_at_rest()
     count = await moving.copy(advance)
