@@ -83,8 +83,6 @@ async def _move(settings: Settings, tenant: str, source: str, target: str) -> No
             except OperatorError as fault:
                 raise CannotDo(f"the cell {name}: {fault}") from None
             opened.append(one)
-        # What is written from now on may not be copied, so it is not deleted either.
-        began = clock.now()
         await moving.must_be_at_rest()
         # First, so that nothing goes unrecorded.
         about = f"from the cell {source} to the cell {target}"
@@ -99,7 +97,7 @@ async def _move(settings: Settings, tenant: str, source: str, target: str) -> No
             count = await moving.copy(lambda done: progress.advance(task, done))
             await moving.compare()
             task = progress.add_task("deleted")
-            await moving.leave(began, lambda done: progress.advance(task, done))
+            await moving.leave(lambda done: progress.advance(task, done))
     except JournalClosed as fault:
         raise CannotDo(f"{fault}: run this again when both cells can be reached") from None
     finally:
