@@ -281,3 +281,16 @@ async def test_a_move_whose_database_goes_away(
     done = run(*COMMAND, folder=tmp_path, environ=environ("eu"))
     assert done.returncode == 0, done.stderr
     assert [await Looker(urls[cell]).count() for cell in TENANTS] == [0, MANY]
+
+
+def test_a_move_makes_no_journal(tmp_path: Path) -> None:
+    """Run where the URL of a file leads nowhere, it refuses, and does not move nothing from a new one."""
+    prepared(tmp_path, {cell: f"sqlite:///{cell}.db" for cell in TENANTS})
+    file = tmp_path / "gateway.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace(HOME, f"{HOME}\nleaving = true"), "utf-8")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    refused = run(*COMMAND[:-1], str(file), folder=elsewhere, environ=environ("eu"))
+    assert (refused.returncode, "error: the cell default: there is no journal" in refused.stderr) == (2, True)
+    assert not list(elsewhere.iterdir())
+    assert run(*COMMAND, folder=tmp_path, environ=environ("eu")).returncode == 0

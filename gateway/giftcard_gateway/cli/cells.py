@@ -79,6 +79,9 @@ async def _move(settings: Settings, tenant: str, source: str, target: str) -> No
     try:
         for name, one in ((source, old), (target, new)):
             try:
+                if not (await one.schema()).found:
+                    # A start would make a file, and an empty one is soon moved.
+                    raise CannotDo("there is no journal where its URL leads from this folder; see `migrate`")
                 await one.start()
             except OperatorError as fault:
                 raise CannotDo(f"the cell {name}: {fault}") from None
