@@ -27,7 +27,7 @@ from giftcard_gateway.journal.settings import JournalSettings
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.ledger.entry import Entry, State
 from giftcard_gateway.seal import Seal
-from tests.e2e.processes import PROGRAM, environment, run
+from tests.e2e.processes import PROGRAM, environment, run, started
 from tests.e2e.test_cells import TENANTS, Cells, environ, prepared, serve_cell
 from tests.journal.samples import event
 from tests.patience import PATIENCE_S
@@ -251,3 +251,46 @@ async def test_a_move_killed_at_any_moment_is_ended_by_another(
     assert (await old.events(), await new.events()) == ({"of default"}, {"of south", "of north"})
     with ExitStack() as serving:
         serve(cells, serving)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("away", TENANTS)
+async def test_a_move_whose_database_goes_away(
+    tmp_path: Path, postgres_server: PostgresServer, fragile_server: PostgresServer, away: str
+) -> None:
+    """It ends with one sentence that says what to do, names the cell while it is away, and is run again."""
+    urls = {
+        cell: await (fragile_server if cell == away else postgres_server).create_database()
+        for cell in TENANTS
+    }
+    prepared(tmp_path, urls)
+    await fill(urls["default"], {"south": MANY})
+    file = tmp_path / "gateway.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace(HOME, f"{HOME}\nleaving = true"), "utf-8")
+    with started(*COMMAND, folder=tmp_path, environ=environ("eu")) as moving:
+        while not await Looker(urls["eu"]).count():
+            assert moving.process.poll() is None
+        fragile_server.stop(signal.SIGQUIT)
+        assert moving.ended() == 2
+        told = moving.complained
+    assert told.splitlines()[-1].endswith("run this again when both cells can be reached")
+    assert "Traceback" not in told
+    refused = run(*COMMAND, folder=tmp_path, environ=environ("eu"))
+    assert (refused.returncode, f"error: the cell {away}: the journal" in refused.stderr) == (2, True)
+    fragile_server.start()
+    done = run(*COMMAND, folder=tmp_path, environ=environ("eu"))
+    assert done.returncode == 0, done.stderr
+    assert [await Looker(urls[cell]).count() for cell in TENANTS] == [0, MANY]
+
+
+def test_a_move_makes_no_journal(tmp_path: Path) -> None:
+    """Run where the URL of a file leads nowhere, it refuses, and does not move nothing from a new one."""
+    prepared(tmp_path, {cell: f"sqlite:///{cell}.db" for cell in TENANTS})
+    file = tmp_path / "gateway.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace(HOME, f"{HOME}\nleaving = true"), "utf-8")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    refused = run(*COMMAND[:-1], str(file), folder=elsewhere, environ=environ("eu"))
+    assert (refused.returncode, "error: the cell default: there is no journal" in refused.stderr) == (2, True)
+    assert not list(elsewhere.iterdir())
+    assert run(*COMMAND, folder=tmp_path, environ=environ("eu")).returncode == 0

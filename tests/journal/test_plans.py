@@ -92,6 +92,11 @@ SQLITE: dict[str, tuple[str, tuple[object, ...], str]] = {
         (*STREAM, 1, 1, 10),
         "transactions_of_tenant (tenant=? AND state=? AND provider=? AND",
     ),
+    "forget": (
+        lists.IS_AS_READ,
+        ("x", 1, b"d"),
+        "SEARCH transactions USING INDEX sqlite_autoindex_transactions_1 (transaction_id=?)",
+    ),
     "changes": (lists.CHANGES, (5, 10), "PRIMARY KEY (rowid>?)"),
     "changes of one": (
         lists.CHANGES_OF_TENANT,
@@ -185,6 +190,17 @@ POSTGRES: dict[str, tuple[str, tuple[object, ...], set[str]]] = {
             "transaction_ids_pkey",
             "handles_by_transaction",
             "changes_by_transaction",
+        },
+    ),
+    "forget": (
+        statements.FORGET,
+        ([HISTORY_US], ["x"], [1], [b"d"], ["provider-7"], ["e"], [b"d"]),
+        {
+            "ended_transactions_pkey",
+            "transaction_ids_pkey",
+            "handles_by_transaction",
+            "changes_by_transaction",
+            "events_pkey",
         },
     ),
 }

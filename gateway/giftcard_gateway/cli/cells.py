@@ -15,6 +15,8 @@ from giftcard_gateway.cli.faults import CannotDo
 from giftcard_gateway.cli.options import settings_options, settings_with_keys
 from giftcard_gateway.cli.person import person
 from giftcard_gateway.clock import SystemClock
+from giftcard_gateway.errors import OperatorError
+from giftcard_gateway.journal.contract import JournalClosed
 from giftcard_gateway.journal.moving import TenantMove
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.process import loop
@@ -40,7 +42,7 @@ def cells() -> None:
 def move(
     environ: dict[str, str], tenant: str, target: str, file: Path | None, data: Path, *, is_sandbox: bool
 ) -> None:
-    """TenantMove all of a tenant's transactions and events into another cell.
+    """Move all of a tenant's transactions and events into another cell.
 
     Before: set `leaving = true` for the tenant and restart all gateways, so that nobody serves it; wait until
     nothing of it is open. Afterwards: give it its new cell, take `leaving` away and restart all gateways,
@@ -75,11 +77,15 @@ async def _move(settings: Settings, tenant: str, source: str, target: str) -> No
     moving = TenantMove(tenant, old, new, seal, marks_numbers=marks_numbers)
     opened: list[Journal] = []
     try:
-        for one in (old, new):
-            await one.start()
+        for name, one in ((source, old), (target, new)):
+            try:
+                if not (await one.schema()).found:
+                    # A start would make a file, and an empty one is soon moved.
+                    raise CannotDo("there is no journal where its URL leads from this folder; see `migrate`")
+                await one.start()
+            except OperatorError as fault:
+                raise CannotDo(f"the cell {name}: {fault}") from None
             opened.append(one)
-        # What is written from now on may not be copied, so it is not deleted either.
-        began = clock.now()
         await moving.must_be_at_rest()
         # First, so that nothing goes unrecorded.
         about = f"from the cell {source} to the cell {target}"
@@ -94,7 +100,9 @@ async def _move(settings: Settings, tenant: str, source: str, target: str) -> No
             count = await moving.copy(lambda done: progress.advance(task, done))
             await moving.compare()
             task = progress.add_task("deleted")
-            await moving.leave(began, lambda done: progress.advance(task, done))
+            await moving.leave(lambda done: progress.advance(task, done))
+    except JournalClosed as fault:
+        raise CannotDo(f"{fault}: run this again when both cells can be reached") from None
     finally:
         for one in opened:
             await one.close()

@@ -321,6 +321,13 @@ class Journal(Notes):
         Then events that came before then and were carried over. Returns how many; 0 means none are left.
         """
 
+    @abstractmethod
+    async def forget(self, rows: Sequence[Row | EventRow]) -> int:
+        """Delete these where they are still as they were read, with feed and blind indexes; return how many.
+
+        Never a transaction in a state that something follows.
+        """
+
     async def tend(self, now: datetime) -> None:
         """Get ready for what is written in the time to come: once an hour; nothing breaks without."""
 

@@ -26,7 +26,6 @@ from giftcard_gateway.seal import KeyMissing, SealBroken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
-    from datetime import datetime
 
     from giftcard_gateway.journal.contract import EventRow, Journal, Row
     from giftcard_gateway.seal import Seal
@@ -54,6 +53,8 @@ class TenantMove:
         self._source = source
         self._target = target
         self._seal = seal
+        self._copied: set[tuple[str, str]] = set()
+        """Events, which are few, by what they are known by."""
         self._indexes = BlindIndexes(seal.hash_key, marks_numbers=marks_numbers)
 
     async def must_be_at_rest(self) -> None:
@@ -85,6 +86,7 @@ class TenantMove:
         async for events in self._events():
             for one in events:
                 await self._target.add_event(msgspec.structs.replace(one, cursor=""))
+                self._copied.add(_key(one))
             advance(len(events))
         return count
 
@@ -99,34 +101,25 @@ class TenantMove:
                         " it changed meanwhile; run this again"
                     )
 
-    async def leave(self, before: datetime, advance: Callable[[int], None]) -> None:
-        """Delete what was last written before a time, when copying had not begun, from the first journal.
+    async def leave(self, advance: Callable[[int], None]) -> None:
+        """Delete from the first journal what there is in the other, as it is there.
 
-        Raises MoveStopped where something was written since: it is to be copied, and this done again.
+        Raises MoveStopped for what came or was written since: it is to be copied, and this done again.
         """
-        while gone := await self._source.purge(before=before, limit=_BATCH, tenant=self._tenant):
-            advance(gone)
-        for row in await self._source.list(RowQuery(tenant=self._tenant, limit=1)):
-            there = await self._target.get(row.transaction_id)
-            at = max(row.created_at, row.updated_at)
-            raise self._late(
-                f"transaction {_name(row)}", at, is_copied=there is not None and _is_copy(there, row)
-            )
+        async for rows in self._rows(self._source):
+            there = await asyncio.gather(*(self._target.get(row.transaction_id) for row in rows))
+            copied = [row for row, copy in zip(rows, there, strict=True) if copy and _is_copy(copy, row)]
+            advance(await self._source.forget(copied))
         async for events in self._events():
-            for one in events:
-                raise self._late(f"event {one.event_id}", one.received_at, is_copied=False)
-
-    def _late(self, what: str, at: datetime, *, is_copied: bool) -> MoveStopped:
-        """Return what to say of something that was not deleted."""
-        if is_copied:
-            return MoveStopped(
-                f"the {what} bears the time {at:%Y-%m-%d %H:%M:%S} UTC, which had not come when this began:"
-                " a clock is wrong here, or was where it was written; run this again after that time"
+            advance(await self._source.forget([one for one in events if _key(one) in self._copied]))
+        left = [_name(one) for one in await self._source.list(RowQuery(tenant=self._tenant, limit=1))]
+        async for events in self._events():
+            left += [one.event_id for one in events]
+        if left:
+            raise MoveStopped(
+                f"{left[0]} came or changed meanwhile: where a gateway still serves {self._tenant}, stop it;"
+                " and run this again"
             )
-        return MoveStopped(
-            f"the {what} came meanwhile: a gateway still serves {self._tenant} where it was; stop it, and run"
-            " this again"
-        )
 
     async def _tend(self, rows: Sequence[Row], months: set[tuple[int, int]]) -> None:
         """Make room where the rows go, as their gateways did where they come from; `months` have it."""
@@ -195,6 +188,10 @@ class TenantMove:
 def _name(row: Row) -> str:
     """Return the id that people know a transaction by."""
     return row.asked_id or row.transaction_id
+
+
+def _key(event: EventRow) -> tuple[str, str]:
+    return event.provider, event.event_id
 
 
 def _is_copy(there: Row, row: Row) -> bool:

@@ -141,6 +141,13 @@ STATEMENTS = (
         (of.WRITES_IN_WITH, of.RECURSIVE, of.LATERAL, of.SUBQUERY, of.JOINED_WRITE, of.DURABLE),
     ),
     Known(
+        "FORGET",
+        "deletes rows and events that are as they were read",
+        "transaction_id",
+        Reach.MANY,
+        (of.WRITES_IN_WITH, of.UNNEST, of.SUBQUERY, of.JOINED_WRITE, of.DURABLE),
+    ),
+    Known(
         "NUMBER_CHANGES",
         "gives changes their places in the feed",
         "only_row",

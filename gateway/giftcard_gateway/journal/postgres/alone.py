@@ -43,6 +43,17 @@ async def beat(
     return await connection.fetchrow(sql.BEAT, to_us(now), silence // timedelta(microseconds=1))
 
 
+def forgotten_arguments(rows: Sequence[Row | EventRow]) -> Sequence[Sequence[object]]:
+    """Return the columns by which rows are found that are to be deleted."""
+    there = [
+        (to_us(one.created_at), one.transaction_id, one.version, one.document)
+        for one in rows
+        if isinstance(one, Row)
+    ]
+    events = [(one.provider, one.event_id, one.document) for one in rows if isinstance(one, EventRow)]
+    return [*transposed(there, 4), *transposed(events, 3)]
+
+
 def resealed_arguments(resealed: Sequence[Resealed]) -> Sequence[Sequence[object]]:
     """Return the columns of documents that take the place of others."""
     rows = [

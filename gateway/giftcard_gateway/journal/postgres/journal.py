@@ -34,7 +34,7 @@ from giftcard_gateway.journal.postgres import audit as of_audit
 from giftcard_gateway.journal.postgres import months, schema
 from giftcard_gateway.journal.postgres import notes as of_notes
 from giftcard_gateway.journal.postgres import statements as sql
-from giftcard_gateway.journal.postgres.alone import add_event, beat, resealed_arguments
+from giftcard_gateway.journal.postgres.alone import add_event, beat, forgotten_arguments, resealed_arguments
 from giftcard_gateway.journal.postgres.batches import Batches, transposed
 from giftcard_gateway.journal.postgres.hosts import connect
 from giftcard_gateway.journal.postgres.numbering import NUMBER_CHANGES, NUMBER_EVENTS, Numbering
@@ -298,15 +298,19 @@ class Postgres(Journal):
         await self._events.settle()
         statement = sql.PURGE if tenant is None else sql.PURGE_OF_TENANT
         given = (to_us(before), limit, *(() if tenant is None else (tenant,)))
-        gone: int = await self._sessions.run(
-            lambda connection, _: connection.fetchval(statement, *given), is_write=True
-        )
+        gone = await self._count(statement, *given)
         if gone or tenant is not None:
             return gone
         # Of months that were dropped, whose rows are counted here.
-        return await self._sessions.run(
-            lambda connection, _: connection.fetchval(months.FREE_IDS, limit), is_write=True
-        )
+        return await self._count(months.FREE_IDS, limit)
+
+    async def forget(self, rows: Sequence[Row | EventRow]) -> int:
+        """Delete what is as it was read; see Journal.forget."""
+        await self._changes.settle()
+        return await self._count(sql.FORGET, *forgotten_arguments(rows))
+
+    async def _count(self, statement: str, *given: object) -> int:
+        return int(await self._sessions.run(lambda one, _: one.fetchval(statement, *given), is_write=True))
 
     async def tend(self, now: datetime) -> None:
         """Make the tables of the months to come; see Journal.tend."""
@@ -352,11 +356,7 @@ class Postgres(Journal):
 
     async def use_keys(self, noted: Collection[KeyInUse]) -> None:
         """Note keys; see Journal.use_keys."""
-        columns = [
-            [key.kind for key in noted],
-            [key.key_id for key in noted],
-            [key.fingerprint for key in noted],
-        ]
+        columns = transposed([(key.kind, key.key_id, key.fingerprint) for key in noted], 3)
         await self._sessions.run(lambda session, _: session.execute(sql.USE_KEYS, *columns), is_write=True)
 
     async def drop_keys(self, noted: Collection[KeyInUse]) -> None:

@@ -7,6 +7,7 @@ repeated, so it is sent again; whoever sent it says how to read the second answe
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeAlias, TypeVar
@@ -36,6 +37,10 @@ UNDONE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 MOST_UNDONE = 5
 _PAUSE_S = 0.01
+
+# A command says in sentences what a pool meets. Without a handler, and where nobody set logs up, the library
+# would write a traceback to standard error as well.
+logging.getLogger("asyncpg").addHandler(logging.NullHandler())
 
 _OF_THE_STATEMENT = (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
 """Faults that end a statement and leave its session usable."""

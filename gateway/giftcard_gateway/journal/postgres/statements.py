@@ -331,6 +331,19 @@ SELECT coalesce(sum(found.count), 0)::bigint FROM (
 """
 
 
+_WITH_ALL_OF_IT = """
+freed AS (
+    DELETE FROM transaction_ids AS i USING gone WHERE i.transaction_id = gone.transaction_id
+), unfound AS (
+    DELETE FROM handles USING gone
+    WHERE handles.created_us = gone.created_us AND handles.transaction_id = gone.transaction_id
+), unchanged AS (
+    DELETE FROM changes USING gone
+    WHERE changes.created_us = gone.created_us AND changes.transaction_id = gone.transaction_id
+)
+"""
+
+
 def _purge(streams: str, of_tenant: str = "") -> str:
     return f"""
 WITH RECURSIVE {DURABLY}, {streams},
@@ -346,15 +359,7 @@ gone AS (
     -- Asked again of each row as it is deleted: it may have been written since it was found.
     WHERE t.created_us = old.created_us AND t.transaction_id = old.transaction_id AND t.updated_us < $1
     RETURNING t.transaction_id, t.created_us
-), freed AS (
-    DELETE FROM transaction_ids AS i USING gone WHERE i.transaction_id = gone.transaction_id
-), unfound AS (
-    DELETE FROM handles USING gone
-    WHERE handles.created_us = gone.created_us AND handles.transaction_id = gone.transaction_id
-), unchanged AS (
-    DELETE FROM changes USING gone
-    WHERE changes.created_us = gone.created_us AND changes.transaction_id = gone.transaction_id
-), old_events AS MATERIALIZED (
+), {_WITH_ALL_OF_IT}, old_events AS MATERIALIZED (
     SELECT number FROM (
         SELECT number, received_us FROM events WHERE applied AND number > 0 {of_tenant}
         ORDER BY number LIMIT $2 - (SELECT count(*) FROM gone)
@@ -368,6 +373,23 @@ SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM gone_events), synchro
 
 PURGE = _purge(_STREAMS)
 PURGE_OF_TENANT = _purge(_streams("AND tenant = $3"), "AND tenant = $3")
+
+FORGET = f"""
+WITH {DURABLY}, gone AS (
+    DELETE FROM ended_transactions AS t
+    USING unnest($1::bigint[], $2::text[], $3::bigint[], $4::bytea[])
+        AS given (created_us, transaction_id, version, document)
+    WHERE t.created_us = given.created_us AND t.transaction_id = given.transaction_id
+        AND t.version = given.version AND t.document = given.document
+    RETURNING t.transaction_id, t.created_us
+), {_WITH_ALL_OF_IT}, gone_events AS (
+    DELETE FROM events AS e USING unnest($5::text[], $6::text[], $7::bytea[])
+        AS given (provider, event_id, document)
+    WHERE e.provider = given.provider AND e.event_id = given.event_id AND e.document = given.document
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM gone_events), synchronous_commit FROM durable
+"""
 
 ADD_EVENT = f"""
 WITH {DURABLY}

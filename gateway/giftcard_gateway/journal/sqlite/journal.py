@@ -196,6 +196,10 @@ class Sqlite(Journal):
         """Delete finished rows; see Journal.purge."""
         return await self._write(partial(lists.purge, before=before, limit=limit, tenant=tenant))
 
+    async def forget(self, rows: Sequence[Row | EventRow]) -> int:
+        """Delete what is as it was read; see Journal.forget."""
+        return await self._write(partial(lists.forget, rows=rows))
+
     async def add_event(self, event: EventRow, other_ids: Sequence[str] = ()) -> bool:
         """Insert an event; see Journal.add_event."""
         return await self._write(partial(file.add_event, event=event, other_ids=other_ids))

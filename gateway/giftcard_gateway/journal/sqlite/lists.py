@@ -88,6 +88,11 @@ PURGE_EVENTS = (
     " WHERE received_us < :before)"
 )
 PURGE_EVENTS_OF_TENANT = PURGE_EVENTS.replace("WHERE applied", "WHERE tenant = :tenant AND applied")
+FORGET_EVENT = "DELETE FROM events WHERE provider = ? AND event_id = ? AND document = ?"
+IS_AS_READ = (
+    "SELECT 1 FROM transactions WHERE transaction_id = ? AND version = ? AND document = ?"
+    f" AND state IN ({', '.join(map(repr, FINAL_STATES))})"
+)
 FORGET_CHANGES = "DELETE FROM changes WHERE transaction_id = ? AND created_us = ?"
 NEXT_DUE = (
     "SELECT provider, state, due_us FROM transactions WHERE due_us IS NOT NULL"
@@ -197,14 +202,31 @@ def purge(connection: sqlite3.Connection, *, before: datetime, limit: int, tenan
         if stream[1] in FINAL_STATES:
             left = limit - len(gone)
             gone += connection.execute(PURGEABLE, (*stream, before_us, before_us, left)).fetchall()
-    connection.executemany(FORGET_INDEXES, gone)
-    connection.executemany(FORGET_CHANGES, gone)
-    connection.executemany("DELETE FROM transactions WHERE transaction_id = ?", [(each,) for each, _ in gone])
+    _forget(connection, gone)
     events = connection.execute(
         PURGE_EVENTS if tenant is None else PURGE_EVENTS_OF_TENANT,
         {"before": before_us, "limit": limit - len(gone), "tenant": tenant},
     )
     return len(gone) + events.rowcount
+
+
+def forget(connection: sqlite3.Connection, *, rows: Sequence[Row | EventRow]) -> int:
+    """Delete what is as it was read; see Journal.forget."""
+    gone, events = [], 0
+    for one in rows:
+        if isinstance(one, EventRow):
+            read = (one.provider, one.event_id, one.document)
+            events += connection.execute(FORGET_EVENT, read).rowcount
+        elif connection.execute(IS_AS_READ, (one.transaction_id, one.version, one.document)).fetchone():
+            gone.append((one.transaction_id, to_us(one.created_at)))
+    _forget(connection, gone)
+    return len(gone) + events
+
+
+def _forget(connection: sqlite3.Connection, gone: Sequence[tuple[str, int]]) -> None:
+    connection.executemany(FORGET_INDEXES, gone)
+    connection.executemany(FORGET_CHANGES, gone)
+    connection.executemany("DELETE FROM transactions WHERE transaction_id = ?", [(each,) for each, _ in gone])
 
 
 def unapplied_events(
