@@ -16,7 +16,7 @@ from pathlib import Path
 from giftcard import CallError, Card, Client, is_approved, new_transaction_id, v1
 from giftcard_simulators.catalogue import SANDBOXES
 from tests.drills.catalogue import drill
-from tests.drills.providers import HURRIED, PAN, SETTINGS, comes_to, is_sold, sold, till
+from tests.drills.providers import HURRIED, PAN, SETTINGS, TERMS, comes_to, is_sold, sold, till
 from tests.drills.stage import DrillFailed, Scene, Stage
 from tests.e2e.processes import free_port
 from tests.e2e.sandboxes import ELECTRUM
@@ -174,6 +174,8 @@ def hostile_provider(stage: Stage) -> None:
     """A provider does what it is asked and answers nonsense; it is paused, and the other ones go on."""
     with impostor() as between:
         environ = HURRIED | {f"{SETTINGS}BASE_URL": between.base_url, f"{SETTINGS}TIMEOUT_S": str(TIMEOUT_S)}
+        # A probe takes TIMEOUT_S; open for longer than that, the circuit is seen so by who looks each second.
+        environ[f"{TERMS}CIRCUIT_COOLDOWN_S"] = "4"
         with stage.gateway(environ) as scene, till(scene) as client:
             between.simulator = scene.sandbox.port + ELECTRUM
             play(stage, scene, client, between)
