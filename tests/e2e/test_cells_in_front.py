@@ -15,17 +15,17 @@ from tests.e2e.envoys import door
 from tests.e2e.sandboxes import redemption
 from tests.e2e.test_cells import PAN, TENANTS, opened
 
-_FILTERS = "                http_filters:\n"
+FILTERS = "                http_filters:\n"
 
 
-def with_cells(text: str, default: int, eu: int) -> str:
-    """Return Envoy's configuration changed as the page says."""
+def with_cells(text: str, default: int, eu: int, behind: str = FILTERS) -> str:
+    """Return Envoy's configuration changed as the page says, the filter behind something."""
     page = (ROOT / "docs" / "cells.md").read_text(encoding="utf-8")
     (chooses,) = re.findall(r"(?ms)^```yaml\n(.*?)^```$", page)
     before, clusters, after = text.partition("  clusters:\n")
     assert before.count("cluster: gateway") > 5
     before = before.replace("cluster: gateway", "cluster_header: giftcard-cell")
-    before = before.replace(_FILTERS, _FILTERS + textwrap.indent(chooses, " " * 18))
+    before = before.replace(behind, behind + textwrap.indent(chooses, " " * 18))
     other = after.replace("name: gateway", "name: cell-eu")
     other = other.replace(f"port_value: {default}", f"port_value: {eu}")
     return before + clusters + other + after
