@@ -158,9 +158,13 @@ collector: ## Build the OpenTelemetry collector for the tests that send it telem
 stress: $(READY) ## Run the tests beside busy loops, with processes stopped at random (long)
 	$(BIN)/python -m tests.stress -n $(JOBS) $(ARGS)
 
+# Images and charts, what stands in front, and change without stopping.
+DEPLOYED := tests/deploy $(wildcard tests/e2e/test_envoy*.py) tests/e2e/test_two_gateways.py tests/e2e/test_stop.py \
+	tests/e2e/test_reload.py tests/e2e/test_migrate.py tests/crash/processes/test_releases.py
+
 .PHONY: deploy-check
-deploy-check: $(READY) $(DEPLOYING) | $(GHZ) ## Check the image and the chart with real tools, and run the image (minutes; root, Go)
-	$(BIN)/pytest -q --no-header tests/deploy $(ARGS)
+deploy-check: $(READY) $(DEPLOYING) | $(GHZ) ## Check image, chart, Envoy, reloads and releases with real tools, and run the image (minutes; root, Go)
+	$(BIN)/pytest -q --no-header -n $(JOBS) $(DEPLOYED) $(ARGS)
 	$(BIN)/python -m tests.deploy.replay
 
 .PHONY: bench
