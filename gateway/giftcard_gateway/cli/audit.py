@@ -22,6 +22,7 @@ from giftcard_gateway.cli.options import read_settings, settings_options, settin
 from giftcard_gateway.cli.person import person
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.stores import open_journal
+from giftcard_gateway.pipeline.hourly import must_not_be_ahead
 from giftcard_gateway.process import loop
 from giftcard_gateway.process.sealing import open_seal
 from giftcard_gateway.telemetry.logs import json_line
@@ -192,6 +193,7 @@ def purge(environ: dict[str, str], file: Path | None, data: Path, *, is_sandbox:
 
 async def _purge(settings: Settings, days: int, gone: list[int]) -> None:
     clock, journal = SystemClock(), open_journal(settings.journal)
+    await must_not_be_ahead(journal, clock)
     now = clock.now()
     before = now - timedelta(days=days)
     record = AuditRecord(

@@ -17,6 +17,7 @@ from giftcard_gateway.cli.options import settings_options, settings_with_keys
 from giftcard_gateway.cli.person import person
 from giftcard_gateway.clock import SystemClock
 from giftcard_gateway.journal.stores import open_journal
+from giftcard_gateway.pipeline.hourly import must_not_be_ahead
 from giftcard_gateway.process import loop
 from giftcard_gateway.process.sealing import open_seal
 
@@ -60,6 +61,7 @@ async def _purge(settings: Settings, days: int, tenant: str | None) -> None:
     before = clock.now() - timedelta(days=days)
     await journal.start()
     try:
+        await must_not_be_ahead(journal, clock)
         # First, so that nothing goes unrecorded.
         record = AuditRecord(
             at=clock.now(),

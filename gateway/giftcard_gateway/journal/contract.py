@@ -328,6 +328,10 @@ class Journal(Notes):
         Never a transaction in a state that something follows.
         """
 
+    async def now(self) -> datetime | None:
+        """Return the time by the journal's own clock; None where that is this machine's."""
+        return None
+
     async def tend(self, now: datetime) -> None:
         """Get ready for what is written in the time to come: once an hour; nothing breaks without."""
 

@@ -5,8 +5,10 @@ Every process of a gateway does it; what one has done the others do not find.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from giftcard_gateway.errors import OperatorError
 from giftcard_gateway.journal.contract import JournalClosed
 
 if TYPE_CHECKING:
@@ -23,6 +25,23 @@ _BREATH_S = 0.2
 """Between batches: calls come first."""
 _MOST_UNTOLD = 10_000
 """Rows and events: about as many can be deleted without a word when the process is killed."""
+_MOST_AHEAD = timedelta(hours=1)
+
+
+class ClockAhead(OperatorError):
+    """By a clock so far ahead of the journal's what is young looks old; the text says how far."""
+
+
+async def must_not_be_ahead(journal: Journal, clock: Clock) -> None:
+    """Raise ClockAhead for a clock more than an hour ahead of the journal's, if that has one.
+
+    By a clock that is years ahead a whole history is old, and its ids are new again once it is gone.
+    """
+    there = await journal.now()
+    if there is not None and (ahead := clock.now() - there) > _MOST_AHEAD:
+        raise ClockAhead(
+            f"this machine's clock is {ahead} ahead of the journal's: nothing is erased or purged by it"
+        )
 
 
 async def every_hour(

@@ -25,7 +25,7 @@ from giftcard_gateway.journal.keys_in_use import KeysInUse
 from giftcard_gateway.journal.microseconds import to_us
 from giftcard_gateway.journal.stores import open_journal
 from giftcard_gateway.pipeline.assembly import assemble
-from giftcard_gateway.pipeline.hourly import every_hour, purge
+from giftcard_gateway.pipeline.hourly import every_hour, must_not_be_ahead, purge
 from giftcard_gateway.pipeline.pauses import Pauses
 from giftcard_gateway.pipeline.retention import Erasure
 from giftcard_gateway.process.at_home import must_be_at_home
@@ -320,6 +320,7 @@ class App:
         await self.journal.tend(self.clock.now())
 
     async def _erase(self, retention: Retention) -> None:
+        await must_not_be_ahead(self.journal, self.clock)
         done, before = Erasure(), retention.before()
         try:
             await retention.round(done)
@@ -327,6 +328,7 @@ class App:
             self._tell_gone(NUMBERS_ERASED, before, done.erased)
 
     async def _purge(self) -> None:
+        await must_not_be_ahead(self.journal, self.clock)
         before = self.clock.now() - timedelta(days=self.settings.journal.retention_days)
         await purge(self.journal, before, self.clock, partial(self._tell_gone, PURGED, before))
 

@@ -147,6 +147,7 @@ STATEMENTS = (
         Reach.MANY,
         (of.WRITES_IN_WITH, of.UNNEST, of.SUBQUERY, of.JOINED_WRITE, of.DURABLE),
     ),
+    Known("NOW", "tells the server's time", "", Reach.EVERYWHERE, ()),
     Known(
         "NUMBER_CHANGES",
         "gives changes their places in the feed",

@@ -52,12 +52,7 @@ from giftcard_gateway.journal.postgres.reading import (
     statement_of,
     until,
 )
-from giftcard_gateway.journal.postgres.sessions import (
-    LOST,
-    SessionLimits,
-    Sessions,
-    closed,
-)
+from giftcard_gateway.journal.postgres.sessions import LOST, SessionLimits, Sessions, closed
 from giftcard_gateway.journal.postgres.wake import Wake
 from giftcard_gateway.journal.rows import (
     Append,
@@ -311,6 +306,11 @@ class Postgres(Journal):
 
     async def _count(self, statement: str, *given: object) -> int:
         return int(await self._sessions.run(lambda one, _: one.fetchval(statement, *given), is_write=True))
+
+    async def now(self) -> datetime:
+        """Return the server's time; see Journal.now."""
+        ((now_us,),) = await self._fetch_beside(sql.NOW)
+        return from_us(now_us)
 
     async def tend(self, now: datetime) -> None:
         """Make the tables of the months to come; see Journal.tend."""

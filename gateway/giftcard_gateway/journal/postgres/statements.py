@@ -391,6 +391,8 @@ WITH {DURABLY}, gone AS (
 SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM gone_events), synchronous_commit FROM durable
 """
 
+NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
 ADD_EVENT = f"""
 WITH {DURABLY}
 INSERT INTO events ({columns(names=EVENT_COLUMNS)})
