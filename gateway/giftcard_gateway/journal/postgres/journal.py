@@ -309,8 +309,8 @@ class Postgres(Journal):
 
     async def now(self) -> datetime:
         """Return the server's time; see Journal.now."""
-        ((now_us,),) = await self._fetch_beside(sql.NOW)
-        return from_us(now_us)
+        ((now,),) = await self._fetch_beside(sql.NOW)
+        return cast("datetime", now)
 
     async def tend(self, now: datetime) -> None:
         """Make the tables of the months to come; see Journal.tend."""

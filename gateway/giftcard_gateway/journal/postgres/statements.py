@@ -391,7 +391,7 @@ WITH {DURABLY}, gone AS (
 SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM gone_events), synchronous_commit FROM durable
 """
 
-NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+NOW = "SELECT now()"
 
 ADD_EVENT = f"""
 WITH {DURABLY}
