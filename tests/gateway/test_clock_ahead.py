@@ -56,4 +56,6 @@ async def test_a_file_has_no_clock_of_its_own() -> None:
     """With SQLite this machine's clock is the only one."""
     clock = ShiftedClock()
     clock.skip(days=1000)
-    await must_not_be_ahead(Sqlite(":memory:"), clock)
+    journal = Sqlite(":memory:")
+    assert await journal.now() is None
+    await must_not_be_ahead(journal, clock)

@@ -58,10 +58,10 @@ def purge(
 
 async def _purge(settings: Settings, days: int, tenant: str | None) -> None:
     journal, clock = open_journal(settings.journal), SystemClock()
-    before = clock.now() - timedelta(days=days)
     await journal.start()
     try:
         await must_not_be_ahead(journal, clock)
+        before = clock.now() - timedelta(days=days)
         # First, so that nothing goes unrecorded.
         record = AuditRecord(
             at=clock.now(),
